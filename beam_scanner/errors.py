@@ -1,0 +1,127 @@
+"""The errors of beam_scanner.
+
+Every error that the package raises on purpose is a ``ScannerException``. Each
+subclass also inherits the builtin that fits it, so ``except ValueError`` and
+``except ScannerException`` both work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ScannerException(Exception):  # noqa: N818 - Scanner's own name, kept
+    """Root of all errors raised by beam_scanner.
+
+    Example:
+        >>> issubclass(RowError, ScannerException)
+        True
+    """
+
+
+class ArgumentError(ScannerException, ValueError):
+    """An argument of an op, sampler, stream or option has an impossible value."""
+
+
+class ElementTypeError(ScannerException, TypeError):
+    """A value or a column does not have the element type that was declared."""
+
+
+class GraphError(ScannerException, ValueError):
+    """Ops were connected in a way that no run could carry out."""
+
+
+class RowError(ScannerException, IndexError):
+    """A row number lies outside its stream, or the row's data cannot be had."""
+
+
+class OpNotFoundError(ScannerException, AttributeError):
+    """No op, stream operation, source or sink of that name is registered."""
+
+
+class StreamNotFoundError(ScannerException, FileNotFoundError):
+    """A stream, table or video does not exist, or was never committed."""
+
+
+class StreamExistsError(ScannerException, FileExistsError):
+    """An output would replace a committed stream and was not told to."""
+
+
+class StorageError(ScannerException, OSError):
+    """A database could not be read or written."""
+
+
+class VideoError(ScannerException, ValueError):
+    """A video file is missing, damaged, changed since ingest or not supported."""
+
+
+class KernelError(ScannerException, RuntimeError):
+    """A kernel raised, or returned something other than it declared."""
+
+
+class WorkerError(ScannerException, RuntimeError):
+    """A worker process died, or workers could not be started."""
+
+
+class MissingDependencyError(ScannerException, ImportError):
+    """An optional package is not installed; the message has the pip line."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one stream of a run was not committed.
+
+    Attributes:
+        stream: Name of the output stream (the first, if the job has several).
+        reason: One line: what went wrong.
+        row: Output row, or row of ``op``'s own stream where an op failed;
+            None where no single row is to blame.
+        op: Name of the op that failed; None where no op was running.
+        traceback: The worker's traceback as text, or ''.
+
+    Example:
+        >>> str(Failure('shots/a.mp4', 'KeyError: 3', row=7, op='Track'))
+        "stream 'shots/a.mp4', op Track, row 7: KeyError: 3"
+    """
+
+    stream: str
+    reason: str
+    row: int | None = None
+    op: str | None = None
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        where = [f"stream {self.stream!r}"]
+        if self.op is not None:
+            where.append(f"op {self.op}")
+        if self.row is not None:
+            where.append(f"row {self.row}")
+        return f"{', '.join(where)}: {self.reason}"
+
+
+class JobFailure(ScannerException, RuntimeError):  # noqa: N818 - name fixed by the API
+    """Some streams of a run failed; all others were committed.
+
+    Attributes:
+        failures: One :class:`Failure` for each stream that failed.
+
+    Example:
+        >>> error = JobFailure([Failure('a', 'no such file')])
+        >>> error.failures[0].stream
+        'a'
+    """
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        self.failures = list(failures)
+        shown = "\n".join(f"  {failure}" for failure in self.failures[:20])
+        more = len(self.failures) - 20
+        tail = f"\n  ... and {more} more" if more > 0 else ""
+        details = next((f.traceback for f in self.failures if f.traceback), "")
+        super().__init__(
+            f"{len(self.failures)} stream(s) failed, all others are committed:\n"
+            f"{shown}{tail}" + (f"\nfirst traceback:\n{details}" if details else "")
+        )
+
+    def __reduce__(self) -> tuple[type[JobFailure], tuple[list[Failure]]]:
+        return JobFailure, (self.failures,)
