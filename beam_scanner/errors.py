@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-class ScannerException(Exception):  # noqa: N818 - Scanner's own name, kept
+class ScannerException(Exception):
     """Root of all errors raised by beam_scanner.
 
     Example:
@@ -100,7 +100,7 @@ class Failure:
         return f"{', '.join(where)}: {self.reason}"
 
 
-class JobFailure(ScannerException, RuntimeError):  # noqa: N818 - name fixed by the API
+class JobFailure(ScannerException, RuntimeError):
     """Some streams of a run failed; all others were committed.
 
     Attributes:
