@@ -29,7 +29,6 @@ from google.protobuf import (
     json_format,
     message_factory,
 )
-from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.message import Message
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
@@ -220,7 +219,7 @@ def describe(cls: type[Message]) -> tuple[str, tuple[bytes, ...]]:
     """
     files: dict[str, bytes] = {}
 
-    def visit(file: FileDescriptor) -> None:
+    def visit(file: Any) -> None:
         for dependency in file.dependencies:
             visit(dependency)
         files.setdefault(file.name, file.serialized_pb)
@@ -238,7 +237,6 @@ def message_class(full_name: str, files: Iterable[bytes]) -> type[Message]:
         True
     """
     pool = descriptor_pool.Default()
-    descriptor: Descriptor
     try:
         descriptor = pool.FindMessageTypeByName(full_name)
     except KeyError:
