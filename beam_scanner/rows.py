@@ -315,6 +315,19 @@ class RowMap:
     def __len__(self) -> int:
         return int(self.offsets[-1])
 
+    @property
+    def ordered(self) -> bool:
+        """Whether mapped rows never descend."""
+        lasts = self.starts + (self.counts - 1) // self.repeats * self.steps
+        return bool(np.all(self.starts[1:] >= lasts[:-1]))
+
+    def is_identity_of(self, rows: int) -> bool:
+        """Whether this maps each row of a stream of ``rows`` rows to itself."""
+        if len(self) != rows:
+            return False
+        plain = len(self.starts) == 1 and self.starts[0] == 0 and self.steps[0] == 1
+        return rows == 0 or bool(plain and self.repeats[0] == 1)
+
     def origin(self, rows: Int64Array) -> Int64Array:
         """The row that each row stems from, nulls included; int64[n]."""
         piece = np.searchsorted(self.offsets, rows, side="right") - 1

@@ -1,0 +1,466 @@
+"""The order of reads, kernel calls and writes inside one task.
+
+Outputs are pulled work packet by work packet; a pull computes what is missing and
+drops each row after its last use. The schedule is made of row numbers alone: a run
+carries it out, and ``explain`` counts it, so that both agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.gops import DecodePosition, entry_of
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.rows import NULL_ROW, Int64Array, RowSet
+
+REORDER_BYTES = 256 << 20
+"""Most bytes of decoded rows that one source keeps for later use."""
+
+MAX_CURSORS = 4
+"""Most decoders that one task opens on one source."""
+
+_BLOCK = 1 << 16
+
+Drops = list[tuple[int, Int64Array]]
+
+
+@dataclass
+class Read:
+    """Drop rows ``drop``, then read ``rows`` (ascending) of a source."""
+
+    node: int
+    rows: Int64Array
+    cursor: int
+    shared: NDArray[np.bool_]
+    drop: Drops
+
+
+@dataclass
+class Compute:
+    """Call a kernel for ``rows``, then drop.
+
+    Attributes:
+        node: The op.
+        rows: int64[n], ascending.
+        windows: For each edge int64[n, k]: the producer's rows, -1 for null.
+        calls: How many rows each kernel call takes, in order.
+        keep: bool[n], whether a later step uses the row.
+        shared: bool[n], whether more than one use follows.
+        drop: Rows of nodes that nothing uses any more.
+    """
+
+    node: int
+    rows: Int64Array
+    windows: list[Int64Array]
+    calls: list[int]
+    keep: NDArray[np.bool_]
+    shared: NDArray[np.bool_]
+    drop: Drops
+
+
+@dataclass
+class Emit:
+    """Write rows ``first, first + 1, ...`` of an output, then drop.
+
+    ``rows`` are the producer's, -1 for null; ``origins`` the same with nulls
+    traced to the row that they follow.
+    """
+
+    node: int
+    first: int
+    rows: Int64Array
+    origins: Int64Array
+    drop: Drops
+
+
+Step = Read | Compute | Emit
+
+
+@dataclass
+class DecodeCount:
+    """What one task reads of one source.
+
+    Attributes:
+        needed: Rows that the task needs, each counted once.
+        decoded: Rows that the decoder gives, needed or not.
+        again: Those of ``decoded`` that had been decoded before.
+        seeks: Times that the decoder starts at an entry.
+    """
+
+    needed: int = 0
+    decoded: int = 0
+    again: int = 0
+    seeks: int = 0
+
+
+@dataclass
+class _State:
+    """What is known of one node while the schedule is made."""
+
+    needs: RowSet
+    uses: NDArray[np.int32]
+    present: NDArray[np.bool_]
+    call_starts: Int64Array | None = None
+    next_call: int = 0
+
+
+@dataclass
+class _SourceState(_State):
+    entries: Int64Array | None = None
+    ordered: bool = True
+    room: int | None = None
+    resident: int = 0
+    cursors: dict[tuple[int, int], DecodePosition] = field(default_factory=dict)
+    spans: list[list[int]] = field(default_factory=list)
+    count: DecodeCount = field(default_factory=DecodeCount)
+
+
+class Schedule:
+    """The steps of one task.
+
+    Args:
+        graph: The bound graph of the task's job.
+        intervals: Rows ``[start, stop)`` of each output that the task makes.
+        work_packet: Most rows of an output, or of a kernel, handled at a time.
+        reorder_bytes: See ``REORDER_BYTES``.
+    """
+
+    def __init__(
+        self,
+        graph: BoundGraph,
+        intervals: Sequence[Interval],
+        work_packet: int,
+        reorder_bytes: int = REORDER_BYTES,
+    ) -> None:
+        self.graph = graph
+        self.intervals = list(intervals)
+        self.work_packet = work_packet
+        self.needs = task_needs(graph, intervals)
+        self._pins: list[tuple[int, Int64Array]] = []
+        self._states = [self._state(i, reorder_bytes) for i in range(len(graph.nodes))]
+        self._count_uses()
+
+    def counts(self) -> dict[int, DecodeCount]:
+        """What was read of each source by the steps made so far."""
+        found = {}
+        for index, state in enumerate(self._states):
+            if isinstance(state, _SourceState):
+                state.count.needed = len(state.needs)
+                state.count.again = state.count.decoded - _covered(state.spans)
+                found[index] = state.count
+        return found
+
+    def steps(self) -> Iterator[Step]:
+        """Makes the steps, in order; may be called once."""
+        outputs = [
+            (i, node)
+            for i, node in enumerate(self.graph.nodes)
+            if isinstance(node, BoundOutput)
+        ]
+        longest = max((stop - start for start, stop in self.intervals), default=0)
+        packets = -(-longest // self.work_packet)
+        for packet in range(packets):
+            for (index, node), (start, stop) in zip(
+                outputs, self.intervals, strict=True
+            ):
+                first = start + (stop - start) * packet // packets
+                last = start + (stop - start) * (packet + 1) // packets
+                if first < last:
+                    yield from self._emit(index, node, first, last)
+
+    def _state(self, index: int, reorder_bytes: int) -> _State:
+        node, needs = self.graph.nodes[index], self.needs[index]
+        if isinstance(node, BoundOutput):
+            return _State(needs, np.zeros(0, np.int32), np.zeros(0, bool))
+        uses = np.zeros(len(needs), dtype=np.int32)
+        present = np.zeros(len(needs), dtype=bool)
+        if isinstance(node, BoundOp):
+            return _State(needs, uses, present, _call_starts(node, needs))
+        size = node.info.frame_bytes
+        return _SourceState(
+            needs,
+            uses,
+            present,
+            entries=node.info.entries,
+            ordered=self._is_ordered(index),
+            room=max(1, reorder_bytes // size) if size else None,
+        )
+
+    def _is_ordered(self, index: int) -> bool:
+        """Whether every consumer pulls the node's rows in ascending order."""
+        for consumer, edge in self.graph.edges():
+            if edge.producer != index:
+                continue
+            if not edge.ordered:
+                return False
+            if isinstance(consumer, BoundOp) and not consumer.stateful:
+                at = next(
+                    i for i, node in enumerate(self.graph.nodes) if node is consumer
+                )
+                if not self._is_ordered(at):
+                    return False
+        return True
+
+    def _count_uses(self) -> None:
+        for index, node in enumerate(self.graph.nodes):
+            needs = self.needs[index]
+            if isinstance(node, BoundSource):
+                continue
+            edges = node.edges if isinstance(node, BoundOp) else (node.edge,)
+            for start in range(0, len(needs), _BLOCK):
+                rows = needs.array(start, start + _BLOCK)
+                windows = node.windows(rows) if isinstance(node, BoundOp) else rows
+                for edge in edges:
+                    self._add_uses(edge.producer, edge.map(windows).ravel())
+
+    def _add_uses(self, producer: int, rows: Int64Array) -> None:
+        rows = rows[rows != NULL_ROW]
+        if len(rows):
+            state = self._states[producer]
+            at = state.needs.positions(rows)
+            low = int(at.min())
+            counts = np.bincount(at - low)
+            state.uses[low : low + len(counts)] += counts.astype(np.int32)
+
+    def _emit(
+        self, index: int, node: BoundOutput, first: int, last: int
+    ) -> Iterator[Step]:
+        rows = np.arange(first, last, dtype=np.int64)
+        mapped = node.edge.map(rows)
+        yield from self._ensure(node.edge.producer, mapped, (index, 0))
+        drop = self._release([(node.edge.producer, mapped)])
+        yield Emit(index, first, mapped, node.edge.origin(rows), drop)
+
+    def _ensure(
+        self, index: int, rows: Int64Array, consumer: tuple[int, int]
+    ) -> Iterator[Step]:
+        """Makes those rows of a node that are not there."""
+        rows = np.unique(rows)
+        if len(rows) and rows[0] == NULL_ROW:
+            rows = rows[1:]
+        if not len(rows):
+            return
+        state = self._states[index]
+        at = state.needs.positions(rows)
+        missing = ~state.present[at]
+        if not missing.any():
+            return
+        if isinstance(state, _SourceState):
+            yield self._read(index, state, rows, rows[missing], consumer)
+        else:
+            yield from self._compute(index, state, at[missing])
+
+    def _read(
+        self,
+        index: int,
+        state: _SourceState,
+        wanted: Int64Array,
+        missing: Int64Array,
+        consumer: tuple[int, int],
+    ) -> Read:
+        rows = missing
+        cursor = 0
+        if state.entries is not None:
+            rows = self._with_riders(state, state.entries, missing)
+            cursor = self._decode(state, state.entries, rows, consumer)
+        at = state.needs.positions(rows)
+        state.present[at] = True
+        state.resident += len(rows)
+        drop = self._evict(index, state, wanted, rows)
+        return Read(index, rows, cursor, state.uses[at] > 1, drop)
+
+    def _with_riders(
+        self, state: _SourceState, entries: Int64Array, missing: Int64Array
+    ) -> Int64Array:
+        """Adds rows of the same keyframe groups that are used later, if they fit."""
+        if state.ordered:
+            return missing
+        room = len(state.needs) if state.room is None else state.room
+        room -= state.resident + len(missing)
+        if room <= 0:
+            return missing
+        found = []
+        for entry in np.unique(entry_of(entries, missing)).tolist():
+            after = int(np.searchsorted(entries, entry, side="right"))
+            stop = int(entries[after]) if after < len(entries) else state.needs.last + 1
+            rows = state.needs.between(entry, stop)
+            at = state.needs.positions(rows)
+            found.append(rows[~state.present[at] & (state.uses[at] > 0)])
+        riders = np.setdiff1d(np.concatenate(found), missing)
+        if len(riders) > room:
+            near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
+            riders = riders[near[:room]]
+        return np.union1d(missing, riders)
+
+    def _decode(
+        self,
+        state: _SourceState,
+        entries: Int64Array,
+        rows: Int64Array,
+        consumer: tuple[int, int],
+    ) -> int:
+        """Picks a decoder and counts what it decodes; returns its number."""
+        position = self._pick(state, entries, int(rows[0]), consumer)
+        for row in rows.tolist():
+            state.count.seeks += position.seeks(row)
+            decoded = position.advance(row)
+            state.count.decoded += decoded
+            start = row + 1 - decoded
+            if state.spans and state.spans[-1][1] == start:
+                state.spans[-1][1] = row + 1
+            else:
+                state.spans.append([start, row + 1])
+        return list(state.cursors.values()).index(position)
+
+    def _pick(
+        self,
+        state: _SourceState,
+        entries: Int64Array,
+        row: int,
+        consumer: tuple[int, int],
+    ) -> DecodePosition:
+        ready = [p for p in state.cursors.values() if not p.seeks(row)]
+        if ready:
+            return max(ready, key=lambda position: position.next_row or 0)
+        if consumer not in state.cursors:
+            if len(state.cursors) >= MAX_CURSORS:
+                return list(state.cursors.values())[sum(consumer) % MAX_CURSORS]
+            state.cursors[consumer] = DecodePosition(entries)
+        return state.cursors[consumer]
+
+    def _evict(
+        self, index: int, state: _SourceState, wanted: Int64Array, read: Int64Array
+    ) -> Drops:
+        """Lets go of rows that do not fit; they are read again when they are used."""
+        if state.room is None or state.resident <= state.room:
+            return []
+        held = state.needs.at(np.flatnonzero(state.present))
+        pinned = [wanted, read, *(rows for node, rows in self._pins if node == index)]
+        free = np.setdiff1d(held, np.concatenate(pinned))
+        far = np.argsort(-np.abs(free - wanted[-1]), kind="stable")
+        gone = np.sort(free[far[: state.resident - state.room]])
+        if not len(gone):
+            return []
+        state.present[state.needs.positions(gone)] = False
+        state.resident -= len(gone)
+        return [(index, gone)]
+
+    def _compute(
+        self, index: int, state: _State, missing: Int64Array
+    ) -> Iterator[Step]:
+        node = self.graph.nodes[index]
+        assert isinstance(node, BoundOp)
+        starts = state.call_starts
+        calls = (
+            missing
+            if starts is None
+            else np.unique(np.searchsorted(starts, missing, side="right") - 1)
+        )
+        size = max(1, self.work_packet // max(1, node.node.batch))
+        if node.stateful:
+            last = int(calls[-1])
+            while state.next_call <= last:
+                stop = min(state.next_call + size, last + 1)
+                chunk = np.arange(state.next_call, stop, dtype=np.int64)
+                state.next_call = stop
+                yield from self._call(index, node, state, chunk)
+        else:
+            for start in range(0, len(calls), size):
+                chunk = calls[start : start + size]
+                yield from self._call(index, node, state, chunk)
+
+    def _call(
+        self, index: int, node: BoundOp, state: _State, calls: Int64Array
+    ) -> Iterator[Step]:
+        at, lengths = _positions_of_calls(state, calls)
+        rows = state.needs.at(at)
+        windows = node.windows(rows)
+        mapped = [edge.map(windows) for edge in node.edges]
+        pins = len(self._pins)
+        for number, (edge, wanted) in enumerate(zip(node.edges, mapped, strict=True)):
+            flat = wanted.ravel()
+            yield from self._ensure(edge.producer, flat, (index, number))
+            self._pins.append((edge.producer, flat))
+        del self._pins[pins:]
+        keep = state.uses[at] > 0
+        state.present[at] = keep
+        drop = self._release(
+            [
+                (edge.producer, wanted.ravel())
+                for edge, wanted in zip(node.edges, mapped, strict=True)
+            ]
+        )
+        yield Compute(index, rows, mapped, lengths, keep, state.uses[at] > 1, drop)
+
+    def _release(self, used: list[tuple[int, Int64Array]]) -> Drops:
+        drops = []
+        for index, rows in used:
+            rows = rows[rows != NULL_ROW]
+            if not len(rows):
+                continue
+            state = self._states[index]
+            listed, counts = np.unique(rows, return_counts=True)
+            at = state.needs.positions(listed)
+            state.uses[at] -= counts.astype(np.int32)
+            done = (state.uses[at] == 0) & state.present[at]
+            if done.any():
+                state.present[at[done]] = False
+                drops.append((index, listed[done]))
+                if isinstance(state, _SourceState):
+                    state.resident -= int(done.sum())
+        return drops
+
+
+def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:
+    """Positions in ``needs`` at which a kernel call begins; None for every one.
+
+    Calls are cut by position alone, so the size of work packets cannot change what
+    a kernel is given: every ``batch`` rows, anew in each slice group and, for ops
+    with state, in each contiguous run.
+    """
+    whole = node.node.spec.whole_stream
+    if (node.node.batch == 1 and not whole) or not len(needs):
+        return None
+    rows = needs.array()
+    group = node.layout.group_of(rows)
+    new = group[1:] != group[:-1]
+    if node.stateful and not whole:
+        new |= rows[1:] != rows[:-1] + 1
+    firsts = np.concatenate(([0], np.flatnonzero(new) + 1)).astype(np.int64)
+    if whole:
+        return firsts
+    stops = np.append(firsts[1:], len(rows))
+    return np.concatenate(
+        [
+            np.arange(first, stop, node.node.batch, dtype=np.int64)
+            for first, stop in zip(firsts.tolist(), stops.tolist(), strict=True)
+        ]
+    )
+
+
+def _positions_of_calls(
+    state: _State, calls: Int64Array
+) -> tuple[Int64Array, list[int]]:
+    if state.call_starts is None:
+        return calls, [1] * len(calls)
+    bounds = np.append(state.call_starts, len(state.needs))
+    starts, stops = bounds[calls], bounds[calls + 1]
+    parts = [
+        np.arange(start, stop, dtype=np.int64)
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+    ]
+    return np.concatenate(parts), (stops - starts).tolist()
+
+
+def _covered(spans: list[list[int]]) -> int:
+    """Rows that lie in at least one span."""
+    covered, reached = 0, 0
+    for start, stop in sorted(spans):
+        covered += max(0, stop - max(start, reached))
+        reached = max(reached, stop)
+    return covered

@@ -1,0 +1,218 @@
+"""Where the output rows of a job are cut into tasks.
+
+A cut follows from the graph, the packet size and the input's frame index alone,
+never from the machine or the runner, so that equal arguments give equal segments
+everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from beam_scanner.gops import entry_of
+from beam_scanner.graph import SliceNode, topological
+from beam_scanner.planner.bound import (
+    BoundGraph,
+    BoundOp,
+    BoundOutput,
+    BoundSource,
+)
+from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.rows import Int64Array, Layout
+
+TARGET_DECODED = 500
+"""Frames that a task decodes, about, where the packet size is left to the planner."""
+
+_PROBE_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class TaskCuts:
+    """The tasks of one job.
+
+    Attributes:
+        bounds: int64[k + 1]: task ``t`` makes rows ``[bounds[t], bounds[t + 1])`` of
+            the first output.
+        rows: Length of each output.
+        reason: Why the cuts are where they are, for people.
+    """
+
+    bounds: Int64Array
+    rows: tuple[int, ...]
+    reason: str
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def intervals(self, task: int) -> tuple[Interval, ...]:
+        """Rows ``[start, stop)`` of each output that a task makes."""
+        start, stop = int(self.bounds[task]), int(self.bounds[task + 1])
+        lead = self.rows[0]
+        return tuple(
+            (start, stop)
+            if rows == lead
+            else (rows * start // lead, rows * stop // lead)
+            for rows in self.rows
+        )
+
+
+def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
+    """Cuts a job into tasks.
+
+    Args:
+        graph: The bound graph.
+        io_packet: Output rows a task, about; 0 to choose by what must be decoded.
+
+    Returns:
+        The cuts; no task if the outputs are empty.
+    """
+    outputs = graph.outputs
+    rows = tuple(output.rows for output in outputs)
+    lead = max(range(len(rows)), key=lambda index: rows[index])
+    if rows[0] != rows[lead]:
+        # Proportional intervals are exact only from the longest output.
+        return _proportional(graph, io_packet, rows, lead)
+    if not rows[0]:
+        return TaskCuts(np.zeros(1, np.int64), rows, "no rows")
+    size = io_packet or _packet_for(graph)
+    if graph.in_order:
+        return _cut_groups(graph, rows, size)
+    return _cut_at_keyframes(graph, outputs[0], rows, size)
+
+
+def _proportional(
+    graph: BoundGraph, io_packet: int, rows: tuple[int, ...], lead: int
+) -> TaskCuts:
+    if graph.in_order:
+        count = 1
+    else:
+        count = -(-rows[lead] // (io_packet or _packet_for(graph)))
+    # Bounds are in rows of output 0; with fewer rows than tasks some are empty.
+    bounds = np.arange(count + 1, dtype=np.int64) * rows[0] // count
+    return TaskCuts(bounds, rows, f"{count} equal parts of outputs of unequal length")
+
+
+def _packet_for(graph: BoundGraph) -> int:
+    """Output rows that make a task decode about ``TARGET_DECODED`` frames."""
+    rows = [output.rows for output in graph.outputs]
+    probe = [(0, min(n, _PROBE_ROWS)) for n in rows]
+    decoded = 0
+    for node, needs in zip(graph.nodes, task_needs(graph, probe), strict=True):
+        if isinstance(node, BoundSource) and len(needs):
+            listed = needs.array()
+            decoded += len(listed)
+            if node.info.entries is not None:
+                entry = entry_of(node.info.entries, listed)
+                before = np.concatenate(([-1], listed[:-1]))
+                decoded += int((listed - np.maximum(entry, before + 1)).sum())
+    probed = max(stop for _, stop in probe)
+    return max(16, min(10_000, probed * TARGET_DECODED // max(1, decoded)))
+
+
+def _cut_groups(graph: BoundGraph, rows: tuple[int, ...], size: int) -> TaskCuts:
+    """Whole slice groups, small ones together."""
+    layout = _shared_groups(graph)
+    if layout is None:
+        bounds = np.array([0, rows[0]], dtype=np.int64)
+        return TaskCuts(bounds, rows, "one task: an op needs the whole stream in order")
+    cuts = [0]
+    for index in range(len(layout)):
+        stop = layout.group(index).stop
+        if stop - cuts[-1] >= size:
+            cuts.append(stop)
+    if cuts[-1] != rows[0]:
+        cuts.append(rows[0])
+    reason = "at slice groups: an op needs each group in order"
+    return TaskCuts(np.array(cuts, dtype=np.int64), rows, reason)
+
+
+def _shared_groups(graph: BoundGraph) -> Layout | None:
+    """The slice groups that tasks may be cut at, None if there are none."""
+    outputs = graph.outputs
+    layout = outputs[0].layout
+    slices = [
+        node
+        for node in topological([output.node for output in outputs])
+        if isinstance(node, SliceNode)
+    ]
+    ops = [node for node in graph.nodes if isinstance(node, BoundOp) and node.in_order]
+    fits = (
+        len(slices) == 1
+        and all(output.layout.same_groups(layout) for output in outputs)
+        and all(op.sliced and len(op.layout) == len(layout) for op in ops)
+    )
+    return layout if fits and len(layout) > 1 else None
+
+
+def _cut_at_keyframes(
+    graph: BoundGraph, lead: BoundOutput, rows: tuple[int, ...], size: int
+) -> TaskCuts:
+    """Every ``size`` rows, moved to where no frame is decoded twice."""
+    total = rows[0]
+    nominal = np.arange(size, total, size, dtype=np.int64)
+    source = trace(graph, lead)
+    entries = None if source is None else source[0].info.entries
+    if source is None or entries is None:
+        bounds = np.concatenate(([0], nominal, [total])).astype(np.int64)
+        return TaskCuts(bounds, rows, f"every {size} rows")
+    cuts = [0]
+    for at in nominal.tolist():
+        cut = _clean_cut(source[1], entries, at, size, total)
+        if cut is not None and cut > cuts[-1]:
+            cuts.append(cut)
+    cuts.append(total)
+    reason = f"at keyframes, about every {size} rows"
+    if len(cuts) - 1 <= len(nominal) // 2:
+        reason += "; fewer tasks, since the video has few keyframes"
+    return TaskCuts(np.array(cuts, dtype=np.int64), rows, reason)
+
+
+class Trace:
+    """Follows rows of an output along first inputs to their source."""
+
+    def __init__(self, steps: list[BoundOp | BoundOutput]) -> None:
+        self.steps = steps
+
+    def __call__(self, rows: Int64Array) -> Int64Array:
+        """The source row of each output row; int64[n] to int64[n]."""
+        for node in self.steps:
+            edge = node.edge if isinstance(node, BoundOutput) else node.edges[0]
+            rows = edge.origin(rows)
+        return rows
+
+
+def trace(graph: BoundGraph, output: BoundOutput) -> tuple[BoundSource, Trace] | None:
+    """The source that an output's rows have their times from, and how to get there.
+
+    Returns:
+        None only if the path ends in no source, which a bound graph never does.
+    """
+    steps: list[BoundOp | BoundOutput] = [output]
+    producer = graph.nodes[output.edge.producer]
+    while isinstance(producer, BoundOp):
+        steps.append(producer)
+        producer = graph.nodes[producer.edges[0].producer]
+    return (producer, Trace(steps)) if isinstance(producer, BoundSource) else None
+
+
+def _clean_cut(
+    follow: Trace, entries: Int64Array, at: int, size: int, total: int
+) -> int | None:
+    """The row nearest to ``at`` that begins a keyframe group.
+
+    Without one within half a packet, ``at`` itself if decoding up to it again costs
+    less than half a packet, else None: a film with a single keyframe is one task.
+    """
+    low, high = max(1, at - size // 2), min(total, at + size // 2 + 1)
+    origins = follow(np.arange(low - 1, high, dtype=np.int64))
+    clean = entry_of(entries, origins[1:]) > origins[:-1]
+    clean |= origins[1:] < origins[:-1]
+    found = np.flatnonzero(clean) + low
+    if len(found):
+        return int(found[np.argmin(np.abs(found - at))])
+    source_row = int(origins[at - low + 1])
+    wasted = source_row - int(entry_of(entries, source_row))
+    span = int(origins[-1]) - int(origins[0])
+    return at if wasted * 2 <= span else None
