@@ -1,0 +1,306 @@
+"""Decodes chosen rows of a video, exactly.
+
+A decoder starts at the last entry at or before a row and decodes up to it; for rows
+that follow it reads on, and seeks only where that skips frames (see
+:mod:`beam_scanner.gops`). Every frame's time is compared with the index: a file or
+a seek that gives other frames than expected leads to another attempt from further
+back and then to an error, never to a wrong frame.
+
+Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row and every way
+of getting there: swscale, bilinear chroma, matrix and range as the file says.
+
+Decoding uses one thread by default. Whoever reads many videos, or many pieces of
+one, keeps all cores at work by reading them side by side, which scales better than
+threads in one decoder and cannot hang on damaged files as frame threads can.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.gops import DecodePosition
+from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
+
+Frame = NDArray[np.uint8]
+
+
+class _UnexpectedFrameError(Exception):
+    """What was decoded is not what the index says; the message says how."""
+
+
+class VideoDecoder:
+    """Reads rows of one video.
+
+    Pickling keeps what it reads and drops the open file, which is opened again, and
+    checked again, at the next read.
+
+    Args:
+        source: A path, or a callable that opens the file.
+        index: Its index.
+        threads: Threads for decoding one frame after another; 0 for one a core.
+
+    Attributes:
+        frames_decoded: Rows decoded so far, those on the way included.
+        seeks: How often decoding started anew at an entry.
+
+    Example:
+        >>> import os, tempfile
+        >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
+        >>> encoding = Encoding('raw', keyframe_distance=10)
+        >>> with VideoEncoder(path, encoding) as encoder:
+        ...     for i in range(30):
+        ...         encoder.write(np.full((4, 6, 3), i, np.uint8), i / 25)
+        >>> with VideoDecoder(path, encoder.index) as decoder:
+        ...     frames = list(decoder.read([3, 25]))
+        ...     decoder.frames_decoded
+        10
+        >>> frames[1].shape, int(frames[1].min()), int(frames[1].max())
+        ((4, 6, 3), 25, 25)
+    """
+
+    def __init__(
+        self, source: VideoSource, index: FrameIndex, *, threads: int = 1
+    ) -> None:
+        self.index = index
+        self.frames_decoded = 0
+        self.seeks = 0
+        self._source = source
+        self._threads = threads
+        self._forget()
+
+    def _forget(self) -> None:
+        self._video: OpenVideo | None = None
+        self._reformatter = VideoReformatter()
+        # Whether nothing has been read since the file was opened.
+        self._fresh = False
+        self._seek_way = 0
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Forgets the decoding position, so that the next row starts at an entry."""
+        self._position = DecodePosition(self.index.entries)
+        self._packets: Iterator[Any] = iter(())
+        self._frames: deque[Any] = deque()
+        self._leading = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "source": self._source,
+            "index": self.index,
+            "threads": self._threads,
+            "counts": (self.frames_decoded, self.seeks),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(  # type: ignore[misc]
+            state["source"], state["index"], threads=state["threads"]
+        )
+        self.frames_decoded, self.seeks = state["counts"]
+
+    def __enter__(self) -> VideoDecoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; a later read opens it again."""
+        if self._video is not None:
+            self._video.close()
+        self._forget()
+
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> Iterator[Frame]:
+        """Decodes rows, lazily.
+
+        Args:
+            rows: Ascending, no duplicates.
+
+        Yields:
+            For each row uint8[height, width, 3], RGB, C-contiguous, the receiver's
+            to keep and to change. The shape differs from the index only where the
+            coded size changes within the video.
+
+        Raises:
+            ArgumentError: The rows do not ascend.
+            RowError: A row lies outside the video.
+            VideoError: The file is gone, has changed since it was indexed, or a row
+                cannot be decoded.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        self._check_rows(wanted)
+        return (self._read_row(int(row)) for row in wanted)
+
+    def _check_rows(self, rows: NDArray[np.int64]) -> None:
+        if rows.size == 0:
+            return
+        if rows.size > 1 and np.diff(rows).min() <= 0:
+            raise ArgumentError("rows for a decoder must ascend without duplicates")
+        if rows[0] < 0 or rows[-1] >= len(self.index):
+            bad = rows[0] if rows[0] < 0 else rows[-1]
+            raise RowError(
+                f"row {bad} is not in video {source_name(self._source)!r} of "
+                f"{len(self.index)} rows"
+            )
+
+    def _read_row(self, row: int) -> Frame:
+        reason: _UnexpectedFrameError | None = None
+        for entry, reopen in self._attempts(row):
+            try:
+                if entry is not None:
+                    self._start(entry, reopen)
+                return self._to_array(self._decode_up_to(row))
+            except _UnexpectedFrameError as error:
+                reason = error
+                self._interrupt()
+        time = float(self.index.seconds([row])[0])
+        raise VideoError(
+            f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
+            f"be decoded: {reason}"
+        ) from reason
+
+    def _attempts(self, row: int) -> Iterator[tuple[int | None, bool]]:
+        """Ways to a row, best first: (entry, or None to read on; from a new open)."""
+        if not self._position.seeks(row):
+            yield None, False
+        entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
+        yield entry, False
+        if entry > 0:
+            yield entry - 1, False
+        yield 0, True
+
+    def _decode_up_to(self, row: int) -> Any:
+        """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
+        position, index = self._position, self.index
+        assert position.next_row is not None
+        while True:
+            frame, expected = self._next_frame(), position.next_row
+            if index.timed and frame.pts != index.pts[expected]:
+                if self._leading and frame.pts is not None:
+                    # Shown before the entry: such pictures may refer to what was
+                    # not decoded, and belong to the entry before.
+                    if frame.pts < index.pts[expected]:
+                        continue
+                raise _UnexpectedFrameError(
+                    f"frame {expected} has time {frame.pts}, the index says "
+                    f"{index.pts[expected]} (in units of {index.time_base} s)"
+                )
+            if frame.is_corrupt:
+                raise _UnexpectedFrameError(f"frame {expected} is damaged")
+            self._leading = False
+            position.next_row = expected + 1
+            self.frames_decoded += 1
+            if expected == row:
+                return frame
+
+    def _next_frame(self) -> Any:
+        assert self._video is not None
+        try:
+            while not self._frames:
+                packet = next(self._packets, None)
+                if packet is None:
+                    raise _UnexpectedFrameError("the video ends before it")
+                self._frames.extend(self._video.stream.codec_context.decode(packet))
+        except (av.error.FFmpegError, OSError) as error:
+            raise _UnexpectedFrameError(str(error)) from error
+        return self._frames.popleft()
+
+    def _start(self, entry: int, reopen: bool) -> None:
+        """Makes the decoder ready to give the row of that entry."""
+        self._interrupt()
+        self.seeks += 1
+        packets = None
+        if self._video is None or reopen or not self.index.seekable:
+            if not self._fresh:
+                self._open()
+        elif not self._fresh or entry > 0:
+            packets = self._seek(entry)
+            if packets is None:
+                self._open()
+        if packets is None:
+            packets = self._skip_to(entry)
+        if packets is None:
+            raise _UnexpectedFrameError("its keyframe is not in the file")
+        self._packets = packets
+        self._leading = self.index.seekable
+        self._position.next_row = int(self.index.entries[entry])
+
+    def _open(self) -> None:
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+        name = source_name(self._source)
+        if fingerprint(self._source) != self.index.fingerprint:
+            raise VideoError(
+                f"video {name!r} has changed since it was indexed: ingest it again"
+            )
+        self._video = OpenVideo(self._source)
+        if self._threads != 1:
+            self._video.stream.thread_type = "AUTO"
+            self._video.stream.codec_context.thread_count = self._threads
+        self._fresh = True
+
+    def _seek(self, entry: int) -> Iterator[Any] | None:
+        """Packets from an entry on, or None if no seek leads there.
+
+        Containers seek by presentation time, by decoding time, or badly; what worked
+        last is tried first.
+        """
+        assert self._video is not None
+        index = self.index
+        targets = [index.seek_pts[entry], index.seek_dts[entry]]
+        targets += [index.seek_pts[entry - back] for back in (1, 2, 4) if back <= entry]
+        for i in range(len(targets)):
+            way = (i + self._seek_way) % len(targets)
+            if targets[way] == NO_PTS:
+                continue
+            self._fresh = False
+            try:
+                self._video.container.seek(int(targets[way]), stream=self._video.stream)
+                packets = self._skip_to(entry)
+            except (av.error.FFmpegError, OSError):
+                continue
+            if packets is not None:
+                self._seek_way = way
+                return packets
+        return None
+
+    def _skip_to(self, entry: int) -> Iterator[Any] | None:
+        """Packets from an entry on; None if the file position is behind it."""
+        assert self._video is not None
+        self._fresh = False
+        index = self.index
+        pts, dts = int(index.seek_pts[entry]), int(index.seek_dts[entry])
+        pos = int(index.seek_pos[entry])
+        packets = self._video.container.demux(self._video.stream)
+        for packet in packets:
+            if not packet.size:
+                return None
+            same_place = pos < 0 or packet.pos is None or packet.pos == pos
+            if same_place and pts in (NO_PTS, packet.pts):
+                return chain([packet], packets)
+            if NO_PTS != dts < (NO_PTS if packet.dts is None else packet.dts):
+                return None
+        return None
+
+    def _to_array(self, frame: Any) -> Frame:
+        # One reformatter for all frames: making one a frame, as to_ndarray alone
+        # does, costs as much as decoding.
+        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        array: Frame = rgb.to_ndarray()
+        if self.index.crop is not None:
+            width, height = self.index.crop
+            array = array[:height, :width]
+        if self.index.rotation:
+            array = np.rot90(array, self.index.rotation // 90)
+        return np.ascontiguousarray(array)

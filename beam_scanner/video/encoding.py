@@ -1,0 +1,58 @@
+"""How frames are to be encoded: plain data, no FFmpeg.
+
+(The encoder itself is in ``video/encoder.py``.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beam_scanner.errors import ArgumentError
+
+CODECS = ("default", "h264", "hevc", "raw")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a column of frames is stored.
+
+    Attributes:
+        codec: 'default' (H.264 with the encoder's own defaults), 'h264', 'hevc', or
+            'raw' for lossless storage.
+        quality: Constant rate factor, 0 (best) to 51; -1 for the encoder's default.
+        bitrate: Bits a second instead of a quality; -1 for none.
+        keyframe_distance: Most frames between keyframes; -1 for the default.
+
+    Raises:
+        ArgumentError: A value is out of range, or two contradict each other.
+
+    Example:
+        >>> Encoding(codec='h264', quality=20).lossless
+        False
+    """
+
+    codec: str = "default"
+    quality: int = -1
+    bitrate: int = -1
+    keyframe_distance: int = -1
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ArgumentError(
+                f"codec {self.codec!r} does not exist; use one of {CODECS}"
+            )
+        if not -1 <= self.quality <= 51:
+            raise ArgumentError(f"quality must be 0 to 51, or -1, got {self.quality}")
+        if self.bitrate != -1 and self.bitrate <= 0:
+            raise ArgumentError(f"bitrate must be positive, or -1, got {self.bitrate}")
+        if self.keyframe_distance != -1 and self.keyframe_distance <= 0:
+            raise ArgumentError(
+                f"keyframe_distance must be positive, or -1, got {self.keyframe_distance}"
+            )
+        if self.quality != -1 and self.bitrate != -1:
+            raise ArgumentError("give a quality or a bitrate, not both")
+
+    @property
+    def lossless(self) -> bool:
+        """Whether frames come back bit for bit."""
+        return self.codec == "raw"

@@ -1,0 +1,126 @@
+"""May a decoder start at this packet? Read from the packet's first bytes.
+
+Containers mark keyframes, but a keyframe is a clean start only if no later frame in
+presentation order needs anything before it. Frames that are *shown before* it may do
+so (open GOP): they belong to the entry before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_KEYFRAME_IS_CLEAN = frozenset(
+    "av1 vp8 vp9 mpeg4 mpeg1video mpeg2video theora flv1 h263 "
+    "ffv1 mjpeg prores dnxhd huffyuv ffvhuff utvideo rawvideo png qtrle gif".split()
+)
+
+_H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
+_SEI_RECOVERY_POINT = 6
+_HEVC_LAST_SLICE, _HEVC_FIRST_IRAP, _HEVC_LAST_IRAP = 31, 16, 21
+
+
+def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
+    """Whether decoding may start at a packet that the container calls a keyframe.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+        extradata: The stream's decoder configuration, which says how NAL units are
+            delimited; b'' for none.
+        packet: The packet's first bytes, at least up to its first slice.
+
+    Returns:
+        False also for codecs of which nothing is known.
+
+    Example:
+        >>> is_clean_entry('h264', b'', b'\\0\\0\\1\\x65\\x88')  # IDR slice
+        True
+        >>> is_clean_entry('h264', b'', b'\\0\\0\\1\\x41\\x9a')  # P slice
+        False
+        >>> is_clean_entry('mjpeg', b'', b'')
+        True
+    """
+    if codec == "h264":
+        return _h264_clean(extradata, packet)
+    if codec == "hevc":
+        for nal in _nals(packet, _length_size("hevc", extradata)):
+            kind = nal[0] >> 1 & 0x3F
+            if kind <= _HEVC_LAST_SLICE:
+                return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
+        return False
+    return codec in _KEYFRAME_IS_CLEAN
+
+
+def is_hidden(codec: str, packet: bytes) -> bool:
+    """Whether a packet decodes to no picture: an alternate reference frame of VP8.
+
+    Example:
+        >>> is_hidden('vp8', b'\\x10'), is_hidden('vp8', b'\\x00')
+        (False, True)
+    """
+    return codec == "vp8" and bool(packet) and not packet[0] & 0x10
+
+
+def _h264_clean(extradata: bytes, packet: bytes) -> bool:
+    recovers = False
+    for nal in _nals(packet, _length_size("h264", extradata)):
+        kind = nal[0] & 0x1F
+        if kind == _H264_IDR:
+            return True
+        if kind == _H264_SEI:
+            recovers = recovers or _recovers_at_once(nal)
+        elif _H264_SLICE <= kind < _H264_IDR:
+            return recovers
+    return False
+
+
+def _recovers_at_once(sei: bytes) -> bool:
+    """Whether it has a recovery point message with a recovery_frame_cnt of 0."""
+    data = sei[1:].replace(b"\0\0\3", b"\0\0")
+    at = 0
+    while at + 2 <= len(data) and data[at] != 0x80:
+        kind, at = _sei_number(data, at)
+        size, at = _sei_number(data, at)
+        if kind == _SEI_RECOVERY_POINT:
+            # ue(v): a first bit of 1 is the number 0.
+            return at < len(data) and bool(data[at] & 0x80)
+        at += size
+    return False
+
+
+def _sei_number(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    while at < len(data) and data[at] == 0xFF:
+        value, at = value + 255, at + 1
+    return value + (data[at] if at < len(data) else 0), at + 1
+
+
+def _length_size(codec: str, extradata: bytes) -> int:
+    """Bytes of a NAL unit's length prefix; 0 where start codes delimit them."""
+    if codec == "h264" and len(extradata) > 6 and extradata[0] == 1:
+        return (extradata[4] & 3) + 1
+    if (
+        codec == "hevc"
+        and len(extradata) > 22
+        and extradata[:3]
+        not in (
+            b"\0\0\1",
+            b"\0\0\0",
+        )
+    ):
+        return (extradata[21] & 3) + 1
+    return 0
+
+
+def _nals(packet: bytes, length_size: int) -> Iterator[bytes]:
+    if length_size == 0:
+        for piece in packet.split(b"\0\0\1")[1:]:
+            if piece:
+                yield piece
+        return
+    at = 0
+    while at + length_size < len(packet):
+        size = int.from_bytes(packet[at : at + length_size], "big")
+        at += length_size
+        if size:
+            yield packet[at : at + size]
+        at += size

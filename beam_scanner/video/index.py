@@ -1,0 +1,224 @@
+"""The frame index: for each row of a video, its time and where decoding starts.
+
+Row ``i`` is the ``i``-th frame, in presentation order, of FFmpeg's linear decode of
+the best video stream. An index is a few arrays of integers; the pixels stay in the
+file. Planning needs only the index, decoding checks every frame against it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from beam_scanner.errors import RowError, VideoError
+from beam_scanner.video.source import VideoSource
+
+Int64Array = NDArray[np.int64]
+
+NO_PTS = np.iinfo(np.int64).min
+"""Stands for a time that the file does not give."""
+
+_MAGIC = b"BSFRAMES"
+_VERSION = 1
+_ARRAYS = ("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes")
+
+
+@dataclass(frozen=True, eq=False)
+class FrameIndex:
+    """What is known of a video without decoding it.
+
+    Attributes:
+        pts: int64[n], presentation time of each row in ``time_base`` units.
+        time_base: Seconds per unit of ``pts``.
+        entries: int64[k], rows at which decoding may start, ``entries[0] == 0``.
+        seek_pts: int64[k], presentation time of each entry's first packet, or
+            :data:`NO_PTS`.
+        seek_dts: int64[k], its decoding time, or :data:`NO_PTS`.
+        seek_pos: int64[k], its byte position in the file, -1 where unknown.
+        entry_bytes: int64[k], bytes of the packets from this entry to the next.
+        width: Pixels of a row as shown, after rotation.
+        height: Pixels of a row as shown, after rotation.
+        rotation: Degrees that a decoded picture is turned counterclockwise: 0, 90,
+            180 or 270.
+        sample_aspect_ratio: Width of a pixel over its height; pixels are never
+            stretched, this is for display.
+        codec: FFmpeg's name of the codec: 'h264', 'hevc', 'vp9', ...
+        pix_fmt: FFmpeg's name of the coded pixel format.
+        average_rate: Frames a second, on average; None where unknown.
+        stream_index: Which stream of the container.
+        duration_seconds: From the first row's time to the end of the last.
+        fingerprint: :func:`beam_scanner.video.source.fingerprint` of the file.
+        seekable: False where no seek can be trusted: then ``entries == [0]``.
+        timed: False where the file gives no usable times: ``pts`` then follows from
+            the average rate.
+        crop: (width, height) to which coded pictures are cut, before rotation; None
+            where they are shown whole.
+
+    Example:
+        >>> import tempfile, os
+        >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
+        >>> with VideoEncoder(path, Encoding(keyframe_distance=10)) as encoder:
+        ...     for i in range(25):
+        ...         encoder.write(np.zeros((16, 16, 3), np.uint8), i / 25)
+        >>> index = index_video(path)
+        >>> len(index), index.entries.tolist(), index.codec
+        (25, [0, 10, 20], 'h264')
+        >>> index.seconds([0, 5]).tolist()
+        [0.0, 0.2]
+    """
+
+    pts: Int64Array
+    time_base: Fraction
+    entries: Int64Array
+    seek_pts: Int64Array
+    seek_dts: Int64Array
+    seek_pos: Int64Array
+    entry_bytes: Int64Array
+    width: int
+    height: int
+    rotation: int
+    sample_aspect_ratio: Fraction
+    codec: str
+    pix_fmt: str
+    average_rate: Fraction | None
+    stream_index: int
+    duration_seconds: float
+    fingerprint: str
+    seekable: bool = True
+    timed: bool = True
+    crop: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded row."""
+        return self.width * self.height * 3
+
+    def seconds(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """Presentation times, by the container's own clock.
+
+        Args:
+            rows: Row numbers, any order, duplicates allowed.
+
+        Returns:
+            float64[n], seconds.
+
+        Raises:
+            RowError: A row is negative or past the end.
+        """
+        chosen = np.asarray(rows, dtype=np.int64)
+        if chosen.size and (chosen.min() < 0 or chosen.max() >= len(self)):
+            bad = int(chosen.min() if chosen.min() < 0 else chosen.max())
+            raise RowError(f"row {bad} is not in a video of {len(self)} rows")
+        ticks = self.pts[chosen].astype(np.float64)
+        return ticks * self.time_base.numerator / self.time_base.denominator
+
+    def to_bytes(self) -> bytes:
+        """Packs the index; a constant-rate hour takes some hundred bytes.
+
+        Example:
+            >>> FrameIndex.from_bytes(b'not an index')
+            Traceback (most recent call last):
+            ...
+            beam_scanner.errors.VideoError: these bytes are not a frame index
+        """
+        scalars = {
+            field.name: _plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in _ARRAYS
+        }
+        scalars["lengths"] = [len(getattr(self, name)) for name in _ARRAYS]
+        packed = [_pack(getattr(self, name)) for name in _ARRAYS]
+        scalars["sizes"] = [len(data) for data in packed]
+        header = json.dumps(scalars, sort_keys=True).encode()
+        prefix = _MAGIC + _VERSION.to_bytes(2, "little")
+        return b"".join([prefix, len(header).to_bytes(4, "little"), header, *packed])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FrameIndex:
+        """Unpacks what :meth:`to_bytes` gave.
+
+        Raises:
+            VideoError: Not an index, cut short, or of another format version.
+        """
+        if data[:8] != _MAGIC:
+            raise VideoError("these bytes are not a frame index")
+        version = int.from_bytes(data[8:10], "little")
+        if version != _VERSION:
+            raise VideoError(
+                f"frame index has format version {version}, expected {_VERSION}: "
+                "index the video again"
+            )
+        try:
+            return cls._unpack(data)
+        except (ValueError, KeyError, zlib.error) as error:
+            raise VideoError(f"frame index is damaged: {error}") from error
+
+    @classmethod
+    def _unpack(cls, data: bytes) -> FrameIndex:
+        start = 14 + int.from_bytes(data[10:14], "little")
+        values: dict[str, Any] = json.loads(data[14:start])
+        lengths, sizes = values.pop("lengths"), values.pop("sizes")
+        for name, length, size in zip(_ARRAYS, lengths, sizes, strict=True):
+            values[name] = _unpack(data[start : start + size], length)
+            start += size
+        for name in ("time_base", "sample_aspect_ratio", "average_rate"):
+            if values[name] is not None:
+                values[name] = Fraction(*values[name])
+        if values["crop"] is not None:
+            values["crop"] = tuple(values["crop"])
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return [value.numerator, value.denominator]
+    return value
+
+
+def _pack(array: Int64Array) -> bytes:
+    # Second differences of a constant-rate video are zeros; int64 wraps, so this
+    # is exact for any values.
+    twice = np.diff(np.diff(array, prepend=np.int64(0)), prepend=np.int64(0))
+    return zlib.compress(twice.astype("<i8").tobytes(), 6)
+
+
+def _unpack(data: bytes, length: int) -> Int64Array:
+    twice = np.frombuffer(zlib.decompress(data), dtype="<i8")
+    if len(twice) != length:
+        raise ValueError(f"an array has {len(twice)} values, expected {length}")
+    array = np.cumsum(np.cumsum(twice.astype(np.int64)))
+    array.setflags(write=False)
+    return array
+
+
+def index_video(source: VideoSource, verify: bool = False) -> FrameIndex:
+    """Indexes a video in one pass over its packets.
+
+    Where the container's word is known to be good enough, only the first frames are
+    decoded, as a check; elsewhere, or with ``verify``, all frames are.
+
+    Args:
+        source: A path, or a callable that opens the file.
+        verify: Decode every frame once, so that damage shows now.
+
+    Returns:
+        The index.
+
+    Raises:
+        VideoError: The file is missing, empty, no video, cut short, or damaged where
+            it was decoded; the message names it.
+    """
+    # Imported here, since planners read indexes without FFmpeg.
+    from beam_scanner.video.scan import scan_video
+
+    return scan_video(source, verify)

@@ -1,0 +1,239 @@
+"""Where a video's bytes come from: a path, or a callable that opens them.
+
+A callable takes nothing and returns a new, readable and seekable binary file each
+time, so that a decoder can open the same video again; object stores give one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from beam_scanner.errors import VideoError
+
+VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
+
+_HEAD = 64 * 1024
+_SAMPLE = 4 * 1024
+_SAMPLES = 6
+
+
+def source_name(source: VideoSource) -> str:
+    """What error messages call a source.
+
+    Example:
+        >>> source_name('films/a.mp4')
+        'films/a.mp4'
+    """
+    if callable(source):
+        return str(getattr(source, "name", None) or repr(source))
+    return os.fspath(source)
+
+
+def open_source(source: VideoSource) -> BinaryIO:
+    """Opens a source for reading.
+
+    Raises:
+        VideoError: It is missing, empty, a folder, or may not be read.
+    """
+    name = source_name(source)
+    try:
+        file: BinaryIO = source() if callable(source) else open(os.fspath(source), "rb")
+    except FileNotFoundError as error:
+        raise VideoError(f"video {name!r} does not exist") from error
+    except IsADirectoryError as error:
+        raise VideoError(f"video {name!r} is a folder, not a file") from error
+    except OSError as error:
+        raise VideoError(f"video {name!r} cannot be opened: {error}") from error
+    return file
+
+
+def fingerprint(source: VideoSource) -> str:
+    """A digest of a file's size and of pieces of its content.
+
+    It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
+    fingerprint of its original.
+
+    Args:
+        source: The file.
+
+    Returns:
+        40 hexadecimal digits.
+
+    Raises:
+        VideoError: The file is missing, empty or cannot be read.
+    """
+    name = source_name(source)
+    with open_source(source) as file:
+        try:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
+                raise VideoError(f"video {name!r} is empty (0 bytes)")
+            digest = hashlib.blake2b(str(size).encode(), digest_size=20)
+            for start, length in _pieces(size):
+                file.seek(start)
+                digest.update(file.read(length))
+        except OSError as error:
+            raise VideoError(f"video {name!r} cannot be read: {error}") from error
+    return digest.hexdigest()
+
+
+def _pieces(size: int) -> list[tuple[int, int]]:
+    if size <= 2 * _HEAD + _SAMPLES * _SAMPLE:
+        return [(0, size)]
+    step = (size - 2 * _HEAD) // (_SAMPLES + 1)
+    middle = [(_HEAD + i * step, _SAMPLE) for i in range(1, _SAMPLES + 1)]
+    return [(0, _HEAD), *middle, (size - _HEAD, _HEAD)]
+
+
+def cut_short(file: BinaryIO) -> str | None:
+    """Says how a file is shorter than its own structure, if it is.
+
+    MP4 and MOV boxes, the Matroska segment and the RIFF chunk of AVI give their
+    lengths; other containers do not, and then nothing is said.
+
+    Args:
+        file: Seekable; its position is moved.
+
+    Returns:
+        A clause for an error message, or None.
+
+    Example:
+        >>> import io
+        >>> cut_short(io.BytesIO(b'\\0\\0\\0\\x10ftypisom'))
+        "box 'ftyp' should end at byte 16, the file ends at byte 12"
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    head = file.read(64)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip"):
+        return _mp4_cut_short(file, size)
+    if head[:4] == b"RIFF":
+        end = 8 + int.from_bytes(head[4:8], "little")
+        return _overrun("RIFF chunk", end, size)
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return _matroska_cut_short(head, size)
+    return None
+
+
+def _overrun(what: str, end: int, size: int) -> str | None:
+    if end <= size:
+        return None
+    return f"{what} should end at byte {end}, the file ends at byte {size}"
+
+
+def _mp4_cut_short(file: BinaryIO, size: int) -> str | None:
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length == 0:  # to the end of the file
+            return None
+        if length < 8 or not kind.isascii():
+            return None  # bytes after the last box are allowed to be anything
+        if start + length > size:
+            return _overrun(f"box {kind.decode()!r}", start + length, size)
+        start += length
+    return None
+
+
+def _matroska_cut_short(head: bytes, size: int) -> str | None:
+    length, used = _ebml_size(head[4:])
+    start = 4 + used + (length or 0)
+    if length is None or head[start : start + 4] != b"\x18\x53\x80\x67":
+        return None
+    length, used = _ebml_size(head[start + 4 :])
+    if length is None:
+        return None
+    return _overrun("segment", start + 4 + used + length, size)
+
+
+def _ebml_size(data: bytes) -> tuple[int | None, int]:
+    """(value, or None where the size is unknown; bytes used)."""
+    if not data or data[0] == 0:
+        return None, 1
+    used = 9 - data[0].bit_length()
+    value = int.from_bytes(data[:used], "big") & ((1 << 7 * used) - 1)
+    return (None if value == (1 << 7 * used) - 1 else value), used
+
+
+class OpenVideo:
+    """A video opened with FFmpeg: its best video stream, all others skipped.
+
+    Decoding uses one thread until told otherwise. Use it as a context manager.
+
+    Attributes:
+        container: ``av.container.InputContainer``.
+        stream: ``av.video.stream.VideoStream``.
+
+    Args:
+        source: The file.
+
+    Raises:
+        VideoError: Missing, unreadable, not a video, or without pictures.
+    """
+
+    def __init__(self, source: VideoSource) -> None:
+        import av
+
+        name = source_name(source)
+        self._file = open_source(source)
+        # A path is read by FFmpeg itself, which is faster. Without the prefix a name
+        # such as 'a:b.mp4' is taken for a protocol.
+        target: Any = self._file
+        if not callable(source):
+            self._file.close()
+            target = f"file:{os.fspath(source)}"
+        try:
+            self.container: Any = av.open(target)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._file.close()
+            reason = _short_reason(source)
+            raise VideoError(
+                f"video {name!r} is not a file that FFmpeg can read "
+                f"({getattr(error, 'strerror', None) or error})"
+                + (f"; it is cut short: {reason}" if reason else "")
+            ) from error
+        try:
+            self.stream: Any = self._best_stream(name)
+        except VideoError:
+            self.close()
+            raise
+        self.stream.codec_context.thread_count = 1
+
+    def _best_stream(self, name: str) -> Any:
+        import av
+
+        stream = self.container.streams.best("video")
+        # FFmpeg shows plain text as the pictures of a text terminal.
+        if stream is None or self.container.format.name == "tty":
+            raise VideoError(f"file {name!r} has no video stream")
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            raise VideoError(f"file {name!r} has only a cover picture, no video stream")
+        if stream.codec_context is None:
+            raise VideoError(f"video {name!r} has a codec that FFmpeg does not know")
+        for other in self.container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+        return stream
+
+    def close(self) -> None:
+        """Closes the file; harmless when repeated."""
+        self.container.close()
+        self._file.close()
+
+    def __enter__(self) -> OpenVideo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _short_reason(source: VideoSource) -> str | None:
+    with open_source(source) as file:
+        return cut_short(file)
