@@ -12,7 +12,7 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,8 +105,10 @@ def _element_from_arrow(info: ScannerTypeInfo, stored: Any) -> Any:
 class Codec:
     """Base of all codecs; by itself it keeps ``bytes`` as they are."""
 
-    arrow_type: Any = pa.binary()
-    typed: ClassVar[bool] = False
+    @property
+    def arrow_type(self) -> Any:
+        """Type of a column that others can read; None: a column of the bytes."""
+        return None
 
     def serialize(self, value: Any) -> bytes:
         """Value to bytes."""
@@ -128,7 +130,7 @@ class Codec:
 
     def info(self, annotation: Any, name: str) -> ScannerTypeInfo:
         """The type info of ``annotation`` under this codec."""
-        if not self.typed:
+        if self.arrow_type is None:
             return ScannerTypeInfo(annotation, name, self.serialize, self.deserialize)
         return ScannerTypeInfo(
             annotation,
@@ -206,14 +208,17 @@ class ArrayCodec(Codec):
     """Arrays of any dtype and shape; both are kept, byte order too."""
 
     name: str
-    arrow_type = pa.struct(
-        [
-            pa.field("dtype", pa.string()),
-            pa.field("shape", pa.list_(pa.int64())),
-            pa.field("data", pa.binary()),
-        ]
-    )
-    typed = True
+
+    @property
+    def arrow_type(self) -> Any:
+        """A struct of what the array is made of."""
+        return pa.struct(
+            [
+                pa.field("dtype", pa.string()),
+                pa.field("shape", pa.list_(pa.int64())),
+                pa.field("data", pa.binary()),
+            ]
+        )
 
     def _check(self, value: Any) -> npt.NDArray[Any]:
         plain = isinstance(value, np.ndarray | np.generic)
@@ -281,7 +286,6 @@ class FlatArrayCodec(Codec):
 
     name: str
     dtype: str
-    typed = True
 
     @property
     def arrow_type(self) -> Any:
@@ -318,8 +322,10 @@ class FlatArrayCodec(Codec):
 class HistogramCodec(Codec):
     """Three channels of equally many int32 bins: 192 bytes for 16 bins."""
 
-    arrow_type = pa.list_(pa.list_(pa.int32()))
-    typed = True
+    @property
+    def arrow_type(self) -> Any:
+        """A list of lists."""
+        return pa.list_(pa.list_(pa.int32()))
 
     def _check(self, value: Any) -> npt.NDArray[np.int32]:
         try:
@@ -356,7 +362,6 @@ class VariableListCodec(Codec):
 
     name: str
     element: ScannerTypeInfo
-    typed = True
 
     @property
     def arrow_type(self) -> Any:
@@ -512,17 +517,8 @@ class ProtobufCodec(Codec):
         return _protobuf_codec, (self.name, *protobufs.describe(self.proto))
 
     @property
-    def typed(self) -> bool:
-        """Whether a struct column can hold the message."""
-        return self._struct is not None
-
-    @property
     def arrow_type(self) -> Any:
-        """A struct with the message's fields."""
-        return self._struct
-
-    @functools.cached_property
-    def _struct(self) -> Any:
+        """A struct with the message's fields, where one can hold it."""
         return message_arrow_type(self.proto.DESCRIPTOR)
 
     def _check(self, value: Any) -> Message:
