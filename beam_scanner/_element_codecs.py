@@ -430,6 +430,11 @@ class UniformListCodec(VariableListCodec):
             raise wrong_value(self.name, value, "elements of one size above 0")
         return b"".join(pieces)
 
+    def to_arrow(self, value: Any) -> list[Any]:
+        """A list of the elements' column values."""
+        self.serialize(value)  # raises where the elements' sizes are wrong
+        return super().to_arrow(value)
+
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         size = self.size if self.size is not None else len(data) // (self.parts or 1)
         if data and (size == 0 or len(data) % size):
