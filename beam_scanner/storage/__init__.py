@@ -1,0 +1,36 @@
+"""Where streams are kept: names, descriptors, segments, commit.
+
+Importing this loads no media library.
+"""
+
+from __future__ import annotations
+
+from beam_scanner.storage.backend import StorageBackend as StorageBackend
+from beam_scanner.storage.backend import StoredStream as StoredStream
+from beam_scanner.storage.base import RowReader as RowReader
+from beam_scanner.storage.base import SegmentWriter as SegmentWriter
+from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor
+from beam_scanner.storage.named import NamedStorage as NamedStorage
+from beam_scanner.storage.named import NamedStream as NamedStream
+from beam_scanner.storage.named import gc as gc
+from beam_scanner.storage.named import list_streams as list_streams
+from beam_scanner.storage.store import LocalStore as LocalStore
+from beam_scanner.storage.store import ObjectNotFoundError as ObjectNotFoundError
+from beam_scanner.storage.store import ObjectStore as ObjectStore
+from beam_scanner.storage.store import open_store as open_store
+
+__all__ = [
+    "LocalStore",
+    "NamedStorage",
+    "NamedStream",
+    "ObjectNotFoundError",
+    "ObjectStore",
+    "RowReader",
+    "SegmentWriter",
+    "StorageBackend",
+    "StoredStream",
+    "StreamDescriptor",
+    "gc",
+    "list_streams",
+    "open_store",
+]

@@ -1,0 +1,258 @@
+"""Publishing, removing and tidying up: what makes streams appear and go.
+
+The order of steps is what keeps a crash harmless. Segment files come first, then
+the descriptor in one atomic step, then files that nothing names any more go. So a
+reader sees the old stream or the new one, and what a crash leaves behind is only
+ever unused files, which :func:`gc` finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from beam_scanner.errors import (
+    ElementTypeError,
+    StorageError,
+    StreamExistsError,
+)
+from beam_scanner.storage.base import Record
+from beam_scanner.storage.descriptor import (
+    StreamDescriptor,
+    check_database,
+    read_descriptor,
+)
+from beam_scanner.storage.names import (
+    DESCRIPTOR,
+    SEGMENTS,
+    WORK,
+    descriptor_key,
+    generation_key,
+    is_generation,
+    stream_key,
+)
+from beam_scanner.storage.store import ObjectStore
+
+_SCRATCH_SECONDS = 24 * 3600.0
+
+
+def tiled(name: str, segments: Iterable[Record]) -> tuple[Record, ...]:
+    """Segments in row order, checked to cover rows 0 to the last without a gap.
+
+    Raises:
+        StorageError: Rows are missing or written twice.
+
+    Example:
+        >>> [s['first'] for s in tiled('a', [{'first': 3, 'rows': 1},
+        ...                                  {'first': 0, 'rows': 3}])]
+        [0, 3]
+    """
+    ordered = sorted(segments, key=lambda record: (record["first"], record["rows"]))
+    expected = 0
+    for record in ordered:
+        if record["first"] != expected:
+            problem = "are missing" if record["first"] > expected else "overlap"
+            low, high = sorted((expected, int(record["first"])))
+            raise StorageError(
+                f"cannot commit stream {name!r}: rows {low} to {high - 1} {problem}"
+            )
+        expected += record["rows"]
+    return tuple(record for record in ordered if record["rows"])
+
+
+def describe_segments(
+    name: str, kind: str, generation: str, segments: Iterable[Record]
+) -> StreamDescriptor:
+    """The descriptor of a stream made of these segments.
+
+    Args:
+        name: The stream's name.
+        kind: ``'blob'`` or ``'video'`` if there is no segment to tell.
+        generation: Where their files lie.
+        segments: Records of all segments, in any order.
+
+    Raises:
+        StorageError: Rows are missing.
+        ElementTypeError: Segments differ in type; lossy ones in frame size.
+    """
+    ordered = tiled(name, segments)
+    for record in ordered:
+        for what in ("kind", "type"):
+            if record[what] != ordered[0][what]:
+                raise ElementTypeError(
+                    f"row {record['first']} of stream {name!r} has {what} "
+                    f"{record[what]!r}, earlier rows have {ordered[0][what]!r}"
+                )
+    width, height = _frame_size(name, ordered)
+    return StreamDescriptor(
+        name=name,
+        kind=ordered[0]["kind"] if ordered else kind,
+        type_name=ordered[0]["type"] if ordered else "",
+        rows=sum(int(record["rows"]) for record in ordered),
+        generation=generation,
+        segments=ordered,
+        width=width,
+        height=height,
+    )
+
+
+def _frame_size(name: str, segments: Sequence[Record]) -> tuple[int, int]:
+    sized = [record for record in segments if record.get("width")]
+    if not sized:
+        return 0, 0
+    first = (int(sized[0]["width"]), int(sized[0]["height"]))
+    for record in sized[1:]:
+        size = (int(record["width"]), int(record["height"]))
+        if size != first:
+            if record["lossy"]:
+                raise ElementTypeError(
+                    f"row {record['first']} of stream {name!r} is {size[0]}x{size[1]}, "
+                    f"earlier rows are {first[0]}x{first[1]}: only lossless() video "
+                    "may change its size"
+                )
+            return 0, 0
+    return first
+
+
+def publish(store: ObjectStore, new: StreamDescriptor) -> None:
+    """Makes a stream visible, atomically, in place of what had its name.
+
+    Publishing the same fingerprint and run again changes nothing, but finishes
+    the tidying that a crash may have cut short.
+
+    Raises:
+        StorageError: A segment's file is missing.
+        StreamExistsError: Another source of the same run has taken the name.
+    """
+    check_database(store, create=True)
+    current = read_descriptor(store, new.name)
+    if current is not None and new.run and current.run == new.run:
+        if current.source != new.source:
+            raise StreamExistsError(
+                f"two sources of one run write stream {new.name!r}: give each its name"
+            )
+        if current.fingerprint == new.fingerprint:
+            _tidy(store, current)
+            return
+    for key in new.file_keys():
+        if not store.exists(key):
+            raise StorageError(
+                f"cannot commit stream {new.name!r}: {store.describe(key)!r} is missing"
+            )
+    if current is not None and current.generation != new.generation:
+        new = replace(new, previous=current.generation)
+    store.put(descriptor_key(new.name), new.to_json())
+    _tidy(store, new)
+
+
+def _tidy(store: ObjectStore, current: StreamDescriptor) -> None:
+    """Removes losers' files of this generation, and the one it replaced."""
+    keep = set(current.file_keys())
+    if not current.inplace:
+        _remove_generation(store, current.name, current.generation, keep)
+    if current.previous:
+        _remove_generation(store, current.name, current.previous, ())
+
+
+def _remove_generation(
+    store: ObjectStore, name: str, generation: str, keep: Collection[str]
+) -> None:
+    for key in list(store.list(f"{generation_key(name, generation)}/")):
+        if key not in keep:
+            store.delete(key)
+
+
+def unpublish(store: ObjectStore, name: str) -> None:
+    """Takes a stream's descriptor away; its segment files stay for ``gc``."""
+    check_database(store)
+    store.delete(descriptor_key(name))
+
+
+def remove_stream(store: ObjectStore, name: str) -> None:
+    """Removes a stream: its descriptor first, then the files of all generations.
+
+    A name that has no stream is no error. A video that is read in place stays.
+    """
+    unpublish(store, name)
+    folder = f"{stream_key(name)}/"
+    generations = store.list(folder, lambda found: not is_generation(found))
+    for key in list(generations):
+        # Files right below the folder belong to no generation of this stream.
+        if "/" in key[len(folder) :]:
+            store.delete(key)
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What :func:`gc` found.
+
+    Attributes:
+        keys: Keys of the unused files.
+        size_bytes: Their size.
+        scratch_files: How many abandoned temporary files were removed.
+    """
+
+    keys: tuple[str, ...]
+    size_bytes: int
+    scratch_files: int
+
+
+def gc(
+    store: ObjectStore,
+    live: Collection[str] = (),
+    dry_run: bool = False,
+    scratch_seconds: float = _SCRATCH_SECONDS,
+) -> Garbage:
+    """Removes segment files that belong to no committed stream and no live run.
+
+    Args:
+        store: The database's store.
+        live: Generations that runs are still writing, or may resume.
+        dry_run: Only say what would go.
+        scratch_seconds: Temporary files untouched for so long are abandoned.
+
+    Example:
+        >>> import tempfile
+        >>> from beam_scanner.storage.store import LocalStore
+        >>> store = LocalStore(tempfile.mkdtemp())
+        >>> store.put('a/g1.segments/00000000-x.parquet', b'left by a crash')
+        >>> gc(store, live={'g2'}).keys
+        ('a/g1.segments/00000000-x.parquet',)
+    """
+    check_database(store)
+    unused = []
+    size = 0
+    folder, keep, live_folder = "", set[str](), False
+    for key in store.list("", lambda found: found == WORK):
+        parent, _, _ = key.rpartition("/")
+        if not is_generation(f"{parent}/"):
+            continue
+        if parent != folder:
+            folder = parent
+            keep, live_folder = _used(store, folder, live)
+        if not live_folder and key not in keep:
+            unused.append(key)
+            size += store.size(key)
+    scratch = 0
+    if not dry_run:
+        for key in unused:
+            store.delete(key)
+        scratch = store.clear_scratch(scratch_seconds)
+    return Garbage(tuple(unused), size, scratch)
+
+
+def _used(
+    store: ObjectStore, folder: str, live: Collection[str]
+) -> tuple[set[str], bool]:
+    """(files that the stream's descriptor names, whether a run needs the folder)."""
+    stream, _, last = folder.rpartition("/")
+    generation = last.removesuffix(SEGMENTS)
+    if generation in live:
+        return set(), True
+    data = store.try_read(f"{stream}/{DESCRIPTOR}")
+    if data is None:
+        return set(), False
+    current = StreamDescriptor.from_json(data)
+    if current.generation != generation:
+        return set(), False
+    return set(current.file_keys()), current.inplace

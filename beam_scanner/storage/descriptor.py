@@ -1,0 +1,220 @@
+"""Descriptors: the one small file that makes a stream exist.
+
+A stream is committed if, and only if, its descriptor is there. It is written last
+and replaced atomically, and says which files make up the stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.errors import StorageError, StreamNotFoundError
+from beam_scanner.storage.base import Record
+from beam_scanner.storage.names import (
+    DESCRIPTOR,
+    MARKER,
+    WORK,
+    descriptor_key,
+    generation_key,
+    is_generation,
+)
+from beam_scanner.storage.store import ObjectStore
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StreamDescriptor:
+    """All that a database says about one committed stream.
+
+    Attributes:
+        name: The stream's name.
+        kind: ``'blob'`` or ``'video'``.
+        type_name: Name of the element type; ``''`` if no row was ever written.
+        rows: How many rows.
+        generation: Names the folder of the segment files.
+        segments: One record for each segment, in row order.
+        fingerprint: Of the graph, arguments and inputs; of the file, if in place.
+        run: Which run published it.
+        source: Fingerprint of the source.
+        previous: The generation that this one replaced.
+        path: The video file, for one that is read where it lies.
+        width: In pixels; 0 where frames have no one size.
+        height: In pixels; 0 where frames have no one size.
+        format_version: Of the database.
+
+    Example:
+        >>> stream = StreamDescriptor('a', 'blob', 'Bytes', 0, 'g1')
+        >>> StreamDescriptor.from_json(stream.to_json()) == stream
+        True
+    """
+
+    name: str
+    kind: str
+    type_name: str
+    rows: int
+    generation: str
+    segments: tuple[Record, ...] = ()
+    fingerprint: str = ""
+    run: str = ""
+    source: str = ""
+    previous: str = ""
+    path: str | None = None
+    width: int = 0
+    height: int = 0
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def inplace(self) -> bool:
+        """Whether the rows are those of a video file outside the database."""
+        return self.path is not None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all segment files together."""
+        return sum(int(record["bytes"]) for record in self.segments)
+
+    def file_keys(self) -> Iterator[str]:
+        """Yields the keys of all segment files, in row order."""
+        folder = generation_key(self.name, self.generation)
+        for record in self.segments:
+            for file in record["files"]:
+                yield f"{folder}/{file}"
+
+    def starts(self) -> NDArray[np.int64]:
+        """int64[segments + 1]: first row of each segment, then the row count."""
+        firsts = [int(record["first"]) for record in self.segments]
+        return np.array([*firsts, self.rows], dtype=np.int64)
+
+    def to_json(self) -> bytes:
+        """The descriptor as it is stored."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8")
+
+    @classmethod
+    def from_json(cls, data: bytes) -> StreamDescriptor:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            StorageError: Another format version, or no descriptor at all.
+        """
+        try:
+            values: dict[str, Any] = json.loads(data)
+            version = values.get("format_version")
+        except (ValueError, AttributeError) as error:
+            raise StorageError(f"damaged stream descriptor: {error}") from error
+        check_version(version, f"stream {values.get('name')!r}")
+        try:
+            values["segments"] = tuple(values["segments"])
+            return cls(**values)
+        except (KeyError, TypeError) as error:
+            raise StorageError(
+                f"damaged descriptor of stream {values.get('name')!r}: {error}"
+            ) from error
+
+
+def check_version(version: object, what: str) -> None:
+    """Refuses another format version than this one.
+
+    Raises:
+        StorageError: Names both versions.
+    """
+    if version != FORMAT_VERSION:
+        raise StorageError(
+            f"{what} has database format version {version!r}, but this beam_scanner "
+            f"reads and writes version {FORMAT_VERSION}: use the release that wrote "
+            "it, or another database folder"
+        )
+
+
+def check_database(store: ObjectStore, create: bool = False) -> None:
+    """Checks the marker at the root of a database.
+
+    Args:
+        store: The database's store.
+        create: Write the marker if there is none.
+
+    Raises:
+        StorageError: The database has another format version.
+    """
+    data = store.try_read(MARKER)
+    if data is None and create:
+        marker = {"format": "beam_scanner database", "format_version": FORMAT_VERSION}
+        if store.put_if_absent(MARKER, json.dumps(marker).encode()):
+            return
+        data = store.read(MARKER)
+    if data is None:
+        return
+    try:
+        version = json.loads(data)["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{store.describe(MARKER)!r} is no marker of a beam_scanner database"
+        ) from error
+    check_version(version, f"database {store.url!r}")
+
+
+def read_descriptor(store: ObjectStore, name: str) -> StreamDescriptor | None:
+    """The descriptor of a stream; None if it is not committed.
+
+    Raises:
+        StorageError: It cannot be read, or is that of another stream whose name
+            this file system takes for the same.
+    """
+    data = store.try_read(descriptor_key(name))
+    return None if data is None else parse_descriptor(store, name, data)
+
+
+def parse_descriptor(store: ObjectStore, name: str, data: bytes) -> StreamDescriptor:
+    """Reads a descriptor's bytes; see :func:`read_descriptor`."""
+    try:
+        found = StreamDescriptor.from_json(data)
+    except StorageError as error:
+        where = store.describe(descriptor_key(name))
+        raise StorageError(f"{where}: {error}") from error
+    if found.name != name:
+        raise StorageError(
+            f"streams {name!r} and {found.name!r} are the same folder on this file "
+            f"system: {store.describe(descriptor_key(name))!r}"
+        )
+    return found
+
+
+def require_descriptor(store: ObjectStore, name: str) -> StreamDescriptor:
+    """The descriptor of a stream.
+
+    Raises:
+        StreamNotFoundError: The stream is not committed.
+    """
+    found = read_descriptor(store, name)
+    if found is None:
+        raise StreamNotFoundError(
+            f"stream {name!r} does not exist or is not committed in {store.url!r}"
+        )
+    return found
+
+
+def list_descriptors(
+    store: ObjectStore, prefix: str = ""
+) -> Iterator[StreamDescriptor]:
+    """Yields the descriptors of all committed streams, in order of their keys.
+
+    Args:
+        store: The database's store.
+        prefix: Only streams whose key begins so.
+    """
+
+    def skip(folder: str) -> bool:
+        return folder == WORK or is_generation(folder)
+
+    for key in store.list(prefix, skip):
+        if key.endswith(f"/{DESCRIPTOR}"):
+            data = store.try_read(key)
+            if data is not None:
+                yield StreamDescriptor.from_json(data)

@@ -1,0 +1,119 @@
+"""From stream names to keys.
+
+A stream's name is any text; '/' makes folders. What file systems, object stores
+or file patterns cannot hold is percent-quoted, each name differently from every
+other, so that two streams never share a file.
+"""
+
+from __future__ import annotations
+
+import re
+
+from beam_scanner.errors import ArgumentError
+
+DESCRIPTOR = "stream.json"
+MARKER = "beam_scanner.json"
+SEGMENTS = ".segments"
+WORK = ".work/"
+
+# Object stores allow 1024 bytes; a segment's own part of the key needs some.
+_MAX_KEY = 800
+_MAX_PART = 240
+
+# Control characters, what Windows refuses, what DuckDB and others take for a
+# pattern, and '%' itself.
+_QUOTED = re.compile(r'[\x00-\x1f\x7f%\\:*?"<>|\[\]]|^\.|[. ]\Z|[\ud800-\udfff]')
+
+
+def _quote_match(match: re.Match[str]) -> str:
+    data = match.group().encode("utf-8", "surrogatepass")
+    return "".join(f"%{byte:02X}" for byte in data)
+
+
+def _quote_part(part: str) -> str:
+    if not part:
+        return "%"
+    quoted = _QUOTED.sub(_quote_match, part)
+    if quoted in (DESCRIPTOR, MARKER) or quoted.endswith(SEGMENTS):
+        head, _, tail = quoted.rpartition(".")
+        quoted = f"{head}%2E{tail}"
+    return quoted
+
+
+def stream_key(name: str) -> str:
+    """The key below which all files of a stream lie.
+
+    Spaces and letters of any alphabet stay as they are.
+
+    Args:
+        name: The stream's name.
+
+    Raises:
+        ArgumentError: The name is empty or no text, would leave the database
+            folder, or is too long.
+
+    Example:
+        >>> stream_key('films/Amélie 1.mp4')
+        'films/Amélie 1.mp4'
+        >>> stream_key('.hidden/a:b/../c')
+        '%2Ehidden/a%3Ab/%2E%2E/c'
+    """
+    if not isinstance(name, str) or not name:
+        raise ArgumentError(f"expected a stream name (a text, not empty), got {name!r}")
+    depth = 0
+    parts = name.split("/")
+    for part in parts:
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            break
+    if depth < 0 or name.startswith("/"):
+        raise ArgumentError(
+            f"stream name {name!r} would leave the database folder: expected a "
+            "relative name"
+        )
+    quoted = [_quote_part(part) for part in parts]
+    key = "/".join(quoted)
+    longest = max(len(part.encode()) for part in quoted)
+    if longest > _MAX_PART or len(key.encode()) > _MAX_KEY:
+        raise ArgumentError(
+            f"stream name {name[:60]!r}... is too long: at most {_MAX_PART} bytes "
+            f"between slashes and {_MAX_KEY} in all"
+        )
+    return key
+
+
+def descriptor_key(name: str) -> str:
+    """The key of a stream's descriptor, which is written last.
+
+    Example:
+        >>> descriptor_key('a')
+        'a/stream.json'
+    """
+    return f"{stream_key(name)}/{DESCRIPTOR}"
+
+
+def generation_key(name: str, generation: str) -> str:
+    """The key below which the segment files of one generation lie.
+
+    Args:
+        name: The stream's name.
+        generation: Letters, digits, '-' and '_' alone.
+
+    Raises:
+        ArgumentError: See :func:`stream_key`; or the generation is none.
+
+    Example:
+        >>> generation_key('a', '5f0c')
+        'a/5f0c.segments'
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", generation):
+        raise ArgumentError(
+            f"impossible generation {generation!r} of stream {name!r}: expected 1 to "
+            "64 letters, digits, '-' or '_'"
+        )
+    return f"{stream_key(name)}/{generation}{SEGMENTS}"
+
+
+def is_generation(folder: str) -> bool:
+    """Whether a folder (``'a/5f0c.segments/'``) holds the segments of a stream."""
+    return folder.endswith(f"{SEGMENTS}/")

@@ -1,0 +1,408 @@
+"""Object stores: where the files of a database lie.
+
+A *key* is a relative path with '/' between its parts. The interface asks for no
+more than object storage can give: whole objects put atomically, put-if-absent,
+range reads and listing by prefix. Nothing half-written is ever visible under a key.
+
+Keys under ``.tmp/`` are a store's own scratch space; listings leave them out.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from beam_scanner.errors import ArgumentError, StorageError
+
+SCRATCH = ".tmp/"
+
+
+class ObjectNotFoundError(StorageError, FileNotFoundError):
+    """A store holds nothing under the key that was asked for."""
+
+
+class ObjectStore(ABC):
+    """What a database needs of the place where its files lie.
+
+    Implementations must be picklable without open handles. Every failure is a
+    :class:`~beam_scanner.errors.StorageError` that names the path;
+    :class:`ObjectNotFoundError` where the key is absent.
+
+    Attributes:
+        url: The store's root, as :func:`open_store` takes it.
+    """
+
+    url: str
+
+    @abstractmethod
+    def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
+        """Stores an object, durably and atomically, replacing what was there.
+
+        Args:
+            key: Where.
+            data: The bytes, or the path of a local file whose content is taken
+                over: the file itself is gone afterwards.
+        """
+
+    @abstractmethod
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Stores an object unless the key is taken; of many callers one wins.
+
+        Returns:
+            True for the caller whose object now lies there.
+        """
+
+    @abstractmethod
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """The bytes ``[start, stop)`` of an object, cut short at its end."""
+
+    @abstractmethod
+    def size(self, key: str) -> int:
+        """The number of bytes of an object."""
+
+    @abstractmethod
+    def exists(self, key: str) -> bool:
+        """Whether an object lies under the key (a folder is none)."""
+
+    @abstractmethod
+    def list(
+        self, prefix: str = "", skip: Callable[[str], bool] | None = None
+    ) -> Iterator[str]:
+        """Yields the keys that begin with ``prefix``, in lexicographic order.
+
+        Args:
+            prefix: Any beginning of a key; not only whole folders.
+            skip: Is given folders (``'a/b/'``) and says which to leave out; a
+                local store does not look into those.
+        """
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Removes an object; an absent one is no error."""
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """Opens an object for reading, seekable."""
+
+    def local_path(self, key: str) -> str | None:
+        """The path at which other programs find the object; None if remote."""
+        return None
+
+    def describe(self, key: str) -> str:
+        """How errors and listings name the object: a path or a URL."""
+        return self.local_path(key) or f"{self.url}/{key}"
+
+    def scratch(self, suffix: str = "") -> str:
+        """A fresh path on this machine for a file that :meth:`put` takes later."""
+        handle, path = tempfile.mkstemp(suffix=suffix, prefix="beam_scanner-")
+        os.close(handle)
+        return path
+
+    def clear_scratch(self, older_than_seconds: float) -> int:
+        """Removes what crashed writers left in scratch space; returns how many."""
+        return 0
+
+    def try_read(self, key: str) -> bytes | None:
+        """The bytes of an object, or None if there is none."""
+        try:
+            return self.read(key)
+        except ObjectNotFoundError:
+            return None
+
+
+_REASONS = {
+    errno.ENOSPC: "no space left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a file is where a folder should be",
+    errno.EISDIR: "a folder is where a file should be",
+    errno.ENAMETOOLONG: "the path is too long for this file system",
+    errno.EFBIG: "the file would be larger than is allowed here",
+}
+
+
+@contextmanager
+def storage_errors(action: str, path: str) -> Iterator[None]:
+    """Turns ``OSError`` into a ``StorageError`` that names the path.
+
+    Args:
+        action: What was tried, as in "cannot <action> '<path>'".
+        path: The file or folder.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except FileNotFoundError as error:
+        raise ObjectNotFoundError(f"cannot {action} {path!r}: no such file") from error
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+        raise StorageError(f"cannot {action} {path!r}: {reason}") from error
+
+
+class LocalStore(ObjectStore):
+    """A folder of a local (or mounted) file system.
+
+    Files are written aside, flushed to the disk and then renamed or linked into
+    place, so that a reader sees a whole object or none, even after a power cut.
+    The folder is made by the first write.
+
+    Args:
+        root: The folder.
+        durable: False leaves out flushing to the disk: faster, and still atomic
+            while the machine stays up.
+
+    Example:
+        >>> store = LocalStore(tempfile.mkdtemp())
+        >>> store.put('a/b.txt', b'hello')
+        >>> store.read('a/b.txt', 1, 3), list(store.list('a/'))
+        (b'el', ['a/b.txt'])
+        >>> store.put_if_absent('a/b.txt', b'other')
+        False
+    """
+
+    def __init__(self, root: str | os.PathLike[str], durable: bool = True) -> None:
+        self.root = os.path.abspath(os.fspath(root))
+        self.url = self.root
+        self.durable = durable
+
+    def __repr__(self) -> str:
+        return f"LocalStore({self.root!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LocalStore) and other.root == self.root
+
+    def __hash__(self) -> int:
+        return hash(self.root)
+
+    def local_path(self, key: str) -> str:
+        """The path of the key; an ArgumentError where it would leave the root."""
+        parts = key.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise ArgumentError(
+                f"impossible key {key!r}: expected a relative path without empty "
+                "parts, '.' or '..'"
+            )
+        return os.path.join(self.root, *parts)
+
+    def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
+        """See :meth:`ObjectStore.put`; a file on the same disk is just renamed."""
+        path = self.local_path(key)
+        with storage_errors("write", path):
+            source = (
+                self._written(data) if isinstance(data, bytes) else self._near(data)
+            )
+            try:
+                self._in_folder(path, lambda: os.replace(source, path))
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(source)
+                raise
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """See :meth:`ObjectStore.put_if_absent`; ``link`` refuses a taken name."""
+        path = self.local_path(key)
+        with storage_errors("write", path):
+            if os.path.exists(path):
+                return False
+            source = self._written(data)
+            try:
+                self._in_folder(path, lambda: os.link(source, path))
+            except FileExistsError:
+                return False
+            finally:
+                os.unlink(source)
+        return True
+
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """See :meth:`ObjectStore.read`."""
+        with self._open(key) as file:
+            if start:
+                file.seek(start)
+            return file.read() if stop is None else file.read(max(0, stop - start))
+
+    def size(self, key: str) -> int:
+        """See :meth:`ObjectStore.size`."""
+        path = self.local_path(key)
+        with storage_errors("read", path):
+            return os.stat(path).st_size
+
+    def exists(self, key: str) -> bool:
+        """See :meth:`ObjectStore.exists`."""
+        return os.path.isfile(self.local_path(key))
+
+    def list(
+        self, prefix: str = "", skip: Callable[[str], bool] | None = None
+    ) -> Iterator[str]:
+        """See :meth:`ObjectStore.list`."""
+        folder = prefix.rpartition("/")[0]
+        return self._walk(f"{folder}/" if folder else "", prefix, skip)
+
+    def _walk(
+        self, folder: str, prefix: str, skip: Callable[[str], bool] | None
+    ) -> Iterator[str]:
+        path = self.local_path(folder[:-1]) if folder else self.root
+        with storage_errors("list", path):
+            try:
+                with os.scandir(path) as entries:
+                    found = sorted(
+                        f"{folder}{e.name}/" if e.is_dir() else f"{folder}{e.name}"
+                        for e in entries
+                    )
+            except (FileNotFoundError, NotADirectoryError):
+                return
+        for key in found:
+            if not (key.startswith(prefix) or prefix.startswith(key)):
+                continue
+            if not key.endswith("/"):
+                yield key
+            elif key != SCRATCH and not (skip is not None and skip(key)):
+                yield from self._walk(key, prefix, skip)
+
+    def delete(self, key: str) -> None:
+        """See :meth:`ObjectStore.delete`; folders that become empty go too."""
+        path = self.local_path(key)
+        with storage_errors("delete", path):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(path)
+            folder = os.path.dirname(path)
+            with suppress(OSError):
+                while folder != self.root:
+                    os.rmdir(folder)
+                    folder = os.path.dirname(folder)
+
+    def open(self, key: str) -> BinaryIO:
+        """See :meth:`ObjectStore.open`."""
+        return self._open(key)
+
+    def _open(self, key: str) -> io.BufferedReader:
+        path = self.local_path(key)
+        with storage_errors("read", path):
+            return open(path, "rb")
+
+    def scratch(self, suffix: str = "") -> str:
+        """See :meth:`ObjectStore.scratch`; on the same disk as the objects."""
+        folder = os.path.join(self.root, SCRATCH[:-1])
+        with storage_errors("write to", folder):
+            os.makedirs(folder, exist_ok=True)
+        return os.path.join(folder, uuid.uuid4().hex + suffix)
+
+    def clear_scratch(self, older_than_seconds: float) -> int:
+        """See :meth:`ObjectStore.clear_scratch`."""
+        folder = os.path.join(self.root, SCRATCH[:-1])
+        removed = 0
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+            limit = time.time() - older_than_seconds
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.stat().st_mtime < limit:
+                        os.unlink(entry.path)
+                        removed += 1
+        return removed
+
+    def _written(self, data: bytes) -> str:
+        source = self.scratch()
+        try:
+            with open(source, "wb") as file:
+                file.write(data)
+                file.flush()
+                if self.durable:
+                    os.fsync(file.fileno())
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(source)
+            raise
+        return source
+
+    def _near(self, path: os.PathLike[str]) -> str:
+        """The file, flushed, on the root's disk."""
+        source = os.fspath(path)
+        scratch = self.scratch()
+        if os.path.dirname(source) == os.path.dirname(scratch):
+            scratch = source
+        else:
+            try:
+                os.rename(source, scratch)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                shutil.copyfile(source, scratch)
+                os.unlink(source)
+        if self.durable:
+            _flush(scratch)
+        return scratch
+
+    def _in_folder(self, path: str, place: Callable[[], None]) -> None:
+        """Places a file, making its folder; another process may remove that."""
+        folder = os.path.dirname(path)
+        for attempt in range(10):
+            made = self._make_folder(folder)
+            try:
+                place()
+                break
+            except FileNotFoundError:
+                if attempt == 9:
+                    raise
+        if self.durable:
+            for changed in (folder, *made):
+                with suppress(FileNotFoundError):
+                    _flush(changed)
+
+    def _make_folder(self, folder: str) -> tuple[str, ...]:
+        """Makes a folder; returns the parents of those that were missing."""
+        parents = []
+        missing = folder
+        while not os.path.isdir(missing):
+            missing = os.path.dirname(missing)
+            parents.append(missing)
+            if missing == os.path.dirname(missing):
+                break
+        os.makedirs(folder, exist_ok=True)
+        return tuple(parents)
+
+
+def _flush(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def open_store(url: str | os.PathLike[str]) -> ObjectStore:
+    """Opens the store at a path or URL.
+
+    Args:
+        url: A folder's path (``~`` is the home folder) or a ``file://`` URL.
+
+    Raises:
+        ArgumentError: The URL has another scheme.
+
+    Example:
+        >>> open_store('file:///data/my%20db')
+        LocalStore('/data/my db')
+    """
+    text = os.fspath(url)
+    if "://" not in text:
+        if not text:
+            raise ArgumentError("expected a folder for the database, got ''")
+        return LocalStore(os.path.expanduser(text))
+    parts = urlsplit(text)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
+        return LocalStore(unquote(parts.path))
+    raise ArgumentError(
+        f"cannot open a database at {text!r}: expected a folder or a file:// URL; "
+        "for other stores pass an ObjectStore"
+    )
