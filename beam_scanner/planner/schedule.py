@@ -67,14 +67,12 @@ class Compute:
 class Emit:
     """Write rows ``first, first + 1, ...`` of an output, then drop.
 
-    ``rows`` are the producer's, -1 for null; ``origins`` the same with nulls
-    traced to the row that they follow.
+    ``rows`` are the producer's, -1 for null.
     """
 
     node: int
     first: int
     rows: Int64Array
-    origins: Int64Array
     drop: Drops
 
 
@@ -234,7 +232,7 @@ class Schedule:
         mapped = node.edge.map(rows)
         yield from self._ensure(node.edge.producer, mapped, (index, 0))
         drop = self._release([(node.edge.producer, mapped)])
-        yield Emit(index, first, mapped, node.edge.origin(rows), drop)
+        yield Emit(index, first, mapped, drop)
 
     def _ensure(
         self, index: int, rows: Int64Array, consumer: tuple[int, int]

@@ -33,14 +33,12 @@ class TaskCuts:
     """The tasks of one job.
 
     Attributes:
-        bounds: int64[k + 1]: task ``t`` makes rows ``[bounds[t], bounds[t + 1])`` of
-            the first output.
-        rows: Length of each output.
+        bounds: int64[k + 1, outputs]: task ``t`` makes rows
+            ``[bounds[t, o], bounds[t + 1, o])`` of output ``o``.
         reason: Why the cuts are where they are, for people.
     """
 
     bounds: Int64Array
-    rows: tuple[int, ...]
     reason: str
 
     def __len__(self) -> int:
@@ -48,14 +46,8 @@ class TaskCuts:
 
     def intervals(self, task: int) -> tuple[Interval, ...]:
         """Rows ``[start, stop)`` of each output that a task makes."""
-        start, stop = int(self.bounds[task]), int(self.bounds[task + 1])
-        lead = self.rows[0]
-        return tuple(
-            (start, stop)
-            if rows == lead
-            else (rows * start // lead, rows * stop // lead)
-            for rows in self.rows
-        )
+        starts, stops = self.bounds[task].tolist(), self.bounds[task + 1].tolist()
+        return tuple(zip(starts, stops, strict=True))
 
 
 def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
@@ -69,29 +61,23 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
         The cuts; no task if the outputs are empty.
     """
     outputs = graph.outputs
-    rows = tuple(output.rows for output in outputs)
-    lead = max(range(len(rows)), key=lambda index: rows[index])
-    if rows[0] != rows[lead]:
-        # Proportional intervals are exact only from the longest output.
-        return _proportional(graph, io_packet, rows, lead)
-    if not rows[0]:
-        return TaskCuts(np.zeros(1, np.int64), rows, "no rows")
+    rows = [output.rows for output in outputs]
+    longest = max(rows)
+    if not longest:
+        return TaskCuts(np.zeros((1, len(rows)), np.int64), "no rows")
     size = io_packet or _packet_for(graph)
+    if min(rows) < longest:
+        count = 1 if graph.in_order else -(-longest // size)
+        shares = np.arange(count + 1, dtype=np.int64)[:, None] * np.array(rows)
+        return TaskCuts(
+            shares // count, f"{count} equal parts of outputs of unequal length"
+        )
     if graph.in_order:
-        return _cut_groups(graph, rows, size)
-    return _cut_at_keyframes(graph, outputs[0], rows, size)
-
-
-def _proportional(
-    graph: BoundGraph, io_packet: int, rows: tuple[int, ...], lead: int
-) -> TaskCuts:
-    if graph.in_order:
-        count = 1
+        cuts, reason = _cut_groups(graph, longest, size)
     else:
-        count = -(-rows[lead] // (io_packet or _packet_for(graph)))
-    # Bounds are in rows of output 0; with fewer rows than tasks some are empty.
-    bounds = np.arange(count + 1, dtype=np.int64) * rows[0] // count
-    return TaskCuts(bounds, rows, f"{count} equal parts of outputs of unequal length")
+        cuts, reason = _cut_at_keyframes(graph, outputs[0], longest, size)
+    bounds = np.array(cuts, dtype=np.int64)
+    return TaskCuts(np.repeat(bounds[:, None], len(rows), axis=1), reason)
 
 
 def _packet_for(graph: BoundGraph) -> int:
@@ -111,21 +97,19 @@ def _packet_for(graph: BoundGraph) -> int:
     return max(16, min(10_000, probed * TARGET_DECODED // max(1, decoded)))
 
 
-def _cut_groups(graph: BoundGraph, rows: tuple[int, ...], size: int) -> TaskCuts:
+def _cut_groups(graph: BoundGraph, total: int, size: int) -> tuple[list[int], str]:
     """Whole slice groups, small ones together."""
     layout = _shared_groups(graph)
     if layout is None:
-        bounds = np.array([0, rows[0]], dtype=np.int64)
-        return TaskCuts(bounds, rows, "one task: an op needs the whole stream in order")
+        return [0, total], "one task: an op needs the whole stream in order"
     cuts = [0]
     for index in range(len(layout)):
         stop = layout.group(index).stop
         if stop - cuts[-1] >= size:
             cuts.append(stop)
-    if cuts[-1] != rows[0]:
-        cuts.append(rows[0])
-    reason = "at slice groups: an op needs each group in order"
-    return TaskCuts(np.array(cuts, dtype=np.int64), rows, reason)
+    if cuts[-1] != total:
+        cuts.append(total)
+    return cuts, "at slice groups: an op needs each group in order"
 
 
 def _shared_groups(graph: BoundGraph) -> Layout | None:
@@ -147,18 +131,16 @@ def _shared_groups(graph: BoundGraph) -> Layout | None:
 
 
 def _cut_at_keyframes(
-    graph: BoundGraph, lead: BoundOutput, rows: tuple[int, ...], size: int
-) -> TaskCuts:
+    graph: BoundGraph, lead: BoundOutput, total: int, size: int
+) -> tuple[list[int], str]:
     """Every ``size`` rows, moved to where no frame is decoded twice."""
-    total = rows[0]
-    nominal = np.arange(size, total, size, dtype=np.int64)
+    nominal = list(range(size, total, size))
     source = trace(graph, lead)
     entries = None if source is None else source[0].info.entries
     if source is None or entries is None:
-        bounds = np.concatenate(([0], nominal, [total])).astype(np.int64)
-        return TaskCuts(bounds, rows, f"every {size} rows")
+        return [0, *nominal, total], f"every {size} rows"
     cuts = [0]
-    for at in nominal.tolist():
+    for at in nominal:
         cut = _clean_cut(source[1], entries, at, size, total)
         if cut is not None and cut > cuts[-1]:
             cuts.append(cut)
@@ -166,7 +148,7 @@ def _cut_at_keyframes(
     reason = f"at keyframes, about every {size} rows"
     if len(cuts) - 1 <= len(nominal) // 2:
         reason += "; fewer tasks, since the video has few keyframes"
-    return TaskCuts(np.array(cuts, dtype=np.int64), rows, reason)
+    return cuts, reason
 
 
 class Trace:

@@ -1,0 +1,8 @@
+"""Runs one task: decodes, calls kernels and writes, row by row. No Beam here.
+
+* ``instance``: one kernel and its life: set-up, state, calls, checks.
+* ``pool``: kernel instances that later tasks use again.
+* ``executor``: carries out a schedule.
+* ``logs``: which stream, op and row a kernel's log line is about.
+* ``trace``: what took how long.
+"""

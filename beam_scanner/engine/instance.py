@@ -1,0 +1,245 @@
+"""One kernel and its life: set-up, stream arguments, resets, calls and checks."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from beam_scanner.errors import ElementTypeError, KernelError
+from beam_scanner.graph import OpNode
+from beam_scanner.kernels import Kernel, KernelConfig
+from beam_scanner.planner.bound import BoundOp, stream_args
+from beam_scanner.types import NULL, DeviceHandle, NullElement
+
+
+class OpError(KernelError):
+    """A kernel failed.
+
+    Attributes:
+        op: Name of the op.
+        row: Row of the op's own stream; None while it was set up.
+        details: Traceback of the kernel as text.
+    """
+
+    def __init__(
+        self, op: str, row: int | None, reason: str, details: str = ""
+    ) -> None:
+        where = f"op {op}" if row is None else f"op {op}, row {row}"
+        super().__init__(f"{where}: {reason}")
+        self.op = op
+        self.row = row
+        self.reason = reason
+        self.details = details
+
+    def __reduce__(self) -> tuple[type[OpError], tuple[str, int | None, str, str]]:
+        return OpError, (self.op, self.row, self.reason, self.details)
+
+
+class KernelInstance:
+    """A kernel of one op node; used by one task at a time.
+
+    Args:
+        node: The op node that it serves.
+        number: The node's number in its graph.
+    """
+
+    def __init__(self, node: OpNode, number: int) -> None:
+        self.node = node
+        self.spec = node.spec
+        self.config = _config(node, number)
+        self.kernel: Any = None
+        self._group: int | None = None
+        self._last_row = -1
+
+    def create(self) -> None:
+        """Builds the kernel object; a function stands for itself."""
+        with self._guard(None):
+            self.kernel = self.spec.instantiate(self.config, self.node.init_args)
+
+    def setup(self) -> None:
+        """Runs ``setup_with_resources``."""
+        self._optional("setup_with_resources")
+
+    def fetch(self) -> None:
+        """Runs ``fetch_resources``."""
+        self._optional("fetch_resources")
+
+    @property
+    def fetches(self) -> bool:
+        """Whether the kernel has resources of its own to fetch."""
+        return self._overrides("fetch_resources")
+
+    def close(self) -> None:
+        """Runs ``close``."""
+        self._optional("close")
+
+    def begin_task(self) -> None:
+        """Forgets what the last task left."""
+        self._group = None
+
+    def place(self, op: BoundOp, job: int, row: int, group: int) -> None:
+        """Gets ready for the next call, which begins with ``row`` of ``group``."""
+        if not self.spec.is_class:
+            return
+        keeps_state = op.stateful
+        if group != self._group:
+            self._reset(row, keeps_state)
+            self._begin_stream(row, stream_args(self.node, job, group))
+            self._group = group
+        elif keeps_state and row != self._last_row + 1:
+            self._reset(row, keeps_state)
+            if not self._overrides("reset"):
+                self._begin_stream(row, stream_args(self.node, job, group))
+
+    def called(self, last_row: int) -> None:
+        """Remembers where the last call ended."""
+        self._last_row = last_row
+
+    def _reset(self, row: int, keeps_state: bool) -> None:
+        if not keeps_state or self._overrides("reset"):
+            self._optional("reset", row)
+        elif self._last_row >= 0:
+            # A new object: nothing else makes it forget the last stream or run.
+            self.close()
+            self.create()
+            self.setup()
+            self._last_row = -1
+
+    def _begin_stream(self, row: int, arguments: dict[str, Any]) -> None:
+        self._optional("new_stream", row, **arguments)
+
+    def _optional(self, method: str, row: int | None = None, **arguments: Any) -> None:
+        found = getattr(self.kernel, method, None) if self.spec.is_class else None
+        if found is not None:
+            with self._guard(row):
+                found(**arguments)
+
+    @contextmanager
+    def _guard(self, row: int | None) -> Iterator[None]:
+        """Turns what the user's code raises into an error that names the op."""
+        try:
+            yield
+        except Exception as error:
+            raise self._failed(row, error) from error
+
+    def _overrides(self, method: str) -> bool:
+        found = getattr(self.spec.kernel, method, None)
+        return found is not None and found is not getattr(Kernel, method)
+
+    def call_row(self, row: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """Calls the kernel for one row.
+
+        Args:
+            row: The op's own row, for errors.
+            inputs: One value for each input column, a list with a stencil.
+
+        Returns:
+            One element for each output column: serialized bytes, a frame or NULL.
+
+        Raises:
+            OpError: The kernel raised, or returned something else than declared.
+        """
+        return tuple(
+            self._element(row, index, value)
+            for index, value in enumerate(self._call(row, inputs))
+        )
+
+    def call_batch(
+        self, rows: Sequence[int], inputs: Sequence[list[Any]]
+    ) -> list[tuple[Any, ...]]:
+        """Calls the kernel once for several rows; see :meth:`call_row`."""
+        first = rows[0]
+        listed = []
+        for index, column in enumerate(self._call(first, inputs)):
+            if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
+                raise self._error(
+                    first,
+                    f"output {self._output(index)} must be a sequence with one "
+                    f"element a row, got {type(column).__name__}",
+                )
+            if len(column) != len(rows):
+                raise self._error(
+                    first,
+                    f"output {self._output(index)} has {len(column)} elements "
+                    f"for a call with {len(rows)} rows",
+                )
+            listed.append(
+                [
+                    self._element(row, index, value)
+                    for row, value in zip(rows, column, strict=True)
+                ]
+            )
+        return list(zip(*listed, strict=True))
+
+    def _call(self, row: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        with self._guard(row):
+            return self.spec.call(self.kernel, self.config, inputs)
+
+    def _failed(self, row: int | None, error: Exception) -> OpError:
+        if isinstance(error, OpError):
+            return error
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            reason += (
+                "; this input is used elsewhere too: copy it before writing into it"
+            )
+        return self._error(row, reason, traceback.format_exc())
+
+    def _error(self, row: int | None, reason: str, details: str = "") -> OpError:
+        return OpError(self.spec.name, row, reason, details)
+
+    def _output(self, index: int) -> str:
+        return repr(self.spec.outputs[index].name)
+
+    def _element(self, row: int, index: int, value: Any) -> Any:
+        if isinstance(value, NullElement):
+            return NULL
+        kind = self.spec.outputs[index].type
+        if kind is None:
+            return self._frame(row, index, value)
+        try:
+            return kind.serialize(value)
+        except ElementTypeError as error:
+            raise self._error(row, f"output {self._output(index)}: {error}") from error
+        except Exception as error:
+            raise self._error(
+                row,
+                f"output {self._output(index)}: a {type(value).__name__} cannot be "
+                f"serialized as {kind.name}: {error}",
+                traceback.format_exc(),
+            ) from error
+
+    def _frame(self, row: int, index: int, value: Any) -> Any:
+        if not isinstance(value, np.ndarray) or value.ndim == 0:
+            raise self._error(
+                row,
+                f"output {self._output(index)} must be a frame (a numpy array of "
+                f"H x W x C), got {type(value).__name__}",
+            )
+        if value.dtype.hasobject:
+            raise self._error(
+                row,
+                f"output {self._output(index)}: a frame cannot have dtype object",
+            )
+        if value.ndim == 2:
+            value = value[:, :, None]
+        # The kernel may keep and change what it returned; a frame must not change
+        # behind the reader's back.
+        return np.array(value, order="C", copy=True)
+
+
+def _config(node: OpNode, number: int) -> KernelConfig:
+    columns = [port.name for port in node.spec.inputs]
+    return KernelConfig(
+        devices=[DeviceHandle(node.device, 0)],
+        input_columns=columns,
+        input_column_types=[column.column_type for column in node.columns],
+        output_columns=[port.name for port in node.spec.outputs],
+        output_column_types=[column.column_type for column in node.outputs()],
+        args=dict(node.init_args),
+        node_id=number,
+    )

@@ -1,0 +1,106 @@
+"""Kernel instances, kept between tasks of one worker process."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from beam_scanner.engine.instance import KernelInstance
+from beam_scanner.graph import OpNode
+
+
+class KernelPool:
+    """Gives each task its own instance of every kernel, used ones first.
+
+    Args:
+        run: Token of the run; ``fetch_resources`` happens once for each run, op and
+            machine.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self._free: dict[tuple[int, int], list[KernelInstance]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrow(
+        self, nodes: dict[int, OpNode], graph: int = 0
+    ) -> Iterator[dict[int, KernelInstance]]:
+        """Lends an instance for each op node of a graph.
+
+        An instance whose task failed is closed and not used again.
+
+        Args:
+            nodes: Op nodes by their number in the graph.
+            graph: Which graph of the run.
+
+        Yields:
+            The instances by the same numbers.
+        """
+        taken: dict[int, KernelInstance] = {}
+        try:
+            for number, node in nodes.items():
+                taken[number] = self._take(graph, number, node)
+                taken[number].begin_task()
+            yield taken
+        except BaseException:
+            for instance in taken.values():
+                _close_quietly(instance)
+            raise
+        with self._lock:
+            for number, instance in taken.items():
+                self._free[graph, number].append(instance)
+
+    def close(self) -> None:
+        """Closes every instance that no task is using."""
+        with self._lock:
+            free, self._free = self._free, defaultdict(list)
+        for instances in free.values():
+            for instance in instances:
+                _close_quietly(instance)
+
+    def _take(self, graph: int, number: int, node: OpNode) -> KernelInstance:
+        with self._lock:
+            free = self._free[graph, number]
+            if free:
+                return free.pop()
+        instance = KernelInstance(node, number)
+        instance.create()
+        if instance.fetches:
+            _once_per_machine(f"{self.run}/{graph}/{number}", instance)
+        instance.setup()
+        return instance
+
+
+def _once_per_machine(key: str, instance: KernelInstance) -> None:
+    """Fetches resources unless another process of this machine has done so.
+
+    The lock is the operating system's, so a process that dies lets it go.
+    """
+    folder = Path(tempfile.gettempdir()) / f"beam_scanner-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    with open(folder / f"{digest}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / f"{digest}.done"
+        if not done.exists():
+            instance.fetch()
+            done.touch()
+
+
+def _close_quietly(instance: KernelInstance) -> None:
+    """A kernel that fails to close must not hide why its task failed."""
+    try:
+        instance.close()
+    except Exception:
+        logging.getLogger(__name__).warning(
+            "closing op %s failed", instance.spec.name, exc_info=True
+        )
