@@ -10,8 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _KEYFRAME_IS_CLEAN = frozenset(
-    "av1 vp8 vp9 mpeg4 mpeg1video mpeg2video theora flv1 h263 "
-    "ffv1 mjpeg prores dnxhd huffyuv ffvhuff utvideo rawvideo png qtrle gif".split()
+    {
+        "av1",
+        "vp8",
+        "vp9",
+        "mpeg4",
+        "mpeg1video",
+        "mpeg2video",
+        "theora",
+        "flv1",
+        "h263",
+        "ffv1",
+        "mjpeg",
+        "prores",
+        "dnxhd",
+        "huffyuv",
+        "ffvhuff",
+        "utvideo",
+        "rawvideo",
+        "png",
+        "qtrle",
+        "gif",
+    }
 )
 
 _H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
@@ -20,7 +40,7 @@ _HEVC_LAST_SLICE, _HEVC_FIRST_IRAP, _HEVC_LAST_IRAP = 31, 16, 21
 
 
 def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
-    """Whether decoding may start at a packet that the container calls a keyframe.
+    r"""Whether decoding may start at a packet that the container calls a keyframe.
 
     Args:
         codec: FFmpeg's name of the codec.
@@ -32,9 +52,9 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
         False also for codecs of which nothing is known.
 
     Example:
-        >>> is_clean_entry('h264', b'', b'\\0\\0\\1\\x65\\x88')  # IDR slice
+        >>> is_clean_entry('h264', b'', b'\0\0\1\x65\x88')  # IDR slice
         True
-        >>> is_clean_entry('h264', b'', b'\\0\\0\\1\\x41\\x9a')  # P slice
+        >>> is_clean_entry('h264', b'', b'\0\0\1\x41\x9a')  # P slice
         False
         >>> is_clean_entry('mjpeg', b'', b'')
         True
@@ -51,10 +71,10 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
 
 
 def is_hidden(codec: str, packet: bytes) -> bool:
-    """Whether a packet decodes to no picture: an alternate reference frame of VP8.
+    r"""Whether a packet decodes to no picture: an alternate reference frame of VP8.
 
     Example:
-        >>> is_hidden('vp8', b'\\x10'), is_hidden('vp8', b'\\x00')
+        >>> is_hidden('vp8', b'\x10'), is_hidden('vp8', b'\x00')
         (False, True)
     """
     return codec == "vp8" and bool(packet) and not packet[0] & 0x10

@@ -30,7 +30,7 @@ SIZE_TAG = "beam_scanner_size"
 # In these, each shown packet is one frame with its own presentation time.
 _TRUSTED_FORMATS = ("mov", "matroska")
 _TRUSTED_CODECS = frozenset(
-    "h264 hevc vp8 vp9 av1 mpeg4 mjpeg ffv1 prores dnxhd".split()
+    {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "ffv1", "prores", "dnxhd"}
 )
 _CHECKED_FRAMES = 8
 # No larger packet is an MPEG-4 "not coded" picture, which shows nothing.
@@ -115,9 +115,19 @@ def _read_packets(video: OpenVideo, name: str) -> _Packets:
         ) from error
     if not pts:
         raise VideoError(f"video {name!r} has no frames")
-    integers = [np.array(values, dtype=np.int64) for values in (pts, dts, pos, size)]
-    flags = [np.array(values, dtype=bool) for values in (shown, clean)]
-    return _Packets(*integers, *flags, duration, corrupt)
+    times, decoding, places, sizes = (
+        np.array(values, dtype=np.int64) for values in (pts, dts, pos, size)
+    )
+    return _Packets(
+        pts=times,
+        dts=decoding,
+        pos=places,
+        size=sizes,
+        shown=np.array(shown, dtype=bool),
+        clean=np.array(clean, dtype=bool),
+        last_duration=duration,
+        corrupt=corrupt,
+    )
 
 
 def _packets_suffice(video: OpenVideo, packets: _Packets) -> bool:

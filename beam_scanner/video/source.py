@@ -40,14 +40,15 @@ def open_source(source: VideoSource) -> BinaryIO:
     """
     name = source_name(source)
     try:
-        file: BinaryIO = source() if callable(source) else open(os.fspath(source), "rb")
+        if callable(source):
+            return source()
+        return open(source, "rb")
     except FileNotFoundError as error:
         raise VideoError(f"video {name!r} does not exist") from error
     except IsADirectoryError as error:
         raise VideoError(f"video {name!r} is a folder, not a file") from error
     except OSError as error:
         raise VideoError(f"video {name!r} cannot be opened: {error}") from error
-    return file
 
 
 def fingerprint(source: VideoSource) -> str:
@@ -89,7 +90,7 @@ def _pieces(size: int) -> list[tuple[int, int]]:
 
 
 def cut_short(file: BinaryIO) -> str | None:
-    """Says how a file is shorter than its own structure, if it is.
+    r"""Says how a file is shorter than its own structure, if it is.
 
     MP4 and MOV boxes, the Matroska segment and the RIFF chunk of AVI give their
     lengths; other containers do not, and then nothing is said.
@@ -102,7 +103,7 @@ def cut_short(file: BinaryIO) -> str | None:
 
     Example:
         >>> import io
-        >>> cut_short(io.BytesIO(b'\\0\\0\\0\\x10ftypisom'))
+        >>> cut_short(io.BytesIO(b'\0\0\0\x10ftypisom'))
         "box 'ftyp' should end at byte 16, the file ends at byte 12"
     """
     size = file.seek(0, os.SEEK_END)

@@ -1,0 +1,407 @@
+"""Writes frames to an MP4 that players open and that reads back as one stream.
+
+Lossy codecs store 4:2:0 pictures of BT.601 matrix; 'raw' is H.264 in RGB without
+loss, bit-exact for every size. Each encoder works with one thread, since the number
+of threads changes the result, and files hold neither dates nor host names: equal
+frames give equal bytes on any machine with the same libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
+from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.timing import (
+    TIME_BASE,
+    decoding_ticks,
+    interval_seconds,
+    presentation_ticks,
+)
+
+_ENCODERS = {
+    "default": "libx264",
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "raw": "libx264rgb",
+}
+_WORST_QUALITY = {"vp9": 63, "av1": 63}
+_KEYFRAME_DISTANCE = 120
+_NOMINAL_RATE = Fraction(25)
+_SPOOL_BYTES = 16 * 1024 * 1024
+_BT601_MATRIX = 6
+_LIMITED_RANGE = 1
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How frames become a video.
+
+    Attributes:
+        codec: 'default' (H.264 as its encoder likes it), 'h264', 'hevc', 'vp9',
+            'av1', or 'raw' for no loss.
+        quality: Constant quality: 0 is best, 51 worst (63 for vp9 and av1); -1 for
+            the encoder's own.
+        bitrate: Bits a second; -1 for none. Not together with ``quality``.
+        keyframe_distance: Rows from one keyframe to the next at most; -1 for 120.
+
+    Raises:
+        ArgumentError: A value is impossible.
+
+    Example:
+        >>> Encoding('h264', quality=18).lossless
+        False
+        >>> Encoding('divx')
+        Traceback (most recent call last):
+        ...
+        beam_scanner.errors.ArgumentError: codec 'divx' is not one of default, h264, \
+hevc, vp9, av1, raw
+    """
+
+    codec: str = "default"
+    quality: int = -1
+    bitrate: int = -1
+    keyframe_distance: int = -1
+
+    def __post_init__(self) -> None:
+        if self.codec not in _ENCODERS:
+            known = ", ".join(_ENCODERS)
+            raise ArgumentError(f"codec {self.codec!r} is not one of {known}")
+        worst = _WORST_QUALITY.get(self.codec, 51)
+        if not -1 <= self.quality <= worst:
+            raise ArgumentError(
+                f"quality {self.quality} of codec {self.codec!r} is not in 0..{worst}, "
+                "nor -1"
+            )
+        if self.bitrate != -1 and self.bitrate <= 0:
+            raise ArgumentError(f"bitrate {self.bitrate} is neither positive nor -1")
+        if self.keyframe_distance != -1 and self.keyframe_distance < 1:
+            raise ArgumentError(
+                f"keyframe_distance {self.keyframe_distance} is neither positive nor -1"
+            )
+        if self.quality != -1 and self.bitrate != -1:
+            raise ArgumentError("give quality or bitrate, not both")
+        if self.lossless and (self.quality != -1 or self.bitrate != -1):
+            raise ArgumentError("codec 'raw' has no loss: no quality, no bitrate")
+
+    @property
+    def lossless(self) -> bool:
+        """Whether frames come back bit by bit."""
+        return self.codec == "raw"
+
+
+class VideoEncoder:
+    """Encodes frames, row by row, into one MP4 file.
+
+    The file appears at :meth:`close`; until then compressed packets wait in memory
+    or, past 16 MiB, in an unnamed temporary file beside it. As a context manager it
+    closes, or aborts after an exception.
+
+    Args:
+        path: Where to write; an existing file is replaced.
+        encoding: How.
+
+    Attributes:
+        rows: Frames written so far.
+        index: Index of the file, after :meth:`close`.
+
+    Example:
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
+        >>> with VideoEncoder(path, Encoding('raw')) as encoder:
+        ...     for i in range(3):
+        ...         encoder.write(np.full((5, 7, 3), i, np.uint8), i / 10)
+        >>> (encoder.index.width, encoder.index.height), encoder.index.seconds([2])
+        ((7, 5), array([0.2]))
+    """
+
+    index: FrameIndex
+
+    def __init__(
+        self, path: str | os.PathLike[str], encoding: Encoding | None = None
+    ) -> None:
+        self.rows = 0
+        self._path = os.fspath(path)
+        self._encoding = encoding or Encoding()
+        self._shape: tuple[int, ...] | None = None
+        self._container: Any = None
+        self._stream: Any = None
+        # The first frame waits for the second, whose time tells the frame rate.
+        self._waiting: NDArray[np.uint8] | None = None
+        self._seconds = array("d")
+        self._ranks, self._sizes = array("q"), array("q")
+        self._keys = array("b")
+        self._spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by close
+            max_size=_SPOOL_BYTES, dir=os.path.dirname(self._path) or "."
+        )
+
+    def __enter__(self) -> VideoEncoder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def write(self, frame: NDArray[np.uint8], seconds: float = float("nan")) -> None:
+        """Adds a frame.
+
+        Args:
+            frame: uint8[height, width, 3], RGB; not kept, need not be contiguous.
+            seconds: Its presentation time; nan where unknown.
+
+        Raises:
+            ElementTypeError: Not such an array.
+            VideoError: Of another size than the frames before, or the encoder fails.
+        """
+        _check_frame(frame, self.rows)
+        if self._shape is None:
+            self._shape = frame.shape
+        elif frame.shape != self._shape:
+            raise VideoError(
+                f"frame {self.rows} of {self._path!r} is {_size(frame.shape)}, those "
+                f"before are {_size(self._shape)}: one video has one size"
+            )
+        self._seconds.append(seconds)
+        self.rows += 1
+        if self.rows == 1:
+            self._waiting = frame.copy()
+            return
+        self._begin()
+        self._encode(frame, self.rows - 1)
+
+    def _begin(self) -> None:
+        """Opens the encoder and gives it the first frame."""
+        if self._waiting is None:
+            return
+        first, self._waiting = self._waiting, None
+        rate = _NOMINAL_RATE
+        if self._encoding.bitrate != -1:
+            step = interval_seconds(np.array(self._seconds, dtype=np.float64))
+            rate = min(
+                max(Fraction(1 / step).limit_denominator(1001), Fraction(1)),
+                Fraction(1000),
+            )
+        height, width = first.shape[:2]
+        self._container, self._stream = open_output(
+            self._path, self._encoding, width, height, rate
+        )
+        self._encode(first, 0)
+
+    def _encode(self, pixels: NDArray[np.uint8], row: int) -> None:
+        import av
+
+        frame = to_video_frame(pixels, self._encoding)
+        frame.pts, frame.time_base = row, self._stream.codec_context.time_base
+        try:
+            self._keep(self._stream.encode(frame))
+        except av.error.FFmpegError as error:
+            raise VideoError(
+                f"frame {row} of {self._path!r} cannot be encoded: {error}"
+            ) from error
+
+    def _keep(self, packets: list[Any]) -> None:
+        for packet in packets:
+            self._spool.write(bytes(packet))
+            self._sizes.append(packet.size)
+            self._ranks.append(packet.pts)
+            self._keys.append(packet.is_keyframe)
+
+    def close(self) -> FrameIndex:
+        """Writes the file and indexes it.
+
+        Returns:
+            Its index; the same again when repeated.
+
+        Raises:
+            VideoError: No frame was written, or the encoder fails.
+            OSError: The file cannot be written, such as on a full disk.
+        """
+        if hasattr(self, "index"):
+            return self.index
+        if self.rows == 0:
+            self.abort()
+            raise VideoError(f"no frame was written to {self._path!r}")
+        try:
+            self._begin()
+            self._keep(self._stream.encode(None))
+            self._write_file()
+        except BaseException:
+            self.abort()
+            raise
+        self._spool.close()
+        self.index = index_video(self._path)
+        return self.index
+
+    def _write_file(self) -> None:
+        ticks = presentation_ticks(np.array(self._seconds, dtype=np.float64))
+        ranks = np.array(self._ranks, dtype=np.int64)
+        self._stream.time_base = TIME_BASE
+        self._spool.seek(0)
+        packets = (
+            (self._spool.read(size), bool(key))
+            for size, key in zip(self._sizes, self._keys, strict=True)
+        )
+        mux(self._container, self._stream, packets, ticks, ranks)
+
+    def abort(self) -> None:
+        """Drops everything; no file is left."""
+        self._spool.close()
+        if self._container is not None:
+            self._container = self._stream = None
+            if os.path.exists(self._path):
+                os.remove(self._path)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _check_frame(frame: Any, row: int) -> None:
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
+        found = getattr(frame, "dtype", type(frame).__name__)
+        raise ElementTypeError(f"frame {row} is {found}, expected an array of uint8")
+    if frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise ElementTypeError(
+            f"frame {row} has shape {frame.shape}, expected (height, width, 3)"
+        )
+
+
+def open_output(
+    path: str, encoding: Encoding, width: int, height: int, rate: Fraction
+) -> tuple[Any, Any]:
+    """An MP4 to be written and its video stream, whose encoder is set up.
+
+    Args:
+        path: The file; it is created when the first packet is written.
+        encoding: How.
+        width: Of the frames that will come; lossy codecs store it padded to even.
+        height: As ``width``.
+        rate: Frames a second, for the encoder's rate control.
+
+    Returns:
+        ``(av.container.OutputContainer, av.video.stream.VideoStream)``.
+    """
+    import av
+
+    from beam_scanner.video.scan import SIZE_TAG
+
+    even = width + width % 2, height + height % 2
+    padded = not encoding.lossless and even != (width, height)
+    container_options = {"fflags": "+bitexact"}
+    if padded:
+        container_options["movflags"] = "use_metadata_tags"
+    container = av.open(
+        f"file:{path}", "w", format="mp4", container_options=container_options
+    )
+    if padded:
+        container.metadata[SIZE_TAG] = f"{width}x{height}"
+    name = _ENCODERS[encoding.codec]
+    if name not in av.codecs_available:
+        raise ArgumentError(
+            f"codec {encoding.codec!r} needs FFmpeg's encoder {name}, which this "
+            "build of PyAV lacks"
+        )
+    stream: Any = container.add_stream(name, rate=rate)
+    context = stream.codec_context
+    context.width, context.height = even if padded else (width, height)
+    context.pix_fmt = "rgb24" if encoding.lossless else "yuv420p"
+    context.time_base = 1 / rate
+    context.thread_count = 1
+    distance = encoding.keyframe_distance
+    context.gop_size = _KEYFRAME_DISTANCE if distance == -1 else distance
+    if not encoding.lossless:
+        context.colorspace, context.color_range = _BT601_MATRIX, _LIMITED_RANGE
+    if encoding.bitrate != -1:
+        context.bit_rate = encoding.bitrate
+    context.options = _options(encoding, context.gop_size)
+    if encoding.codec == "hevc":
+        context.codec_tag = "hvc1"  # the only tag that Apple's players take
+    return container, stream
+
+
+def _options(encoding: Encoding, distance: int) -> dict[str, str]:
+    if encoding.lossless:
+        return {"crf": "0", "preset": "veryfast"}
+    options = {} if encoding.quality == -1 else {"crf": str(encoding.quality)}
+    if encoding.codec == "hevc":
+        options["x265-params"] = (
+            f"log-level=none:pools=none:frame-threads=1:open-gop=0:info=0:"
+            f"keyint={distance}"
+        )
+    elif encoding.codec == "vp9":
+        options |= {"deadline": "good", "cpu-used": "4"}
+        if encoding.bitrate == -1:
+            options.setdefault("crf", "32")
+            options["b"] = "0"
+    elif encoding.codec == "av1":
+        options |= {"preset": "10", "svtav1-params": "lp=1"}
+    return options
+
+
+def to_video_frame(pixels: NDArray[np.uint8], encoding: Encoding) -> Any:
+    """``av.VideoFrame`` of an array, in the encoding's pixel format, padded to even."""
+    from av import VideoFrame
+    from av.video.reformatter import ColorRange, Colorspace
+
+    if encoding.lossless:
+        return VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    height, width = pixels.shape[:2]
+    if height % 2 or width % 2:
+        pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    return frame.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange.MPEG,
+        threads=1,
+    )
+
+
+def mux(
+    container: Any,
+    stream: Any,
+    packets: Iterator[tuple[bytes, bool]],
+    ticks: NDArray[np.int64],
+    ranks: NDArray[np.int64],
+) -> None:
+    """Writes compressed packets with their times, and closes the container.
+
+    Args:
+        container: Open for writing.
+        stream: Its video stream, of time base :data:`TIME_BASE`.
+        packets: (data, whether it is a keyframe), in decoding order.
+        ticks: int64[n], ascending times by row.
+        ranks: int64[n], the row of each packet.
+    """
+    import av
+
+    decoded = decoding_ticks(ticks, ranks)
+    step = int(np.median(np.diff(ticks))) if len(ticks) > 1 else 0
+    ends = np.append(ticks[1:], ticks[-1] + (step or round(1 / 25 / TIME_BASE)))
+    for (data, key), rank, dts in zip(packets, ranks, decoded, strict=True):
+        packet = av.Packet(data)
+        packet.stream = stream
+        packet.time_base = TIME_BASE
+        packet.pts, packet.dts = int(ticks[rank]), int(dts)
+        packet.duration = int(ends[rank] - ticks[rank])
+        packet.is_keyframe = key
+        container.mux_one(packet)
+    container.close()
