@@ -76,17 +76,17 @@ class Registry:
         Raises:
             GraphError: The name is taken.
         """
+        if spec.name in self._declared:
+            raise GraphError(
+                f"Attempted to re-register op {spec.name}, declared with register_op, "
+                f"by {spec.owner}"
+            )
         old = self._specs.get(spec.name)
         if old is not None and not self._may_replace(next(iter(old.values())), spec):
             owner = next(iter(old.values())).owner
             raise GraphError(
                 f"Attempted to register Op with name {spec.name} twice: by {owner} "
                 f"and by {spec.owner}"
-            )
-        if spec.name in self._declared:
-            raise GraphError(
-                f"Attempted to re-register op {spec.name}, declared with register_op, "
-                f"by {spec.owner}"
             )
         self._specs[spec.name] = dict.fromkeys(spec.devices, spec)
         self._loads[spec.name] = _load_of(spec)

@@ -60,8 +60,9 @@ class SignatureReader:
     def resolve(self, annotation: Any, what: str) -> Any:
         """The annotation itself, where it was given as text."""
         while isinstance(annotation, (str, ForwardRef)):
-            forward = isinstance(annotation, ForwardRef)
-            text: str = annotation.__forward_arg__ if forward else annotation
+            if isinstance(annotation, ForwardRef):
+                annotation = annotation.__forward_arg__
+            text = annotation
             try:
                 annotation = eval(text, self.function.__globals__, dict(self.names))
             except Exception as error:

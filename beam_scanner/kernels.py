@@ -49,6 +49,8 @@ from beam_scanner import protobufs
 from beam_scanner._opspec import OpSpec as OpSpec
 from beam_scanner._opspec import Param as Param
 from beam_scanner._opspec import Port as Port
+from beam_scanner._pickling import dumps_graph as dumps_graph
+from beam_scanner._pickling import loads_graph as loads_graph
 from beam_scanner._registry import Registry as Registry
 from beam_scanner._signature import (
     SignatureReader,
@@ -533,6 +535,8 @@ __all__ = [
     "Param",
     "Port",
     "Registry",
+    "dumps_graph",
+    "loads_graph",
     "op_spec",
     "read_spec",
     "register_op",
