@@ -14,6 +14,8 @@ from beam_scanner.storage.named import NamedStorage as NamedStorage
 from beam_scanner.storage.named import NamedStream as NamedStream
 from beam_scanner.storage.named import gc as gc
 from beam_scanner.storage.named import list_streams as list_streams
+from beam_scanner.storage.named_video import NamedVideoStorage as NamedVideoStorage
+from beam_scanner.storage.named_video import NamedVideoStream as NamedVideoStream
 from beam_scanner.storage.store import LocalStore as LocalStore
 from beam_scanner.storage.store import ObjectNotFoundError as ObjectNotFoundError
 from beam_scanner.storage.store import ObjectStore as ObjectStore
@@ -23,6 +25,8 @@ __all__ = [
     "LocalStore",
     "NamedStorage",
     "NamedStream",
+    "NamedVideoStorage",
+    "NamedVideoStream",
     "ObjectNotFoundError",
     "ObjectStore",
     "RowReader",

@@ -97,21 +97,23 @@ def describe_segments(
 
 
 def _frame_size(name: str, segments: Sequence[Record]) -> tuple[int, int]:
-    sized = [record for record in segments if record.get("width")]
-    if not sized:
-        return 0, 0
-    first = (int(sized[0]["width"]), int(sized[0]["height"]))
-    for record in sized[1:]:
-        size = (int(record["width"]), int(record["height"]))
-        if size != first:
-            if record["lossy"]:
+    """The one (width, height) of all frames, or (0, 0)."""
+    sizes = set()
+    lossy: tuple[int, int] | None = None
+    for record in segments:
+        size = (int(record.get("width", 0)), int(record.get("height", 0)))
+        if record.get("nulls", -1) == record["rows"]:
+            continue
+        sizes.add(size)
+        if record.get("lossy"):
+            if lossy is not None and size != lossy:
                 raise ElementTypeError(
                     f"row {record['first']} of stream {name!r} is {size[0]}x{size[1]}, "
-                    f"earlier rows are {first[0]}x{first[1]}: only lossless() video "
-                    "may change its size"
+                    f"earlier rows are {lossy[0]}x{lossy[1]}: only lossless() video may "
+                    "change its size"
                 )
-            return 0, 0
-    return first
+            lossy = size
+    return sizes.pop() if len(sizes) == 1 else (0, 0)
 
 
 def publish(store: ObjectStore, new: StreamDescriptor) -> None:
@@ -148,8 +150,7 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
 def _tidy(store: ObjectStore, current: StreamDescriptor) -> None:
     """Removes losers' files of this generation, and the one it replaced."""
     keep = set(current.file_keys())
-    if not current.inplace:
-        _remove_generation(store, current.name, current.generation, keep)
+    _remove_generation(store, current.name, current.generation, keep)
     if current.previous:
         _remove_generation(store, current.name, current.previous, ())
 
@@ -255,4 +256,4 @@ def _used(
     current = StreamDescriptor.from_json(data)
     if current.generation != generation:
         return set(), False
-    return set(current.file_keys()), current.inplace
+    return set(current.file_keys()), False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,75 +13,10 @@ from numpy.typing import NDArray
 from beam_scanner.storage.base import Record, RowReader, check_rows
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.names import generation_key
-from beam_scanner.storage.parquet import (
-    ParquetRows,
-    serialized_from_arrow,
-    values_from_arrow,
-)
+from beam_scanner.storage.segments import BlobSegment, SegmentReader
 from beam_scanner.storage.store import ObjectStore
-from beam_scanner.types import ScannerTypeInfo, get_type_info_cpp
 
 _OPEN_SEGMENTS = 8
-
-
-class SegmentReader(ABC):
-    """Reads one segment; rows are counted from its own first row."""
-
-    @abstractmethod
-    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """Serialized elements or frames; ``rows`` ascend without duplicates."""
-
-    @abstractmethod
-    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """Values as a user sees them."""
-
-    @abstractmethod
-    def times(self) -> NDArray[np.float64]:
-        """Seconds of all rows, nan where unknown."""
-
-    @abstractmethod
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Releases files and decoders; counters stay."""
-
-
-class BlobSegment(SegmentReader):
-    """Reads a Parquet segment of blobs."""
-
-    def __init__(
-        self, store: ObjectStore, folder: str, record: Record, type_name: str
-    ) -> None:
-        self._rows = ParquetRows(store, f"{folder}/{record['files'][0]}")
-        self._name = type_name
-        self._typed: ScannerTypeInfo | None = None
-        if record["typed"]:
-            self._typed = get_type_info_cpp(type_name)
-
-    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """See :meth:`SegmentReader.read`."""
-        return self._rows.read(rows, lambda c: serialized_from_arrow(c, self._typed))
-
-    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """See :meth:`SegmentReader.values`."""
-        if not self._name:
-            return self.read(rows, cursor)
-        info = self._typed or get_type_info_cpp(self._name)
-        return self._rows.read(rows, lambda c: values_from_arrow(c, self._typed, info))
-
-    def times(self) -> NDArray[np.float64]:
-        """See :meth:`SegmentReader.times`."""
-        return self._rows.times()
-
-    def counters(self) -> dict[str, int]:
-        """See :meth:`SegmentReader.counters`."""
-        return {"bytes_read": self._rows.bytes_read}
-
-    def close(self) -> None:
-        """See :meth:`SegmentReader.close`."""
-        self._rows.close()
 
 
 class SegmentedReader(RowReader):
@@ -103,14 +37,29 @@ class SegmentedReader(RowReader):
         self._starts = descriptor.starts()
         self._open: OrderedDict[int, SegmentReader] = OrderedDict()
         self._closed: dict[str, int] = {}
+        self._cursors: dict[int, int] = {}
+        # In a tuple, since None is an answer too.
+        self._entries: tuple[Any] | None = None
 
     def __len__(self) -> int:
         return self.descriptor.rows
 
     def _open_segment(self, record: Record) -> SegmentReader:
-        return BlobSegment(self._store, self._folder, record, self.descriptor.type_name)
+        if record["kind"] == "blob":
+            name = self.descriptor.type_name
+            return BlobSegment(self._store, self._folder, record, name)
+        # Frames need FFmpeg, which nothing else here should load.
+        from beam_scanner.storage.frames import EncodedSegment, ExactSegment
 
-    def _segment(self, number: int) -> SegmentReader:
+        opened = EncodedSegment if "parts" in record else ExactSegment
+        return opened(self._store, self._folder, record)
+
+    def _segment(self, number: int, cursor: int | None = None) -> SegmentReader:
+        if cursor is not None:
+            before = self._cursors.get(cursor, number)
+            self._cursors[cursor] = number
+            if before != number and before in self._open:
+                self._open[before].leave(cursor)
         if number in self._open:
             self._open.move_to_end(number)
             return self._open[number]
@@ -137,7 +86,7 @@ class SegmentedReader(RowReader):
             if b > a
         ]
 
-    def _checked(self, rows: Sequence[int]) -> NDArray[np.int64]:
+    def _checked(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         array = np.asarray(rows, dtype=np.int64)
         check_rows(array, len(self), self.descriptor.name)
         return array
@@ -146,7 +95,7 @@ class SegmentedReader(RowReader):
         """See :meth:`RowReader.read`."""
         elements: list[Any] = []
         for number, wanted, _ in self._split(self._checked(rows)):
-            elements.extend(self._segment(number).read(wanted, cursor))
+            elements.extend(self._segment(number, cursor).read(wanted, cursor))
         return elements
 
     def values(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
@@ -157,7 +106,7 @@ class SegmentedReader(RowReader):
         """
         values: list[Any] = []
         for number, wanted, _ in self._split(self._checked(rows)):
-            values.extend(self._segment(number).values(wanted, cursor))
+            values.extend(self._segment(number, cursor).values(wanted, cursor))
         return values
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -169,6 +118,38 @@ class SegmentedReader(RowReader):
         for number, wanted, where in self._split(ascending):
             times[order[where]] = self._segment(number).times()[wanted]
         return times
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """Which rows are null; bool[rows]."""
+        masks = [self._segment(i).nulls() for i in range(len(self.descriptor.segments))]
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *masks])
+
+    def _stream_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        if self.descriptor.kind != "video":
+            return None
+        if self._entries is None:
+            from beam_scanner.storage.frames import stream_entries
+
+            self._entries = (stream_entries(self.descriptor),)
+        return self._entries[0]
+
+    @property
+    def entries(self) -> NDArray[np.int64] | None:
+        """See :attr:`RowReader.entries`."""
+        found = self._stream_entries()
+        return None if found is None else found[0]
+
+    @property
+    def entry_bytes(self) -> NDArray[np.int64] | None:
+        """See :attr:`RowReader.entry_bytes`."""
+        found = self._stream_entries()
+        return None if found is None else found[1]
+
+    @property
+    def frame_bytes(self) -> int:
+        """See :attr:`RowReader.frame_bytes`."""
+        records = self.descriptor.segments
+        return max((int(record.get("frame_bytes", 0)) for record in records), default=0)
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""

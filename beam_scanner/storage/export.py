@@ -1,0 +1,97 @@
+"""Stored video as one file."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import suppress
+from functools import partial
+
+import numpy as np
+from beam_scanner.video.remux import concatenate
+from numpy.typing import NDArray
+
+from beam_scanner.errors import VideoError
+from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.names import generation_key
+from beam_scanner.storage.reader import SegmentedReader
+from beam_scanner.storage.store import ObjectStore, storage_errors
+from beam_scanner.video.source import VideoSource
+
+
+def save_mp4(
+    store: ObjectStore,
+    descriptor: StreamDescriptor,
+    name: str | os.PathLike[str],
+    fps: float | None = None,
+    scale: tuple[int, int] | None = None,
+) -> str:
+    """Writes a stored video as one MP4 file, which appears when it is complete.
+
+    Args:
+        store: The database's store.
+        descriptor: The stream's.
+        name: Path of the file; '.mp4' is added if it is not there.
+        fps: Frames a second; None keeps the frames' times.
+        scale: (width, height) in pixels; None keeps the size.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        VideoError: The stream has no frame, or not all of it is stored as video.
+        StorageError: The file cannot be written.
+    """
+    path = os.fspath(name)
+    if not path.lower().endswith(".mp4"):
+        path += ".mp4"
+    sources = video_sources(store, descriptor)
+    if not sources:
+        raise VideoError(f"stream {descriptor.name!r} has no frame to save")
+    times = None if descriptor.inplace else _frame_times(store, descriptor)
+    folder, last = os.path.split(path)
+    partial_path = os.path.join(folder, f".{uuid.uuid4().hex[:8]}-{last}")
+    with storage_errors("write", path):
+        try:
+            concatenate(sources, times, partial_path, fps=fps, scale=scale)
+            os.replace(partial_path, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(partial_path)
+    return path
+
+
+def video_sources(
+    store: ObjectStore, descriptor: StreamDescriptor
+) -> list[VideoSource]:
+    """The video files that hold a stream's rows, in row order.
+
+    Raises:
+        VideoError: Not all rows are stored as video.
+    """
+    if descriptor.path is not None:
+        return [descriptor.path]
+    folder = generation_key(descriptor.name, descriptor.generation)
+    files: list[VideoSource] = []
+    for record in descriptor.segments:
+        exact = record["kind"] == "blob" or "exact" in record
+        if exact and record.get("nulls", 0) < record["rows"]:
+            raise VideoError(
+                f"rows of stream {descriptor.name!r} from {record['first']} on are not "
+                "stored as video: only uint8 frames of 3 channels and one size are"
+            )
+        for part in record.get("parts", ()):
+            key = f"{folder}/{part['file']}"
+            files.append(store.local_path(key) or partial(store.open, key))
+    return files
+
+
+def _frame_times(
+    store: ObjectStore, descriptor: StreamDescriptor
+) -> NDArray[np.float64]:
+    """float64 seconds of all rows that hold a frame, nan where unknown."""
+    with SegmentedReader(store, descriptor) as reader:
+        times = reader.seconds(np.arange(descriptor.rows))
+        if any(record.get("nulls") for record in descriptor.segments):
+            times = times[~reader.nulls()]
+    return times

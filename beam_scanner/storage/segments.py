@@ -1,0 +1,86 @@
+"""Reading one segment."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.storage.base import Record
+from beam_scanner.storage.parquet import (
+    ParquetRows,
+    serialized_from_arrow,
+    values_from_arrow,
+)
+from beam_scanner.storage.store import ObjectStore
+from beam_scanner.types import ScannerTypeInfo, get_type_info_cpp
+
+
+class SegmentReader(ABC):
+    """Reads one segment; rows are counted from its own first row."""
+
+    @abstractmethod
+    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
+        """Serialized elements or frames; ``rows`` ascend without duplicates."""
+
+    @abstractmethod
+    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
+        """Values as a user sees them."""
+
+    @abstractmethod
+    def times(self) -> NDArray[np.float64]:
+        """Seconds of all rows, nan where unknown."""
+
+    @abstractmethod
+    def counters(self) -> dict[str, int]:
+        """See :meth:`RowReader.counters`."""
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """Which rows are null."""
+        return np.zeros(len(self.times()), dtype=np.bool_)
+
+    def leave(self, cursor: int) -> None:
+        """Releases what was kept open for a position that has moved on."""
+        return
+
+    @abstractmethod
+    def close(self) -> None:
+        """Releases files and decoders; counters stay."""
+
+
+class BlobSegment(SegmentReader):
+    """Reads a Parquet segment of blobs."""
+
+    def __init__(
+        self, store: ObjectStore, folder: str, record: Record, type_name: str
+    ) -> None:
+        self._rows = ParquetRows(store, f"{folder}/{record['files'][0]}")
+        self._name = type_name
+        self._typed: ScannerTypeInfo | None = None
+        if record["typed"]:
+            self._typed = get_type_info_cpp(type_name)
+
+    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
+        """See :meth:`SegmentReader.read`."""
+        return self._rows.read(rows, lambda c: serialized_from_arrow(c, self._typed))
+
+    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
+        """See :meth:`SegmentReader.values`."""
+        if not self._name:
+            return self.read(rows, cursor)
+        info = self._typed or get_type_info_cpp(self._name)
+        return self._rows.read(rows, lambda c: values_from_arrow(c, self._typed, info))
+
+    def times(self) -> NDArray[np.float64]:
+        """See :meth:`SegmentReader.times`."""
+        return self._rows.times()
+
+    def counters(self) -> dict[str, int]:
+        """See :meth:`SegmentReader.counters`."""
+        return {"bytes_read": self._rows.bytes_read}
+
+    def close(self) -> None:
+        """See :meth:`SegmentReader.close`."""
+        self._rows.close()
