@@ -1,0 +1,63 @@
+"""Pass, Discard, DiscardFrame and InfoFromFrame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.types import FrameType
+
+
+@register_python_op()
+class Pass(Kernel):
+    """Gives each element as it came, as bytes.
+
+    Example:
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> Pass(KernelConfig()).execute(b'abc')
+        b'abc'
+    """
+
+    def execute(self, input: bytes) -> bytes:
+        """The element."""
+        return input
+
+
+@register_python_op()
+class Discard(Kernel):
+    """Gives one zero byte for each element: to run a graph without its results."""
+
+    def execute(self, ignore: bytes) -> bytes:
+        """One byte."""
+        return b"\0"
+
+
+@register_python_op()
+class DiscardFrame(Kernel):
+    """Gives one zero byte for each frame: to decode without keeping anything."""
+
+    def execute(self, ignore: FrameType) -> bytes:
+        """One byte."""
+        return b"\0"
+
+
+@register_python_op()
+class InfoFromFrame(Kernel):
+    """Gives the size and dtype of each frame.
+
+    Example:
+        >>> import numpy as np
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> InfoFromFrame(KernelConfig()).execute(np.zeros((4, 6, 3), np.uint8))
+        {'height': 4, 'width': 6, 'channels': 3, 'dtype': 'uint8'}
+    """
+
+    def execute(self, frame: FrameType) -> Any:
+        """A dict of ints and, under 'dtype', NumPy's name."""
+        height, width, channels = frame.shape
+        return {
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "dtype": str(frame.dtype),
+        }

@@ -1,0 +1,38 @@
+"""FrameDifference: how much each sample changed since the frame before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.ops._stencil import frame_pair
+from beam_scanner.types import FrameType
+
+
+@register_python_op(stencil=[-1, 0])
+class FrameDifference(Kernel):
+    """Gives |b - a| of the window's two frames; row 0 of a stream is black.
+
+    Example:
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> dark, bright = np.uint8([[[9]]]), np.uint8([[[12]]])
+        >>> FrameDifference(KernelConfig()).execute([bright, dark])
+        array([[[3]]], dtype=uint8)
+    """
+
+    def execute(self, frame: Sequence[FrameType]) -> FrameType:
+        """A frame of the same shape and dtype.
+
+        Raises:
+            ElementTypeError: The frames differ in shape or dtype.
+        """
+        before, after = frame_pair("FrameDifference", frame)
+        if before.dtype != after.dtype:
+            raise ElementTypeError(
+                f"FrameDifference of {before.dtype} and {after.dtype} frames"
+            )
+        # Not abs(after - before), which wraps around for unsigned integers.
+        return np.asarray(np.maximum(before, after) - np.minimum(before, after))

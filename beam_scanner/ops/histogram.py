@@ -1,0 +1,74 @@
+"""Histogram: how often each sixteenth of the range occurs in each channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.types import FrameType, Histogram
+
+BINS = 16
+
+
+def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """Counts pixels in 16 equal bins a channel.
+
+    Args:
+        frame: H x W x 3, uint8.
+
+    Returns:
+        int32[3, 16]; each row sums to H * W.
+
+    Raises:
+        ElementTypeError: The frame has another dtype or shape.
+
+    Example:
+        >>> color_histogram(np.zeros((2, 2, 3), np.uint8))[:, 0].tolist()
+        [4, 4, 4]
+    """
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise ElementTypeError(
+            f"Histogram expected an H x W x 3 frame of uint8, got {frame.dtype} with "
+            f"shape {frame.shape}"
+        )
+    samples = np.ascontiguousarray(frame).reshape(-1)
+    # Two pixels are three 16-bit words: R|G, B|R, G|B. Counting pairs of bins takes
+    # half the look-ups of counting bins; it is as fast as OpenCV's calcHist.
+    even = len(samples) // 6 * 6
+    words: npt.NDArray[Any] = samples[:even].view("<u2") >> 4
+    words &= 0x0F0F
+    pairs = [_count_pairs(words[first::3]) for first in range(3)]
+    low = [pair.sum(axis=0) for pair in pairs]
+    high = [pair.sum(axis=1) for pair in pairs]
+    counts = np.stack((low[0] + high[1], high[0] + low[2], low[1] + high[2]))
+    for channel, sample in enumerate(samples[even:]):
+        counts[channel, sample >> 4] += 1
+    return counts.astype(np.int32)
+
+
+def _count_pairs(words: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """int64[high, low]: counts of words by the low nibbles of their two bytes."""
+    counts = np.bincount(words, minlength=16 * 256)
+    return counts.reshape(BINS, 256)[:, :BINS]
+
+
+@register_python_op(name="Histogram")
+class HistogramKernel(Kernel):
+    """Counts each channel of a uint8 RGB frame in 16 bins.
+
+    Example:
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> histogram = HistogramKernel(KernelConfig())
+        >>> red, green, blue = histogram.execute(np.full((2, 3, 3), 255, np.uint8))
+        >>> int(red[15])
+        6
+    """
+
+    def execute(self, frame: FrameType) -> Histogram:
+        """A list of three int32[16]: red, green, blue."""
+        counts: Any = color_histogram(frame)
+        return list(counts)
