@@ -26,6 +26,9 @@ from beam_scanner.errors import ArgumentError, StorageError
 
 SCRATCH = ".tmp/"
 
+# How often a folder that another process removes is made again.
+_TRIES = 20
+
 
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """A store holds nothing under the key that was asked for."""
@@ -126,6 +129,7 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
     errno.EROFS: "the file system is read-only",
+    errno.EEXIST: "a file is where a folder should be",
     errno.ENOTDIR: "a file is where a folder should be",
     errno.EISDIR: "a folder is where a file should be",
     errno.ENAMETOOLONG: "the path is too long for this file system",
@@ -189,13 +193,12 @@ class LocalStore(ObjectStore):
 
     def local_path(self, key: str) -> str:
         """The path of the key; an ArgumentError where it would leave the root."""
-        parts = key.split("/")
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        if not _possible(key):
             raise ArgumentError(
                 f"impossible key {key!r}: expected a relative path without empty "
                 "parts, '.' or '..'"
             )
-        return os.path.join(self.root, *parts)
+        return os.path.join(self.root, *key.split("/"))
 
     def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
         """See :meth:`ObjectStore.put`; a file on the same disk is just renamed."""
@@ -248,6 +251,8 @@ class LocalStore(ObjectStore):
     ) -> Iterator[str]:
         """See :meth:`ObjectStore.list`."""
         folder = prefix.rpartition("/")[0]
+        if folder and not _possible(folder):
+            return iter(())
         return self._walk(f"{folder}/" if folder else "", prefix, skip)
 
     def _walk(
@@ -264,9 +269,10 @@ class LocalStore(ObjectStore):
             except (FileNotFoundError, NotADirectoryError):
                 return
         for key in found:
-            if not (key.startswith(prefix) or prefix.startswith(key)):
+            is_folder = key.endswith("/")
+            if not (key.startswith(prefix) or (is_folder and prefix.startswith(key))):
                 continue
-            if not key.endswith("/"):
+            if not is_folder:
                 yield key
             elif key != SCRATCH and not (skip is not None and skip(key)):
                 yield from self._walk(key, prefix, skip)
@@ -347,13 +353,18 @@ class LocalStore(ObjectStore):
     def _in_folder(self, path: str, place: Callable[[], None]) -> None:
         """Places a file, making its folder; another process may remove that."""
         folder = os.path.dirname(path)
-        for attempt in range(10):
-            made = self._make_folder(folder)
+        for left in reversed(range(_TRIES)):
+            try:
+                made = self._make_folder(folder)
+            except (FileNotFoundError, FileExistsError):
+                if left:
+                    continue
+                raise
             try:
                 place()
                 break
             except FileNotFoundError:
-                if attempt == 9:
+                if not left:
                     raise
         if self.durable:
             for changed in (folder, *made):
@@ -371,6 +382,11 @@ class LocalStore(ObjectStore):
                 break
         os.makedirs(folder, exist_ok=True)
         return tuple(parents)
+
+
+def _possible(key: str) -> bool:
+    parts = key.split("/")
+    return not any(part in ("", ".", "..") or "\0" in part for part in parts)
 
 
 def _flush(path: str) -> None:
