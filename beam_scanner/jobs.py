@@ -1,0 +1,206 @@
+"""The jobs of a run: the graph that they share, and what each has of its own.
+
+A run may have a million jobs. What they share (nodes, kernels) is kept once, as a
+graph of no job; what each has of its own (streams, sampler arguments) is a short
+list. Both together give the graph of one job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from beam_scanner._digest import code_digest
+from beam_scanner.graph import (
+    InputNode,
+    Node,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    SampleNode,
+    SliceNode,
+    UnsliceNode,
+    topological,
+)
+from beam_scanner.planner.phases import Family
+from beam_scanner.storage.backend import StoredStream
+
+FORMAT = "1"
+"""Enters every fingerprint; raised when equal graphs begin to give other bytes."""
+
+
+def _own(node: Node, job: int) -> Any:
+    """What a node holds for one job alone."""
+    if isinstance(node, (InputNode, OutputNode)):
+        return node.streams[job]
+    if isinstance(node, SampleNode):
+        return node.samplers[job]
+    if isinstance(node, SliceNode):
+        return node.partitions[job]
+    if isinstance(node, OpNode):
+        return {name: values[job] for name, values in node.stream_args.items()}
+    return None
+
+
+def _with_own(node: Node, columns: Sequence[OpColumn], own: tuple[Any, ...]) -> Node:
+    """The node over other columns, with the values of these jobs only."""
+    if isinstance(node, InputNode):
+        return replace(node, streams=own)
+    if isinstance(node, OutputNode):
+        return replace(node, input=columns[0], streams=own)
+    if isinstance(node, SampleNode):
+        return replace(node, input=columns[0], samplers=own)
+    if isinstance(node, SliceNode):
+        return replace(node, input=columns[0], partitions=own)
+    if isinstance(node, UnsliceNode):
+        return replace(node, input=columns[0])
+    assert isinstance(node, OpNode)
+    names = node.stream_args
+    values = {name: tuple(job[name] for job in own) for name in names}
+    return replace(node, columns=tuple(columns), stream_args=values)
+
+
+@dataclass(frozen=True)
+class SharedGraph:
+    """What all jobs of a run share.
+
+    Attributes:
+        nodes: In topological order, without the values of any job.
+        families: For each family its phase, which nodes are its outputs, and their
+            numbers among the outputs of the run.
+    """
+
+    nodes: tuple[Node, ...]
+    families: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
+
+    @staticmethod
+    def of(families: Sequence[Family]) -> tuple[SharedGraph, list[Node]]:
+        """Takes families apart.
+
+        Returns:
+            The shared part, and the nodes that :meth:`own_values` is to be given.
+        """
+        outputs = [output for family in families for output in family.outputs]
+        nodes = topological(outputs)
+        number = {id(node): index for index, node in enumerate(nodes)}
+        shared = SharedGraph(
+            tuple(_rebuild(nodes, [() for _ in nodes])),
+            tuple(
+                (
+                    family.phase,
+                    tuple(number[id(output)] for output in family.outputs),
+                    family.numbers,
+                )
+                for family in families
+            ),
+        )
+        return shared, nodes
+
+    @property
+    def phases(self) -> int:
+        """How many phases there are."""
+        return 1 + max((phase for phase, _, _ in self.families), default=0)
+
+    @staticmethod
+    def own_values(nodes: Sequence[Node], job: int) -> list[Any]:
+        """What one job has of its own, for :meth:`job`."""
+        return [_own(node, job) for node in nodes]
+
+    def job(self, own: Sequence[Any]) -> list[Family]:
+        """The families of one job; their nodes have one value each, at index 0."""
+        nodes = _rebuild(self.nodes, [(value,) for value in own])
+        families = []
+        for phase, places, numbers in self.families:
+            outputs = [nodes[place] for place in places]
+            found = [node for node in outputs if isinstance(node, OutputNode)]
+            families.append(Family(phase, tuple(found), numbers))
+        return families
+
+
+def _rebuild(nodes: Sequence[Node], own: Sequence[tuple[Any, ...]]) -> list[Node]:
+    made: dict[int, Node] = {}
+    rebuilt = []
+    for node, values in zip(nodes, own, strict=True):
+        columns = [replace(c, node=made[id(c.node)]) for c in node.inputs]
+        made[id(node)] = _with_own(node, columns, values)
+        rebuilt.append(made[id(node)])
+    return rebuilt
+
+
+class Fingerprints:
+    """Fingerprints of the outputs of a run.
+
+    Equal fingerprints mean equal results: they cover the graph above an output, the
+    code and version of its ops, their arguments for the job, the input streams, the
+    encoding and the size of tasks.
+
+    Args:
+        outputs: All outputs of the run, before it is cut into phases.
+        io_packet: Output rows a task.
+    """
+
+    def __init__(self, outputs: Sequence[OutputNode], io_packet: int) -> None:
+        self._outputs = outputs
+        self._nodes = topological(outputs)
+        self._io_packet = io_packet
+        number = {id(node): index for index, node in enumerate(self._nodes)}
+        self._shared = [_shared_digest(node, number) for node in self._nodes]
+        self._above = [
+            [number[id(node)] for node in topological([output])] for output in outputs
+        ]
+
+    def of_job(self, job: int) -> tuple[str, list[str]]:
+        """Fingerprints of one job.
+
+        Returns:
+            That of the whole job, and one for each output.
+        """
+        own = [
+            code_digest(shared, _own_digest(node, job), home="")
+            for node, shared in zip(self._nodes, self._shared, strict=True)
+        ]
+        each = [
+            code_digest(
+                FORMAT, self._io_packet, [own[index] for index in above], home=""
+            )
+            for above in self._above
+        ]
+        names = [output.streams[job].name() for output in self._outputs]
+        return code_digest(each, names, home=""), each
+
+
+def _shared_digest(node: Node, number: dict[int, int]) -> str:
+    columns = [(number[id(c.node)], c.index) for c in node.inputs]
+    settings: list[Any] = [node.label, columns]
+    if isinstance(node, OpNode):
+        settings += [
+            node.spec.digest,
+            node.init_args,
+            int(node.device),
+            [node.batch, node.stencil, node.stencil_edge, node.bounded_state],
+        ]
+    if isinstance(node, OutputNode):
+        settings.append(repr(node.input.encoding))
+    return code_digest(settings, home="")
+
+
+def _own_digest(node: Node, job: int) -> Any:
+    if isinstance(node, InputNode):
+        return stream_fingerprint(node.streams[job])
+    if isinstance(node, (OutputNode, UnsliceNode)):
+        return None
+    own = _own(node, job)
+    return repr(own) if isinstance(node, (SampleNode, SliceNode)) else own
+
+
+def stream_fingerprint(stream: StoredStream) -> str:
+    """What identifies the rows of an input.
+
+    Streams of the user's own may have a ``fingerprint()``; without one, name and
+    length must do.
+    """
+    own = getattr(stream, "fingerprint", None)
+    if own is not None:
+        return str(own())
+    return f"{type(stream).__qualname__}:{stream.name()}:{stream.len()}"

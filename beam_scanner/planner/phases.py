@@ -1,0 +1,158 @@
+"""Where a graph is cut, so that an op in order does not hold up the others.
+
+An op that needs a whole stream in order is one task. What it takes, if that is not
+frames, is made before by parallel tasks and kept in an internal stream; what others
+make of its results is done after it, in parallel again. The cuts give *phases*,
+which run one after the other, and in each phase *families* of outputs, whose tasks
+are cut alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from beam_scanner.graph import (
+    InputNode,
+    Node,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    SampleNode,
+    SliceNode,
+    UnsliceNode,
+)
+
+if TYPE_CHECKING:
+    from beam_scanner.storage.stored import StoredStream
+
+INTERNAL = -1
+
+InternalStreams = Callable[[OpColumn, int], "tuple[StoredStream, ...]"]
+"""Makes the streams, one a job, that keep a column; given the column and how many
+columns were kept before it."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Outputs that are made by the same tasks.
+
+    Attributes:
+        phase: When its tasks run; those of lower phases are done before.
+        outputs: What they write.
+        numbers: For each output its number among the outputs of the run;
+            ``INTERNAL`` for one that only feeds later phases.
+    """
+
+    phase: int
+    outputs: tuple[OutputNode, ...]
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A column of the rewritten graph and what it takes to make it."""
+
+    column: OpColumn
+    phase: int = 0
+    works: bool = False
+    sliced: bool = False
+    in_order: frozenset[int] = frozenset()
+
+
+def split_phases(
+    outputs: Sequence[OutputNode], internal: InternalStreams
+) -> list[Family]:
+    """Cuts a graph into families.
+
+    Args:
+        outputs: The outputs of one run.
+        internal: Gives the streams that keep what is made for later phases.
+
+    Returns:
+        The families, by phase.
+    """
+    splitter = _Splitter(internal)
+    for number, output in enumerate(outputs):
+        splitter.write(splitter.rewrite(output.input), output.streams, number)
+    return splitter.families()
+
+
+class _Splitter:
+    def __init__(self, internal: InternalStreams) -> None:
+        self._internal = internal
+        self._nodes: dict[int, tuple[Node, _Part]] = {}
+        self._kept: dict[tuple[int, int], _Part] = {}
+        self._outputs: list[tuple[_Part, OutputNode, int]] = []
+
+    def write(
+        self, part: _Part, streams: tuple[StoredStream, ...], number: int
+    ) -> None:
+        self._outputs.append((part, OutputNode(part.column, streams), number))
+
+    def families(self) -> list[Family]:
+        grouped: dict[tuple[int, frozenset[int]], list[tuple[OutputNode, int]]] = {}
+        for part, output, number in self._outputs:
+            key = (part.phase, part.in_order)
+            grouped.setdefault(key, []).append((output, number))
+        return [
+            Family(
+                phase,
+                tuple(output for output, _ in members),
+                tuple(number for _, number in members),
+            )
+            for (phase, _), members in sorted(
+                grouped.items(), key=lambda item: item[0][0]
+            )
+        ]
+
+    def rewrite(self, column: OpColumn) -> _Part:
+        """The column over the new graph."""
+        node = column.node
+        if id(node) not in self._nodes:
+            self._nodes[id(node)] = (node, self._rewrite_node(node))
+        part = self._nodes[id(node)][1]
+        return replace(part, column=replace(column, node=part.column.node))
+
+    def _rewrite_node(self, node: Node) -> _Part:
+        if isinstance(node, OpNode):
+            return self._rewrite_op(node)
+        if isinstance(node, (SampleNode, SliceNode, UnsliceNode)):
+            part = self.rewrite(node.input)
+            sliced = isinstance(node, SliceNode) or (
+                part.sliced and not isinstance(node, UnsliceNode)
+            )
+            new = replace(node, input=part.column)
+            return replace(part, column=OpColumn(new), sliced=sliced)
+        assert isinstance(node, InputNode)
+        return _Part(OpColumn(node))
+
+    def _rewrite_op(self, node: OpNode) -> _Part:
+        parts = [self.rewrite(column) for column in node.columns]
+        in_order = node.spec.unbounded_state or node.spec.whole_stream
+        sliced = parts[0].sliced
+        held = any(part.in_order and part.column.type is None for part in parts)
+        if not sliced and not held:
+            parts = [self._cut(part, in_order) for part in parts]
+        new = replace(node, columns=tuple(part.column for part in parts))
+        upstream = frozenset[int]().union(*(part.in_order for part in parts))
+        return _Part(
+            OpColumn(new),
+            max(part.phase for part in parts),
+            works=True,
+            sliced=sliced,
+            in_order=upstream | {id(new)} if in_order else upstream,
+        )
+
+    def _cut(self, part: _Part, in_order: bool) -> _Part:
+        """Keeps a column of blobs that is better made by tasks of its own."""
+        if part.column.type is None or not (part.in_order or (in_order and part.works)):
+            return part
+        key = (id(part.column.node), part.column.index)
+        if key not in self._kept:
+            streams = self._internal(part.column, len(self._kept))
+            self.write(part, streams, INTERNAL)
+            source = OpColumn(InputNode(streams), 0, part.column.type)
+            self._kept[key] = _Part(source, part.phase + 1)
+        return self._kept[key]

@@ -1,0 +1,148 @@
+"""What a worker process knows of a run: loaded once, used by all its tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from beam_scanner.engine.pool import KernelPool
+from beam_scanner.graph import InputNode, topological
+from beam_scanner.jobs import stream_fingerprint
+from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
+from beam_scanner.planner.phases import Family
+from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.base import RowReader
+from beam_scanner.storage.store import ObjectStore, open_store
+from beam_scanner.transforms.work import (
+    JOBS_A_FILE,
+    JobFiles,
+    JobRecord,
+    RunFiles,
+)
+
+_JOBS_KEPT = 32
+_JOB_FILES_KEPT = 4
+
+
+def source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
+    """What planning must know of a stream that is open."""
+    return SourceInfo(stream.name(), len(reader), reader.entries, reader.frame_bytes)
+
+
+def bind_family(
+    family: Family, job: int, lengths: Mapping[str, SourceInfo] | None = None
+) -> BoundGraph:
+    """Binds one job's graph of a family, opening its streams for their lengths.
+
+    Args:
+        family: What to bind.
+        job: Which job of its nodes.
+        lengths: Streams that need not be opened, by name: those that an earlier
+            phase is still to make.
+    """
+    nodes = topological(family.outputs)
+    sources: dict[int, SourceInfo] = {}
+    for node in nodes:
+        if isinstance(node, InputNode):
+            stream = node.streams[job]
+            known = (lengths or {}).get(stream.name())
+            if known is None:
+                with stream.reader() as reader:
+                    known = source_info(stream, reader)
+            sources[id(node)] = known
+    return bind(nodes, job, sources)
+
+
+@dataclass
+class JobState:
+    """One job as a worker sees it."""
+
+    record: JobRecord
+    families: list[Family]
+    files: JobFiles
+    bound: dict[int, BoundGraph] = field(default_factory=dict)
+
+    def graph(self, family: int) -> BoundGraph:
+        """The bound graph of one family."""
+        if family not in self.bound:
+            self.bound[family] = bind_family(self.families[family], 0)
+        return self.bound[family]
+
+    @property
+    def source(self) -> str:
+        """Fingerprint of the first input: what outputs are said to be made from."""
+        nodes = topological([o for family in self.families for o in family.outputs])
+        first = next(node for node in nodes if isinstance(node, InputNode))
+        return stream_fingerprint(first.streams[0])
+
+
+class RunContext:
+    """A run as a worker process sees it.
+
+    Args:
+        db: URL of the database.
+        run: Name of the run.
+    """
+
+    def __init__(self, db: str, run: str) -> None:
+        self.store: ObjectStore = open_store(db)
+        self.files = RunFiles(self.store, run)
+        self.settings = self.files.settings()
+        self.kernels = KernelPool(run)
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[int, JobState] = OrderedDict()
+        self._records: OrderedDict[int, list[JobRecord]] = OrderedDict()
+
+    def job(self, number: int) -> JobState:
+        """One job of the run."""
+        with self._lock:
+            if number not in self._jobs:
+                record = self._record(number)
+                self._jobs[number] = JobState(
+                    record,
+                    self.settings.graph.job(record.own),
+                    JobFiles(self.store, record.fingerprint),
+                )
+            return _recent(self._jobs, number, _JOBS_KEPT)
+
+    def _record(self, number: int) -> JobRecord:
+        file = number // JOBS_A_FILE
+        if file not in self._records:
+            self._records[file] = self.files.jobs(file)
+        records: Sequence[JobRecord] = _recent(self._records, file, _JOB_FILES_KEPT)
+        return records[number % JOBS_A_FILE]
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _recent(kept: OrderedDict[_K, _V], key: _K, most: int) -> _V:
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+    return kept[key]
+
+
+_contexts: dict[tuple[str, str], RunContext] = {}
+_contexts_lock = threading.Lock()
+
+
+def run_context(db: str, run: str) -> RunContext:
+    """The context of a run in this process, made at its first use."""
+    with _contexts_lock:
+        if (db, run) not in _contexts:
+            _contexts[db, run] = RunContext(db, run)
+        return _contexts[db, run]
+
+
+def close_contexts(run: str | None = None) -> None:
+    """Closes the kernels of a run (of all runs for None) in this process."""
+    with _contexts_lock:
+        gone = [key for key in _contexts if run is None or key[1] == run]
+        closed = [_contexts.pop(key) for key in gone]
+    for context in closed:
+        context.kernels.close()

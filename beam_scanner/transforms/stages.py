@@ -1,0 +1,275 @@
+"""Plan, run and commit: what each stage does to one element, without Beam."""
+
+from __future__ import annotations
+
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from beam_scanner.engine.executor import Task, run_task
+from beam_scanner.engine.instance import OpError
+from beam_scanner.errors import Failure, ScannerException
+from beam_scanner.graph import OutputNode
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.planner.needs import Interval, all_needs
+from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.planner.tasks import cut_tasks
+from beam_scanner.storage.base import SegmentWriter
+from beam_scanner.storage.named import NamedStream
+from beam_scanner.transforms.context import JobState, RunContext
+from beam_scanner.transforms.work import Manifest
+from beam_scanner.types import FrameType, get_type_info
+
+
+@dataclass(frozen=True)
+class TaskId:
+    """One task; what crosses from plan to run, as :meth:`to_tuple`.
+
+    Attributes:
+        job: Number of its job.
+        family: Number of its family.
+        task: Its own number.
+        tasks: How many tasks the family has.
+        intervals: Rows of each output that it makes.
+    """
+
+    job: int
+    family: int
+    task: int
+    tasks: int
+    intervals: tuple[Interval, ...]
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Plain integers, which every coder knows."""
+        return (self.job, self.family, self.task, self.tasks, self.intervals)
+
+    def __str__(self) -> str:
+        return f"task {self.task + 1} of {self.tasks}"
+
+
+Outcome = tuple[str, Any]
+"""('planned', (family, tasks)), ('done', (family, task)) or ('failed', failure)."""
+
+
+def failure_of(name: str, error: BaseException) -> Failure:
+    """What to tell of an error that ended a job."""
+    text = "".join(traceback.format_exception(error))
+    if isinstance(error, OpError):
+        return Failure(name, error.reason, error.row, error.op, error.details or text)
+    if isinstance(error, ScannerException):
+        return Failure(name, str(error), traceback=text)
+    return Failure(name, f"{type(error).__name__}: {error}", traceback=text)
+
+
+def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Outcome]:
+    """Cuts one phase of a job into tasks.
+
+    Yields:
+        Its tasks, and for each family an outcome that says how many there are; or
+        one failure.
+    """
+    state = context.job(job)
+    try:
+        planned = []
+        for number, family in enumerate(state.families):
+            if family.phase == phase:
+                graph = state.graph(number)
+                all_needs(graph)
+                planned.append((number, cut_tasks(graph, context.settings.io_packet)))
+    except Exception as error:
+        failure = failure_of(state.record.name, error)
+        context.files.mark_failed(job)
+        yield "failed", asdict(failure)
+        return
+    for number, cuts in planned:
+        yield "planned", (number, len(cuts))
+        for task in range(len(cuts)):
+            yield TaskId(job, number, task, len(cuts), cuts.intervals(task))
+
+
+def run_one_task(context: RunContext, task: TaskId) -> tuple[Outcome, Mapping[str, int]]:
+    """Runs a task, unless its manifest is there or its job has failed.
+
+    Returns:
+        The outcome, and counters for metrics.
+    """
+    state = context.job(task.job)
+    counters: Mapping[str, int] = {}
+    if context.files.is_failed(task.job):
+        return ("skipped", (task.family, task.task)), counters
+    for attempt in range(context.settings.attempts):
+        try:
+            if not _is_done(state, task):
+                counters = _attempt(context, state, task)
+            _publish_if_last(state, task)
+            return ("done", (task.family, task.task)), counters
+        except Exception as error:
+            if attempt + 1 < context.settings.attempts:
+                continue
+            context.files.mark_failed(task.job)
+            failure = failure_of(state.record.name, error)
+            return ("failed", asdict(failure)), counters
+    raise ScannerException(f"{task} was given no attempt")
+
+
+def _is_done(state: JobState, task: TaskId) -> bool:
+    manifest = state.files.manifest(task.family, task.task)
+    return manifest is not None and _has_segments(state, task, manifest)
+
+
+def _has_segments(state: JobState, task: TaskId, manifest: Manifest) -> bool:
+    outputs = state.families[task.family].outputs
+    return all(
+        not isinstance(output.streams[0], NamedStream)
+        or output.streams[0].has_segment(state.record.token, record)
+        for output, record in zip(outputs, manifest["outputs"], strict=True)
+    )
+
+
+def _attempt(context: RunContext, state: JobState, task: TaskId) -> Mapping[str, int]:
+    """Runs a task once and puts its manifest."""
+    graph = state.graph(task.family)
+    writers = _writers(state, task, graph)
+    try:
+        found = _run(context, state, task, graph, writers)
+        records = [writer.finish() for writer in writers.values()]
+    except BaseException:
+        for writer in writers.values():
+            writer.abort()
+        raise
+    manifest = {"outputs": records, "trace": found.to_json()}
+    if not state.files.put_manifest(task.family, task.task, manifest):
+        there = state.files.manifest(task.family, task.task)
+        if there is None or not _has_segments(state, task, there):
+            state.files.put_manifest(task.family, task.task, manifest, replace=True)
+    return found.counters
+
+
+def _run(
+    context: RunContext,
+    state: JobState,
+    task: TaskId,
+    graph: BoundGraph,
+    writers: Mapping[int, SegmentWriter],
+) -> Any:
+    ops = {
+        index: node.node
+        for index, node in enumerate(graph.nodes)
+        if isinstance(node, BoundOp)
+    }
+    with ExitStack() as stack:
+        kernels = stack.enter_context(context.kernels.borrow(ops, task.family))
+        readers = {
+            index: stack.enter_context(node.node.streams[0].reader())
+            for index, node in enumerate(graph.nodes)
+            if isinstance(node, BoundSource)
+        }
+        return run_task(
+            Task(
+                graph,
+                task.intervals,
+                context.settings.work_packet,
+                kernels,
+                readers,
+                writers,
+                state.record.name,
+            )
+        )
+
+
+def _writers(
+    state: JobState, task: TaskId, graph: BoundGraph
+) -> dict[int, SegmentWriter]:
+    attempt = uuid.uuid4().hex[:12]
+    outputs = [
+        (index, node)
+        for index, node in enumerate(graph.nodes)
+        if isinstance(node, BoundOutput)
+    ]
+    writers = {}
+    for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
+        writers[index] = output.node.streams[0].segment_writer(
+            state.record.token,
+            task.task,
+            attempt,
+            first,
+            output.node.input.encoding,
+            output.node.input.type or get_type_info(FrameType),
+        )
+    return writers
+
+
+def _publish_if_last(state: JobState, task: TaskId) -> None:
+    """Publishes as soon as the family's last task is done.
+
+    Batch runners end a stage before they start the next: without this, a crash at
+    95 % would leave no stream committed.
+    """
+    others = reversed([t for t in range(task.tasks) if t != task.task])
+    if all(state.files.has_manifest(task.family, other) for other in others):
+        publish_family(state, task.family, task.tasks)
+
+
+def publish_family(state: JobState, number: int, tasks: int) -> None:
+    """Commits the outputs of a family; doing it again changes nothing."""
+    family = state.families[number]
+    manifests = [state.files.manifest(number, task) for task in range(tasks)]
+    found = [manifest for manifest in manifests if manifest is not None]
+    if len(found) != tasks:
+        raise ScannerException(
+            f"stream {state.record.name!r}: {tasks - len(found)} of {tasks} tasks "
+            "left no manifest, although all were run"
+        )
+    for place, (output, index) in enumerate(
+        zip(family.outputs, family.numbers, strict=True)
+    ):
+        segments = [manifest["outputs"][place] for manifest in found]
+        fingerprint = (
+            state.record.fingerprint
+            if index == INTERNAL
+            else state.record.outputs[index]
+        )
+        _publish(state, output, segments, fingerprint)
+
+
+def _publish(
+    state: JobState, output: OutputNode, segments: list[Any], fingerprint: str
+) -> None:
+    stream, token = output.streams[0], state.record.token
+    if isinstance(stream, NamedStream):
+        kind = output.input.type or get_type_info(FrameType)
+        stream.publish(
+            token, segments, fingerprint, token, state.source, type_name=kind.name
+        )
+    else:
+        stream.publish(token, segments, fingerprint, token, state.source)
+
+
+def commit_job(
+    context: RunContext, job: int, phase: int, outcomes: list[Outcome]
+) -> bool:
+    """Ends one phase of a job: publishes it, or stores why not.
+
+    Args:
+        context: The run.
+        job: Number of the job.
+        phase: The phase that has ended.
+        outcomes: All outcomes of the phase.
+
+    Returns:
+        Whether the next phase may begin.
+    """
+    state = context.job(job)
+    failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
+    planned = dict(value for kind, value in outcomes if kind == "planned")
+    try:
+        if not failures:
+            for family, tasks in planned.items():
+                publish_family(state, family, tasks)
+    except Exception as error:
+        failures = [failure_of(state.record.name, error)]
+    context.files.put_result(job, phase, failures)
+    return not failures

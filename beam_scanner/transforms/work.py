@@ -1,0 +1,224 @@
+"""What a run and its jobs keep in storage while they are not done.
+
+::
+
+    .work/runs/<run>/graph            the shared graph and how to run it
+                     jobs-000000      what jobs 0 to 999 have of their own
+                     failed/<job>     set when a job failed: its other tasks stop
+                     results/<job>-<phase>
+    .work/jobs/<fingerprint>/begun    the token of the first run that began it
+                     <family>-<task>  the manifest of a finished task
+                     internal/        streams between phases, a database
+
+Files of a run serve that run alone. Files of a job outlive a run that was killed: a
+later run with the same fingerprint goes on with them.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from beam_scanner._pickling import dumps_graph, loads_graph
+from beam_scanner.errors import Failure, StorageError
+from beam_scanner.jobs import SharedGraph
+from beam_scanner.storage.store import ObjectStore
+
+WORK = ".work"
+JOBS_A_FILE = 1000
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How every job of a run is to be run.
+
+    Attributes:
+        graph: What the jobs share.
+        work_packet: Rows handled at a time.
+        io_packet: Output rows a task, about; 0 to choose.
+        attempts: How often a task is tried before its job fails.
+    """
+
+    graph: SharedGraph
+    work_packet: int
+    io_packet: int
+    attempts: int = 2
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """What one job has of its own.
+
+    Attributes:
+        name: Name of its first output.
+        own: See ``SharedGraph.own_values``.
+        fingerprint: Of the whole job.
+        outputs: Fingerprint of each output of the run.
+        token: Generation of its streams, and the mark of its unfinished work.
+    """
+
+    name: str
+    own: list[Any]
+    fingerprint: str
+    outputs: list[str]
+    token: str
+
+
+class RunFiles:
+    """Files of one run.
+
+    Args:
+        store: The database.
+        run: The run's name.
+    """
+
+    def __init__(self, store: ObjectStore, run: str) -> None:
+        self._store = store
+        self.run = run
+        self._root = f"{WORK}/runs/{run}"
+
+    def write(self, settings: RunSettings, jobs: Sequence[JobRecord]) -> None:
+        """Stores what the workers need."""
+        for start in range(0, len(jobs), JOBS_A_FILE):
+            data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
+            self._store.put(f"{self._root}/jobs-{start // JOBS_A_FILE:06d}", data)
+        self._store.put(f"{self._root}/graph", dumps_graph(settings))
+
+    def settings(self) -> RunSettings:
+        """The shared part."""
+        found = loads_graph(self._store.read(f"{self._root}/graph"))
+        assert isinstance(found, RunSettings)
+        return found
+
+    def jobs(self, number: int) -> list[JobRecord]:
+        """The jobs of file ``number``."""
+        found = loads_graph(self._store.read(f"{self._root}/jobs-{number:06d}"))
+        assert isinstance(found, list)
+        return found
+
+    def mark_failed(self, job: int) -> None:
+        """Says that the rest of a job need not be run."""
+        self._store.put_if_absent(f"{self._root}/failed/{job}", b"")
+
+    def is_failed(self, job: int) -> bool:
+        """Whether some task of the job has failed."""
+        return self._store.exists(f"{self._root}/failed/{job}")
+
+    def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
+        """Stores how a job ended a phase."""
+        data = json.dumps([asdict(failure) for failure in failures]).encode()
+        self._store.put(f"{self._root}/results/{job}-{phase}", data)
+
+    def results(self) -> dict[tuple[int, int], list[Failure]]:
+        """The failures of each (job, phase) that has ended."""
+        found = {}
+        for key in self._store.list(f"{self._root}/results/"):
+            job, phase = key.rsplit("/", 1)[1].split("-")
+            listed = json.loads(self._store.read(key))
+            found[int(job), int(phase)] = [Failure(**item) for item in listed]
+        return found
+
+    def remove(self) -> None:
+        """Removes all files of the run."""
+        _remove(self._store, f"{self._root}/")
+
+
+class JobFiles:
+    """Files of one job, found by its fingerprint.
+
+    Args:
+        store: The database.
+        fingerprint: The job's.
+    """
+
+    def __init__(self, store: ObjectStore, fingerprint: str) -> None:
+        self._store = store
+        self._root = f"{WORK}/jobs/{fingerprint}"
+
+    def token(self) -> str | None:
+        """The token of a job that was begun and not finished; None if there is none."""
+        data = self._store.try_read(f"{self._root}/begun")
+        return None if data is None else data.decode()
+
+    def begin(self) -> str:
+        """Begins the job, or joins one that was begun; returns its token."""
+        token = uuid.uuid4().hex
+        if self._store.put_if_absent(f"{self._root}/begun", token.encode()):
+            return token
+        found = self.token()
+        if found is None:
+            raise StorageError(
+                f"{self._store.describe(self._root)} was removed by another run "
+                "while this one began; run again"
+            )
+        return found
+
+    @property
+    def internal(self) -> str:
+        """Key of the database of streams between phases."""
+        return f"{self._root}/internal"
+
+    def manifest(self, family: int, task: int) -> Manifest | None:
+        """What a finished task left; None if it is not finished."""
+        data = self._store.try_read(self._key(family, task))
+        return None if data is None else json.loads(data)
+
+    def has_manifest(self, family: int, task: int) -> bool:
+        """Whether a task is finished."""
+        return self._store.exists(self._key(family, task))
+
+    def put_manifest(
+        self, family: int, task: int, manifest: Manifest, replace: bool = False
+    ) -> bool:
+        """Ends a task; of several attempts the first one wins.
+
+        Args:
+            family: Family of the task.
+            task: Its number.
+            manifest: JSON-able.
+            replace: Put it in place of one whose segments are gone.
+
+        Returns:
+            Whether this attempt's manifest is the one that counts.
+        """
+        data = json.dumps(manifest).encode()
+        if replace:
+            self._store.put(self._key(family, task), data)
+            return True
+        return self._store.put_if_absent(self._key(family, task), data)
+
+    def manifests(self) -> Iterator[tuple[int, int]]:
+        """(family, task) of every finished task."""
+        for key in self._store.list(f"{self._root}/"):
+            name = key.removeprefix(f"{self._root}/")
+            family, dash, task = name.partition("-")
+            if dash and "/" not in name:
+                yield int(family), int(task)
+
+    def remove(self) -> None:
+        """Removes all files of the job."""
+        # The token goes first: without it, what is left is only garbage.
+        self._store.delete(f"{self._root}/begun")
+        _remove(self._store, f"{self._root}/")
+
+    def _key(self, family: int, task: int) -> str:
+        return f"{self._root}/{family}-{task:08d}"
+
+
+def _remove(store: ObjectStore, prefix: str) -> None:
+    for key in list(store.list(prefix)):
+        store.delete(key)
+
+
+def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
+    """Tokens of jobs that were begun and not finished: their segments are needed."""
+    for key in store.list(f"{WORK}/jobs/"):
+        if key.endswith("/begun"):
+            data = store.try_read(key)
+            if data is not None:
+                yield data.decode()
