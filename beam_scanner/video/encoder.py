@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.timing import (
+    TICKS,
     TIME_BASE,
     decoding_ticks,
     interval_seconds,
@@ -40,6 +41,9 @@ _ENCODERS = {
 _WORST_QUALITY = {"vp9": 63, "av1": 63}
 _KEYFRAME_DISTANCE = 120
 _NOMINAL_RATE = Fraction(25)
+# In narrower frames, libx264's macroblock tree reads memory that it has not set (seen
+# with AVX-512), so that equal frames give different files.
+_NARROW = 128
 _SPOOL_BYTES = 16 * 1024 * 1024
 _BT601_MATRIX = 6
 _LIMITED_RANGE = 1
@@ -195,10 +199,8 @@ class VideoEncoder:
         rate = _NOMINAL_RATE
         if self._encoding.bitrate != -1:
             step = interval_seconds(np.array(self._seconds, dtype=np.float64))
-            rate = min(
-                max(Fraction(1 / step).limit_denominator(1001), Fraction(1)),
-                Fraction(1000),
-            )
+            step = min(max(step, 1e-3), 1.0)
+            rate = Fraction(1 / step).limit_denominator(1001)
         height, width = first.shape[:2]
         self._container, self._stream = open_output(
             self._path, self._encoding, width, height, rate
@@ -305,7 +307,8 @@ def open_output(
 
     even = width + width % 2, height + height % 2
     padded = not encoding.lossless and even != (width, height)
-    container_options = {"fflags": "+bitexact"}
+    # Edit lists count in the movie's time scale, whose default is a millisecond.
+    container_options = {"fflags": "+bitexact", "movie_timescale": str(TICKS)}
     if padded:
         container_options["movflags"] = "use_metadata_tags"
     container = av.open(
@@ -331,17 +334,19 @@ def open_output(
         context.colorspace, context.color_range = _BT601_MATRIX, _LIMITED_RANGE
     if encoding.bitrate != -1:
         context.bit_rate = encoding.bitrate
-    context.options = _options(encoding, context.gop_size)
+    context.options = _options(encoding, context.width, context.gop_size)
     if encoding.codec == "hevc":
         context.codec_tag = "hvc1"  # the only tag that Apple's players take
     return container, stream
 
 
-def _options(encoding: Encoding, distance: int) -> dict[str, str]:
+def _options(encoding: Encoding, width: int, distance: int) -> dict[str, str]:
     if encoding.lossless:
         return {"crf": "0", "preset": "veryfast"}
     options = {} if encoding.quality == -1 else {"crf": str(encoding.quality)}
-    if encoding.codec == "hevc":
+    if _ENCODERS[encoding.codec] == "libx264" and width < _NARROW:
+        options["x264-params"] = "mbtree=0"
+    elif encoding.codec == "hevc":
         options["x265-params"] = (
             f"log-level=none:pools=none:frame-threads=1:open-gop=0:info=0:"
             f"keyint={distance}"

@@ -14,6 +14,8 @@ TICKS = 90_000
 
 TIME_BASE = Fraction(1, TICKS)
 _FALLBACK_SECONDS = 1 / 25
+# MP4 has 32 bits for the duration of one frame: 6.6 hours.
+_LONGEST = 1 << 31
 
 
 def interval_seconds(seconds: NDArray[np.float64]) -> float:
@@ -37,7 +39,7 @@ def presentation_ticks(seconds: ArrayLike) -> Int64Array:
     Returns:
         int64[n]. The true times where all are known and strictly increase; else
         steps of their median interval from the first time on (Repeat, an unordered
-        Gather). Negative times are shifted to begin at 0.
+        Gather, a gap of more than 6.6 hours). Negative times are shifted to begin at 0.
 
     Example:
         >>> presentation_ticks([0.0, 0.1, 0.4]).tolist()
@@ -50,7 +52,8 @@ def presentation_ticks(seconds: ArrayLike) -> Int64Array:
         return np.zeros(0, dtype=np.int64)
     if np.isfinite(times).all():
         ticks: Int64Array = np.rint(times * TICKS).astype(np.int64)
-        if (np.diff(ticks) > 0).all():
+        steps = np.diff(ticks)
+        if ((steps > 0) & (steps < _LONGEST)).all():
             ticks -= min(int(ticks[0]), 0)
             return ticks
     known = times[np.isfinite(times)]
