@@ -12,7 +12,6 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
+from beam_scanner.video.encoding import Encoding as Encoding
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.timing import (
     TICKS,
@@ -38,72 +38,16 @@ _ENCODERS = {
     "av1": "libsvtav1",
     "raw": "libx264rgb",
 }
-_WORST_QUALITY = {"vp9": 63, "av1": 63}
 _KEYFRAME_DISTANCE = 120
 _NOMINAL_RATE = Fraction(25)
 # In narrower frames, libx264's macroblock tree reads memory that it has not set (seen
 # with AVX-512), so that equal frames give different files.
 _NARROW = 128
+# libx265 refuses tiny frames, and is not deterministic for those it just takes.
+_HEVC_SMALLEST = 32
 _SPOOL_BYTES = 16 * 1024 * 1024
 _BT601_MATRIX = 6
 _LIMITED_RANGE = 1
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How frames become a video.
-
-    Attributes:
-        codec: 'default' (H.264 as its encoder likes it), 'h264', 'hevc', 'vp9',
-            'av1', or 'raw' for no loss.
-        quality: Constant quality: 0 is best, 51 worst (63 for vp9 and av1); -1 for
-            the encoder's own.
-        bitrate: Bits a second; -1 for none. Not together with ``quality``.
-        keyframe_distance: Rows from one keyframe to the next at most; -1 for 120.
-
-    Raises:
-        ArgumentError: A value is impossible.
-
-    Example:
-        >>> Encoding('h264', quality=18).lossless
-        False
-        >>> Encoding('divx')
-        Traceback (most recent call last):
-        ...
-        beam_scanner.errors.ArgumentError: codec 'divx' is not one of default, h264, \
-hevc, vp9, av1, raw
-    """
-
-    codec: str = "default"
-    quality: int = -1
-    bitrate: int = -1
-    keyframe_distance: int = -1
-
-    def __post_init__(self) -> None:
-        if self.codec not in _ENCODERS:
-            known = ", ".join(_ENCODERS)
-            raise ArgumentError(f"codec {self.codec!r} is not one of {known}")
-        worst = _WORST_QUALITY.get(self.codec, 51)
-        if not -1 <= self.quality <= worst:
-            raise ArgumentError(
-                f"quality {self.quality} of codec {self.codec!r} is not in 0..{worst}, "
-                "nor -1"
-            )
-        if self.bitrate != -1 and self.bitrate <= 0:
-            raise ArgumentError(f"bitrate {self.bitrate} is neither positive nor -1")
-        if self.keyframe_distance != -1 and self.keyframe_distance < 1:
-            raise ArgumentError(
-                f"keyframe_distance {self.keyframe_distance} is neither positive nor -1"
-            )
-        if self.quality != -1 and self.bitrate != -1:
-            raise ArgumentError("give quality or bitrate, not both")
-        if self.lossless and (self.quality != -1 or self.bitrate != -1):
-            raise ArgumentError("codec 'raw' has no loss: no quality, no bitrate")
-
-    @property
-    def lossless(self) -> bool:
-        """Whether frames come back bit by bit."""
-        return self.codec == "raw"
 
 
 class VideoEncoder:
@@ -300,11 +244,20 @@ def open_output(
 
     Returns:
         ``(av.container.OutputContainer, av.video.stream.VideoStream)``.
+
+    Raises:
+        VideoError: The codec does not take frames of that size.
+        ArgumentError: This build of FFmpeg lacks the encoder.
     """
     import av
 
     from beam_scanner.video.scan import SIZE_TAG
 
+    if encoding.codec == "hevc" and min(width, height) < _HEVC_SMALLEST:
+        raise VideoError(
+            f"codec 'hevc' takes frames of at least {_HEVC_SMALLEST}x{_HEVC_SMALLEST},"
+            f" not {width}x{height}: use 'h264' or 'raw'"
+        )
     even = width + width % 2, height + height % 2
     padded = not encoding.lossless and even != (width, height)
     # Edit lists count in the movie's time scale, whose default is a millisecond.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from beam_scanner.errors import ArgumentError
 
-CODECS = ("default", "h264", "hevc", "raw")
+CODECS = ("default", "h264", "hevc", "vp9", "av1", "raw")
+_WORST_QUALITY = {"vp9": 63, "av1": 63}
 
 
 @dataclass(frozen=True)
@@ -17,11 +18,12 @@ class Encoding:
     """How a column of frames is stored.
 
     Attributes:
-        codec: 'default' (H.264 with the encoder's own defaults), 'h264', 'hevc', or
-            'raw' for lossless storage.
-        quality: Constant rate factor, 0 (best) to 51; -1 for the encoder's default.
+        codec: 'default' (H.264 with the encoder's own defaults), 'h264', 'hevc',
+            'vp9', 'av1', or 'raw' for lossless storage.
+        quality: Constant rate factor, 0 (best) to 51 (63 for vp9 and av1); -1 for
+            the encoder's default.
         bitrate: Bits a second instead of a quality; -1 for none.
-        keyframe_distance: Most frames between keyframes; -1 for the default.
+        keyframe_distance: Most frames between keyframes; -1 for 120.
 
     Raises:
         ArgumentError: A value is out of range, or two contradict each other.
@@ -41,8 +43,12 @@ class Encoding:
             raise ArgumentError(
                 f"codec {self.codec!r} does not exist; use one of {CODECS}"
             )
-        if not -1 <= self.quality <= 51:
-            raise ArgumentError(f"quality must be 0 to 51, or -1, got {self.quality}")
+        worst = _WORST_QUALITY.get(self.codec, 51)
+        if not -1 <= self.quality <= worst:
+            raise ArgumentError(
+                f"quality of codec {self.codec!r} must be 0 to {worst}, or -1, "
+                f"got {self.quality}"
+            )
         if self.bitrate != -1 and self.bitrate <= 0:
             raise ArgumentError(f"bitrate must be positive, or -1, got {self.bitrate}")
         if self.keyframe_distance != -1 and self.keyframe_distance <= 0:
@@ -51,6 +57,8 @@ class Encoding:
             )
         if self.quality != -1 and self.bitrate != -1:
             raise ArgumentError("give a quality or a bitrate, not both")
+        if self.lossless and (self.quality != -1 or self.bitrate != -1):
+            raise ArgumentError("codec 'raw' has no loss: no quality, no bitrate")
 
     @property
     def lossless(self) -> bool:

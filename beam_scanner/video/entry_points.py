@@ -144,3 +144,52 @@ def _nals(packet: bytes, length_size: int) -> Iterator[bytes]:
         if size:
             yield packet[at : at + size]
         at += size
+
+
+def parameter_sets(codec: str, extradata: bytes) -> bytes | None:
+    """The parameter sets of a decoder configuration, as NAL units for a packet.
+
+    They can be put before a keyframe of a stream whose configuration is another one.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+        extradata: 'avcC' or 'hvcC' configuration, as MP4 and Matroska have it.
+
+    Returns:
+        Length-prefixed NAL units; None if it is not such a configuration, or its
+        length prefixes are not of 4 bytes.
+
+    Example:
+        >>> avcc = bytes.fromhex('01640028ffe1000267640100026868')
+        >>> parameter_sets('h264', avcc).hex(' ', 2)
+        '0000 0002 6764 0000 0002 6868'
+    """
+    if _length_size(codec, extradata) != 4:
+        return None
+    try:
+        sets = _avcc_sets(extradata) if codec == "h264" else _hvcc_sets(extradata)
+    except IndexError:
+        return None
+    return b"".join(len(nal).to_bytes(4, "big") + nal for nal in sets)
+
+
+def _avcc_sets(data: bytes) -> list[bytes]:
+    sets, at = [], 5
+    for mask in (0x1F, 0xFF):
+        count, at = data[at] & mask, at + 1
+        for _ in range(count):
+            size = int.from_bytes(data[at : at + 2], "big")
+            sets.append(data[at + 2 : at + 2 + size])
+            at += 2 + size
+    return sets
+
+
+def _hvcc_sets(data: bytes) -> list[bytes]:
+    sets, at = [], 23
+    for _ in range(data[22]):
+        count, at = int.from_bytes(data[at + 1 : at + 3], "big"), at + 3
+        for _ in range(count):
+            size = int.from_bytes(data[at : at + 2], "big")
+            sets.append(data[at + 2 : at + 2 + size])
+            at += 2 + size
+    return sets
