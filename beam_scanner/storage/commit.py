@@ -75,19 +75,22 @@ def describe_segments(
         StorageError: Rows are missing.
         ElementTypeError: Segments differ in type; lossy ones in frame size.
     """
-    ordered = tiled(name, segments)
+    given = list(segments)
+    ordered = tiled(name, given)
+    # A segment without rows holds nothing, but still says of what type.
+    first = (ordered or given or [{"kind": kind, "type": ""}])[0]
     for record in ordered:
         for what in ("kind", "type"):
-            if record[what] != ordered[0][what]:
+            if record[what] != first[what]:
                 raise ElementTypeError(
                     f"row {record['first']} of stream {name!r} has {what} "
-                    f"{record[what]!r}, earlier rows have {ordered[0][what]!r}"
+                    f"{record[what]!r}, earlier rows have {first[what]!r}"
                 )
     width, height = _frame_size(name, ordered)
     return StreamDescriptor(
         name=name,
-        kind=ordered[0]["kind"] if ordered else kind,
-        type_name=ordered[0]["type"] if ordered else "",
+        kind=first["kind"],
+        type_name=first["type"],
         rows=sum(int(record["rows"]) for record in ordered),
         generation=generation,
         segments=ordered,
@@ -141,8 +144,10 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
             raise StorageError(
                 f"cannot commit stream {new.name!r}: {store.describe(key)!r} is missing"
             )
-    if current is not None and current.generation != new.generation:
-        new = replace(new, previous=current.generation)
+    if current is not None:
+        replaced = current.generation != new.generation
+        previous = current.generation if replaced else current.previous
+        new = replace(new, previous=previous)
     store.put(descriptor_key(new.name), new.to_json())
     _tidy(store, new)
 
