@@ -34,6 +34,7 @@ _DECODED_AS = {
     "ya8": "rgba",
     "ya16be": "rgba64be",
 }
+_SUBSAMPLED = ("yuvj420p", "yuvj422p", "yuvj440p", "yuv420p", "yuv422p", "yuv440p")
 # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT: without these, swscale repeats
 # chroma samples, and differs from libjpeg by up to 35 levels instead of 3.
 _SWSCALE_FLAGS = 0x2 | 0x40000 | 0x2000
@@ -114,15 +115,39 @@ def _encode_jpeg(array: npt.NDArray[Any], quality: int) -> bytes:
     # libjpeg scales its tables by this; FFmpeg by an eighth of a whole number.
     scale = 50 / quality if quality < 50 else 2 - quality / 50
     step = str(min(max(round(8 * scale), 1), 31))
-    rgb = np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))
-    frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
+    height, width = array.shape[:2]
+    rgb = np.broadcast_to(array, (height, width, 3))
+    rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    even = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(
         format="yuvj420p",
         dst_colorspace=Colorspace.ITU601,
         dst_color_range=ColorRange.JPEG,
         interpolation=_SWSCALE_FLAGS,
     )
     # bitexact: without it the file names FFmpeg's version.
-    return _encode(frame, "mjpeg", {"flags": "+bitexact", "qmin": step, "qmax": step})
+    options = {"flags": "+bitexact", "qmin": step, "qmax": step}
+    return _encode(_with_size(even, width, height), "mjpeg", options)
+
+
+def _with_size(frame: Any, width: int, height: int) -> Any:
+    """A planar frame cropped, or padded with its edges, by one row or column.
+
+    For odd sizes swscale stretches halved chroma by a little less than 2, off by up to
+    half a pixel; so odd pictures are converted at even sizes.
+    """
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    import av
+
+    result = av.VideoFrame(width, height, frame.format.name)
+    for old, new in zip(frame.planes, result.planes, strict=True):
+        samples = np.frombuffer(old, np.uint8).reshape(old.height, old.line_size)
+        samples = samples[: new.height, : min(old.width, new.width)]
+        more = (new.height - samples.shape[0], new.line_size - samples.shape[1])
+        padded = np.pad(samples, ((0, more[0]), (0, more[1])), mode="edge")
+        new.update(padded.tobytes())
+    result.color_range, result.colorspace = frame.color_range, frame.colorspace
+    return result
 
 
 def _encode(frame: Any, codec: str, options: dict[str, str]) -> bytes:
@@ -168,8 +193,17 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
         ) from error
     if len(frames) != 1 or frames[0].is_corrupt:
         raise ElementTypeError(f"a damaged {name.upper()} file of {len(data)} bytes")
-    layout = _DECODED_AS.get(frames[0].format.name, "rgb24")
-    if layout != frames[0].format.name:
-        frames[0] = frames[0].reformat(format=layout, interpolation=_SWSCALE_FLAGS)
-    array: npt.NDArray[Any] = frames[0].to_ndarray()
+    return _to_array(frames[0])
+
+
+def _to_array(frame: Any) -> npt.NDArray[Any]:
+    width, height = frame.width, frame.height
+    layout = _DECODED_AS.get(frame.format.name, "rgb24")
+    if layout != frame.format.name:
+        if frame.format.name in _SUBSAMPLED:
+            frame = _with_size(frame, width + width % 2, height + height % 2)
+        frame = frame.reformat(format=layout, interpolation=_SWSCALE_FLAGS)
+    array: npt.NDArray[Any] = frame.to_ndarray()
+    if array.shape[:2] != (height, width):
+        array = np.ascontiguousarray(array[:height, :width])
     return array[..., np.newaxis] if array.ndim == 2 else array

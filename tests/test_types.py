@@ -7,9 +7,12 @@ import subprocess
 import sys
 import textwrap
 import typing
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -233,6 +236,37 @@ def test_columns_are_typed() -> None:
     }
 
 
+def test_other_programs_read_the_columns(tmp_path: Path) -> None:
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    box = protobufs.BoundingBox(x1=0.25, label=7)
+    values = {
+        "Histogram": [np.full(16, i) for i in range(3)],
+        "BboxList": [box, box],
+        "NumpyArray": array,
+        "NumpyArrayFloat32": array,
+    }
+    columns = {}
+    for name, value in values.items():
+        info = types.get_type_info_cpp(name)
+        assert info.to_arrow is not None
+        columns[name] = pa.array([info.to_arrow(value), None], info.arrow_type)
+    path = tmp_path / "columns.parquet"
+    pq.write_table(pa.table(columns), path)
+
+    query = (
+        "select Histogram[3][1], BboxList[2].label, NumpyArray.shape, "
+        f"NumpyArrayFloat32[6] from '{path}'"
+    )
+    rows = duckdb.sql(query).fetchall()
+    assert rows == [(2, 7, [2, 3], 5.0), (None,) * 4]
+
+    first = pd.read_parquet(path).iloc[0]
+    assert first["BboxList"][0]["x1"] == 0.25
+    stored = first["NumpyArray"]
+    again = np.frombuffer(stored["data"], stored["dtype"]).reshape(stored["shape"])
+    assert np.array_equal(again, array)
+
+
 class Opaque:
     """Cannot be pickled."""
 
@@ -281,7 +315,7 @@ def test_wrong_values_are_named(annotation: Any, value: Any, says: str) -> None:
     "data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"]
 )
 def test_what_is_no_image_is_an_error(data: bytes) -> None:
-    with pytest.raises(ElementTypeError, match="PNG|JPEG"):
+    with pytest.raises(ElementTypeError, match=r"PNG|JPEG"):
         types.get_type_info(types.Image).deserialize(data or b"x")
 
 

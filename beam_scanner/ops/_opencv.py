@@ -7,6 +7,15 @@ from typing import Any
 from beam_scanner.errors import MissingDependencyError
 
 
+def opencv_or_none() -> Any:
+    """The module ``cv2``; None where it is not installed."""
+    try:
+        import cv2
+    except ImportError:
+        return None
+    return cv2
+
+
 def opencv(op: str) -> Any:
     """The module ``cv2``.
 
@@ -16,10 +25,9 @@ def opencv(op: str) -> Any:
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    try:
-        import cv2
-    except ImportError as error:
+    cv2 = opencv_or_none()
+    if cv2 is None:
         raise MissingDependencyError(
             f"op {op} needs OpenCV: pip install 'beam-scanner[opencv]'"
-        ) from error
+        )
     return cv2

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.ops._opencv import opencv_or_none
 
 INTERPOLATIONS = (
     "INTER_NEAREST",
@@ -62,7 +63,7 @@ def resize_frame(
     """
     if frame.shape[:2] == (height, width):
         return frame.copy()
-    cv2 = _opencv_or_none()
+    cv2 = opencv_or_none()
     if (
         cv2 is None
         or frame.dtype.name not in _OPENCV_DTYPES
@@ -73,14 +74,6 @@ def resize_frame(
         frame, (width, height), interpolation=getattr(cv2, interpolation)
     )
     return resized.reshape(height, width, frame.shape[2])
-
-
-def _opencv_or_none() -> Any:
-    try:
-        import cv2
-    except ImportError:
-        return None
-    return cv2
 
 
 def resize_with_numpy(

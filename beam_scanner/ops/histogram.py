@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.ops._opencv import opencv_or_none
 from beam_scanner.types import FrameType, Histogram
 
 BINS = 16
@@ -35,9 +36,20 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
             f"Histogram expected an H x W x 3 frame of uint8, got {frame.dtype} with "
             f"shape {frame.shape}"
         )
-    samples = np.ascontiguousarray(frame).reshape(-1)
+    frame = np.ascontiguousarray(frame)
+    cv2 = opencv_or_none()
+    # calcHist counts in float32, which is exact up to 2**24.
+    if cv2 is None or frame.shape[0] * frame.shape[1] > 2**24:
+        return histogram_with_numpy(frame)
+    counts = [cv2.calcHist([frame], [c], None, [BINS], [0, 256]) for c in range(3)]
+    return np.asarray(counts).reshape(3, BINS).astype(np.int32)
+
+
+def histogram_with_numpy(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+    """What :func:`color_histogram` gives for a C-contiguous frame, without OpenCV."""
+    samples = frame.reshape(-1)
     # Two pixels are three 16-bit words: R|G, B|R, G|B. Counting pairs of bins takes
-    # half the look-ups of counting bins; it is as fast as OpenCV's calcHist.
+    # half the look-ups of counting bins, and so at most 1.5 times calcHist's time.
     even = len(samples) // 6 * 6
     words: npt.NDArray[Any] = samples[:even].view("<u2") >> 4
     words &= 0x0F0F
