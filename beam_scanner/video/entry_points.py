@@ -36,6 +36,7 @@ _KEYFRAME_IS_CLEAN = frozenset(
 
 _H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
 _SEI_RECOVERY_POINT = 6
+_H264_PPS, _HEVC_PPS = 8, 34
 _HEVC_LAST_SLICE, _HEVC_FIRST_IRAP, _HEVC_LAST_IRAP = 31, 16, 21
 
 
@@ -146,31 +147,42 @@ def _nals(packet: bytes, length_size: int) -> Iterator[bytes]:
         at += size
 
 
-def parameter_sets(codec: str, extradata: bytes) -> bytes | None:
-    """The parameter sets of a decoder configuration, as NAL units for a packet.
-
-    They can be put before a keyframe of a stream whose configuration is another one.
+def parameter_sets(codec: str, extradata: bytes) -> list[bytes] | None:
+    """The parameter sets of a decoder configuration, as NAL units.
 
     Args:
         codec: FFmpeg's name of the codec.
         extradata: 'avcC' or 'hvcC' configuration, as MP4 and Matroska have it.
 
     Returns:
-        Length-prefixed NAL units; None if it is not such a configuration, or its
-        length prefixes are not of 4 bytes.
+        NAL units; None if it is not such a configuration, or if the stream's NAL
+        units have no length prefixes of 4 bytes.
 
     Example:
         >>> avcc = bytes.fromhex('01640028ffe1000267640100026868')
-        >>> parameter_sets('h264', avcc).hex(' ', 2)
-        '0000 0002 6764 0000 0002 6868'
+        >>> [nal.hex() for nal in parameter_sets('h264', avcc)]
+        ['6764', '6868']
     """
     if _length_size(codec, extradata) != 4:
         return None
     try:
-        sets = _avcc_sets(extradata) if codec == "h264" else _hvcc_sets(extradata)
+        return _avcc_sets(extradata) if codec == "h264" else _hvcc_sets(extradata)
     except IndexError:
         return None
-    return b"".join(len(nal).to_bytes(4, "big") + nal for nal in sets)
+
+
+def picture_parameters(codec: str, extradata: bytes) -> list[bytes] | None:
+    """The profile and the picture parameter sets of a decoder configuration.
+
+    Segments that agree in these differ, if at all, in what does not touch decoding,
+    such as the frame rate that the encoder was told.
+    """
+    sets = parameter_sets(codec, extradata)
+    if sets is None:
+        return None
+    if codec == "h264":
+        return [extradata[1:2], *(nal for nal in sets if nal[0] & 0x1F == _H264_PPS)]
+    return [extradata[1:2], *(nal for nal in sets if nal[0] >> 1 == _HEVC_PPS)]
 
 
 def _avcc_sets(data: bytes) -> list[bytes]:

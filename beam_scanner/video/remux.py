@@ -23,7 +23,7 @@ from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
-from beam_scanner.video.entry_points import parameter_sets
+from beam_scanner.video.entry_points import parameter_sets, picture_parameters
 from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
 from beam_scanner.video.scan import SIZE_TAG
 from beam_scanner.video.source import OpenVideo, VideoSource
@@ -136,7 +136,8 @@ def _copy_plan(
             return None
         if plan and segment.extradata != plan[0].extradata:
             codec = segment.shape[0]
-            if parameter_sets(codec, segment.extradata) is None:
+            own = picture_parameters(codec, segment.extradata)
+            if own is None or own != picture_parameters(codec, plan[0].extradata):
                 return None
         plan.append(segment)
     return plan
@@ -192,12 +193,12 @@ def _copy(plan: list[_Segment], ticks: NDArray[np.int64], path: str) -> None:
 
 
 def _packets(plan: list[_Segment]) -> Iterator[tuple[bytes, bool]]:
+    # The file has one decoder configuration, the first segment's. Where segments
+    # differ, each brings its own along with its keyframes.
+    mixed = any(segment.extradata != plan[0].extradata for segment in plan)
     for segment in plan:
-        prefix = b""
-        if segment.extradata != plan[0].extradata:
-            # The file has one decoder configuration, the first segment's; others go
-            # along with their keyframes.
-            prefix = parameter_sets(segment.shape[0], segment.extradata) or b""
+        own = parameter_sets(segment.shape[0], segment.extradata) if mixed else None
+        prefix = b"".join(len(nal).to_bytes(4, "big") + nal for nal in own or [])
         with OpenVideo(segment.source) as video:
             for packet in video.container.demux(video.stream):
                 if packet.size:
