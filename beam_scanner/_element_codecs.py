@@ -465,10 +465,14 @@ _SCALARS = {
 }
 
 
-def _repeated_fields(descriptor: Any) -> set[str]:
+@functools.lru_cache(maxsize=256)
+def _repeated_fields(descriptor: Any) -> frozenset[str]:
+    # Through the proto, since the descriptor's own attribute for this depends on the
+    # release of protobuf.
     proto = descriptor_pb2.DescriptorProto()
     descriptor.CopyToProto(proto)
-    return {f.name for f in proto.field if f.label == _FIELD.LABEL_REPEATED}
+    repeated = _FIELD.LABEL_REPEATED
+    return frozenset(f.name for f in proto.field if f.label == repeated)
 
 
 def message_arrow_type(descriptor: Any, above: tuple[str, ...] = ()) -> Any:

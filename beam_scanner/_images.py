@@ -191,7 +191,10 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
         raise ElementTypeError(
             f"a damaged {name.upper()} file of {len(data)} bytes: {error}"
         ) from error
-    if len(frames) != 1 or frames[0].is_corrupt:
+    # The decoder does not miss a JPEG's last bytes; 0xFFD9 ends it, 0xFFDA begins its
+    # last scan, and neither occurs within a scan.
+    cut = name == "jpeg" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if cut or len(frames) != 1 or frames[0].is_corrupt:
         raise ElementTypeError(f"a damaged {name.upper()} file of {len(data)} bytes")
     return _to_array(frames[0])
 

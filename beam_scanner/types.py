@@ -67,14 +67,24 @@ NULL = NullElement()
 
 
 class ColumnType(enum.IntEnum):
-    """Whether a stream holds serialized values or frames."""
+    """Whether a stream holds serialized values or frames.
+
+    Example:
+        >>> ColumnType(1).name
+        'Video'
+    """
 
     Blob = 0
     Video = 1
 
 
 class DeviceType(enum.IntEnum):
-    """Where a kernel runs."""
+    """Where a kernel runs.
+
+    Example:
+        >>> DeviceType['CPU'].value
+        0
+    """
 
     CPU = 0
     GPU = 1
@@ -87,6 +97,10 @@ class DeviceHandle:
     Attributes:
         device: Its kind.
         device_id: Its number among those of its kind.
+
+    Example:
+        >>> DeviceHandle(DeviceType.GPU, 1).device_id
+        1
     """
 
     device: DeviceType

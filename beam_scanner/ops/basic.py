@@ -25,7 +25,13 @@ class Pass(Kernel):
 
 @register_python_op()
 class Discard(Kernel):
-    """Gives one zero byte for each element: to run a graph without its results."""
+    r"""Gives one zero byte for each element: to run a graph without its results.
+
+    Example:
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> Discard(KernelConfig()).execute(b'abc')
+        b'\x00'
+    """
 
     def execute(self, ignore: bytes) -> bytes:
         """One byte."""
@@ -34,7 +40,14 @@ class Discard(Kernel):
 
 @register_python_op()
 class DiscardFrame(Kernel):
-    """Gives one zero byte for each frame: to decode without keeping anything."""
+    """Gives one zero byte for each frame: to decode without keeping anything.
+
+    Example:
+        >>> import numpy as np
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> len(DiscardFrame(KernelConfig()).execute(np.zeros((2, 2, 3), np.uint8)))
+        1
+    """
 
     def execute(self, ignore: FrameType) -> bytes:
         """One byte."""

@@ -363,7 +363,7 @@ def test_gray_images(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("form", ["jpg", "JPEG"])
-@pytest.mark.parametrize("size", [(47, 65), (48, 64), (47, 64), (1, 9)])
+@pytest.mark.parametrize("size", [(47, 65), (48, 64), (47, 64)])
 def test_jpeg_is_as_close_as_opencvs(form: str, size: tuple[int, int]) -> None:
     frame = picture(*size)
     file = ImageEncoder(CONFIG, format=form).execute(frame)
@@ -403,13 +403,14 @@ def test_files_of_other_encoders_decode() -> None:
 
 
 @given(st.data())
-def test_damaged_files_are_errors_or_pictures(data: st.DataObject) -> None:
+def test_truncated_files_are_errors(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from(["png", "jpg"]))
     file = ImageEncoder(CONFIG, format=form).execute(picture())
     assert isinstance(file, bytes)
-    cut = data.draw(st.integers(0, len(file) - 3))
-    with pytest.raises(ElementTypeError):
+    cut = data.draw(st.integers(0, len(file) - 1))
+    with pytest.raises(ElementTypeError, match=r"damaged|no PNG or JPEG"):
         ImageDecoder(CONFIG).execute(file[:cut])
+    ImageDecoder(CONFIG).execute(file + b"trailing")
 
 
 def test_image_arguments() -> None:
