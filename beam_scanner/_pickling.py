@@ -13,15 +13,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 from beam_scanner._digest import is_library
-
-_lock = threading.RLock()
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
 _PROBE = """
@@ -50,11 +47,13 @@ def dumps_graph(obj: Any) -> bytes:
     """
     from apache_beam.internal import cloudpickle_pickler
 
-    with _lock, _by_value(_users_modules()):
+    modules = _users_modules()
+    # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
+    with cloudpickle_pickler._pickle_lock, _by_value(modules):
         # The part of Beam's pickler that does not compress: it knows locks, flags
-        # and protobuf descriptors, and in this process gives back the very classes
-        # that were pickled, unchanged.
+        # and protobuf descriptors.
         data: bytes = cloudpickle_pickler._dumps(obj)
+        _keep_classes()
     return data
 
 
@@ -67,6 +66,18 @@ def loads_graph(data: bytes) -> Any:
     from apache_beam.internal import cloudpickle_pickler
 
     return cloudpickle_pickler._loads(data)
+
+
+def _keep_classes() -> None:
+    """Lets classes that were pickled here stay as they are when they are loaded here.
+
+    Loading gives back the very class, but would set all its methods anew: copies
+    that no longer see the globals of their module.
+    """
+    from apache_beam.internal.cloudpickle import cloudpickle
+
+    for cls in list(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS):
+        cloudpickle._DYNAMIC_CLASS_STATE_TRACKER_BY_CLASS[cls] = True
 
 
 @contextmanager

@@ -119,8 +119,11 @@ class Kernel:
     def close(self) -> None:
         """Called, where the runner allows it, when a worker is done with the kernel."""
 
-    def new_stream(self) -> None:
-        """Called before the rows of each task; its parameters are per-stream arguments."""
+    def new_stream(self, *args: Any, **kwargs: Any) -> None:
+        """Called before the rows of each task.
+
+        Overrides name their parameters: these are the op's per-stream arguments.
+        """
 
     def reset(self) -> None:
         """Forget all state: the next row does not follow the one before."""
@@ -335,7 +338,7 @@ def read_spec(
     outputs, is_tuple = reader.outputs(inspect.signature(execute).return_annotation)
     is_class = isinstance(kernel, type)
     init, any_init = init_params(op, kernel) if is_class else ((), False)
-    stream = stream_params(op, kernel) if is_class else ()
+    stream = _stream_params(op, kernel) if is_class else ()
     check_names(op, () if variadic else inputs, (*init, *stream))
     return OpSpec(
         name=op,
@@ -357,6 +360,12 @@ def read_spec(
         open_args=any_init if is_class else reads_config(function),
         returns_tuple=is_tuple,
     )
+
+
+def _stream_params(op: str, kernel: Any) -> tuple[Param, ...]:
+    if getattr(kernel, "new_stream", None) is Kernel.new_stream:
+        return ()
+    return stream_params(op, kernel)
 
 
 def _execute_of(op: str, kernel: Any) -> Any:
@@ -489,7 +498,7 @@ def register_op(
             unbounded_state=unbounded_state,
             devices=(device,),
             init_params=init_params(name, kernel)[0] if is_class else (),
-            stream_params=stream_params(name, kernel) if is_class else (),
+            stream_params=_stream_params(name, kernel) if is_class else (),
             open_args=True,
             returns_tuple=True,
             raw=_takes_columns(execute, inputs),

@@ -816,5 +816,8 @@ def test_in_the_same_process_classes_keep_their_identity():
         def execute(self, x: bytes) -> bytes:
             return x
 
+    execute, tail = Local.execute, ModuleBase.tail
     assert loads_graph(dumps_graph(read_spec(Local))).kernel is Local
     assert loads_graph(dumps_graph(ModuleBase)) is ModuleBase
+    assert Local.execute is execute
+    assert ModuleBase.tail is tail

@@ -1,0 +1,579 @@
+"""Builds graphs with Scanner's calls: ``sc.io``, ``sc.ops``, ``sc.streams``.
+
+What a call gets wrong, it says: nothing here waits for a run::
+
+    frames = sc.io.Input([NamedVideoStream(sc, 'a', path='a.mp4')])
+    some = sc.streams.Stride(frames, [8])
+    small = sc.ops.Resize(frame=some, width=[640], height=[480])
+    output = sc.io.Output(small, [NamedVideoStream(sc, 'a_small')])
+
+Graphs hold no client: they can be pickled and read by other processes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from beam_scanner._signature import RESERVED
+from beam_scanner._streams import StreamsGenerator as StreamsGenerator
+from beam_scanner._streams import TaskPartitioner as TaskPartitioner
+from beam_scanner._streams import column_of, whole_number
+from beam_scanner._structure import check_graph as check_graph
+from beam_scanner._structure import facts, made
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    GraphError,
+    OpNotFoundError,
+)
+from beam_scanner.graph import InputNode, OpColumn, OpNode, OutputNode, SliceList
+from beam_scanner.kernels import (
+    OpSpec,
+    Param,
+    Port,
+    Registry,
+    check_edge,
+    check_stencil,
+    registry,
+)
+from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
+from beam_scanner.storage.backend import element_type
+from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo, get_type_info
+
+_OPEN_TYPES = ("Bytes", "Any")
+"""Blob types that go with every other blob type."""
+
+
+class OpGenerator:
+    """The registered ops by name: ``sc.ops``.
+
+    Args:
+        sc: The client, if there is one.
+        ops: Where to look; all registered ops if None.
+
+    Example:
+        >>> OpGenerator().Nope
+        Traceback (most recent call last):
+        beam_scanner.errors.OpNotFoundError: Op Nope does not exist
+    """
+
+    def __init__(self, sc: Any = None, ops: Registry | None = None) -> None:
+        self._sc = sc
+        self._ops = registry() if ops is None else ops
+
+    def __getattr__(self, name: str) -> OpBuilder:
+        if name.startswith("_"):
+            raise OpNotFoundError(f"Op {name} does not exist")
+        try:
+            self._ops.get(name)
+        except OpNotFoundError as error:
+            raise OpNotFoundError(f"{error}{_near(name, self._ops.names())}") from None
+        return OpBuilder(self._sc, self._ops, name)
+
+    def __dir__(self) -> list[str]:
+        return self._ops.names()
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    folded = {known.lower(): known for known in names}
+    found = difflib.get_close_matches(name.lower(), list(folded), n=3)
+    return f"; did you mean {', '.join(folded[f] for f in found)}?" if found else ""
+
+
+class OpBuilder:
+    """One op: call it with columns and arguments to get its output columns.
+
+    Args:
+        sc: The client, if there is one.
+        ops: Where the op is registered.
+        name: Its name.
+    """
+
+    def __init__(self, sc: Any, ops: Registry, name: str) -> None:
+        self._sc = sc
+        self._ops = ops
+        self.__name__ = name
+        spec = ops.get(name)
+        self.__doc__ = spec.kernel.__doc__
+        self.__signature__ = _signature(spec)
+
+    def __repr__(self) -> str:
+        return f"sc.ops.{self.__name__}{self.__signature__}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds the op to a graph.
+
+        Args:
+            *args: Columns, in the order of the op's inputs.
+            **kwargs: Columns by the names of inputs; init arguments; per-stream
+                arguments, each a list; and for every op ``device``, ``batch``,
+                ``stencil``, ``stencil_edge``, ``bounded_state``.
+
+        Returns:
+            An OpColumn, or a tuple of them if the op has several outputs.
+
+        Raises:
+            ScannerException: An argument is missing, unknown or impossible.
+        """
+        call = _Call(self._ops, self.__name__, dict(kwargs))
+        options = call.options()
+        columns = call.columns(args)
+        stream_args = call.stream_args(columns)
+        node = OpNode(
+            spec=call.spec,
+            columns=columns,
+            init_args=call.init_args(),
+            stream_args=stream_args,
+            device=options.device,
+            batch=options.batch,
+            stencil=options.stencil,
+            stencil_edge=options.stencil_edge,
+            bounded_state=options.bounded_state,
+        )
+        made(node, self._sc)
+        outputs = node.outputs()
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _signature(spec: OpSpec) -> inspect.Signature:
+    """For ``help`` and for editors."""
+    kinds = inspect.Parameter
+    kind = kinds.VAR_POSITIONAL if spec.variadic else kinds.POSITIONAL_OR_KEYWORD
+    options = kinds("call_options", kinds.VAR_KEYWORD)
+    params = (*spec.init_params, *spec.stream_params)
+    try:
+        return inspect.Signature(
+            [
+                *(kinds(p.name, kind, annotation=p.type_name) for p in spec.inputs),
+                *(
+                    kinds(p.name, kinds.KEYWORD_ONLY, default=_default(p))
+                    for p in params
+                ),
+                options,
+            ]
+        )
+    except ValueError:  # columns of register_op may have any names
+        return inspect.Signature([options])
+
+
+def _default(param: Param) -> Any:
+    return inspect.Parameter.empty if param.required else param.default
+
+
+@dataclass(frozen=True)
+class _Options:
+    device: DeviceType
+    batch: int
+    stencil: tuple[int, ...] | None
+    stencil_edge: str
+    bounded_state: int | None
+
+
+class _Call:
+    """Sorts out the arguments of one op call; what is used is taken from ``kwargs``."""
+
+    def __init__(self, ops: Registry, name: str, kwargs: dict[str, Any]) -> None:
+        self.name = name
+        self.kwargs = kwargs
+        self.device = self._device(ops, kwargs.pop("device", None))
+        self.spec = ops.get(name, self.device)
+        own = {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
+        own |= {port.name for port in self.spec.inputs}
+        # Scanner's programs may pass these two; a kernel may use the names itself.
+        if "extra" not in own:
+            kwargs.pop("extra", None)
+        self.args = None if "args" in own else kwargs.pop("args", None)
+
+    def _device(self, ops: Registry, wanted: Any) -> DeviceType:
+        devices = ops.devices(self.name)
+        if wanted is None:
+            return DeviceType.CPU if DeviceType.CPU in devices else devices[0]
+        if not isinstance(wanted, DeviceType):
+            raise ArgumentError(
+                f"Invalid device type {wanted!r} for op {self.name}; use DeviceType.CPU "
+                "or DeviceType.GPU"
+            )
+        if wanted not in devices:
+            raise ArgumentError(
+                f"Op {self.name} requested kernel with device type {wanted.name} but no "
+                f"such kernel exists; it has one for "
+                f"{', '.join(device.name for device in devices)}"
+            )
+        return wanted
+
+    def options(self) -> _Options:
+        """What the call says beside the kernel's own arguments."""
+        edge = self.kwargs.pop("stencil_edge", None)
+        if edge is None:
+            edge = self.spec.stencil_edge
+        elif self.spec.stencil is None:
+            raise ArgumentError(
+                f"Op {self.name} specified stencil_edge but that Op was not declared to "
+                "support stenciling"
+            )
+        check_edge(self.name, edge)
+        return _Options(
+            self.device, self._batch(), self._stencil(), edge, self._bounded()
+        )
+
+    def _batch(self) -> int:
+        batch = whole_number(self.kwargs.pop("batch", -1), f"batch of op {self.name}")
+        if batch == -1:
+            return self.spec.batch
+        if batch < 1:
+            raise ArgumentError(
+                f"batch of op {self.name} must be 1 or more, got {batch}"
+            )
+        if batch > 1 and self.spec.batch == 1:
+            raise ArgumentError(
+                f"Op {self.name} specified a batch size but the Kernel for that Op was "
+                "not declared to support batching; add batch=... to its registration"
+            )
+        return batch
+
+    def _stencil(self) -> tuple[int, ...] | None:
+        stencil = self.kwargs.pop("stencil", None)
+        if stencil is None or (isinstance(stencil, (list, tuple)) and not stencil):
+            return self.spec.stencil
+        if self.spec.stencil is None:
+            raise ArgumentError(
+                f"Op {self.name} specified stencil but that Op was not declared to "
+                "support stenciling; add stencil=[0] to its registration"
+            )
+        return check_stencil(self.name, stencil)
+
+    def _bounded(self) -> int | None:
+        what = f"bounded_state of op {self.name}"
+        rows = whole_number(self.kwargs.pop("bounded_state", -1), what)
+        if rows == -1:
+            return self.spec.bounded_state
+        if self.spec.bounded_state is None:
+            raise ArgumentError(
+                f"Op {self.name} specified bounded_state but that Op was not declared to "
+                "have bounded state; add bounded_state=... to its registration"
+            )
+        if rows < 0:
+            raise ArgumentError(f"{what} must be 0 or more, got {rows}")
+        return rows
+
+    def columns(self, args: tuple[Any, ...]) -> tuple[OpColumn, ...]:
+        """The input columns, in the op's order."""
+        given = self._variadic(args) if self.spec.variadic else self._named(args)
+        columns = []
+        for port, value in given:
+            column = column_of(value, f"op {self.name}", f"input {port.name}")
+            _check_type(self.name, port, column)
+            columns.append(column)
+        return tuple(columns)
+
+    def _variadic(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
+        port = self.spec.inputs[0]
+        if port.name in self.kwargs:
+            raise ArgumentError(
+                f"op {self.name} takes its inputs by position: "
+                f"sc.ops.{self.name}(a, b, ...), not {port.name}=..."
+            )
+        if not args:
+            raise ArgumentError(f"Op {self.name} required one or more inputs")
+        return [(port, value) for value in args]
+
+    def _named(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
+        ports = self.spec.inputs
+        names = ", ".join(port.name for port in ports)
+        if len(args) > len(ports):
+            raise ArgumentError(
+                f"Op {self.name} expects {len(ports)} input columns ({names}), but "
+                f"received {len(args)}"
+            )
+        given = []
+        for index, port in enumerate(ports):
+            value = self.kwargs.pop(port.name, None)
+            if index < len(args):
+                if value is not None:
+                    raise ArgumentError(
+                        f"op {self.name} got input {port.name} twice, by position and "
+                        "by name"
+                    )
+                value = args[index]
+            if value is None:
+                unknown = sorted(set(self.kwargs) - self._known() - set(RESERVED))
+                near = difflib.get_close_matches(port.name, unknown, n=1)
+                raise ArgumentError(
+                    f"Op {self.name} required sequence {port.name} as input"
+                    + (f"; is {near[0]!r} misspelt?" if near else "")
+                )
+            given.append((port, value))
+        return given
+
+    def _known(self) -> set[str]:
+        return {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
+
+    def stream_args(self, columns: tuple[OpColumn, ...]) -> dict[str, tuple[Any, ...]]:
+        """The per-stream arguments, each with one value for each stream."""
+        params = self.spec.stream_params
+        given = {
+            p.name: self.kwargs.pop(p.name) for p in params if p.name in self.kwargs
+        }
+        missing = [p.name for p in params if p.required and p.name not in given]
+        if missing and not given:
+            raise ArgumentError(
+                f"No arguments provided to op `{self.name}` for stream parameters "
+                f"{', '.join(missing)}."
+            )
+        if missing:
+            raise ArgumentError(
+                f"op {self.name} needs the per-stream argument {missing[0]}"
+            )
+        for name, values in given.items():
+            if not isinstance(values, list) or isinstance(values, SliceList):
+                raise ArgumentError(
+                    f"The argument `{name}` to op `{self.name}` is a stream config "
+                    "argument and must be a list with one value for each stream, got "
+                    f"{values!r}"
+                )
+        found = {name: tuple(values) for name, values in given.items()}
+        self._check_lengths(found, columns)
+        return found
+
+    def _check_lengths(
+        self, given: dict[str, tuple[Any, ...]], columns: tuple[OpColumn, ...]
+    ) -> None:
+        jobs = next((n for c in columns if (n := facts(c.node).jobs) is not None), None)
+        expected = jobs
+        for name, values in given.items():
+            expected = len(values) if expected is None else expected
+            if len(values) != expected or not values:
+                raise ArgumentError(
+                    f"Op `{self.name}` had {len(values)} per-stream arguments, but "
+                    f"expected {expected or 'one or more'}: argument `{name}` needs one "
+                    "value for each stream"
+                )
+        for stream, values in enumerate(zip(*given.values(), strict=True)):
+            sizes = {len(v) for v in values if isinstance(v, SliceList)}
+            if len(sizes) > 1:
+                raise ArgumentError(
+                    f"the SliceLists of op {self.name} for stream {stream} have "
+                    f"different lengths: {sorted(sizes)}"
+                )
+
+    def init_args(self) -> dict[str, Any]:
+        """What is left: the arguments of the kernel's constructor."""
+        given = self.kwargs
+        if self.args is not None:
+            if not isinstance(self.args, Mapping):
+                raise ArgumentError(
+                    f"args of op {self.name} must be a dict of init arguments, got "
+                    f"{type(self.args).__name__}"
+                )
+            twice = sorted(set(given) & set(self.args))
+            if twice:
+                raise ArgumentError(
+                    f"op {self.name} got argument {twice[0]!r} twice, also in args"
+                )
+            given = {**self.args, **given}
+        params: tuple[Param, ...] = self.spec.init_params
+        known = {param.name for param in params}
+        unknown = sorted(set(given) - known)
+        if unknown and not self.spec.open_args:
+            takes = [port.name for port in self.spec.inputs]
+            takes += [p.name for p in (*params, *self.spec.stream_params)]
+            raise ArgumentError(
+                f"op {self.name} has no argument {unknown[0]!r}"
+                f"{_near(unknown[0], [*takes, *RESERVED])} It takes {', '.join(takes)}"
+            )
+        for param in params:
+            if param.required and param.name not in given:
+                raise ArgumentError(f"op {self.name} needs the argument {param.name!r}")
+        return dict(given)
+
+
+def _check_type(op: str, port: Port, column: OpColumn) -> None:
+    have = "FrameType" if column.type is None else column.type.name
+    if (column.type is None) == (port.type is None) and (
+        have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
+    ):
+        return
+    raise ElementTypeError(
+        f"input {port.name} of op {op} takes {port.type_name}, but the column of "
+        f"{column.node.label} holds {have}"
+    )
+
+
+class IOGenerator:
+    """Where graphs begin and end: ``sc.io``.
+
+    Args:
+        sc: The client, if there is one.
+    """
+
+    def __init__(self, sc: Any = None) -> None:
+        self._sc = sc
+
+    def Input(self, streams: Sequence[StoredStream]) -> OpColumn:
+        """Reads stored streams; the graph is run once for each.
+
+        Args:
+            streams: One or more, all of the type of the first.
+
+        Returns:
+            A column with the rows of each stream.
+
+        Raises:
+            ScannerException: No list of streams, or their storage cannot be read.
+        """
+        listed = _streams("Input", streams)
+        found = listed[0].storage().source(self._sc, list(listed))
+        if isinstance(found, OpColumn):
+            return found
+        node = made(InputNode(listed), self._sc)
+        return OpColumn(node, 0, _input_type(listed[0]))
+
+    def Output(self, op: OpColumn, streams: Sequence[StoredStream]) -> OutputNode:
+        """Writes a column to stored streams.
+
+        Args:
+            op: The column.
+            streams: One for each stream of the inputs.
+
+        Returns:
+            What ``sc.run`` takes.
+
+        Raises:
+            ScannerException: No list of streams, one for each of the inputs', or
+                their storage cannot be written.
+        """
+        column = column_of(op, "io.Output", "the first argument")
+        listed = _streams("Output", streams)
+        found = listed[0].storage().sink(self._sc, column, list(listed))
+        if isinstance(found, OutputNode):
+            return found
+        if column.type is not None and isinstance(listed[0], NamedVideoStream):
+            raise ElementTypeError(
+                f"output {listed[0].name()!r} is a NamedVideoStream, but the column of "
+                f"{column.node.label} holds {column.type.name}; use a NamedStream"
+            )
+        node = OutputNode(column, listed)
+        made(node, self._sc)
+        return node
+
+
+def _streams(method: str, streams: Any) -> tuple[StoredStream, ...]:
+    if not isinstance(streams, (list, tuple)):
+        raise ArgumentError(
+            f"io.{method} must take a list of streams as input, got "
+            f"{type(streams).__name__}"
+        )
+    if not streams:
+        raise ArgumentError(
+            f"io.{method} must take a list of streams as input, got an empty one"
+        )
+    for index, stream in enumerate(streams):
+        if not isinstance(stream, StoredStream):
+            raise ArgumentError(
+                f"io.{method} must take a list of streams as input: element {index} is "
+                f"{type(stream).__name__}"
+            )
+    return tuple(streams)
+
+
+def _input_type(stream: StoredStream) -> ScannerTypeInfo | None:
+    """The type of a stream's elements; None for frames, bytes if it does not say."""
+    if stream.column_type() == ColumnType.Video:
+        return None
+    return element_type(stream) or get_type_info(bytes)
+
+
+class SourceGenerator:
+    """Scanner's lower-level inputs: ``sc.sources``.
+
+    Args:
+        sc: The client.
+    """
+
+    _KINDS: ClassVar = {
+        "Column": NamedStream,
+        "Sequence": NamedStream,
+        "FrameColumn": NamedVideoStream,
+        "FrameSequence": NamedVideoStream,
+    }
+
+    def __init__(self, sc: Any) -> None:
+        self._sc = sc
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._KINDS:
+            raise OpNotFoundError(
+                f"Source {name} does not exist; it may be a StoredStream for sc.io.Input"
+            )
+
+        def source(
+            table_name: Sequence[str], column_name: Sequence[str] | None = None
+        ) -> OpColumn:
+            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            return IOGenerator(self._sc).Input(streams)
+
+        return source
+
+
+class SinkGenerator:
+    """Scanner's lower-level outputs: ``sc.sinks``.
+
+    Args:
+        sc: The client.
+    """
+
+    _KINDS: ClassVar = {"Column": NamedStream, "FrameColumn": NamedVideoStream}
+
+    def __init__(self, sc: Any) -> None:
+        self._sc = sc
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._KINDS:
+            raise OpNotFoundError(
+                f"Sink {name} does not exist; it may be a StoredStream for sc.io.Output"
+            )
+
+        def sink(
+            columns: Mapping[str, OpColumn] | None = None,
+            table_name: Sequence[str] = (),
+            column_name: Sequence[str] | None = None,
+        ) -> OutputNode:
+            if not isinstance(columns, Mapping) or not columns:
+                raise ArgumentError(
+                    f"Columns must be specified for {name} Sink. For example, "
+                    f"sc.sinks.{name}(columns={{'column_name': col}})."
+                )
+            if len(columns) > 1:
+                raise GraphError(
+                    f"sink {name} takes one column, got {', '.join(columns)}; use one "
+                    "sc.io.Output for each"
+                )
+            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            return IOGenerator(self._sc).Output(next(iter(columns.values())), streams)
+
+        return sink
+
+
+def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStream]:
+    if not isinstance(tables, (list, tuple)) or not tables:
+        raise ArgumentError(
+            f"table_name of {name} must be a list with one name for each stream, got "
+            f"{tables!r}"
+        )
+    return [kind(sc, table) for table in tables]
+
+
+__all__ = [
+    "IOGenerator",
+    "OpBuilder",
+    "OpGenerator",
+    "SinkGenerator",
+    "SourceGenerator",
+    "StreamsGenerator",
+    "TaskPartitioner",
+    "check_graph",
+]
