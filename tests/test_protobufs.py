@@ -95,7 +95,10 @@ def test_a_users_file_adds_its_messages(generated: Path) -> None:
     shipped = pickle.dumps(types.ScannerTypeInfo(None, "M", info.serialize,
                                                  info.deserialize))  # fmt: skip
     generated.unlink()
-    subprocess.run([sys.executable, "-c", code], input=shipped, check=True, timeout=60)
+    root = Path(types.__file__).parents[1]
+    subprocess.run(
+        [sys.executable, "-c", code], input=shipped, check=True, cwd=root, timeout=60
+    )
 
 
 def test_bad_files_are_errors(tmp_path: Path) -> None:

@@ -454,6 +454,7 @@ def test_types_of_main_reach_other_processes() -> None:
         [sys.executable, "-c", textwrap.dedent(MAIN)],
         check=True,
         capture_output=True,
+        cwd=Path(types.__file__).parents[1],
         timeout=60,
     )
     degrees, many = pickle.loads(done.stdout)
@@ -473,7 +474,8 @@ def test_importing_types_loads_nothing_heavy() -> None:
     code = (
         "import sys, importlib.util as u; sys.modules['beam_scanner'] = m = "
         "__import__('types').ModuleType('beam_scanner'); "
-        "m.__path__ = ['beam_scanner']; import beam_scanner.types; "
+        "m.__path__ = [sys.argv[1]]; import beam_scanner.types; "
         "sys.exit(any(n in sys.modules for n in ('av', 'cv2', 'apache_beam')))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    package = str(Path(types.__file__).parent)
+    subprocess.run([sys.executable, "-c", code, package], check=True, timeout=60)

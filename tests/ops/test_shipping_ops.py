@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -104,7 +105,8 @@ def test_importing_the_ops_loads_no_opencv() -> None:
         "import sys; from beam_scanner.ops import register_ops; register_ops(); "
         "sys.exit('cv2' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    root = Path(ops.__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
 
 
 def test_ops_that_need_opencv_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
