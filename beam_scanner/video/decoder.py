@@ -2,7 +2,8 @@
 
 A decoder starts at the last entry at or before a row and decodes up to it; for rows
 that follow it reads on, and seeks only where that skips frames (see
-:mod:`beam_scanner.gops`). Every frame's time is compared with the index: a file or
+:mod:`beam_scanner.gops`). On the way it leaves out pictures to which no other refers,
+which changes no pixel of the others. Every frame's time is compared with the index: a file or
 a seek that gives other frames than expected leads to another attempt from further
 back and then to an error, never to a wrong frame.
 
@@ -17,7 +18,7 @@ threads in one decoder and cannot hang on damaged files as frame threads can.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition
+from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
@@ -50,7 +52,8 @@ class VideoDecoder:
         threads: Threads for decoding one frame after another; 0 for one a core.
 
     Attributes:
-        frames_decoded: Rows decoded so far, those on the way included.
+        frames_decoded: Rows passed so far, those on the way to a wanted one included.
+        frames_skipped: How many of these were left out, since nothing needs them.
         seeks: How often decoding started anew at an entry.
 
     Example:
@@ -75,6 +78,7 @@ class VideoDecoder:
     ) -> None:
         self.index = index
         self.frames_decoded = 0
+        self.frames_skipped = 0
         self.seeks = 0
         self._source = source
         self._threads = threads
@@ -86,6 +90,7 @@ class VideoDecoder:
         # Whether nothing has been read since the file was opened.
         self._fresh = False
         self._seek_way = 0
+        self._unreferenced: Callable[[memoryview], bool] | None = None
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -93,6 +98,7 @@ class VideoDecoder:
         self._position = DecodePosition(self.index.entries)
         self._packets: Iterator[Any] = iter(())
         self._frames: deque[Any] = deque()
+        self._skipped: set[int] = set()
         self._leading = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,14 +106,14 @@ class VideoDecoder:
             "source": self._source,
             "index": self.index,
             "threads": self._threads,
-            "counts": (self.frames_decoded, self.seeks),
+            "counts": (self.frames_decoded, self.frames_skipped, self.seeks),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(  # type: ignore[misc]
             state["source"], state["index"], threads=state["threads"]
         )
-        self.frames_decoded, self.seeks = state["counts"]
+        self.frames_decoded, self.frames_skipped, self.seeks = state["counts"]
 
     def __enter__(self) -> VideoDecoder:
         return self
@@ -160,6 +166,8 @@ class VideoDecoder:
             try:
                 if entry is not None:
                     self._start(entry, reopen)
+                if reason is not None:
+                    self._unreferenced = None
                 return self._to_array(self._decode_up_to(row))
             except _UnexpectedFrameError as error:
                 reason = error
@@ -182,10 +190,12 @@ class VideoDecoder:
 
     def _decode_up_to(self, row: int) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
-        position, index = self._position, self.index
+        position, index, skipped = self._position, self.index, self._skipped
         assert position.next_row is not None
         while True:
-            frame, expected = self._next_frame(), position.next_row
+            frame, expected = self._next_frame(row), position.next_row
+            while skipped and int(index.pts[expected]) in skipped and expected < row:
+                expected += 1
             if index.timed and frame.pts != index.pts[expected]:
                 # Pictures shown before the entry may refer to what was not decoded;
                 # they belong to the entry before.
@@ -198,19 +208,33 @@ class VideoDecoder:
             if frame.is_corrupt:
                 raise _UnexpectedFrameError(f"frame {expected} is damaged")
             self._leading = False
+            self.frames_skipped += expected - position.next_row
+            self.frames_decoded += expected + 1 - position.next_row
             position.next_row = expected + 1
-            self.frames_decoded += 1
             if expected == row:
+                skipped.clear()
                 return frame
 
-    def _next_frame(self) -> Any:
+    def _next_frame(self, row: int) -> Any:
+        """The decoder's next frame; leaves out what ``row`` and later do not need."""
         assert self._video is not None
+        decode = self._video.stream.codec_context.decode
+        unneeded, before = self._unreferenced, int(self.index.pts[row])
         try:
             while not self._frames:
                 packet = next(self._packets, None)
                 if packet is None:
                     raise _UnexpectedFrameError("the video ends before it")
-                self._frames.extend(self._video.stream.codec_context.decode(packet))
+                pts = packet.pts
+                if (
+                    unneeded is not None
+                    and pts is not None
+                    and pts < before
+                    and unneeded(memoryview(packet))
+                ):
+                    self._skipped.add(pts)
+                else:
+                    self._frames.extend(decode(packet))
         except (av.error.FFmpegError, OSError) as error:
             raise _UnexpectedFrameError(str(error)) from error
         return self._frames.popleft()
@@ -245,6 +269,11 @@ class VideoDecoder:
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
         self._video = OpenVideo(self._source)
+        if self.index.timed and self.index.seekable:
+            context = self._video.stream.codec_context
+            self._unreferenced = unreferenced_test(
+                self.index.codec, context.extradata or b""
+            )
         if self._threads != 1:
             self._video.stream.thread_type = "AUTO"
             self._video.stream.codec_context.thread_count = self._threads

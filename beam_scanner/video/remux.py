@@ -20,10 +20,10 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, VideoError
+from beam_scanner.video.bitstream import parameter_sets, picture_parameters
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
-from beam_scanner.video.entry_points import parameter_sets, picture_parameters
 from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
 from beam_scanner.video.scan import SIZE_TAG
 from beam_scanner.video.source import OpenVideo, VideoSource

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video.entry_points import is_clean_entry, is_hidden
+from beam_scanner.video.bitstream import is_clean_entry, is_hidden
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.source import (
     OpenVideo,

@@ -1,4 +1,4 @@
-"""May a decoder start at this packet? Read from the packet's first bytes.
+"""What a packet is, read from its first bytes.
 
 Containers mark keyframes, but a keyframe is a clean start only if no later frame in
 presentation order needs anything before it. Frames that are *shown before* it may do
@@ -7,7 +7,7 @@ so (open GOP): they belong to the entry before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _KEYFRAME_IS_CLEAN = frozenset(
     {
@@ -145,6 +145,55 @@ def _nals(packet: bytes, length_size: int) -> Iterator[bytes]:
         if size:
             yield packet[at : at + size]
         at += size
+
+
+def unreferenced_test(
+    codec: str, extradata: bytes
+) -> Callable[[memoryview], bool] | None:
+    """A test for packets that no other packet needs, so that they need no decoding.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+        extradata: The stream's decoder configuration.
+
+    Returns:
+        A function of a packet's bytes; None where it cannot be told.
+
+    Example:
+        >>> test = unreferenced_test('h264', bytes.fromhex('01640028ffe100'))
+        >>> test(memoryview(bytes.fromhex('00000002019a')))
+        True
+        >>> test(memoryview(bytes.fromhex('00000002419a')))
+        False
+    """
+    if _length_size(codec, extradata) != 4:
+        return None
+    if codec == "h264":
+        return _h264_unreferenced
+    # With temporal layers, a higher one may refer to such pictures of a lower one.
+    if extradata[21] >> 3 & 7 == 1:
+        return _hevc_unreferenced
+    return None
+
+
+def _h264_unreferenced(packet: memoryview) -> bool:
+    at, size = 0, len(packet)
+    while at + 5 <= size:
+        kind = packet[at + 4] & 0x1F
+        if _H264_SLICE <= kind <= _H264_IDR:
+            return not packet[at + 4] & 0x60
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    return False
+
+
+def _hevc_unreferenced(packet: memoryview) -> bool:
+    at, size = 0, len(packet)
+    while at + 5 <= size:
+        kind = packet[at + 4] >> 1 & 0x3F
+        if kind <= _HEVC_LAST_SLICE:
+            return kind < _HEVC_FIRST_IRAP and kind % 2 == 0
+        at += 4 + int.from_bytes(packet[at : at + 4], "big")
+    return False
 
 
 def parameter_sets(codec: str, extradata: bytes) -> list[bytes] | None:
