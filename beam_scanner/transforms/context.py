@@ -33,14 +33,14 @@ def source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
 
 
 def bind_family(
-    family: Family, job: int, lengths: Mapping[str, SourceInfo] | None = None
+    family: Family, job: int, known: Mapping[int, SourceInfo] | None = None
 ) -> BoundGraph:
     """Binds one job's graph of a family, opening its streams for their lengths.
 
     Args:
         family: What to bind.
         job: Which job of its nodes.
-        lengths: Streams that need not be opened, by name: those that an earlier
+        known: Streams that need not be opened, by ``id``: those that an earlier
             phase is still to make.
     """
     nodes = topological(family.outputs)
@@ -48,11 +48,11 @@ def bind_family(
     for node in nodes:
         if isinstance(node, InputNode):
             stream = node.streams[job]
-            known = (lengths or {}).get(stream.name())
-            if known is None:
+            info = (known or {}).get(id(stream))
+            if info is None:
                 with stream.reader() as reader:
-                    known = source_info(stream, reader)
-            sources[id(node)] = known
+                    info = source_info(stream, reader)
+            sources[id(node)] = info
     return bind(nodes, job, sources)
 
 

@@ -82,9 +82,6 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
     def context(self) -> RunContext:
         return run_context(self._db, self._run)
 
-    def teardown(self) -> None:
-        close_contexts(self._run)
-
 
 class _Plan(_Stage):
     def process(self, job: int) -> Iterator[Any]:
@@ -101,6 +98,9 @@ class _Run(_Stage):
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         yield task[0], outcome
+
+    def teardown(self) -> None:
+        close_contexts(self._run)
 
 
 class _Commit(_Stage):

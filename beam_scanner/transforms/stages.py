@@ -140,7 +140,11 @@ def _attempt(context: RunContext, state: JobState, task: TaskId) -> Mapping[str,
         for writer in writers.values():
             writer.abort()
         raise
-    manifest = {"outputs": records, "trace": found.to_json()}
+    manifest = {
+        "run": context.files.run,
+        "outputs": records,
+        "trace": found.to_json(),
+    }
     if not state.files.put_manifest(task.family, task.task, manifest):
         there = state.files.manifest(task.family, task.task)
         if there is None or not _has_segments(state, task, there):

@@ -1,0 +1,183 @@
+"""Runs what was prepared, and says how it went."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_scanner.errors import Failure
+from beam_scanner.jobs import SharedGraph
+from beam_scanner.prepare import Job, Prepared
+from beam_scanner.progress import Watcher
+from beam_scanner.runners.local import run_pipeline
+from beam_scanner.storage.named import NamedStorage
+from beam_scanner.transforms.context import close_contexts
+from beam_scanner.transforms.run_graph import RunGraph
+from beam_scanner.transforms.work import (
+    JobFiles,
+    JobRecord,
+    Manifest,
+    RunFiles,
+    RunSettings,
+)
+
+SMALL_ROWS = 300
+"""Runs with fewer rows and frames than this stay in one process."""
+
+
+@dataclass
+class Report:
+    """How a run went.
+
+    Attributes:
+        committed: Names of the jobs that were committed.
+        cached: Names of the jobs that were there already.
+        failures: One for each job that failed.
+        counters: Sums over the tasks of this run: frames_needed, frames_decoded,
+            frames_again, bytes_read, rows_written, ...
+        tasks: Tasks that were run now.
+        reused: Tasks that an earlier, interrupted run had finished.
+        seconds: How long it took.
+        traces: Trace of every task, for profiles.
+    """
+
+    committed: list[str] = field(default_factory=list)
+    cached: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+    tasks: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+    traces: list[dict[str, Any]] = field(default_factory=list)
+
+
+def execute(
+    prepared: Prepared,
+    storage: NamedStorage,
+    options: PipelineOptions,
+    show_progress: bool,
+) -> Report:
+    """Runs the jobs of a prepared run as one Beam pipeline.
+
+    Args:
+        prepared: What to run.
+        storage: The database.
+        options: The user's Beam options.
+        show_progress: Whether to draw a progress bar.
+
+    Returns:
+        How it went; failures are listed, not raised.
+
+    Raises:
+        WorkerError: A worker process died; finished tasks are kept.
+    """
+    began = time.monotonic()
+    store = storage.store(create=True)
+    report = Report(cached=[job.name for job in prepared.cached])
+    report.failures = list(prepared.failures.values())
+    for job in prepared.finished:
+        JobFiles(store, job.fingerprint).remove()
+    if prepared.jobs:
+        run = RunFiles(store, uuid.uuid4().hex)
+        files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
+        try:
+            phases = _write_run(prepared, run, files)
+            with Watcher(prepared, files, show_progress):
+                run_pipeline(
+                    options,
+                    _pipeline(store.url, run.run, phases, len(prepared.jobs)),
+                    small=_is_small(prepared),
+                )
+            _conclude(prepared, run, files, report)
+        finally:
+            close_contexts(run.run)
+            run.remove()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> int:
+    shared, nodes = SharedGraph.of(prepared.families)
+    records = [
+        JobRecord(
+            job.name,
+            SharedGraph.own_values(nodes, job.number),
+            job.fingerprint,
+            list(job.outputs),
+            job_files.begin(),
+        )
+        for job, job_files in zip(prepared.jobs, files, strict=True)
+    ]
+    settings = RunSettings(
+        shared, prepared.perf.work_packet_size, prepared.perf.io_packet_size
+    )
+    run.write(settings, records)
+    return shared.phases
+
+
+def _pipeline(db: str, run: str, phases: int, jobs: int) -> Callable[[Any], Any]:
+    def build(pipeline: Any) -> None:
+        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
+        numbers | "Run graph" >> RunGraph(db, run, phases)
+
+    return build
+
+
+def _is_small(prepared: Prepared) -> bool:
+    """Whether starting worker processes would take longer than the run."""
+    if not prepared.plans or prepared.tasks > len(prepared.plans) > 1:
+        return False
+    rows = 0
+    for plan in prepared.plans.values():
+        for graph in plan.graphs:
+            rows += sum(output.rows for output in graph.outputs)
+            rows += sum(
+                node.info.rows
+                for node in graph.nodes
+                if hasattr(node, "info") and node.info.entries is not None
+            )
+    return rows <= SMALL_ROWS
+
+
+def _conclude(
+    prepared: Prepared, run: RunFiles, files: Sequence[JobFiles], report: Report
+) -> None:
+    """Reads how every job ended, and removes the work of those that are done."""
+    results = run.results()
+    last = max(family.phase for family in prepared.families)
+    for index, (job, job_files) in enumerate(zip(prepared.jobs, files, strict=True)):
+        ends = [results.get((index, phase)) for phase in range(last + 1)]
+        failures = [failure for end in ends if end for failure in end]
+        _read_manifests(job_files, run.run, report)
+        if failures or ends[-1] is None:
+            report.failures.append(_first(failures, job))
+            continue
+        report.committed.append(job.name)
+        job_files.remove()
+
+
+def _first(failures: Sequence[Failure], job: Job) -> Failure:
+    return next(iter(failures), Failure(job.name, "the run ended before it was done"))
+
+
+def _read_manifests(files: JobFiles, run: str, report: Report) -> None:
+    for family, task in files.manifests():
+        manifest: Manifest | None = files.manifest(family, task)
+        if manifest is None:
+            continue
+        if manifest["run"] != run:
+            report.reused += 1
+            continue
+        report.tasks += 1
+        trace = manifest["trace"]
+        report.traces.append({"task": f"{family}-{task}", **trace})
+        for name, value in trace["counters"].items():
+            report.counters[name] = report.counters.get(name, 0) + value
+
+

@@ -1,0 +1,126 @@
+"""How big the pieces are that a graph is worked off in."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from beam_scanner.errors import ArgumentError
+
+MakePerfParams = Callable[[Sequence[Any], Sequence[Any]], "PerfParams"]
+"""From the input streams and the op nodes of a graph to its packet sizes."""
+
+PACKET_BYTES = 16 << 20
+"""Bytes of frames that :meth:`PerfParams.estimate` puts in a work packet, about."""
+
+_LOCAL_ONLY = "has no meaning on Beam and is ignored; {}"
+_ADVICE = {
+    "cpu_pool": "memory is bounded by work_packet_size",
+    "gpu_pool": "memory is bounded by work_packet_size",
+    "pipeline_instances_per_node": "set the number of workers in the Beam options",
+    "load_sparsity_threshold": "reads are planned row by row",
+    "queue_size_per_pipeline": "reads run a fixed number of packets ahead",
+}
+
+
+@dataclass(frozen=True)
+class PerfParams:
+    """Packet sizes; results do not depend on ``work_packet_size``.
+
+    Attributes:
+        work_packet_size: Rows that flow through a task at a time, and so about how
+            many frames are in memory.
+        io_packet_size: Output rows a task, about; 0 lets the planner choose by what
+            a task must decode. Lossy video is encoded anew in each task, so this
+            may change its pixels, never anything else.
+
+    Raises:
+        ArgumentError: A size is impossible.
+
+    Example:
+        >>> PerfParams.manual(32, 1000)([], [])
+        PerfParams(work_packet_size=32, io_packet_size=1000)
+    """
+
+    work_packet_size: int
+    io_packet_size: int
+
+    def __post_init__(self) -> None:
+        if self.work_packet_size < 1:
+            raise ArgumentError(
+                f"work_packet_size must be at least 1, got {self.work_packet_size}"
+            )
+        if self.io_packet_size < 0:
+            raise ArgumentError(
+                f"io_packet_size must be at least 1, got {self.io_packet_size}"
+            )
+        if self.io_packet_size % self.work_packet_size and self.io_packet_size:
+            raise ArgumentError(
+                f"IO packet size ({self.io_packet_size}) must be a multiple of work "
+                f"packet size ({self.work_packet_size})."
+            )
+
+    @classmethod
+    def manual(
+        cls, work_packet_size: int, io_packet_size: int, **others: Any
+    ) -> MakePerfParams:
+        """Exactly these sizes.
+
+        Args:
+            work_packet_size: See the class.
+            io_packet_size: See the class; -1 for ``work_packet_size``.
+            **others: Scanner's further parameters, which only warn.
+
+        Returns:
+            What ``Client.run`` takes.
+
+        Raises:
+            ArgumentError: A size is impossible, or there is no such parameter.
+        """
+        _warn(others)
+        io = work_packet_size if io_packet_size == -1 else io_packet_size
+        if io == 0:
+            raise ArgumentError("io_packet_size must be at least 1, got 0")
+        made = cls(work_packet_size, io)
+        return lambda inputs, ops: made
+
+    @classmethod
+    def estimate(
+        cls,
+        max_memory_util: float = 0.7,
+        total_memory: int | None = None,
+        work_io_ratio: float = 0.2,
+        queue_size_per_pipeline: int = 4,
+        **others: Any,
+    ) -> MakePerfParams:
+        """Sizes chosen from graph and streams, never from this machine.
+
+        Args:
+            max_memory_util: Ignored: equal graphs get equal sizes everywhere.
+            total_memory: Ignored likewise.
+            work_io_ratio: Ignored likewise.
+            queue_size_per_pipeline: Ignored likewise.
+            **others: As for :meth:`manual`.
+
+        Returns:
+            What ``Client.run`` takes.
+        """
+        _warn(others)
+        return lambda inputs, ops: cls(_work_packet(inputs), 0)
+
+
+def _work_packet(inputs: Sequence[Any]) -> int:
+    largest = max((stream.estimate_size() for stream in inputs), default=0)
+    return max(4, min(32, PACKET_BYTES // max(1, largest)))
+
+
+def _warn(others: dict[str, Any]) -> None:
+    for name in others:
+        if name not in _ADVICE:
+            raise ArgumentError(
+                f"PerfParams has no parameter {name!r}; it has work_packet_size, "
+                f"io_packet_size, {', '.join(_ADVICE)}"
+            )
+        warnings.warn(f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=3)

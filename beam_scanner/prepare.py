@@ -1,0 +1,299 @@
+"""Checks a run and takes it apart, before any worker starts.
+
+What flows: outputs of a graph -> jobs (one a stream) -> for each job a fingerprint,
+whether it is there already, and the families of its phases with their lengths and
+task cuts. What can fail here, fails here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from beam_scanner.builder import check_graph
+from beam_scanner.errors import (
+    Failure,
+    GraphError,
+    ScannerException,
+    StreamExistsError,
+    StreamNotFoundError,
+)
+from beam_scanner.graph import InputNode, OpColumn, OpNode, OutputNode, job_count
+from beam_scanner.graph import topological as nodes_of
+from beam_scanner.jobs import Fingerprints
+from beam_scanner.perf import MakePerfParams, PerfParams
+from beam_scanner.planner.bound import BoundGraph, SourceInfo
+from beam_scanner.planner.needs import all_needs
+from beam_scanner.planner.phases import INTERNAL, Family, split_phases
+from beam_scanner.planner.tasks import TaskCuts, cut_tasks
+from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.context import bind_family
+from beam_scanner.transforms.work import JobFiles
+
+CHECKED_JOBS = 10_000
+"""Runs of more jobs are checked by the workers, where the graph meets lengths."""
+
+
+class CacheMode(Enum):
+    """What to do about outputs that are committed already.
+
+    ``Error`` refuses to run. ``Ignore`` leaves out the streams that hold just this
+    result: the same graph, arguments and inputs. ``Overwrite`` runs, and replaces
+    each old stream when the new one is committed.
+    """
+
+    Error = 1
+    Ignore = 2
+    Overwrite = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a run.
+
+    Attributes:
+        number: Its place in the lists of streams.
+        name: Name of its first output.
+        fingerprint: Of the whole job.
+        outputs: Fingerprint of each output.
+    """
+
+    number: int
+    name: str
+    fingerprint: str
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """The bound families of one job and how they are cut into tasks."""
+
+    graphs: tuple[BoundGraph, ...]
+    cuts: tuple[TaskCuts, ...]
+
+
+@dataclass
+class Prepared:
+    """A run that was checked.
+
+    Attributes:
+        outputs: What the user asked for.
+        perf: Packet sizes.
+        families: The graph, cut into phases.
+        jobs: Jobs to run.
+        cached: Jobs whose outputs are there already.
+        finished: Those of ``cached`` that an interrupted run had committed: what is
+            left of its work may go.
+        failures: By number of the job: inputs that cannot be read.
+        plans: By number of the job; empty for more than ``CHECKED_JOBS`` jobs.
+    """
+
+    outputs: tuple[OutputNode, ...]
+    perf: PerfParams
+    families: list[Family] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    cached: list[Job] = field(default_factory=list)
+    finished: list[Job] = field(default_factory=list)
+    failures: dict[int, Failure] = field(default_factory=dict)
+    plans: dict[int, JobPlan] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> int:
+        """Tasks of all jobs whose plans are known."""
+        return sum(len(cuts) for plan in self.plans.values() for cuts in plan.cuts)
+
+
+def input_streams(outputs: Sequence[OutputNode]) -> list[StoredStream]:
+    """Every stream that a graph reads."""
+    return [
+        stream
+        for node in nodes_of(outputs)
+        if isinstance(node, InputNode)
+        for stream in node.streams
+    ]
+
+
+def prepare(
+    outputs: Sequence[OutputNode],
+    make_perf: MakePerfParams,
+    cache_mode: CacheMode,
+    storage: NamedStorage,
+) -> Prepared:
+    """Checks a run and takes it apart.
+
+    Videos that are read in place must have been ingested; those that could not be
+    become failures of their jobs.
+
+    Args:
+        outputs: The outputs of the run.
+        make_perf: Chooses the packet sizes.
+        cache_mode: What to do about outputs that are there.
+        storage: The database that keeps work that is not done.
+
+    Returns:
+        What to run.
+
+    Raises:
+        GraphError: Rows do not fit together, or the graph is malformed.
+        StreamNotFoundError: An input is not committed.
+        StreamExistsError: An output is committed and may not be replaced.
+    """
+    outputs = tuple(outputs)
+    check_graph(outputs)
+    nodes = nodes_of(outputs)
+    count = job_count(nodes)
+    failures = _unreadable(nodes, outputs, count)
+    readable = [
+        stream
+        for node in nodes
+        if isinstance(node, InputNode)
+        for job, stream in enumerate(node.streams)
+        if job not in failures
+    ]
+    ops = [node for node in nodes if isinstance(node, OpNode)]
+    prepared = Prepared(outputs, make_perf(readable, ops), failures=failures)
+    _sort_jobs(prepared, count, cache_mode, storage)
+    numbers = {job.number: job for job in prepared.jobs}
+    prepared.families = split_phases(
+        outputs, lambda column, k: _internal(column, k, numbers, count, storage)
+    )
+    if len(prepared.jobs) <= CHECKED_JOBS:
+        for job in prepared.jobs:
+            prepared.plans[job.number] = plan_job(prepared, job.number)
+    return prepared
+
+
+def _unreadable(
+    nodes: Sequence[object], outputs: Sequence[OutputNode], count: int
+) -> dict[int, Failure]:
+    failures: dict[int, Failure] = {}
+    for node in nodes:
+        if not isinstance(node, InputNode):
+            continue
+        for job, stream in enumerate(node.streams[:count]):
+            if isinstance(stream, NamedVideoStream) and stream.path is not None:
+                try:
+                    stream.ingest()
+                except ScannerException as error:
+                    failures[job] = Failure(outputs[0].streams[job].name(), str(error))
+            elif not stream.committed():
+                raise StreamNotFoundError(
+                    f"input stream {stream.name()!r} does not exist or was never "
+                    "committed"
+                )
+    return failures
+
+
+def _sort_jobs(
+    prepared: Prepared, count: int, cache_mode: CacheMode, storage: NamedStorage
+) -> None:
+    """Tells jobs that must be run from those whose results are there."""
+    fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size)
+    store = storage.store(create=True)
+    for number in range(count):
+        if number in prepared.failures:
+            continue
+        whole, each = fingerprints.of_job(number)
+        streams = [output.streams[number] for output in prepared.outputs]
+        job = Job(number, streams[0].name(), whole, tuple(each))
+        token = JobFiles(store, whole).token()
+        if token is not None and all(_was_made_by(s, token) for s in streams):
+            prepared.finished.append(job)
+            prepared.cached.append(job)
+        elif _is_cached(job, streams, token, cache_mode):
+            prepared.cached.append(job)
+        else:
+            prepared.jobs.append(job)
+
+
+def _was_made_by(stream: StoredStream, token: str) -> bool:
+    if not isinstance(stream, NamedStream):
+        return False
+    found = stream.try_descriptor()
+    return found is not None and found.run == token
+
+
+def _is_cached(
+    job: Job, streams: Sequence[StoredStream], token: str | None, mode: CacheMode
+) -> bool:
+    there = [
+        stream
+        for stream in streams
+        if stream.committed() and not (token and _was_made_by(stream, token))
+    ]
+    if not there or mode is CacheMode.Overwrite:
+        return False
+    if mode is CacheMode.Error:
+        raise StreamExistsError(
+            f"Running this job would overwrite the {type(there[0]).__name__} "
+            f"`{there[0].name()}`. You can change this behavior using "
+            "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
+            "hold this result, or CacheMode.Overwrite to run anyway and replace them."
+        )
+    return len(there) == len(streams) and all(
+        _holds(stream, fingerprint)
+        for stream, fingerprint in zip(streams, job.outputs, strict=True)
+    )
+
+
+def _holds(stream: StoredStream, fingerprint: str) -> bool:
+    if not isinstance(stream, NamedStream):
+        return True
+    found = stream.try_descriptor()
+    return found is not None and found.fingerprint == fingerprint
+
+
+def _internal(
+    column: OpColumn,
+    number: int,
+    jobs: dict[int, Job],
+    count: int,
+    storage: NamedStorage,
+) -> tuple[StoredStream, ...]:
+    """Streams between phases: one a job, in the job's own working folder."""
+    store, unused = storage.store(), NamedStream(storage, "not run")
+    streams: list[StoredStream] = []
+    for job in range(count):
+        if job in jobs:
+            folder = JobFiles(store, jobs[job].fingerprint).internal
+            database = NamedStorage(f"{store.url}/{folder}")
+            streams.append(NamedStream(database, str(number)))
+        else:
+            streams.append(unused)
+    return tuple(streams)
+
+
+def plan_job(prepared: Prepared, job: int) -> JobPlan:
+    """Binds and cuts all families of a job; streams between phases need not exist.
+
+    Raises:
+        GraphError: Outputs of the run differ in rows, or as ``bind``.
+    """
+    made: dict[int, SourceInfo] = {}
+    graphs, cuts, rows = [], [], {}
+    for family in prepared.families:
+        graph = bind_family(family, job, made)
+        all_needs(graph)
+        for output, number in zip(graph.outputs, family.numbers, strict=True):
+            stream = output.node.streams[job]
+            if number == INTERNAL:
+                made[id(stream)] = SourceInfo(stream.name(), output.rows)
+            else:
+                rows[stream.name()] = output.rows
+        graphs.append(graph)
+        cuts.append(cut_tasks(graph, prepared.perf.io_packet_size))
+    _check_rows(rows)
+    return JobPlan(tuple(graphs), tuple(cuts))
+
+
+def _check_rows(rows: dict[str, int]) -> None:
+    (first, length), *others = rows.items()
+    for name, other in others:
+        if other != length:
+            raise GraphError(
+                f"outputs of one run must have equal numbers of rows: {first!r} would "
+                f"have {length}, {name!r} {other}; run them one after the other"
+            )

@@ -1,0 +1,1 @@
+"""Where graphs run: one module a target, which turns options into a runner."""

@@ -1,0 +1,192 @@
+"""All cores of this machine: Beam's FnApiRunner with worker processes.
+
+``--runner=DirectRunner`` means this too. Left to itself Beam would first try to
+download another runner; that happens here only if ``--prism_location`` names one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from apache_beam import Pipeline
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from beam_scanner.errors import WorkerError
+
+LOCAL_RUNNERS = (None, "DirectRunner", "direct", "FnApiRunner")
+
+
+def pipeline_options(options: PipelineOptions | Sequence[str] | None) -> PipelineOptions:
+    """Options as a client is given them: typed, as flags, or none.
+
+    Example:
+        >>> pipeline_options(['--runner=FnApiRunner']).view_as(StandardOptions).runner
+        'FnApiRunner'
+    """
+    if isinstance(options, PipelineOptions):
+        return options
+    # Without flags Beam would read those of the program that uses this package.
+    return PipelineOptions(list(options or []))
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the options ask for this machine's own cores."""
+    if options.view_as(StandardOptions).runner not in LOCAL_RUNNERS:
+        return False
+    return not options.get_all_options(drop_default=True).get("prism_location")
+
+
+def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
+    """Fills in workers: one process a core, or this process alone for a small run.
+
+    Args:
+        options: The user's; what they say of workers holds.
+        small: Whether the run is too small to earn the start of processes.
+    """
+    given = options.get_all_options(drop_default=True)
+    chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+    direct = chosen.view_as(DirectOptions)
+    if "direct_running_mode" not in given and "direct_num_workers" not in given:
+        direct.direct_running_mode = "in_memory" if small else "multi_processing"
+        direct.direct_num_workers = 1 if small else os.cpu_count() or 1
+    elif "direct_running_mode" not in given and direct.direct_num_workers != 1:
+        direct.direct_running_mode = "multi_processing"
+    elif "direct_num_workers" not in given:
+        direct.direct_num_workers = (
+            1 if direct.direct_running_mode == "in_memory" else os.cpu_count() or 1
+        )
+    chosen.view_as(PortableOptions)
+    return chosen
+
+
+def run_pipeline(
+    options: PipelineOptions, build: Callable[[Pipeline], Any], small: bool = False
+) -> Any:
+    """Builds a pipeline and runs it to its end.
+
+    Args:
+        options: The user's options.
+        build: Applies transforms to the pipeline.
+        small: See :func:`local_options`; only for local runs.
+
+    Returns:
+        Beam's result.
+
+    Raises:
+        WorkerError: A worker process died.
+    """
+    if not is_local(options):
+        pipeline = Pipeline(options=options)
+        build(pipeline)
+        result = pipeline.run()
+        result.wait_until_finish()
+        return result
+    pipeline = Pipeline(runner=FnApiRunner(), options=local_options(options, small))
+    build(pipeline)
+    return _Watch(pipeline).run()
+
+
+class _Watch:
+    """Runs a pipeline and turns the death of a worker process into an error.
+
+    The runner waits for ever for a worker that has died; the thread that watches
+    the process raises, which nothing catches. Here that ends the wait: in the main
+    thread by an interrupt, after which Beam cleans up; elsewhere, where nothing
+    interrupts, by leaving the runner's thread behind and killing its workers.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._died = threading.Event()
+        self._reason = ""
+        self._over = threading.Event()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> Any:
+        main = threading.current_thread() is threading.main_thread()
+        before = threading.excepthook
+        threading.excepthook = lambda args: self._hook(args, before, main)
+        try:
+            if main:
+                self._run()
+            else:
+                self._run_aside()
+        finally:
+            threading.excepthook = before
+        if self._died.is_set():
+            raise WorkerError(_explain(self._reason)) from self._error
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def _hook(
+        self,
+        args: threading.ExceptHookArgs,
+        before: Callable[[threading.ExceptHookArgs], Any],
+        interrupt: bool,
+    ) -> None:
+        text = str(args.exc_value)
+        if "Worker subprocess exited" not in text:
+            before(args)
+        elif not self._died.is_set() and not self._over.is_set():
+            self._reason = text
+            self._died.set()
+            if interrupt:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _run(self) -> None:
+        try:
+            self._result = self._pipeline.run()
+            self._result.wait_until_finish()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._over.set()
+
+    def _run_aside(self) -> None:
+        workers = set(_worker_processes())
+        threading.Thread(target=self._run, name="pipeline", daemon=True).start()
+        while not self._over.wait(0.2):
+            if self._died.is_set():
+                for process in set(_worker_processes()) - workers:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+                return
+
+
+def _worker_processes() -> Iterator[int]:
+    """Beam's worker processes below this one."""
+    parents: dict[int, int] = {}
+    workers = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            stat = (entry / "stat").read_text()
+            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
+            if b"sdk_worker_main" in (entry / "cmdline").read_bytes():
+                workers.append(int(entry.name))
+    for worker in workers:
+        above = worker
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid():
+            yield worker
+
+
+def _explain(text: str) -> str:
+    return (
+        f"a worker process died ({text}): out of memory, a crash in native code or a "
+        "kill. Finished tasks are kept; running again goes on from there"
+    )
