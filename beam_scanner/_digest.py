@@ -9,6 +9,7 @@ as a lock or a model: the ``version`` of an op is for what is not seen here.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import dis
 import enum
@@ -160,18 +161,19 @@ class _Reader:
         elif isinstance(value, property):
             self.put("property")
             self.each((value.fget, value.fset, value.fdel))
-        elif isinstance(value, functools.partial):
-            self.put("partial")
+        elif isinstance(value, functools.cached_property):
+            self.put("cached property")
+            self.visit(value.func)
+        elif isinstance(value, (functools.partial, functools.partialmethod)):
+            self.put(type(value).__name__)
             self.each((value.func, value.args, value.keywords))
         elif isinstance(value, types.MethodType):
             self.put("method")
             self.each((value.__func__, value.__self__))
-        elif isinstance(value, list):
+        elif isinstance(value, (list, collections.deque)):
             self.put("list", len(value))
             self.each(value)
-        elif isinstance(value, Mapping) and isinstance(
-            value, (dict, types.MappingProxyType)
-        ):
+        elif isinstance(value, (dict, types.MappingProxyType)):
             self.mapping(value)
         else:
             self.instance(value)

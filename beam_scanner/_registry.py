@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 from beam_scanner._opspec import OpSpec
@@ -142,5 +142,6 @@ class Registry:
 
 def _load_of(spec: OpSpec) -> object:
     """Differs each time that the kernel's module is loaded."""
-    code = spec.kernel.execute if spec.is_class else spec.kernel
-    return getattr(inspect.unwrap(code), "__globals__", {}).get("__spec__")
+    own = vars(spec.kernel).values() if spec.is_class else [spec.kernel]
+    functions = [f for f in own if isinstance(f, FunctionType)]
+    return functions[0].__globals__.get("__spec__") if functions else None

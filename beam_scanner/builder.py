@@ -364,10 +364,12 @@ class _Call:
         """What is left: the arguments of the kernel's constructor."""
         given = self.kwargs
         if self.args is not None:
-            if not isinstance(self.args, Mapping):
+            if not isinstance(self.args, Mapping) or not all(
+                isinstance(name, str) for name in self.args
+            ):
                 raise ArgumentError(
                     f"args of op {self.name} must be a dict of init arguments, got "
-                    f"{type(self.args).__name__}"
+                    f"{self.args!r}"
                 )
             twice = sorted(set(given) & set(self.args))
             if twice:

@@ -262,6 +262,11 @@ def _devices(
         )
     if device_sets is None:
         listed = [DeviceType.CPU if device_type is None else device_type]
+    elif not isinstance(device_sets, (list, tuple)):
+        raise ArgumentError(
+            f"device_sets of op {op} must be a list of (DeviceType, count) pairs, got "
+            f"{device_sets!r}"
+        )
     else:
         listed = [
             item[0] if isinstance(item, (tuple, list)) and len(item) == 2 else item
@@ -319,6 +324,8 @@ def read_spec(
         4
     """
     op = name or _name_of(kernel)
+    if not isinstance(op, str):
+        raise ArgumentError(f"the name of an op must be a text, got {op!r}")
     checked_stencil = check_stencil(op, stencil)
     _check_attributes(op, unbounded_state, bounded_state, whole_stream, batch)
     if whole_stream and checked_stencil is not None:
@@ -408,7 +415,10 @@ def _whole(value: Any) -> int | None:
     """The value as an int; None if it is not a whole number."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         return None
-    return int(value.__index__())
+    try:
+        return int(value.__index__())
+    except TypeError:  # an array of several numbers
+        return None
 
 
 def check_edge(op: str, edge: Any) -> None:
@@ -468,6 +478,9 @@ def register_op(
         ScannerException: A column is not as above, there are none, or the name is
             taken.
     """
+    for columns in (input_columns, output_columns):
+        if not isinstance(columns, (list, tuple)):
+            raise ArgumentError(f"columns of op {name} must be a list, got {columns!r}")
     if not input_columns and not variadic_inputs:
         raise ArgumentError(f"Attempted to register op {name} with empty input columns")
     if not output_columns:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_scanner import types
@@ -662,6 +663,64 @@ def test_more_bad_stream_arguments():
         partitioner.all("5")
     with pytest.raises(ArgumentError, match="must be a list of lists"):
         partitioner.gather(3)
+
+
+junk = st.one_of(
+    st.none(),
+    st.integers(-2, 3),
+    st.floats(),
+    st.text(max_size=3),
+    st.builds(np.zeros, st.lists(st.integers(0, 2), max_size=2)),
+    st.builds(lambda: blobs(2)),
+    st.builds(lambda: frames(2)),
+    st.builds(lambda: streams.Slice(blobs(2), [partitioner.all()] * 2)),
+    st.sampled_from([*DeviceType, partitioner.all(3), Stored("x")]),
+)
+junk = st.recursive(
+    junk,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.lists(inner, max_size=2).map(SliceList)
+        | st.dictionaries(
+            st.sampled_from(["stride", "start", "end", "rows", "a", 1]),
+            inner,
+            max_size=2,
+        )
+    ),
+    max_leaves=6,
+)
+NAMES = [
+    *("x", "frame", "data", "scale", "width", "height", "device", "batch", "args"),
+    *("stencil", "stencil_edge", "bounded_state", "extra", "misspelt"),
+]
+
+
+@given(st.data())
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_whatever_is_passed_the_error_is_ours(ops, data):
+    kwargs = data.draw(st.dictionaries(st.sampled_from(NAMES), junk, max_size=5))
+    kwargs = {"x": blobs(2), **kwargs}
+    args = data.draw(st.lists(junk, max_size=2))
+    for name in dir(ops):
+        with contextlib.suppress(ScannerException):
+            getattr(ops, name)(*args, **kwargs)
+    values = data.draw(junk)
+    for name in ("Stride", "Range", "Ranges", "StridedRange", "StridedRanges", "Slice"):
+        with contextlib.suppress(ScannerException):
+            getattr(streams, name)(blobs(2), values)
+    for name in ("Gather", "Repeat", "RepeatNull", "StridedRanges"):
+        with contextlib.suppress(ScannerException):
+            getattr(streams, name)(data.draw(junk), values)
+    for call in (streams.All, streams.Unslice, io.Input, check_graph):
+        with contextlib.suppress(ScannerException):
+            call(values)
+    with contextlib.suppress(ScannerException):
+        io.Output(blobs(2), values)
 
 
 # --- inputs and outputs ------------------------------------------------------------

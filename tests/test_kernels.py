@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import pickle
@@ -52,6 +53,11 @@ def module_helper(x: bytes) -> bytes:
 class ModuleBase(Kernel):
     def tail(self) -> bytes:
         return b"base"
+
+
+class Echo(Kernel):
+    def execute(self, x: bytes) -> bytes:
+        return x
 
 
 @pytest.fixture(autouse=True)
@@ -433,6 +439,9 @@ def pairs(config, x: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
             'only specify one of "device_type" or "device_sets"',
         ),
         (plain, {"device_type": "GPU"}, ArgumentError, "Invalid device type 'GPU'"),
+        (plain, {"device_sets": 3}, ArgumentError, "must be a list of .DeviceType, c"),
+        (plain, {"name": 3}, ArgumentError, "name of an op must be a text, got 3"),
+        (plain, {"batch": np.ones(2)}, ArgumentError, "batch of op plain must be 1"),
         (plain, {"device_sets": []}, ArgumentError, "device_sets of op plain is empty"),
         (3, {}, ArgumentError, "must be a class or a function, got int"),
     ],
@@ -487,8 +496,12 @@ def test_a_module_that_is_loaded_again_replaces_its_ops(tmp_path):
     path = tmp_path / "users_ops7.py"
     path.write_text(
         "from beam_scanner.kernels import register_python_op\n"
+        "from test_kernels import Echo\n"
         "@register_python_op(name='Loaded7')\n"
         "def loaded(config, x: bytes) -> bytes: return x\n"
+        "@register_python_op(name='LoadedClass7')\n"
+        "class Loaded(Echo):\n"
+        "    def reset(self): pass\n"
     )
     for _ in range(2):
         spec = importlib.util.spec_from_file_location("users_ops7", path)
@@ -548,6 +561,8 @@ def test_declarations_that_are_refused():
         register_op("D7", [], ["x"])
     with pytest.raises(ArgumentError, match="empty output columns"):
         register_op("D7", ["x"], [])
+    with pytest.raises(ArgumentError, match="columns of op D7 must be a list"):
+        register_op("D7", "frame", ["x"])
     with pytest.raises(ArgumentError, match="must be a string name or a tuple"):
         register_op("D7", [3], ["x"])
     with pytest.raises(OpNotFoundError, match="declare it with register_op"):
@@ -625,6 +640,21 @@ def test_digest_follows_closures_defaults_bases_and_attributes():
 
         return op
 
+    def cached(text):
+        class Op(Kernel):
+            __slots__ = ("a",)
+
+            @functools.cached_property
+            def once(self):
+                return text
+
+            add = functools.partialmethod(lambda self, x, y: x + y, y=text)
+
+            def execute(self, x: bytes) -> bytes:
+                return x
+
+        return Op
+
     def digest(kernel, **options):
         return read_spec(kernel, name="op", **options).digest
 
@@ -646,6 +676,8 @@ def test_digest_follows_closures_defaults_bases_and_attributes():
 
         return Op
 
+    assert digest(cached(b"1")) == digest(cached(b"1"))
+    assert digest(cached(b"1")) != digest(cached(b"2"))
     assert digest(based(b"1")) == digest(based(b"1"))
     assert digest(based(b"1")) != digest(based(b"2"))
 
@@ -785,6 +817,7 @@ def test_kernels_of_main_run_in_a_new_process(tmp_path):
         "from beam_scanner.kernels import *\n"
         "@register_python_op()\n"
         "def main_op(config, x: bytes) -> bytes:\n"
+        "    assert x not in {b'p', b'q', b'r', 's', 't'}\n"
         "    return beside_script.more(x) + config.args['k']\n"
         "open(sys.argv[1], 'wb').write(dumps_graph(op_spec('main_op')))\n"
         "print(op_spec('main_op').digest)\n"
