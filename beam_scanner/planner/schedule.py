@@ -110,7 +110,6 @@ class _State:
 @dataclass
 class _SourceState(_State):
     entries: Int64Array | None = None
-    ordered: bool = True
     room: int | None = None
     resident: int = 0
     cursors: dict[tuple[int, int], DecodePosition] = field(default_factory=dict)
@@ -185,24 +184,8 @@ class Schedule:
             uses,
             present,
             entries=node.info.entries,
-            ordered=self._is_ordered(index),
             room=max(1, reorder_bytes // size) if size else None,
         )
-
-    def _is_ordered(self, index: int) -> bool:
-        """Whether every consumer pulls the node's rows in ascending order."""
-        for consumer, edge in self.graph.edges():
-            if edge.producer != index:
-                continue
-            if not edge.ordered:
-                return False
-            if isinstance(consumer, BoundOp) and not consumer.stateful:
-                at = next(
-                    i for i, node in enumerate(self.graph.nodes) if node is consumer
-                )
-                if not self._is_ordered(at):
-                    return False
-        return True
 
     def _count_uses(self) -> None:
         for index, node in enumerate(self.graph.nodes):
@@ -249,7 +232,7 @@ class Schedule:
         if not missing.any():
             return
         if isinstance(state, _SourceState):
-            yield self._read(index, state, rows, rows[missing], consumer)
+            yield from self._read(index, state, rows, rows[missing], consumer)
         else:
             yield from self._compute(index, state, at[missing])
 
@@ -260,50 +243,38 @@ class Schedule:
         wanted: Int64Array,
         missing: Int64Array,
         consumer: tuple[int, int],
+    ) -> Iterator[Read]:
+        if state.entries is None:
+            yield self._take(index, state, wanted, missing, 0)
+            return
+        while len(missing):
+            position = self._pick(state, state.entries, int(missing[0]), consumer)
+            rows = _left_behind(state, state.entries, position, missing)
+            if not len(rows):
+                share = _share(state, state.entries, position, missing)
+                rows = _with_riders(state, state.entries, position, share)
+            cursor = self._decode(state, position, rows)
+            yield self._take(index, state, wanted, rows, cursor)
+            missing = np.setdiff1d(missing, rows)
+
+    def _take(
+        self,
+        index: int,
+        state: _SourceState,
+        wanted: Int64Array,
+        rows: Int64Array,
+        cursor: int,
     ) -> Read:
-        rows = missing
-        cursor = 0
-        if state.entries is not None:
-            rows = self._with_riders(state, state.entries, missing)
-            cursor = self._decode(state, state.entries, rows, consumer)
         at = state.needs.positions(rows)
         state.present[at] = True
         state.resident += len(rows)
         drop = self._evict(index, state, wanted, rows)
         return Read(index, rows, cursor, state.uses[at] > 1, drop)
 
-    def _with_riders(
-        self, state: _SourceState, entries: Int64Array, missing: Int64Array
-    ) -> Int64Array:
-        """Adds rows of the same keyframe groups that are used later, if they fit."""
-        if state.ordered:
-            return missing
-        room = len(state.needs) if state.room is None else state.room
-        room -= state.resident + len(missing)
-        if room <= 0:
-            return missing
-        found = []
-        for entry in np.unique(entry_of(entries, missing)).tolist():
-            after = int(np.searchsorted(entries, entry, side="right"))
-            stop = int(entries[after]) if after < len(entries) else state.needs.last + 1
-            rows = state.needs.between(entry, stop)
-            at = state.needs.positions(rows)
-            found.append(rows[~state.present[at] & (state.uses[at] > 0)])
-        riders = np.setdiff1d(np.concatenate(found), missing)
-        if len(riders) > room:
-            near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
-            riders = riders[near[:room]]
-        return np.union1d(missing, riders)
-
     def _decode(
-        self,
-        state: _SourceState,
-        entries: Int64Array,
-        rows: Int64Array,
-        consumer: tuple[int, int],
+        self, state: _SourceState, position: DecodePosition, rows: Int64Array
     ) -> int:
-        """Picks a decoder and counts what it decodes; returns its number."""
-        position = self._pick(state, entries, int(rows[0]), consumer)
+        """Counts what a decoder decodes for these rows; returns its number."""
         for row in rows.tolist():
             state.count.seeks += position.seeks(row)
             decoded = position.advance(row)
@@ -412,6 +383,85 @@ class Schedule:
                 if isinstance(state, _SourceState):
                     state.resident -= int(done.sum())
         return drops
+
+
+def _left_behind(
+    state: _SourceState,
+    entries: Int64Array,
+    position: DecodePosition,
+    missing: Int64Array,
+) -> Int64Array:
+    """Rows used later that a decoder is on its way to, if it must now turn away.
+
+    To come back for them it would have to decode again what lies before them. None
+    if they do not fit.
+    """
+    at = position.next_row
+    if at is None or not position.seeks(int(missing[0])):
+        return missing[:0]
+    after = int(np.searchsorted(entries, at - 1, side="right"))
+    stop = int(entries[after]) if after < len(entries) else state.needs.last + 1
+    rows = _pending(state, at, stop)
+    if (
+        state.room is not None
+        and state.resident + len(missing) + len(rows) > state.room
+    ):
+        return missing[:0]
+    return rows
+
+
+def _share(
+    state: _SourceState,
+    entries: Int64Array,
+    position: DecodePosition,
+    missing: Int64Array,
+) -> Int64Array:
+    """The first of these rows, up to one that another decoder is on its way to."""
+    cut = len(missing)
+    for other in state.cursors.values():
+        if other is position or other.next_row is None:
+            continue
+        at = int(np.searchsorted(missing, other.next_row))
+        if 0 < at < cut and not other.seeks(int(missing[at])):
+            cut = at
+    return missing[:cut]
+
+
+def _pending(state: _SourceState, low: int, high: int) -> Int64Array:
+    """Rows in ``[low, high)`` that are used later and are not there."""
+    rows = state.needs.between(low, high)
+    at = state.needs.positions(rows)
+    return rows[~state.present[at] & (state.uses[at] > 0)]
+
+
+def _with_riders(
+    state: _SourceState,
+    entries: Int64Array,
+    position: DecodePosition,
+    missing: Int64Array,
+) -> Int64Array:
+    """Adds rows used later that are decoded on the way, if they fit.
+
+    Those are the rows that the decoder passes, and, where it goes on to another
+    keyframe group, the rest of the group that it leaves.
+    """
+    entry = entry_of(entries, missing)
+    starts = entry.copy()
+    starts[1:] = np.maximum(starts[1:], missing[:-1] + 1)
+    if position.next_row is not None and not position.seeks(int(missing[0])):
+        starts[0] = position.next_row
+    pending = _pending(state, int(starts[0]), int(missing[-1]))
+    before = np.searchsorted(missing, pending)
+    passed = pending >= starts[before]
+    passed |= entry_of(entries, pending) == entry[before - 1]
+    riders = np.setdiff1d(pending[passed], missing)
+    room = len(riders)
+    if state.room is not None:
+        room = max(0, state.room - state.resident - len(missing))
+    if len(riders) > room:
+        near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
+        riders = riders[near[:room]]
+    return np.union1d(missing, riders)
 
 
 def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:
