@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import uuid
-from contextlib import suppress
 from functools import partial
 
 import numpy as np
-from beam_scanner.video.remux import concatenate
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
@@ -16,6 +13,7 @@ from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.names import generation_key
 from beam_scanner.storage.reader import SegmentedReader
 from beam_scanner.storage.store import ObjectStore, storage_errors
+from beam_scanner.video.remux import concatenate
 from beam_scanner.video.source import VideoSource
 
 
@@ -49,15 +47,8 @@ def save_mp4(
     if not sources:
         raise VideoError(f"stream {descriptor.name!r} has no frame to save")
     times = None if descriptor.inplace else _frame_times(store, descriptor)
-    folder, last = os.path.split(path)
-    partial_path = os.path.join(folder, f".{uuid.uuid4().hex[:8]}-{last}")
     with storage_errors("write", path):
-        try:
-            concatenate(sources, times, partial_path, fps=fps, scale=scale)
-            os.replace(partial_path, path)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(partial_path)
+        concatenate(sources, times, path, fps=fps, scale=scale)
     return path
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ElementTypeError
+from beam_scanner.errors import ElementTypeError, VideoError
 from beam_scanner.gops import entry_of
 from beam_scanner.storage.base import (
     Record,
@@ -69,8 +69,14 @@ class _Part:
     """One MP4 file of a segment while it is written."""
 
     def __init__(
-        self, store: ObjectStore, file: str, encoding: Encoding, shape: tuple[int, ...]
+        self,
+        store: ObjectStore,
+        stream: str,
+        file: str,
+        encoding: Encoding,
+        shape: tuple[int, ...],
     ) -> None:
+        self.stream = stream
         self.file = file
         self.shape = shape
         self.path = store.scratch(".mp4")
@@ -82,7 +88,12 @@ class _Part:
 
     def write(self, row: int, frame: NDArray[np.uint8], seconds: float) -> None:
         with storage_errors("write", self.path):
-            self._encoder.write(frame, seconds)
+            try:
+                self._encoder.write(frame, seconds)
+            except VideoError as error:
+                raise VideoError(
+                    f"row {row} of stream {self.stream!r} cannot be encoded: {error}"
+                ) from error
         self.rows.append(row)
 
     def close(self) -> None:
@@ -93,7 +104,7 @@ class _Part:
 
     def abort(self) -> None:
         with suppress(Exception):
-            self.close()
+            self._encoder.abort()
         Path(self.path).unlink(missing_ok=True)
 
     def record(self, first_row: int) -> dict[str, Any]:
@@ -222,7 +233,7 @@ class VideoSegmentWriter(SegmentWriter):
                 return None
         number = len(self._parts)
         file = f"{self._stem}.mp4" if number == 0 else f"{self._stem}-{number}.mp4"
-        part = _Part(self._store, file, self._encoding, frame.shape)
+        part = _Part(self._store, self._stream, file, self._encoding, frame.shape)
         self._parts.append(part)
         return part
 

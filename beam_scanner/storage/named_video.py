@@ -104,23 +104,22 @@ class NamedVideoStream(NamedStream):
             StreamExistsError: The name is that of a stream which a graph has written.
             StreamNotFoundError: Neither a path nor a committed stream.
         """
-        current = super().try_descriptor()
-        self._ingested = True
         if self._path is None:
             return self.descriptor()
+        current = super().try_descriptor()
         if current is not None and not current.inplace:
             raise StreamExistsError(
                 f"stream {self._name!r} was written by a graph and is not the video "
                 f"{self._path!r}: delete() it, or choose another name"
             )
-        if current is not None and current.path == self._path and not force:
-            if fingerprint(self._path) != current.fingerprint:
-                raise VideoError(
-                    f"video {self._path!r} of stream {self._name!r} has changed since "
-                    "it was indexed: ingest(force=True) takes the new content"
-                )
-            return current
-        self._index(self._path)
+        if current is None or current.path != self._path or force:
+            self._index(self._path)
+        elif fingerprint(self._path) != current.fingerprint:
+            raise VideoError(
+                f"video {self._path!r} of stream {self._name!r} has changed since it "
+                "was indexed: ingest(force=True) takes the new content"
+            )
+        self._ingested = True
         return self.descriptor()
 
     def _index(self, path: str) -> None:

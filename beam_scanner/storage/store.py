@@ -344,11 +344,19 @@ class LocalStore(ObjectStore):
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                shutil.copyfile(source, scratch)
-                os.unlink(source)
+                self._copy(source, scratch)
         if self.durable:
             _flush(scratch)
         return scratch
+
+    def _copy(self, source: str, target: str) -> None:
+        try:
+            shutil.copyfile(source, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(target)
+            raise
+        os.unlink(source)
 
     def _in_folder(self, path: str, place: Callable[[], None]) -> None:
         """Places a file, making its folder; another process may remove that."""
