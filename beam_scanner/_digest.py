@@ -5,6 +5,9 @@ closure values, defaults, base classes, helper functions, classes and plain data
 the code names. Code that is installed (the standard library, site-packages, this
 package) counts by its name alone, and so does an object that is not plain data, such
 as a lock or a model: the ``version`` of an op is for what is not seen here.
+
+Lists, dicts and other data that can change count as they were when they were first
+read: a kernel that counts its calls in one is still the same kernel.
 """
 
 from __future__ import annotations
@@ -29,6 +32,18 @@ from typing import Any
 import numpy as np
 
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range)
+
+_CODE = (
+    types.FunctionType,
+    types.MethodType,
+    type,
+    staticmethod,
+    classmethod,
+    property,
+    functools.cached_property,
+    functools.partial,
+    functools.partialmethod,
+)
 
 # Made by the interpreter, by annotations or by pickling, not by what a class does.
 _CLASS_NOISE = frozenset(
@@ -91,13 +106,19 @@ def _in_library(file: str) -> bool:
     return os.path.realpath(file).startswith(library_folders())
 
 
-def code_digest(*things: object, home: str) -> str:
+FirstSeen = dict[Any, tuple[object, bytes]]
+"""What changeable data was when it was first read."""
+
+
+def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> str:
     """A digest of functions, classes and plain values, and of what they use.
 
     Args:
         *things: What to read.
         home: A module whose code counts in full though it be installed: the
             kernel's own.
+        first: Filled by the first call, and obeyed by later ones that are given
+            it: data that has changed in place since counts as it was.
 
     Returns:
         32 hexadecimal digits.
@@ -107,7 +128,7 @@ def code_digest(*things: object, home: str) -> str:
         >>> code_digest(two, home='m') == code_digest(three, home='m')
         False
     """
-    reader = _Reader(home)
+    reader = _Reader(home, {}, {} if first is None else first)
     for thing in things:
         reader.visit(thing)
     return reader.hash.hexdigest()
@@ -116,13 +137,14 @@ def code_digest(*things: object, home: str) -> str:
 class _Reader:
     """Walks objects in a fixed order and hashes what it meets."""
 
-    def __init__(self, home: str, seen: dict[int, int] | None = None) -> None:
+    def __init__(self, home: str, seen: dict[int, int], first: FirstSeen) -> None:
         self.home = home
         self.hash = hashlib.blake2b(digest_size=16)
         # Number of each object in the order of visits, so that cycles end. Only
         # for objects with an identity of their own: equal constants may be one
         # object in this process and two in the next.
-        self.seen = {} if seen is None else dict(seen)
+        self.seen = dict(seen)
+        self.first = first
         self.alive: list[object] = []
 
     def put(self, *parts: object) -> None:
@@ -136,7 +158,7 @@ class _Reader:
             self.put(type(value).__name__, repr(value))
         elif isinstance(value, types.CodeType):
             self.code(value)
-        elif isinstance(value, (set, frozenset)):
+        elif isinstance(value, frozenset):
             self.unordered(value)
         elif isinstance(value, tuple):
             self.put("tuple", type(value).__name__, len(value))
@@ -145,12 +167,23 @@ class _Reader:
             self.put("module", value.__name__)
         elif id(value) in self.seen:
             self.put("again", self.seen[id(value)])
-        else:
+        elif _is_code(value):
             self.seen[id(value)] = len(self.seen)
             self.alive.append(value)
-            self.visit_new(value)
+            self.visit_code(value)
+        else:
+            self.once(id(value), value, value)
 
-    def visit_new(self, value: Any) -> None:
+    def once(self, key: Any, owner: object, value: Any) -> None:
+        """Reads changeable data, or takes what was read when it was first seen."""
+        if key not in self.first:
+            reader = _Reader(self.home, self.seen, self.first)
+            reader.seen[id(value)] = len(reader.seen)
+            reader.visit_data(value)
+            self.first[key] = (owner, reader.hash.digest())
+        self.put("data", self.first[key][1])
+
+    def visit_code(self, value: Any) -> None:
         if isinstance(value, types.FunctionType):
             self.function(value)
         elif isinstance(value, type):
@@ -170,11 +203,20 @@ class _Reader:
         elif isinstance(value, types.MethodType):
             self.put("method")
             self.each((value.__func__, value.__self__))
-        elif isinstance(value, (list, collections.deque)):
+        else:
+            self.put("wrapper")
+            self.each((type(value), value.__wrapped__))
+
+    def visit_data(self, value: Any) -> None:
+        if isinstance(value, (list, collections.deque)):
             self.put("list", len(value))
             self.each(value)
         elif isinstance(value, (dict, types.MappingProxyType)):
             self.mapping(value)
+        elif isinstance(value, set):
+            self.unordered(value)
+        elif isinstance(value, (*_ATOMS, tuple, frozenset)):
+            self.visit(value)
         else:
             self.instance(value)
 
@@ -191,7 +233,7 @@ class _Reader:
     def unordered(self, values: Iterable[Any]) -> None:
         found = []
         for value in values:
-            reader = _Reader(self.home, self.seen)
+            reader = _Reader(self.home, self.seen, self.first)
             reader.visit(value)
             found.append(reader.hash.digest())
         self.put("set", len(found), *sorted(found))
@@ -240,7 +282,11 @@ class _Reader:
         self.each(cls.__bases__)
         for name in sorted(vars(cls).keys() - _CLASS_NOISE):
             self.put(name)
-            self.visit(vars(cls)[name])
+            value = vars(cls)[name]
+            if _is_code(value):
+                self.visit(value)
+            else:
+                self.once((id(cls), name), cls, value)
 
     def instance(self, value: Any) -> None:
         self.put("instance")
@@ -254,8 +300,6 @@ class _Reader:
         elif dataclasses.is_dataclass(value):
             fields = dataclasses.fields(value)
             self.mapping({f.name: getattr(value, f.name, None) for f in fields})
-        elif hasattr(value, "__wrapped__"):
-            self.visit(value.__wrapped__)
         elif not self.is_foreign(type(value).__module__):
             self.mapping(getattr(value, "__dict__", {}))
         else:
@@ -269,6 +313,13 @@ class _Reader:
 
     def is_foreign(self, module: str) -> bool:
         return module != self.home and is_library(module)
+
+
+def _is_code(value: Any) -> bool:
+    """Whether what a value does follows from what it refers to."""
+    return isinstance(value, _CODE) or (
+        hasattr(value, "__wrapped__") and callable(value)
+    )
 
 
 def _has_docstring(code: types.CodeType) -> bool:

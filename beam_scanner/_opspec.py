@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beam_scanner._digest import code_digest
+from beam_scanner._digest import FirstSeen, code_digest
 from beam_scanner.errors import KernelError
 from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo
 
@@ -99,6 +99,7 @@ class OpSpec:
     returns_tuple: bool = False
     raw: bool = False
     _pickled_digest: str = field(default="", init=False, repr=False)
+    _first_seen: FirstSeen = field(default_factory=dict, init=False, repr=False)
 
     @property
     def is_class(self) -> bool:
@@ -116,7 +117,8 @@ class OpSpec:
 
         Covers the name, the version, all attributes, and the code of the kernel
         and of the functions, classes and plain data that it uses, outside
-        installed packages. Equal in every process of one environment. A spec that
+        installed packages; lists, dicts and the like as they were when this was
+        first asked for. Equal in every process of one environment. A spec that
         was pickled keeps the digest it was pickled with.
         """
         if self._pickled_digest:
@@ -127,6 +129,7 @@ class OpSpec:
             tuple((t.name, t.serialize, t.deserialize) for t in types),
             tuple((p.name, p.default) for p in self.init_params + self.stream_params),
             home=self.kernel.__module__,
+            first=self._first_seen,
         )
         return code_digest(json.dumps([code, *self._attributes()]), home="")
 
@@ -148,7 +151,7 @@ class OpSpec:
     def __getstate__(self) -> dict[str, Any]:
         # In a worker the kernel's module may be missing, and with it the way to
         # tell the user's code from installed code.
-        return {**self.__dict__, "_pickled_digest": self.digest}
+        return {**self.__dict__, "_pickled_digest": self.digest, "_first_seen": {}}
 
     def instantiate(self, config: Any, init_args: dict[str, Any]) -> Any:
         """An instance of the kernel; for a function, the function.

@@ -697,6 +697,31 @@ def test_digest_ignores_what_is_not_plain_data():
     assert read_spec(op).digest == first
 
 
+def test_digest_ignores_state_that_a_kernel_keeps_in_data():
+    source = """
+        CALLS, FLAGS = [], {'fail': True}
+        class op(Kernel):
+            made = 0
+            def execute(self, x: bytes) -> bytes:
+                type(self).made += 1
+                CALLS.append(x)
+                if FLAGS['fail']: raise ValueError
+                return x
+    """
+    space = {"__name__": "users_module", "Kernel": Kernel}
+    exec(textwrap.dedent(source), space)
+    spec = read_spec(space["op"])
+    first = spec.digest
+    with pytest.raises(ValueError):  # noqa: PT011
+        spec.kernel(KernelConfig()).execute(b"")
+    space["FLAGS"]["fail"] = False
+    assert spec.kernel.made == 1
+    assert spec.digest == first
+    assert loads_graph(dumps_graph(spec)).digest == first
+    space["FLAGS"] = {"fail": False}
+    assert spec.digest != first
+
+
 values = st.recursive(
     st.none()
     | st.booleans()
