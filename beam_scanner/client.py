@@ -258,7 +258,11 @@ class Client:
             ArgumentError: There was no such run.
         """
         profile = self.get_profile(bulk_job_id)
-        yield {"finished": True, "tasks_done": profile.tasks, "total_tasks": profile.tasks}
+        yield {
+            "finished": True,
+            "tasks_done": profile.tasks,
+            "total_tasks": profile.tasks,
+        }
 
     def get_active_jobs(self) -> list[int]:
         """Ids of running runs: none, since :meth:`run` returns at the end."""

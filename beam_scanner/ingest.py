@@ -31,7 +31,9 @@ def ingest_streams(
     Returns:
         Why videos could not be indexed, by name of the stream.
     """
-    videos = {s.name(): s for s in streams if isinstance(s, NamedVideoStream) and s.path}
+    videos = {
+        s.name(): s for s in streams if isinstance(s, NamedVideoStream) and s.path
+    }
     new = [
         stream
         for stream in videos.values()

@@ -179,5 +179,3 @@ def _read_manifests(files: JobFiles, run: str, report: Report) -> None:
         report.traces.append({"task": f"{family}-{task}", **trace})
         for name, value in trace["counters"].items():
             report.counters[name] = report.counters.get(name, 0) + value
-
-

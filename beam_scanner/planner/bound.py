@@ -37,12 +37,14 @@ class SourceInfo:
         rows: Its length.
         entries: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of one decoded row; 0 where unknown.
+        entry_bytes: Stored bytes from each entry up to the next, where known.
     """
 
     name: str
     rows: int
     entries: Int64Array | None = None
     frame_bytes: int = 0
+    entry_bytes: Int64Array | None = None
 
 
 @dataclass(frozen=True)

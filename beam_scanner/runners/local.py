@@ -6,8 +6,11 @@ download another runner; that happens here only if ``--prism_location`` names on
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -18,17 +21,22 @@ from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
-    PortableOptions,
     StandardOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from beam_scanner.errors import WorkerError
+from beam_scanner.runners.worker import LEVEL_VARIABLE
+
+WORKER_MODULE = b"beam_scanner.runners.worker"
 
 LOCAL_RUNNERS = (None, "DirectRunner", "direct", "FnApiRunner")
 
 
-def pipeline_options(options: PipelineOptions | Sequence[str] | None) -> PipelineOptions:
+def pipeline_options(
+    options: PipelineOptions | Sequence[str] | None,
+) -> PipelineOptions:
     """Options as a client is given them: typed, as flags, or none.
 
     Example:
@@ -67,7 +75,6 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
         direct.direct_num_workers = (
             1 if direct.direct_running_mode == "in_memory" else os.cpu_count() or 1
         )
-    chosen.view_as(PortableOptions)
     return chosen
 
 
@@ -93,9 +100,29 @@ def run_pipeline(
         result = pipeline.run()
         result.wait_until_finish()
         return result
-    pipeline = Pipeline(runner=FnApiRunner(), options=local_options(options, small))
+    chosen = local_options(options, small)
+    pipeline = Pipeline(runner=_local_runner(chosen), options=chosen)
     build(pipeline)
     return _Watch(pipeline).run()
+
+
+def _local_runner(options: PipelineOptions) -> FnApiRunner:
+    """The runner, with worker processes of our own if it is to have any."""
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return FnApiRunner()
+    # The runner would put its own command in place of this one.
+    direct.direct_running_mode = None
+    level = str(logging.getLogger().getEffectiveLevel())
+    command = [
+        f"{LEVEL_VARIABLE}={level}",
+        shlex.quote(sys.executable),
+        "-m",
+        WORKER_MODULE.decode(),
+    ]
+    return FnApiRunner(
+        SubprocessSDKEnvironment.from_command_string(" ".join(["exec env", *command]))
+    )
 
 
 class _Watch:
@@ -175,7 +202,7 @@ def _worker_processes() -> Iterator[int]:
         with suppress(OSError, ValueError, IndexError):
             stat = (entry / "stat").read_text()
             parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-            if b"sdk_worker_main" in (entry / "cmdline").read_bytes():
+            if WORKER_MODULE in (entry / "cmdline").read_bytes():
                 workers.append(int(entry.name))
     for worker in workers:
         above = worker

@@ -29,7 +29,13 @@ _JOB_FILES_KEPT = 4
 
 def source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
     """What planning must know of a stream that is open."""
-    return SourceInfo(stream.name(), len(reader), reader.entries, reader.frame_bytes)
+    return SourceInfo(
+        stream.name(),
+        len(reader),
+        reader.entries,
+        reader.frame_bytes,
+        reader.entry_bytes,
+    )
 
 
 def bind_family(

@@ -90,7 +90,9 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
             yield TaskId(job, number, task, len(cuts), cuts.intervals(task))
 
 
-def run_one_task(context: RunContext, task: TaskId) -> tuple[Outcome, Mapping[str, int]]:
+def run_one_task(
+    context: RunContext, task: TaskId
+) -> tuple[Outcome, Mapping[str, int]]:
     """Runs a task, unless its manifest is there or its job has failed.
 
     Returns:

@@ -1,0 +1,23 @@
+"""Imports Beam without the warning, and the log handler, that it would leave behind.
+
+Without its cloud extra, Beam logs a warning through the root logger while it is
+imported. That installs a handler in the program of whoever imports this package, and
+from then on every library's log lines appear twice or where none were wanted.
+"""
+
+import logging
+
+
+def import_beam() -> None:
+    """Imports Beam; what it logs meanwhile goes nowhere.
+
+    Example:
+        >>> import_beam()
+    """
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    root.addHandler(nowhere)
+    try:
+        import apache_beam
+        import apache_beam.runners  # noqa: F401
+    finally:
+        root.removeHandler(nowhere)

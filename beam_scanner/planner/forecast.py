@@ -1,0 +1,127 @@
+"""What a job would do, counted without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from beam_scanner.gops import entry_of
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
+from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.planner.schedule import DecodeCount, Schedule
+from beam_scanner.planner.tasks import TaskCuts
+from beam_scanner.rows import RowSet
+
+
+@dataclass
+class NodeForecast:
+    """What one node of a job makes.
+
+    Attributes:
+        label: The stream's name, or the op's.
+        kind: 'source', 'op' or 'output'.
+        rows: Length of its stream.
+        made: Rows that tasks read, compute or write; more than ``rows`` where tasks
+            overlap (stencils, warm-up).
+        decode: For a source that is decoded: frames needed, decoded, again, seeks.
+        bytes: For such a source: stored bytes of the keyframe groups it touches.
+    """
+
+    label: str
+    kind: str
+    rows: int
+    made: int = 0
+    decode: DecodeCount | None = None
+    bytes: int = 0
+
+
+def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeForecast]:
+    """Counts what the tasks of a job's family do.
+
+    Args:
+        graph: The bound graph.
+        cuts: Its tasks.
+        work_packet: Rows handled at a time.
+
+    Returns:
+        One forecast for each node. Frames are those that a run then counts.
+    """
+    found = [_empty(node) for node in graph.nodes]
+    simple = _decodes_in_order(graph)
+    for task in range(len(cuts)):
+        intervals = cuts.intervals(task)
+        needs = task_needs(graph, intervals)
+        for node, rows in zip(found, needs, strict=True):
+            node.made += len(rows)
+        if simple:
+            _count_in_order(graph, needs, found)
+        else:
+            _simulate(graph, intervals, work_packet, found)
+    return found
+
+
+def _empty(node: object) -> NodeForecast:
+    if isinstance(node, BoundSource):
+        count = DecodeCount() if node.info.entries is not None else None
+        return NodeForecast(node.info.name, "source", node.info.rows, decode=count)
+    if isinstance(node, BoundOp):
+        return NodeForecast(node.node.label, "op", node.layout.rows)
+    name = node.node.streams[0].name()  # type: ignore[attr-defined]
+    return NodeForecast(name, "output", node.rows)  # type: ignore[attr-defined]
+
+
+def _decodes_in_order(graph: BoundGraph) -> bool:
+    """Whether every source is read once, ascending: then nothing need be tried."""
+    consumers = [edge.producer for _, edge in graph.edges()]
+    sources = [i for i, n in enumerate(graph.nodes) if isinstance(n, BoundSource)]
+    return all(consumers.count(source) == 1 for source in sources) and all(
+        edge.ordered for _, edge in graph.edges()
+    )
+
+
+def _count_in_order(
+    graph: BoundGraph, needs: Sequence[RowSet], found: list[NodeForecast]
+) -> None:
+    for node, rows, forecast_ in zip(graph.nodes, needs, found, strict=True):
+        if not isinstance(node, BoundSource) or forecast_.decode is None:
+            continue
+        if node.info.entries is None or not len(rows):
+            continue
+        listed = rows.array()
+        entry = entry_of(node.info.entries, listed)
+        following = np.concatenate(([-1], listed[:-1] + 1))
+        start = np.maximum(entry, following)
+        forecast_.decode.needed += len(listed)
+        forecast_.decode.decoded += int((listed + 1 - start).sum())
+        forecast_.decode.seeks += int((entry > following).sum())
+        forecast_.bytes += _bytes(node, rows)
+
+
+def _simulate(
+    graph: BoundGraph,
+    intervals: Sequence[Interval],
+    work_packet: int,
+    found: list[NodeForecast],
+) -> None:
+    schedule = Schedule(graph, intervals, work_packet)
+    for _ in schedule.steps():
+        continue
+    for index, count in schedule.counts().items():
+        node, forecast_ = graph.nodes[index], found[index]
+        if forecast_.decode is None or not isinstance(node, BoundSource):
+            continue
+        forecast_.decode.needed += count.needed
+        forecast_.decode.decoded += count.decoded
+        forecast_.decode.again += count.again
+        forecast_.decode.seeks += count.seeks
+        forecast_.bytes += _bytes(node, schedule.needs[index])
+
+
+def _bytes(node: BoundSource, rows: RowSet) -> int:
+    sizes, entries = node.info.entry_bytes, node.info.entries
+    if sizes is None or entries is None or not len(rows):
+        return 0
+    touched = np.unique(np.searchsorted(entries, rows.array(), side="right") - 1)
+    return int(sizes[touched].sum())

@@ -1,0 +1,37 @@
+"""A worker process of a local run: Beam's own, with readable logs.
+
+Beam would send each log record to the driver, which prints it as a protocol buffer;
+and its start-up would print a dozen lines. Here warnings, and what kernels log, go
+straight to the driver's standard error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
+
+
+def main() -> None:
+    """Serves the runner that started this process until it is told to stop."""
+    from beam_scanner._beam import import_beam
+
+    import_beam()
+    handler = logging.StreamHandler()
+    handler.setLevel(int(os.environ.get(LEVEL_VARIABLE, logging.WARNING)))
+    handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    os.environ.pop("LOGGING_API_SERVICE_DESCRIPTOR", None)
+
+    from apache_beam.runners.worker import sdk_worker_main
+
+    # Says at each start that a folder is missing which only containers have.
+    logging.getLogger(sdk_worker_main.__name__).setLevel(logging.ERROR)
+    sdk_worker_main.main(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
