@@ -879,3 +879,18 @@ def test_in_the_same_process_classes_keep_their_identity():
     assert loads_graph(dumps_graph(ModuleBase)) is ModuleBase
     assert Local.execute is execute
     assert ModuleBase.tail is tail
+
+
+def test_kernels_and_graphs_load_neither_beam_nor_video_libraries():
+    code = (
+        "import sys, beam_scanner.builder, beam_scanner.kernels\n"
+        "print({'apache_beam', 'av', 'cv2', 'tensorflow'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"
