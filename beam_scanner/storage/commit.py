@@ -20,6 +20,7 @@ from beam_scanner.storage.base import Record
 from beam_scanner.storage.descriptor import (
     StreamDescriptor,
     check_database,
+    parse_at,
     read_descriptor,
 )
 from beam_scanner.storage.names import (
@@ -255,10 +256,11 @@ def _used(
     generation = last.removesuffix(SEGMENTS)
     if generation in live:
         return set(), True
-    data = store.try_read(f"{stream}/{DESCRIPTOR}")
+    key = f"{stream}/{DESCRIPTOR}"
+    data = store.try_read(key)
     if data is None:
         return set(), False
-    current = StreamDescriptor.from_json(data)
+    current = parse_at(store, key, data)
     if current.generation != generation:
         return set(), False
     return set(current.file_keys()), False

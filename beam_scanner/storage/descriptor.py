@@ -80,6 +80,12 @@ class StreamDescriptor:
         """Size of all segment files together."""
         return sum(int(record["bytes"]) for record in self.segments)
 
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of an average serialized element; 0 for video."""
+        total = sum(int(record.get("value_bytes", 0)) for record in self.segments)
+        return total // max(1, self.rows)
+
     def file_keys(self) -> Iterator[str]:
         """Yields the keys of all segment files, in row order."""
         folder = generation_key(self.name, self.generation)
@@ -173,17 +179,25 @@ def read_descriptor(store: ObjectStore, name: str) -> StreamDescriptor | None:
 
 def parse_descriptor(store: ObjectStore, name: str, data: bytes) -> StreamDescriptor:
     """Reads a descriptor's bytes; see :func:`read_descriptor`."""
-    try:
-        found = StreamDescriptor.from_json(data)
-    except StorageError as error:
-        where = store.describe(descriptor_key(name))
-        raise StorageError(f"{where}: {error}") from error
+    found = parse_at(store, descriptor_key(name), data)
     if found.name != name:
         raise StorageError(
             f"streams {name!r} and {found.name!r} are the same folder on this file "
             f"system: {store.describe(descriptor_key(name))!r}"
         )
     return found
+
+
+def parse_at(store: ObjectStore, key: str, data: bytes) -> StreamDescriptor:
+    """Reads the descriptor that lies under a key.
+
+    Raises:
+        StorageError: It is damaged, or of another version; names the file.
+    """
+    try:
+        return StreamDescriptor.from_json(data)
+    except StorageError as error:
+        raise StorageError(f"{store.describe(key)!r}: {error}") from error
 
 
 def require_descriptor(store: ObjectStore, name: str) -> StreamDescriptor:
@@ -217,4 +231,4 @@ def list_descriptors(
         if key.endswith(f"/{DESCRIPTOR}"):
             data = store.try_read(key)
             if data is not None:
-                yield StreamDescriptor.from_json(data)
+                yield parse_at(store, key, data)

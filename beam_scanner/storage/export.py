@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
 from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.frame_reader import video_source
 from beam_scanner.storage.names import generation_key
 from beam_scanner.storage.reader import SegmentedReader
 from beam_scanner.storage.store import ObjectStore, storage_errors
@@ -73,7 +73,7 @@ def video_sources(
             )
         for part in record.get("parts", ()):
             key = f"{folder}/{part['file']}"
-            files.append(store.local_path(key) or partial(store.open, key))
+            files.append(video_source(store, key))
     return files
 
 

@@ -251,7 +251,7 @@ class NamedStream(StoredStream):
         if found.kind == "video":
             with self.reader() as reader:
                 return reader.frame_bytes
-        return found.size_bytes // max(1, found.rows)
+        return found.value_bytes
 
     def files(self, suffix: str = "") -> list[str]:
         """The files that hold the rows, in row order: exactly these, no others.
@@ -311,7 +311,7 @@ class NamedStream(StoredStream):
             else:
                 read = reader.read
             convert = converter(ty, fn)
-            size = reader.frame_bytes or found.size_bytes // max(1, found.rows)
+            size = reader.frame_bytes or found.value_bytes
             for element in load_rows(lambda w: read(w.tolist()), numbers, size):
                 yield convert(element)
 
@@ -324,7 +324,7 @@ class NamedStream(StoredStream):
         store = self._storage.store()
         found = self.descriptor()
         if found.inplace:
-            from beam_scanner.storage.frames import VideoFileReader
+            from beam_scanner.storage.frame_reader import VideoFileReader
 
             return VideoFileReader(store, found)
         return SegmentedReader(store, found)
@@ -353,7 +353,7 @@ class NamedStream(StoredStream):
             self._kind == "video" if type_info is None else type_info.type is FrameType
         )
         if video:
-            from beam_scanner.storage.frames import VideoSegmentWriter
+            from beam_scanner.storage.frame_writer import VideoSegmentWriter
 
             return VideoSegmentWriter(
                 store, folder, stem, self._name, first_row, encoding or Encoding()

@@ -16,11 +16,9 @@ from beam_scanner.errors import (
 from beam_scanner.storage import commit
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.names import generation_key
+from beam_scanner.storage.names import INDEX, generation_key
 from beam_scanner.video.index import index_video
 from beam_scanner.video.source import fingerprint
-
-_INDEX_FILE = "index.bin"
 
 
 class NamedVideoStorage(NamedStorage):
@@ -127,12 +125,12 @@ class NamedVideoStream(NamedStream):
         store = self._storage.store(create=True)
         folder = generation_key(self._name, index.fingerprint)
         data = index.to_bytes()
-        store.put(f"{folder}/{_INDEX_FILE}", data)
+        store.put(f"{folder}/{INDEX}", data)
         record = {
             "first": 0,
             "rows": len(index),
             "bytes": len(data),
-            "files": [_INDEX_FILE],
+            "files": [INDEX],
             "kind": "video",
             "type": "FrameType",
         }

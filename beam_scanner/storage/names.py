@@ -15,6 +15,7 @@ DESCRIPTOR = "stream.json"
 MARKER = "beam_scanner.json"
 SEGMENTS = ".segments"
 WORK = ".work/"
+INDEX = "index.bin"
 
 # Object stores allow 1024 bytes; a segment's own part of the key needs some.
 _MAX_KEY = 800

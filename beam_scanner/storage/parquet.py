@@ -144,6 +144,7 @@ class BlobSegmentWriter(SegmentWriter):
         self._stream = stream
         self._first = self._next = first_row
         self._type = type_info
+        self._value_bytes = 0
         self._file = f"{stem}.parquet"
         self._typed = type_info is not None and type_info.to_arrow is not None
         arrow_type = type_info.arrow_type if self._typed and type_info else None
@@ -176,6 +177,7 @@ class BlobSegmentWriter(SegmentWriter):
                 f"{type(element).__name__}"
             )
         _check_size(len(element), row, self._stream)
+        self._value_bytes += len(element)
         if not self._typed or self._type is None or self._type.to_arrow is None:
             return element, len(element) + 16
         value = self._type.to_arrow(self._type.deserialize(element))
@@ -197,6 +199,7 @@ class BlobSegmentWriter(SegmentWriter):
             "kind": "blob",
             "type": self._type.name if self._type is not None else "",
             "typed": self._typed,
+            "value_bytes": self._value_bytes,
         }
 
     def abort(self) -> None:

@@ -49,7 +49,7 @@ class SegmentedReader(RowReader):
             name = self.descriptor.type_name
             return BlobSegment(self._store, self._folder, record, name)
         # Frames need FFmpeg, which nothing else here should load.
-        from beam_scanner.storage.frames import EncodedSegment, ExactSegment
+        from beam_scanner.storage.frame_reader import EncodedSegment, ExactSegment
 
         opened = EncodedSegment if "parts" in record else ExactSegment
         return opened(self._store, self._folder, record)
@@ -128,7 +128,7 @@ class SegmentedReader(RowReader):
         if self.descriptor.kind != "video":
             return None
         if self._entries is None:
-            from beam_scanner.storage.frames import stream_entries
+            from beam_scanner.storage.frame_reader import stream_entries
 
             self._entries = (stream_entries(self.descriptor),)
         return self._entries[0]

@@ -180,3 +180,10 @@ def test_no_permission(tmp_path):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_storage_loads_no_media_library():
+    script = "import sys, beam_scanner.storage; sys.exit('av' in sys.modules or 'cv2' in sys.modules)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
+    assert done.returncode == 0
