@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from beam_scanner._beam import import_beam
 from beam_scanner._digest import is_library
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
@@ -45,6 +46,7 @@ def dumps_graph(obj: Any) -> bytes:
         >>> loads_graph(dumps_graph(lambda x: x + 1))(1)
         2
     """
+    import_beam()
     from apache_beam.internal import cloudpickle_pickler
 
     modules = _users_modules()
@@ -63,6 +65,7 @@ def loads_graph(data: bytes) -> Any:
     Args:
         data: Its result, from a source that is trusted: unpickling runs code.
     """
+    import_beam()
     from apache_beam.internal import cloudpickle_pickler
 
     return cloudpickle_pickler._loads(data)
