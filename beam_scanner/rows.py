@@ -144,7 +144,8 @@ class RowSet:
         """Where in the set each row is; every row must be in it."""
         piece = np.searchsorted(self.starts, rows, side="right") - 1
         inside = (rows - self.starts[piece]) // self.steps[piece]
-        return self.offsets[piece] + inside
+        found: Int64Array = self.offsets[piece] + inside
+        return found
 
     def contains(self, rows: Int64Array) -> NDArray[np.bool_]:
         """Whether each row is in the set; int64[n] to bool[n]."""

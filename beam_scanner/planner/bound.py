@@ -202,8 +202,11 @@ class BoundOp:
         wanted = rows[:, None] + np.array(self.offsets, dtype=np.int64)[None, :]
         start, stop = (bound[:, None] for bound in self.layout.bounds(rows))
         if self.node.stencil_edge == "repeat":
-            return np.clip(wanted, start, stop - 1)
-        return np.where((wanted < start) | (wanted >= stop), NULL_ROW, wanted)
+            found: Int64Array = np.clip(wanted, start, stop - 1)
+        else:
+            beyond = (wanted < start) | (wanted >= stop)
+            found = np.where(beyond, NULL_ROW, wanted)
+        return found
 
 
 @dataclass(frozen=True)

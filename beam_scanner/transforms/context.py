@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -118,7 +118,7 @@ class RunContext:
         file = number // JOBS_A_FILE
         if file not in self._records:
             self._records[file] = self.files.jobs(file)
-        records: Sequence[JobRecord] = _recent(self._records, file, _JOB_FILES_KEPT)
+        records = _recent(self._records, file, _JOB_FILES_KEPT)
         return records[number % JOBS_A_FILE]
 
 

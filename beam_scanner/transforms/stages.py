@@ -11,6 +11,7 @@ from typing import Any
 
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.instance import OpError
+from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.graph import OutputNode
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
@@ -160,7 +161,7 @@ def _run(
     task: TaskId,
     graph: BoundGraph,
     writers: Mapping[int, SegmentWriter],
-) -> Any:
+) -> TaskTrace:
     ops = {
         index: node.node
         for index, node in enumerate(graph.nodes)
