@@ -258,26 +258,34 @@ class _Builder:
     def __init__(self, seed: int, steps: int | None) -> None:
         self.seed = seed
         self.random = random.Random(seed)
-        self.steps = self.random.randint(1, 10) if steps is None else steps
+        self.steps = self.random.randint(1, 12) if steps is None else steps
         self.jobs = self.random.choice([1, 1, 2])
         self.graph = RandomGraph(seed, self.jobs)
         self.graph.streams = [{} for _ in range(self.jobs)]
         self.columns: list[Column] = []
         self.ops = 0
+        self.inside = False
 
     def build(self) -> RandomGraph:
         for number in range(self.random.choice([1, 1, 1, 2, 2, 3])):
             self.add_input(number)
         actions = [self.add_sample] * 5 + [self.add_op] * 6 + [self.add_slice] * 2
+        # Some graphs stay inside one slice, as most real ones do.
+        self.inside = self.random.random() < 0.25
+        if self.inside:
+            self.add_slice()
         actions += [self.add_unslice] * 2 + [self.add_checked_stencil]
         for _ in range(self.steps):
             self.random.choice(actions)()
-        for number in range(self.random.choice([1, 1, 1, 2, 3])):
+        outputs = [1, 1, 1, 2] if self.inside else [1, 1, 1, 2, 3]
+        for number in range(self.random.choice(outputs)):
             self.add_output(number)
         return self.graph
 
     def pick(self, sliced: bool | None = None) -> Column | None:
         """A column, more likely a late one."""
+        if sliced is None and self.inside and any(c.sliced for c in self.columns):
+            sliced = True
         fits = [c for c in self.columns if sliced is None or c.sliced == sliced]
         if not fits:
             return None
@@ -290,7 +298,7 @@ class _Builder:
         nulls = self.random.random() < 0.15
         lengths = []
         for job, streams in enumerate(self.graph.streams):
-            rows = self.random.choice([0, 1, 2, 5, 9, 17, 30, 40])
+            rows = self.random.choice([0, 1, 5, 9, 17, 20, 24, 30, 33, 37, 40, 40])
             values: list[Any] = []
             for row in range(rows):
                 value = make_element(kind, (f"in{number}", job, row))
@@ -360,23 +368,26 @@ class _Builder:
         if kind == "all":
             return All()
         if kind == "stride":
-            return Stride(draw.choice([1, 2, 3, 5, 100]))
+            return Stride(draw.choice([1, 1, 2, 2, 3, 5, 100]))
         if kind == "repeat":
             return Repeat(draw.choice([1, 2, 3]), nulls=draw.random() < 0.5)
         if kind == "gather" and not rows:
             return Gather(())
         if kind == "gather":
-            listed = [draw.randrange(rows) for _ in range(draw.randint(0, 12))]
+            listed = [draw.randrange(rows) for _ in range(draw.randint(0, 30))]
             if draw.random() < 0.4:
                 listed = sorted(set(listed), reverse=draw.random() < 0.4)
             return Gather(tuple(listed))
-        count = 1 if kind == "range" else draw.randint(0, 4)
+        count = 1 if kind == "range" else draw.choice([0, 1, 2, 2, 3, 3, 4, 4])
         return StridedRanges(
             tuple(self.interval(rows, beyond=3) for _ in range(count)),
             draw.choice([1, 1, 2, 3]),
         )
 
     def interval(self, rows: int, beyond: int = 0) -> tuple[int, int]:
+        if self.random.random() < 0.75:
+            start = self.random.randint(0, rows // 4)
+            return start, self.random.randint(rows - rows // 4, rows + beyond)
         start = self.random.randint(0, rows)
         return start, self.random.randint(start, rows + beyond)
 
@@ -396,9 +407,13 @@ class _Builder:
         draw = self.random
         kind = draw.choice(["strided", "ranges", "gather"])
         if kind == "strided":
-            return StridedPartition(draw.choice([1, 1, 2]), draw.randint(1, rows + 2))
+            return StridedPartition(
+                draw.choice([1, 1, 2]), draw.randint(1, max(1, rows // 3) + 2)
+            )
         if kind == "ranges":
-            intervals = [self.interval(rows) for _ in range(draw.randint(0, 5))]
+            intervals = [
+                self.interval(rows) for _ in range(draw.choice([0, 1, 2, 3, 3, 4, 5]))
+            ]
             return RangesPartition(tuple(intervals), draw.choice([1, 1, 2]))
         groups = [
             tuple(
