@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.base import check_rows
 
-# What a chunk of rows may take in memory while it waits to be given out.
+# What a chunk of rows may take in memory while it waits to be given out. Out of
+# order, each chunk may read (or decode) much of the stream again.
 _CHUNK_BYTES = 16 << 20
-_CHUNK_ROWS = 1024
+_CHUNK_BYTES_UNORDERED = 256 << 20
+_LEAST_ELEMENT_BYTES = 256
 
 
 def row_numbers(
@@ -61,7 +63,9 @@ def load_rows(
         >>> list(load_rows(lambda rows: rows.tolist(), np.array([5, 1, 5]), 8))
         [5, 1, 5]
     """
-    limit = max(1, min(_CHUNK_ROWS, _CHUNK_BYTES // max(1, element_bytes)))
+    ascending = bool((np.diff(rows) >= 0).all())
+    budget = _CHUNK_BYTES if ascending else _CHUNK_BYTES_UNORDERED
+    limit = max(1, budget // max(_LEAST_ELEMENT_BYTES, element_bytes))
     start, count = 0, 1
     while start < len(rows):
         chunk = rows[start : start + count]

@@ -390,7 +390,10 @@ class NamedStream(StoredStream):
             ElementTypeError: Segments differ in type; lossy ones in frame size.
             StreamExistsError: Another source of the same run took the name.
         """
-        new = commit.describe_segments(self._name, self._kind, generation, segments)
+        kind = self._kind
+        if type_name:
+            kind = "video" if type_name == get_type_info(FrameType).name else "blob"
+        new = commit.describe_segments(self._name, kind, generation, segments)
         new = replace(
             new,
             type_name=new.type_name or type_name,

@@ -222,7 +222,7 @@ class LocalStore(ObjectStore):
                 return False
             source = self._written(data)
             try:
-                self._in_folder(path, lambda: os.link(source, path))
+                self._in_folder(path, lambda: _link(source, path))
             except FileExistsError:
                 return False
             finally:
@@ -392,6 +392,19 @@ class LocalStore(ObjectStore):
         return tuple(parents)
 
 
+def _link(source: str, path: str) -> None:
+    try:
+        os.link(source, path)
+    except OSError as error:
+        # FAT, and some folders shared with a host or a cloud.
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise StorageError(
+                f"cannot write {path!r}: a database needs a file system with hard "
+                "links, which this one has not"
+            ) from error
+        raise
+
+
 def _possible(key: str) -> bool:
     parts = key.split("/")
     return not any(part in ("", ".", "..") or "\0" in part for part in parts)
@@ -418,10 +431,10 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
         >>> open_store('file:///data/my%20db')
         LocalStore('/data/my db')
     """
-    text = os.fspath(url)
+    text = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
     if "://" not in text:
         if not text:
-            raise ArgumentError("expected a folder for the database, got ''")
+            raise ArgumentError(f"expected a folder for the database, got {url!r}")
         return LocalStore(os.path.expanduser(text))
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:

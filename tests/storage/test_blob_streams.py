@@ -366,3 +366,34 @@ def test_seconds_and_values_must_match(storage):
     stream.save([b"a", b"b"], seconds=[0.5, 0.75])
     with stream.reader() as reader:
         assert reader.seconds(np.array([1, 0, 1])).tolist() == [0.75, 0.5, 0.75]
+
+
+def test_an_empty_stream_of_frames(storage):
+    stream = NamedStream(storage, "s")
+    stream.publish("g1", [], type_name="FrameType")
+    assert stream.column_type() is types.ColumnType.Video
+    assert stream.type() == get_type_info(types.FrameType)
+
+
+def test_element_size_is_that_of_the_values(storage):
+    stream = NamedStream(storage, "s")
+    assert stream.save([bytes(10_000)] * 20 + [NULL] * 20) is None
+    assert stream.estimate_size() == 5_000
+    assert stream.descriptor().size_bytes < 100_000
+
+
+def test_rows_out_of_order_are_read_in_order(tmp_path, monkeypatch):
+    """So that a shuffled load does not read the stream once a row."""
+    monkeypatch.setattr(parquet_module, "GROUP_BYTES", 2_000)
+    stream = NamedStream(NamedStorage(tmp_path), "s")
+    values = [b"%d" % row * 20 for row in range(2000)]
+    stream.save(values)
+    readers = []
+    real = NamedStream.reader
+    monkeypatch.setattr(
+        NamedStream, "reader", lambda self: readers.append(real(self)) or readers[-1]
+    )
+    order = np.random.default_rng(0).permutation(2000)
+    assert list(stream.load(rows=order)) == [values[row] for row in order]
+    size = stream.descriptor().size_bytes
+    assert readers[0].counters()["bytes_read"] < 12 * size

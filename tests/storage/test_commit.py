@@ -1,6 +1,11 @@
 import json
 import pickle
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -304,6 +309,42 @@ def test_files_are_exactly_the_committed_ones(tmp_path):
         str(tmp_path / "a b/g1.segments/00000001-a.parquet"),
     ]
     assert stream.files(".mp4") == []
+
+
+def test_a_killed_process(tmp_path):
+    """For real, at seeded moments of endless replacing."""
+    script = textwrap.dedent(
+        f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from beam_scanner.storage import NamedStorage, NamedStream
+        stream = NamedStream(NamedStorage({str(tmp_path)!r}), 's')
+        number = 0
+        while True:
+            number += 1
+            stream.save([b'%d' % number * 10_000] * (number % 7 + 1))
+            if number == 1:
+                print('ready', flush=True)
+        """
+    )
+    random = Random(5)
+    for _ in range(4):
+        child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        with child:
+            assert child.stdout.readline() == b"ready\n"
+            time.sleep(random.uniform(0.05, 0.25))
+            child.kill()
+        stream = NamedStream(NamedStorage(tmp_path), "s")
+        loaded = list(stream.load())
+        number = int(loaded[0][: len(loaded[0]) // 10_000])
+        assert loaded == [b"%d" % number * 10_000] * (number % 7 + 1)
+        gc(stream.storage())
+        assert list(stream.load()) == loaded
+        names = {path for path in tree(tmp_path) if path[0] == "s"}
+        assert names == {
+            "s/stream.json",
+            str(Path(stream.files()[0]).relative_to(tmp_path)),
+        }
 
 
 # Databases of other versions, and damage.

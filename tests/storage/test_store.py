@@ -125,7 +125,17 @@ def test_open_store(url, root):
     assert open_store(url) == LocalStore(root)
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/db", "", "file://host/db", "s3://b"])
+def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
+    def refuses(_a, _b):
+        raise OSError(errno.EPERM, "operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuses)
+    with pytest.raises(StorageError, match=r"cannot write '.*/a': .* hard links"):
+        LocalStore(tmp_path).put_if_absent("a", b"x")
+    assert os.listdir(tmp_path / ".tmp") == []
+
+
+@pytest.mark.parametrize("url", ["gs://b/db", "", "file://host/db", "s3://b", 7, None])
 def test_open_store_refuses(url):
     with pytest.raises(ArgumentError, match="expected a folder"):
         open_store(url)
