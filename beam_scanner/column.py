@@ -1,0 +1,196 @@
+"""Columns of tables, and what is known of those that hold video."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.storage.backend import converter
+from beam_scanner.storage.loading import row_numbers
+from beam_scanner.storage.named import NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.types import ColumnType
+
+
+class Column:
+    """One column of a table.
+
+    Args:
+        table: The table's name.
+        number: Its place among the table's columns.
+        name: Its name.
+        rows: Rows of the table.
+        stream: What holds it; None for the row numbers of a video.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        number: int,
+        name: str,
+        rows: int,
+        stream: NamedStream | None,
+    ) -> None:
+        self._table = table
+        self._number = number
+        self._name = name
+        self._rows = rows
+        self._stream = stream
+
+    def __repr__(self) -> str:
+        return f"Column({self._table!r}, {self._name!r})"
+
+    def id(self) -> int:
+        """Its place among the table's columns."""
+        return self._number
+
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def type(self) -> ColumnType:
+        """Whether it holds frames or blobs."""
+        return ColumnType.Blob if self._stream is None else self._stream.column_type()
+
+    def stream(self) -> NamedStream | None:
+        """The stream that holds it; None for the row numbers of a video."""
+        return self._stream
+
+    def keyframes(self) -> list[int]:
+        """Rows at which decoding may start; all rows where nothing is decoded.
+
+        Raises:
+            StreamNotFoundError: It is not committed.
+        """
+        if self._stream is None:
+            return list(range(self._rows))
+        with self._stream.reader() as reader:
+            entries = reader.entries
+            return list(range(len(reader))) if entries is None else entries.tolist()
+
+    def load(
+        self,
+        ty: Any = None,
+        fn: Callable[[Any], Any] | None = None,
+        rows: Iterable[int] | None = None,
+        workers: int = 16,
+    ) -> Iterator[Any]:
+        """Yields values in order, lazily; frames as uint8 H x W x 3 RGB arrays.
+
+        Row numbers are ints; as bytes they are 8, little-endian.
+
+        Args:
+            ty: Type to deserialize with, instead of the stored one.
+            fn: Called with each element's bytes (or frame) instead.
+            rows: Row numbers in any order, also more than once; all for None.
+            workers: Ignored.
+
+        Raises:
+            StreamNotFoundError: At the first ``next()``: not committed.
+            RowError: A row lies outside the table.
+        """
+        if self._stream is not None:
+            return self._stream.load(ty, fn, rows)
+        return self._load_numbers(ty, fn, rows)
+
+    def _load_numbers(
+        self, ty: Any, fn: Callable[[Any], Any] | None, rows: Iterable[int] | None
+    ) -> Iterator[Any]:
+        convert = converter(ty, fn)
+        for row in row_numbers(rows, self._rows, self._table).tolist():
+            plain = ty is None and fn is None
+            yield row if plain else convert(struct.pack("<Q", row))
+
+    def save_mp4(
+        self,
+        output_name: str | os.PathLike[str],
+        fps: float | None = None,
+        scale: tuple[int, int] | None = None,
+    ) -> str:
+        """Writes a column of frames as one MP4 file.
+
+        Args:
+            output_name: Path of the file; '.mp4' is added if it is not there.
+            fps: Frames a second; None keeps the frames' times.
+            scale: (width, height) in pixels; None keeps the size.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            ElementTypeError: The column holds no frames.
+            VideoError: Not all of it is stored as video.
+        """
+        stream = self._stream
+        if not isinstance(stream, NamedVideoStream):
+            raise ElementTypeError(
+                f"Attempted to save column {self._name!r} of table {self._table!r} as "
+                "an mp4: it holds no frames"
+            )
+        return stream.save_mp4(output_name, fps, scale)
+
+
+@dataclass(frozen=True)
+class VideoMetadata:
+    """What is known of a video without decoding it.
+
+    Attributes:
+        name: The table's name.
+        codec: FFmpeg's name of the codec; '' where frames are stored exactly.
+        width: In pixels, as shown; 0 where frames have no one size.
+        height: In pixels, as shown; 0 where frames have no one size.
+        frames: How many rows.
+        fps: Frames a second, on average; None where unknown.
+        duration_seconds: From the first row's time to the last one's end; None where
+            unknown.
+    """
+
+    name: str
+    codec: str
+    width: int
+    height: int
+    frames: int
+    fps: float | None
+    duration_seconds: float | None
+
+
+def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
+    """What is known of a stream of frames without decoding it.
+
+    Raises:
+        StreamNotFoundError: It is not committed.
+    """
+    descriptor = stream.descriptor()
+    with stream.reader() as reader:
+        index = getattr(reader, "index", None)
+        if index is not None:
+            rate = index.average_rate
+            return VideoMetadata(
+                stream.name(),
+                index.codec,
+                index.width,
+                index.height,
+                len(index),
+                None if rate is None else float(rate),
+                index.duration_seconds,
+            )
+        ends = np.array([0, descriptor.rows - 1][: descriptor.rows], np.int64)
+        first, last = reader.seconds(ends) if len(ends) == 2 else (np.nan, np.nan)
+    took = float(last - first)
+    gaps = descriptor.rows - 1
+    known = took > 0
+    return VideoMetadata(
+        stream.name(),
+        "h264" if any("parts" in r for r in descriptor.segments) else "",
+        descriptor.width,
+        descriptor.height,
+        descriptor.rows,
+        gaps / took if known else None,
+        took * (gaps + 1) / gaps if known else None,
+    )
