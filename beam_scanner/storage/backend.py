@@ -1,21 +1,8 @@
 """Streams and storage backends, as users extend them.
 
 A stream of one's own is a :class:`StoredStream` with, to be an input, ``load_bytes``
-and ``len``; to be an output, ``write`` and ``publish``. Its storage is a
-:class:`StorageBackend`, of which nothing must be overridden::
-
-    class Lines(StoredStream):
-        def __init__(self, path):
-            self._path = path
-
-        def name(self): return self._path
-        def storage(self): return StorageBackend()
-        def exists(self): return os.path.exists(self._path)
-        def committed(self): return self.exists()
-        def len(self): return sum(1 for _ in open(self._path, 'rb'))
-        def load_bytes(self, rows=None):
-            lines = open(self._path, 'rb').read().splitlines()
-            yield from lines if rows is None else (lines[r] for r in rows)
+and ``len``; to be an output, ``write`` and ``commit``. Its storage is a
+:class:`StorageBackend`, of which nothing must be overridden.
 """
 
 from __future__ import annotations
@@ -48,7 +35,24 @@ from beam_scanner.video.encoding import Encoding
 class StoredStream:
     """A stored sequence of elements, which can be an input or an output of a graph.
 
-    Objects are small, picklable and hold no client: workers get copies of them.
+    Objects are small, picklable and hold no client: workers get copies of them. A
+    ``fingerprint()`` that changes with the content, if a class has one, tells runs
+    whether stored results are still those of this input.
+
+    Example:
+        >>> class Words(StoredStream):
+        ...     def __init__(self, text):
+        ...         self.text = text
+        ...     def name(self): return self.text
+        ...     def storage(self): return StorageBackend()
+        ...     def exists(self): return True
+        ...     def committed(self): return True
+        ...     def len(self): return len(self.text.split())
+        ...     def load_bytes(self, rows=None):
+        ...         words = self.text.encode().split()
+        ...         yield from words if rows is None else (words[r] for r in rows)
+        >>> list(Words('to be or not').load(rows=[3, 0]))
+        [b'not', b'to']
     """
 
     def name(self) -> str:

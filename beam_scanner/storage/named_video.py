@@ -65,6 +65,18 @@ class NamedVideoStream(NamedStream):
 
     Raises:
         ArgumentError: The name is impossible.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from beam_scanner.types import FrameType
+        >>> database = NamedVideoStorage(tempfile.mkdtemp())
+        >>> clip = NamedVideoStream(database, 'clip')
+        >>> clip.save([np.full((48, 64, 3), i, np.uint8) for i in range(5)], FrameType)
+        >>> path = clip.save_mp4(os.path.join(tempfile.mkdtemp(), 'clip'))
+        >>> video = NamedVideoStream(database, 'films/clip', path=path)
+        >>> video.len(), [frame.shape for frame in video.load(rows=[4, 0])]
+        (5, [(48, 64, 3), (48, 64, 3)])
     """
 
     _kind = "video"
