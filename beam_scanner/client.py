@@ -20,10 +20,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from apache_beam.options.pipeline_options import PipelineOptions
-from beam_scanner.config import Config
-from beam_scanner.explain import Explanation, explain
-from beam_scanner.profiler import Profile, store_profile
-from beam_scanner.table import Column, Table, Tables
 
 from beam_scanner import ops as shipped
 from beam_scanner.builder import (
@@ -34,15 +30,19 @@ from beam_scanner.builder import (
     StreamsGenerator,
     TaskPartitioner,
 )
+from beam_scanner.config import Config
 from beam_scanner.errors import ArgumentError, JobFailure
+from beam_scanner.explain import Explanation, explain
 from beam_scanner.graph import OutputNode
 from beam_scanner.ingest import ingest_streams, ingest_videos
 from beam_scanner.kernels import register_op, register_python_kernel
 from beam_scanner.launch import Report, execute
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.prepare import CacheMode, input_streams, prepare
+from beam_scanner.profiler import Profile, store_profile
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStorage
+from beam_scanner.table import Column, Table, Tables
 from beam_scanner.types import DeviceType
 
 _CLUSTER = (

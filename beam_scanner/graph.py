@@ -19,7 +19,7 @@ from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
 
 if TYPE_CHECKING:
-    from beam_scanner.storage.stored import StoredStream
+    from beam_scanner.storage.backend import StoredStream
 
 
 class SliceList(list[Any]):

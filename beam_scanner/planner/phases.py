@@ -25,7 +25,7 @@ from beam_scanner.graph import (
 )
 
 if TYPE_CHECKING:
-    from beam_scanner.storage.stored import StoredStream
+    from beam_scanner.storage.backend import StoredStream
 
 INTERNAL = -1
 

@@ -63,19 +63,32 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
         options: The user's; what they say of workers holds.
         small: Whether the run is too small to earn the start of processes.
     """
-    given = options.get_all_options(drop_default=True)
     chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
-    if "direct_running_mode" not in given and "direct_num_workers" not in given:
+    has_mode = _is_given(options, "direct_running_mode")
+    if not has_mode and not _is_given(options, "direct_num_workers"):
         direct.direct_running_mode = "in_memory" if small else "multi_processing"
-        direct.direct_num_workers = 1 if small else os.cpu_count() or 1
-    elif "direct_running_mode" not in given and direct.direct_num_workers != 1:
+        direct.direct_num_workers = 1 if small else _cores()
+    elif not has_mode and direct.direct_num_workers != 1:
         direct.direct_running_mode = "multi_processing"
-    elif "direct_num_workers" not in given:
-        direct.direct_num_workers = (
-            1 if direct.direct_running_mode == "in_memory" else os.cpu_count() or 1
-        )
+    elif has_mode and not _is_given(options, "direct_num_workers"):
+        alone = direct.direct_running_mode == "in_memory"
+        direct.direct_num_workers = 1 if alone else _cores()
     return chosen
+
+
+def _cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+def _is_given(options: PipelineOptions, name: str) -> bool:
+    """Whether the user set an option, be it to its default.
+
+    Beam has no public way to ask.
+    """
+    flags = [str(flag).partition("=")[0] for flag in options._flags or []]
+    return f"--{name}" in flags or name in options._all_options
 
 
 def run_pipeline(
