@@ -71,6 +71,18 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
     return codec in _KEYFRAME_IS_CLEAN
 
 
+def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:
+    """Whether a clean entry is one of H.264's that is no IDR picture (open GOP).
+
+    Later pictures may list earlier ones as references, as long as they do not use
+    them; decoders take that for an error.
+    """
+    return codec == "h264" and not any(
+        nal[0] & 0x1F == _H264_IDR
+        for nal in _nals(packet, _length_size("h264", extradata))
+    )
+
+
 def is_hidden(codec: str, packet: bytes) -> bool:
     r"""Whether a packet decodes to no picture: an alternate reference frame of VP8.
 
@@ -226,8 +238,8 @@ def picture_parameters(codec: str, extradata: bytes) -> list[bytes] | None:
     Segments that agree in these differ, if at all, in what does not touch decoding,
     such as the frame rate that the encoder was told.
     """
-    sets = parameter_sets(codec, extradata)
-    if sets is None:
+    sets = [nal for nal in parameter_sets(codec, extradata) or [] if nal]
+    if not sets:
         return None
     if codec == "h264":
         return [extradata[1:2], *(nal for nal in sets if nal[0] & 0x1F == _H264_PPS)]

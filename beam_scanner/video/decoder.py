@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition
 from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
 Frame = NDArray[np.uint8]
@@ -217,27 +217,39 @@ class VideoDecoder:
 
     def _next_frame(self, row: int) -> Any:
         """The decoder's next frame; leaves out what ``row`` and later do not need."""
-        assert self._video is not None
-        decode = self._video.stream.codec_context.decode
         unneeded, before = self._unreferenced, int(self.index.pts[row])
-        try:
-            while not self._frames:
-                packet = next(self._packets, None)
-                if packet is None:
-                    raise _UnexpectedFrameError("the video ends before it")
-                pts = packet.pts
-                if (
-                    unneeded is not None
-                    and pts is not None
-                    and pts < before
-                    and unneeded(memoryview(packet))
-                ):
-                    self._skipped.add(pts)
-                else:
-                    self._frames.extend(decode(packet))
-        except (av.error.FFmpegError, OSError) as error:
-            raise _UnexpectedFrameError(str(error)) from error
+        while not self._frames:
+            packet = self._next_packet()
+            pts = packet.pts
+            if (
+                unneeded is not None
+                and pts is not None
+                and pts < before
+                and unneeded(memoryview(packet))
+            ):
+                self._skipped.add(pts)
+            else:
+                self._decode(packet)
         return self._frames.popleft()
+
+    def _next_packet(self) -> Any:
+        try:
+            packet = next(self._packets, None)
+        except READ_ERRORS as error:
+            raise _UnexpectedFrameError(str(error)) from error
+        if packet is None:
+            raise _UnexpectedFrameError("the video ends before it")
+        return packet
+
+    def _decode(self, packet: Any) -> None:
+        assert self._video is not None
+        try:
+            self._frames.extend(self._video.stream.codec_context.decode(packet))
+        except READ_ERRORS as error:
+            next_row = self._position.next_row or 0
+            if not self._leading or (packet.pts or 0) >= self.index.pts[next_row]:
+                raise _UnexpectedFrameError(str(error)) from error
+            # A picture shown before the entry, which nobody asked for.
 
     def _start(self, entry: int, reopen: bool) -> None:
         """Makes the decoder ready to give the row of that entry."""
@@ -268,7 +280,7 @@ class VideoDecoder:
             raise VideoError(
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
-        self._video = OpenVideo(self._source)
+        self._video = OpenVideo(self._source, strict=not self.index.open_gop)
         if self.index.timed and self.index.seekable:
             context = self._video.stream.codec_context
             self._unreferenced = unreferenced_test(
@@ -297,7 +309,7 @@ class VideoDecoder:
             try:
                 self._video.container.seek(int(targets[way]), stream=self._video.stream)
                 packets = self._skip_to(entry)
-            except (av.error.FFmpegError, OSError):
+            except READ_ERRORS:
                 continue
             if packets is not None:
                 self._seek_way = way

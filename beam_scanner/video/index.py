@@ -57,6 +57,8 @@ class FrameIndex:
         seekable: False where no seek can be trusted: then ``entries == [0]``.
         timed: False where the file gives no usable times: ``pts`` then follows from
             the average rate.
+        open_gop: Whether some entry is an H.264 recovery point, not an IDR picture.
+            Decoders cannot be strict about missing references then.
         crop: (width, height) to which coded pictures are cut, before rotation; None
             where they are shown whole.
 
@@ -93,6 +95,7 @@ class FrameIndex:
     fingerprint: str
     seekable: bool = True
     timed: bool = True
+    open_gop: bool = False
     crop: tuple[int, int] | None = None
 
     def __len__(self) -> int:

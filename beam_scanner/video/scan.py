@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video.bitstream import is_clean_entry, is_hidden
+from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.source import (
     OpenVideo,
@@ -37,6 +37,9 @@ _CHECKED_FRAMES = 8
 _MPEG4_EMPTY_BYTES = 20
 _NAL_PEEK = 64 * 1024
 
+READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError)
+"""What PyAV raises on damaged files."""
+
 
 @dataclass
 class _Packets:
@@ -50,6 +53,7 @@ class _Packets:
     clean: NDArray[np.bool_]
     last_duration: int
     corrupt: bool
+    open_gop: bool
 
 
 @dataclass
@@ -91,7 +95,7 @@ def _read_packets(video: OpenVideo, name: str) -> _Packets:
     codec, extradata = context.codec.canonical_name, context.extradata or b""
     pts, dts, pos, size = (array("q") for _ in range(4))
     shown, clean = array("b"), array("b")
-    duration, corrupt = 0, False
+    duration, corrupt, open_gop = 0, False, False
     try:
         for packet in video.container.demux(video.stream):
             if not packet.size:
@@ -103,13 +107,14 @@ def _read_packets(video: OpenVideo, name: str) -> _Packets:
             size.append(packet.size)
             hidden = packet.is_discard or is_hidden(codec, data[:1].tobytes())
             shown.append(not hidden)
-            clean.append(
-                packet.is_keyframe
-                and is_clean_entry(codec, extradata, data[:_NAL_PEEK].tobytes())
-            )
+            head = data[:_NAL_PEEK].tobytes() if packet.is_keyframe else b""
+            entry = packet.is_keyframe and is_clean_entry(codec, extradata, head)
+            clean.append(entry)
+            if entry and not open_gop:
+                open_gop = is_recovery_point(codec, extradata, head)
             corrupt = corrupt or packet.is_corrupt
             duration = packet.duration or duration
-    except (av.error.FFmpegError, OSError) as error:
+    except READ_ERRORS as error:
         raise VideoError(
             f"video {name!r} is damaged after packet {len(pts)}: {error}"
         ) from error
@@ -127,6 +132,7 @@ def _read_packets(video: OpenVideo, name: str) -> _Packets:
         clean=np.array(clean, dtype=bool),
         last_duration=duration,
         corrupt=corrupt,
+        open_gop=open_gop,
     )
 
 
@@ -176,7 +182,7 @@ def _frames(video: OpenVideo, name: str) -> Iterator[Any]:
         for frame in video.container.decode(video.stream):
             yield frame
             count += 1
-    except (av.error.FFmpegError, OSError) as error:
+    except READ_ERRORS as error:
         raise VideoError(
             f"video {name!r} is damaged: frame {count} cannot be decoded ({error})"
         ) from error
@@ -264,6 +270,7 @@ def _assemble(
         fingerprint=digest,
         seekable=len(entries) > 1 or bool(timed and packets.clean[starts[0]]),
         timed=timed,
+        open_gop=packets.open_gop,
         crop=crop,
     )
 

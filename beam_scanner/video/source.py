@@ -174,12 +174,13 @@ class OpenVideo:
 
     Args:
         source: The file.
+        strict: Whether any sign of damage is to be an error in decoding.
 
     Raises:
         VideoError: Missing, unreadable, not a video, or without pictures.
     """
 
-    def __init__(self, source: VideoSource) -> None:
+    def __init__(self, source: VideoSource, strict: bool = True) -> None:
         import av
 
         name = source_name(source)
@@ -206,6 +207,9 @@ class OpenVideo:
             self.close()
             raise
         self.stream.codec_context.thread_count = 1
+        if strict:
+            # Else decoders paint over damage and say nothing that we could see.
+            self.stream.codec_context.options = {"err_detect": "explode"}
 
     def _best_stream(self, name: str) -> Any:
         import av
