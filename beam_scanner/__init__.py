@@ -14,6 +14,7 @@ from beam_scanner import protobufs as protobufs  # noqa: E402
 from beam_scanner import storage as storage  # noqa: E402
 from beam_scanner import types as types  # noqa: E402
 from beam_scanner.client import Client as Client  # noqa: E402
+from beam_scanner.client import Job as Job  # noqa: E402
 from beam_scanner.config import Config as Config  # noqa: E402
 from beam_scanner.errors import Failure as Failure  # noqa: E402
 from beam_scanner.errors import JobFailure as JobFailure  # noqa: E402
@@ -22,6 +23,7 @@ from beam_scanner.graph import SliceList as SliceList  # noqa: E402
 from beam_scanner.kernels import Kernel as Kernel  # noqa: E402
 from beam_scanner.kernels import KernelConfig as KernelConfig  # noqa: E402
 from beam_scanner.kernels import register_python_op as register_python_op  # noqa: E402
+from beam_scanner.modules import register_module as register_module  # noqa: E402
 from beam_scanner.perf import PerfParams as PerfParams  # noqa: E402
 from beam_scanner.prepare import CacheMode as CacheMode  # noqa: E402
 from beam_scanner.storage import NamedStorage as NamedStorage  # noqa: E402

@@ -37,6 +37,7 @@ from beam_scanner.graph import OutputNode
 from beam_scanner.ingest import ingest_streams, ingest_videos
 from beam_scanner.kernels import register_op, register_python_kernel
 from beam_scanner.launch import Report, execute
+from beam_scanner.modules import register_module
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.prepare import CacheMode, input_streams, prepare
 from beam_scanner.profiler import Profile, store_profile
@@ -49,6 +50,22 @@ _CLUSTER = (
     "graphs run where the Beam options say: "
     "Client(options=['--runner=...', ...]); without options, on all local cores"
 )
+
+
+class Job:
+    """Arguments of one stream of a graph, as Scanner's older programs keep them.
+
+    Example:
+        >>> Job({'frames': 'a.mp4'}).op_args()
+        {'frames': 'a.mp4'}
+    """
+
+    def __init__(self, op_args: dict[Any, Any]) -> None:
+        self._op_args = op_args
+
+    def op_args(self) -> dict[Any, Any]:
+        """The arguments, by op."""
+        return self._op_args
 
 
 class Client:
@@ -364,6 +381,10 @@ class Client:
     ) -> None:
         """Loads a column of many tables, calling back with each one's elements."""
         self._tables.batch_load(tables, column, callback, workers)
+
+    def load_op(self, so_path: str, proto_path: str | None = None) -> None:
+        """Registers the ops of a Python file; see ``register_module``."""
+        register_module(so_path, proto_path)
 
     def register_op(self, *args: Any, **kwargs: Any) -> None:
         """See ``beam_scanner.kernels.register_op``."""

@@ -23,7 +23,7 @@ class ConvertColor(Kernel):
         array([255], dtype=uint8)
     """
 
-    def new_stream(self, conversion: str) -> None:  # type: ignore[override]
+    def new_stream(self, conversion: str) -> None:
         """Sets the conversion.
 
         Raises:

@@ -1,0 +1,66 @@
+"""Ops that come in a file of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from beam_scanner import protobufs
+from beam_scanner.errors import ArgumentError
+
+
+def register_module(
+    path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
+) -> ModuleType:
+    """Runs a Python file, so that the ops that it registers are there.
+
+    Workers need not have the file: its kernels travel with the graph.
+
+    Args:
+        path: The file. Scanner's compiled modules (``.so``) cannot be loaded: their
+            kernels are to be called from a Python kernel.
+        proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
+
+    Returns:
+        The module; the same one if the file was registered before.
+
+    Raises:
+        ArgumentError: There is no such file, or it is not Python.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile('w', suffix='.py') as file:
+        ...     _ = file.write('answer = 42')
+        ...     file.flush()
+        ...     register_module(file.name).answer
+        42
+    """
+    file = Path(path).resolve()
+    if file.suffix != ".py":
+        raise ArgumentError(
+            f"module {str(path)!r} is not a .py file; compiled Scanner modules cannot "
+            "be loaded: call their code from a Python kernel (ctypes, pybind11)"
+        )
+    if not file.is_file():
+        raise ArgumentError(f"module {str(path)!r} does not exist")
+    if proto_path is not None:
+        protobufs.add_module(str(proto_path))
+    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
+    name = f"{file.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ArgumentError(f"module {str(path)!r} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
