@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,10 @@ from beam_scanner.storage.backend import converter
 from beam_scanner.storage.loading import row_numbers
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.storage.names import generation_key
+from beam_scanner.storage.parquet import ParquetRows
 from beam_scanner.types import ColumnType
+from beam_scanner.video.index import FrameIndex
 
 
 class Column:
@@ -187,10 +191,26 @@ def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
     known = took > 0
     return VideoMetadata(
         stream.name(),
-        "h264" if any("parts" in r for r in descriptor.segments) else "",
+        _codec(stream),
         descriptor.width,
         descriptor.height,
         descriptor.rows,
         gaps / took if known else None,
         took * (gaps + 1) / gaps if known else None,
     )
+
+
+def _codec(stream: NamedVideoStream) -> str:
+    """The codec of the first MP4 file of a stored stream; '' without one."""
+    # Loads FFmpeg.
+    from beam_scanner.storage.frame_writer import index_name
+
+    descriptor = stream.descriptor()
+    record = next((r for r in descriptor.segments if r.get("parts")), None)
+    if record is None:
+        return ""
+    folder = generation_key(descriptor.name, descriptor.generation)
+    rows = ParquetRows(stream.storage().store(), f"{folder}/{record['sidecar']}")
+    packed = base64.b64decode(rows.metadata(index_name(0)))
+    rows.close()
+    return FrameIndex.from_bytes(packed).codec

@@ -147,10 +147,11 @@ def _complete(
     storage = _section(found, "storage", path)
     if storage is None:
         raise _missing("storage", path)
-    needed = ("type",) if db_path is not None else ("type", "db_path")
-    for key in needed:
-        if key not in storage:
-            raise _missing(f"storage.{key}", path)
+    if "type" not in storage:
+        raise _missing("storage.type", path)
+    _check_type(storage["type"], path)
+    if db_path is None and "db_path" not in storage:
+        raise _missing("storage.db_path", path)
     for section, values in (
         ("storage", storage),
         ("network", _section(found, "network", path) or {}),
@@ -158,7 +159,6 @@ def _complete(
         for key in whole[section].keys() & values.keys():
             values = {**values, key: _text(values[key], f"{section}.{key}", path)}
         whole[section] = {**whole[section], **values}
-    _check_type(whole["storage"]["type"], path)
     return {**found, **whole}
 
 
@@ -187,7 +187,7 @@ def _missing(key: str, path: str) -> ArgumentError:
     return ArgumentError(f"Scanner config missing key: {key} (in {path!r})")
 
 
-def _check_type(kind: str, path: str) -> None:
+def _check_type(kind: object, path: str) -> None:
     if kind == "posix":
         return
     hint = "is not supported yet" if kind in _LATER else "is unknown"

@@ -15,8 +15,9 @@ import json
 import os
 import tarfile
 import time
+import warnings
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.storage.named import NamedStorage
@@ -48,17 +49,21 @@ def store_profile(storage: NamedStorage, report: Report) -> int:
     Returns:
         The run's number: 1, 2, ...; two processes never get the same.
 
-    Raises:
-        StorageError: It cannot be written.
+    Warns:
+        UserWarning: The profile cannot be written.
     """
     store = storage.store(create=True)
     data = gzip.compress(json.dumps(_record(report)).encode(), 5, mtime=0)
-    known = _numbers(storage)
+    known = sorted(_numbers(storage))
     number = max(known, default=0) + 1
-    while not store.put_if_absent(f"{_ROOT}{number:08d}", data):
-        number += 1
-    for old in sorted(known)[: len(known) + 1 - MOST_PROFILES]:
-        store.delete(f"{_ROOT}{old:08d}")
+    try:
+        while not store.put_if_absent(f"{_ROOT}{number:08d}", data):
+            number += 1
+        for old in known[: max(0, len(known) + 1 - MOST_PROFILES)]:
+            store.delete(f"{_ROOT}{old:08d}")
+    except StorageError as error:
+        # The streams of the run are committed: that must not look like a failure.
+        warnings.warn(f"the profile of this run is not kept: {error}", stacklevel=3)
     return number
 
 
@@ -183,6 +188,11 @@ class Profile:
         return cls(number, record)
 
     @property
+    def failures(self) -> list[str]:
+        """What went wrong: one text for each stream that failed, the first 1000."""
+        return list(self._record["failures"])
+
+    @property
     def committed(self) -> list[str]:
         """Names of the streams that the run committed: of each job the first."""
         return list(self._record["committed"])
@@ -249,78 +259,93 @@ class Profile:
     def trace_events(self) -> list[dict[str, Any]]:
         """The trace as Chrome takes it: processes are workers, threads what they did.
 
-        Times are in microseconds since the run began.
+        Times are in microseconds since the first event.
         """
         begin, end = self._record["interval"]
-        events = _Events(begin)
         run = {"counters": self._record["counters"], "tasks": self.tasks}
-        events.add("Driver", "run", "run", f"run {self.job_id}", (begin, end), run)
-        for trace in sorted(self._record["traces"], key=lambda t: t["interval"] or [0]):
-            worker, task = f"Worker {trace['worker']}", trace["task"]
+        spans = [_Span(begin, end, "Driver", "run", "run", f"run {self.job_id}", run)]
+        for trace in self._record["traces"]:
+            worker = f"Worker {trace['worker']}"
+            args = {"task": trace["task"]}
             if trace["interval"] is not None:
-                events.add(worker, "task", "tasks", f"task {task}", trace["interval"])
+                first, last = trace["interval"]
+                name = f"task {trace['task']}"
+                spans.append(_Span(first, last, worker, "task", "tasks", name, {}))
             for label, first, last, thread in trace["spans"]:
                 kind = _kind(label)
                 where = f"{kind}: {thread}"
-                events.add(worker, kind, where, label, (first, last), {"task": task})
-        return events.listed
+                spans.append(_Span(first, last, worker, kind, where, label, args))
+        return _chrome_events(spans)
+
+
+class _Span(NamedTuple):
+    """One bar of a trace; times in seconds since the epoch."""
+
+    begin: float
+    end: float
+    process: str
+    kind: str
+    thread: str
+    name: str
+    args: dict[str, Any]
 
 
 _ORDER = {"task": 0, "load": 1, "eval": 2, "save": 3}
 
 
-class _Events:
-    """Collects events, and names each process and thread once."""
+def _chrome_events(spans: Iterable[_Span]) -> list[dict[str, Any]]:
+    """Chrome's events: complete ones, and the names of processes and threads.
 
-    def __init__(self, zero: float) -> None:
-        self._zero = zero
-        self._processes: dict[str, int] = {}
-        self._threads: dict[tuple[str, str], int] = {}
-        self.listed: list[dict[str, Any]] = []
-
-    def add(
-        self,
-        process: str,
-        kind: str,
-        thread: str,
-        name: str,
-        interval: Sequence[float],
-        args: dict[str, Any] | None = None,
-    ) -> None:
-        first, last = interval
-        self.listed.append(
+    Several tasks of one process have threads of one name. Bars that overlap are drawn
+    in rows of their own, since viewers take them for nested calls otherwise.
+    """
+    ordered = sorted(spans, key=lambda span: span.begin)
+    zero = ordered[0].begin
+    processes: dict[str, int] = {}
+    rows: dict[tuple[str, str], list[list[int]]] = {}
+    events, names = [], []
+    threads = 0
+    for span in ordered:
+        first, last = (round((t - zero) * 1e6) for t in (span.begin, span.end))
+        if span.process not in processes:
+            processes[span.process] = len(processes)
+            names += _named("process", span.process, processes[span.process])
+        pid = processes[span.process]
+        lanes = rows.setdefault((span.process, span.thread), [])
+        lane = next((lane for lane in lanes if lane[1] <= first), None)
+        if lane is None:
+            lane = [threads, 0]
+            threads += 1
+            lanes.append(lane)
+            shown = f"{span.thread} {len(lanes)}" if len(lanes) > 1 else span.thread
+            names += _named("thread", shown, pid, lane[0], _ORDER.get(span.kind, 0))
+        lane[1] = max(first, last)
+        events.append(
             {
-                "name": name,
-                "cat": kind,
+                "name": span.name,
+                "cat": span.kind,
                 "ph": "X",
-                "ts": round((first - self._zero) * 1e6, 3),
-                "dur": round(max(0.0, last - first) * 1e6, 3),
-                "pid": self._process(process),
-                "tid": self._thread(process, thread, kind),
-                "args": args or {},
+                "ts": first,
+                "dur": lane[1] - first,
+                "pid": pid,
+                "tid": lane[0],
+                "args": span.args,
             }
         )
+    return names + events
 
-    def _process(self, name: str) -> int:
-        if name not in self._processes:
-            self._processes[name] = pid = len(self._processes)
-            self._meta("process_name", pid, 0, {"name": name})
-            self._meta("process_sort_index", pid, 0, {"sort_index": pid})
-        return self._processes[name]
 
-    def _thread(self, process: str, name: str, kind: str) -> int:
-        key = (process, name)
-        if key not in self._threads:
-            self._threads[key] = tid = len(self._threads)
-            pid, order = self._process(process), _ORDER.get(kind, 0)
-            self._meta("thread_name", pid, tid, {"name": name})
-            self._meta("thread_sort_index", pid, tid, {"sort_index": order})
-        return self._threads[key]
-
-    def _meta(self, name: str, pid: int, tid: int, args: dict[str, Any]) -> None:
-        self.listed.append(
-            {"name": name, "ph": "M", "pid": pid, "tid": tid, "args": args}
-        )
+def _named(
+    what: str, name: str, pid: int, tid: int = 0, order: int | None = None
+) -> list[dict[str, Any]]:
+    arguments = {
+        f"{what}_name": {"name": name},
+        f"{what}_sort_index": {"sort_index": pid if order is None else order},
+    }
+    return [
+        {"name": key, "ph": "M", "pid": pid, "tid": tid, "args": args}
+        for key, args in arguments.items()
+    ]
 
 
 def _kind(label: str) -> str:

@@ -23,6 +23,7 @@ from beam_scanner.column import VideoMetadata, video_metadata
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
+    StorageError,
     StreamExistsError,
     StreamNotFoundError,
 )
@@ -251,10 +252,9 @@ class Tables:
         descriptor = NamedStream(self._storage, name).try_descriptor()
         if descriptor is not None:
             return self._of_stream(descriptor)
-        data = self._storage.store().try_read(_record_key(name))
-        if data is None:
+        record = self._record(name)
+        if record is None:
             return None
-        record = json.loads(data)
         columns = tuple(
             (column, NamedStream(self._storage, column_stream(name, column)))
             for column in record["columns"]
@@ -289,10 +289,10 @@ class Tables:
         store = self._storage.store()
         self._known().retire(names)
         for name in names:
-            data = store.try_read(_record_key(name))
+            record = self._record(name)
             store.delete(_record_key(name))
             NamedStream(self._storage, name).delete()
-            for column in json.loads(data)["columns"] if data is not None else ():
+            for column in () if record is None else record["columns"]:
                 NamedStream(self._storage, column_stream(name, column)).delete()
 
     def new(
@@ -450,7 +450,7 @@ class Tables:
         ids.assign(new[key] for key in in_creation_order(store, new))
         return ids
 
-    def _listed(self) -> Iterator[tuple[str, _Found]]:
+    def _listed(self) -> list[tuple[str, _Found]]:
         """All tables; streams that are columns of one are left out."""
         store = self._storage.store()
         tables: list[tuple[str, _Found]] = []
@@ -461,20 +461,21 @@ class Tables:
             if data is None:
                 continue
             if file == _RECORD:
-                record = json.loads(data)
-                found = self.find(record["name"])
-                if found is None:
-                    continue
-                columns.update(
-                    column_stream(record["name"], column)
-                    for column in record["columns"]
-                )
-                if not _is_stream(found, record["name"]):
-                    tables.append((record["name"], found))
+                record = _parsed(data, store.describe(key))
+                name = record["name"]
+                columns.update(column_stream(name, c) for c in record["columns"])
+                found = self.find(name)
+                if found is not None and not _is_stream(found, name):
+                    tables.append((name, found))
             elif file == DESCRIPTOR:
                 descriptor = StreamDescriptor.from_json(data)
                 tables.append((descriptor.name, self._of_stream(descriptor)))
-        return ((name, found) for name, found in tables if name not in columns)
+        return [(name, found) for name, found in tables if name not in columns]
+
+    def _record(self, name: str) -> dict[str, Any] | None:
+        store, key = self._storage.store(), _record_key(name)
+        data = store.try_read(key)
+        return None if data is None else _parsed(data, store.describe(key))
 
     def _of_stream(self, descriptor: StreamDescriptor) -> _Found:
         name = descriptor.name
@@ -499,6 +500,14 @@ def column_stream(table: str, column: str) -> str:
 
 def _record_key(table: str) -> str:
     return f"{stream_key(table)}/{_RECORD}"
+
+
+def _parsed(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(data)
+        return {what: record[what] for what in ("name", "columns", "rows")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{where!r} is no record of a table: {error}") from error
 
 
 def _is_stream(found: _Found, name: str) -> bool:
