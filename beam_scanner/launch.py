@@ -19,6 +19,7 @@ from beam_scanner.runners.local import run_pipeline
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms.context import close_contexts
 from beam_scanner.transforms.run_graph import RunGraph
+from beam_scanner.transforms.stages import tidy
 from beam_scanner.transforms.work import (
     JobFiles,
     JobRecord,
@@ -82,7 +83,7 @@ def execute(
     report = Report(cached=[job.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
     for job in prepared.finished:
-        JobFiles(store, job.fingerprint).remove()
+        _finish(prepared, job, JobFiles(store, job.fingerprint))
     if prepared.jobs:
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
@@ -127,6 +128,15 @@ def _pipeline(db: str, run: str, phases: int, jobs: int) -> Callable[[Any], Any]
         numbers | "Run graph" >> RunGraph(db, run, phases)
 
     return build
+
+
+def _finish(prepared: Prepared, job: Job, files: JobFiles) -> None:
+    """Ends a job whose run was interrupted after its last stream was committed."""
+    token = files.token()
+    if token is not None:
+        for output in prepared.outputs:
+            tidy(output.streams[job.number], token)
+    files.remove()
 
 
 def _is_small(prepared: Prepared) -> bool:

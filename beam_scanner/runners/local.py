@@ -12,8 +12,9 @@ import shlex
 import signal
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,12 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.worker import LEVEL_VARIABLE
 
-WORKER_MODULE = b"beam_scanner.runners.worker"
+WORKER_MODULE = "beam_scanner.runners.worker"
+
+RUN_VARIABLE = "BEAM_SCANNER_RUN"
+"""Environment variable of worker processes: names the run that they serve."""
+
+_GONE_SECONDS = 5.0
 
 LOCAL_RUNNERS = (None, "DirectRunner", "direct", "FnApiRunner")
 
@@ -114,12 +120,13 @@ def run_pipeline(
         result.wait_until_finish()
         return result
     chosen = local_options(options, small)
-    pipeline = Pipeline(runner=_local_runner(chosen), options=chosen)
+    run = uuid.uuid4().hex
+    pipeline = Pipeline(runner=_local_runner(chosen, run), options=chosen)
     build(pipeline)
-    return _Watch(pipeline).run()
+    return _Watch(pipeline, run).run()
 
 
-def _local_runner(options: PipelineOptions) -> FnApiRunner:
+def _local_runner(options: PipelineOptions, run: str) -> FnApiRunner:
     """The runner, with worker processes of our own if it is to have any."""
     direct = options.view_as(DirectOptions)
     if direct.direct_running_mode != "multi_processing":
@@ -129,9 +136,10 @@ def _local_runner(options: PipelineOptions) -> FnApiRunner:
     level = str(logging.getLogger().getEffectiveLevel())
     command = [
         f"{LEVEL_VARIABLE}={level}",
+        f"{RUN_VARIABLE}={run}",
         shlex.quote(sys.executable),
         "-m",
-        WORKER_MODULE.decode(),
+        WORKER_MODULE,
     ]
     return FnApiRunner(
         SubprocessSDKEnvironment.from_command_string(" ".join(["exec env", *command]))
@@ -143,12 +151,18 @@ class _Watch:
 
     The runner waits for ever for a worker that has died; the thread that watches
     the process raises, which nothing catches. Here that ends the wait: in the main
-    thread by an interrupt, after which Beam cleans up; elsewhere, where nothing
-    interrupts, by leaving the runner's thread behind and killing its workers.
+    thread by an interrupt, after which Beam cleans up; elsewhere, or where a program
+    has taken interrupts for itself (or a shell has switched them off, as for jobs in
+    the background), by leaving the runner's thread behind and killing its workers.
+
+    The thread does not tell which run its worker served, so of several runs in one
+    process, each in a thread of its own, all end.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, run: str) -> None:
         self._pipeline = pipeline
+        self._name = run
+        self._interrupt = False
         self._died = threading.Event()
         self._reason = ""
         self._over = threading.Event()
@@ -156,35 +170,26 @@ class _Watch:
         self._error: BaseException | None = None
 
     def run(self) -> Any:
-        main = threading.current_thread() is threading.main_thread()
-        before = threading.excepthook
-        threading.excepthook = lambda args: self._hook(args, before, main)
-        try:
-            if main:
+        self._interrupt = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        with _hook.watched_by(self):
+            if self._interrupt:
                 self._run()
             else:
                 self._run_aside()
-        finally:
-            threading.excepthook = before
         if self._died.is_set():
             raise WorkerError(_explain(self._reason)) from self._error
         if self._error is not None:
             raise self._error
         return self._result
 
-    def _hook(
-        self,
-        args: threading.ExceptHookArgs,
-        before: Callable[[threading.ExceptHookArgs], Any],
-        interrupt: bool,
-    ) -> None:
-        text = str(args.exc_value)
-        if "Worker subprocess exited" not in text:
-            before(args)
-        elif not self._died.is_set() and not self._over.is_set():
-            self._reason = text
+    def worker_died(self, reason: str) -> None:
+        if not self._died.is_set() and not self._over.is_set():
+            self._reason = reason
             self._died.set()
-            if interrupt:
+            if self._interrupt:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _run(self) -> None:
@@ -197,32 +202,66 @@ class _Watch:
             self._over.set()
 
     def _run_aside(self) -> None:
-        workers = set(_worker_processes())
         threading.Thread(target=self._run, name="pipeline", daemon=True).start()
-        while not self._over.wait(0.2):
-            if self._died.is_set():
-                for process in set(_worker_processes()) - workers:
-                    with suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
-                return
+        try:
+            while not self._over.wait(0.2) and not self._died.is_set():
+                pass
+        finally:
+            if not self._over.is_set():
+                self._kill_workers()
+
+    def _kill_workers(self) -> None:
+        """Returns when they are gone and the threads that watch them have said so."""
+        watching = [t for t in threading.enumerate() if t.name == "run_worker"]
+        for process in _worker_processes(self._name):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        for thread in watching:
+            thread.join(timeout=_GONE_SECONDS)
 
 
-def _worker_processes() -> Iterator[int]:
-    """Beam's worker processes below this one."""
-    parents: dict[int, int] = {}
-    workers = []
+class _Hook:
+    """Hears of worker processes that died, while any run is watched."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches: list[_Watch] = []
+        self._before: Callable[[threading.ExceptHookArgs], Any] = threading.excepthook
+
+    @contextmanager
+    def watched_by(self, watch: _Watch) -> Iterator[None]:
+        with self._lock:
+            if not self._watches:
+                self._before = threading.excepthook
+                threading.excepthook = self._raised
+            self._watches.append(watch)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watches.remove(watch)
+                if not self._watches:
+                    threading.excepthook = self._before
+
+    def _raised(self, args: threading.ExceptHookArgs) -> None:
+        text = str(args.exc_value)
+        if "Worker subprocess exited" not in text:
+            self._before(args)
+            return
+        for watch in list(self._watches):
+            watch.worker_died(text)
+
+
+_hook = _Hook()
+
+
+def _worker_processes(run: str) -> Iterator[int]:
+    """The worker processes of a run."""
+    mark = f"{RUN_VARIABLE}={run}".encode()
     for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, ValueError, IndexError):
-            stat = (entry / "stat").read_text()
-            parents[int(entry.name)] = int(stat.rpartition(")")[2].split()[1])
-            if WORKER_MODULE in (entry / "cmdline").read_bytes():
-                workers.append(int(entry.name))
-    for worker in workers:
-        above = worker
-        while above in parents and above != os.getpid():
-            above = parents[above]
-        if above == os.getpid():
-            yield worker
+        with suppress(OSError):
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                yield int(entry.name)
 
 
 def _explain(text: str) -> str:

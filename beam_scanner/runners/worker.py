@@ -10,12 +10,27 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
+import time
 
 LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
 
 
+_LOOK_SECONDS = 0.5
+
+
+def _leave_with(driver: int) -> None:
+    """Ends this process, whatever it is doing, when the driver has died."""
+    while os.getppid() == driver:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
 def main() -> None:
     """Serves the runner that started this process until it is told to stop."""
+    threading.Thread(
+        target=_leave_with, args=[os.getppid()], name="driver", daemon=True
+    ).start()
     from beam_scanner._beam import import_beam
 
     import_beam()

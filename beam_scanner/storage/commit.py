@@ -138,7 +138,7 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
                 f"two sources of one run write stream {new.name!r}: give each its name"
             )
         if current.fingerprint == new.fingerprint:
-            _tidy(store, current)
+            tidy(store, current)
             return
     for key in new.file_keys():
         if not store.exists(key):
@@ -150,11 +150,11 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
         previous = current.generation if replaced else current.previous
         new = replace(new, previous=previous)
     store.put(descriptor_key(new.name), new.to_json())
-    _tidy(store, new)
+    tidy(store, new)
 
 
-def _tidy(store: ObjectStore, current: StreamDescriptor) -> None:
-    """Removes losers' files of this generation, and the one it replaced."""
+def tidy(store: ObjectStore, current: StreamDescriptor) -> None:
+    """Removes files of this generation that lost, and the one it replaced."""
     keep = set(current.file_keys())
     _remove_generation(store, current.name, current.generation, keep)
     if current.previous:

@@ -403,6 +403,16 @@ class NamedStream(StoredStream):
         )
         commit.publish(self._storage.store(create=True), new)
 
+    def tidy(self, run: str) -> None:
+        """Removes what the publishing of a run, cut short by a crash, has left.
+
+        Args:
+            run: The run; where the stream is of another one, nothing is done.
+        """
+        found = self.try_descriptor()
+        if found is not None and found.run == run:
+            commit.tidy(self._storage.raw_store(), found)
+
     def unpublish(self) -> None:
         """Makes the stream uncommitted; its segment files stay until ``gc``."""
         commit.unpublish(self._storage.raw_store(), self._name)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from beam_scanner.engine.pool import KernelPool
-from beam_scanner.graph import InputNode, topological
+from beam_scanner.graph import InputNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
-from beam_scanner.planner.phases import Family
+from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
 from beam_scanner.storage.store import ObjectStore, open_store
@@ -70,12 +70,24 @@ class JobState:
     families: list[Family]
     files: JobFiles
     bound: dict[int, BoundGraph] = field(default_factory=dict)
+    waiting: dict[int, int] = field(default_factory=dict)
+    """For each family the last task that was not done when it was looked for."""
 
     def graph(self, family: int) -> BoundGraph:
         """The bound graph of one family."""
         if family not in self.bound:
             self.bound[family] = bind_family(self.families[family], 0)
         return self.bound[family]
+
+    @property
+    def outputs(self) -> list[OutputNode]:
+        """The outputs that the user asked for."""
+        return [
+            output
+            for family in self.families
+            for output, number in zip(family.outputs, family.numbers, strict=True)
+            if number != INTERNAL
+        ]
 
     @property
     def source(self) -> str:
@@ -110,7 +122,7 @@ class RunContext:
                 self._jobs[number] = JobState(
                     record,
                     self.settings.graph.job(record.own),
-                    JobFiles(self.store, record.fingerprint),
+                    JobFiles(self.store, record.fingerprint, record.token),
                 )
             return _recent(self._jobs, number, _JOBS_KEPT)
 

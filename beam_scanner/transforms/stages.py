@@ -18,6 +18,7 @@ from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSo
 from beam_scanner.planner.needs import Interval, all_needs
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.planner.tasks import cut_tasks
+from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import SegmentWriter
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.transforms.context import JobState, RunContext
@@ -52,7 +53,8 @@ class TaskId:
 
 
 Outcome = tuple[str, Any]
-"""('planned', (family, tasks)), ('done', (family, task)) or ('failed', failure)."""
+"""('planned', (family, tasks)), ('done', (family, task)) or ('failed', failure); or
+('skipped', ...) where the job has failed, or another run has ended it."""
 
 
 def failure_of(name: str, error: BaseException) -> Failure:
@@ -81,6 +83,9 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
                 all_needs(graph)
                 planned.append((number, cut_tasks(graph, context.settings.io_packet)))
     except Exception as error:
+        if state.files.is_over():
+            yield "skipped", None
+            return
         failure = failure_of(state.record.name, error)
         context.files.mark_failed(job)
         yield "failed", asdict(failure)
@@ -94,7 +99,7 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
 def run_one_task(
     context: RunContext, task: TaskId
 ) -> tuple[Outcome, Mapping[str, int]]:
-    """Runs a task, unless its manifest is there or its job has failed.
+    """Runs a task, unless its manifest is there or its job has ended.
 
     Returns:
         The outcome, and counters for metrics.
@@ -106,16 +111,22 @@ def run_one_task(
     for attempt in range(context.settings.attempts):
         try:
             if not _is_done(state, task):
+                if state.files.is_over():
+                    break
                 counters = _attempt(context, state, task)
-            _publish_if_last(state, task)
+                _publish_if_last(state, task)
+            elif task.task + 1 == task.tasks:
+                _publish_if_last(state, task)
             return ("done", (task.family, task.task)), counters
         except Exception as error:
+            if state.files.is_over():
+                break
             if attempt + 1 < context.settings.attempts:
                 continue
             context.files.mark_failed(task.job)
             failure = failure_of(state.record.name, error)
             return ("failed", asdict(failure)), counters
-    raise ScannerException(f"{task} was given no attempt")
+    return ("skipped", (task.family, task.task)), counters
 
 
 def _is_done(state: JobState, task: TaskId) -> bool:
@@ -215,9 +226,18 @@ def _publish_if_last(state: JobState, task: TaskId) -> None:
     Batch runners end a stage before they start the next: without this, a crash at
     95 % would leave no stream committed.
     """
-    others = reversed([t for t in range(task.tasks) if t != task.task])
-    if all(state.files.has_manifest(task.family, other) for other in others):
-        publish_family(state, task.family, task.tasks)
+    files, family = state.files, task.family
+    # Tasks that were done stay so: a million of them must not be asked for each time.
+    at = state.waiting.get(family, task.tasks - 1)
+    while at >= 0 and (at == task.task or files.has_manifest(family, at)):
+        at -= 1
+    state.waiting[family] = at
+    if at >= 0:
+        return
+    manifests = [files.manifest(family, number) for number in range(task.tasks)]
+    found = [manifest for manifest in manifests if manifest is not None]
+    if len(found) == task.tasks and all(_has_segments(state, task, m) for m in found):
+        publish_family(state, family, task.tasks)
 
 
 def publish_family(state: JobState, number: int, tasks: int) -> None:
@@ -255,6 +275,12 @@ def _publish(
         stream.publish(token, segments, fingerprint, token, state.source)
 
 
+def tidy(stream: StoredStream, token: str) -> None:
+    """Removes segments that lost, where a run has ended before it could."""
+    if isinstance(stream, NamedStream):
+        stream.tidy(token)
+
+
 def commit_job(
     context: RunContext, job: int, phase: int, outcomes: list[Outcome]
 ) -> bool:
@@ -278,5 +304,9 @@ def commit_job(
                 publish_family(state, family, tasks)
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
+    if state.files.is_over():
+        failures = []
+        for output in state.outputs:
+            tidy(output.streams[0], state.record.token)
     context.files.put_result(job, phase, failures)
     return not failures

@@ -7,11 +7,12 @@
                      failed/<job>     set when a job failed: its other tasks stop
                      results/<job>-<phase>
     .work/jobs/<fingerprint>/begun    the token of the first run that began it
-                     <family>-<task>  the manifest of a finished task
+                     <token>/<family>-<task>  the manifest of a finished task
                      internal/        streams between phases, a database
 
 Files of a run serve that run alone. Files of a job outlive a run that was killed: a
-later run with the same fingerprint goes on with them.
+later run with the same fingerprint goes on with them, and so does one that runs at
+the same time. Whoever ends the job first removes them, the token before the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.jobs import SharedGraph
-from beam_scanner.storage.store import ObjectStore
+from beam_scanner.storage.store import SCRATCH, ObjectStore
 
 WORK = ".work"
 JOBS_A_FILE = 1000
@@ -134,11 +135,13 @@ class JobFiles:
     Args:
         store: The database.
         fingerprint: The job's.
+        own: The token that :meth:`begin` gave, where that was called elsewhere.
     """
 
-    def __init__(self, store: ObjectStore, fingerprint: str) -> None:
+    def __init__(self, store: ObjectStore, fingerprint: str, own: str = "") -> None:
         self._store = store
         self._root = f"{WORK}/jobs/{fingerprint}"
+        self._own = own
 
     def token(self) -> str | None:
         """The token of a job that was begun and not finished; None if there is none."""
@@ -148,15 +151,20 @@ class JobFiles:
     def begin(self) -> str:
         """Begins the job, or joins one that was begun; returns its token."""
         token = uuid.uuid4().hex
-        if self._store.put_if_absent(f"{self._root}/begun", token.encode()):
-            return token
-        found = self.token()
-        if found is None:
-            raise StorageError(
-                f"{self._store.describe(self._root)} was removed by another run "
-                "while this one began; run again"
-            )
-        return found
+        if not self._store.put_if_absent(f"{self._root}/begun", token.encode()):
+            found = self.token()
+            if found is None:
+                raise StorageError(
+                    f"{self._store.describe(self._root)} was removed by another run "
+                    "while this one began; run again"
+                )
+            token = found
+        self._own = token
+        return token
+
+    def is_over(self) -> bool:
+        """Whether another run has ended the job and removed its files."""
+        return self.token() != self._own
 
     @property
     def internal(self) -> str:
@@ -194,20 +202,26 @@ class JobFiles:
 
     def manifests(self) -> Iterator[tuple[int, int]]:
         """(family, task) of every finished task."""
-        for key in self._store.list(f"{self._root}/"):
-            name = key.removeprefix(f"{self._root}/")
-            family, dash, task = name.partition("-")
-            if dash and "/" not in name:
-                yield int(family), int(task)
+        folder = self._folder()
+        for key in self._store.list(folder):
+            family, _, task = key.removeprefix(folder).partition("-")
+            yield int(family), int(task)
 
     def remove(self) -> None:
         """Removes all files of the job."""
         # The token goes first: without it, what is left is only garbage.
         self._store.delete(f"{self._root}/begun")
         _remove(self._store, f"{self._root}/")
+        # A database leaves the empty folder of its temporary files.
+        self._store.delete(f"{self.internal}/{SCRATCH}none")
+
+    def _folder(self) -> str:
+        # What a run left that was killed as it removed a job's files must not count.
+        assert self._own, "begin() gives the token"
+        return f"{self._root}/{self._own}/"
 
     def _key(self, family: int, task: int) -> str:
-        return f"{self._root}/{family}-{task:08d}"
+        return f"{self._folder()}{family}-{task:08d}"
 
 
 def _remove(store: ObjectStore, prefix: str) -> None:
