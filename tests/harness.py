@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from graphs import FakeReader, RandomGraph, random_entries
+from graphs import TYPES, FakeReader, RandomGraph, random_entries
 
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.engine.trace import TaskTrace
-from beam_scanner.graph import InputNode, OutputNode, topological
+from beam_scanner.graph import (
+    InputNode,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    SampleNode,
+    SliceNode,
+    UnsliceNode,
+    topological,
+)
+from beam_scanner.kernels import read_spec
 from beam_scanner.planner.bound import (
     BoundGraph,
     BoundOp,
@@ -226,3 +237,83 @@ def walk(schedule: Schedule) -> Walk:
     left = {index: rows for index, rows in enumerate(found.live) if rows}
     assert not left, f"rows were never dropped: {left}"
     return found
+
+
+def source(kind: str = "any", jobs: int = 1) -> OpColumn:
+    """The column of a new input."""
+    node = InputNode((None,) * jobs)  # type: ignore[arg-type]
+    return OpColumn(node, 0, TYPES[kind])
+
+
+def call(kernel: Any, *columns: OpColumn, **attributes: Any) -> OpNode:
+    """An op node for a kernel that is not registered.
+
+    ``attributes``: of ``read_spec``, and ``init_args``, ``stream_args``, and
+    ``set_stencil``, ``set_batch`` and ``set_bounded`` for what a call overrides.
+    """
+    node = {
+        name: attributes.pop(name)
+        for name in ("init_args", "stream_args")
+        if name in attributes
+    }
+    override = {
+        name: attributes.pop(f"set_{name}", None)
+        for name in ("stencil", "batch", "bounded")
+    }
+    spec = read_spec(kernel, frame=sys._getframe(1), **attributes)
+    return OpNode(
+        spec,
+        columns,
+        batch=override["batch"] or spec.batch,
+        stencil=override["stencil"] or spec.stencil,
+        stencil_edge=spec.stencil_edge,
+        bounded_state=spec.bounded_state
+        if override["bounded"] is None
+        else override["bounded"],
+        **node,
+    )
+
+
+def outputs_of(*columns: OpColumn, jobs: int = 1) -> list[OutputNode]:
+    """One output for each column."""
+    return [OutputNode(column, (None,) * jobs) for column in columns]  # type: ignore[arg-type]
+
+
+def sampled(column: OpColumn, *samplers: Any) -> OpColumn:
+    """The column after a sampler; one for each job."""
+    return OpColumn(
+        SampleNode(column, type(samplers[0]).__name__, samplers), 0, column.type
+    )
+
+
+def sliced(column: OpColumn, *partitions: Any) -> OpColumn:
+    return OpColumn(SliceNode(column, partitions), 0, column.type)
+
+
+def unsliced(column: OpColumn) -> OpColumn:
+    return OpColumn(UnsliceNode(column), 0, column.type)
+
+
+def run_columns(
+    columns: Sequence[OpColumn],
+    streams: Mapping[OpColumn, Sequence[Any]],
+    *,
+    job: int = 0,
+    io_packet: int = 1000,
+    work_packet: int = 4,
+    pool: KernelPool | None = None,
+) -> list[list[Any]]:
+    """Runs a graph over values and gives those of each column."""
+
+    def maker(column: OpColumn, values: Sequence[Any]) -> Any:
+        kind = next(name for name, info in TYPES.items() if info is column.type)
+        return lambda: FakeReader(values, kind)
+
+    readers = {
+        id(column.node): maker(column, values) for column, values in streams.items()
+    }
+    jobs = max(node.job_count() or 1 for node in topological(outputs_of(*columns)))
+    it = Runner(
+        outputs_of(*columns, jobs=jobs), job, readers, pool or KernelPool("test")
+    )
+    return it.run_all(io_packet, work_packet)[0]
