@@ -28,12 +28,12 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from beam_scanner.errors import WorkerError
-from beam_scanner.runners.worker import LEVEL_VARIABLE
 
 WORKER_MODULE = "beam_scanner.runners.worker"
 
+LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
 RUN_VARIABLE = "BEAM_SCANNER_RUN"
-"""Environment variable of worker processes: names the run that they serve."""
+"""Environment variable of worker processes: the driver's process id, '-', the run."""
 
 _GONE_SECONDS = 5.0
 
@@ -120,7 +120,7 @@ def run_pipeline(
         result.wait_until_finish()
         return result
     chosen = local_options(options, small)
-    run = uuid.uuid4().hex
+    run = f"{os.getpid()}-{uuid.uuid4().hex}"
     pipeline = Pipeline(runner=_local_runner(chosen, run), options=chosen)
     build(pipeline)
     return _Watch(pipeline, run).run()

@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 
-LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
-
+from beam_scanner.runners.local import LEVEL_VARIABLE, RUN_VARIABLE
 
 _LOOK_SECONDS = 0.5
 
@@ -28,12 +27,10 @@ def _leave_with(driver: int) -> None:
 
 def main() -> None:
     """Serves the runner that started this process until it is told to stop."""
+    driver, _, _ = os.environ[RUN_VARIABLE].partition("-")
     threading.Thread(
-        target=_leave_with, args=[os.getppid()], name="driver", daemon=True
+        target=_leave_with, args=[int(driver)], name="driver", daemon=True
     ).start()
-    from beam_scanner._beam import import_beam
-
-    import_beam()
     handler = logging.StreamHandler()
     handler.setLevel(int(os.environ.get(LEVEL_VARIABLE, logging.WARNING)))
     handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
