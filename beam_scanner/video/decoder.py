@@ -30,6 +30,7 @@ from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition
 from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.pool import FramePool
 from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
@@ -87,6 +88,7 @@ class VideoDecoder:
     def _forget(self) -> None:
         self._video: OpenVideo | None = None
         self._reformatter = VideoReformatter()
+        self._pool = FramePool()
         # Whether nothing has been read since the file was opened.
         self._fresh = False
         self._seek_way = 0
@@ -335,13 +337,20 @@ class VideoDecoder:
         return None
 
     def _to_array(self, frame: Any) -> Frame:
-        # One reformatter for all frames: making one a frame, as to_ndarray alone
-        # does, costs as much as decoding.
+        # One reformatter for all frames: to_ndarray alone makes one a frame.
         rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
-        array: Any = rgb.to_ndarray()
+        plane = rgb.planes[0]
+        shown: Frame = np.ndarray(
+            (rgb.height, rgb.width, 3),
+            np.uint8,
+            memoryview(plane),
+            strides=(plane.line_size, 3, 1),
+        )
         if self.index.crop is not None:
             width, height = self.index.crop
-            array = array[:height, :width]
+            shown = shown[:height, :width]
         if self.index.rotation:
-            array = np.rot90(array, self.index.rotation // 90)
-        return np.ascontiguousarray(array)
+            shown = np.rot90(shown, self.index.rotation // 90)
+        array = self._pool.empty(shown.shape[0], shown.shape[1])
+        np.copyto(array, shown)
+        return array
