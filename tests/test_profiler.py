@@ -1,0 +1,345 @@
+import gzip
+import json
+import tarfile
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_scanner import profiler
+from beam_scanner.engine.trace import TaskTrace
+from beam_scanner.errors import ArgumentError, Failure, StorageError
+from beam_scanner.launch import Report
+from beam_scanner.profiler import Profile, profile_ids, store_profile
+from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.store import LocalStore
+
+Event = dict[str, Any]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> NamedStorage:
+    return NamedStorage(LocalStore(tmp_path / "db", durable=False))
+
+
+def trace(task: str, worker: str, *spans: list[Any], **counters: int) -> dict[str, Any]:
+    seconds: dict[str, float] = {}
+    for name, begin, end, _ in spans:
+        seconds[name] = seconds.get(name, 0.0) + end - begin
+    return {
+        "task": task,
+        "worker": worker,
+        "counters": counters,
+        "seconds": seconds,
+        "spans": list(spans),
+    }
+
+
+def two_workers() -> Report:
+    return Report(
+        committed=["a", "b"],
+        cached=["c"],
+        failures=[Failure("d", "KeyError: 3", row=7, op="Track")],
+        counters={"frames_needed": 30, "frames_decoded": 40},
+        tasks=3,
+        reused=1,
+        seconds=2.5,
+        traces=[
+            trace(
+                "0-0",
+                "host:1",
+                ["read", 1000.0, 1000.5, "read"],
+                ["op:Histogram", 1000.25, 1001.25, "MainThread"],
+                ["write", 1001.25, 1001.5, "MainThread"],
+                frames_needed=10,
+            ),
+            trace("0-1", "host:2", ["read", 1000.0, 1000.25, "read"], frames_needed=15),
+            trace("0-2", "host:1", ["read", 1002.0, 1003.0, "read"], frames_needed=5),
+        ],
+    )
+
+
+def bars(events: list[Event]) -> list[Event]:
+    return [event for event in events if event["ph"] == "X"]
+
+
+def names(events: list[Event], what: str) -> dict[tuple[int, int], str]:
+    found = [e for e in events if e["ph"] == "M" and e["name"] == what]
+    keys = [(event["pid"], event["tid"]) for event in found]
+    assert len(set(keys)) == len(keys)
+    return dict(zip(keys, [e["args"]["name"] for e in found], strict=True))
+
+
+def check_chrome_trace(events: list[Event]) -> None:
+    """The format's rules, and that no two bars of a row overlap."""
+    processes = {pid for pid, _ in names(events, "process_name")}
+    threads = names(events, "thread_name")
+    rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for event in events:
+        assert event["ph"] in ("X", "M")
+        assert isinstance(event["name"], str)
+        assert type(event["pid"]) is type(event["tid"]) is int
+        assert isinstance(event["args"], dict)
+        assert event["pid"] in processes
+        if event["ph"] == "X":
+            assert isinstance(event["cat"], str)
+            assert type(event["ts"]) is type(event["dur"]) is int
+            assert event["ts"] >= 0
+            assert event["dur"] >= 0
+            key = (event["pid"], event["tid"])
+            assert key in threads
+            rows.setdefault(key, []).append((event["ts"], event["ts"] + event["dur"]))
+    for row in rows.values():
+        row.sort()
+        for (_, end), (begin, _) in pairwise(row):
+            assert end <= begin
+
+
+def test_statistics_sum_over_workers(storage: NamedStorage) -> None:
+    number = store_profile(storage, two_workers())
+    profile = Profile.load(storage, number)
+    found = profile.statistics()
+    assert found["load"] == {"read": 1.75}
+    assert found["eval"] == {"op:Histogram": 1.0}
+    assert found["save"] == {"write": 0.25}
+    assert found["counters"] == {"frames_needed": 30, "frames_decoded": 40}
+    assert found["total_time"] == pytest.approx(2.5)
+    assert found["tasks"] == profile.tasks == 3
+    assert found["workers"]["host:1"] == {
+        "tasks": 2,
+        "seconds": {"read": 1.5, "op:Histogram": 1.0, "write": 0.25},
+        "counters": {"frames_needed": 15},
+    }
+    assert found["workers"]["host:2"]["tasks"] == 1
+    assert profile.committed == ["a", "b"]
+    assert profile.failures == ["stream 'd', op Track, row 7: KeyError: 3"]
+    begin, end = profile.total_time_interval()
+    assert end - begin == pytest.approx(2.5e9, rel=1e-6)
+    assert type(begin) is type(end) is int
+
+
+def test_a_run_without_tasks_has_a_profile(storage: NamedStorage) -> None:
+    profile = Profile.load(storage, store_profile(storage, Report()))
+    assert profile.tasks == 0
+    assert profile.statistics()["load"] == {}
+    check_chrome_trace(profile.trace_events())
+
+
+def test_trace_of_a_real_task(storage: NamedStorage) -> None:
+    found = TaskTrace()
+    for name in ("read", "op:Blur", "write"):
+        with found.span(name):
+            pass
+    report = Report(tasks=1, traces=[{"task": "0-0", **found.to_json()}])
+    profile = Profile.load(storage, store_profile(storage, report))
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    assert sorted(event["cat"] for event in bars(events)) == [
+        "eval",
+        "load",
+        "run",
+        "save",
+        "task",
+    ]
+
+
+def test_trace_has_tasks_decode_ops_and_writes_by_worker(
+    storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiler.time, "time", lambda: 1003.5)
+    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    processes = names(events, "process_name")
+    by_pid = {pid: name for (pid, _), name in processes.items()}
+    threads = names(events, "thread_name")
+    assert set(by_pid.values()) == {"Driver", "Worker host:1", "Worker host:2"}
+    found = {
+        (by_pid[e["pid"]], threads[e["pid"], e["tid"]], e["name"], e["ts"], e["dur"])
+        for e in bars(events)
+    }
+    assert found == {
+        ("Driver", "run", "run 1", 1_000_000, 2_500_000),
+        ("Worker host:1", "tasks", "task 0-0", 0, 1_500_000),
+        ("Worker host:1", "load: read", "read", 0, 500_000),
+        ("Worker host:1", "eval: MainThread", "op:Histogram", 250_000, 1_000_000),
+        ("Worker host:1", "save: MainThread", "write", 1_250_000, 250_000),
+        ("Worker host:2", "tasks", "task 0-1", 0, 250_000),
+        ("Worker host:2", "load: read", "read", 0, 250_000),
+        ("Worker host:1", "tasks", "task 0-2", 2_000_000, 1_000_000),
+        ("Worker host:1", "load: read", "read", 2_000_000, 1_000_000),
+    }
+
+
+_spans = st.lists(
+    st.tuples(
+        st.sampled_from(["read", "write", "op:A"]),
+        st.floats(1.7e9, 1.7e9 + 1),
+        st.floats(0, 1),
+        st.sampled_from(["read", "Thread-1"]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tasks=st.lists(st.tuples(st.sampled_from(["h:1", "h:2"]), _spans), max_size=5))
+def test_bars_of_one_row_never_overlap(
+    tasks: list[tuple[str, list[tuple[str, float, float, str]]]],
+) -> None:
+    traces = [
+        trace(f"0-{n}", worker, *[[name, b, b + d, t] for name, b, d, t in spans])
+        for n, (worker, spans) in enumerate(tasks)
+    ]
+    report = Report(tasks=len(traces), traces=traces)
+    events = Profile(1, profiler._record(report)).trace_events()
+    check_chrome_trace(events)
+    spans = sum(len(spans) for _, spans in tasks)
+    busy = sum(1 for _, spans in tasks if spans)
+    assert len(bars(events)) == 1 + busy + spans
+
+
+# Files.
+
+
+@pytest.mark.parametrize("name", ["run.trace", "run.json", "a.b/x.trace", "x.y.json"])
+def test_write_trace(storage: NamedStorage, tmp_path: Path, name: str) -> None:
+    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    assert profile.write_trace(str(path)) == str(path)
+    assert json.loads(path.read_text()) == profile.trace_events()
+    assert [p.name for p in path.parent.iterdir() if p.is_file()] == [path.name]
+
+
+def test_write_packed_trace(storage: NamedStorage, tmp_path: Path) -> None:
+    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    folder = tmp_path / "v1.2"
+    folder.mkdir()
+    assert profile.write_trace(folder / "run.3.tar.gz") == str(folder / "run.3.tar.gz")
+    assert [path.name for path in folder.iterdir()] == ["run.3.tar.gz"]
+    with tarfile.open(folder / "run.3.tar.gz") as packed:
+        assert packed.getnames() == ["run.3.trace"]
+        member = packed.extractfile("run.3.trace")
+        assert member is not None
+        assert json.load(member) == profile.trace_events()
+
+
+@pytest.mark.parametrize(
+    ("name", "extension"),
+    [("run.txt", "'.txt'"), ("run", "''"), ("a.trace/run.gz", "'.gz'")],
+)
+def test_other_extensions_are_refused(
+    storage: NamedStorage, name: str, extension: str
+) -> None:
+    profile = Profile.load(storage, store_profile(storage, Report()))
+    with pytest.raises(ArgumentError, match=f"Invalid trace extension {extension}"):
+        profile.write_trace(name)
+
+
+def test_a_folder_that_is_not_there_is_named(
+    storage: NamedStorage, tmp_path: Path
+) -> None:
+    profile = Profile.load(storage, store_profile(storage, Report()))
+    for name in ("none/run.trace", "none/run.tar.gz"):
+        with pytest.raises(StorageError, match=r"cannot write '.*/none/run"):
+            profile.write_trace(tmp_path / name)
+
+
+# Numbers.
+
+
+def test_numbers_follow_each_other(storage: NamedStorage) -> None:
+    assert [store_profile(storage, Report(tasks=n)) for n in range(3)] == [1, 2, 3]
+    assert profile_ids(storage) == [3, 2, 1]
+    assert [Profile.load(storage, n).tasks for n in (1, 2, 3)] == [0, 1, 2]
+    assert Profile.load(storage, "2").tasks == 1
+
+
+@pytest.mark.parametrize("wrong", [0, 4, -1, "x", "", "²", True, None, 1.0, 10**30])
+def test_unknown_runs(storage: NamedStorage, wrong: object) -> None:
+    store_profile(storage, Report())
+    with pytest.raises(ArgumentError, match=r"Job name .* does not exist"):
+        Profile.load(storage, wrong)
+
+
+def test_a_database_without_any_run(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="Job name 1 does not exist"):
+        Profile.load(NamedStorage(tmp_path / "none"), 1)
+    assert not (tmp_path / "none").exists()
+
+
+def test_only_the_latest_profiles_are_kept(
+    storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiler, "MOST_PROFILES", 3)
+    assert [store_profile(storage, Report()) for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert profile_ids(storage) == [5, 4, 3]
+
+
+class Contended(LocalStore):
+    """Another process takes the number that was free a moment ago."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if key.endswith("00000001"):
+            super().put_if_absent(key, gzip.compress(b"{}"))
+        return super().put_if_absent(key, data)
+
+
+def test_two_runs_never_share_a_number(tmp_path: Path) -> None:
+    storage = NamedStorage(Contended(tmp_path))
+    assert store_profile(storage, Report(tasks=9)) == 2
+    assert Profile.load(storage, 2).tasks == 9
+    with pytest.raises(StorageError, match=r"damaged profile .*00000001"):
+        Profile.load(storage, 1)
+
+
+class Full(LocalStore):
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if "profiles" in key:
+            raise StorageError("no space left on the device")
+        return super().put_if_absent(key, data)
+
+
+def test_a_full_disk_spoils_no_run(tmp_path: Path) -> None:
+    storage = NamedStorage(Full(tmp_path))
+    with pytest.warns(UserWarning, match="not kept: no space left"):
+        assert store_profile(storage, two_workers()) == 1
+
+
+def test_damaged_profiles_and_other_versions_are_named(storage: NamedStorage) -> None:
+    number = store_profile(storage, Report())
+    key = f".work/profiles/{number:08d}"
+    whole = storage.store().read(key)
+    for data in (whole[:-9], b"text", gzip.compress(b"[]"), gzip.compress(b"{")):
+        storage.store().put(key, data)
+        with pytest.raises(StorageError, match=r"damaged profile .*00000001"):
+            Profile.load(storage, number)
+    storage.store().put(key, gzip.compress(b'{"version": 9}'))
+    with pytest.raises(StorageError, match="run 1 has version 9, expected 1"):
+        Profile.load(storage, number)
+
+
+def test_too_many_spans_leave_the_longest_and_exact_sums(
+    storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiler, "MOST_SPANS", 20)
+    spans = [["op:A", 10.0 * n, 10.0 * n + n % 7 + 1, "Main"] for n in range(50)]
+    traces = [trace("0-0", "h:1", *spans), trace("0-1", "h:1", *spans[:5])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        number = store_profile(storage, Report(tasks=2, traces=traces))
+    profile = Profile.load(storage, number)
+    assert profile.statistics()["eval"]["op:A"] == sum(s[2] - s[1] for s in spans) + 15
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    of_first = [e for e in bars(events) if e["args"] == {"task": "0-0"}]
+    assert len(of_first) == 10
+    assert {event["dur"] for event in of_first} == {6_000_000, 7_000_000}
+    assert len([e for e in bars(events) if e["args"] == {"task": "0-1"}]) == 5
+    (whole,) = [event for event in bars(events) if event["name"] == "task 0-0"]
+    assert whole["dur"] == round((spans[-1][2] - spans[0][1]) * 1e6)
