@@ -88,12 +88,12 @@ class KernelInstance:
         keeps_state = op.stateful
         if group != self._group:
             self._reset(row, keeps_state)
-            self._begin_stream(row, stream_args(self.node, job, group))
+            self._begin_stream(row, stream_args(op.node, job, group))
             self._group = group
         elif keeps_state and row != self._last_row + 1:
             self._reset(row, keeps_state)
             if not self._overrides("reset"):
-                self._begin_stream(row, stream_args(self.node, job, group))
+                self._begin_stream(row, stream_args(op.node, job, group))
 
     def called(self, last_row: int) -> None:
         """Remembers where the last call ended."""
