@@ -1,0 +1,46 @@
+# make demo [VIDEO=film.mp4]   install, run the main job, leave its files in demo_output/
+# make test                    install, lint, types, all tests
+# make check                   lint and types alone
+# make clean                   remove what these made
+
+WORKS = -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
+# A name on the path is not enough: version managers put names there that fail.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" $(WORKS) >/dev/null 2>&1 && echo "$$p" && break; done)
+VENV ?= .venv
+BIN = $(VENV)/bin
+VIDEO ?=
+OUTPUT ?= demo_output
+JOBS ?= 2
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.installed-demo
+	@video="$(VIDEO)"; \
+	test -n "$$video" || video=$$($(BIN)/python examples/demo_video.py) && \
+	$(BIN)/python -m pipeline --runner=DirectRunner --graph shots \
+		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
+
+test: check
+	$(BIN)/python -m pytest -n $(JOBS) -q tests
+	$(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules beam_scanner
+
+check: $(VENV)/.installed-demo,test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# One stamp for each set of extras; an environment that broke is made anew.
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python" >&2; \
+		exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear "$(VENV)"
+	@echo "installing into $(VENV) (once; some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[$*]'
+	@touch "$@"
+
+clean:
+	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis

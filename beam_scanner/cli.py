@@ -1,0 +1,333 @@
+"""The command ``beam-scanner``, and ``python -m pipeline`` in a checkout."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from beam_scanner._cli_args import (
+    COMMANDS,
+    PROGRAM,
+    beam_flags,
+    database_parser,
+    run_parser,
+)
+from beam_scanner._cli_inputs import find_videos
+from beam_scanner.errors import (
+    ArgumentError,
+    Failure,
+    ScannerException,
+    StreamExistsError,
+    WorkerError,
+)
+
+if TYPE_CHECKING:
+    from beam_scanner._cli_graphs import GraphFunction, GraphRun
+    from beam_scanner.client import Client
+    from beam_scanner.launch import Report
+    from beam_scanner.perf import PerfParams
+    from beam_scanner.storage import NamedVideoStream
+
+DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+_SHOWN_STREAMS = 40
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: Its arguments; those of the process if None.
+
+    Returns:
+        The exit code: 0 done, 1 some streams failed, 2 an argument, an input, an op
+        or the output is wrong and nothing was run, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(given)
+    except WorkerError as error:
+        _complain(error)
+        return SOME_FAILED
+    except ScannerException as error:
+        _complain(error)
+        return WRONG
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on where this one stopped")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output, as in ``ls | head``, has seen enough. What is
+        # buffered must not be written when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _complain(error: object) -> None:
+    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def _dispatch(given: list[str]) -> int:
+    command, rest = "run", given
+    if given and given[0] in COMMANDS:
+        command, rest = given[0], given[1:]
+    if given and given[0] == "--version":
+        print(f"{PROGRAM} {_version()}")
+        return DONE
+    if command in ("run", "explain"):
+        whole = not given or given[0] in ("-h", "--help")
+        parser = run_parser(command, every_command=whole)
+        if not rest:
+            parser.print_usage(sys.stderr)
+        if _wants_help(rest):
+            parser.print_help()
+            return DONE
+        args, flags = parser.parse_known_args(rest)
+        return _run(args, beam_flags(parser, flags), command == "explain")
+    parser = database_parser(command)
+    if _wants_help(rest):
+        parser.print_help()
+        return DONE
+    _database_command(command)(parser.parse_args(rest))
+    return DONE
+
+
+def _wants_help(rest: Sequence[str]) -> bool:
+    return "-h" in rest or "--help" in rest
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("beam-scanner")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
+    from beam_scanner import _cli_database
+
+    return {
+        "ls": _cli_database.list_command,
+        "show": _cli_database.show_command,
+        "rm": _cli_database.remove_command,
+        "gc": _cli_database.gc_command,
+    }[command]
+
+
+def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
+    """``run`` and ``explain``."""
+    began = time.monotonic()
+    say = _quiet if args.quiet else _say
+    found = find_videos(args.input)
+    function = _graph(args)
+    perf = _perf(args)
+
+    from beam_scanner.client import Client
+
+    sc = Client(db_path=args.output, options=flags)
+    videos, failures = _ingest(sc, found, args.reindex, say)
+
+    from beam_scanner._cli_graphs import GraphRun
+
+    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say))
+    run.failures += failures
+    if only_explain:
+        print(sc.explain(run.first_outputs(), perf))
+        _list_failures(failures)
+        return SOME_FAILED if failures else DONE
+    with _hint_about_cache_mode():
+        run.execute()
+    if not args.quiet:
+        _summarize(run, time.monotonic() - began)
+    _list_failures(run.failures)
+    return SOME_FAILED if run.failures else DONE
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _quiet(text: str) -> None:
+    pass
+
+
+def _graph(args: argparse.Namespace) -> GraphFunction:
+    from beam_scanner import ops
+    from beam_scanner._cli_graphs import find_graph, load_module, ops_graph
+
+    ops.register_ops()
+    for module in args.load:
+        try:
+            load_module(module)
+        except ArgumentError as error:
+            raise ArgumentError(f"--load: {error}") from error
+    return (
+        ops_graph(args.ops)
+        if args.ops is not None
+        else find_graph(args.graph or "shots")
+    )
+
+
+def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
+    import math
+
+    from beam_scanner.perf import PerfParams
+
+    work, io = args.work_packet_size, args.io_packet_size
+
+    def make(inputs: Any, ops: Any) -> PerfParams:
+        chosen = PerfParams.estimate()(inputs, ops)
+        if io is None:
+            return PerfParams(work or chosen.work_packet_size, 0)
+        return PerfParams(work or math.gcd(io, chosen.work_packet_size), io)
+
+    if work and io:
+        PerfParams(work, io)
+    return make
+
+
+def _ingest(
+    sc: Client, found: list[tuple[str, str]], reindex: bool, say: Callable[[str], None]
+) -> tuple[list[NamedVideoStream], list[Failure]]:
+    """Indexes the videos; those that cannot be read are failures of a run."""
+    from beam_scanner.ingest import ingest_streams
+    from beam_scanner.storage import NamedStream, NamedVideoStream
+
+    videos = [NamedVideoStream(sc, name, path=path) for name, path in found]
+    if reindex:
+        for video in videos:
+            _forget(NamedStream(sc, video.name()), video)
+    say(f"indexing {_count(len(videos), 'video')}")
+    reasons = ingest_streams(videos, sc.named_storage, sc.options)
+    failures = [Failure(name, reason) for name, reason in reasons.items()]
+    good = [video for video in videos if video.name() not in reasons]
+    if not good:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise ArgumentError(f"--input: {failures[0].reason}{more}")
+    return good, failures
+
+
+def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
+    """Lets a video whose file has changed be indexed anew."""
+    from beam_scanner.errors import VideoError
+
+    known = indexed.try_descriptor()
+    if known is not None and known.inplace:
+        try:
+            video.ingest()
+        except VideoError:
+            indexed.delete()
+
+
+def _runner(
+    sc: Client,
+    args: argparse.Namespace,
+    perf: Callable[[Any, Any], PerfParams],
+    say: Callable[[str], None],
+) -> Callable[[Any], Report | None]:
+    from beam_scanner.prepare import CacheMode
+
+    mode = CacheMode[args.cache_mode.capitalize()]
+
+    def run(outputs: Any) -> Report | None:
+        names = ", ".join(output.streams[0].name() for output in outputs)
+        more = len(outputs[0].streams) - 1
+        say(f"making {names}" + (f" and those of {more} more videos" if more else ""))
+        number = sc.run(
+            outputs,
+            perf,
+            cache_mode=mode,
+            show_progress=not args.quiet,
+            on_failure="return",
+        )
+        return None if number is None else sc.report(number)
+
+    return run
+
+
+@contextlib.contextmanager
+def _hint_about_cache_mode() -> Iterator[None]:
+    try:
+        yield
+    except StreamExistsError as error:
+        what = str(error).partition(". You can change")[0]
+        raise StreamExistsError(
+            f"{what}; --cache-mode ignore leaves out what holds just this result, "
+            "--cache-mode overwrite replaces it"
+        ) from error
+
+
+def _summarize(run: GraphRun, seconds: float) -> None:
+    from beam_scanner._cli_database import byte_text
+
+    streams = [stream for stream in run.written if stream.committed()]
+    print(f"\n{_count(len(streams), 'stream')} in {run.sc.db_path}:")
+    width = max((len(s.name()) for s in streams[:_SHOWN_STREAMS]), default=0)
+    for stream in streams[:_SHOWN_STREAMS]:
+        files = stream.files()
+        size = byte_text(sum(os.path.getsize(f) for f in files if os.path.exists(f)))
+        rows = _count(stream.len(), "row")
+        print(f"  {stream.name():{width}}  {rows:>12}  {size:>9}  {_place(files)}")
+    if len(streams) > _SHOWN_STREAMS:
+        print(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
+    if run.files:
+        print("files beside them:")
+        for file in run.files[:_SHOWN_STREAMS]:
+            print(f"  {file}")
+        if len(run.files) > _SHOWN_STREAMS:
+            print(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
+    print(_counts(run.reports))
+    print(f"{seconds:.1f} s")
+
+
+def _place(files: Sequence[str]) -> str:
+    """A pattern for the files of a stream, as DuckDB and shells take it."""
+    if not files:
+        return ""
+    folder, name = os.path.split(files[0])
+    stream = os.path.dirname(folder)
+    return os.path.join(os.path.relpath(stream), "*", f"*{os.path.splitext(name)[1]}")
+
+
+def _counts(reports: Sequence[Report]) -> str:
+    if not reports:
+        return "nothing to do: all of it was there"
+    total = {
+        name: sum(report.counters.get(name, 0) for report in reports)
+        for name in ("frames_needed", "frames_decoded", "frames_again")
+    }
+    again = total["frames_again"]
+    text = (
+        f"{_count(total['frames_needed'], 'frame')} needed, "
+        f"{total['frames_decoded']} decoded"
+        + (f" ({again} of them again)" if again else "")
+        + f"; {_count(sum(report.tasks for report in reports), 'task')} run"
+    )
+    reused = sum(report.reused for report in reports)
+    cached = sum(len(report.cached) for report in reports)
+    if reused:
+        text += f", {reused} taken over from a run that was stopped"
+    if cached:
+        text += f"; results of {_count(cached, 'video')} were there"
+    return text
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _list_failures(failures: Sequence[Failure]) -> None:
+    if not failures:
+        return
+    print(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", file=sys.stderr)
+    for failure in failures:
+        print(f"  {' '.join(str(failure).split())}", file=sys.stderr)
+    details = next((f.traceback for f in failures if f.traceback), "")
+    if details:
+        print(f"the first one's traceback:\n{details}", file=sys.stderr)

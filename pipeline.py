@@ -1,0 +1,8 @@
+"""``python -m pipeline``: the command ``beam-scanner``, in a checkout."""
+
+import sys
+
+from beam_scanner.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
