@@ -1,0 +1,82 @@
+"""Keyframe arithmetic against a decoder that is stepped frame by frame."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beam_scanner.gops import DecodePosition, entry_of
+
+ROWS = 9
+
+
+class Stepped:
+    """A decoder as slow as can be: a place, and one frame at a time."""
+
+    def __init__(self, entries: list[int]) -> None:
+        self.entries = entries
+        self.place: int | None = None
+        self.seeks = 0
+
+    def go(self, row: int) -> int:
+        entry = max(e for e in self.entries if e <= row)
+        if self.place is None or self.place > row or self.place < entry:
+            self.place = entry
+            self.seeks += 1
+        decoded = 0
+        while self.place <= row:
+            self.place += 1
+            decoded += 1
+        return decoded
+
+
+def all_entries() -> list[list[int]]:
+    return [
+        [0, *chosen]
+        for count in range(ROWS)
+        for chosen in itertools.combinations(range(1, ROWS), count)
+    ]
+
+
+def test_every_pair_of_rows_over_every_set_of_entries() -> None:
+    for entries in all_entries():
+        for first, second in itertools.product(range(ROWS), repeat=2):
+            position = DecodePosition(np.array(entries))
+            stepped = Stepped(entries)
+            for row in (first, second):
+                seeks = position.seeks(row)
+                before = stepped.seeks
+                assert position.advance(row) == stepped.go(row)
+                assert seeks == (stepped.seeks > before)
+                assert position.next_row == stepped.place
+
+
+@given(
+    st.sets(st.integers(1, 60), max_size=10),
+    st.lists(st.integers(0, 70), max_size=30),
+)
+def test_any_walk(later: set[int], rows: list[int]) -> None:
+    entries = [0, *sorted(later)]
+    position, stepped = DecodePosition(np.array(entries)), Stepped(entries)
+    for row in rows:
+        assert position.advance(row) == stepped.go(row)
+
+
+@given(st.sets(st.integers(1, 60), max_size=10), st.sets(st.integers(0, 70)))
+def test_ascending_rows_decode_no_frame_twice(later: set[int], rows: set[int]) -> None:
+    position = DecodePosition(np.array([0, *sorted(later)]))
+    reached = 0
+    for row in sorted(rows):
+        decoded = position.advance(row)
+        assert row + 1 - decoded >= reached
+        reached = row + 1
+
+
+def test_entry_of() -> None:
+    entries = np.array([0, 12, 24])
+    for row in range(40):
+        assert entry_of(entries, row) == max(e for e in (0, 12, 24) if e <= row)
+    assert entry_of(entries, np.arange(40)).shape == (40,)
