@@ -468,5 +468,5 @@ class Layout:
         if self.rows != other.rows or len(self) != len(other):
             return False
         if self.offsets is None and other.offsets is None:
-            return self.size == other.size or len(self) == 1
+            return self.size == other.size or len(self) <= 1
         return self.lengths() == other.lengths()
