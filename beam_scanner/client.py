@@ -319,6 +319,7 @@ class Client:
         names, failures = ingest_videos(
             videos, self.named_storage, self.options, force=force
         )
+        self._tables.assign_ids(names)
         return [self.table(name) for name in names], failures
 
     def table(self, name: str | int) -> Table:

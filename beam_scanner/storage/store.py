@@ -115,6 +115,10 @@ class ObjectStore(ABC):
         """Removes what crashed writers left in scratch space; returns how many."""
         return 0
 
+    def relaxed(self) -> ObjectStore:
+        """The same store for objects that need not survive a power failure."""
+        return self
+
     def try_read(self, key: str) -> bytes | None:
         """The bytes of an object, or None if there is none."""
         try:
@@ -181,6 +185,10 @@ class LocalStore(ObjectStore):
         self.root = os.path.abspath(os.fspath(root))
         self.url = self.root
         self.durable = durable
+
+    def relaxed(self) -> LocalStore:
+        """See :meth:`ObjectStore.relaxed`: without flushing to the disk."""
+        return LocalStore(self.root, durable=False)
 
     def __repr__(self) -> str:
         return f"LocalStore({self.root!r})"

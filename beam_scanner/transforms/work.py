@@ -79,7 +79,8 @@ class RunFiles:
     """
 
     def __init__(self, store: ObjectStore, run: str) -> None:
-        self._store = store
+        # They end with the run: no power failure can make them matter.
+        self._store = store.relaxed()
         self.run = run
         self._root = f"{WORK}/runs/{run}"
 
