@@ -230,6 +230,12 @@ def test_same_groups(both: tuple[Layout, Layout]) -> None:
     assert one.same_groups(other) == (one.lengths() == other.lengths())
 
 
+def test_two_partitions_of_nothing_have_the_same_groups() -> None:
+    assert Layout.uniform(0, 1).same_groups(Layout.uniform(0, 2))
+    assert Layout.uniform(0, 1).same_groups(Layout.of_lengths([]))
+    assert not Layout.uniform(0, 1).same_groups(Layout.single(0))
+
+
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9])
 def test_uniform_groups(rows: int) -> None:
     wanted = [min(4, rows - at) for at in range(0, rows, 4)]

@@ -1,173 +1,185 @@
-"""Where graphs are cut so that an op in order does not hold up the others."""
+"""A graph that is cut into phases gives what the uncut graph gives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import random
 from typing import Any
 
 import pytest
+from graphs import TYPES, FakeReader, RandomGraph, random_graph
+from harness import Runner, call, outputs_of, sampled, sliced, source, unsliced
+from oracle import evaluate, same
 
-from beam_scanner.graph import (
-    InputNode,
-    OpColumn,
-    OpNode,
-    OutputNode,
-    SampleNode,
-    SliceNode,
-    UnsliceNode,
-    topological,
-)
-from beam_scanner.kernels import read_spec
+from beam_scanner.graph import InputNode, OpColumn, OutputNode, topological
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
 from beam_scanner.sampling import Stride, StridedPartition
-from beam_scanner.storage.backend import StoredStream
-from beam_scanner.types import FrameType, get_type_info
+from beam_scanner.types import FrameType
+
+GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600")) // 2
+FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))
 
 
-class Fake(StoredStream):
-    def __init__(self, name: str) -> None:
-        self._name = name
+class _Kept(tuple):  # type: ignore[type-arg]
+    """The internal streams of a column; each job's rows are put into ``rows``."""
 
-    def name(self) -> str:
-        return self._name
+    rows: dict[int, list[Any]]
 
 
-def one(config: Any, x: Any) -> Any:
+def split(outputs: list[OutputNode], jobs: int) -> list[Family]:
+    def internal(column: OpColumn, number: int) -> Any:
+        kept = _Kept([None] * jobs)
+        kept.rows = {}
+        return kept
+
+    return split_phases(outputs, internal)
+
+
+def run_phases(
+    families: list[Family], job: int, streams: dict[int, list[Any]], draw: random.Random
+) -> dict[int, list[Any]]:
+    """The rows of each output of the run."""
+    found = {}
+    reached = 0
+    for family in families:
+        assert family.phase >= reached
+        reached = family.phase
+        readers = {}
+        for node in topological(family.outputs):
+            if isinstance(node, InputNode):
+                readers[id(node)] = _maker(node, job, streams, family)
+        it = Runner(family.outputs, job, readers)
+        values, _ = it.run_all(draw.choice([5, 1000]), draw.choice([1, 4, 50]))
+        for output, number, rows in zip(
+            family.outputs, family.numbers, values, strict=True
+        ):
+            if number == INTERNAL:
+                assert isinstance(output.streams, _Kept)
+                output.streams.rows[job] = rows
+            else:
+                found[number] = rows
+    return found
+
+
+def _maker(
+    node: InputNode, job: int, streams: dict[int, list[Any]], family: Family
+) -> Any:
+    column = next(
+        column
+        for consumer in topological(family.outputs)
+        for column in consumer.inputs
+        if column.node is node
+    )
+    rows = node.streams.rows[job] if isinstance(node.streams, _Kept) else None
+    values = streams[id(node)] if rows is None else rows
+    name = column.type and column.type.name
+    kind = next(kind for kind, info in TYPES.items() if (info and info.name) == name)
+    return lambda: FakeReader(values, kind)
+
+
+@pytest.mark.parametrize("chunk", range(8))
+def test_phases_give_what_the_oracle_says(chunk: int) -> None:
+    cut = 0
+    for seed in range(FIRST_SEED + chunk, FIRST_SEED + GRAPHS, 8):
+        graph = random_graph(seed)
+        draw = random.Random(seed)
+        job = draw.randrange(graph.jobs)
+        try:
+            cut += _check(graph, job, draw)
+        except BaseException as error:
+            error.add_note(f"job {job}\n{graph.describe()}")
+            raise
+    assert cut > 0 or GRAPHS < 500
+
+
+def _check(graph: RandomGraph, job: int, draw: random.Random) -> bool:
+    families = split(graph.outputs, graph.jobs)
+    found = run_phases(families, job, graph.streams[job], draw)
+    wanted = evaluate(graph.outputs, job, graph.streams[job])
+    assert sorted(found) == list(range(len(wanted)))
+    for number, want in enumerate(wanted):
+        assert len(found[number]) == len(want), f"output {number}"
+        for row, (left, right) in enumerate(zip(found[number], want, strict=True)):
+            assert same(left, right), f"output {number}, row {row}"
+    return families[-1].phase > 0
+
+
+# -- where cuts are ------------------------------------------------------------------
+
+
+def work(config: Any, x: Any) -> Any:
     return x
 
 
-def see(config: Any, frame: FrameType) -> Any:
-    return frame.sum()
+def shape(config: Any, frame: FrameType) -> Any:
+    return frame.shape
 
 
-def draw(config: Any, frame: FrameType, x: Any) -> FrameType:
+def draw_frame(config: Any, frame: FrameType) -> FrameType:
     return frame
 
 
-def paint(config: Any, frame: FrameType) -> FrameType:
-    return frame
-
-
-def whole(config: Any, x: Sequence[Any]) -> Sequence[Any]:
-    return x
-
-
-ONE = read_spec(one, "One")
-SEE = read_spec(see, "See")
-DRAW = read_spec(draw, "Draw")
-TRACK = read_spec(one, "Track", unbounded_state=True)
-PAINT = read_spec(paint, "Paint", unbounded_state=True)
-WHOLE = read_spec(whole, "Whole", whole_stream=True)
-
-
-def frames() -> OpColumn:
-    return OpColumn(InputNode((Fake("in"),)))
-
-
-def blobs() -> OpColumn:
-    return OpColumn(InputNode((Fake("in"),)), 0, get_type_info(Any))
-
-
-def call(spec: Any, *columns: OpColumn) -> OpColumn:
-    return OpNode(spec, columns).outputs()[0]
-
-
-def split(*columns: OpColumn) -> list[Family]:
-    outputs = [OutputNode(c, (Fake(f"out{i}"),)) for i, c in enumerate(columns)]
-    return split_phases(outputs, lambda column, k: (Fake(f"kept{k}"),))
-
-
-def shape(families: list[Family]) -> list[tuple[int, list[str], list[list[str]]]]:
-    """Phase, written streams and ops of each family."""
-    return [
-        (
-            family.phase,
-            [output.streams[0].name() for output in family.outputs],
-            [
-                [node.label for node in topological([output])]
-                for output in family.outputs
-            ],
-        )
-        for family in families
-    ]
+def phases(*columns: OpColumn) -> list[tuple[int, list[int]]]:
+    families = split(outputs_of(*columns), 1)
+    return [(family.phase, list(family.numbers)) for family in families]
 
 
 def test_a_graph_without_ops_in_order_is_one_family() -> None:
-    column = frames()
-    found = split(call(SEE, column), call(ONE, call(SEE, column)))
-    assert [(family.phase, family.numbers) for family in found] == [(0, (0, 1))]
+    frames = source("frame")
+    node = call(shape, frames)
+    after = call(work, node.outputs()[0])
+    assert phases(after.outputs()[0], node.outputs()[0]) == [(0, [0, 1])]
 
 
-def test_what_an_op_in_order_takes_is_made_before_in_parallel() -> None:
-    found = split(call(WHOLE, call(SEE, frames())))
-    assert shape(found) == [
-        (0, ["kept0"], [["Input", "See", "Output"]]),
-        (1, ["out0"], [["Input", "Whole", "Output"]]),
+def test_what_an_op_in_order_takes_is_made_before() -> None:
+    node = call(shape, source("frame"))
+    in_order = call(work, node.outputs()[0], unbounded_state=True)
+    assert phases(in_order.outputs()[0]) == [(0, [INTERNAL]), (1, [0])]
+    after = call(work, in_order.outputs()[0])
+    kept = [(0, [INTERNAL]), (1, [INTERNAL]), (2, [0])]
+    assert phases(after.outputs()[0]) == kept
+
+
+def test_an_input_is_not_kept_once_more() -> None:
+    in_order = call(work, sampled(source(), Stride(2)), unbounded_state=True)
+    assert phases(in_order.outputs()[0]) == [(0, [0])]
+
+
+def test_frames_are_never_kept() -> None:
+    drawn = call(draw_frame, source("frame"))
+    in_order = call(draw_frame, drawn.outputs()[0], unbounded_state=True)
+    after = call(shape, in_order.outputs()[0])
+    assert phases(after.outputs()[0]) == [(0, [0])]
+
+
+def test_a_column_is_kept_once() -> None:
+    node = call(shape, source("frame"))
+    ordered = [
+        call(work, node.outputs()[0], unbounded_state=True).outputs()[0]
+        for _ in range(2)
     ]
-    assert [family.numbers for family in found] == [(INTERNAL,), (0,)]
+    found = phases(*ordered)
+    assert [n for _, numbers in found for n in numbers].count(INTERNAL) == 1
+    assert found[0] == (0, [INTERNAL])
 
 
-def test_what_others_make_of_its_results_is_done_after_in_parallel() -> None:
-    column = frames()
-    tracks = call(TRACK, call(SEE, column))
-    found = split(call(DRAW, column, tracks), tracks)
-    assert shape(found) == [
-        (0, ["kept0"], [["Input", "See", "Output"]]),
-        (1, ["kept1", "out1"], [["Input", "Track", "Output"]] * 2),
-        (2, ["out0"], [["Input", "Input", "Draw", "Output"]]),
-    ]
+def test_ops_in_order_inside_a_slice_are_not_cut() -> None:
+    cut = sliced(source(), StridedPartition(1, 4))
+    node = call(work, call(work, cut).outputs()[0], unbounded_state=True)
+    assert phases(unsliced(node.outputs()[0])) == [(0, [0])]
 
 
-def test_stored_blobs_need_no_cut() -> None:
-    found = split(call(TRACK, blobs()))
-    assert [(family.phase, family.numbers) for family in found] == [(0, (0,))]
+def test_other_outputs_do_not_wait_for_an_op_in_order() -> None:
+    node = call(shape, source("frame"))
+    in_order = call(work, node.outputs()[0], unbounded_state=True)
+    other = call(draw_frame, source("frame"))
+    found = phases(in_order.outputs()[0], other.outputs()[0])
+    assert found == [(0, [INTERNAL, 1]), (1, [0])] or (0, [1]) in found
 
 
-def test_frames_of_an_op_in_order_are_never_kept() -> None:
-    found = split(call(SEE, call(PAINT, frames())))
-    assert shape(found) == [(0, ["out0"], [["Input", "Paint", "See", "Output"]])]
-
-
-def test_frames_and_blobs_of_an_op_in_order_are_used_in_its_own_task() -> None:
-    painted = call(PAINT, frames())
-    found = split(call(DRAW, painted, call(SEE, painted)))
-    assert [family.phase for family in found] == [0]
-
-
-def test_nothing_is_cut_inside_a_slice() -> None:
-    sliced = OpColumn(SliceNode(blobs(), (StridedPartition(1, 5),)), 0, blobs().type)
-    column = OpColumn(UnsliceNode(call(TRACK, call(ONE, sliced))), 0, blobs().type)
-    assert [family.phase for family in split(column)] == [0]
-    after = split(call(ONE, column))
-    assert [(family.phase, family.numbers) for family in after] == [
-        (0, (INTERNAL,)),
-        (1, (0,)),
-    ]
-
-
-def test_a_column_that_two_ops_need_is_kept_once() -> None:
-    seen = call(SEE, frames())
-    found = split(call(TRACK, seen), call(WHOLE, seen))
-    assert [(f.phase, f.numbers) for f in found] == [
-        (0, (INTERNAL,)),
-        (1, (0,)),
-        (1, (1,)),
-    ]
-
-
-def test_ops_in_order_with_tasks_of_their_own_do_not_share_a_family() -> None:
-    column = blobs()
-    found = split(call(TRACK, column), call(ONE, column))
-    assert [(f.phase, f.numbers) for f in found] == [(0, (0,)), (0, (1,))]
-
-
-@pytest.mark.parametrize("spec", [TRACK, WHOLE])
-def test_a_sampler_before_an_op_in_order_is_applied_before_the_cut(spec: Any) -> None:
-    seen = call(SEE, frames())
-    few = OpColumn(SampleNode(seen, "Stride", (Stride(3),)), 0, seen.type)
-    found = split(call(spec, few))
-    assert shape(found)[0] == (
-        0,
-        ["kept0"],
-        [["Input", "See", "Stride", "Output"]],
-    )
+def test_sources_of_a_family_are_its_own() -> None:
+    node = call(shape, source("frame"))
+    in_order = call(work, node.outputs()[0], unbounded_state=True)
+    last = split(outputs_of(in_order.outputs()[0]), 1)[-1]
+    kinds = [type(node).__name__ for node in topological(last.outputs)]
+    assert kinds == ["InputNode", "OpNode", "OutputNode"]
