@@ -12,9 +12,10 @@ import os
 import tempfile
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,8 @@ class VideoEncoder:
         self._path = os.fspath(path)
         self._encoding = encoding or Encoding()
         self._shape: tuple[int, ...] | None = None
+        # A file that FFmpeg opened itself would stay open after a failed write.
+        self._file: BinaryIO | None = None
         self._container: Any = None
         self._stream: Any = None
         # The first frame waits for the second, whose time tells the frame rate.
@@ -146,8 +149,9 @@ class VideoEncoder:
             step = min(max(step, 1e-3), 1.0)
             rate = Fraction(1 / step).limit_denominator(1001)
         height, width = first.shape[:2]
+        self._file = open(self._path, "wb")  # noqa: SIM115 - closed by close
         self._container, self._stream = open_output(
-            self._path, self._encoding, width, height, rate
+            self._file, self._encoding, width, height, rate
         )
         self._encode(first, 0)
 
@@ -206,13 +210,18 @@ class VideoEncoder:
             for size, key in zip(self._sizes, self._keys, strict=True)
         )
         mux(self._container, self._stream, packets, ticks, ranks)
+        assert self._file is not None
+        self._file.close()
 
     def abort(self) -> None:
         """Drops everything; no file is left."""
         self._spool.close()
-        if self._container is not None:
-            self._container = self._stream = None
-            if os.path.exists(self._path):
+        self._container = self._stream = None
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+            with suppress(FileNotFoundError):
                 os.remove(self._path)
 
 
@@ -231,12 +240,12 @@ def _check_frame(frame: Any, row: int) -> None:
 
 
 def open_output(
-    path: str, encoding: Encoding, width: int, height: int, rate: Fraction
+    file: BinaryIO, encoding: Encoding, width: int, height: int, rate: Fraction
 ) -> tuple[Any, Any]:
     """An MP4 to be written and its video stream, whose encoder is set up.
 
     Args:
-        path: The file; it is created when the first packet is written.
+        file: Where to write; stays open.
         encoding: How.
         width: Of the frames that will come; lossy codecs store it padded to even.
         height: As ``width``.
@@ -264,9 +273,7 @@ def open_output(
     container_options = {"fflags": "+bitexact", "movie_timescale": str(TICKS)}
     if padded:
         container_options["movflags"] = "use_metadata_tags"
-    container = av.open(
-        f"file:{path}", "w", format="mp4", container_options=container_options
-    )
+    container = av.open(file, "w", format="mp4", container_options=container_options)
     if padded:
         container.metadata[SIZE_TAG] = f"{width}x{height}"
     name = _ENCODERS[encoding.codec]
