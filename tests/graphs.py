@@ -175,6 +175,16 @@ def _elements(plan: Plan, mark: Any) -> tuple[Any, ...]:
     return tuple(elements)
 
 
+@dataclass(frozen=True)
+class FakeStream:
+    """Stands where a graph has a stored stream."""
+
+    label: str
+
+    def name(self) -> str:
+        return self.label
+
+
 @dataclass
 class Column:
     """A column of a random graph and what is known of it.
@@ -636,7 +646,7 @@ class _Builder:
             source = self.columns[-1]
         if source.sliced:
             source = self.unslice(source)
-        streams: Any = (None,) * self.jobs
+        streams: Any = (FakeStream(f"output{number}"),) * self.jobs
         self.graph.outputs.append(OutputNode(source.column, streams))
 
 
