@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from beam_scanner.errors import Failure
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
-from beam_scanner.runners.local import run_pipeline
+from beam_scanner.runners.local import is_local, run_pipeline
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms.context import close_contexts
 from beam_scanner.transforms.run_graph import RunGraph
@@ -26,6 +27,7 @@ from beam_scanner.transforms.work import (
     Manifest,
     RunFiles,
     RunSettings,
+    remove_abandoned,
 )
 
 SMALL_ROWS = 300
@@ -84,21 +86,24 @@ def execute(
     report.failures = list(prepared.failures.values())
     for job in prepared.finished:
         _finish(prepared, job, JobFiles(store, job.fingerprint))
+    remove_abandoned(store)
     if prepared.jobs:
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
-        try:
-            phases = _write_run(prepared, run, files)
-            with Watcher(prepared, files, show_progress):
-                run_pipeline(
-                    options,
-                    _pipeline(store.url, run.run, phases, len(prepared.jobs)),
-                    small=_is_small(prepared),
-                )
-            _conclude(prepared, run, files, report)
-        finally:
-            close_contexts(run.run)
-            run.remove()
+        # A runner elsewhere goes on when this process has died.
+        with run.held() if is_local(options) else nullcontext():
+            try:
+                phases = _write_run(prepared, run, files)
+                with Watcher(prepared, files, show_progress):
+                    run_pipeline(
+                        options,
+                        _pipeline(store.url, run.run, phases, len(prepared.jobs)),
+                        small=_is_small(prepared),
+                    )
+                _conclude(prepared, run, files, report)
+            finally:
+                close_contexts(run.run)
+                run.remove()
     report.seconds = time.monotonic() - began
     return report
 

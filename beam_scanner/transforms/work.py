@@ -2,7 +2,8 @@
 
 ::
 
-    .work/runs/<run>/graph            the shared graph and how to run it
+    .work/runs/<run>/driver           locked while the driver of a local run lives
+                     graph            the shared graph and how to run it
                      jobs-000000      what jobs 0 to 999 have of their own
                      failed/<job>     set when a job failed: its other tasks stop
                      results/<job>-<phase>
@@ -17,19 +18,23 @@ the same time. Whoever ends the job first removes them, the token before the res
 
 from __future__ import annotations
 
+import fcntl
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.jobs import SharedGraph
-from beam_scanner.storage.store import SCRATCH, ObjectStore
+from beam_scanner.storage.store import SCRATCH, ObjectStore, storage_errors
 
 WORK = ".work"
 JOBS_A_FILE = 1000
+_DRIVER = "driver"
 
 Manifest = dict[str, Any]
 
@@ -90,6 +95,34 @@ class RunFiles:
             data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
             self._store.put(f"{self._root}/jobs-{start // JOBS_A_FILE:06d}", data)
         self._store.put(f"{self._root}/graph", dumps_graph(settings))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Shows others that this process runs the run, until it ends or dies.
+
+        The lock is the operating system's, so that it goes with the process.
+        """
+        key = f"{self._root}/{_DRIVER}"
+        if self._store.local_path(key) is None:
+            yield
+            return
+        scratch = self._store.scratch()
+        with storage_errors("write", scratch):
+            file = open(scratch, "w")  # noqa: SIM115
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._store.put(key, Path(scratch))
+            yield
+
+    def is_abandoned(self) -> bool:
+        """Whether the process that held the run has died."""
+        path = self._store.local_path(f"{self._root}/{_DRIVER}")
+        try:
+            with open(path or "") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     def settings(self) -> RunSettings:
         """The shared part."""
@@ -230,10 +263,38 @@ def _remove(store: ObjectStore, prefix: str) -> None:
         store.delete(key)
 
 
+def remove_abandoned(store: ObjectStore) -> None:
+    """Removes the files of local runs whose drivers have died; their jobs' stay."""
+    ending = f"/{_DRIVER}"
+    for key in list(store.list(f"{WORK}/runs/")):
+        if key.endswith(ending):
+            run = RunFiles(store, key.split("/")[-2])
+            if run.is_abandoned():
+                run.remove()
+
+
+def remove_garbage(store: ObjectStore) -> None:
+    """Removes what is of no use to any run; none may be about to begin or end.
+
+    That is the files of runs whose drivers have died, and of jobs whose removal was
+    cut short.
+    """
+    remove_abandoned(store)
+    begun = {token_key.split("/")[-2] for token_key in _begun(store)}
+    for key in list(store.list(f"{WORK}/jobs/")):
+        if key.split("/")[2] not in begun:
+            store.delete(key)
+
+
 def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
     """Tokens of jobs that were begun and not finished: their segments are needed."""
+    for key in _begun(store):
+        data = store.try_read(key)
+        if data is not None:
+            yield data.decode()
+
+
+def _begun(store: ObjectStore) -> Iterator[str]:
     for key in store.list(f"{WORK}/jobs/"):
-        if key.endswith("/begun"):
-            data = store.try_read(key)
-            if data is not None:
-                yield data.decode()
+        if key.count("/") == 3 and key.endswith("/begun"):
+            yield key
