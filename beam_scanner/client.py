@@ -405,7 +405,9 @@ def _config(config: Config | None, path: str | None, db_path: str | None) -> Con
 
 
 def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
-    listed = [outputs] if isinstance(outputs, OutputNode) else list(outputs)
+    listed: list[Any] = [outputs]
+    if isinstance(outputs, (list, tuple)):
+        listed = list(outputs)
     wrong = next((o for o in listed if not isinstance(o, OutputNode)), None)
     if wrong is not None or not listed:
         raise ArgumentError(
