@@ -17,6 +17,7 @@ from beam_scanner.storage import commit
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import INDEX, generation_key
+from beam_scanner.types import ColumnType
 from beam_scanner.video.index import index_video
 from beam_scanner.video.source import fingerprint
 
@@ -166,6 +167,10 @@ class NamedVideoStream(NamedStream):
         if self._path is not None and not self._ingested:
             return self.ingest()
         return super().try_descriptor()
+
+    def column_type(self) -> ColumnType:
+        """See :meth:`StoredStream.column_type`; known without looking at a file."""
+        return ColumnType.Video if self._path is not None else super().column_type()
 
     def fingerprint(self) -> str:
         """What identifies the stored rows; that of the file, if in place."""
