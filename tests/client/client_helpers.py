@@ -29,7 +29,7 @@ def files_of(db: Any) -> set[str]:
     """All files of a database, relative to it; profiles of runs left out."""
     root = Path(db)
     found = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
-    return {name for name in found if not name.startswith(".profiles/")}
+    return {name for name in found if not name.startswith(".work/profiles/")}
 
 
 def work_left(db: Any) -> set[str]:
