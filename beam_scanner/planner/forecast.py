@@ -10,7 +10,7 @@ import numpy as np
 from beam_scanner.gops import entry_of
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.planner.schedule import DecodeCount, Schedule
+from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
 from beam_scanner.planner.tasks import TaskCuts
 from beam_scanner.rows import RowSet
 
@@ -49,7 +49,7 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
         One forecast for each node. Frames are those that a run then counts.
     """
     found = [_empty(node) for node in graph.nodes]
-    simple = _decodes_in_order(graph)
+    simple = _decodes_in_order(graph, work_packet)
     for task in range(len(cuts)):
         intervals = cuts.intervals(task)
         needs = task_needs(graph, intervals)
@@ -72,13 +72,33 @@ def _empty(node: object) -> NodeForecast:
     return NodeForecast(name, "output", node.rows)  # type: ignore[attr-defined]
 
 
-def _decodes_in_order(graph: BoundGraph) -> bool:
+def _decodes_in_order(graph: BoundGraph, work_packet: int) -> bool:
     """Whether every source is read once, ascending: then nothing need be tried."""
     consumers = [edge.producer for _, edge in graph.edges()]
     sources = [i for i, n in enumerate(graph.nodes) if isinstance(n, BoundSource)]
-    return all(consumers.count(source) == 1 for source in sources) and all(
-        edge.ordered for _, edge in graph.edges()
+    return (
+        all(consumers.count(source) == 1 for source in sources)
+        and all(edge.ordered for _, edge in graph.edges())
+        and all(_is_gapless(n) for n in graph.nodes if isinstance(n, BoundOp))
+        and _windows_fit(graph, work_packet)
     )
+
+
+def _is_gapless(op: BoundOp) -> bool:
+    """Whether its windows hold all rows that they span, so that none is fetched late."""
+    return max(op.offsets) - min(op.offsets) + 1 == len(set(op.offsets))
+
+
+def _windows_fit(graph: BoundGraph, work_packet: int) -> bool:
+    """Whether frames surely stay in the reorder buffer while windows pass them."""
+    held, packet, largest = 1, work_packet, 0
+    for node in graph.nodes:
+        if isinstance(node, BoundOp):
+            held *= max(0, *node.offsets) - min(0, *node.offsets) + 1
+            packet = max(packet, node.node.batch)
+        elif isinstance(node, BoundSource):
+            largest = max(largest, node.info.frame_bytes)
+    return held == 1 or (held + packet) * largest <= REORDER_BYTES
 
 
 def _count_in_order(

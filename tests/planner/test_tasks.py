@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import FakeReader, random_graph
+from graphs import FakeReader, FakeStream, random_graph
 from harness import (
     Runner,
     call,
@@ -24,7 +24,13 @@ from harness import (
 )
 
 from beam_scanner.errors import ArgumentError, GraphError
-from beam_scanner.graph import InputNode, OpColumn, SliceList, topological
+from beam_scanner.graph import (
+    InputNode,
+    OpColumn,
+    OutputNode,
+    SliceList,
+    topological,
+)
 from beam_scanner.kernels import Kernel
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.forecast import forecast
@@ -467,6 +473,23 @@ def test_a_forecast_is_what_a_run_counts(chunk: int) -> None:
                 assert node.decode.seeks == seeks, graph.describe()
                 again -= node.decode.again
         assert again == 0
+
+
+@pytest.mark.parametrize("stencil", [[-30, 30], [30, 0, -30], range(-9, 10), [-1, 0]])
+@pytest.mark.parametrize("frame_bytes", [1, 25 << 20])
+def test_a_forecast_knows_how_much_is_kept(stencil: Any, frame_bytes: int) -> None:
+    frames = source()
+    node = call(_window, frames, stencil=stencil)
+    outputs = [OutputNode(node.outputs()[0], (FakeStream("out"),))]  # type: ignore[arg-type]
+    entries = list(range(0, 200, 12))
+    reader = FakeReader(range(200), "any", entries, frame_bytes)
+    it = Runner(outputs, 0, {id(frames.node): lambda: reader})
+    it.run([(0, 200)], 10)
+    count = forecast(it.graph, TaskCuts(np.array([[0], [200]]), ""), 10)[0].decode
+    assert count is not None
+    assert (count.decoded, count.seeks) == (reader.frames_decoded, reader.seeks)
+    fits = frame_bytes == 1 or 30 not in stencil
+    assert (count.again == 0) == fits
 
 
 def test_a_gather_partition_reads_what_it_names() -> None:
