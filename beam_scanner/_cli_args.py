@@ -28,7 +28,7 @@ examples:
       a histogram of every eighth frame of every film
   {program} --input films --output db --graph my_graphs.py:faces --cache-mode ignore
       a function of your own, for the films whose results are not there yet
-  {program} explain --input film.mp4 --output db --ops 'Gather([5, 90]) | Pass()'
+  {program} explain --input film.mp4 --output db --ops 'Gather([5, 90])'
       what that would decode
 
 A run that was stopped goes on where it stopped when it is run again.
@@ -97,15 +97,13 @@ def _add_data(parser: Parser) -> None:
         "--input",
         nargs="+",
         action="extend",
-        required=True,
+        default=[],
         metavar="VIDEO",
         help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
         "alone) and folders; a stream is named after the path below the part without "
         "wildcards",
     )
-    data.add_argument(
-        "--output", required=True, metavar="DATABASE", help="the database's folder"
-    )
+    data.add_argument("--output", metavar="DATABASE", help="the database's folder")
     data.add_argument(
         "--name",
         default="{output}/{input}",
@@ -169,6 +167,26 @@ def _add_work(parser: Parser) -> None:
     )
 
 
+def parse_run(
+    parser: Parser, rest: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Reads the arguments of ``run`` or ``explain``.
+
+    Returns:
+        Ours, and the flags that are Beam's.
+
+    Raises:
+        ArgumentError: One is missing, unknown or wrong.
+    """
+    args, flags = parser.parse_known_args(list(rest))
+    # Before what is missing: it may be there, misspelt.
+    check_beam_flags(parser, flags)
+    missing = [f"--{name}" for name in ("input", "output") if not getattr(args, name)]
+    if missing:
+        parser.error(f"{' and '.join(missing)} must be given")
+    return args, flags
+
+
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
@@ -212,22 +230,20 @@ def database_parser(command: str) -> Parser:
 _PATTERN = "names, or patterns such as 'histograms/*' (where * also matches '/')"
 
 
-def beam_flags(parser: Parser, flags: Sequence[str]) -> list[str]:
+def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     """Checks the arguments that are left for Beam.
 
     Args:
         parser: Ours, which left them.
         flags: What it left.
 
-    Returns:
-        The same flags.
-
     Raises:
         ArgumentError: Beam does not know one either, or its value is wrong.
     """
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import create_runner
 
-    from beam_scanner.runners.local import is_local
+    from beam_scanner.runners.local import LOCAL_RUNNERS
 
     held: list[Any] = []
     options = PipelineOptions([])
@@ -238,8 +254,13 @@ def beam_flags(parser: Parser, flags: Sequence[str]) -> list[str]:
         raise ArgumentError(f"{message} (one of Beam's flags)")
 
     beam.error = fail
-    _, unknown = beam.parse_known_args(list(flags))
-    local = is_local(PipelineOptions(list(flags)))
+    known, unknown = beam.parse_known_args(list(flags))
+    local = known.runner in LOCAL_RUNNERS and not getattr(known, "prism_location", None)
+    if not local:
+        try:
+            create_runner(known.runner)
+        except Exception as error:
+            raise ArgumentError(f"--runner={known.runner}: {error}") from error
     ours = [flag for action in parser._actions for flag in action.option_strings]
     for flag in unknown:
         name = flag.partition("=")[0]
@@ -249,4 +270,3 @@ def beam_flags(parser: Parser, flags: Sequence[str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             what = "option" if name.startswith("-") else "argument"
             raise ArgumentError(f"there is no {what} {name!r}{hint}")
-    return list(flags)

@@ -39,14 +39,14 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from beam_scanner._cli_ops import build_ops, parse_ops
+from beam_scanner._cli_ops import build_ops, check_ops, parse_ops
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
     GraphError,
     ScannerException,
 )
-from beam_scanner.graph import InputNode, Node, OpColumn, OutputNode
+from beam_scanner.graph import InputNode, Node, OpColumn, OpNode, OutputNode
 from beam_scanner.launch import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
@@ -167,12 +167,13 @@ def find_graph(text: str) -> GraphFunction:
 
 
 def ops_graph(text: str) -> GraphFunction:
-    """The graph that ``--ops`` describes.
+    """The graph that ``--ops`` describes; the shipping ops are registered.
 
     Raises:
         ArgumentError: It cannot be read.
     """
     calls = parse_ops(text)
+    check_ops(calls)
 
     def graph(sc: Any, videos: list[NamedVideoStream]) -> Columns:
         return build_ops(sc, sc.io.Input(videos), calls, len(videos))
@@ -346,7 +347,9 @@ def output_name(template: str, output: str, video: str) -> str:
 
 def _named_columns(made: Any) -> dict[str, OpColumn]:
     if isinstance(made, OpColumn):
-        made = {made.node.label.lower(): made}
+        ops = (node for node in _upwards(made.node) if isinstance(node, OpNode))
+        last = next(ops, None)
+        made = {last.label.lower() if last is not None else "frames": made}
     if isinstance(made, Mapping) and made:
         wrong = [n for n, c in made.items() if not isinstance(c, OpColumn)]
         if not wrong and all(isinstance(name, str) and name for name in made):

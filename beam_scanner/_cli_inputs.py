@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.storage.names import DESCRIPTOR, is_generation
 
 EXTENSIONS = (
     *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -20,6 +21,9 @@ def find_videos(patterns: Sequence[str]) -> list[tuple[str, str]]:
 
     A stream's name is the path below the part of the pattern that has no wildcards,
     extension kept: ``films/*/*.mp4`` makes ``a/x.mp4`` of ``films/a/x.mp4``.
+
+    What lies in the folder of a stream is not found by patterns and folders, so that
+    a database may be among the videos.
 
     Args:
         patterns: Files, patterns and folders; ``**`` stands for any folders.
@@ -49,19 +53,27 @@ def _matches(pattern: str) -> Iterator[tuple[str, str]]:
         # Also a file whose name looks like a pattern.
         yield os.path.basename(pattern), pattern
     elif glob.has_magic(pattern):
-        files = sorted(p for p in glob.glob(pattern, recursive=True) if _is_file(p))
+        root = literal_part(pattern)
+        in_stream = _InStream()
+        found = glob.glob(pattern, recursive=True)
+        files = sorted(
+            path
+            for path in found
+            if not os.path.isdir(path) and not in_stream(os.path.dirname(path))
+        )
         if not files:
             raise ArgumentError(f"--input: no file matches {pattern!r}")
-        root = literal_part(pattern)
         yield from ((_name(path, root), path) for path in files)
     else:
         raise ArgumentError(f"--input: there is no file {pattern!r}")
 
 
 def _below(folder: str) -> Iterator[tuple[str, str]]:
+    in_stream = _InStream()
     files = sorted(
         os.path.join(parent, file)
         for parent, _, names in os.walk(folder)
+        if not in_stream(parent)
         for file in names
         if os.path.splitext(file)[1].lower() in EXTENSIONS
     )
@@ -70,8 +82,22 @@ def _below(folder: str) -> Iterator[tuple[str, str]]:
     yield from ((_name(path, folder), path) for path in files)
 
 
-def _is_file(path: str) -> bool:
-    return not os.path.isdir(path)
+class _InStream:
+    """Whether a folder is that of a stream, or in one; looks once for each."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, folder: str) -> bool:
+        folder = os.path.abspath(folder)
+        if folder not in self._known:
+            above = os.path.dirname(folder)
+            self._known[folder] = (
+                is_generation(f"{folder}/")
+                or os.path.exists(os.path.join(folder, DESCRIPTOR))
+                or (above != folder and self(above))
+            )
+        return self._known[folder]
 
 
 def _name(path: str, root: str) -> str:

@@ -10,10 +10,12 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+from beam_scanner.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.errors import ArgumentError, ScannerException
-from beam_scanner.graph import OpColumn
+from beam_scanner.graph import Node, OpColumn
 from beam_scanner.kernels import op_spec
 
 _MOST_CHARACTERS = 100_000
@@ -59,29 +61,20 @@ def parse_ops(text: str) -> list[Call]:
         raise ArgumentError("--ops is empty; it is 'Op(...) | Op(...) | ...'")
     if len(text) > _MOST_CHARACTERS:
         raise ArgumentError(f"--ops is longer than {_MOST_CHARACTERS} characters")
-    # Parentheses: lines may break anywhere, and may begin with spaces.
-    source = f"({text}\n)"
+    source = _Source(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source, mode="eval").body
-        return [_Reader(source).call(node) for node in _chain(tree)]
+            tree = ast.parse(source.code, mode="eval").body
+        return [source.call(node) for node in _chain(tree)]
     except SyntaxError as error:
-        column = _plain_column(source, error.lineno or 1, (error.offset or 1) - 1)
+        column = source.column(error.lineno or 1, (error.offset or 1) - 1)
         message = (error.msg or "cannot be read").partition(". ")[0]
         raise _error(min(column, len(text)), message) from None
     except (ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, ArgumentError):
             raise
         raise ArgumentError(f"--ops cannot be read: {error}") from None
-
-
-def _plain_column(source: str, line: int, characters: int) -> int:
-    """From a line and a place in it to a place in the user's text, from 1."""
-    lines = source.splitlines(keepends=True)
-    before = sum(len(earlier) for earlier in lines[: line - 1])
-    # The parenthesis that was put before the text makes up for counting from 1.
-    return max(1, before + characters)
 
 
 def _error(column: int, message: str, text: str = "") -> ArgumentError:
@@ -98,26 +91,42 @@ def _chain(tree: ast.expr) -> list[ast.expr]:
     return [tree, *reversed(calls)]
 
 
-class _Reader:
-    """Turns syntax into calls, and says where it does not go."""
+class _Source:
+    """Turns syntax into calls, and says where it does not go.
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._lines = source.splitlines(keepends=True)
+    Attributes:
+        code: What is parsed.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.code = text.lstrip()
+        self._skipped = len(text) - len(self.code)
+        if "\n" in self.code:
+            # In parentheses lines may break anywhere.
+            self.code = f"({self.code}\n)"
+            self._skipped -= 1
+        self._lines = self.code.splitlines(keepends=True)
+
+    def column(self, line: int, characters: int) -> int:
+        """From a line of the code and a place in it to a place in the text, from 1."""
+        before = sum(len(earlier) for earlier in self._lines[: line - 1])
+        return max(1, self._skipped + before + characters + 1)
 
     def _column(self, node: ast.expr) -> int:
         # ast counts bytes of UTF-8.
         line = self._lines[node.lineno - 1].encode()
         characters = len(line[: node.col_offset].decode(errors="replace"))
-        return _plain_column(self._source, node.lineno, characters)
+        return self.column(node.lineno, characters)
 
     def _text(self, node: ast.expr) -> str:
-        return ast.get_source_segment(self._source, node) or ""
+        return ast.get_source_segment(self.code, node) or ""
 
     def fail(self, node: ast.expr, message: str) -> ArgumentError:
+        """The error that names a part of the text."""
         return _error(self._column(node), message, self._text(node))
 
     def call(self, node: ast.expr) -> Call:
+        """Reads one call."""
         if isinstance(node, ast.Name):
             raise self.fail(node, f"write {node.id}()")
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
@@ -162,6 +171,18 @@ def build_ops(sc: Any, column: OpColumn, calls: Sequence[Call], jobs: int) -> Op
         except (ScannerException, TypeError) as error:
             raise _error(call.column, str(error), call.text) from error
     return column
+
+
+def check_ops(calls: Sequence[Call]) -> None:
+    """Checks a chain of calls as far as that goes without any stream.
+
+    Raises:
+        ArgumentError: As :func:`build_ops`.
+    """
+    nobody = SimpleNamespace(
+        ops=OpGenerator(), streams=StreamsGenerator(), partitioner=TaskPartitioner()
+    )
+    build_ops(nobody, OpColumn(Node()), calls, 1)
 
 
 def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from beam_scanner._cli_args import (
     COMMANDS,
     PROGRAM,
-    beam_flags,
     database_parser,
+    parse_run,
     run_parser,
 )
 from beam_scanner._cli_inputs import find_videos
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 _SHOWN_STREAMS = 40
+_BY_CODE = "ingest(force=True)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,15 +80,17 @@ def _dispatch(given: list[str]) -> int:
         print(f"{PROGRAM} {_version()}")
         return DONE
     if command in ("run", "explain"):
+        if given and given[0] != command and not given[0].startswith("-"):
+            raise ArgumentError(
+                f"there is no command {given[0]!r}; there are {', '.join(COMMANDS)}"
+            )
         whole = not given or given[0] in ("-h", "--help")
         parser = run_parser(command, every_command=whole)
-        if not rest:
-            parser.print_usage(sys.stderr)
         if _wants_help(rest):
             parser.print_help()
             return DONE
-        args, flags = parser.parse_known_args(rest)
-        return _run(args, beam_flags(parser, flags), command == "explain")
+        args, flags = parse_run(parser, rest)
+        return _run(args, flags, command == "explain")
     parser = database_parser(command)
     if _wants_help(rest):
         parser.print_help()
@@ -204,7 +207,13 @@ def _ingest(
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
     say(f"indexing {_count(len(videos), 'video')}")
-    reasons = ingest_streams(videos, sc.named_storage, sc.options)
+    ingest_streams(videos, sc.named_storage, sc.options)
+    reasons = {}
+    for video in videos:
+        try:
+            video.ingest()
+        except ScannerException as error:
+            reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
     failures = [Failure(name, reason) for name, reason in reasons.items()]
     good = [video for video in videos if video.name() not in reasons]
     if not good:
@@ -239,16 +248,32 @@ def _runner(
         names = ", ".join(output.streams[0].name() for output in outputs)
         more = len(outputs[0].streams) - 1
         say(f"making {names}" + (f" and those of {more} more videos" if more else ""))
-        number = sc.run(
-            outputs,
-            perf,
-            cache_mode=mode,
-            show_progress=not args.quiet,
-            on_failure="return",
-        )
+        with _runner_errors(sc):
+            number = sc.run(
+                outputs,
+                perf,
+                cache_mode=mode,
+                show_progress=not args.quiet,
+                on_failure="return",
+            )
         return None if number is None else sc.report(number)
 
     return run
+
+
+@contextlib.contextmanager
+def _runner_errors(sc: Client) -> Iterator[None]:
+    """What another runner raises is not a fault of this program: one line will do."""
+    from beam_scanner.runners.local import is_local
+
+    try:
+        yield
+    except ScannerException:
+        raise
+    except Exception as error:
+        if is_local(sc.options):
+            raise
+        raise WorkerError(f"the runner failed: {error}") from error
 
 
 @contextlib.contextmanager
@@ -292,7 +317,9 @@ def _place(files: Sequence[str]) -> str:
         return ""
     folder, name = os.path.split(files[0])
     stream = os.path.dirname(folder)
-    return os.path.join(os.path.relpath(stream), "*", f"*{os.path.splitext(name)[1]}")
+    near = os.path.relpath(stream)
+    shown = stream if near.startswith(os.pardir) else near
+    return os.path.join(shown, "*", f"*{os.path.splitext(name)[1]}")
 
 
 def _counts(reports: Sequence[Report]) -> str:

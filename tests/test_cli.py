@@ -1,0 +1,954 @@
+"""The command: what it takes, what it refuses, and what each subcommand leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from video_fixtures import frame_number, make_video, numbered_frame
+
+from beam_scanner import _cli_inputs, ops
+from beam_scanner._cli_args import COMMANDS
+from beam_scanner._cli_graphs import find_graph, load_module, output_name
+from beam_scanner._cli_inputs import find_videos
+from beam_scanner._cli_ops import Call, build_ops, check_ops, parse_ops
+from beam_scanner._cli_sheet import MOST_CELLS, Cell, contact_sheet
+from beam_scanner.builder import OpGenerator, StreamsGenerator, TaskPartitioner
+from beam_scanner.cli import main
+from beam_scanner.errors import ArgumentError, ScannerException
+from beam_scanner.graph import Node, OpColumn
+from beam_scanner.sampling import (
+    Gather,
+    Repeat,
+    Stride,
+    StridedPartition,
+    StridedRanges,
+)
+from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
+
+IN_MEMORY = "--direct_running_mode=in_memory"
+ROOT = Path(__file__).parent.parent
+
+GRAPHS = """
+from typing import Any
+
+import helper_beside_graphs
+from beam_scanner import FrameType, register_python_op
+
+
+@register_python_op(name="CliBrightness")
+def brightness(config, frame: FrameType) -> Any:
+    if helper_beside_graphs.FAIL_ABOVE < frame.mean():
+        raise ValueError("too bright")
+    return float(frame.mean())
+
+
+def mean(sc, videos):
+    return sc.ops.CliBrightness(frame=sc.io.Input(videos))
+
+
+def two(sc, videos):
+    frames = sc.streams.Stride(sc.io.Input(videos), [10] * len(videos))
+    return {"mean": sc.ops.CliBrightness(frame=frames), "frames": frames.lossless()}
+
+
+def staged(sc, videos):
+    frames = sc.io.Input(videos)
+    written = yield {"mean": sc.ops.CliBrightness(frame=frames)}
+    rows = []
+    for stream in written["mean"]:
+        values = list(stream.load())
+        rows.append([values.index(max(values))])
+    again = sc.streams.Gather(sc.io.Input(written.videos), rows)
+    last = yield {"brightest": again.lossless()}
+    own = last.stream("rows", last.videos[0])
+    own.save([str(rows).encode()])
+    return ["a file"]
+
+
+def broken(sc, videos):
+    return {}["no such key"]
+
+
+def nothing(sc, videos):
+    return 7
+
+
+def other_streams(sc, videos):
+    from beam_scanner import NamedStream
+
+    return sc.ops.Pass(sc.io.Input([NamedStream(sc, "not made of a video")]))
+
+
+not_a_function = 3
+"""
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> str:
+    return make_video(tmp_path / "a.mp4", frames=40)
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> str:
+    return str(tmp_path / "db")
+
+
+@pytest.fixture
+def graphs(tmp_path: Path) -> str:
+    """A file of graphs that imports another one beside it."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "helper_beside_graphs.py").write_text("FAIL_ABOVE = 1000\n")
+    (folder / "cli_graphs.py").write_text(GRAPHS)
+    yield str(folder / "cli_graphs.py")
+    from beam_scanner.kernels import registry
+
+    registry().remove("CliBrightness")
+    for name in [n for n in sys.modules if n.startswith(("cli_graphs", "helper_be"))]:
+        del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if entry != str(folder)]
+
+
+def command(*args: object) -> int:
+    return main([str(arg) for arg in args])
+
+
+def wrong(capsys: pytest.CaptureFixture[str], *args: object) -> str:
+    """The one line that a wrong command is answered with."""
+    assert command(*args) == 2
+    printed = capsys.readouterr()
+    lines = [x for x in printed.err.splitlines() if x.startswith("beam-scanner: ")]
+    assert len(lines) == 1, printed.err
+    assert printed.err.splitlines()[-1] == lines[0]
+    return lines[0].removeprefix("beam-scanner: ")
+
+
+# The text of --ops.
+
+names = st.from_regex(r"[A-Z][A-Za-z]{0,8}", fullmatch=True)
+keywords = st.from_regex(r"[a-z]{3,8}_x", fullmatch=True)
+literals = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.binary(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+calls = st.builds(
+    Call,
+    names,
+    st.lists(literals, max_size=2).map(tuple),
+    st.dictionaries(keywords, literals, max_size=2),
+)
+
+
+def written(call: Call) -> str:
+    args = [repr(arg) for arg in call.args]
+    args += [f"{name}={value!r}" for name, value in call.kwargs.items()]
+    return f"{call.name}({', '.join(args)})"
+
+
+@given(st.lists(calls, min_size=1, max_size=5), st.sampled_from([" | ", "|", " |\n  "]))
+@settings(deadline=None)
+def test_what_is_written_is_read(chain: list[Call], joint: str) -> None:
+    text = joint.join(map(written, chain))
+    found = parse_ops(text)
+    assert found == chain
+    for call in found:
+        assert text[call.column - 1 :].startswith(call.name)
+
+
+@given(st.text(max_size=40) | st.text("Stride(8)|[]{}'\",.=*:# \n\t\\", max_size=40))
+@settings(deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(ArgumentError):
+        found = parse_ops(text)
+        assert found
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        ("Stride(8) | Foo", 13, "write Foo()"),
+        ("Stride(8) + Pass()", 1, "expected a call"),
+        ("Stride(8", 7, "'(' was never closed"),
+        ("Stride(8))", 10, "unmatched"),
+        ("Stride(8) | | Pass()", 13, "invalid syntax"),
+        ("Stride(x)", 8, "expected a literal"),
+        ("Stride(__import__('os').system('true'))", 8, "expected a literal"),
+        ("Stride(**{'stride': 8})", 10, "** cannot be used"),
+        ("Pass() | os.remove('a')", 10, "expected a call of an op"),
+        ("'é' | Stride(y)", 1, "expected a call of an op"),
+        ("Blur(a='é', b=y)", 15, "expected a literal"),
+        ("Stride(8)\n| Foo", 13, "write Foo()"),
+    ],
+)
+def test_bad_text_says_where(text: str, column: int, message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        parse_ops(text)
+    assert f"column {column}" in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n", "(" * 5000, "A(" * 3000, "\0"])
+def test_text_that_is_no_chain_at_all(text: str) -> None:
+    with pytest.raises(ArgumentError, match="--ops"):
+        parse_ops(text)
+
+
+def build(text: str, jobs: int = 2) -> OpColumn:
+    ops.register_ops()
+    sc = SimpleNamespace(
+        ops=OpGenerator(), streams=StreamsGenerator(), partitioner=TaskPartitioner()
+    )
+    return build_ops(sc, OpColumn(Node()), parse_ops(text), jobs)
+
+
+@pytest.mark.parametrize(
+    ("text", "sampler"),
+    [
+        ("Stride(8)", Stride(8)),
+        ("Stride(stride=8)", Stride(8)),
+        ("Range(1, 9)", StridedRanges(((1, 9),))),
+        ("Range(end=9, start=1)", StridedRanges(((1, 9),))),
+        ("Ranges([(5, 9), (0, 2)])", StridedRanges(((5, 9), (0, 2)))),
+        ("StridedRange(1, 9, 2)", StridedRanges(((1, 9),), 2)),
+        ("StridedRanges([(1, 9)], 2)", StridedRanges(((1, 9),), 2)),
+        ("Gather([5, 1, 5])", Gather((5, 1, 5))),
+        ("Repeat(3)", Repeat(3)),
+        ("RepeatNull(3)", Repeat(3, nulls=True)),
+    ],
+)
+def test_samplers_get_their_arguments_for_every_stream(text: str, sampler: Any) -> None:
+    assert build(text, jobs=3).node.samplers == (sampler,) * 3
+
+
+def test_slices_ops_and_encodings_of_a_chain() -> None:
+    column = build(
+        "Slice(strided(2, group_size=5)) | Resize(width=64, height=48) | Unslice()"
+        " | All() | compress_video(quality=30)"
+    )
+    assert column.encoding is not None
+    assert column.encoding.quality == 30
+    unslice = column.node.inputs[0].node
+    resize = unslice.inputs[0].node
+    assert resize.stream_args == {"width": (64, 64), "height": (48, 48)}
+    assert resize.inputs[0].node.partitions == (StridedPartition(2, 5),) * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Resiz(width=3)", "column 1 (Resiz(width=3)): Op Resiz does not exist"),
+        ("Stride(8) | Montage(num_frames=3)", "column 13"),
+        ("Stride(8) | Montage(num_frames=3)", "'target_width'"),
+        ("Stride(8, 9)", "Stride takes (stride)"),
+        ("Range(1)", "Range takes (start, end)"),
+        ("Range(1, ends=2)", "Range takes (start, end)"),
+        ("Stride('8')", "must be"),
+        ("Histogram(5)", "by name"),
+        ("DrawFlow()", "2 inputs (frame, flow)"),
+        ("Histogram() | Resize(width=3, height=3)", "Histogram"),
+        ("Slice(50)", "Slice takes one of"),
+        ("Slice(halves(2))", "no way to slice"),
+        ("Slice(all(all(3)))", "expected a literal"),
+        ("Stride(all(3))", "expected a literal"),
+        ("Blur(kernel_size=f(3), sigma=1)", "expected a literal"),
+        ("Slice(all('x'))", "group_size"),
+        ("Unslice(3)", "Unslice takes ()"),
+        ("Histogram() | lossless()", "only for columns of frames"),
+        ("compress_video(speed=3)", "speed"),
+        ("_private()", "does not exist"),
+    ],
+)
+def test_chains_that_cannot_be_built(text: str, message: str) -> None:
+    ops.register_ops()
+    with pytest.raises(ArgumentError) as caught:
+        check_ops(parse_ops(text))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("--ops, column ")
+
+
+# What --input finds.
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_streams_are_named_below_the_literal_part(tmp_path: Path) -> None:
+    touch(tmp_path, "f/a/x.mp4", "f/b/x.mp4", "f/b/c/y.mkv", "f/b/notes.txt")
+    f = str(tmp_path / "f")
+    assert [n for n, _ in find_videos([f"{f}/*/x.mp4"])] == ["a/x.mp4", "b/x.mp4"]
+    assert [n for n, _ in find_videos([f"{f}/b/*.mp4"])] == ["x.mp4"]
+    assert [n for n, _ in find_videos([f"{f}/b/**/*.m*"])] == ["c/y.mkv", "x.mp4"]
+    assert [n for n, _ in find_videos([f])] == ["a/x.mp4", "b/c/y.mkv", "b/x.mp4"]
+    assert find_videos([f"{f}/a/x.mp4"]) == [("x.mp4", f"{f}/a/x.mp4")]
+    twice = find_videos([f"{f}/a/x.mp4", f"{f}/a/*.mp4"])
+    assert twice == [("x.mp4", f"{f}/a/x.mp4")]
+
+
+def test_relative_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "x.mp4", "a/y.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert find_videos(["*.mp4"]) == [("x.mp4", "x.mp4")]
+    assert [n for n, _ in find_videos(["."])] == ["a/y.mp4", "x.mp4"]
+    assert [n for n, _ in find_videos(["**/*.mp4"])] == ["a/y.mp4", "x.mp4"]
+
+
+def test_a_name_that_looks_like_a_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "film [1].mp4")
+    path = str(tmp_path / "film [1].mp4")
+    assert find_videos([path]) == [("film [1].mp4", path)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("no.mp4", "there is no file"),
+        ("*.avi", "no file matches"),
+        ("empty", "no video below the folder"),
+    ],
+)
+def test_inputs_that_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, message: str
+) -> None:
+    touch(tmp_path, "empty/notes.txt")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=message):
+        find_videos([pattern])
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "a/x.mp4", "b/x.mp4")
+    with pytest.raises(ArgumentError, match=r"both be stream 'x\.mp4'"):
+        find_videos([str(tmp_path / "a/x.mp4"), str(tmp_path / "b/x.mp4")])
+
+
+def test_streams_of_a_database_are_no_inputs(tmp_path: Path, video: str) -> None:
+    storage = NamedStorage(str(tmp_path))
+    NamedVideoStream(storage, "made").save(
+        [numbered_frame(i) for i in range(3)], ty=_frame_type()
+    )
+    assert list(tmp_path.rglob("made/*/*.mp4"))
+    assert [name for name, _ in find_videos([str(tmp_path)])] == ["a.mp4"]
+    found = find_videos([str(tmp_path / "**" / "*.mp4")])
+    assert [name for name, _ in found] == ["a.mp4"]
+
+
+def _frame_type() -> Any:
+    from beam_scanner import FrameType
+
+    return FrameType
+
+
+def test_literal_part() -> None:
+    assert _cli_inputs.literal_part("/a/b*/c.mp4") == "/a"
+    assert _cli_inputs.literal_part("a/b/*.mp4") == "a/b"
+
+
+# Graphs.
+
+
+def test_a_built_in_graph_is_a_function() -> None:
+    assert find_graph("shots").__name__ == "shots"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nope", "is not built in"),
+        ("nope:", "is not built in"),
+        ("no_such_module_x:f", "there is no module 'no_such_module_x'"),
+        ("no_such_file.py:f", "there is no file"),
+        ("os:no_such_function", "has no function"),
+        ("{graphs}:not_a_function", "has no function"),
+        ("{folder}/syntax.py:f", "SyntaxError"),
+        ("{folder}/raises.py:f", "KeyError: 5"),
+        ("{folder}/imports.py:f", "cannot be imported: No module named"),
+    ],
+)
+def test_graphs_that_are_not_there(
+    graphs: str, tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "syntax.py").write_text("def f(:\n")
+    (tmp_path / "raises.py").write_text("{}[5]\n")
+    (tmp_path / "imports.py").write_text("import no_such_module_y\n")
+    with pytest.raises(ArgumentError) as caught:
+        find_graph(text.format(graphs=graphs, folder=tmp_path))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("--graph: ")
+
+
+def test_a_file_whose_name_is_taken_by_another_module(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("mine = 1\n")
+    module = load_module(str(tmp_path / "json.py"))
+    assert module.mine == 1
+    assert load_module(str(tmp_path / "json.py")) is module
+    assert not hasattr(sys.modules["json"], "mine")
+
+
+@pytest.mark.parametrize("template", ["{nope}", "{", "{input.x}", "{0}", "{input!z}"])
+def test_templates_that_cannot_be_filled_in(template: str) -> None:
+    with pytest.raises(ArgumentError, match="--name"):
+        output_name(template, "out", "a.mp4")
+
+
+def test_graph_of_a_file(graphs: str, video: str, db: str) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY]
+    assert command(*args, "--graph", f"{graphs}:mean") == 0
+    found = list(NamedStream(NamedStorage(db), "clibrightness/a.mp4").load())
+    expected = [numbered_frame(i).mean() for i in range(40)]
+    np.testing.assert_allclose(found, expected, atol=8)
+
+
+def test_graph_of_a_module_with_two_outputs_of_two_videos(
+    graphs: str,
+    video: str,
+    db: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(video).parent
+    make_video(folder / "b.mp4", frames=25, first_number=100)
+    monkeypatch.syspath_prepend(os.path.dirname(graphs))
+    args = ["--input", folder / "*.mp4", "--output", db, IN_MEMORY]
+    args += ["--graph", "cli_graphs:two", "--name", "out/{stem}.{output}"]
+    assert command(*args) == 0
+    storage = NamedStorage(db)
+    frames = list(NamedVideoStream(storage, "out/b.frames").load())
+    assert [frame_number(frame) for frame in frames] == [100, 110, 120]
+    assert NamedStream(storage, "out/a.mean").len() == 4
+    printed = capsys.readouterr().out
+    assert "4 streams in" in printed
+    assert "out/b.mean" in printed
+    assert "7 frames needed" in printed
+
+
+def test_a_graph_of_several_runs(
+    graphs: str, video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY]
+    assert command(*args, "--graph", f"{graphs}:staged") == 0
+    storage = NamedStorage(db)
+    means = list(NamedStream(storage, "mean/a.mp4").load())
+    brightest = list(NamedVideoStream(storage, "brightest/a.mp4").load())
+    assert [frame_number(f) for f in brightest] == [means.index(max(means))]
+    assert NamedStream(storage, "rows/a.mp4").committed()
+    assert "  a file\n" in capsys.readouterr().out
+
+
+def test_the_graph_of_several_runs_can_be_explained(
+    graphs: str, video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, "--graph", f"{graphs}:staged"]
+    assert command("explain", *args) == 0
+    assert "frames needed 40, to decode 40" in capsys.readouterr().out
+    assert not NamedStream(NamedStorage(db), "mean/a.mp4").committed()
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("broken", "the graph raised KeyError: 'no such key'"),
+        ("nothing", "must return a column"),
+        ("other_streams", "must be made of these"),
+    ],
+)
+def test_graphs_that_are_wrong(
+    graphs: str,
+    video: str,
+    db: str,
+    capsys: pytest.CaptureFixture[str],
+    function: str,
+    message: str,
+) -> None:
+    NamedStream(NamedStorage(db), "not made of a video").save([b"x"])
+    args = ["--input", video, "--output", db, "--graph", f"{graphs}:{function}"]
+    assert message in wrong(capsys, *args)
+
+
+# run: errors and exit codes.
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "--input and --output must be given"),
+        (["--input", "{video}"], "--output must be given"),
+        (["--input", "{video}", "--outptu", "db"], "did you mean --output?"),
+        (["--input", "{video}", "--output", "{db}", "--nope"], "no option '--nope'"),
+        (["jump"], "there is no command 'jump'"),
+        (["--input", "no.mp4", "--output", "{db}"], "there is no file 'no.mp4'"),
+        (["--input", "{text}", "--output", "{db}"], "notes.txt"),
+        (["--input", "{empty}", "--output", "{db}"], "empty.mp4"),
+        (["--input", "{video}", "--output", "{text}", "--ops", "All()"], "notes.txt"),
+        (["--input", "{video}", "--output", "{db}", "--ops", "Nope()"], "Op Nope"),
+        (
+            ["--input", "{video}", "--output", "{db}", "--ops", "Stride(0)"],
+            "at least 1",
+        ),
+        (
+            ["--input", "{video}", "--output", "{db}", "--ops", "Gather([40])"],
+            "row 40 is out of range",
+        ),
+        (
+            ["--input", "{video}", "--output", "{db}", "--ops", "A()", "--graph", "b"],
+            "not allowed with",
+        ),
+        (["--input", "{video}", "--output", "{db}", "--cache-mode", "x"], "invalid"),
+        (
+            ["--input", "{video}", "--output", "{db}", "--io-packet-size", "0"],
+            "above 0",
+        ),
+        (
+            ["--input", "{video}", "--output", "{db}", "--direct_num_workers=x"],
+            "Beam's flags",
+        ),
+        (
+            ["--input", "{video}", "--output", "{db}", "--runner", "Nope"],
+            "--runner=Nope",
+        ),
+        (["--input", "{video}", "--output", "{db}", "--load", "no.py"], "--load: "),
+        (
+            [
+                "--input",
+                "{video}",
+                "--output",
+                "{db}",
+                "--ops",
+                "All()",
+                "--name",
+                "x{",
+            ],
+            "--name",
+        ),
+        (
+            [
+                *("--input", "{video}", "--output", "{db}", "--ops", "All()"),
+                *("--name", "{input}"),
+            ],
+            "an output and an input the name 'a.mp4'",
+        ),
+        (
+            [
+                *("--input", "{video}", "--output", "{db}", "--ops", "All()"),
+                *("--work-packet-size", "3", "--io-packet-size", "10"),
+            ],
+            "multiple",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    tmp_path: Path,
+    video: str,
+    db: str,
+    capsys: pytest.CaptureFixture[str],
+    args: list[str],
+    message: str,
+) -> None:
+    text, empty = tmp_path / "notes.txt", tmp_path / "empty.mp4"
+    text.write_text("no video")
+    empty.touch()
+    filled = [a.replace("{video}", video).replace("{db}", db) for a in args]
+    filled = [a.replace("{text}", str(text)) for a in filled]
+    filled = [a.replace("{empty}", str(empty)) for a in filled]
+    assert message in wrong(capsys, *filled)
+
+
+def test_outputs_of_one_name_are_refused(
+    video: str, db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_video(tmp_path / "b.mp4", frames=5)
+    args = ["--input", tmp_path, "--output", db, "--ops", "All()", "--name", "same"]
+    assert "2 outputs the name 'same'" in wrong(capsys, *args)
+
+
+def test_a_video_that_cannot_be_read_fails_alone(
+    video: str, db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    args = ["--input", tmp_path, "--output", db, "--ops", "Histogram()", IN_MEMORY]
+    assert command(*args) == 1
+    printed = capsys.readouterr()
+    assert "1 stream failed:" in printed.err
+    assert "bad.mp4" in printed.err
+    assert NamedStream(NamedStorage(db), "histogram/a.mp4").len() == 40
+    # And once more, now that the good one is there.
+    assert command(*args, "--cache-mode", "ignore") == 1
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_kernel_that_raises_fails_its_stream_alone(
+    graphs: str, video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(video).parent
+    make_video(folder / "light.mp4", frames=2, first_number=65530)
+    limit = (numbered_frame(65530).mean() + numbered_frame(0).mean()) / 2
+    helper = Path(graphs).parent / "helper_beside_graphs.py"
+    helper.write_text(f"FAIL_ABOVE = {limit}\n")
+    args = ["--input", folder, "--output", db, IN_MEMORY]
+    assert command(*args, "--graph", f"{graphs}:staged") == 1
+    printed = capsys.readouterr()
+    assert "1 stream failed:" in printed.err
+    assert "ValueError: too bright" in printed.err
+    assert "Traceback" in printed.err
+    storage = NamedStorage(db)
+    assert NamedVideoStream(storage, "brightest/a.mp4").committed()
+    assert not NamedVideoStream(storage, "brightest/light.mp4").committed()
+
+
+def test_a_file_that_changed_is_taken_with_reindex(
+    video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, "--ops", "Histogram()", IN_MEMORY]
+    assert command(*args) == 0
+    make_video(video, frames=20, first_number=7)
+    message = wrong(capsys, *args, "--cache-mode", "overwrite")
+    assert "has changed" in message
+    assert "--reindex" in message
+    assert command(*args, "--cache-mode", "overwrite", "--reindex") == 0
+    assert NamedStream(NamedStorage(db), "histogram/a.mp4").len() == 20
+
+
+def test_cache_modes(video: str, db: str, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY, "--ops"]
+    assert command(*args, "Stride(4) | Histogram()") == 0
+    stream = NamedStream(NamedStorage(db), "histogram/a.mp4")
+    first = stream.files()
+    message = wrong(capsys, *args, "Stride(4) | Histogram()")
+    assert "`histogram/a.mp4`; --cache-mode ignore" in message
+    assert "sc.run" not in message
+    same = [*args, "Stride(4) | Histogram()", "--cache-mode", "ignore"]
+    assert command(*same) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert stream.files() == first
+    # Another graph is another result.
+    assert command(*args, "Stride(5) | Histogram()", "--cache-mode", "ignore") == 0
+    assert stream.len() == 8
+    assert command(*args, "Stride(4) | Histogram()", "--cache-mode", "overwrite") == 0
+    assert stream.len() == 10
+
+
+def test_quiet_says_nothing(
+    video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, "--ops", "Histogram()", "--quiet"]
+    assert command("run", *args, IN_MEMORY) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+
+
+@pytest.mark.parametrize("sizes", [("4", None), (None, "10"), ("2", "10")])
+def test_packet_sizes_change_no_result(
+    video: str, db: str, sizes: tuple[str | None, str | None]
+) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY]
+    args += ["--ops", "Gather([9, 3, 3, 30]) | lossless()"]
+    for flag, size in zip(
+        ("--work-packet-size", "--io-packet-size"), sizes, strict=True
+    ):
+        args += [flag, size] if size else []
+    assert command(*args) == 0
+    frames = NamedVideoStream(NamedStorage(db), "frames/a.mp4").load()
+    assert [frame_number(frame) for frame in frames] == [9, 3, 3, 30]
+
+
+def test_ops_of_a_loaded_module(graphs: str, video: str, db: str) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY, "--load", graphs]
+    assert command(*args, "--ops", "Stride(8) | CliBrightness()") == 0
+    assert NamedStream(NamedStorage(db), "clibrightness/a.mp4").len() == 5
+
+
+def test_explain_predicts_what_a_run_counts(
+    video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, "--ops", "Gather([5, 30]) | Histogram()"]
+    assert command("explain", *args) == 0
+    text = capsys.readouterr().out
+    assert "frames needed 2, to decode 13" in text
+    assert "1 task(s)" in text
+    assert command("run", *args, IN_MEMORY) == 0
+    assert "2 frames needed, 13 decoded; 1 task run" in capsys.readouterr().out
+
+
+# The built-in graph.
+
+
+def scenes(path: Path, lengths: list[int], size: tuple[int, int]) -> str:
+    """A video whose shots have one color each."""
+    colors = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 220)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=25)
+        stream.width, stream.height = size
+        stream.pix_fmt = "rgb24"
+        stream.options = {"crf": "0", "preset": "ultrafast"}
+        for shot, length in enumerate(lengths):
+            for row in range(length):
+                picture = np.full((size[1], size[0], 3), colors[shot % 4], np.uint8)
+                picture[: row % size[1]] //= 2
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size"),
+    [([20, 30, 15], (64, 48)), ([7], (35, 91)), ([1], (64, 48))],
+)
+def test_shots(tmp_path: Path, db: str, lengths: list[int], size: Any) -> None:
+    path = scenes(tmp_path / "film.mp4", lengths, size)
+    assert command("--input", path, "--output", db, IN_MEMORY) == 0
+    storage = NamedStorage(db)
+    ends = np.cumsum(lengths)
+    found = [value.tolist() for value in NamedStream(storage, "shots/film.mp4").load()]
+    assert found == [[int(e - n), int(e)] for n, e in zip(lengths, ends, strict=True)]
+    thumbnails = list(NamedStream(storage, "thumbnails/film.mp4").load())
+    assert [t.shape for t in thumbnails] == [(size[1], size[0], 3)] * len(lengths)
+    folder = Path(db) / "shots" / "film.mp4"
+    with av.open(str(folder / "contact_sheet.png")) as container:
+        sheet = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert sheet.shape[0] > size[1]
+    with av.open(str(folder / "preview.mp4")) as container:
+        assert len(list(container.decode(video=0))) == sum(lengths)
+    with open(folder / "shots.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["first_row"]) for row in rows] == [f[0] for f in found]
+    assert float(rows[-1]["end_seconds"]) == pytest.approx(
+        (sum(lengths) - (len(lengths) == 1 and lengths[0] == 1)) / 25, abs=0.002
+    )
+
+
+def test_a_contact_sheet_of_very_many_shots() -> None:
+    image = np.full((30, 40, 3), 200, np.uint8)
+    cells = [Cell(image, i + 1, i, i + 1, i * 1.0, i + 1.0) for i in range(1000)]
+    sheet = contact_sheet(cells)
+    assert sheet.shape[1] < 2000
+    # So many pictures, by the area of their color.
+    assert (sheet == 200).all(axis=2).sum() == MOST_CELLS * 30 * 40
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 90), st.integers(1, 500)), min_size=1, max_size=9)
+)
+@settings(deadline=None, max_examples=30)
+def test_contact_sheets_hold_pictures_of_any_size(sizes: list[tuple[int, int]]) -> None:
+    cells = [
+        Cell(np.full((*size, 3), 255, np.uint8), i + 1, i, i + 1, 5e4 * i, 5e4 * i + 9)
+        for i, size in enumerate(sizes)
+    ]
+    sheet = contact_sheet(cells)
+    white = (sheet == 255).all(axis=2).sum()
+    assert white == sum(h * w for h, w in sizes)
+
+
+# ls, show, rm, gc.
+
+
+@pytest.fixture
+def filled(video: str, db: str) -> str:
+    args = ["--input", video, "--output", db, IN_MEMORY, "--quiet", "--ops"]
+    assert command(*args, "Stride(4) | Histogram()") == 0
+    assert command(*args, "Stride(4)") == 0
+    return db
+
+
+def test_ls(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("ls", filled) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["STREAM", "ROWS", "TYPE", "SIZE"]
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["a.mp4", "40", "video"],
+        ["frames/a.mp4", "10", "video"],
+        ["histogram/a.mp4", "10", "Histogram"],
+    ]
+    assert video in lines[1]
+    assert command("ls", filled, "hist*") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_show(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("show", filled, "histogram/a.mp4", "--rows", "3") == 0
+    text = capsys.readouterr().out
+    files = NamedStream(NamedStorage(filled), "histogram/a.mp4").files()
+    assert all(file in text for file in files)
+    assert "rows         10" in text
+    assert text.count("\nrow ") == 3
+    assert "0.160 s" in text
+    assert command("show", filled, "a.mp4") == 0
+    text = capsys.readouterr().out
+    assert f"read from    {video}" in text
+    assert "array 48 x 64 x 3 uint8" in text
+
+
+def test_rm(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "'nope'" in wrong(capsys, "rm", filled, "histogram/*", "nope")
+    storage = NamedStorage(filled)
+    assert NamedStream(storage, "histogram/a.mp4").committed()
+    assert command("rm", filled, "histogram/*", "a.mp4") == 0
+    assert not NamedStream(storage, "histogram/a.mp4").committed()
+    assert NamedStream(storage, "frames/a.mp4").committed()
+    assert os.path.exists(video)
+
+
+def test_gc(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    stream = NamedStream(NamedStorage(filled), "histogram/a.mp4")
+    lost = stream.files()[0]
+    stream.unpublish()
+    job = Path(filled) / ".work/jobs/0123/begun"
+    job.parent.mkdir(parents=True)
+    job.write_text(os.path.basename(os.path.dirname(lost)).removesuffix(".segments"))
+    assert command("gc", filled) == 0
+    assert "removed 0 segment files" in capsys.readouterr().out
+    assert os.path.exists(lost)
+    assert command("gc", filled, "--unfinished", "--dry-run") == 0
+    assert lost in capsys.readouterr().out
+    assert os.path.exists(lost)
+    assert job.exists()
+    assert command("gc", filled, "--unfinished") == 0
+    assert "removed 1 segment files" in capsys.readouterr().out
+    assert not os.path.exists(lost)
+    assert not job.exists()
+
+
+@pytest.mark.parametrize(
+    "args", [["ls"], ["show", "{db}"], ["show", "{db}", "nope"], ["rm", "{db}"]]
+)
+def test_database_commands_that_are_wrong(
+    filled: str, capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    wrong(capsys, *(arg.replace("{db}", filled) for arg in args))
+
+
+@pytest.mark.parametrize("name", ["ls", "gc"])
+def test_a_folder_that_is_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert "no database" in wrong(capsys, name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_format_version(
+    filled: str, video: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = Path(filled) / "beam_scanner.json"
+    marker.write_text(marker.read_text().replace("1", "99"))
+    assert "99" in wrong(capsys, "ls", filled)
+    assert "99" in wrong(capsys, "--input", video, "--output", filled)
+
+
+# Help.
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*([name] if name else []), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: beam-scanner")
+    assert max(map(len, text.splitlines())) <= 100
+    if not name:
+        assert all(command in text for command in COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("beam-scanner ")
+
+
+# As processes.
+
+
+def process(*args: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+@pytest.mark.processes
+def test_python_m_pipeline_with_worker_processes(
+    graphs: str, tmp_path: Path, db: str
+) -> None:
+    video = make_video(tmp_path / "long.mp4", frames=400)
+    args = ["pipeline", "--runner=DirectRunner", "--direct_num_workers=2"]
+    args += ["--input", video, "--output", db, "--graph", f"{graphs}:mean"]
+    done = process(*args, "--io-packet-size", "100", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "400 frames needed" in done.stdout
+    assert NamedStream(NamedStorage(db), "clibrightness/long.mp4").len() == 400
+    # A bar is for people; nothing else of ours, or of Beam's, is on stderr.
+    assert done.stderr.splitlines() == [
+        "indexing 1 video",
+        "making clibrightness/long.mp4",
+    ]
+
+
+@pytest.mark.processes
+def test_python_m_beam_scanner(filled: str) -> None:
+    done = process("beam_scanner", "ls", filled, cwd=ROOT)
+    assert done.returncode == 0
+    assert "histogram/a.mp4" in done.stdout
+    assert done.stderr == ""
+    done = process("beam_scanner", "ls", filled + "x", cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr == f"beam-scanner: there is no database in '{filled}x'\n"
+
+
+@pytest.mark.processes
+def test_a_reader_that_has_seen_enough(filled: str) -> None:
+    code = f"{sys.executable} -m beam_scanner ls {filled} | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {code}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.stderr == ""
+
+
+def test_errors_of_the_package_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(given: list[str]) -> int:
+        raise ScannerException("first\n  second")
+
+    monkeypatch.setattr("beam_scanner.cli._dispatch", fail)
+    assert main([]) == 2
+    assert capsys.readouterr().err == "beam-scanner: first second\n"
+
+
+def test_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(given: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("beam_scanner.cli._dispatch", interrupt)
+    assert main([]) == 130
+    assert "goes on" in capsys.readouterr().err
