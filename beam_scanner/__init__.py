@@ -37,3 +37,33 @@ from beam_scanner.types import DeviceHandle as DeviceHandle  # noqa: E402
 from beam_scanner.types import DeviceType as DeviceType  # noqa: E402
 from beam_scanner.types import FrameType as FrameType  # noqa: E402
 from beam_scanner.types import NullElement as NullElement  # noqa: E402
+
+__all__ = [
+    "CacheMode",
+    "Client",
+    "ColumnType",
+    "Config",
+    "DeviceHandle",
+    "DeviceType",
+    "Failure",
+    "FrameType",
+    "Job",
+    "JobFailure",
+    "Kernel",
+    "KernelConfig",
+    "NamedStorage",
+    "NamedStream",
+    "NamedVideoStorage",
+    "NamedVideoStream",
+    "NullElement",
+    "PerfParams",
+    "ScannerException",
+    "SliceList",
+    "StorageBackend",
+    "StoredStream",
+    "protobufs",
+    "register_module",
+    "register_python_op",
+    "storage",
+    "types",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -14,8 +15,8 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 
-_FEW = 8
-"""As many are indexed before worker processes would have started."""
+_FEW = 48
+"""As many are indexed by threads before worker processes would have started."""
 
 
 def ingest_streams(
@@ -49,7 +50,14 @@ def ingest_streams(
                 | "Index" >> beam.Map(_index)
             ),
         )
-    return {s.name(): reason for s in new if (reason := _index(s)) is not None}
+    # Behind a pipeline this finds the indexes there, and says why others are not.
+    with ThreadPoolExecutor() as pool:
+        reasons = list(pool.map(_index, new))
+    return {
+        stream.name(): reason
+        for stream, reason in zip(new, reasons, strict=True)
+        if reason is not None
+    }
 
 
 def _index(stream: NamedVideoStream) -> str | None:
