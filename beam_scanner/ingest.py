@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from beam_scanner.table import Tables
 
 from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
 from beam_scanner.runners.local import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.table import Tables
 
 _FEW = 48
 """As many are indexed by threads before worker processes would have started."""
