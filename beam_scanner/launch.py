@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.engine.pool import forget_fetched
 from beam_scanner.errors import Failure
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.prepare import Job, Prepared
@@ -103,6 +104,7 @@ def execute(
                 _conclude(prepared, run, files, report)
             finally:
                 close_contexts(run.run)
+            forget_fetched(run.run)
                 run.remove()
     report.seconds = time.monotonic() - began
     return report

@@ -85,7 +85,8 @@ class KernelInstance:
         """Gets ready for the next call, which begins with ``row`` of ``group``."""
         if not self.spec.is_class:
             return
-        keeps_state = op.stateful
+        # A kernel that takes the whole stream in one call has nothing to keep.
+        keeps_state = op.stateful and not self.spec.whole_stream
         if group != self._group:
             self._reset(row, keeps_state)
             self._begin_stream(row, stream_args(op.node, job, group))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import logging
 import os
 import tempfile
@@ -74,26 +73,41 @@ class KernelPool:
                 return free.pop()
         instance = KernelInstance(node, number)
         instance.create()
-        if instance.fetches:
-            _once_per_machine(f"{self.run}/{graph}/{number}", instance)
-        instance.setup()
+        try:
+            if instance.fetches:
+                _once_per_machine(self.run, f"{graph}-{number}", instance)
+            instance.setup()
+        except BaseException:
+            _close_quietly(instance)
+            raise
         return instance
 
 
-def _once_per_machine(key: str, instance: KernelInstance) -> None:
+def _marks() -> Path:
+    """Where this machine's processes tell each other what was fetched."""
+    folder = Path(tempfile.gettempdir()) / f"beam_scanner-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _once_per_machine(run: str, op: str, instance: KernelInstance) -> None:
     """Fetches resources unless another process of this machine has done so.
 
     The lock is the operating system's, so a process that dies lets it go.
     """
-    folder = Path(tempfile.gettempdir()) / f"beam_scanner-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    with open(folder / f"{digest}.lock", "w") as lock:
+    folder = _marks()
+    with open(folder / f"{run}-{op}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = folder / f"{digest}.done"
+        done = folder / f"{run}-{op}.done"
         if not done.exists():
             instance.fetch()
             done.touch()
+
+
+def forget_fetched(run: str) -> None:
+    """Removes what a run that is over left on this machine."""
+    for mark in _marks().glob(f"{run}-*"):
+        mark.unlink(missing_ok=True)
 
 
 def _close_quietly(instance: KernelInstance) -> None:
