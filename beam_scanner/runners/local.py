@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import sys
+import sysconfig
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -137,12 +138,33 @@ def _local_runner(options: PipelineOptions, run: str) -> FnApiRunner:
     command = [
         f"{LEVEL_VARIABLE}={level}",
         f"{RUN_VARIABLE}={run}",
+        shlex.quote(f"PYTHONPATH={_module_path()}"),
         shlex.quote(sys.executable),
         "-m",
         WORKER_MODULE,
     ]
     return FnApiRunner(
         SubprocessSDKEnvironment.from_command_string(" ".join(["exec env", *command]))
+    )
+
+
+def _module_path() -> str:
+    """Where this process finds modules, but for those of Python itself.
+
+    Workers find them in the same places: a script's folder, or what it has put into
+    ``sys.path``.
+    """
+    own = tuple(
+        sysconfig.get_path(name)
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    )
+    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)
+    return os.pathsep.join(
+        entry
+        for entry in entries
+        if not entry.startswith(own)
+        and os.pathsep not in entry
+        and os.path.exists(entry)
     )
 
 
