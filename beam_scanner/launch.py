@@ -104,7 +104,7 @@ def execute(
                 _conclude(prepared, run, files, report)
             finally:
                 close_contexts(run.run)
-            forget_fetched(run.run)
+                forget_fetched(run.run)
                 run.remove()
     report.seconds = time.monotonic() - began
     return report
