@@ -23,6 +23,10 @@ WIDTH = 320
 """Of thumbnails and previews, in pixels; smaller videos are not enlarged."""
 
 
+ONE_CHANGE_SECONDS = 0.4
+"""Boundaries no further apart than this are those of one change, a dissolve."""
+
+
 @dataclass(frozen=True)
 class Shot:
     """Rows [first, end) of a video, and when they are shown, in seconds."""
@@ -45,8 +49,9 @@ def shots(
 
     Outputs: ``histograms`` of every frame; ``boundaries`` as ShotBoundaries gives them;
     ``previews``, small videos; ``thumbnails``, a JPEG of the middle of each shot;
-    ``shots``, the first row of each shot and the row after its last. In the folder of
-    ``shots`` are a contact sheet, a table of the shots and the preview as one file.
+    ``shots``, the first row of each shot and the row after its last, where boundaries
+    that are close together count as one. In the folder of ``shots`` are a contact
+    sheet, a table of the shots and the preview as one file.
     """
     frames = sc.io.Input(videos)
     histograms = sc.ops.Histogram(frame=frames)
@@ -86,9 +91,15 @@ def _small(sc: Any, frames: OpColumn, jobs: int) -> OpColumn:
 
 
 def _shots(video: NamedVideoStream, boundaries: Sequence[int]) -> list[Shot]:
-    bounds = [0, *boundaries, video.len()]
     with video.reader() as reader:
         seconds = reader.seconds(np.arange(video.len()))
+    # Of one change the last boundary: there the new shot is seen alone.
+    changes = [
+        row
+        for row, later in itertools.pairwise(boundaries)
+        if seconds[later] - seconds[row] > ONE_CHANGE_SECONDS
+    ]
+    bounds = [0, *changes, *boundaries[-1:], video.len()]
     interval = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     times = np.append(seconds, seconds[-1] + interval)
     return [

@@ -304,7 +304,7 @@ def _summarize(run: GraphRun, seconds: float) -> None:
     if run.files:
         print("files beside them:")
         for file in run.files[:_SHOWN_STREAMS]:
-            print(f"  {file}")
+            print(f"  {_near(file)}")
         if len(run.files) > _SHOWN_STREAMS:
             print(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
     print(_counts(run.reports))
@@ -316,10 +316,14 @@ def _place(files: Sequence[str]) -> str:
     if not files:
         return ""
     folder, name = os.path.split(files[0])
-    stream = os.path.dirname(folder)
-    near = os.path.relpath(stream)
-    shown = stream if near.startswith(os.pardir) else near
-    return os.path.join(shown, "*", f"*{os.path.splitext(name)[1]}")
+    pattern = f"*{os.path.splitext(name)[1]}"
+    return os.path.join(_near(os.path.dirname(folder)), "*", pattern)
+
+
+def _near(path: str) -> str:
+    """The path from the current folder, if it lies there."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
 
 
 def _counts(reports: Sequence[Report]) -> str:
