@@ -78,14 +78,14 @@ class _Stage(beam.DoFn):  # type: ignore[misc]
         self._run = run
         self._phase = phase
 
-    @property
+    # No property: Beam would ask for it before it runs anything.
     def context(self) -> RunContext:
         return run_context(self._db, self._run)
 
 
 class _Plan(_Stage):
     def process(self, job: int) -> Iterator[Any]:
-        for item in plan_job(self.context, job, self._phase):
+        for item in plan_job(self.context(), job, self._phase):
             if isinstance(item, TaskId):
                 yield TaggedOutput("tasks", item.to_tuple())
             else:
@@ -94,7 +94,7 @@ class _Plan(_Stage):
 
 class _Run(_Stage):
     def process(self, task: tuple[Any, ...]) -> Iterator[tuple[int, Outcome]]:
-        outcome, counters = run_one_task(self.context, TaskId(*task))
+        outcome, counters = run_one_task(self.context(), TaskId(*task))
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         yield task[0], outcome
@@ -106,5 +106,5 @@ class _Run(_Stage):
 class _Commit(_Stage):
     def process(self, element: tuple[int, Iterable[Outcome]]) -> Iterator[int]:
         job, outcomes = element
-        if commit_job(self.context, job, self._phase, list(outcomes)):
+        if commit_job(self.context(), job, self._phase, list(outcomes)):
             yield job

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from beam_scanner._pickling import dumps_graph, loads_graph
-from beam_scanner.errors import Failure, StorageError
+from beam_scanner.errors import Failure
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.storage.store import SCRATCH, ObjectStore, storage_errors
 
@@ -160,7 +160,11 @@ class RunFiles:
 
     def remove(self) -> None:
         """Removes all files of the run."""
-        _remove(self._store, f"{self._root}/")
+        # Last goes what tells that the driver has died.
+        held = f"{self._root}/{_DRIVER}"
+        for key in [k for k in self._store.list(f"{self._root}/") if k != held]:
+            self._store.delete(key)
+        self._store.delete(held)
 
 
 class JobFiles:
@@ -185,14 +189,12 @@ class JobFiles:
     def begin(self) -> str:
         """Begins the job, or joins one that was begun; returns its token."""
         token = uuid.uuid4().hex
-        if not self._store.put_if_absent(f"{self._root}/begun", token.encode()):
+        while not self._store.put_if_absent(f"{self._root}/begun", token.encode()):
             found = self.token()
-            if found is None:
-                raise StorageError(
-                    f"{self._store.describe(self._root)} was removed by another run "
-                    "while this one began; run again"
-                )
-            token = found
+            # None: just now another run has ended the job, which begins anew.
+            if found is not None:
+                token = found
+                break
         self._own = token
         return token
 
@@ -245,7 +247,8 @@ class JobFiles:
         """Removes all files of the job."""
         # The token goes first: without it, what is left is only garbage.
         self._store.delete(f"{self._root}/begun")
-        _remove(self._store, f"{self._root}/")
+        for key in list(self._store.list(f"{self._root}/")):
+            self._store.delete(key)
         # A database leaves the empty folder of its temporary files.
         self._store.delete(f"{self.internal}/{SCRATCH}none")
 
@@ -256,11 +259,6 @@ class JobFiles:
 
     def _key(self, family: int, task: int) -> str:
         return f"{self._folder()}{family}-{task:08d}"
-
-
-def _remove(store: ObjectStore, prefix: str) -> None:
-    for key in list(store.list(prefix)):
-        store.delete(key)
 
 
 def remove_abandoned(store: ObjectStore) -> None:
@@ -281,9 +279,9 @@ def remove_garbage(store: ObjectStore) -> None:
     """
     remove_abandoned(store)
     begun = {token_key.split("/")[-2] for token_key in _begun(store)}
-    for key in list(store.list(f"{WORK}/jobs/")):
-        if key.split("/")[2] not in begun:
-            store.delete(key)
+    found = {key.split("/")[2] for key in store.list(f"{WORK}/jobs/")}
+    for fingerprint in found - begun:
+        JobFiles(store, fingerprint).remove()
 
 
 def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
