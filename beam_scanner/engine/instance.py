@@ -124,7 +124,8 @@ class KernelInstance:
         """Turns what the user's code raises into an error that names the op."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # Code that was written as a program may end in sys.exit().
             raise self._failed(row, error) from error
 
     def _overrides(self, method: str) -> bool:
@@ -180,7 +181,7 @@ class KernelInstance:
         with self._guard(row):
             return self.spec.call(self.kernel, self.config, inputs)
 
-    def _failed(self, row: int | None, error: Exception) -> OpError:
+    def _failed(self, row: int | None, error: BaseException) -> OpError:
         if isinstance(error, OpError):
             return error
         reason = f"{type(error).__name__}: {error}"
