@@ -12,8 +12,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner._pickling import dumps_graph
 from beam_scanner.engine.pool import forget_fetched
-from beam_scanner.errors import Failure
+from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.graph import Node, OpNode
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
@@ -79,6 +81,7 @@ def execute(
         How it went; failures are listed, not raised.
 
     Raises:
+        ArgumentError: A kernel or an argument cannot be sent to workers.
         WorkerError: A worker process died; finished tasks are kept.
     """
     began = time.monotonic()
@@ -112,6 +115,10 @@ def execute(
 
 def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> int:
     shared, nodes = SharedGraph.of(prepared.families)
+    settings = RunSettings(
+        shared, prepared.perf.work_packet_size, prepared.perf.io_packet_size
+    )
+    _check_ships(settings, nodes, prepared.jobs[0].number)
     records = [
         JobRecord(
             job.name,
@@ -122,11 +129,35 @@ def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> 
         )
         for job, job_files in zip(prepared.jobs, files, strict=True)
     ]
-    settings = RunSettings(
-        shared, prepared.perf.work_packet_size, prepared.perf.io_packet_size
-    )
     run.write(settings, records)
     return shared.phases
+
+
+def _check_ships(settings: RunSettings, nodes: Sequence[Node], job: int) -> None:
+    """Raises ArgumentError unless workers can be sent the graph and its arguments."""
+    try:
+        dumps_graph((settings, SharedGraph.own_values(nodes, job)))
+    except Exception as error:
+        ops = [node for node in nodes if isinstance(node, OpNode)]
+        what = next(filter(None, map(_held_back, ops)), "the graph")
+        raise ArgumentError(
+            f"{what} cannot be sent to workers ({type(error).__name__}: {error}); "
+            "let the kernel make it, from something that can be pickled"
+        ) from error
+
+
+def _held_back(node: OpNode) -> str | None:
+    """What of an op cannot be pickled."""
+    parts = {
+        f"argument {name!r} of op {node.label}": value
+        for name, value in (node.init_args | node.stream_args).items()
+    }
+    for what, value in {**parts, f"the kernel of op {node.label}": node.spec}.items():
+        try:
+            dumps_graph(value)
+        except Exception:
+            return what
+    return None
 
 
 def _pipeline(db: str, run: str, phases: int, jobs: int) -> Callable[[Any], Any]:
