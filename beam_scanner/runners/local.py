@@ -28,7 +28,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from beam_scanner.errors import WorkerError
+from beam_scanner.errors import ScannerException, WorkerError
 
 WORKER_MODULE = "beam_scanner.runners.worker"
 
@@ -112,7 +112,7 @@ def run_pipeline(
         Beam's result.
 
     Raises:
-        WorkerError: A worker process died.
+        WorkerError: A worker process died, or could not do its work.
     """
     if not is_local(options):
         pipeline = Pipeline(options=options)
@@ -203,6 +203,8 @@ class _Watch:
                 self._run_aside()
         if self._died.is_set():
             raise WorkerError(_explain(self._reason)) from self._error
+        if isinstance(self._error, Exception):
+            raise _failed(self._error) from self._error
         if self._error is not None:
             raise self._error
         return self._result
@@ -284,6 +286,18 @@ def _worker_processes(run: str) -> Iterator[int]:
         with suppress(OSError):
             if mark in (entry / "environ").read_bytes().split(b"\0"):
                 yield int(entry.name)
+
+
+def _failed(error: Exception) -> ScannerException:
+    """What Beam raises has the text of the worker's traceback: its end says why."""
+    if isinstance(error, ScannerException):
+        return error
+    lines = str(error).strip().splitlines() or [""]
+    reason = lines[-1] if len(lines) > 1 else f"{type(error).__name__}: {lines[0]}"
+    return WorkerError(
+        f"the pipeline failed ({reason}). Finished tasks are kept; running again goes "
+        "on from there"
+    )
 
 
 def _explain(text: str) -> str:
