@@ -27,6 +27,7 @@ import beam_scanner.client as client_module
 from beam_scanner import (
     CacheMode,
     Client,
+    DeviceType,
     FrameType,
     JobFailure,
     Kernel,
@@ -232,6 +233,11 @@ def test_inputs_that_are_not_there(sc, no_workers):
             lambda sc, f: sc.ops.Histogram(frame=f, device="GPU"),
             ValueError,
             "Invalid device type 'GPU'",
+        ),
+        (
+            lambda sc, f: sc.ops.Histogram(frame=f, device=DeviceType.GPU),
+            ValueError,
+            "Histogram requested kernel with device type GPU",
         ),
         (
             lambda sc, f: sc.ops.OpticalFlow(frame=f, stencil=["a"]),
@@ -728,6 +734,55 @@ def test_a_kernel_that_fails_to_close(sc, frame):
     output = NamedStream(sc, "out")
     run(sc, sc.io.Output(sc.ops.BadLife(frame=frame, where="close"), [output]))
     assert output.len() == 60
+
+
+@register_python_op()
+def BadExit(config, frame: FrameType) -> bytes:
+    sys.exit(3 if frame_number(frame) < 1000 else 0)
+
+
+def test_a_kernel_that_leaves_the_program(sc, frame, small_video, test_video):
+    """Fails its stream, like any other error."""
+    streams = [
+        NamedVideoStream(sc, "clip", path=small_video),
+        NamedVideoStream(sc, "empty"),
+    ]
+    streams[1].save([], FrameType)
+    outputs = [NamedStream(sc, "out"), NamedStream(sc, "good")]
+    made = sc.ops.BadExit(frame=sc.io.Input(streams))
+    failures = failures_of(sc, sc.io.Output(made, outputs))
+    assert [(f.stream, f.row, f.reason) for f in failures] == [
+        ("out", 0, "SystemExit: 0")
+    ]
+    assert [output.committed() for output in outputs] == [False, True]
+
+
+class Unloadable:
+    """Can be sent, but not be loaded."""
+
+    def __reduce__(self):
+        return _not_here, ()
+
+
+def _not_here():
+    raise ImportError("not on this machine")
+
+
+def test_arguments_that_cannot_be_sent(sc, frame):
+    def graph(what):
+        return sc.io.Output(
+            sc.ops.BadKernel(frame=frame, what=what), [NamedVideoStream(sc, "out")]
+        )
+
+    before = files_of(sc.db_path)
+    with pytest.raises(ScannerException, match=r"'what' of op BadKernel.*generator"):
+        run(sc, graph(i for i in range(3)))
+    assert not work_left(sc.db_path)
+    added = files_of(sc.db_path) - before
+    assert all(name.startswith("clip/") for name in added)
+    with pytest.raises(ScannerException, match="ImportError: not on this machine"):
+        run(sc, graph(Unloadable()))
+    assert not sc.has_table("out")
 
 
 def test_failures_can_be_returned(sc, frame):
