@@ -41,9 +41,10 @@ _ENCODERS = {
 }
 _KEYFRAME_DISTANCE = 120
 _NOMINAL_RATE = Fraction(25)
-# In narrower frames, libx264's macroblock tree reads memory that it has not set (seen
-# with AVX-512), so that equal frames give different files.
-_NARROW = 128
+# libx264's macroblock tree, as written for AVX-512, works on so many macroblocks at a
+# time, and on memory that nobody has set where the width is no multiple of them: equal
+# frames would give different files.
+_TREE_BLOCKS = 8
 # libx265 refuses tiny frames, and is not deterministic for those it just takes.
 _HEVC_SMALLEST = 32
 _SPOOL_BYTES = 16 * 1024 * 1024
@@ -304,7 +305,8 @@ def _options(encoding: Encoding, width: int, distance: int) -> dict[str, str]:
     if encoding.lossless:
         return {"crf": "0", "preset": "veryfast"}
     options = {} if encoding.quality == -1 else {"crf": str(encoding.quality)}
-    if _ENCODERS[encoding.codec] == "libx264" and width < _NARROW:
+    blocks = -(-width // 16)
+    if _ENCODERS[encoding.codec] == "libx264" and blocks % _TREE_BLOCKS:
         options["x264-params"] = "mbtree=0"
     elif encoding.codec == "hevc":
         options["x265-params"] = (
