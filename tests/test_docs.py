@@ -1,11 +1,20 @@
-"""The pages of docs/: their blocks are run, each page's in its own folder."""
+"""The pages of docs/, whose blocks are run in a folder a page, and examples/."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from documents import ROOT, blocks, forgotten, make_films, run_block
+from video_fixtures import frame_number, make_video
+
+from beam_scanner.cli import main
+from beam_scanner.storage import NamedStorage, NamedStream
 
 PAGES = sorted(ROOT.glob("docs/*.md"))
 
@@ -25,3 +34,34 @@ def test_blocks_of_a_page(
     with forgotten():
         for block in found:
             run_block(block)
+
+
+def test_example_motion(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    make_video(tmp_path / "film.mp4", frames=12)
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "motion.py", "film.mp4", "motion.mp4"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "motion.mp4")) as container:
+        shapes = [(f.width, f.height) for f in container.decode(video=0)]
+    assert shapes == [(640, 240)] * 12
+
+
+def test_example_sharpest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_films(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    graph = ROOT / "examples" / "sharpest.py"
+    with forgotten():
+        args = f"--input films --output db --graph {graph}:sharpest --quiet"
+        assert main([*args.split(), "--direct_running_mode=in_memory"]) == 0
+        storage = NamedStorage("db")
+        measured = list(NamedStream(storage, "sharpness/a.mp4").load())
+        rows = [i * 25 + int(np.argmax(measured[i * 25 :][:25])) for i in range(3)]
+        found = list(NamedStream(storage, "sharpest/a.mp4").load())
+    assert [frame_number(picture) for picture in found] == rows
