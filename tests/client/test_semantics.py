@@ -29,6 +29,7 @@ from video_fixtures import frame_number, make_video, numbered_frame
 
 from beam_scanner import (
     CacheMode,
+    Client,
     FrameType,
     JobFailure,
     Kernel,
@@ -951,6 +952,34 @@ def test_fetch_resources_once_per_run_and_op(sc, frame, tmp_path):
     assert sorted(log.read_text().split()) == ["a", "b"]
     run(sc, outputs(), PerfParams.manual(8, 24))
     assert sorted(log.read_text().split()) == ["a", "a", "b", "b"]
+
+
+# Where graphs run
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        None,
+        [],
+        ["--runner=DirectRunner"],
+        ["--runner=FnApiRunner", "--direct_num_workers=1"],
+        "typed",
+    ],
+    ids=str,
+)
+def test_options(tmp_path, small_video, options, monkeypatch):
+    """All mean this machine; flags of the program itself are not read."""
+    if options == "typed":
+        options = pytest.importorskip(
+            "apache_beam.options.pipeline_options"
+        ).PipelineOptions([])
+    monkeypatch.setattr(sys, "argv", ["program", "--runner=NoSuchRunner"])
+    with Client(db_path=str(tmp_path / "db"), options=options) as sc:
+        source = sc.io.Input([NamedVideoStream(sc, "clip", path=small_video)])
+        output = NamedStream(sc, "out")
+        run(sc, sc.io.Output(sc.ops.SemNumber(frame=source), [output]))
+        assert list(output.load()) == list(range(1000, 1060))
 
 
 # Several clients
