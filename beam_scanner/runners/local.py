@@ -13,10 +13,12 @@ import signal
 import sys
 import sysconfig
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from apache_beam import Pipeline
@@ -37,6 +39,8 @@ RUN_VARIABLE = "BEAM_SCANNER_RUN"
 """Environment variable of worker processes: the driver's process id, '-', the run."""
 
 _GONE_SECONDS = 5.0
+_GRACE_SECONDS = 3.0
+"""For workers to end what they do when the user interrupts."""
 
 LOCAL_RUNNERS = (None, "DirectRunner", "direct", "FnApiRunner")
 
@@ -138,6 +142,9 @@ def _local_runner(options: PipelineOptions, run: str) -> FnApiRunner:
     command = [
         f"{LEVEL_VARIABLE}={level}",
         f"{RUN_VARIABLE}={run}",
+        # Each task has a thread that reads; by default glibc gives every new thread
+        # a heap of its own, and memory grows with the number of tasks.
+        "MALLOC_ARENA_MAX=2",
         shlex.quote(f"PYTHONPATH={_module_path()}"),
         shlex.quote(sys.executable),
         "-m",
@@ -175,7 +182,8 @@ class _Watch:
     the process raises, which nothing catches. Here that ends the wait: in the main
     thread by an interrupt, after which Beam cleans up; elsewhere, or where a program
     has taken interrupts for itself (or a shell has switched them off, as for jobs in
-    the background), by leaving the runner's thread behind and killing its workers.
+    the background), by leaving the runner's thread behind. Beam's cleaning up, too,
+    waits for workers, which may have hours to go; so they are killed.
 
     The thread does not tell which run its worker served, so of several runs in one
     process, each in a thread of its own, all end.
@@ -184,7 +192,8 @@ class _Watch:
     def __init__(self, pipeline: Pipeline, run: str) -> None:
         self._pipeline = pipeline
         self._name = run
-        self._interrupt = False
+        self._interrupts = False
+        self._interrupted = False
         self._died = threading.Event()
         self._reason = ""
         self._over = threading.Event()
@@ -192,29 +201,42 @@ class _Watch:
         self._error: BaseException | None = None
 
     def run(self) -> Any:
-        self._interrupt = (
+        self._interrupts = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
         with _hook.watched_by(self):
-            if self._interrupt:
-                self._run()
+            if self._interrupts:
+                signal.signal(signal.SIGINT, self._interrupt)
+                try:
+                    self._run()
+                finally:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
             else:
                 self._run_aside()
-        if self._died.is_set():
+        if self._died.is_set() and not self._interrupted:
             raise WorkerError(_explain(self._reason)) from self._error
-        if isinstance(self._error, Exception):
-            raise _failed(self._error) from self._error
         if self._error is not None:
             raise self._error
         return self._result
 
     def worker_died(self, reason: str) -> None:
-        if not self._died.is_set() and not self._over.is_set():
-            self._reason = reason
-            self._died.set()
-            if self._interrupt:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if self._died.is_set() or self._over.is_set():
+            return
+        self._reason = reason
+        self._died.set()
+        if self._interrupts and not self._interrupted:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = not self._died.is_set()
+        threading.Thread(
+            target=self._end_workers,
+            args=[_GRACE_SECONDS if self._interrupted else 0.0],
+            name="end workers",
+            daemon=True,
+        ).start()
+        signal.default_int_handler(number, frame)
 
     def _run(self) -> None:
         try:
@@ -232,16 +254,27 @@ class _Watch:
                 pass
         finally:
             if not self._over.is_set():
-                self._kill_workers()
+                self._died.set()
+                for _ in range(5):
+                    # Beam may still be starting some.
+                    self._kill_workers()
+                    time.sleep(0.2)
+                # Threads that watch workers tell of their end, here to nobody.
+                for thread in threading.enumerate():
+                    if thread.name == "run_worker":
+                        thread.join(timeout=_GONE_SECONDS)
+
+    def _end_workers(self, grace: float) -> None:
+        """Kills the workers until the run is over: Beam may still be starting some."""
+        ended = self._over.wait(grace)
+        while not ended:
+            self._kill_workers()
+            ended = self._over.wait(0.2)
 
     def _kill_workers(self) -> None:
-        """Returns when they are gone and the threads that watch them have said so."""
-        watching = [t for t in threading.enumerate() if t.name == "run_worker"]
         for process in _worker_processes(self._name):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        for thread in watching:
-            thread.join(timeout=_GONE_SECONDS)
 
 
 class _Hook:

@@ -284,12 +284,17 @@ def remove_garbage(store: ObjectStore) -> None:
         JobFiles(store, fingerprint).remove()
 
 
-def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
-    """Tokens of jobs that were begun and not finished: their segments are needed."""
+def unfinished_jobs(store: ObjectStore) -> Iterator[tuple[str, str]]:
+    """(fingerprint, token) of jobs that were begun and not finished."""
     for key in _begun(store):
         data = store.try_read(key)
         if data is not None:
-            yield data.decode()
+            yield key.split("/")[-2], data.decode()
+
+
+def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
+    """Tokens of jobs that were begun and not finished: their segments are needed."""
+    return (token for _, token in unfinished_jobs(store))
 
 
 def _begun(store: ObjectStore) -> Iterator[str]:

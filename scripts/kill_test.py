@@ -1,0 +1,365 @@
+"""Kills runs at random moments and checks that the next run makes good.
+
+Each round takes a fresh database and starts a run with two worker processes in a
+process of its own. At a random moment the driver or one of the workers is killed with
+SIGKILL. Then the same run is run to its end, and
+
+* its streams have the same bytes as those of a run that nobody disturbed,
+* no task that had ended before the kill was done again; so at most those that were
+  in flight were,
+* nothing is left of either run but the streams.
+
+::
+
+    python scripts/kill_test.py --kills 30 --seed 1
+
+The graph has video in, video out, blobs, two phases, four jobs and a stream that is
+committed while others are still being made. Equal seeds kill at equal moments, but no
+two runs are equally fast. A table of the rounds is printed, and the exit code is 1 if
+any check failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from beam_scanner.builder import IOGenerator, OpGenerator, StreamsGenerator
+from beam_scanner.launch import execute
+from beam_scanner.ops import register_ops
+from beam_scanner.perf import PerfParams
+from beam_scanner.prepare import CacheMode, prepare
+from beam_scanner.runners.local import pipeline_options
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.work import JobFiles, unfinished_jobs
+
+JOBS = 4
+KINDS = ("histograms", "shots", "small", "exact")
+WORKERS = 2
+FLAGS = ["--direct_running_mode=multi_processing", f"--direct_num_workers={WORKERS}"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to do."""
+
+    frames: int = 240
+    width: int = 320
+    height: int = 240
+
+
+def make_videos(folder: Path, size: Size) -> None:
+    """Writes one video a job, with a keyframe every 20 frames and some cuts."""
+    folder.mkdir(parents=True)
+    for job in range(JOBS):
+        draw = np.random.default_rng(job)
+        with av.open(str(folder / f"{job}.mp4"), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height = size.width, size.height
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.gop_size = 20
+            stream.codec_context.options = {"preset": "ultrafast"}
+            scene: Any = None
+            for number in range(size.frames):
+                if number % 70 == 0:
+                    small = draw.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+                    scale = (size.height // 12, size.width // 16, 1)
+                    scene = np.kron(small, np.ones(scale, np.uint8))
+                picture = np.roll(scene, 3 * number, axis=1)
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+def output(storage: NamedStorage, kind: str, job: int) -> NamedStream:
+    """One output of one job."""
+    video = kind in ("small", "exact")
+    return (NamedVideoStream if video else NamedStream)(storage, f"{kind}/{job}")
+
+
+def graph(storage: NamedStorage, videos: Path) -> list[Any]:
+    """The outputs of the run."""
+    register_ops()
+    io, ops = IOGenerator(storage), OpGenerator(storage)
+    streams = StreamsGenerator(storage)
+    names = [(f"in/{job}", str(videos / f"{job}.mp4")) for job in range(JOBS)]
+    frames = io.Input([NamedVideoStream(storage, name, path=p) for name, p in names])
+    histograms = ops.Histogram(frame=frames)
+    small = ops.Resize(frame=frames, width=[160] * JOBS, height=[120] * JOBS)
+    tiny = ops.Resize(frame=frames, width=[64] * JOBS, height=[48] * JOBS)
+    shuffled = streams.Stride(tiny, [1] * JOBS)
+    made = {
+        "histograms": histograms,
+        "shots": ops.ShotBoundaries(histograms),
+        "small": small.compress_video(quality=30),
+        "exact": shuffled.lossless(),
+    }
+    return [
+        io.Output(column, [output(storage, kind, job) for job in range(JOBS)])
+        for kind, column in made.items()
+    ]
+
+
+def drive(database: str, videos: str) -> None:
+    """One run, in this process; prints what came of it."""
+    storage = NamedStorage(database)
+    storage.store(create=True)
+    perf = PerfParams.manual(10, 20)
+    prepared = prepare(graph(storage, Path(videos)), perf, CacheMode.Error, storage)
+    began = time.monotonic()
+    report = execute(prepared, storage, pipeline_options(FLAGS), False)
+    assert not report.failures, report.failures
+    print(
+        json.dumps(
+            {
+                "tasks": report.tasks,
+                "reused": report.reused,
+                "cached": len(report.cached),
+                "seconds": time.monotonic() - began,
+            }
+        )
+    )
+
+
+def start(database: Path, videos: Path) -> subprocess.Popen[str]:
+    """Starts a run in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, __file__, "--drive", str(database), str(videos)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
+    """Waits for a run that nobody disturbs."""
+    out, err = process.communicate(timeout=seconds)
+    if process.returncode:
+        raise AssertionError(f"the run failed:\n{err}")
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return found
+
+
+def workers_of(driver: int) -> list[int]:
+    """The worker processes of a driver that are alive."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            command = (entry / "cmdline").read_bytes()
+            is_worker = b"beam_scanner.runners.worker" in command
+            if int(fields[1]) == driver and fields[0] != "Z" and is_worker:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that is only waited for does not."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until_gone(processes: Sequence[int], seconds: float) -> float:
+    """Gives how long it took until none of the processes ran."""
+    began = time.monotonic()
+    while any(is_alive(process) for process in processes):
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"processes {list(processes)} did not end")
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def contents(storage: NamedStorage) -> dict[str, list[bytes]]:
+    """The bytes of all outputs, file by file in order."""
+    return {
+        f"{kind}/{job}": [
+            Path(file).read_bytes() for file in output(storage, kind, job).files()
+        ]
+        for kind in KINDS
+        for job in range(JOBS)
+    }
+
+
+def manifests(storage: NamedStorage) -> int:
+    """How many tasks of unfinished jobs are done."""
+    store = storage.store()
+    return sum(
+        sum(1 for _ in JobFiles(store, fingerprint, token).manifests())
+        for fingerprint, token in unfinished_jobs(store)
+    )
+
+
+def committed(storage: NamedStorage) -> dict[str, list[bytes]]:
+    """The bytes of those outputs that are there."""
+    return {
+        f"{kind}/{job}": [Path(f).read_bytes() for f in stream.files()]
+        for kind in KINDS
+        for job in range(JOBS)
+        if (stream := output(storage, kind, job)).committed()
+    }
+
+
+def strays(database: Path, storage: NamedStorage) -> list[str]:
+    """Files of the database that belong to no stream."""
+    store = storage.store()
+    store.clear_scratch(-1)
+    known = {"beam_scanner.json"}
+    streams = [output(storage, kind, job) for kind in KINDS for job in range(JOBS)]
+    for stream in streams:
+        known.add(f"{stream.name()}/stream.json")
+        known.update(str(Path(f).relative_to(database)) for f in stream.files())
+    return [
+        key for key in store.list("") if key not in known and not key.startswith("in/")
+    ]
+
+
+@dataclass
+class Round:
+    """What came of one kill."""
+
+    victim: str
+    after: float
+    done: int
+    there: int
+    tasks: int
+    reused: int
+    end: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.victim:<7} {self.after:6.2f} s {self.done:5} {self.there:7} "
+            f"{self.reused:6} {self.tasks:6} {self.end:6.2f} s"
+        )
+
+
+TITLE = "victim      after  done streams reused    run  ended after"
+
+
+def kill_once(
+    folder: Path, videos: Path, victim: str, moment: float, wanted: Any, total: int
+) -> Round | None:
+    """One round; None if the run was over before the moment came."""
+    process = start(folder, videos)
+    time.sleep(moment)
+    workers = workers_of(process.pid)
+    if process.poll() is not None:
+        process.communicate()
+        return None
+    if victim == "worker" and not workers:
+        victim = "driver"
+    killed = process.pid if victim == "driver" else random.choice(workers)
+    with suppress(ProcessLookupError):
+        os.kill(killed, signal.SIGKILL)
+    began = time.monotonic()
+    process.communicate(timeout=60)
+    wait_until_gone([process.pid, *workers], 15)
+    end = time.monotonic() - began
+    storage = NamedStorage(str(folder))
+    storage.store(create=True)
+    done, there = manifests(storage), committed(storage)
+    for name, files in there.items():
+        assert files == wanted[name], f"{name} was committed with other bytes"
+    if victim == "worker" and process.returncode == 0:
+        return None
+    again = finish(start(folder, videos), 180)
+    assert contents(storage) == wanted, "other bytes than an undisturbed run"
+    jobs = JOBS - again["cached"]
+    each = total // JOBS
+    assert again["tasks"] + again["reused"] == each * jobs, again
+    assert again["reused"] == done - each * again["cached"], (again, done)
+    assert not strays(folder, storage), strays(folder, storage)
+    return Round(victim, moment, done, len(there), again["tasks"], again["reused"], end)
+
+
+def moments(seed: int, seconds: float) -> Iterator[tuple[str, float]]:
+    """Whom to kill, and when, for ever."""
+    draw = random.Random(seed)
+    victim = draw.choice(["driver", "worker"])
+    while True:
+        # Before workers are up there is little to break.
+        yield victim, draw.uniform(1.0 if victim == "driver" else 2.5, seconds)
+        victim = "worker" if victim == "driver" else "driver"
+
+
+def kill_test(kills: int, seed: int, size: Size, folder: Path) -> list[Round]:
+    """Runs all rounds.
+
+    Raises:
+        AssertionError: A check failed.
+    """
+    videos = folder / "videos"
+    make_videos(videos, size)
+    began = time.monotonic()
+    first = finish(start(folder / "undisturbed", videos), 300)
+    seconds = time.monotonic() - began
+    wanted = contents(NamedStorage(str(folder / "undisturbed")))
+    print(
+        f"undisturbed: {first['tasks']} tasks in {seconds:.1f} s, "
+        f"{first['seconds']:.1f} s of it the run\n{TITLE}",
+        flush=True,
+    )
+    rounds: list[Round] = []
+    for number, (victim, moment) in enumerate(moments(seed, seconds)):
+        if len(rounds) == kills:
+            break
+        assert number < 3 * kills + 10, "most runs were over before they were killed"
+        database = folder / f"kill-{number}"
+        found = kill_once(database, videos, victim, moment, wanted, first["tasks"])
+        shutil.rmtree(database)
+        if found is not None:
+            rounds.append(found)
+            print(found, flush=True)
+    print(
+        f"{len(rounds)} kills: every stream has the bytes of the undisturbed run; "
+        "no task that had ended was done again; longest wait for the end "
+        f"{max((r.end for r in rounds), default=0):.1f} s"
+    )
+    return rounds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--kills", type=int, default=30, help="rounds to play")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the moments")
+    parser.add_argument("--frames", type=int, default=Size.frames, help="a video")
+    parser.add_argument("--drive", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.drive:
+        drive(*given.drive)
+        return 0
+    random.seed(given.seed)
+    with tempfile.TemporaryDirectory(prefix="kill-test-") as folder:
+        try:
+            kill_test(given.kills, given.seed, Size(given.frames), Path(folder))
+        except AssertionError as error:
+            print(f"FAILED: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
