@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, RowError
 from beam_scanner.rows import Layout, RowMap
 
 Interval = tuple[int, int]
@@ -33,6 +33,7 @@ class Sampler:
 
         Raises:
             ArgumentError: The sampler cannot be applied to that many rows.
+            RowError: It names a row that the stream does not have.
         """
         raise TypeError(f"{type(self).__name__} is not a sampler")
 
@@ -145,7 +146,7 @@ def _gather(groups: Sequence[Sequence[int]], rows: int, where: str) -> RowMap:
     listed = np.array([row for group in groups for row in group], dtype=np.int64)
     wrong = (listed < 0) | (listed >= rows)
     if wrong.any():
-        raise ArgumentError(
+        raise RowError(
             f"{where}: row {listed[wrong][0]} is out of range, "
             f"the stream has {rows} rows"
         )
@@ -189,6 +190,7 @@ class Partition:
 
         Raises:
             ArgumentError: The partition cannot be applied to that many rows.
+            RowError: It names a row that the stream does not have.
         """
         raise TypeError(f"{type(self).__name__} is not a partition")
 

@@ -4,5 +4,6 @@
 * ``pool``: kernel instances that later tasks use again.
 * ``executor``: carries out a schedule.
 * ``logs``: which stream, op and row a kernel's log line is about.
+* ``memory``: gives back what a task has freed.
 * ``trace``: what took how long.
 """

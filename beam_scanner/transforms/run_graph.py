@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
+from beam_scanner.engine.memory import release_memory
 from beam_scanner.transforms.context import RunContext, close_contexts, run_context
 from beam_scanner.transforms.stages import (
     Outcome,
@@ -97,6 +98,7 @@ class _Run(_Stage):
         outcome, counters = run_one_task(self.context(), TaskId(*task))
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
+        release_memory()
         yield task[0], outcome
 
     def teardown(self) -> None:

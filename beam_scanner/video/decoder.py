@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition
+from beam_scanner.video import pool
 from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
-from beam_scanner.video.pool import FramePool
 from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
@@ -88,7 +88,6 @@ class VideoDecoder:
     def _forget(self) -> None:
         self._video: OpenVideo | None = None
         self._reformatter = VideoReformatter()
-        self._pool = FramePool()
         # Whether nothing has been read since the file was opened.
         self._fresh = False
         self._seek_way = 0
@@ -351,6 +350,6 @@ class VideoDecoder:
             shown = shown[:height, :width]
         if self.index.rotation:
             shown = np.rot90(shown, self.index.rotation // 90)
-        array = self._pool.empty(shown.shape[0], shown.shape[1])
+        array = pool.SHARED.empty(shown.shape[0], shown.shape[1])
         np.copyto(array, shown)
         return array

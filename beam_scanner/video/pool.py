@@ -1,12 +1,15 @@
 """Memory for frames, used again.
 
 Fresh memory of the size of a frame comes from the operating system page by page,
-which takes longer than to decode the frame.
+which takes longer than to decode the frame. All decoders of a process share what
+there is, so that each task finds the memory of the one before.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+from collections import OrderedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,23 +43,38 @@ class FramePool:
 
     def __init__(self, budget: int = _BUDGET) -> None:
         self._budget = budget
-        self._buffers: list[NDArray[np.uint8]] = []
-        self._size = 0
+        self._lock = threading.Lock()
+        # By size of the frame, the size used last at the end.
+        self._buffers: OrderedDict[int, list[NDArray[np.uint8]]] = OrderedDict()
         self._last = 0
 
     def empty(self, height: int, width: int) -> NDArray[np.uint8]:
         """An uninitialised frame: uint8[height, width, 3], C-contiguous."""
-        shape, size = (height, width, 3), height * width * 3
-        if size != self._size:
-            self._buffers, self._size, self._last = [], size, 0
-        buffers = self._buffers
-        for step in range(1, len(buffers) + 1):
-            i = (self._last + step) % len(buffers)
-            # The list and getrefcount's argument: no frame and no view.
-            if sys.getrefcount(buffers[i]) == 2:
-                self._last = i
-                return buffers[i].reshape(shape)
-        buffer = np.empty(size, np.uint8)
-        if (len(buffers) + 1) * size <= self._budget:
-            buffers.append(buffer)
-        return buffer.reshape(shape)
+        size = height * width * 3
+        with self._lock:
+            buffers = self._buffers.setdefault(size, [])
+            self._buffers.move_to_end(size)
+            for step in range(1, len(buffers) + 1):
+                i = (self._last + step) % len(buffers)
+                # The list and getrefcount's argument: no frame and no view.
+                if sys.getrefcount(buffers[i]) == 2:
+                    self._last = i
+                    return buffers[i].reshape((height, width, 3))
+            buffer = np.empty(size, np.uint8)
+            if self._make_room(size):
+                buffers.append(buffer)
+        return buffer.reshape((height, width, 3))
+
+    def _make_room(self, size: int) -> bool:
+        """Forgets frames of other sizes until one more of this size fits."""
+        held = sum(s * len(found) for s, found in self._buffers.items())
+        while held + size > self._budget:
+            oldest = next(iter(self._buffers))
+            if oldest == size:
+                return False
+            held -= oldest * len(self._buffers.pop(oldest))
+        return True
+
+
+SHARED = FramePool()
+"""Of all decoders of this process."""

@@ -23,7 +23,7 @@ from harness import (
     walk,
 )
 
-from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.errors import ArgumentError, GraphError, RowError
 from beam_scanner.graph import (
     InputNode,
     OpColumn,
@@ -326,11 +326,11 @@ def test_slice_lists_of_arguments_must_fit() -> None:
 
 
 def test_a_sampler_that_does_not_fit_names_stream_op_and_group() -> None:
-    message = refused(sampled(source(), Gather((5000,))), ArgumentError)
+    message = refused(sampled(source(), Gather((5000,))), RowError)
     assert message.startswith("Gather on stream 'film': row 5000 is out of range")
     cut = sliced(source(), StridedPartition(1, 600))
     wrong = SliceList([Gather((599,)), Gather((400,))])
-    message = refused(unsliced(sampled(cut, wrong)), ArgumentError)
+    message = refused(unsliced(sampled(cut, wrong)), RowError)
     assert "slice group 1: row 400 is out of range, the stream has 400 rows" in message
 
 
