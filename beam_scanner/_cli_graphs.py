@@ -91,8 +91,9 @@ def load_module(text: str) -> ModuleType:
     """
     folder = os.path.dirname(os.path.abspath(text)) if _is_file(text) else os.getcwd()
     if folder not in sys.path:
-        # As for a script: what lies beside it can be imported.
-        sys.path.insert(0, folder)
+        # What lies beside it can be imported, and hides nothing: workers, too, are
+        # given the path, and a json.py of the user's must not break them.
+        sys.path.append(folder)
     if _is_file(text) and not os.path.isfile(text):
         raise ArgumentError(f"there is no file {text!r}")
     try:

@@ -78,6 +78,12 @@ not_a_function = 3
 """
 
 
+@pytest.fixture(autouse=True)
+def import_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command adds folders to it; they go with their test."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> str:
     return make_video(tmp_path / "a.mp4", frames=40)
@@ -101,7 +107,6 @@ def graphs(tmp_path: Path) -> str:
     registry().remove("CliBrightness")
     for name in [n for n in sys.modules if n.startswith(("cli_graphs", "helper_be"))]:
         del sys.modules[name]
-    sys.path[:] = [entry for entry in sys.path if entry != str(folder)]
 
 
 def command(*args: object) -> int:
