@@ -38,6 +38,13 @@ LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
 RUN_VARIABLE = "BEAM_SCANNER_RUN"
 """Environment variable of worker processes: the driver's process id, '-', the run."""
 
+# Connections to a worker that has died break, often before its end is known: threads
+# that read them raise, and these loggers tell.
+_READERS = ("beam_control_read", "read_grpc_client_inputs")
+_ECHOES = (
+    "apache_beam.runners.worker.data_plane",
+    "apache_beam.runners.portability.fn_api_runner.worker_handlers",
+)
 _GONE_SECONDS = 5.0
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
@@ -205,7 +212,7 @@ class _Watch:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
-        with _hook.watched_by(self):
+        with _hook.watched_by(self), _without_echoes():
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
@@ -277,6 +284,19 @@ class _Watch:
                 os.kill(process, signal.SIGKILL)
 
 
+@contextmanager
+def _without_echoes() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _ECHOES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 class _Hook:
     """Hears of worker processes that died, while any run is watched."""
 
@@ -301,12 +321,12 @@ class _Hook:
                     threading.excepthook = self._before
 
     def _raised(self, args: threading.ExceptHookArgs) -> None:
-        text = str(args.exc_value)
-        if "Worker subprocess exited" not in text:
+        watches, text = list(self._watches), str(args.exc_value)
+        if "Worker subprocess exited" in text:
+            for watch in watches:
+                watch.worker_died(text)
+        elif args.thread is None or args.thread.name not in _READERS:
             self._before(args)
-            return
-        for watch in list(self._watches):
-            watch.worker_died(text)
 
 
 _hook = _Hook()

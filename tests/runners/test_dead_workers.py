@@ -1,0 +1,189 @@
+"""Worker processes and drivers that die, and users who lose patience."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from beam_scanner.builder import IOGenerator, OpGenerator
+from beam_scanner.errors import WorkerError
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.launch import Report, execute
+from beam_scanner.perf import PerfParams
+from beam_scanner.prepare import CacheMode, prepare
+from beam_scanner.runners.local import pipeline_options
+from beam_scanner.storage.named import NamedStorage, NamedStream
+
+pytestmark = pytest.mark.processes
+
+FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+ROWS, PACKET = 24, 2
+BAD = 9
+"""The row at which a kernel misbehaves."""
+
+
+@register_python_op(name="DeadlyIncrement")
+class Deadly(Kernel):
+    """Adds one; at one row, if a file is there, removes it and does as it says."""
+
+    def __init__(self, config: Any, order: str) -> None:
+        self.order = Path(order)
+
+    def execute(self, x: Any) -> Any:
+        if x == BAD and self.order.exists():
+            order = self.order.read_text()
+            if order != "sleep":
+                self.order.unlink()
+            if order == "exit":
+                os._exit(3)
+            if order == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.order.with_suffix(".asleep").touch()
+            time.sleep(60)
+        return x + 1
+
+
+class Scene:
+    """A database, a graph with the kernel above, and its order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.storage = NamedStorage(str(folder / "db"))
+        self.storage.store(create=True)
+        self.order = folder / "order"
+        self.input = NamedStream(self.storage, "in")
+        self.output = NamedStream(self.storage, "out")
+
+    def run(self) -> Report:
+        if not self.input.committed():
+            self.input.save(range(ROWS), Any)
+        io, ops = IOGenerator(self.storage), OpGenerator(self.storage)
+        made = ops.DeadlyIncrement(x=io.Input([self.input]), order=str(self.order))
+        outputs = [io.Output(made, [self.output])]
+        perf = PerfParams.manual(PACKET, PACKET)
+        prepared = prepare(outputs, perf, CacheMode.Error, self.storage)
+        return execute(prepared, self.storage, pipeline_options(FLAGS), False)
+
+    def check(self) -> None:
+        report = self.run()
+        assert not report.failures
+        assert report.tasks + report.reused == ROWS // PACKET
+        assert report.tasks >= 1
+        assert list(self.output.load()) == list(range(1, ROWS + 1))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def workers(driver: int) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(driver).children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "beam_scanner.runners.worker" in child.cmdline()
+    ]
+
+
+def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+@pytest.mark.parametrize("order", ["exit", "kill"])
+@pytest.mark.parametrize("place", ["main thread", "another thread", "no interrupts"])
+def test_a_dead_worker_ends_the_run(
+    order: str, place: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if order == "kill" and place == "no interrupts":
+        pytest.skip("as with exit")
+    scene.order.write_text(order)
+    before = signal.getsignal(signal.SIGINT)
+    began = time.monotonic()
+    if place == "another thread":
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                scene.run()
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(timeout=60)
+        (error,) = errors
+        assert isinstance(error, WorkerError)
+    else:
+        if place == "no interrupts":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with pytest.raises(WorkerError, match="a worker process died"):
+                scene.run()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - began < 40
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not workers(os.getpid())
+    assert not scene.order.exists()
+    assert not scene.output.committed()
+    scene.check()
+
+
+def start(scene: Scene) -> subprocess.Popen[bytes]:
+    """A driver of its own, whose worker sleeps."""
+    scene.order.write_text("sleep")
+    tests = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    program = (
+        f"import sys; sys.path[:0] = {tests!r}\n"
+        "from pathlib import Path\n"
+        "from test_dead_workers import Scene\n"
+        f"Scene(Path({str(scene.folder)!r})).run()\n"
+    )
+    driver = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, start_new_session=True
+    )
+    until = time.monotonic() + 60
+    while not scene.order.with_suffix(".asleep").exists():
+        assert time.monotonic() < until
+        assert driver.poll() is None, driver.communicate()[1].decode()
+        time.sleep(0.05)
+    return driver
+
+
+def test_workers_end_with_their_driver(scene: Scene) -> None:
+    driver = start(scene)
+    running = workers(driver.pid)
+    assert running
+    driver.kill()
+    driver.communicate()
+    assert all_gone(running, 10)
+    scene.order.unlink()
+    scene.check()
+
+
+@pytest.mark.parametrize("who", ["driver", "terminal"])
+def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
+    driver = start(scene)
+    running = workers(driver.pid)
+    began = time.monotonic()
+    if who == "driver":
+        os.kill(driver.pid, signal.SIGINT)
+    else:
+        os.killpg(driver.pid, signal.SIGINT)
+    _, text = driver.communicate(timeout=30)
+    assert time.monotonic() - began < 20
+    assert driver.returncode
+    assert b"KeyboardInterrupt" in text
+    assert all_gone(running, 5)
+    scene.order.unlink()
+    scene.check()
