@@ -125,7 +125,7 @@ def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> s
 
     Example:
         >>> two, three = (eval(f'lambda x: x + {n}') for n in (2, 3))
-        >>> code_digest(two, home='m') == code_digest(three, home='m')
+        >>> code_digest(two, home=__name__) == code_digest(three, home=__name__)
         False
     """
     reader = _Reader(home, {}, {} if first is None else first)

@@ -40,8 +40,8 @@ class PerfParams:
         ArgumentError: A size is impossible.
 
     Example:
-        >>> PerfParams.manual(32, 1000)([], [])
-        PerfParams(work_packet_size=32, io_packet_size=1000)
+        >>> PerfParams.manual(32, 960)([], [])
+        PerfParams(work_packet_size=32, io_packet_size=960)
     """
 
     work_packet_size: int
