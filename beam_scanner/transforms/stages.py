@@ -229,7 +229,7 @@ def _publish_if_last(state: JobState, task: TaskId) -> None:
     files, family = state.files, task.family
     # Tasks that were done stay so: a million of them must not be asked for each time.
     at = state.waiting.get(family, task.tasks - 1)
-    while at >= 0 and (at == task.task or files.has_manifest(family, at)):
+    while at >= 0 and (at == task.task or files.manifest(family, at) is not None):
         at -= 1
     state.waiting[family] = at
     if at >= 0:

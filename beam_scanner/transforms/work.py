@@ -178,6 +178,9 @@ class JobFiles:
 
     def __init__(self, store: ObjectStore, fingerprint: str, own: str = "") -> None:
         self._store = store
+        # A manifest that a power failure swallows or empties costs a task, while
+        # flushing each to the disk would cost every small stream.
+        self._manifests = store.relaxed()
         self._root = f"{WORK}/jobs/{fingerprint}"
         self._own = own
 
@@ -210,11 +213,13 @@ class JobFiles:
     def manifest(self, family: int, task: int) -> Manifest | None:
         """What a finished task left; None if it is not finished."""
         data = self._store.try_read(self._key(family, task))
-        return None if data is None else json.loads(data)
-
-    def has_manifest(self, family: int, task: int) -> bool:
-        """Whether a task is finished."""
-        return self._store.exists(self._key(family, task))
+        if data is None:
+            return None
+        try:
+            found: Manifest = json.loads(data)
+        except ValueError:
+            return None
+        return found
 
     def put_manifest(
         self, family: int, task: int, manifest: Manifest, replace: bool = False
@@ -232,9 +237,9 @@ class JobFiles:
         """
         data = json.dumps(manifest).encode()
         if replace:
-            self._store.put(self._key(family, task), data)
+            self._manifests.put(self._key(family, task), data)
             return True
-        return self._store.put_if_absent(self._key(family, task), data)
+        return self._manifests.put_if_absent(self._key(family, task), data)
 
     def manifests(self) -> Iterator[tuple[int, int]]:
         """(family, task) of every finished task."""
