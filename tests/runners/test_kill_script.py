@@ -1,0 +1,22 @@
+"""A few rounds of ``scripts/kill_test.py``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "kill_test.py"
+
+
+@pytest.mark.processes
+def test_runs_that_are_killed_are_made_good() -> None:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--kills=3", "--seed=7", "--frames=120"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 kills: every stream has the bytes" in done.stdout

@@ -1,0 +1,60 @@
+"""Rows stream through a task: a longer one needs no more memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from video_fixtures import make_video
+
+SIZE = (320, 240)
+FRAME = SIZE[0] * SIZE[1] * 3
+SHORT, LONG = 150, 750
+
+PROGRAM = """
+import resource, sys
+from beam_scanner.builder import IOGenerator, OpGenerator
+from beam_scanner.launch import execute
+from beam_scanner.ops import register_ops
+from beam_scanner.perf import PerfParams
+from beam_scanner.prepare import CacheMode, prepare
+from beam_scanner.runners.local import pipeline_options
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+
+video, database = sys.argv[1:]
+storage = NamedStorage(database)
+storage.store(create=True)
+register_ops()
+io, ops = IOGenerator(storage), OpGenerator(storage)
+frames = io.Input([NamedVideoStream(storage, "in", path=video)])
+out = io.Output(ops.Histogram(frame=frames), [NamedStream(storage, "out")])
+perf = PerfParams.manual(8, 8000)
+prepared = prepare([out], perf, CacheMode.Error, storage)
+assert prepared.tasks == 1
+options = pipeline_options(["--direct_running_mode=in_memory"])
+report = execute(prepared, storage, options, False)
+assert not report.failures
+print(report.counters["frames_decoded"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def peak(folder: Path, frames: int) -> int:
+    """Most bytes in memory while one task decodes so many frames."""
+    video = make_video(folder / f"{frames}.mp4", frames, size=SIZE, gop=1000)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, video, str(folder / f"db{frames}")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    decoded, memory = map(int, done.stdout.split())
+    assert decoded == frames
+    return memory
+
+
+def test_a_longer_task_needs_no_more_memory(tmp_path: Path) -> None:
+    short, long = peak(tmp_path, SHORT), peak(tmp_path, LONG)
+    assert long - short < (LONG - SHORT) * FRAME / 4
