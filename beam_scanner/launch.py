@@ -33,8 +33,8 @@ from beam_scanner.transforms.work import (
     remove_abandoned,
 )
 
-SMALL_ROWS = 300
-"""Runs with fewer rows and frames than this stay in one process."""
+SMALL_JOBS = 2
+"""Runs of no more jobs, all of them small, stay in one process."""
 
 
 @dataclass
@@ -179,18 +179,8 @@ def _finish(prepared: Prepared, job: Job, files: JobFiles) -> None:
 
 def _is_small(prepared: Prepared) -> bool:
     """Whether starting worker processes would take longer than the run."""
-    if not prepared.plans or prepared.tasks > len(prepared.plans) > 1:
-        return False
-    rows = 0
-    for plan in prepared.plans.values():
-        for graph in plan.graphs:
-            rows += sum(output.rows for output in graph.outputs)
-            rows += sum(
-                node.info.rows
-                for node in graph.nodes
-                if hasattr(node, "info") and node.info.entries is not None
-            )
-    return rows <= SMALL_ROWS
+    plans = prepared.plans.values()
+    return 0 < len(plans) <= SMALL_JOBS and all(plan.small for plan in plans)
 
 
 def _conclude(

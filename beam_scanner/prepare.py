@@ -26,7 +26,7 @@ from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.planner.bound import BoundGraph, SourceInfo
 from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
-from beam_scanner.planner.tasks import TaskCuts, cut_tasks
+from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
@@ -35,6 +35,10 @@ from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
 """Runs of more jobs are checked by the workers, where the graph meets lengths."""
+
+
+SMALL_ROWS = 300
+"""Jobs whose nodes make no more rows, and decode no more frames, are small."""
 
 
 class CacheMode(Enum):
@@ -69,10 +73,17 @@ class Job:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """The bound families of one job and how they are cut into tasks."""
+    """One job, bound and cut.
+
+    Attributes:
+        graphs: The bound graph of each family.
+        cuts: How each family is cut into tasks.
+        small: Whether it is done before worker processes would have started.
+    """
 
     graphs: tuple[BoundGraph, ...]
     cuts: tuple[TaskCuts, ...]
+    small: bool
 
 
 @dataclass
@@ -273,10 +284,14 @@ def plan_job(prepared: Prepared, job: int) -> JobPlan:
         GraphError: Outputs of the run differ in rows, or as ``bind``.
     """
     made: dict[int, SourceInfo] = {}
-    graphs, cuts, rows = [], [], {}
+    graphs, cuts, rows, small = [], [], {}, True
     for family in prepared.families:
         graph = bind_family(family, job, made)
-        all_needs(graph)
+        needs = all_needs(graph)
+        small = small and (
+            max(len(node_needs) for node_needs in needs) <= SMALL_ROWS
+            and frames_to_decode(graph, needs) <= SMALL_ROWS
+        )
         for output, number in zip(graph.outputs, family.numbers, strict=True):
             stream = output.node.streams[job]
             if number == INTERNAL:
@@ -286,7 +301,7 @@ def plan_job(prepared: Prepared, job: int) -> JobPlan:
         graphs.append(graph)
         cuts.append(cut_tasks(graph, prepared.perf.io_packet_size))
     _check_rows(rows)
-    return JobPlan(tuple(graphs), tuple(cuts))
+    return JobPlan(tuple(graphs), tuple(cuts), small)
 
 
 def _check_rows(rows: dict[str, int]) -> None:

@@ -7,6 +7,7 @@ everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from beam_scanner.planner.bound import (
     BoundSource,
 )
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.rows import Int64Array, Layout
+from beam_scanner.rows import Int64Array, Layout, RowSet
 
 TARGET_DECODED = 500
 """Frames that a task decodes, about, where the packet size is left to the planner."""
@@ -80,19 +81,32 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
     return TaskCuts(np.repeat(bounds[:, None], len(rows), axis=1), reason)
 
 
-def _packet_for(graph: BoundGraph) -> int:
-    """Output rows that make a task decode about ``TARGET_DECODED`` frames."""
-    rows = [output.rows for output in graph.outputs]
-    probe = [(0, min(n, _PROBE_ROWS)) for n in rows]
+def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
+    """Frames that decoders give for these needs, if rows are read ascending.
+
+    Args:
+        graph: The bound graph.
+        needs: Of its nodes, see ``task_needs``.
+
+    Returns:
+        The sum over all sources; rows that need no decoder count once.
+    """
     decoded = 0
-    for node, needs in zip(graph.nodes, task_needs(graph, probe), strict=True):
-        if isinstance(node, BoundSource) and len(needs):
-            listed = needs.array()
+    for node, rows in zip(graph.nodes, needs, strict=True):
+        if isinstance(node, BoundSource) and len(rows):
+            listed = rows.array()
             decoded += len(listed)
             if node.info.entries is not None:
                 entry = entry_of(node.info.entries, listed)
                 before = np.concatenate(([-1], listed[:-1]))
                 decoded += int((listed - np.maximum(entry, before + 1)).sum())
+    return decoded
+
+
+def _packet_for(graph: BoundGraph) -> int:
+    """Output rows that make a task decode about ``TARGET_DECODED`` frames."""
+    probe = [(0, min(output.rows, _PROBE_ROWS)) for output in graph.outputs]
+    decoded = frames_to_decode(graph, task_needs(graph, probe))
     probed = max(stop for _, stop in probe)
     return max(16, min(10_000, probed * TARGET_DECODED // max(1, decoded)))
 
