@@ -20,7 +20,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.names import MARKER
-from beam_scanner.transforms.work import WORK, unfinished_tokens
+from beam_scanner.transforms.work import WORK, remove_garbage, unfinished_tokens
 
 _SHOWN_WIDTH = 100
 
@@ -157,6 +157,8 @@ def gc_command(args: argparse.Namespace) -> None:
     live: list[str] = []
     work = 0
     if not args.unfinished:
+        if not args.dry_run:
+            remove_garbage(store)
         live = list(unfinished_tokens(store))
     else:
         for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
