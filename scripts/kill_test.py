@@ -14,14 +14,16 @@ SIGKILL. Then the same run is run to its end, and
     python scripts/kill_test.py --kills 30 --seed 1
 
 The graph has video in, video out, blobs, two phases, four jobs and a stream that is
-committed while others are still being made. Equal seeds kill at equal moments, but no
-two runs are equally fast. A table of the rounds is printed, and the exit code is 1 if
-any check failed.
+committed while others are still being made. A moment is so many seconds after the
+start (in one round of six: workers are starting), or so many after so many tasks were
+done. Equal seeds give equal moments. A table of the rounds is printed, and the exit
+code is 1 if any check failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -189,17 +191,6 @@ def wait_until_gone(processes: Sequence[int], seconds: float) -> float:
     return time.monotonic() - began
 
 
-def contents(storage: NamedStorage) -> dict[str, list[bytes]]:
-    """The bytes of all outputs, file by file in order."""
-    return {
-        f"{kind}/{job}": [
-            Path(file).read_bytes() for file in output(storage, kind, job).files()
-        ]
-        for kind in KINDS
-        for job in range(JOBS)
-    }
-
-
 def manifests(storage: NamedStorage) -> int:
     """How many tasks of unfinished jobs are done."""
     store = storage.store()
@@ -233,6 +224,50 @@ def strays(database: Path, storage: NamedStorage) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When to kill whom.
+
+    Attributes:
+        victim: 'driver' or 'worker'.
+        share: So much of all tasks is to be done; negative: do not wait for any.
+        seconds: To wait then.
+        pick: Chooses among the workers.
+    """
+
+    victim: str
+    share: float
+    seconds: float
+    pick: float
+
+    def wait(self, process: subprocess.Popen[str], database: Path, total: int) -> None:
+        """Returns when it has come, or the run is over."""
+        wanted = total * self.share
+        while self.share >= 0 and process.poll() is None:
+            done = sum(1 for _ in database.glob(".work/jobs/*/*/[0-9]*-*"))
+            if done >= wanted:
+                break
+            time.sleep(0.02)
+        time.sleep(self.seconds)
+
+    def choose(self, driver: int, workers: Sequence[int]) -> int:
+        """The process to kill."""
+        if self.victim == "driver" or not workers:
+            return driver
+        return workers[int(self.pick * len(workers))]
+
+
+def moments(seed: int) -> Iterator[Moment]:
+    """Moments for ever."""
+    draw = random.Random(seed)
+    for number in itertools.count(draw.randrange(2)):
+        share, pick = draw.random(), draw.random()
+        seconds = draw.uniform(0, 0.5)
+        if draw.randrange(6) == 0:
+            share, seconds = -1.0, draw.uniform(1, 5)
+        yield Moment(("driver", "worker")[number % 2], share, seconds, pick)
+
+
 @dataclass
 class Round:
     """What came of one kill."""
@@ -256,49 +291,44 @@ TITLE = "victim      after  done streams reused    run  ended after"
 
 
 def kill_once(
-    folder: Path, videos: Path, victim: str, moment: float, wanted: Any, total: int
+    folder: Path, videos: Path, moment: Moment, wanted: Any, total: int
 ) -> Round | None:
     """One round; None if the run was over before the moment came."""
-    process = start(folder, videos)
-    time.sleep(moment)
-    workers = workers_of(process.pid)
-    if process.poll() is not None:
-        process.communicate()
-        return None
-    if victim == "worker" and not workers:
-        victim = "driver"
-    killed = process.pid if victim == "driver" else random.choice(workers)
-    with suppress(ProcessLookupError):
-        os.kill(killed, signal.SIGKILL)
     began = time.monotonic()
+    process = start(folder, videos)
+    moment.wait(process, folder, total)
+    workers = workers_of(process.pid)
+    victim = moment.choose(process.pid, workers)
+    over = process.poll() is not None
+    if not over:
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
     process.communicate(timeout=60)
     wait_until_gone([process.pid, *workers], 15)
-    end = time.monotonic() - began
+    end = time.monotonic() - killed
+    if over or process.returncode == 0:
+        return None
     storage = NamedStorage(str(folder))
     storage.store(create=True)
     done, there = manifests(storage), committed(storage)
     for name, files in there.items():
         assert files == wanted[name], f"{name} was committed with other bytes"
-    if victim == "worker" and process.returncode == 0:
-        return None
     again = finish(start(folder, videos), 180)
-    assert contents(storage) == wanted, "other bytes than an undisturbed run"
-    jobs = JOBS - again["cached"]
+    assert committed(storage) == wanted, "other bytes than an undisturbed run"
     each = total // JOBS
-    assert again["tasks"] + again["reused"] == each * jobs, again
+    assert again["tasks"] + again["reused"] == each * (JOBS - again["cached"]), again
     assert again["reused"] == done - each * again["cached"], (again, done)
     assert not strays(folder, storage), strays(folder, storage)
-    return Round(victim, moment, done, len(there), again["tasks"], again["reused"], end)
-
-
-def moments(seed: int, seconds: float) -> Iterator[tuple[str, float]]:
-    """Whom to kill, and when, for ever."""
-    draw = random.Random(seed)
-    victim = draw.choice(["driver", "worker"])
-    while True:
-        # Before workers are up there is little to break.
-        yield victim, draw.uniform(1.0 if victim == "driver" else 2.5, seconds)
-        victim = "worker" if victim == "driver" else "driver"
+    return Round(
+        "driver" if victim == process.pid else "worker",
+        killed - began,
+        done,
+        len(there),
+        again["tasks"],
+        again["reused"],
+        end,
+    )
 
 
 def kill_test(kills: int, seed: int, size: Size, folder: Path) -> list[Round]:
@@ -312,19 +342,20 @@ def kill_test(kills: int, seed: int, size: Size, folder: Path) -> list[Round]:
     began = time.monotonic()
     first = finish(start(folder / "undisturbed", videos), 300)
     seconds = time.monotonic() - began
-    wanted = contents(NamedStorage(str(folder / "undisturbed")))
+    wanted = committed(NamedStorage(str(folder / "undisturbed")))
+    assert len(wanted) == JOBS * len(KINDS)
     print(
         f"undisturbed: {first['tasks']} tasks in {seconds:.1f} s, "
         f"{first['seconds']:.1f} s of it the run\n{TITLE}",
         flush=True,
     )
     rounds: list[Round] = []
-    for number, (victim, moment) in enumerate(moments(seed, seconds)):
+    for number, moment in enumerate(moments(seed)):
         if len(rounds) == kills:
             break
         assert number < 3 * kills + 10, "most runs were over before they were killed"
         database = folder / f"kill-{number}"
-        found = kill_once(database, videos, victim, moment, wanted, first["tasks"])
+        found = kill_once(database, videos, moment, wanted, first["tasks"])
         shutil.rmtree(database)
         if found is not None:
             rounds.append(found)
@@ -351,7 +382,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.drive:
         drive(*given.drive)
         return 0
-    random.seed(given.seed)
     with tempfile.TemporaryDirectory(prefix="kill-test-") as folder:
         try:
             kill_test(given.kills, given.seed, Size(given.frames), Path(folder))
