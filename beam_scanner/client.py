@@ -420,7 +420,7 @@ def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
 def _perf(perf_params: Any) -> MakePerfParams:
     if isinstance(perf_params, PerfParams):
         return lambda inputs, ops: perf_params
-    if not callable(perf_params):
+    if not callable(perf_params) or isinstance(perf_params, type):
         raise ArgumentError(
             "perf_params must be PerfParams.estimate() or PerfParams.manual(...), got "
             f"{perf_params!r}"

@@ -223,6 +223,8 @@ class _Watch:
                 self._run_aside()
         if self._died.is_set() and not self._interrupted:
             raise WorkerError(_explain(self._reason)) from self._error
+        if isinstance(self._error, Exception):
+            raise _failed(self._error) from self._error
         if self._error is not None:
             raise self._error
         return self._result

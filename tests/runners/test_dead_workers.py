@@ -192,3 +192,25 @@ def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
     assert all_gone(running, 5)
     scene.order.unlink()
     scene.check()
+
+
+class Unreadable:
+    """Can be sent to workers, but not be read there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+@pytest.mark.parametrize("flags", [["--direct_running_mode=in_memory"], FLAGS])
+def test_what_ends_the_pipeline_is_told_in_one_line(
+    flags: list[str], scene: Scene
+) -> None:
+    scene.input.save(range(ROWS), Any)
+    io, ops = IOGenerator(scene.storage), OpGenerator(scene.storage)
+    made = ops.DeadlyIncrement(x=io.Input([scene.input]), order=Unreadable())
+    outputs = [io.Output(made, [scene.output])]
+    perf = PerfParams.manual(PACKET, PACKET)
+    prepared = prepare(outputs, perf, CacheMode.Error, scene.storage)
+    with pytest.raises(WorkerError, match="the pipeline failed .*no number") as found:
+        execute(prepared, scene.storage, pipeline_options(flags), False)
+    assert "\n" not in str(found.value)
