@@ -225,6 +225,9 @@ class _Watch:
             raise WorkerError(_explain(self._reason)) from self._error
         if isinstance(self._error, Exception):
             raise _failed(self._error) from self._error
+        if isinstance(self._error, KeyboardInterrupt):
+            # Where in Beam it struck tells nobody anything.
+            raise KeyboardInterrupt from None
         if self._error is not None:
             raise self._error
         return self._result

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -27,6 +28,9 @@ def _leave_with(driver: int) -> None:
 
 def main() -> None:
     """Serves the runner that started this process until it is told to stop."""
+    # A terminal interrupts all its processes; the driver ends its workers. A handler,
+    # unlike SIG_IGN, is not inherited by programs that kernels start.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
     driver, _, _ = os.environ[RUN_VARIABLE].partition("-")
     threading.Thread(
         target=_leave_with, args=[int(driver)], name="driver", daemon=True

@@ -189,6 +189,7 @@ def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
     assert time.monotonic() - began < 20
     assert driver.returncode
     assert b"KeyboardInterrupt" in text
+    assert text.count(b"Traceback") == 1, text.decode()
     assert all_gone(running, 5)
     scene.order.unlink()
     scene.check()
@@ -211,6 +212,6 @@ def test_what_ends_the_pipeline_is_told_in_one_line(
     outputs = [io.Output(made, [scene.output])]
     perf = PerfParams.manual(PACKET, PACKET)
     prepared = prepare(outputs, perf, CacheMode.Error, scene.storage)
-    with pytest.raises(WorkerError, match="the pipeline failed .*no number") as found:
+    with pytest.raises(WorkerError, match=r"the pipeline failed .*no number") as found:
         execute(prepared, scene.storage, pipeline_options(flags), False)
     assert "\n" not in str(found.value)
