@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from beam_scanner.planner.forecast import NodeForecast, forecast
-from beam_scanner.prepare import Prepared
+from beam_scanner.prepare import Prepared, plan_job
 
 _SHOWN_JOBS = 5
 
@@ -131,16 +131,15 @@ def explain(prepared: Prepared) -> Explanation:
     """Counts what a prepared run would do.
 
     Args:
-        prepared: A run whose jobs have plans.
+        prepared: The run.
 
     Returns:
         The explanation.
     """
     jobs = []
     for job in prepared.jobs:
-        plan = prepared.plans.get(job.number)
-        if plan is None:
-            continue
+        # Runs of very many jobs are planned by their workers.
+        plan = prepared.plans.get(job.number) or plan_job(prepared, job.number)
         families = [
             FamilyExplanation(
                 family.phase,

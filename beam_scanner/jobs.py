@@ -25,6 +25,7 @@ from beam_scanner.graph import (
 )
 from beam_scanner.planner.phases import Family
 from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.named import NamedStorage, NamedStream
 
 FORMAT = "1"
 """Enters every fingerprint; raised when equal graphs begin to give other bytes."""
@@ -138,17 +139,22 @@ class Fingerprints:
     Args:
         outputs: All outputs of the run, before it is cut into phases.
         io_packet: Output rows a task.
+        home: The database that keeps work that is not done.
     """
 
-    def __init__(self, outputs: Sequence[OutputNode], io_packet: int) -> None:
+    def __init__(
+        self, outputs: Sequence[OutputNode], io_packet: int, home: NamedStorage
+    ) -> None:
+        self._home = home
         self._outputs = outputs
         self._nodes = topological(outputs)
         self._io_packet = io_packet
+        # Nodes are numbered anew for each output: what else a run makes is no part
+        # of a result.
+        self._above = [_shared_digests(topological([output])) for output in outputs]
+        # Of the whole job it is: nodes that outputs share are run for all of them.
         number = {id(node): index for index, node in enumerate(self._nodes)}
-        self._shared = [_shared_digest(node, number) for node in self._nodes]
-        self._above = [
-            [number[id(node)] for node in topological([output])] for output in outputs
-        ]
+        self._sharing = [[number[node] for node in above] for above in self._above]
 
     def of_job(self, job: int) -> tuple[str, list[str]]:
         """Fingerprints of one job.
@@ -156,18 +162,38 @@ class Fingerprints:
         Returns:
             That of the whole job, and one for each output.
         """
-        own = [
-            code_digest(shared, _own_digest(node, job), home="")
-            for node, shared in zip(self._nodes, self._shared, strict=True)
-        ]
+        own = {
+            id(node): code_digest(_own_digest(node, job), home="")
+            for node in self._nodes
+        }
         each = [
             code_digest(
-                FORMAT, self._io_packet, [own[index] for index in above], home=""
+                FORMAT,
+                self._io_packet,
+                [[shared, own[node]] for node, shared in above.items()],
+                home="",
             )
             for above in self._above
         ]
-        names = [output.streams[job].name() for output in self._outputs]
-        return code_digest(each, names, home=""), each
+        places = [_place(output.streams[job], self._home) for output in self._outputs]
+        return code_digest(each, self._sharing, places, home=""), each
+
+
+def _place(stream: StoredStream, home: NamedStorage) -> Any:
+    """What tells an output from all others, wherever its database is moved.
+
+    Jobs that write the same under one name to two databases are two jobs: neither
+    may take the other's finished tasks for its own.
+    """
+    if isinstance(stream, NamedStream) and stream.storage() != home:
+        return [stream.storage().db_path, stream.name()]
+    return stream.name()
+
+
+def _shared_digests(nodes: Sequence[Node]) -> dict[int, str]:
+    """For the ``id`` of each node a digest of what all jobs share of it."""
+    number = {id(node): index for index, node in enumerate(nodes)}
+    return {id(node): _shared_digest(node, number) for node in nodes}
 
 
 def _shared_digest(node: Node, number: dict[int, int]) -> str:

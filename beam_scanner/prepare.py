@@ -202,7 +202,7 @@ def _sort_jobs(
     prepared: Prepared, count: int, cache_mode: CacheMode, storage: NamedStorage
 ) -> None:
     """Tells jobs that must be run from those whose results are there."""
-    fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size)
+    fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size, storage)
     store = storage.store(create=True)
     for number in range(count):
         if number in prepared.failures:

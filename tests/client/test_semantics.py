@@ -33,6 +33,7 @@ from beam_scanner import (
     FrameType,
     JobFailure,
     Kernel,
+    NamedStorage,
     NamedStream,
     NamedVideoStream,
     NullElement,
@@ -163,6 +164,30 @@ def test_ignore_runs_only_what_is_missing(sc, test_video, small_video):
     assert list(NamedStream(sc, "b.no").load()) == [1000, 1001, 1002]
     assert numbers(NamedVideoStream(sc, "b.v")) == [1000, 1001, 1002]
     assert run(sc, graph("abc"), cache_mode=CacheMode.Ignore) is None
+
+
+def test_one_name_in_two_databases_is_two_jobs(sc, tmp_path):
+    letters = NamedStream(sc, "letters of two")
+    letters.save(list(range(8)), Any)
+    places = [NamedStorage(str(tmp_path / name)) for name in ("left", "right")]
+    outputs = [NamedStream(place, "same name") for place in places]
+    taken = sc.io.Input([letters, letters])
+    job = run(sc, sc.io.Output(taken, outputs), PerfParams.manual(2, 2))
+    assert [list(output.load()) for output in outputs] == [list(range(8))] * 2
+    # Shared manifests would name the files of one database for both.
+    assert sc.report(job).tasks == 8
+
+
+def test_a_result_is_known_whatever_was_made_with_it(sc, frame):
+    numbers_, differences = NamedStream(sc, "kn"), NamedStream(sc, "kd")
+    some = sc.streams.Range(frame, [(0, 8)])
+    made = [
+        sc.io.Output(sc.ops.SemNumber(frame=some), [numbers_]),
+        sc.io.Output(sc.ops.FrameDifference(frame=some), [differences]),
+    ]
+    run(sc, made)
+    assert run(sc, made[1], cache_mode=CacheMode.Ignore) is None
+    assert run(sc, made[::-1], cache_mode=CacheMode.Ignore) is None
 
 
 @register_python_op()
