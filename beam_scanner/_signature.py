@@ -141,7 +141,10 @@ class SignatureReader:
             if variadic:
                 return tuple(ports), True
         if not ports:
-            raise ArgumentError(f"op {self.op} has no inputs; a kernel needs one")
+            raise ArgumentError(
+                f"op {self.op} has no inputs; a kernel needs one, and the first "
+                "parameter of a function is its config"
+            )
         return tuple(ports), False
 
     def _variadic(self, annotation: Any, name: str) -> Any:
