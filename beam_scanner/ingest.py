@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -83,7 +84,7 @@ def ingest_videos(
     if not videos:
         raise ArgumentError("Must ingest at least one video.")
     names = [name for name, _ in videos]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, n in Counter(names).items() if n > 1), None)
     if twice is not None:
         raise ArgumentError(f"Duplicate table name {twice} in ingest video set.")
     tables = Tables(storage)
