@@ -15,6 +15,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.table import Tables
+from beam_scanner.video.index import index_video
 
 _FEW = 48
 """As many are indexed by threads before worker processes would have started."""
@@ -70,6 +71,15 @@ def _index(stream: NamedVideoStream) -> str | None:
     return None
 
 
+def _unreadable(path: str) -> str | None:
+    """Why a video cannot be indexed; None if it can."""
+    try:
+        index_video(path)
+    except ScannerException as error:
+        return str(error)
+    return None
+
+
 def ingest_videos(
     videos: Sequence[tuple[str, str]],
     storage: NamedStorage,
@@ -93,9 +103,16 @@ def ingest_videos(
         raise StreamExistsError(
             f"Attempted to ingest over existing table {taken[0]}; force=True replaces it"
         )
-    tables.delete(taken)
-    streams = [NamedVideoStream(storage, name, path=path) for name, path in videos]
-    reasons = ingest_streams(streams, storage, options)
+    # A table is replaced only by a video that can be read.
+    paths = dict(videos)
+    reasons = {n: why for n in taken if (why := _unreadable(paths[n])) is not None}
+    tables.delete([name for name in taken if name not in reasons])
+    streams = [
+        NamedVideoStream(storage, name, path=path)
+        for name, path in videos
+        if name not in reasons
+    ]
+    reasons |= ingest_streams(streams, storage, options)
     failures = [(path, reasons[name]) for name, path in videos if name in reasons]
     if len(failures) == len(videos):
         raise ScannerException(

@@ -14,7 +14,6 @@ from enum import Enum
 from beam_scanner.builder import check_graph
 from beam_scanner.errors import (
     Failure,
-    GraphError,
     ScannerException,
     StreamExistsError,
     StreamNotFoundError,
@@ -23,14 +22,14 @@ from beam_scanner.graph import InputNode, OpColumn, OpNode, OutputNode, job_coun
 from beam_scanner.graph import topological as nodes_of
 from beam_scanner.jobs import Fingerprints
 from beam_scanner.perf import MakePerfParams, PerfParams
-from beam_scanner.planner.bound import BoundGraph, SourceInfo
+from beam_scanner.planner.bound import BoundGraph
 from beam_scanner.planner.needs import all_needs
-from beam_scanner.planner.phases import INTERNAL, Family, split_phases
+from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
-from beam_scanner.transforms.context import bind_family
+from beam_scanner.transforms.context import bind_families
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
@@ -283,32 +282,13 @@ def plan_job(prepared: Prepared, job: int) -> JobPlan:
     Raises:
         GraphError: Outputs of the run differ in rows, or as ``bind``.
     """
-    made: dict[int, SourceInfo] = {}
-    graphs, cuts, rows, small = [], [], {}, True
-    for family in prepared.families:
-        graph = bind_family(family, job, made)
+    graphs = bind_families(prepared.families, job)
+    cuts, small = [], True
+    for graph in graphs:
         needs = all_needs(graph)
         small = small and (
             max(len(node_needs) for node_needs in needs) <= SMALL_ROWS
             and frames_to_decode(graph, needs) <= SMALL_ROWS
         )
-        for output, number in zip(graph.outputs, family.numbers, strict=True):
-            stream = output.node.streams[job]
-            if number == INTERNAL:
-                made[id(stream)] = SourceInfo(stream.name(), output.rows)
-            else:
-                rows[stream.name()] = output.rows
-        graphs.append(graph)
         cuts.append(cut_tasks(graph, prepared.perf.io_packet_size))
-    _check_rows(rows)
     return JobPlan(tuple(graphs), tuple(cuts), small)
-
-
-def _check_rows(rows: dict[str, int]) -> None:
-    (first, length), *others = rows.items()
-    for name, other in others:
-        if other != length:
-            raise GraphError(
-                f"outputs of one run must have equal numbers of rows: {first!r} would "
-                f"have {length}, {name!r} {other}; run them one after the other"
-            )

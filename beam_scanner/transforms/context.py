@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from beam_scanner.engine.pool import KernelPool
+from beam_scanner.errors import GraphError
 from beam_scanner.graph import InputNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
@@ -38,28 +39,58 @@ def source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
     )
 
 
-def bind_family(
-    family: Family, job: int, known: Mapping[int, SourceInfo] | None = None
-) -> BoundGraph:
-    """Binds one job's graph of a family, opening its streams for their lengths.
+def bind_families(families: Sequence[Family], job: int) -> list[BoundGraph]:
+    """Binds one job's graph of each family, opening its streams for their lengths.
+
+    Streams between phases need not exist: their lengths follow from the graph.
 
     Args:
-        family: What to bind.
-        job: Which job of its nodes.
-        known: Streams that need not be opened, by ``id``: those that an earlier
-            phase is still to make.
+        families: All families of the run, by phase.
+        job: Which job of their nodes.
+
+    Raises:
+        GraphError: Outputs of the run differ in rows, or as ``bind``.
     """
+    made: dict[int, SourceInfo] = {}
+    rows: list[tuple[str, int]] = []
+    graphs = []
+    for family in families:
+        graph = _bind_family(family, job, made)
+        for output, number in zip(graph.outputs, family.numbers, strict=True):
+            stream = output.node.streams[job]
+            if number == INTERNAL:
+                made[id(stream)] = SourceInfo(stream.name(), output.rows)
+            else:
+                rows.append((stream.name(), output.rows))
+        graphs.append(graph)
+    _check_rows(rows)
+    return graphs
+
+
+def _bind_family(
+    family: Family, job: int, made: Mapping[int, SourceInfo]
+) -> BoundGraph:
     nodes = topological(family.outputs)
     sources: dict[int, SourceInfo] = {}
     for node in nodes:
         if isinstance(node, InputNode):
             stream = node.streams[job]
-            info = (known or {}).get(id(stream))
+            info = made.get(id(stream))
             if info is None:
                 with stream.reader() as reader:
                     info = source_info(stream, reader)
             sources[id(node)] = info
     return bind(nodes, job, sources)
+
+
+def _check_rows(rows: Sequence[tuple[str, int]]) -> None:
+    (first, length), *others = rows
+    for name, other in others:
+        if other != length:
+            raise GraphError(
+                f"outputs of one run must have equal numbers of rows: {first!r} would "
+                f"have {length}, {name!r} {other}; run them one after the other"
+            )
 
 
 @dataclass
@@ -69,14 +100,14 @@ class JobState:
     record: JobRecord
     families: list[Family]
     files: JobFiles
-    bound: dict[int, BoundGraph] = field(default_factory=dict)
+    bound: list[BoundGraph] = field(default_factory=list)
     waiting: dict[int, int] = field(default_factory=dict)
     """For each family the last task that was not done when it was looked for."""
 
     def graph(self, family: int) -> BoundGraph:
         """The bound graph of one family."""
-        if family not in self.bound:
-            self.bound[family] = bind_family(self.families[family], 0)
+        if not self.bound:
+            self.bound = bind_families(self.families, 0)
         return self.bound[family]
 
     @property
