@@ -26,11 +26,9 @@ was found perhaps, the graph saves as ``written.stream(output, video)``.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import os
-import re
 import sys
 import traceback
 from collections import Counter
@@ -48,6 +46,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.graph import InputNode, Node, OpColumn, OpNode, OutputNode
 from beam_scanner.launch import Report
+from beam_scanner.modules import register_module
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
 BUILT_IN = {"shots": "beam_scanner._cli_shots:shots"}
@@ -118,21 +117,7 @@ def _load_file(path: str) -> ModuleType:
     if name.isidentifier() and _file_of(name) == path:
         return importlib.import_module(name)
     # Something else has the name.
-    digest = hashlib.sha256(path.encode()).hexdigest()[:8]
-    name = f"{re.sub(r'[^a-zA-Z0-9_]', '_', name)}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return register_module(path)
 
 
 def _file_of(name: str) -> str:

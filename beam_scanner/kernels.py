@@ -423,7 +423,7 @@ def _whole(value: Any) -> int | None:
 
 def check_edge(op: str, edge: Any) -> None:
     """Raises ArgumentError unless ``edge`` is one of ``STENCIL_EDGES``."""
-    if edge not in STENCIL_EDGES:
+    if not isinstance(edge, str) or edge not in STENCIL_EDGES:
         raise ArgumentError(
             f"stencil_edge of op {op} must be one of {', '.join(STENCIL_EDGES)}; got "
             f"{edge!r}"

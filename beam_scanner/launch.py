@@ -116,7 +116,10 @@ def execute(
 def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> int:
     shared, nodes = SharedGraph.of(prepared.families)
     settings = RunSettings(
-        shared, prepared.perf.work_packet_size, prepared.perf.io_packet_size
+        shared,
+        prepared.perf.work_packet_size,
+        prepared.perf.io_packet_size,
+        checked=bool(prepared.plans),
     )
     _check_ships(settings, nodes, prepared.jobs[0].number)
     records = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +51,8 @@ def register_module(
     if proto_path is not None:
         protobufs.add_module(str(proto_path))
     digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
-    name = f"{file.stem}_{digest}"
+    # A dot would make it a part of some package.
+    name = f"{re.sub(r'[^a-zA-Z0-9_]', '_', file.stem)}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)

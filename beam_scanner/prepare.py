@@ -29,7 +29,7 @@ from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
-from beam_scanner.transforms.context import bind_families
+from beam_scanner.transforms.context import bind_families, check_rows
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
@@ -283,6 +283,7 @@ def plan_job(prepared: Prepared, job: int) -> JobPlan:
         GraphError: Outputs of the run differ in rows, or as ``bind``.
     """
     graphs = bind_families(prepared.families, job)
+    check_rows(prepared.families, graphs, job)
     cuts, small = [], True
     for graph in graphs:
         needs = all_needs(graph)

@@ -49,21 +49,17 @@ def bind_families(families: Sequence[Family], job: int) -> list[BoundGraph]:
         job: Which job of their nodes.
 
     Raises:
-        GraphError: Outputs of the run differ in rows, or as ``bind``.
+        ScannerException: As ``bind``.
     """
     made: dict[int, SourceInfo] = {}
-    rows: list[tuple[str, int]] = []
     graphs = []
     for family in families:
         graph = _bind_family(family, job, made)
         for output, number in zip(graph.outputs, family.numbers, strict=True):
-            stream = output.node.streams[job]
             if number == INTERNAL:
+                stream = output.node.streams[job]
                 made[id(stream)] = SourceInfo(stream.name(), output.rows)
-            else:
-                rows.append((stream.name(), output.rows))
         graphs.append(graph)
-    _check_rows(rows)
     return graphs
 
 
@@ -83,13 +79,25 @@ def _bind_family(
     return bind(nodes, job, sources)
 
 
-def _check_rows(rows: Sequence[tuple[str, int]]) -> None:
-    (first, length), *others = rows
-    for name, other in others:
-        if other != length:
+def check_rows(
+    families: Sequence[Family], graphs: Sequence[BoundGraph], job: int
+) -> None:
+    """Refuses a job whose outputs differ in rows.
+
+    Raises:
+        GraphError: Names two of them and their rows.
+    """
+    (first, length), *others = [
+        (output.node.streams[job].name(), output.rows)
+        for family, graph in zip(families, graphs, strict=True)
+        for output, number in zip(graph.outputs, family.numbers, strict=True)
+        if number != INTERNAL
+    ]
+    for name, rows in others:
+        if rows != length:
             raise GraphError(
                 f"outputs of one run must have equal numbers of rows: {first!r} would "
-                f"have {length}, {name!r} {other}; run them one after the other"
+                f"have {length}, {name!r} {rows}; run them one after the other"
             )
 
 
@@ -109,6 +117,11 @@ class JobState:
         if not self.bound:
             self.bound = bind_families(self.families, 0)
         return self.bound[family]
+
+    def check(self) -> None:
+        """Refuses outputs that differ in rows; see :func:`check_rows`."""
+        self.graph(0)
+        check_rows(self.families, self.bound, 0)
 
     @property
     def outputs(self) -> list[OutputNode]:

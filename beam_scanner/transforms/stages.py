@@ -76,6 +76,8 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
     """
     state = context.job(job)
     try:
+        if not context.settings.checked:
+            state.check()
         planned = []
         for number, family in enumerate(state.families):
             if family.phase == phase:

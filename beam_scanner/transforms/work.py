@@ -47,12 +47,14 @@ class RunSettings:
         graph: What the jobs share.
         work_packet: Rows handled at a time.
         io_packet: Output rows a task, about; 0 to choose.
+        checked: Whether every job was bound before the run began.
         attempts: How often a task is tried before its job fails.
     """
 
     graph: SharedGraph
     work_packet: int
     io_packet: int
+    checked: bool
     attempts: int = 2
 
 

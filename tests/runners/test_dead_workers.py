@@ -149,6 +149,8 @@ def start(scene: Scene) -> subprocess.Popen[bytes]:
     scene.order.write_text("sleep")
     tests = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     program = (
+        # A shell's background job, and what it starts, ignores interrupts.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"import sys; sys.path[:0] = {tests!r}\n"
         "from pathlib import Path\n"
         "from test_dead_workers import Scene\n"

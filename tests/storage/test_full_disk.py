@@ -61,7 +61,7 @@ def test_blobs(small_disk, size):
 
 
 @pytest.mark.parametrize("encoding", [Encoding(quality=1), Encoding("raw")], ids=str)
-@pytest.mark.parametrize("frames", [30, 150])
+@pytest.mark.parametrize("frames", [40, 150])
 def test_video(small_disk, encoding, frames):
     """Whether it is found while encoding, while the file is written, or at its end."""
     stream = NamedVideoStream(NamedStorage(small_disk), "v")
