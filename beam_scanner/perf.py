@@ -108,10 +108,11 @@ class PerfParams:
             What ``Client.run`` takes.
         """
         _warn(others)
-        return lambda inputs, ops: cls(_work_packet(inputs), 0)
+        return lambda inputs, ops: cls(work_packet_for(inputs), 0)
 
 
-def _work_packet(inputs: Sequence[Any]) -> int:
+def work_packet_for(inputs: Sequence[Any]) -> int:
+    """Rows of a work packet, by the size of the largest element of the inputs."""
     largest = max((stream.estimate_size() for stream in inputs), default=0)
     return max(4, min(32, PACKET_BYTES // max(1, largest)))
 

@@ -30,6 +30,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.context import bind_families, check_rows
+from beam_scanner.transforms.stages import was_made_by
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
@@ -210,7 +211,7 @@ def _sort_jobs(
         streams = [output.streams[number] for output in prepared.outputs]
         job = Job(number, streams[0].name(), whole, tuple(each))
         token = JobFiles(store, whole).token()
-        if token is not None and all(_was_made_by(s, token) for s in streams):
+        if token is not None and all(was_made_by(s, token) for s in streams):
             prepared.finished.append(job)
             prepared.cached.append(job)
         elif _is_cached(job, streams, token, cache_mode):
@@ -219,20 +220,13 @@ def _sort_jobs(
             prepared.jobs.append(job)
 
 
-def _was_made_by(stream: StoredStream, token: str) -> bool:
-    if not isinstance(stream, NamedStream):
-        return False
-    found = stream.try_descriptor()
-    return found is not None and found.run == token
-
-
 def _is_cached(
     job: Job, streams: Sequence[StoredStream], token: str | None, mode: CacheMode
 ) -> bool:
     there = [
         stream
         for stream in streams
-        if stream.committed() and not (token and _was_made_by(stream, token))
+        if stream.committed() and not (token and was_made_by(stream, token))
     ]
     if not there or mode is CacheMode.Overwrite:
         return False

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ READS_AHEAD = 2
 """Reads that may wait for the kernels."""
 
 _STEPS_AHEAD = 64
+
+_T = TypeVar("_T")
 
 
 class RowSink(Protocol):
@@ -72,11 +74,14 @@ class Task:
     stream: str
 
 
-def run_task(task: Task) -> TaskTrace:
+def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """Runs a task to its end.
 
     Args:
         task: What to run; its sinks are neither finished nor aborted here.
+
+    Yields:
+        None, whenever rows were written: what its sinks hold can be taken from them.
 
     Returns:
         What was done and how long it took.
@@ -88,12 +93,13 @@ def run_task(task: Task) -> TaskTrace:
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
     executor = _Executor(task, found)
-    with (
-        log_context(executor.place),
-        closing(_ReadAhead(schedule, task, found)) as steps,
-    ):
+    with closing(_ReadAhead(schedule, task, found)) as steps:
         for step, values in steps:
-            executor.carry_out(step, values)
+            # Whoever takes the rows must not log in the task's name.
+            with log_context(executor.place):
+                executor.carry_out(step, values)
+            if isinstance(step, Emit):
+                yield
     for index, count in schedule.counts().items():
         if task.readers[index].entries is not None:
             found.counters["frames_needed"] += count.needed
@@ -102,6 +108,24 @@ def run_task(task: Task) -> TaskTrace:
         for name, value in reader.counters().items():
             found.counters[name] += value
     return found
+
+
+def drained(steps: Generator[Any, None, _T]) -> _T:
+    """Runs a generator to its end, for what it returns.
+
+    Example:
+        >>> def steps():
+        ...     yield
+        ...     return 3
+        >>> drained(steps())
+        3
+    """
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: _T = end.value
+            return found
 
 
 class _ReadAhead:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.errors import GraphError
 from beam_scanner.graph import InputNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
+from beam_scanner.perf import work_packet_for
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
+from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
@@ -22,7 +24,13 @@ from beam_scanner.transforms.work import (
     JobFiles,
     JobRecord,
     RunFiles,
+    RunSettings,
 )
+
+from beam_scanner.transforms.slots import LeavingSlot
+
+JobId = Any
+"""What stands for a job between the stages: hashable, with a deterministic coder."""
 
 _JOBS_KEPT = 32
 _JOB_FILES_KEPT = 4
@@ -112,16 +120,51 @@ class JobState:
     waiting: dict[int, int] = field(default_factory=dict)
     """For each family the last task that was not done when it was looked for."""
 
+    @property
+    def cached(self) -> bool:
+        """Whether the outputs were there before the run: nothing is to do."""
+        return not self.record.token
+
     def graph(self, family: int) -> BoundGraph:
         """The bound graph of one family."""
         if not self.bound:
             self.bound = bind_families(self.families, 0)
         return self.bound[family]
 
-    def check(self) -> None:
-        """Refuses outputs that differ in rows; see :func:`check_rows`."""
+    def check(self, equal_rows: bool) -> None:
+        """Refuses what cannot be run.
+
+        Args:
+            equal_rows: Also outputs that differ in rows; see :func:`check_rows`.
+
+        Raises:
+            GraphError: A needed row does not exist, or outputs differ.
+        """
         self.graph(0)
-        check_rows(self.families, self.bound, 0)
+        if equal_rows:
+            check_rows(self.families, self.bound, 0)
+        for graph in self.bound:
+            all_needs(graph)
+
+    def leaves(self, family: int) -> bool:
+        """Whether rows of a family leave for the rest of the pipeline."""
+        return any(
+            isinstance(output.streams[0], LeavingSlot)
+            for output in self.families[family].outputs
+        )
+
+    def stores(self, family: int) -> bool:
+        """Whether a family writes anything."""
+        return not all(
+            isinstance(output.streams[0], LeavingSlot)
+            for output in self.families[family].outputs
+        )
+
+    def work_packet(self) -> int:
+        """Rows to handle at a time, where the run does not say."""
+        nodes = topological([o for family in self.families for o in family.outputs])
+        inputs = [node.streams[0] for node in nodes if isinstance(node, InputNode)]
+        return work_packet_for([s for s in inputs if s.committed()])
 
     @property
     def outputs(self) -> list[OutputNode]:
@@ -145,37 +188,84 @@ class RunContext:
     """A run as a worker process sees it.
 
     Args:
-        db: URL of the database.
-        run: Name of the run.
+        store: The database that keeps its work.
+        files: Of the run.
+        settings: How its jobs are to be run.
+        record: Finds what one job has of its own.
     """
 
-    def __init__(self, db: str, run: str) -> None:
-        self.store: ObjectStore = open_store(db)
-        self.files = RunFiles(self.store, run)
-        self.settings = self.files.settings()
-        self.kernels = KernelPool(run)
+    def __init__(
+        self,
+        store: ObjectStore,
+        files: RunFiles,
+        settings: RunSettings,
+        record: Callable[[JobId], JobRecord],
+    ) -> None:
+        self.store = store
+        self.files = files
+        self.settings = settings
+        self.kernels = KernelPool(files.run)
+        self._record = record
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[int, JobState] = OrderedDict()
-        self._records: OrderedDict[int, list[JobRecord]] = OrderedDict()
+        self._jobs: OrderedDict[JobId, JobState] = OrderedDict()
 
-    def job(self, number: int) -> JobState:
+    def job(self, job: JobId) -> JobState:
         """One job of the run."""
         with self._lock:
-            if number not in self._jobs:
-                record = self._record(number)
-                self._jobs[number] = JobState(
+            if job not in self._jobs:
+                record = self._record(job)
+                self._jobs[job] = JobState(
                     record,
                     self.settings.graph.job(record.own),
                     JobFiles(self.store, record.fingerprint, record.token),
                 )
-            return _recent(self._jobs, number, _JOBS_KEPT)
+            return _recent(self._jobs, job, _JOBS_KEPT)
 
-    def _record(self, number: int) -> JobRecord:
-        file = number // JOBS_A_FILE
-        if file not in self._records:
-            self._records[file] = self.files.jobs(file)
-        records = _recent(self._records, file, _JOB_FILES_KEPT)
-        return records[number % JOBS_A_FILE]
+
+class RunSource(Protocol):
+    """Where workers find a run; small and picklable.
+
+    Attributes:
+        run: The run's name.
+        stored: Whether its driver waits for results in storage.
+    """
+
+    @property
+    def run(self) -> str: ...
+
+    @property
+    def stored(self) -> bool: ...
+
+    def open(self) -> RunContext:
+        """Loads the run."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run whose driver has written it to storage; its jobs are numbers.
+
+    Attributes:
+        db: URL of the database.
+        run: Name of the run.
+    """
+
+    db: str
+    run: str
+    stored = True
+
+    def open(self) -> RunContext:
+        """See :class:`RunSource`."""
+        store = open_store(self.db)
+        files = RunFiles(store, self.run)
+        kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
+
+        def record(job: JobId) -> JobRecord:
+            file, place = divmod(int(job), JOBS_A_FILE)
+            if file not in kept:
+                kept[file] = files.jobs(file)
+            return _recent(kept, file, _JOB_FILES_KEPT)[place]
+
+        return RunContext(store, files, files.settings(), record)
 
 
 _K = TypeVar("_K")
@@ -189,22 +279,22 @@ def _recent(kept: OrderedDict[_K, _V], key: _K, most: int) -> _V:
     return kept[key]
 
 
-_contexts: dict[tuple[str, str], RunContext] = {}
+_contexts: dict[str, RunContext] = {}
 _contexts_lock = threading.Lock()
 
 
-def run_context(db: str, run: str) -> RunContext:
+def run_context(source: RunSource) -> RunContext:
     """The context of a run in this process, made at its first use."""
     with _contexts_lock:
-        if (db, run) not in _contexts:
-            _contexts[db, run] = RunContext(db, run)
-        return _contexts[db, run]
+        if source.run not in _contexts:
+            _contexts[source.run] = source.open()
+        return _contexts[source.run]
 
 
 def close_contexts(run: str | None = None) -> None:
     """Closes the kernels of a run (of all runs for None) in this process."""
     with _contexts_lock:
-        gone = [key for key in _contexts if run is None or key[1] == run]
+        gone = [key for key in _contexts if run is None or key == run]
         closed = [_contexts.pop(key) for key in gone]
     for context in closed:
         context.kernels.close()

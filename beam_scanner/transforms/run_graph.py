@@ -1,8 +1,10 @@
-"""The PTransform that runs the jobs of a run: plan, run and commit each phase."""
+"""The stages that run a graph: plan, run and commit each phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +12,18 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.engine.memory import release_memory
-from beam_scanner.transforms.context import RunContext, close_contexts, run_context
+from beam_scanner.errors import Failure
+from beam_scanner.graph import OutputNode
+from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.storage.named import NamedStream
+from beam_scanner.transforms.context import (
+    JobId,
+    JobState,
+    RunContext,
+    RunSource,
+    close_contexts,
+    run_context,
+)
 from beam_scanner.transforms.stages import (
     Outcome,
     TaskId,
@@ -22,91 +35,211 @@ from beam_scanner.transforms.stages import (
 NAMESPACE = "beam_scanner"
 """Of all metrics."""
 
+FAILURES = "failures"
+"""Tag of the streams that failed."""
 
-class RunGraph(beam.PTransform):  # type: ignore[misc]
-    """Runs jobs of a run whose files are in storage.
+_log = logging.getLogger(__name__)
 
-    Takes a PCollection of job numbers, gives one of the jobs that were committed.
 
-    Args:
-        db: URL of the database.
-        run: Name of the run.
-        phases: How many phases its graph has.
+@dataclass(frozen=True)
+class Commit:
+    """A stream that a sink has committed.
+
+    Attributes:
+        stream: Name of the source's stream.
+        name: Its own name.
+        path: URL of its folder.
+        rows: How many it has.
+        fingerprint: Of what made it: equal ones mean equal results.
     """
 
-    def __init__(self, db: str, run: str, phases: int) -> None:
+    stream: str
+    name: str
+    path: str
+    rows: int
+    fingerprint: str
+
+
+def sink_tag(db: str, template: str) -> str:
+    """Tag of the commits of one sink."""
+    return f"commits {db} {template}"
+
+
+class RunGraph(beam.PTransform):  # type: ignore[misc]
+    """Runs jobs of a run.
+
+    Takes a PCollection of jobs, gives one of the jobs that were committed.
+
+    Args:
+        source: Where workers find the run.
+        phases: How many phases its graph has.
+        hints: Resource hints of the stage that runs tasks.
+    """
+
+    def __init__(
+        self, source: RunSource, phases: int, hints: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
-        self._db = db
-        self._run = run
+        self._source = source
         self._phases = phases
+        self._hints = dict(hints or {})
 
     def expand(self, jobs: Any) -> Any:
         """Wires the stages of each phase one after the other."""
         # One job may take an hour and all may come in one bundle.
         jobs = jobs | "Spread jobs" >> beam.Reshuffle()
         for phase in range(self._phases):
-            jobs = jobs | f"Phase {phase}" >> _Phase(self._db, self._run, phase)
+            jobs = jobs | f"Phase {phase}" >> Phase(self._source, phase, self._hints)
         return jobs
 
 
-class _Phase(beam.PTransform):  # type: ignore[misc]
-    def __init__(self, db: str, run: str, phase: int) -> None:
+class Phase(beam.PTransform):  # type: ignore[misc]
+    """One phase of jobs: takes jobs, gives those that may go on.
+
+    Args:
+        source: Where workers find the run.
+        number: The phase.
+        hints: Resource hints of the stage that runs tasks.
+
+    Attributes:
+        rows: Outputs of the run stage: rows that leave, by the tag of their branch.
+        ended: Outputs of the commit stage: commits by the tag of their sink, and
+            failures.
+    """
+
+    def __init__(
+        self, source: RunSource, number: int, hints: Mapping[str, Any]
+    ) -> None:
         super().__init__()
-        self._place = (db, run, phase)
+        self._place = (source, number)
+        self._hints = dict(hints)
+        self.rows: Any = None
+        self.ended: Any = None
 
     def expand(self, jobs: Any) -> Any:
-        planned = jobs | "Plan" >> beam.ParDo(_Plan(*self._place)).with_outputs(
+        """Wires the stages."""
+        planned = jobs | "Plan" >> stage(_Plan, *self._place).with_outputs(
             "tasks", main="plans"
         )
-        done = (
-            planned.tasks
-            | "Spread tasks" >> beam.Reshuffle()
-            | "Run" >> beam.ParDo(_Run(*self._place))
-        )
-        return (
-            (planned.plans, done)
+        run = stage(_Run, *self._place)
+        if self._hints:
+            run = run.with_resource_hints(**self._hints)
+        tasks = planned.tasks | "Spread tasks" >> beam.Reshuffle()
+        self.rows = tasks | "Run" >> run.with_outputs(main="outcomes")
+        self.ended = (
+            (planned.plans, self.rows.outcomes)
             | beam.Flatten()
             | "By job" >> beam.GroupByKey()
-            | "Commit" >> beam.ParDo(_Commit(*self._place))
+            | "Commit" >> stage(_Commit, *self._place).with_outputs(main="jobs")
         )
+        return self.ended.jobs
 
 
-class _Stage(beam.DoFn):  # type: ignore[misc]
+class Stage(beam.DoFn):  # type: ignore[misc]
     """What the stages have in common: the run, loaded once a process."""
 
-    def __init__(self, db: str, run: str, phase: int) -> None:
-        self._db = db
-        self._run = run
-        self._phase = phase
+    source: RunSource
+    phase: int
 
     # No property: Beam would ask for it before it runs anything.
     def context(self) -> RunContext:
-        return run_context(self._db, self._run)
+        return run_context(self.source)
 
 
-class _Plan(_Stage):
-    def process(self, job: int) -> Iterator[Any]:
-        for item in plan_job(self.context(), job, self._phase):
+def stage(kind: type[Stage], source: RunSource, phase: int) -> Any:
+    """A ParDo of a stage.
+
+    Beam pickles a DoFn once to try it, and keeps the copy. The source, which grows
+    as transforms are added, must not be copied before the pipeline is complete.
+    """
+    transform = beam.ParDo(kind())
+    transform.fn.source = source
+    transform.fn.phase = phase
+    return transform
+
+
+class _Plan(Stage):
+    def process(self, job: JobId) -> Iterator[Any]:
+        for item in plan_job(self.context(), job, self.phase):
             if isinstance(item, TaskId):
                 yield TaggedOutput("tasks", item.to_tuple())
             else:
                 yield job, item
 
 
-class _Run(_Stage):
-    def process(self, task: tuple[Any, ...]) -> Iterator[tuple[int, Outcome]]:
-        outcome, counters = run_one_task(self.context(), TaskId(*task))
+class _Run(Stage):
+    def process(self, task: tuple[Any, ...]) -> Iterator[Any]:
+        steps = run_one_task(self.context(), TaskId(*task))
+        while True:
+            try:
+                tag, row = next(steps)
+            except StopIteration as end:
+                outcome, counters = end.value
+                break
+            yield TaggedOutput(tag, row)
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         release_memory()
         yield task[0], outcome
 
     def teardown(self) -> None:
-        close_contexts(self._run)
+        close_contexts(self.source.run)
 
 
-class _Commit(_Stage):
-    def process(self, element: tuple[int, Iterable[Outcome]]) -> Iterator[int]:
+class _Commit(Stage):
+    def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
         job, outcomes = element
-        if commit_job(self.context(), job, self._phase, list(outcomes)):
+        context = self.context()
+        failures = commit_job(context, job, self.phase, outcomes)
+        if self.source.stored:
+            context.files.put_result(job, self.phase, failures)
+        else:
+            yield from self._report(context, job, failures)
+        if not failures:
             yield job
+
+    def _report(
+        self, context: RunContext, job: JobId, failures: list[Failure]
+    ) -> Iterator[TaggedOutput]:
+        """Tells the rest of the pipeline, where no driver waits for results."""
+        yield from report_failures(failures)
+        if failures:
+            return
+        state = context.job(job)
+        for output, number in self._outputs(state):
+            yield from _commits(state, output, number)
+        last = self.phase == context.settings.graph.phases - 1
+        if last and not state.cached and not state.files.is_over():
+            state.files.remove()
+
+    def _outputs(self, state: JobState) -> Iterator[tuple[OutputNode, int]]:
+        for family in state.families:
+            if family.phase == self.phase:
+                for output, number in zip(family.outputs, family.numbers, strict=True):
+                    if number != INTERNAL:
+                        yield output, number
+
+
+def _commits(state: JobState, output: OutputNode, number: int) -> Iterator[Any]:
+    stream = output.streams[0]
+    if isinstance(stream, NamedStream):
+        found = stream.descriptor()
+        db = stream.storage().db_path
+        yield TaggedOutput(
+            f"commits {number}",
+            Commit(
+                state.record.name,
+                stream.name(),
+                f"{db}/{stream.name()}",
+                found.rows,
+                found.fingerprint,
+            ),
+        )
+
+
+def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
+    """Failures for whoever wants them; the log and the metrics have them anyway."""
+    for failure in failures:
+        _log.error("%s", failure)
+        Metrics.counter(NAMESPACE, FAILURES).inc()
+        yield TaggedOutput(FAILURES, failure)

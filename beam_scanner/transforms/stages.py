@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,13 +16,14 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.graph import OutputNode
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.planner.needs import Interval, all_needs
+from beam_scanner.planner.needs import Interval
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import SegmentWriter
 from beam_scanner.storage.named import NamedStream
-from beam_scanner.transforms.context import JobState, RunContext
+from beam_scanner.transforms.context import JobId, JobState, RunContext
+from beam_scanner.transforms.slots import LeavingRows, TaggedRow
 from beam_scanner.transforms.work import Manifest
 from beam_scanner.types import FrameType, get_type_info
 
@@ -31,21 +33,21 @@ class TaskId:
     """One task; what crosses from plan to run, as :meth:`to_tuple`.
 
     Attributes:
-        job: Number of its job.
+        job: Its job.
         family: Number of its family.
         task: Its own number.
         tasks: How many tasks the family has.
         intervals: Rows of each output that it makes.
     """
 
-    job: int
+    job: JobId
     family: int
     task: int
     tasks: int
     intervals: tuple[Interval, ...]
 
     def to_tuple(self) -> tuple[Any, ...]:
-        """Plain integers, which every coder knows."""
+        """Plain values, which every coder knows."""
         return (self.job, self.family, self.task, self.tasks, self.intervals)
 
     def __str__(self) -> str:
@@ -54,7 +56,8 @@ class TaskId:
 
 Outcome = tuple[str, Any]
 """('planned', (family, tasks)), ('done', (family, task)) or ('failed', failure); or
-('skipped', ...) where the job has failed, or another run has ended it."""
+('skipped', ...) where the job has failed, or another run has ended it; or
+('cached', None) where its outputs are there already."""
 
 
 def failure_of(name: str, error: BaseException) -> Failure:
@@ -67,7 +70,7 @@ def failure_of(name: str, error: BaseException) -> Failure:
     return Failure(name, f"{type(error).__name__}: {error}", traceback=text)
 
 
-def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Outcome]:
+def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | Outcome]:
     """Cuts one phase of a job into tasks.
 
     Yields:
@@ -75,21 +78,23 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
         one failure.
     """
     state = context.job(job)
+    if state.cached:
+        yield "cached", None
+        return
+    settings = context.settings
+    planned = []
     try:
-        if not context.settings.checked:
-            state.check()
-        planned = []
+        if not settings.checked:
+            state.check(settings.equal_rows)
         for number, family in enumerate(state.families):
             if family.phase == phase:
-                graph = state.graph(number)
-                all_needs(graph)
-                planned.append((number, cut_tasks(graph, context.settings.io_packet)))
+                planned.append((number, cut_tasks(state.graph(number), settings.io_packet)))
     except Exception as error:
         if state.files.is_over():
             yield "skipped", None
             return
         failure = failure_of(state.record.name, error)
-        context.files.mark_failed(job)
+        context.files.mark_failed(state.record.mark)
         yield "failed", asdict(failure)
         return
     for number, cuts in planned:
@@ -100,22 +105,27 @@ def plan_job(context: RunContext, job: int, phase: int) -> Iterator[TaskId | Out
 
 def run_one_task(
     context: RunContext, task: TaskId
-) -> tuple[Outcome, Mapping[str, int]]:
+) -> Generator[TaggedRow, None, tuple[Outcome, Mapping[str, int]]]:
     """Runs a task, unless its manifest is there or its job has ended.
+
+    Yields:
+        Rows that leave the graph for the rest of the pipeline.
 
     Returns:
         The outcome, and counters for metrics.
     """
     state = context.job(task.job)
     counters: Mapping[str, int] = {}
-    if context.files.is_failed(task.job):
-        return ("skipped", (task.family, task.task)), counters
+    skipped = ("skipped", (task.family, task.task))
+    if context.files.is_failed(state.record.mark):
+        return skipped, counters
+    given: Counter[str] = Counter()
     for attempt in range(context.settings.attempts):
         try:
-            if not _is_done(state, task):
+            if state.leaves(task.family) or not _is_done(state, task):
                 if state.files.is_over():
                     break
-                counters = _attempt(context, state, task)
+                counters = yield from _attempt(context, state, task, given)
                 _publish_if_last(state, task)
             elif task.task + 1 == task.tasks:
                 _publish_if_last(state, task)
@@ -125,10 +135,10 @@ def run_one_task(
                 break
             if attempt + 1 < context.settings.attempts:
                 continue
-            context.files.mark_failed(task.job)
+            context.files.mark_failed(state.record.mark)
             failure = failure_of(state.record.name, error)
             return ("failed", asdict(failure)), counters
-    return ("skipped", (task.family, task.task)), counters
+    return skipped, counters
 
 
 def _is_done(state: JobState, task: TaskId) -> bool:
@@ -145,17 +155,35 @@ def _has_segments(state: JobState, task: TaskId, manifest: Manifest) -> bool:
     )
 
 
-def _attempt(context: RunContext, state: JobState, task: TaskId) -> Mapping[str, int]:
-    """Runs a task once and puts its manifest."""
+def _attempt(
+    context: RunContext, state: JobState, task: TaskId, given: Counter[str]
+) -> Generator[TaggedRow, None, Mapping[str, int]]:
+    """Runs a task once and puts its manifest; ``given``: rows that have left."""
     graph = state.graph(task.family)
     writers = _writers(state, task, graph)
+    leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
+    for writer in leaving:
+        writer.skip = given[writer.tag]
     try:
-        found = _run(context, state, task, graph, writers)
+        with ExitStack() as stack:
+            steps = run_task(_task(context, state, task, graph, writers, stack))
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    found: TaskTrace = end.value
+                    break
+                for writer in leaving:
+                    for row in writer.take():
+                        given[writer.tag] += 1
+                        yield writer.tag, row
         records = [writer.finish() for writer in writers.values()]
     except BaseException:
         for writer in writers.values():
             writer.abort()
         raise
+    if len(leaving) == len(writers):
+        return found.counters
     manifest = {
         "run": context.files.run,
         "outputs": records,
@@ -168,36 +196,35 @@ def _attempt(context: RunContext, state: JobState, task: TaskId) -> Mapping[str,
     return found.counters
 
 
-def _run(
+def _task(
     context: RunContext,
     state: JobState,
     task: TaskId,
     graph: BoundGraph,
     writers: Mapping[int, SegmentWriter],
-) -> TaskTrace:
+    stack: ExitStack,
+) -> Task:
+    """What the engine is to do; ``stack`` keeps what it uses."""
     ops = {
         index: node.node
         for index, node in enumerate(graph.nodes)
         if isinstance(node, BoundOp)
     }
-    with ExitStack() as stack:
-        kernels = stack.enter_context(context.kernels.borrow(ops, task.family))
-        readers = {
-            index: stack.enter_context(node.node.streams[0].reader())
-            for index, node in enumerate(graph.nodes)
-            if isinstance(node, BoundSource)
-        }
-        return run_task(
-            Task(
-                graph,
-                task.intervals,
-                context.settings.work_packet,
-                kernels,
-                readers,
-                writers,
-                state.record.name,
-            )
-        )
+    kernels = stack.enter_context(context.kernels.borrow(ops, task.family))
+    readers = {
+        index: stack.enter_context(node.node.streams[0].reader())
+        for index, node in enumerate(graph.nodes)
+        if isinstance(node, BoundSource)
+    }
+    return Task(
+        graph,
+        task.intervals,
+        context.settings.work_packet or state.work_packet(),
+        kernels,
+        readers,
+        writers,
+        state.record.name,
+    )
 
 
 def _writers(
@@ -209,9 +236,9 @@ def _writers(
         for index, node in enumerate(graph.nodes)
         if isinstance(node, BoundOutput)
     ]
-    writers = {}
+    writers: dict[int, SegmentWriter] = {}
     for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
-        writers[index] = output.node.streams[0].segment_writer(
+        writer = output.node.streams[0].segment_writer(
             state.record.token,
             task.task,
             attempt,
@@ -219,6 +246,9 @@ def _writers(
             output.node.input.encoding,
             output.node.input.type or get_type_info(FrameType),
         )
+        if isinstance(writer, LeavingRows):
+            writer.layout = output.layout
+        writers[index] = writer
     return writers
 
 
@@ -229,6 +259,8 @@ def _publish_if_last(state: JobState, task: TaskId) -> None:
     95 % would leave no stream committed.
     """
     files, family = state.files, task.family
+    if not state.stores(family):
+        return
     # Tasks that were done stay so: a million of them must not be asked for each time.
     at = state.waiting.get(family, task.tasks - 1)
     while at >= 0 and (at == task.task or files.manifest(family, at) is not None):
@@ -236,22 +268,35 @@ def _publish_if_last(state: JobState, task: TaskId) -> None:
     state.waiting[family] = at
     if at >= 0:
         return
-    manifests = [files.manifest(family, number) for number in range(task.tasks)]
-    found = [manifest for manifest in manifests if manifest is not None]
+    found = _manifests(state, family, task.tasks)
     if len(found) == task.tasks and all(_has_segments(state, task, m) for m in found):
-        publish_family(state, family, task.tasks)
+        _publish_family(state, family, found)
 
 
-def publish_family(state: JobState, number: int, tasks: int) -> None:
-    """Commits the outputs of a family; doing it again changes nothing."""
-    family = state.families[number]
-    manifests = [state.files.manifest(number, task) for task in range(tasks)]
-    found = [manifest for manifest in manifests if manifest is not None]
+def _manifests(state: JobState, family: int, tasks: int) -> list[Manifest]:
+    listed = (state.files.manifest(family, number) for number in range(tasks))
+    return [manifest for manifest in listed if manifest is not None]
+
+
+def _end_family(state: JobState, number: int, tasks: int) -> None:
+    """Makes sure that a family, all of whose tasks were run, is published."""
+    outputs = state.families[number].outputs
+    if not state.stores(number) or all(
+        was_made_by(output.streams[0], state.record.token) for output in outputs
+    ):
+        return
+    found = _manifests(state, number, tasks)
     if len(found) != tasks:
         raise ScannerException(
             f"stream {state.record.name!r}: {tasks - len(found)} of {tasks} tasks "
             "left no manifest, although all were run"
         )
+    _publish_family(state, number, found)
+
+
+def _publish_family(state: JobState, number: int, found: Sequence[Manifest]) -> None:
+    """Commits the outputs of a family; doing it again changes nothing."""
+    family = state.families[number]
     for place, (output, index) in enumerate(
         zip(family.outputs, family.numbers, strict=True)
     ):
@@ -277,6 +322,14 @@ def _publish(
         stream.publish(token, segments, fingerprint, token, state.source)
 
 
+def was_made_by(stream: StoredStream, token: str) -> bool:
+    """Whether a stream holds what the run with this token has committed."""
+    if not isinstance(stream, NamedStream):
+        return False
+    found = stream.try_descriptor()
+    return found is not None and found.run == token
+
+
 def tidy(stream: StoredStream, token: str) -> None:
     """Removes segments that lost, where a run has ended before it could."""
     if isinstance(stream, NamedStream):
@@ -284,31 +337,33 @@ def tidy(stream: StoredStream, token: str) -> None:
 
 
 def commit_job(
-    context: RunContext, job: int, phase: int, outcomes: list[Outcome]
-) -> bool:
-    """Ends one phase of a job: publishes it, or stores why not.
+    context: RunContext, job: JobId, phase: int, outcomes: Iterable[Outcome]
+) -> list[Failure]:
+    """Ends one phase of a job: publishes it, or says why not.
 
     Args:
         context: The run.
-        job: Number of the job.
+        job: The job.
         phase: The phase that has ended.
         outcomes: All outcomes of the phase.
 
     Returns:
-        Whether the next phase may begin.
+        Why the next phase may not begin; nothing if it may.
     """
     state = context.job(job)
+    if state.cached:
+        return []
+    outcomes = list(outcomes)
     failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
     planned = dict(value for kind, value in outcomes if kind == "planned")
     try:
         if not failures:
             for family, tasks in planned.items():
-                publish_family(state, family, tasks)
+                _end_family(state, family, tasks)
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
     if state.files.is_over():
         failures = []
         for output in state.outputs:
             tidy(output.streams[0], state.record.token)
-    context.files.put_result(job, phase, failures)
-    return not failures
+    return failures

@@ -48,6 +48,7 @@ class RunSettings:
         work_packet: Rows handled at a time.
         io_packet: Output rows a task, about; 0 to choose.
         checked: Whether every job was bound before the run began.
+        equal_rows: Whether all outputs of a job must have equally many rows.
         attempts: How often a task is tried before its job fails.
     """
 
@@ -55,6 +56,7 @@ class RunSettings:
     work_packet: int
     io_packet: int
     checked: bool
+    equal_rows: bool = True
     attempts: int = 2
 
 
@@ -67,7 +69,9 @@ class JobRecord:
         own: See ``SharedGraph.own_values``.
         fingerprint: Of the whole job.
         outputs: Fingerprint of each output of the run.
-        token: Generation of its streams, and the mark of its unfinished work.
+        token: Generation of its streams, and the mark of its unfinished work; empty
+            for a job whose outputs are there already.
+        mark: What tells it from all other jobs of the run.
     """
 
     name: str
@@ -75,6 +79,7 @@ class JobRecord:
     fingerprint: str
     outputs: list[str]
     token: str
+    mark: str
 
 
 class RunFiles:
@@ -138,13 +143,20 @@ class RunFiles:
         assert isinstance(found, list)
         return found
 
-    def mark_failed(self, job: int) -> None:
-        """Says that the rest of a job need not be run."""
-        self._store.put_if_absent(f"{self._root}/failed/{job}", b"")
+    def mark_failed(self, mark: str) -> None:
+        """Says that the rest of the job with this mark need not be run."""
+        self._store.put_if_absent(self._failed(mark), b"")
 
-    def is_failed(self, job: int) -> bool:
+    def is_failed(self, mark: str) -> bool:
         """Whether some task of the job has failed."""
-        return self._store.exists(f"{self._root}/failed/{job}")
+        return self._store.exists(self._failed(mark))
+
+    def forget_failed(self, mark: str) -> None:
+        """Lets a job that has failed begin again."""
+        self._store.delete(self._failed(mark))
+
+    def _failed(self, mark: str) -> str:
+        return f"{self._root}/failed/{mark}"
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""

@@ -1,0 +1,234 @@
+"""Graphs of transforms while a pipeline is built.
+
+All transforms that follow one source, or the same joined sources, share one *group*:
+its stages stand in the pipeline as soon as the source does, and what they are to do
+is settled when the pipeline is complete and Beam pickles them. So sampling reaches
+the decoder, and two branches of a source decode it once.
+
+Every transform gives a :class:`Streams`: an ordinary PCollection of
+``(FrameKey, value)``, which also knows its column of the graph. Transforms of this
+package go on from the column. For any other transform the run stage gives the rows,
+of those branches alone that somebody reads.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.pvalue import PCollection
+from apache_beam.transforms.resources import merge_resource_hints
+
+from beam_scanner._pickling import dumps_graph, loads_graph
+from beam_scanner._structure import check_graph, made
+from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.graph import InputNode, OpColumn, OutputNode, UnsliceNode
+from beam_scanner.transforms.bind import Bind, by_name
+from beam_scanner.transforms.coders import value_hint
+from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.program import Program, in_phases
+from beam_scanner.transforms.run_graph import FAILURES, Phase, stage
+from beam_scanner.transforms.slots import LeavingSlot, SinkSlot, SourceSlot
+
+
+class Streams(PCollection):  # type: ignore[misc,type-arg]
+    """Rows of streams: a PCollection of ``(FrameKey, value)``.
+
+    Transforms of this package see the streams behind it, in order and whole; any
+    other transform sees elements, in no order. A frame is a uint8[height, width, 3]
+    array, RGB, of which only a copy may be changed; other values have the type that
+    their op declares; a null row has the value None.
+    """
+
+    group: Group
+    column: OpColumn
+
+    @property
+    def failures(self) -> Any:
+        """PCollection of ``Failure``: streams whose rows are not all here."""
+        return self.group.failures(self.group.phase_of(self.column))
+
+
+class _Rows(beam.ParDo):  # type: ignore[misc]
+    """Gives the rows of a branch to the transforms that follow it."""
+
+    def __init__(self, group: Group, column: OpColumn) -> None:
+        super().__init__(_same)
+        self._made = (group, column)
+
+    def expand(self, pcoll: Any) -> Streams:
+        streams = Streams(pcoll.pipeline, is_bounded=pcoll.is_bounded)
+        streams.group, streams.column = self._made
+        return streams
+
+
+def _same(element: Any) -> Any:
+    yield element
+
+
+class Group:
+    """The graph over one source, or over several that were joined.
+
+    Args:
+        pipeline: Where it is built.
+        sources: Its inputs.
+        found: For each source the PCollection of ``(name, where it lies)``.
+    """
+
+    def __init__(
+        self, pipeline: Any, sources: Sequence[SourceSlot], found: Sequence[Any]
+    ) -> None:
+        self.sources = tuple(sources)
+        self.found = tuple(found)
+        self._pipeline = pipeline
+        self._run = uuid.uuid4().hex
+        self._sinks: list[OutputNode] = []
+        self._branches: list[tuple[Streams, OutputNode]] = []
+        self._phases: list[Phase] = []
+        self._hints = run_hints(pipeline.options)
+        self._steps: list[AppliedPTransform] = []
+        self._failures: dict[int, Any] = {}
+        self._source = _Deferred(self)
+        self._bound = by_name(found) | "Bind" >> stage(
+            Bind, self._source, 0
+        ).with_outputs(FAILURES, main="jobs")
+        self._jobs = self._bound.jobs
+        self._need_phase(0)
+
+    def input(self, source: SourceSlot, node: InputNode, hints: Any) -> Streams:
+        """The rows of a source."""
+        return self.extend(OpColumn(node, 0, source.kind), hints)
+
+    def extend(self, column: OpColumn, hints: Mapping[str, Any]) -> Streams:
+        """Adds a column to the graph; to be called in ``expand`` of a transform.
+
+        Args:
+            column: Over columns of this group.
+            hints: Resource hints of the transform, which the whole run stage gets.
+
+        Returns:
+            The rows.
+        """
+        sliced = made(column.node, None) is not None and _level(column)
+        tag = f"rows {len(self._branches)}"
+        shown = OpColumn(UnsliceNode(column), 0, column.type) if sliced else column
+        slot = LeavingSlot(tag, column.type, bool(sliced))
+        output = OutputNode(shown, (slot,))
+        phase = self._need_phase(self.phase_of(shown))
+        rows = phase.rows[tag]
+        rows.element_type = tuple[FrameKey, value_hint(column.type)]
+        streams: Streams = rows | "Rows" >> _Rows(self, column).with_output_types(
+            rows.element_type
+        )
+        self._branches.append((streams, output))
+        self._steps.append(streams.producer)
+        self._add_hints(hints)
+        return streams
+
+    def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> Any:
+        """Adds an output; gives the PCollection of its commits."""
+        output = OutputNode(column, (slot,))
+        made(output, None)
+        check_graph([*self._sinks, output])
+        self._sinks.append(output)
+        self._add_hints(hints)
+        phase = self._need_phase(self.phase_of(column))
+        return phase.ended[f"commits {len(self._sinks) - 1}"]
+
+    def failures(self, phase: int) -> Any:
+        """Streams that failed before the end of a phase."""
+        if phase not in self._failures:
+            ends = [self._bound[FAILURES], *(p.ended[FAILURES] for p in self._phases)]
+            label = f"Failures {self._run[:8]} {phase}"
+            self._failures[phase] = (
+                ends[: phase + 2] | label >> beam.Flatten()
+            )
+        return self._failures[phase]
+
+    def phase_of(self, column: OpColumn) -> int:
+        """The phase that makes a column."""
+        slot = LeavingSlot("", column.type, False)
+        shown = OpColumn(UnsliceNode(column), 0, column.type) if _level(column) else column
+        return max(f.phase for f in in_phases([OutputNode(shown, (slot,))]))
+
+    def _need_phase(self, number: int) -> Phase:
+        while len(self._phases) <= number:
+            phase = Phase(self._source, len(self._phases), self._hints)
+            label = f"Phase {len(self._phases)}"
+            self._jobs = self._jobs | label >> phase
+            self._phases.append(phase)
+            self._steps += phase.rows.producer.parts
+        return self._phases[number]
+
+    def _add_hints(self, hints: Mapping[str, Any]) -> None:
+        """A hint of one op is one of the whole stage: another environment for the
+        op alone would send frames from worker to worker."""
+        self._hints = merge_resource_hints(self._hints, dict(hints))
+        for step in self._steps:
+            step.resource_hints = merge_resource_hints(
+                step.resource_hints, self._hints
+            )
+
+    def compile(self) -> Program:
+        """The graph as it stands."""
+        used = _used(self._pipeline)
+        outputs = [*self._sinks]
+        outputs += [output for streams, output in self._branches if streams in used]
+        return Program.of(self._db(), self._run, self.sources, outputs)
+
+    def _db(self) -> str:
+        options = self._pipeline.options
+        if options.view_as(ScannerOptions).scanner_db:
+            return str(options.view_as(ScannerOptions).scanner_db)
+        if self._sinks:
+            slot = self._sinks[0].streams[0]
+            assert isinstance(slot, SinkSlot)
+            return slot.db
+        return work_folder(options)
+
+
+def work_folder(options: Any) -> str:
+    """Where a pipeline without a sink keeps its indexes."""
+    temp = options.view_as(GoogleCloudOptions).temp_location
+    if temp:
+        return f"{temp.rstrip('/')}/beam_scanner"
+    folder = tempfile.mkdtemp(prefix="beam_scanner-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+class _Deferred:
+    """Stands for a program; is pickled as the program that the group then is."""
+
+    stored = False
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return loads_graph, (dumps_graph(self._group.compile()),)
+
+
+class _Consumers(PipelineVisitor):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.used: set[Any] = set()
+
+    def visit_transform(self, node: AppliedPTransform) -> None:
+        self.used.update(node.inputs)
+
+
+def _used(pipeline: Any) -> set[Any]:
+    """PCollections that some step, not only a composite, reads."""
+    consumers = _Consumers()
+    pipeline.visit(consumers)
+    return consumers.used

@@ -1,0 +1,198 @@
+"""A graph of transforms, as workers get it: complete, but bound to no stream yet.
+
+The driver of a pipeline sees no stream. Which there are, workers find: each is bound
+to the graph where it is found, which makes it a *job*, a short tuple that travels
+through the stages and tells all that a worker needs beside the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from beam_scanner.errors import StreamNotFoundError
+from beam_scanner.graph import OutputNode
+from beam_scanner.jobs import Fingerprints, SharedGraph
+from beam_scanner.planner.phases import Family, split_phases
+from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.storage.store import open_store
+from beam_scanner.transforms.context import JobId, RunContext
+from beam_scanner.transforms.slots import (
+    InternalSlot,
+    LeavingSlot,
+    SinkSlot,
+    SourceSlot,
+)
+from beam_scanner.transforms.stages import tidy, was_made_by
+from beam_scanner.transforms.work import JobFiles, JobRecord, RunFiles, RunSettings
+from beam_scanner.video.source import fingerprint
+
+
+@dataclass(frozen=True)
+class BoundJob:
+    """One job of a program.
+
+    Attributes:
+        name: Of the source's stream.
+        sources: Where the stream of each source lies.
+        fingerprint: Of the whole job.
+        outputs: Fingerprint of each output.
+        token: See ``JobRecord``.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    fingerprint: str
+    outputs: tuple[str, ...]
+    token: str
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Plain values, which every coder knows."""
+        return (self.name, self.sources, self.fingerprint, self.outputs, self.token)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What workers must know of the graph of a pipeline.
+
+    Attributes:
+        db: URL of the database that keeps its work.
+        run: Names the run.
+        sources: The inputs.
+        outputs: Sinks and branches that leave, over one job of slots.
+        shared: The graph in phases, without slots.
+        own: The slots, for ``shared``.
+    """
+
+    db: str
+    run: str
+    sources: tuple[SourceSlot, ...]
+    outputs: tuple[OutputNode, ...]
+    shared: SharedGraph
+    own: tuple[Any, ...]
+    stored = False
+
+    @staticmethod
+    def of(
+        db: str,
+        run: str,
+        sources: Sequence[SourceSlot],
+        outputs: Sequence[OutputNode],
+    ) -> Program:
+        """Takes a graph with slots apart."""
+        shared, nodes = SharedGraph.of(in_phases(outputs))
+        own = tuple(SharedGraph.own_values(nodes, 0))
+        return Program(db, run, tuple(sources), tuple(outputs), shared, own)
+
+    def open(self) -> RunContext:
+        """See ``RunSource``."""
+        # No folder of the database is made before there is something to put there.
+        store = NamedStorage(self.db).store(create=True)
+        settings = RunSettings(self.shared, 0, 0, checked=False, equal_rows=False)
+        return RunContext(store, RunFiles(store, self.run), settings, self.record)
+
+    def record(self, job: JobId) -> JobRecord:
+        """What one job has of its own."""
+        name, sources, whole, outputs, token = job
+        streams = self._inputs(name, sources)
+        folder = JobFiles(open_store(self.db), whole).internal
+        return JobRecord(
+            name,
+            [_fill(value, name, streams, f"{self.db}/{folder}") for value in self.own],
+            whole,
+            list(outputs),
+            token,
+            mark=whole,
+        )
+
+    def bind(self, name: str, sources: Sequence[str]) -> BoundJob:
+        """Makes a job of streams of one name.
+
+        Args:
+            name: Of the streams.
+            sources: Where the stream of each source lies.
+
+        Returns:
+            The job; nothing is to do for it if it has no token.
+
+        Raises:
+            ScannerException: A stream cannot be read.
+        """
+        streams = self._inputs(name, sources)
+        for stream in streams:
+            check_input(stream)
+        graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
+        filled = [
+            _fill(value, name, streams, "") for value in SharedGraph.own_values(nodes, 0)
+        ]
+        (family,) = graph.job(filled)
+        outputs = family.outputs
+        home = NamedStorage(self.db)
+        whole, each = Fingerprints(outputs, 0, home).of_job(0)
+        token = self._begin(whole, each, [output.streams[0] for output in outputs])
+        return BoundJob(name, tuple(sources), whole, tuple(each), token)
+
+    def _inputs(self, name: str, sources: Sequence[str]) -> list[StoredStream]:
+        return [
+            slot.make(self.db, name, where)
+            for slot, where in zip(self.sources, sources, strict=True)
+        ]
+
+    def _begin(
+        self, whole: str, each: Sequence[str], streams: Sequence[StoredStream]
+    ) -> str:
+        """The job's token; empty if its outputs are there."""
+        store = NamedStorage(self.db).store(create=True)
+        files = JobFiles(store, whole)
+        leaving = any(isinstance(stream, LeavingSlot) for stream in streams)
+        if not leaving and all(map(_holds, streams, each)):
+            token = files.token()
+            if token is not None and all(was_made_by(s, token) for s in streams):
+                for stream in streams:
+                    tidy(stream, token)
+                files.remove()
+            return ""
+        RunFiles(store, self.run).forget_failed(whole)
+        return files.begin()
+
+
+def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
+    """Cuts a graph with slots into families."""
+    return split_phases(outputs, lambda column, number: (InternalSlot(number),))
+
+
+def check_input(stream: StoredStream) -> None:
+    """Makes an input ready, or says why it is not.
+
+    A video that was indexed before and has changed since is indexed anew.
+
+    Raises:
+        ScannerException: It cannot be read.
+    """
+    if isinstance(stream, NamedVideoStream) and stream.path is not None:
+        found = NamedStream.try_descriptor(stream)
+        changed = found is not None and found.fingerprint != fingerprint(stream.path)
+        stream.ingest(force=changed)
+    elif not stream.committed():
+        raise StreamNotFoundError(
+            f"input stream {stream.name()!r} does not exist or was never committed"
+        )
+
+
+def _fill(value: Any, name: str, inputs: Sequence[StoredStream], internal: str) -> Any:
+    """The value with a stream in place of a slot."""
+    if isinstance(value, SourceSlot):
+        return inputs[value.number]
+    if isinstance(value, (SinkSlot, LeavingSlot)):
+        return value.make(name)
+    if isinstance(value, InternalSlot):
+        return NamedStream(NamedStorage(internal), str(value.number))
+    return value
+
+
+def _holds(stream: StoredStream, wanted: str) -> bool:
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    return found is not None and found.fingerprint == wanted

@@ -1,0 +1,226 @@
+"""What stands in a graph for streams that are known only when the pipeline runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.rows import Layout
+from beam_scanner.storage.backend import StorageBackend, StoredStream
+from beam_scanner.storage.base import Record, SegmentWriter
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.types import NullElement, ScannerTypeInfo
+from beam_scanner.video.encoding import Encoding
+
+STREAM = "{stream}"
+"""What stands in the name of a sink for the name of the source's stream."""
+
+TaggedRow = tuple[str, tuple[FrameKey, Any]]
+"""A row that leaves the graph, and the tag of its branch."""
+
+
+class Slot(StoredStream):
+    """Takes the place of a stream while the pipeline is built."""
+
+    def storage(self) -> StorageBackend:
+        """None of its own."""
+        return StorageBackend()
+
+
+class SourceSlot(Slot):
+    """The place of an input stream.
+
+    Args:
+        number: Its number among the sources of its pipeline.
+        make: Makes the stream from the database of the pipeline's work, the
+            stream's name and where it lies.
+        kind: Element type; None for frames.
+        label: What errors call the source.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        make: Callable[[str, str, str], StoredStream],
+        kind: ScannerTypeInfo | None,
+        label: str,
+    ) -> None:
+        self.number = number
+        self.make = make
+        self.kind = kind
+        self.label = label
+
+    def name(self) -> str:
+        """The source's label."""
+        return self.label
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SourceSlot) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+class SinkSlot(Slot):
+    """The place of an output stream.
+
+    Args:
+        db: URL of the database.
+        template: Its name, with ``{stream}`` for the source's.
+        video: Whether it holds frames.
+    """
+
+    def __init__(self, db: str, template: str, video: bool) -> None:
+        self.db = db
+        self.template = template
+        self.video = video
+
+    def name(self) -> str:
+        """The template."""
+        return self.template
+
+    def storage(self) -> StorageBackend:
+        """The database."""
+        return NamedStorage(self.db)
+
+    def make(self, name: str) -> NamedStream:
+        """The output for the source's stream of that name."""
+        kind = NamedVideoStream if self.video else NamedStream
+        return kind(NamedStorage(self.db), self.template.replace(STREAM, name))
+
+
+class InternalSlot(Slot):
+    """The place of a stream between phases.
+
+    Args:
+        number: Its number in the graph.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def name(self) -> str:
+        """For errors."""
+        return f"internal {self.number}"
+
+
+class LeavingSlot(Slot):
+    """Where rows leave the graph for the rest of the pipeline.
+
+    Args:
+        tag: Of the branch.
+        kind: Element type; None for frames.
+        sliced: Whether keys tell the slice group.
+        stream: Name of the stream that the rows are from; empty in the graph that
+            all jobs share.
+    """
+
+    def __init__(
+        self, tag: str, kind: ScannerTypeInfo | None, sliced: bool, stream: str = ""
+    ) -> None:
+        self.tag = tag
+        self.kind = kind
+        self.sliced = sliced
+        self.stream = stream
+
+    def name(self) -> str:
+        """The tag; there is one a branch."""
+        return self.tag
+
+    def make(self, name: str) -> LeavingSlot:
+        """The slot of one job."""
+        return LeavingSlot(self.tag, self.kind, self.sliced, name)
+
+    def segment_writer(
+        self,
+        generation: str,
+        task: int,
+        attempt: str,
+        first_row: int,
+        encoding: Encoding | None,
+        type_info: ScannerTypeInfo | None,
+    ) -> LeavingRows:
+        """Holds rows until the task hands them on."""
+        return LeavingRows(self)
+
+    def publish(
+        self,
+        generation: str,
+        segments: Sequence[Record],
+        fingerprint: str,
+        run: str,
+        source: str,
+    ) -> None:
+        """Nothing is stored."""
+
+
+@dataclass
+class _Held:
+    row: int
+    element: Any
+    seconds: float
+
+
+class LeavingRows(SegmentWriter):
+    """Rows on their way out of the graph.
+
+    Args:
+        slot: Of their branch.
+
+    Attributes:
+        tag: Of the branch.
+        skip: Rows that an earlier attempt at the task has handed on.
+        layout: Slice groups of the rows.
+    """
+
+    def __init__(self, slot: LeavingSlot) -> None:
+        self.tag = slot.tag
+        self.skip = 0
+        self.layout: Layout | None = None
+        self._slot = slot
+        self._held: list[_Held] = []
+
+    def write(
+        self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
+    ) -> None:
+        """See :meth:`SegmentWriter.write`."""
+        done = min(self.skip, len(elements))
+        self.skip -= done
+        for place in range(done, len(elements)):
+            self._held.append(
+                _Held(first_row + place, elements[place], float(seconds[place]))
+            )
+
+    def take(self) -> Iterator[tuple[FrameKey, Any]]:
+        """Hands on what was written since."""
+        held, self._held = self._held, []
+        if not held:
+            return
+        groups = [0] * len(held)
+        if self._slot.sliced and self.layout is not None:
+            rows = np.array([item.row for item in held], dtype=np.int64)
+            groups = self.layout.group_of(rows).tolist()
+        for item, group in zip(held, groups, strict=True):
+            time = None if np.isnan(item.seconds) else item.seconds
+            key = FrameKey(self._slot.stream, group, item.row, time)
+            yield key, self._value(item.element)
+
+    def _value(self, element: Any) -> Any:
+        if isinstance(element, NullElement):
+            return None
+        kind = self._slot.kind
+        return element if kind is None else kind.deserialize(element)
+
+    def finish(self) -> Record:
+        """See :meth:`SegmentWriter.finish`."""
+        return {}
+
+    def abort(self) -> None:
+        """See :meth:`SegmentWriter.abort`."""
+        self._held.clear()
