@@ -9,7 +9,7 @@ decoded frame who it is: ``frame_number(frame) == row``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -103,6 +103,7 @@ def make_video(
     container_format: str | None = None,
     container_options: dict[str, str] | None = None,
     first_number: int = 0,
+    picture: Callable[[int, tuple[int, int]], np.ndarray] = numbered_frame,
 ) -> str:
     """Writes ``frames`` numbered frames and returns the path as text.
 
@@ -122,6 +123,7 @@ def make_video(
         container_format: Where the extension does not tell.
         container_options: Muxer options, such as ``{'movflags': 'frag_keyframe'}``.
         first_number: Number of the first frame.
+        picture: Draws the frame of a number.
     """
     name = _ENCODERS.get(codec, codec)
     base = time_base or Fraction(1) / Fraction(rate)
@@ -141,8 +143,8 @@ def make_video(
         if name in ("mpeg4", "mpeg2video"):
             stream.codec_context.max_b_frames = bframes
         for i in range(frames):
-            picture = numbered_frame(first_number + i, size)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            pixels = picture(first_number + i, size)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts = i if pts is None else pts[i]
             frame.time_base = base
             container.mux(stream.encode(frame))

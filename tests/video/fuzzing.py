@@ -1,0 +1,386 @@
+"""Damaged videos, and a check that every row given is one of a linear decode.
+
+A seed chooses a video, what is done to it and where. The file is indexed as it then
+is, and its rows are read in several ways. A row may be an error. One that is given
+must have the bytes that FFmpeg's decode from the start shows at that time, must not
+be marked as damaged there, and must be given by every other way of reading too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import av
+import numpy as np
+from corpus import KINDS, X265, Kind
+from video_fixtures import numbered_frame
+
+from beam_scanner.errors import VideoError
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.scan import READ_ERRORS
+
+FRAMES = 60
+SIZE = (96, 80)
+
+
+def textured_frame(number: int, size: tuple[int, int]) -> np.ndarray:
+    """A numbered frame with detail that moves, so that there are bits to damage."""
+    frame = numbered_frame(number, size).astype(np.int16)
+    noise = _noise(size)
+    shift = number * 3 % size[0]
+    frame += np.roll(noise, (shift, number % size[1]), axis=(1, 0))[..., None]
+    return frame.clip(0, 255).astype(np.uint8)
+
+
+@cache
+def _noise(size: tuple[int, int]) -> np.ndarray:
+    width, height = size
+    coarse = np.random.default_rng(0).integers(-30, 30, (height // 4, width // 4))
+    return np.kron(coarse, np.ones((4, 4), np.int64)).astype(np.int16)
+
+
+def _kind(name: str, extension: str, codec: str, **options: object) -> Kind:
+    return Kind(name, extension, 0, {"codec": codec, **options})
+
+
+_LAYERS = f"temporal-layers=3:bframes=4:{X265}"
+# More of the codecs in which pictures refer to each other in intricate ways.
+FUZZED = [
+    *(
+        kind
+        for kind in KINDS
+        if kind.options.get("frames", 50) == 50 and kind.name not in ("h264_intra",)
+    ),
+    _kind("h264_b3", "mp4", "h264", bframes=3),
+    _kind(
+        "h264_slices",
+        "mp4",
+        "h264",
+        options={"x264-params": "slices=4:b-pyramid=strict:bframes=3"},
+    ),
+    _kind("h264_interlaced", "mp4", "h264", options={"x264-params": "interlaced=1"}),
+    _kind("h264_open_ts", "ts", "h264", options={"x264-params": "open-gop=1"}),
+    _kind("h264_baseline", "mp4", "h264", bframes=0, options={"profile": "baseline"}),
+    _kind("hevc_b", "mp4", "hevc", bframes=4),
+    _kind("hevc_b_mkv", "mkv", "hevc", bframes=3),
+    _kind(
+        "hevc_open_mkv",
+        "mkv",
+        "hevc",
+        options={"x265-params": f"open-gop=1:bframes=4:{X265}"},
+    ),
+    _kind("hevc_layers_mkv", "mkv", "hevc", options={"x265-params": _LAYERS}),
+    _kind(
+        "hevc_slices",
+        "mp4",
+        "hevc",
+        options={"x265-params": f"slices=2:bframes=2:open-gop=0:{X265}"},
+    ),
+    _kind("av1_ivf", "ivf", "av1"),
+    _kind("mpeg4_b", "mp4", "mpeg4", bframes=2),
+]
+
+# --- damage -------------------------------------------------------------------------
+
+
+@dataclass
+class Video:
+    """A file that is whole, and where its packets are."""
+
+    path: Path
+    data: bytes
+    packets: list[tuple[int, int]]
+    keyframes: list[int]
+
+
+def _flip(video: Video, rng: random.Random) -> bytes:
+    data = bytearray(video.data)
+    for _ in range(rng.choice([1, 1, 2, 5, 20])):
+        data[_somewhere(video, rng)] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def _flip_header(video: Video, rng: random.Random) -> bytes:
+    """Bits near the front of packets, where slices say what they are."""
+    data = bytearray(video.data)
+    for _ in range(rng.choice([1, 2])):
+        start, size = rng.choice(video.packets)
+        data[start + rng.randrange(min(size, 16))] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def _zeros(video: Video, rng: random.Random) -> bytes:
+    data = bytearray(video.data)
+    place = _somewhere(video, rng)
+    length = min(rng.choice([4, 40, 400, 4000]), len(data) - place)
+    data[place : place + length] = bytes(length)
+    return bytes(data)
+
+
+def _noise_burst(video: Video, rng: random.Random) -> bytes:
+    data = bytearray(video.data)
+    place = _somewhere(video, rng)
+    length = min(rng.choice([4, 40, 400, 4000]), len(data) - place)
+    data[place : place + length] = rng.randbytes(length)
+    return bytes(data)
+
+
+def _anywhere(video: Video, rng: random.Random) -> bytes:
+    data = bytearray(video.data)
+    data[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(data)
+
+
+def _cut_tail(video: Video, rng: random.Random) -> bytes:
+    return video.data[: rng.randrange(len(video.data) // 4, len(video.data))]
+
+
+def _cut_head(video: Video, rng: random.Random) -> bytes:
+    return video.data[rng.randrange(1, len(video.data) // 2) :]
+
+
+def _cut_out(video: Video, rng: random.Random) -> bytes:
+    place = _somewhere(video, rng)
+    return video.data[:place] + video.data[place + rng.choice([1, 188, 376, 1000]) :]
+
+
+def _somewhere(video: Video, rng: random.Random) -> int:
+    start, size = rng.choice(video.packets)
+    return start + rng.randrange(size)
+
+
+Packets = list[av.Packet]
+
+
+def _drop(packets: Packets, video: Video, rng: random.Random) -> Packets:
+    lost = {rng.randrange(len(packets)) for _ in range(rng.choice([1, 1, 2, 6]))}
+    return [packet for i, packet in enumerate(packets) if i not in lost]
+
+
+def _drop_keyframe(packets: Packets, video: Video, rng: random.Random) -> Packets:
+    lost = rng.choice(video.keyframes)
+    return [packet for i, packet in enumerate(packets) if i != lost]
+
+
+def _truncate_group(packets: Packets, video: Video, rng: random.Random) -> Packets:
+    ends = [*video.keyframes[1:], len(packets)]
+    end = rng.choice(ends)
+    start = max(end - rng.randrange(1, 10), 1)
+    return packets[:start] + packets[end:]
+
+
+def _swap(packets: Packets, video: Video, rng: random.Random) -> Packets:
+    """Exchanges what two packets hold; their times stay in order."""
+    i = rng.randrange(len(packets) - 1)
+    j = rng.choice([i + 1, rng.randrange(len(packets))])
+    for a, b in ((i, j), (j, i)):
+        swapped = av.Packet(bytes(packets[b]))
+        old = packets[a]
+        swapped.pts, swapped.dts, swapped.time_base = old.pts, old.dts, old.time_base
+        swapped.is_keyframe = old.is_keyframe
+        if a == i:
+            first = swapped
+        else:
+            packets[j] = swapped
+    packets[i] = first
+    return packets
+
+
+BYTE_DAMAGES = {
+    "flip": _flip,
+    "flip_header": _flip_header,
+    "zeros": _zeros,
+    "noise": _noise_burst,
+    "anywhere": _anywhere,
+    "cut_tail": _cut_tail,
+    "cut_head": _cut_head,
+    "cut_out": _cut_out,
+}
+PACKET_DAMAGES = {
+    "drop": _drop,
+    "drop_keyframe": _drop_keyframe,
+    "truncate_group": _truncate_group,
+    "swap": _swap,
+}
+DAMAGES = [*BYTE_DAMAGES, *PACKET_DAMAGES]
+
+
+@cache
+def whole_video(name: str, folder: Path) -> Video:
+    kind = next(kind for kind in FUZZED if kind.name == name)
+    options = {"frames": FRAMES, "size": SIZE, "picture": textured_frame}
+    path = Path(Kind(name, kind.extension, 0, options | kind.options).make(folder))
+    with av.open(path) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        places = [(p.pos, p.size) for p in packets]
+        keyframes = [i for i, p in enumerate(packets) if p.is_keyframe]
+    return Video(path, path.read_bytes(), places, keyframes)
+
+
+def _remuxed(video: Video, path: Path, change: Callable[[Packets], Packets]) -> None:
+    with av.open(video.path) as source, av.open(path, "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = change([p for p in source.demux(video=0) if p.size])
+        for packet in packets:
+            packet.stream = stream
+            target.mux(packet)
+
+
+def damaged_video(
+    name: str, damage: str, rng: random.Random, folder: Path, path: Path
+) -> bool:
+    """Writes the damaged file; False where this damage cannot be done to it."""
+    video = whole_video(name, folder)
+    if damage in BYTE_DAMAGES:
+        path.write_bytes(BYTE_DAMAGES[damage](video, rng))
+        return True
+    try:
+        _remuxed(video, path, lambda found: PACKET_DAMAGES[damage](found, video, rng))
+    except READ_ERRORS:
+        return False
+    return True
+
+
+# --- what a linear decode shows ------------------------------------------------------
+
+
+def _digest(frame: np.ndarray) -> bytes:
+    return hashlib.blake2b(frame.tobytes(), digest_size=8).digest()
+
+
+@dataclass
+class Shown:
+    """By time, the clean frames that FFmpeg's decode from the start shows."""
+
+    clean: dict[int | None, set[bytes]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    marked: set[int | None] = field(default_factory=set)
+
+
+def linear_decode(path: Path) -> Shown:
+    """Decodes on over all errors, as players do."""
+    shown = Shown()
+    with av.open(path) as container:
+        stream = container.streams.best("video")
+        stream.codec_context.thread_count = 1
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+                frames = stream.codec_context.decode(packet)
+            except READ_ERRORS:
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    shown.marked.add(frame.pts)
+                else:
+                    picture = frame.to_ndarray(format="rgb24")
+                    shown.clean[frame.pts].add(_digest(picture))
+    return shown
+
+
+# --- the ways of reading --------------------------------------------------------------
+
+
+def _orders(rows: int, rng: random.Random) -> Iterator[tuple[str, Sequence[int]]]:
+    everything = list(range(rows))
+    yield "onwards", everything
+    yield "backwards", everything[::-1]
+    for stride in (2, 3, 7):
+        yield f"every {stride}", everything[rng.randrange(stride) :: stride]
+    shuffled = everything.copy()
+    rng.shuffle(shuffled)
+    yield "shuffled", shuffled
+    start = rng.randrange(rows)
+    yield "a range", everything[start : start + rng.randrange(1, 20)]
+
+
+Answer = bytes | str
+"""A digest, or what the error says."""
+
+
+def _answers(path: Path, index: FrameIndex, rows: Sequence[int]) -> Iterator[Answer]:
+    with VideoDecoder(path, index) as decoder:
+        for row in rows:
+            try:
+                (frame,) = decoder.read([row])
+            except VideoError as error:
+                yield str(error)
+            else:
+                yield _digest(frame)
+
+
+@dataclass
+class Outcome:
+    """What came of one seed; ``findings`` must be empty."""
+
+    seed: int
+    kind: str
+    damage: str
+    refused: str = ""
+    rows: int = 0
+    given: int = 0
+    errors: int = 0
+    findings: list[str] = field(default_factory=list)
+
+
+def _compare(path: Path, index: FrameIndex, rng: random.Random, out: Outcome) -> None:
+    shown = linear_decode(path)
+    seen: dict[int, tuple[str, Answer]] = {}
+    out.rows = len(index)
+    alone = rng.sample(range(len(index)), min(len(index), 12))
+    orders = [("alone", [row]) for row in alone]
+    for way, rows in [*_orders(len(index), rng), *orders]:
+        for row, answer in zip(rows, _answers(path, index, rows), strict=True):
+            first_way, first = seen.setdefault(row, (way, answer))
+            if isinstance(answer, str) != isinstance(first, str):
+                errors = [a for a in (answer, first) if isinstance(a, str)]
+                ways = (first_way, way) if first is errors[0] else (way, first_way)
+                out.findings.append(
+                    f"row {row} is an error {ways[0]!r}, not {ways[1]!r}: {errors[0]}"
+                )
+            if isinstance(answer, str):
+                out.errors += 1
+                continue
+            out.given += 1
+            pts = int(index.pts[row]) if index.timed else None
+            if index.timed and answer not in shown.clean[pts]:
+                why = "is marked as damaged" if pts in shown.marked else "differs"
+                if pts not in shown.clean and pts not in shown.marked:
+                    why = "is not shown"
+                out.findings.append(f"row {row} {way!r} {why} in a linear decode")
+
+
+def fuzz(seed: int, folder: Path, kinds: Sequence[str] = ()) -> Outcome:
+    """Does what ``seed`` says, in ``folder``, where whole videos are kept."""
+    rng = random.Random(seed)
+    name = rng.choice([k.name for k in FUZZED if not kinds or k.name in kinds])
+    damage = rng.choice(DAMAGES)
+    video = whole_video(name, folder)
+    path = folder / f"damaged-{seed}{video.path.suffix}"
+    outcome = Outcome(seed, name, damage)
+    try:
+        if not damaged_video(name, damage, rng, folder, path):
+            outcome.refused = "cannot be made"
+            return outcome
+        try:
+            index = index_video(path)
+        except VideoError as error:
+            outcome.refused = str(error)
+            return outcome
+        _compare(path, index, rng, outcome)
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()
+    return outcome
