@@ -21,7 +21,7 @@ from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
 from beam_scanner.runners.local import is_local, run_pipeline
 from beam_scanner.storage.named import NamedStorage
-from beam_scanner.transforms.context import close_contexts
+from beam_scanner.transforms.context import StoredRun, close_contexts
 from beam_scanner.transforms.run_graph import RunGraph
 from beam_scanner.transforms.stages import tidy
 from beam_scanner.transforms.work import (
@@ -129,8 +129,11 @@ def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> 
             job.fingerprint,
             list(job.outputs),
             job_files.begin(),
+            mark=str(number),
         )
-        for job, job_files in zip(prepared.jobs, files, strict=True)
+        for number, (job, job_files) in enumerate(
+            zip(prepared.jobs, files, strict=True)
+        )
     ]
     run.write(settings, records)
     return shared.phases
@@ -166,7 +169,7 @@ def _held_back(node: OpNode) -> str | None:
 def _pipeline(db: str, run: str, phases: int, jobs: int) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
-        numbers | "Run graph" >> RunGraph(db, run, phases)
+        numbers | "Run graph" >> RunGraph(StoredRun(db, run), phases)
 
     return build
 

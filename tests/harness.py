@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from graphs import TYPES, FakeReader, RandomGraph, random_entries
 
-from beam_scanner.engine.executor import Task, run_task
+from beam_scanner.engine.executor import Task, drained, run_task
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.graph import (
@@ -124,9 +124,10 @@ class Runner:
         readers = self.open_readers()
         with ExitStack() as stack:
             kernels = stack.enter_context(self.pool.borrow(ops))
-            trace = run_task(
-                Task(self.graph, intervals, work_packet, kernels, readers, sinks, "job")
+            task = Task(
+                self.graph, intervals, work_packet, kernels, readers, sinks, "job"
             )
+            trace = drained(run_task(task))
         return list(sinks.values()), readers, trace
 
     def run_all(

@@ -19,6 +19,7 @@ from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
 from beam_scanner.storage.store import ObjectStore, open_store
+from beam_scanner.transforms.slots import LeavingSlot
 from beam_scanner.transforms.work import (
     JOBS_A_FILE,
     JobFiles,
@@ -26,8 +27,6 @@ from beam_scanner.transforms.work import (
     RunFiles,
     RunSettings,
 )
-
-from beam_scanner.transforms.slots import LeavingSlot
 
 JobId = Any
 """What stands for a job between the stages: hashable, with a deterministic coder."""
@@ -231,10 +230,12 @@ class RunSource(Protocol):
     """
 
     @property
-    def run(self) -> str: ...
+    def run(self) -> str:
+        """See the class."""
 
     @property
-    def stored(self) -> bool: ...
+    def stored(self) -> bool:
+        """See the class."""
 
     def open(self) -> RunContext:
         """Loads the run."""

@@ -17,31 +17,33 @@ import atexit
 import shutil
 import tempfile
 import uuid
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.pvalue import PCollection
-from apache_beam.transforms.resources import merge_resource_hints
+from apache_beam.transforms.resources import (
+    merge_resource_hints,
+    parse_resource_hints,
+)
 
 from beam_scanner._pickling import dumps_graph, loads_graph
-from beam_scanner._structure import check_graph, made
-from beam_scanner.errors import ArgumentError, GraphError
-from beam_scanner.graph import InputNode, OpColumn, OutputNode, UnsliceNode
+from beam_scanner._structure import check_graph, facts, made
+from beam_scanner.graph import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.transforms.bind import Bind, by_name
-from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
-from beam_scanner.transforms.run_graph import FAILURES, Phase, stage
+from beam_scanner.transforms.run_graph import FAILURES, Phase, sink_tag, stage
 from beam_scanner.transforms.slots import LeavingSlot, SinkSlot, SourceSlot
 
 
-class Streams(PCollection):  # type: ignore[misc,type-arg]
+class Streams(PCollection):  # type: ignore[misc]
     """Rows of streams: a PCollection of ``(FrameKey, value)``.
 
     Transforms of this package see the streams behind it, in order and whole; any
@@ -83,13 +85,19 @@ class Group:
         pipeline: Where it is built.
         sources: Its inputs.
         found: For each source the PCollection of ``(name, where it lies)``.
+        several: Whether there may be more than one stream.
     """
 
     def __init__(
-        self, pipeline: Any, sources: Sequence[SourceSlot], found: Sequence[Any]
+        self,
+        pipeline: Any,
+        sources: Sequence[SourceSlot],
+        found: Sequence[Any],
+        several: bool,
     ) -> None:
         self.sources = tuple(sources)
         self.found = tuple(found)
+        self.several = several
         self._pipeline = pipeline
         self._run = uuid.uuid4().hex
         self._sinks: list[OutputNode] = []
@@ -97,17 +105,13 @@ class Group:
         self._phases: list[Phase] = []
         self._hints = run_hints(pipeline.options)
         self._steps: list[AppliedPTransform] = []
-        self._failures: dict[int, Any] = {}
+        self._failures: list[Any] = []
         self._source = _Deferred(self)
         self._bound = by_name(found) | "Bind" >> stage(
             Bind, self._source, 0
         ).with_outputs(FAILURES, main="jobs")
         self._jobs = self._bound.jobs
         self._need_phase(0)
-
-    def input(self, source: SourceSlot, node: InputNode, hints: Any) -> Streams:
-        """The rows of a source."""
-        return self.extend(OpColumn(node, 0, source.kind), hints)
 
     def extend(self, column: OpColumn, hints: Mapping[str, Any]) -> Streams:
         """Adds a column to the graph; to be called in ``expand`` of a transform.
@@ -119,17 +123,13 @@ class Group:
         Returns:
             The rows.
         """
-        sliced = made(column.node, None) is not None and _level(column)
         tag = f"rows {len(self._branches)}"
-        shown = OpColumn(UnsliceNode(column), 0, column.type) if sliced else column
-        slot = LeavingSlot(tag, column.type, bool(sliced))
-        output = OutputNode(shown, (slot,))
-        phase = self._need_phase(self.phase_of(shown))
+        output = _leaving(tag, column)
+        phase = self._need_phase(self.phase_of(column))
         rows = phase.rows[tag]
-        rows.element_type = tuple[FrameKey, value_hint(column.type)]
-        streams: Streams = rows | "Rows" >> _Rows(self, column).with_output_types(
-            rows.element_type
-        )
+        rows.element_type = typehints.Tuple[FrameKey, value_hint(column.type)]
+        to_rows = _Rows(self, column).with_output_types(rows.element_type)
+        streams: Streams = rows | "Rows" >> to_rows
         self._branches.append((streams, output))
         self._steps.append(streams.producer)
         self._add_hints(hints)
@@ -143,41 +143,35 @@ class Group:
         self._sinks.append(output)
         self._add_hints(hints)
         phase = self._need_phase(self.phase_of(column))
-        return phase.ended[f"commits {len(self._sinks) - 1}"]
+        return phase.ended[sink_tag(len(self._sinks) - 1)]
 
     def failures(self, phase: int) -> Any:
         """Streams that failed before the end of a phase."""
-        if phase not in self._failures:
-            ends = [self._bound[FAILURES], *(p.ended[FAILURES] for p in self._phases)]
-            label = f"Failures {self._run[:8]} {phase}"
-            self._failures[phase] = (
-                ends[: phase + 2] | label >> beam.Flatten()
-            )
         return self._failures[phase]
 
     def phase_of(self, column: OpColumn) -> int:
         """The phase that makes a column."""
-        slot = LeavingSlot("", column.type, False)
-        shown = OpColumn(UnsliceNode(column), 0, column.type) if _level(column) else column
-        return max(f.phase for f in in_phases([OutputNode(shown, (slot,))]))
+        return max(family.phase for family in in_phases([_leaving("", column)]))
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
-            phase = Phase(self._source, len(self._phases), self._hints)
-            label = f"Phase {len(self._phases)}"
-            self._jobs = self._jobs | label >> phase
+            at = len(self._phases)
+            phase = Phase(self._source, at, {})
+            self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
             self._steps += phase.rows.producer.parts
+            ends = [self._bound[FAILURES], *(p.ended[FAILURES] for p in self._phases)]
+            self._failures.append(ends | f"Failures {at}" >> beam.Flatten())
         return self._phases[number]
 
     def _add_hints(self, hints: Mapping[str, Any]) -> None:
-        """A hint of one op is one of the whole stage: another environment for the
-        op alone would send frames from worker to worker."""
+        """Gives the whole run stage the hints of one of its ops.
+
+        Another environment for the op alone would send frames from worker to worker.
+        """
         self._hints = merge_resource_hints(self._hints, dict(hints))
         for step in self._steps:
-            step.resource_hints = merge_resource_hints(
-                step.resource_hints, self._hints
-            )
+            step.resource_hints = merge_resource_hints(step.resource_hints, self._hints)
 
     def compile(self) -> Program:
         """The graph as it stands."""
@@ -197,6 +191,26 @@ class Group:
         return work_folder(options)
 
 
+def _leaving(tag: str, column: OpColumn) -> OutputNode:
+    """An output whose rows leave, also out of slices."""
+    sliced = facts(column.node).level > 0
+    if sliced:
+        node = made(UnsliceNode(column), None)
+        slot = LeavingSlot(tag, column.type, True)
+        return OutputNode(OpColumn(node, 0, column.type), (slot,))
+    return OutputNode(column, (LeavingSlot(tag, column.type, False),))
+
+
+def run_hints(options: Any) -> dict[str, bytes]:
+    """Resource hints that the options give the run stage."""
+    ours = options.view_as(ScannerOptions)
+    given = {"accelerator": ours.accelerator, "min_ram": ours.min_ram}
+    found: dict[str, bytes] = parse_resource_hints(
+        {name: value for name, value in given.items() if value}
+    )
+    return found
+
+
 def work_folder(options: Any) -> str:
     """Where a pipeline without a sink keeps its indexes."""
     temp = options.view_as(GoogleCloudOptions).temp_location
@@ -210,10 +224,15 @@ def work_folder(options: Any) -> str:
 class _Deferred:
     """Stands for a program; is pickled as the program that the group then is."""
 
+    run = ""
     stored = False
 
     def __init__(self, group: Group) -> None:
         self._group = group
+
+    def open(self) -> RunContext:
+        """Opens the program as it stands."""
+        return self._group.compile().open()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return loads_graph, (dumps_graph(self._group.compile()),)
@@ -225,6 +244,7 @@ class _Consumers(PipelineVisitor):  # type: ignore[misc]
 
     def visit_transform(self, node: AppliedPTransform) -> None:
         self.used.update(node.inputs)
+        self.used.update(side.pvalue for side in node.side_inputs)
 
 
 def _used(pipeline: Any) -> set[Any]:

@@ -7,17 +7,15 @@ through the stages and tells all that a worker needs beside the program.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph import OutputNode
 from beam_scanner.jobs import Fingerprints, SharedGraph
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.context import JobId, RunContext
 from beam_scanner.transforms.slots import (
@@ -26,9 +24,9 @@ from beam_scanner.transforms.slots import (
     SinkSlot,
     SourceSlot,
 )
+from beam_scanner.transforms.sources import check_input
 from beam_scanner.transforms.stages import tidy, was_made_by
 from beam_scanner.transforms.work import JobFiles, JobRecord, RunFiles, RunSettings
-from beam_scanner.video.source import fingerprint
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Program:
         folder = JobFiles(open_store(self.db), whole).internal
         return JobRecord(
             name,
-            [_fill(value, name, streams, f"{self.db}/{folder}") for value in self.own],
+            _filled(self.own, name, streams, f"{self.db}/{folder}"),
             whole,
             list(outputs),
             token,
@@ -122,24 +120,22 @@ class Program:
             ScannerException: A stream cannot be read.
         """
         streams = self._inputs(name, sources)
-        for stream in streams:
-            check_input(stream)
+        for slot in self.sources:
+            check_input(slot, streams[slot.number])
         graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
-        filled = [
-            _fill(value, name, streams, "") for value in SharedGraph.own_values(nodes, 0)
-        ]
-        (family,) = graph.job(filled)
+        own = SharedGraph.own_values(nodes, 0)
+        (family,) = graph.job(_filled(own, name, streams, ""))
         outputs = family.outputs
         home = NamedStorage(self.db)
         whole, each = Fingerprints(outputs, 0, home).of_job(0)
         token = self._begin(whole, each, [output.streams[0] for output in outputs])
         return BoundJob(name, tuple(sources), whole, tuple(each), token)
 
-    def _inputs(self, name: str, sources: Sequence[str]) -> list[StoredStream]:
-        return [
-            slot.make(self.db, name, where)
+    def _inputs(self, name: str, sources: Sequence[str]) -> dict[int, StoredStream]:
+        return {
+            slot.number: slot.make(self.db, name, where)
             for slot, where in zip(self.sources, sources, strict=True)
-        ]
+        }
 
     def _begin(
         self, whole: str, each: Sequence[str], streams: Sequence[StoredStream]
@@ -164,33 +160,27 @@ def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
     return split_phases(outputs, lambda column, number: (InternalSlot(number),))
 
 
-def check_input(stream: StoredStream) -> None:
-    """Makes an input ready, or says why it is not.
+def _filled(
+    own: Sequence[Any], name: str, inputs: Mapping[int, StoredStream], internal: str
+) -> list[Any]:
+    """The values with streams in place of slots.
 
-    A video that was indexed before and has changed since is indexed anew.
-
-    Raises:
-        ScannerException: It cannot be read.
+    A stream between phases is one object wherever it stands: so it is known for what
+    an earlier phase makes.
     """
-    if isinstance(stream, NamedVideoStream) and stream.path is not None:
-        found = NamedStream.try_descriptor(stream)
-        changed = found is not None and found.fingerprint != fingerprint(stream.path)
-        stream.ingest(force=changed)
-    elif not stream.committed():
-        raise StreamNotFoundError(
-            f"input stream {stream.name()!r} does not exist or was never committed"
-        )
+    between: dict[int, NamedStream] = {}
 
+    def fill(value: Any) -> Any:
+        if isinstance(value, SourceSlot):
+            return inputs[value.number]
+        if isinstance(value, (SinkSlot, LeavingSlot)):
+            return value.make(name)
+        if isinstance(value, InternalSlot):
+            made = NamedStream(NamedStorage(internal), str(value.number))
+            return between.setdefault(value.number, made)
+        return value
 
-def _fill(value: Any, name: str, inputs: Sequence[StoredStream], internal: str) -> Any:
-    """The value with a stream in place of a slot."""
-    if isinstance(value, SourceSlot):
-        return inputs[value.number]
-    if isinstance(value, (SinkSlot, LeavingSlot)):
-        return value.make(name)
-    if isinstance(value, InternalSlot):
-        return NamedStream(NamedStorage(internal), str(value.number))
-    return value
+    return [fill(value) for value in own]
 
 
 def _holds(stream: StoredStream, wanted: str) -> bool:

@@ -60,9 +60,9 @@ class Commit:
     fingerprint: str
 
 
-def sink_tag(db: str, template: str) -> str:
+def sink_tag(number: int) -> str:
     """Tag of the commits of one sink."""
-    return f"commits {db} {template}"
+    return f"commits {number}"
 
 
 class RunGraph(beam.PTransform):  # type: ignore[misc]
@@ -143,6 +143,7 @@ class Stage(beam.DoFn):  # type: ignore[misc]
 
     # No property: Beam would ask for it before it runs anything.
     def context(self) -> RunContext:
+        """The run."""
         return run_context(self.source)
 
 
@@ -226,7 +227,7 @@ def _commits(state: JobState, output: OutputNode, number: int) -> Iterator[Any]:
         found = stream.descriptor()
         db = stream.storage().db_path
         yield TaggedOutput(
-            f"commits {number}",
+            sink_tag(number),
             Commit(
                 state.record.name,
                 stream.name(),

@@ -202,13 +202,13 @@ class LeavingRows(SegmentWriter):
         held, self._held = self._held, []
         if not held:
             return
-        groups = [0] * len(held)
+        rows = np.array([item.row for item in held], dtype=np.int64)
+        groups, starts = np.zeros_like(rows), np.zeros_like(rows)
         if self._slot.sliced and self.layout is not None:
-            rows = np.array([item.row for item in held], dtype=np.int64)
-            groups = self.layout.group_of(rows).tolist()
-        for item, group in zip(held, groups, strict=True):
-            time = None if np.isnan(item.seconds) else item.seconds
-            key = FrameKey(self._slot.stream, group, item.row, time)
+            groups, (starts, _) = self.layout.group_of(rows), self.layout.bounds(rows)
+        places = zip(groups.tolist(), (rows - starts).tolist(), held, strict=True)
+        for group, row, item in places:
+            key = FrameKey(self._slot.stream, group, row, item.seconds)
             yield key, self._value(item.element)
 
     def _value(self, element: Any) -> Any:

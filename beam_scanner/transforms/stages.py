@@ -88,7 +88,9 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
             state.check(settings.equal_rows)
         for number, family in enumerate(state.families):
             if family.phase == phase:
-                planned.append((number, cut_tasks(state.graph(number), settings.io_packet)))
+                planned.append(
+                    (number, cut_tasks(state.graph(number), settings.io_packet))
+                )
     except Exception as error:
         if state.files.is_over():
             yield "skipped", None
@@ -238,7 +240,7 @@ def _writers(
     ]
     writers: dict[int, SegmentWriter] = {}
     for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
-        writer = output.node.streams[0].segment_writer(
+        writer: SegmentWriter = output.node.streams[0].segment_writer(
             state.record.token,
             task.task,
             attempt,

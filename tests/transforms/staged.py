@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from beam_scanner import launch
+from beam_scanner.engine.executor import drained
 from beam_scanner.storage.store import LocalStore
-from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
 
 CHANGES = ("put", "put_if_absent", "delete")
@@ -29,7 +30,7 @@ class Killed(BaseException):
 def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
     """What the pipeline does, in order."""
     # A context of its own: threads that take turns must not share a lock.
-    context = RunContext(db, run)
+    context = StoredRun(db, run).open()
     live = list(range(jobs))
     for phase in range(phases):
         outcomes: dict[int, list[Any]] = {job: [] for job in live}
@@ -41,9 +42,12 @@ def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
                 else:
                     outcomes[job].append(item)
         for task in tasks:
-            outcome, _ = run_one_task(context, TaskId(*task.to_tuple()))
+            outcome, _ = drained(run_one_task(context, TaskId(*task.to_tuple())))
             outcomes[task.job].append(outcome)
-        live = [j for j in live if commit_job(context, j, phase, outcomes[j])]
+        failures = {j: commit_job(context, j, phase, outcomes[j]) for j in live}
+        for job, found in failures.items():
+            context.files.put_result(job, phase, found)
+        live = [job for job in live if not failures[job]]
 
 
 def without_beam(patch: pytest.MonkeyPatch) -> None:

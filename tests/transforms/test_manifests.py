@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 import json
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from staged import without_beam
 from stored_graphs import check_files, check_work
 
 from beam_scanner import launch
+from beam_scanner.engine.executor import drained
 from beam_scanner.launch import execute
 from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import LocalStore
 from beam_scanner.transforms import stages
-from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
 from beam_scanner.transforms.work import JobFiles, RunFiles, unfinished_tokens
 
@@ -50,19 +52,19 @@ class Run:
         jobs = [JobFiles(self.store, j.fingerprint) for j in prepared.jobs]
         self.job_files = jobs[job]
         launch._write_run(prepared, self.files, jobs)
-        self.context = RunContext(self.store.url, name)
+        self.context = StoredRun(self.store.url, name).open()
         self.job = job
         planned = list(plan_job(self.context, job, 0))
         self.tasks = [item for item in planned if isinstance(item, TaskId)]
         self.outcomes = [item for item in planned if not isinstance(item, TaskId)]
 
     def do(self, task: int) -> str:
-        outcome, _ = run_one_task(self.context, self.tasks[task])
+        outcome, _ = drained(run_one_task(self.context, self.tasks[task]))
         self.outcomes.append(outcome)
         return outcome[0]
 
     def commit(self) -> bool:
-        return commit_job(self.context, self.job, 0, self.outcomes)
+        return not commit_job(self.context, self.job, 0, self.outcomes)
 
 
 def segments(stream: NamedStream) -> list[Path]:
@@ -106,7 +108,7 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     (winner,) = segments(stream)
     # Just after the twin has looked whether the task is done.
     task = twin.tasks[0]
-    stages._attempt(twin.context, twin.context.job(0), task)
+    drained(stages._attempt(twin.context, twin.context.job(0), task, Counter()))
     assert len(segments(stream)) == 2
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"

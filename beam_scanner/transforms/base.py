@@ -1,0 +1,87 @@
+"""What all transforms that extend a graph have in common."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+
+from beam_scanner.errors import ElementTypeError, GraphError
+from beam_scanner.graph import OpColumn
+from beam_scanner.transforms.group import Group, Streams
+
+
+class GraphTransform(beam.PTransform):  # type: ignore[misc]
+    """A transform of whole streams."""
+
+    def display_data(self) -> dict[str, Any]:
+        """The arguments, for a runner's page of the pipeline."""
+        return {
+            name.lstrip("_"): str(value)
+            for name, value in vars(self).items()
+            if name.lstrip("_") in self._shown and value is not None
+        }
+
+    _shown: tuple[str, ...] = ()
+
+    def streams(self, value: Any, what: str = "its input") -> Streams:
+        """The value, if it is one or more streams.
+
+        Raises:
+            ElementTypeError: It is something else.
+        """
+        if isinstance(value, Streams):
+            return value
+        name = type(self).__name__
+        if isinstance(value, beam.PCollection):
+            made_by = (
+                "" if value.producer is None else f" of {value.producer.full_label}"
+            )
+            raise ElementTypeError(
+                f"{name} takes whole streams, as ReadFromVideo and the transforms of "
+                f"beam_scanner give them; {what} is an ordinary PCollection{made_by}. "
+                f"Apply {name} before that, or write the elements with "
+                "WriteToNamedStream and read them with ReadFromNamedStream"
+            )
+        raise ElementTypeError(
+            f"{name} takes streams, as ReadFromVideo gives them; {what} is "
+            f"{type(value).__name__}"
+        )
+
+    def extended(self, before: Streams, column: OpColumn) -> Streams:
+        """The streams of a column over the graph of ``before``."""
+        return before.group.extend(column, self.get_resource_hints())
+
+
+# Groups that were joined, so that two joins of the same sources decode them once.
+_joined: weakref.WeakKeyDictionary[Any, dict[frozenset[int], Group]]
+_joined = weakref.WeakKeyDictionary()
+
+
+def group_of(inputs: Sequence[Streams]) -> Group:
+    """The group that reads all sources of the inputs.
+
+    Raises:
+        GraphError: They are of different pipelines.
+    """
+    groups = list({id(each.group): each.group for each in inputs}.values())
+    if len({id(each.pipeline) for each in inputs}) > 1:
+        raise GraphError("streams of two pipelines cannot be joined")
+    sources = {
+        slot: found
+        for group in groups
+        for slot, found in zip(group.sources, group.found, strict=True)
+    }
+    for group in groups:
+        if len(group.sources) == len(sources):
+            return group
+    known = _joined.setdefault(inputs[0].pipeline, {})
+    key = frozenset(slot.number for slot in sources)
+    if key not in known:
+        ordered = sorted(sources, key=lambda slot: slot.number)
+        known[key] = Group(
+            inputs[0].pipeline, ordered, [sources[slot] for slot in ordered], True
+        )
+    return known[key]

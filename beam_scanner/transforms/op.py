@@ -1,0 +1,143 @@
+"""Ops as transforms."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Mapping
+from typing import Any
+
+from beam_scanner.builder import OpGenerator
+from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
+from beam_scanner.ops import register_ops
+from beam_scanner.transforms.base import GraphTransform, group_of
+from beam_scanner.transforms.group import Streams
+
+
+class Op(GraphTransform):
+    """An op on whole streams; see :func:`op`, which makes a class of it.
+
+    Args:
+        kernel: Name of a registered op, or a kernel: a class or a function.
+        **arguments: Of the op: init arguments, per-stream arguments (one value for
+            all streams; inside slices also a ``SliceList``), and ``stencil``,
+            ``batch``, ``bounded_state``, ``device`` and ``stencil_edge``.
+
+    Raises:
+        OpNotFoundError: No such op.
+
+    Example:
+        >>> Op('Resize', width=320, height=180).label
+        'Resize'
+    """
+
+    _shown = ("name", "arguments")
+
+    def __init__(self, kernel: Any, **arguments: Any) -> None:
+        self._ops, self._name = _find(kernel)
+        super().__init__(self._name)
+        self._arguments = arguments
+
+    def expand(self, pvalueish: Any) -> Any:
+        """Adds the op to the graph; several outputs are a named tuple."""
+        inputs = self._inputs(pvalueish)
+        group = group_of(list(inputs.values()))
+        device = self._arguments.get("device")
+        spec = self._ops.get(self._name, device)
+        arguments = dict(self._arguments)
+        for param in spec.stream_params:
+            if param.name in arguments:
+                arguments[param.name] = [arguments[param.name]]
+        call = getattr(OpGenerator(ops=self._ops), self._name)
+        columns = [each.column for each in inputs.values()]
+        if spec.variadic or set(inputs) == {""}:
+            made = call(*columns, **arguments)
+        else:
+            made = call(**dict(zip(inputs, columns, strict=True)), **arguments)
+        hints = self.get_resource_hints()
+        if not isinstance(made, tuple):
+            return group.extend(made, hints)
+        kind = namedtuple(self._name, [port.name for port in spec.outputs])  # type: ignore[misc]
+        outputs = []
+        for port, column in zip(spec.outputs, made, strict=True):
+            outputs.append(_Output(port.name, group, column, hints))
+        first = next(iter(inputs.values()))
+        return kind(*(first | output for output in outputs))
+
+    def _inputs(self, given: Any) -> Mapping[str, Streams]:
+        if isinstance(given, Mapping):
+            if not given:
+                raise GraphError(f"{self._name} was given no input")
+            return {
+                name: self.streams(value, f"input {name!r}")
+                for name, value in given.items()
+            }
+        if isinstance(given, (tuple, list)):
+            return {
+                str(number): self.streams(value, f"input {number}")
+                for number, value in enumerate(given)
+            }
+        return {"": self.streams(given)}
+
+
+class _Output(GraphTransform):
+    """One of several outputs of an op, under its name."""
+
+    def __init__(self, name: str, group: Any, column: Any, hints: Any) -> None:
+        super().__init__(name)
+        self._made = (group, column, hints)
+
+    def expand(self, pcoll: Any) -> Streams:
+        group, column, hints = self._made
+        made: Streams = group.extend(column, hints)
+        return made
+
+
+def op(kernel: Any) -> type[Op]:
+    """A transform class for an op.
+
+    Args:
+        kernel: Name of a registered op, or a kernel: a class or a function, with
+            ``register_python_op`` or without.
+
+    Returns:
+        A class whose arguments are those of the op.
+
+    Raises:
+        ScannerException: No such op, or the kernel cannot be one.
+
+    Example:
+        >>> from beam_scanner import FrameType
+        >>> def Brightness(config, frame: FrameType) -> float:
+        ...     return float(frame.mean())
+        >>> Brightness = op(Brightness)
+        >>> Brightness().label
+        'Brightness'
+    """
+    ops, name = _find(kernel)
+
+    def __init__(self: Op, **arguments: Any) -> None:
+        Op.__init__(self, kernel, **arguments)
+
+    doc = ops.get(name).kernel.__doc__
+    return type(name, (Op,), {"__init__": __init__, "__doc__": doc})
+
+
+def _find(kernel: Any) -> tuple[Registry, str]:
+    """The registry that holds an op, and its name there."""
+    if isinstance(kernel, str):
+        register_ops()
+        registry().get(kernel)
+        return registry(), kernel
+    if not callable(kernel):
+        raise ArgumentError(
+            "an op is the name of a registered one or a kernel (a class or a "
+            f"function), got {kernel!r}"
+        )
+    for name in registry().names():
+        if registry().get(name).kernel is kernel:
+            return registry(), name
+    own = Registry()
+    spec: OpSpec = read_spec(kernel)
+    own.add(spec)
+    return own, spec.name

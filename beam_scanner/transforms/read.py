@@ -1,0 +1,208 @@
+"""Sources: videos, and streams of a database."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import apache_beam as beam
+
+from beam_scanner._structure import made
+from beam_scanner.graph import InputNode, OpColumn
+from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.named import NamedStorage
+from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.formats import FormatStream, VideoFormat
+from beam_scanner.transforms.group import Group, Streams
+from beam_scanner.transforms.match import MatchVideos, name_paths
+from beam_scanner.transforms.slots import SourceSlot
+from beam_scanner.transforms.sources import stream_at, stream_names, video_at
+from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
+
+_numbers = itertools.count()
+
+
+class _Source(GraphTransform):
+    """Reads streams that are found when the pipeline runs."""
+
+    def read(
+        self,
+        found: Any,
+        make: Callable[[str, str, str], StoredStream],
+        kind: ScannerTypeInfo | None,
+        several: bool,
+    ) -> Streams:
+        """The rows of what was found.
+
+        Args:
+            found: PCollection of ``(name, where it lies)``.
+            make: See ``SourceSlot``.
+            kind: Element type; None for frames.
+            several: Whether there may be more than one stream.
+        """
+        slot = SourceSlot(next(_numbers), make, kind, self.label)
+        group = Group(found.pipeline, [slot], [found], several)
+        node = InputNode((slot,))
+        made(node, None)
+        return group.extend(OpColumn(node, 0, kind), self.get_resource_hints())
+
+
+def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
+    return video_at if format is None else partial(_format_at, format)
+
+
+def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
+    return FormatStream(name, where, format)
+
+
+class ReadFromVideo(_Source):
+    """Reads all videos that match a pattern, where they lie.
+
+    Nothing is decoded here: the transforms that follow decide which frames they need.
+    Each video is indexed once, in the database of the first sink (or
+    ``--scanner_db``). A file that cannot be read fails alone: see ``failures`` of
+    what this gives, and of every sink.
+
+    Args:
+        pattern: Path or glob, of any file system that Beam knows.
+        name: Makes the name of a stream from its path; by default the part of the
+            path below the literal part of the pattern.
+        format: How to read files that FFmpeg does not know.
+        empty_ok: Whether a pattern that matches nothing is no error.
+
+    Example:
+        >>> ReadFromVideo('films/*.mp4').label
+        'ReadFromVideo'
+    """
+
+    _shown = ("pattern", "format")
+
+    def __init__(
+        self,
+        pattern: str,
+        name: Callable[[str], str] | None = None,
+        format: VideoFormat | None = None,
+        empty_ok: bool = False,
+    ) -> None:
+        super().__init__()
+        self._pattern = pattern
+        self._format = format
+        self._match = MatchVideos(pattern, name=name, empty_ok=empty_ok)
+
+    def expand(self, pbegin: Any) -> Streams:
+        """Finds the videos."""
+        found = pbegin | "Match" >> self._match
+        several = any(sign in self._pattern for sign in "*?[{")
+        return self.read(found, _maker(self._format), None, several)
+
+
+class ReadAllFromVideo(_Source):
+    """Reads the videos of a PCollection of paths, or of ``(name, path)``.
+
+    Args:
+        name: Makes the name of a stream from its path; by default the path itself.
+        format: How to read files that FFmpeg does not know.
+
+    Example:
+        >>> ReadAllFromVideo().label
+        'ReadAllFromVideo'
+    """
+
+    _shown = ("format",)
+
+    def __init__(
+        self,
+        name: Callable[[str], str] | None = None,
+        format: VideoFormat | None = None,
+    ) -> None:
+        super().__init__()
+        self._name = name
+        self._format = format
+
+    def expand(self, pcoll: Any) -> Streams:
+        """Names the videos."""
+        found = pcoll | "Name" >> name_paths(self._name)
+        return self.read(found, _maker(self._format), None, True)
+
+
+class ReadFromNamedStream(_Source):
+    """Reads streams of a database.
+
+    Args:
+        db: Folder or URL of the database.
+        pattern: Name, or a pattern with ``*``, ``?`` and ``[]``.
+        type: Element type, as kernels declare it: ``FrameType`` for frames, else
+            what the stream was written with; bytes by default.
+
+    Example:
+        >>> ReadFromNamedStream('/tmp/db', 'histograms/*').label
+        'ReadFromNamedStream'
+    """
+
+    _shown = ("db", "pattern", "type")
+
+    def __init__(self, db: str, pattern: str, type: Any = bytes) -> None:
+        super().__init__()
+        self._db = NamedStorage(db).raw_store().url
+        self._pattern = pattern
+        self._type = type
+
+    def expand(self, pbegin: Any) -> Streams:
+        """Finds the streams."""
+        found = (
+            pbegin
+            | "Pattern" >> beam.Create([self._pattern])
+            | "List"
+            >> beam.FlatMap(partial(_listed, self._db)).with_output_types(
+                tuple[str, str]
+            )
+        )
+        several = any(sign in self._pattern for sign in "*?[")
+        return _read_named(self, found, self._db, self._type, several)
+
+
+class ReadAllFromNamedStream(_Source):
+    """Reads the streams of a database whose names a PCollection holds.
+
+    Args:
+        db: Folder or URL of the database.
+        type: As for :class:`ReadFromNamedStream`.
+
+    Example:
+        >>> ReadAllFromNamedStream('/tmp/db').label
+        'ReadAllFromNamedStream'
+    """
+
+    _shown = ("db", "type")
+
+    def __init__(self, db: str, type: Any = bytes) -> None:
+        super().__init__()
+        self._db = NamedStorage(db).raw_store().url
+        self._type = type
+
+    def expand(self, pcoll: Any) -> Streams:
+        """Takes the names."""
+        found = pcoll | "Name" >> beam.Map(_twice).with_output_types(tuple[str, str])
+        return _read_named(self, found, self._db, self._type, True)
+
+
+def _read_named(
+    transform: _Source, found: Any, db: str, type: Any, several: bool
+) -> Streams:
+    kind = None if type is FrameType else get_type_info(type)
+    return transform.read(found, partial(stream_at, db, kind is None), kind, several)
+
+
+def _listed(db: str, pattern: str) -> list[tuple[str, str]]:
+    names = stream_names(db, pattern)
+    if not names:
+        from beam_scanner.errors import StreamNotFoundError
+
+        raise StreamNotFoundError(f"no stream of {db} matches {pattern!r}")
+    return [(name, name) for name in names]
+
+
+def _twice(name: str) -> tuple[str, str]:
+    return name, name

@@ -1,0 +1,168 @@
+"""Transforms that take, repeat or group the rows of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from beam_scanner._streams import StreamsGenerator, TaskPartitioner
+from beam_scanner.sampling import Partition
+from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.group import Streams
+
+partitioner = TaskPartitioner()
+"""Ways to cut a stream for :class:`Slice`."""
+
+_graph = StreamsGenerator()
+
+
+class _Sample(GraphTransform):
+    """Takes rows of every stream alike."""
+
+    _shown = ("argument",)
+
+    def __init__(self, argument: Any) -> None:
+        super().__init__()
+        self._argument = argument
+        # What is wrong with the argument is said here, not when it is applied.
+        self._check()
+
+    def _check(self) -> None:
+        from beam_scanner.graph import Node, OpColumn
+
+        self._column(OpColumn(Node()))
+
+    def _column(self, column: Any) -> Any:
+        method = getattr(_graph, type(self).__name__)
+        return method(column, [self._argument])
+
+    def expand(self, pcoll: Any) -> Streams:
+        """Adds the rows to the graph."""
+        before = self.streams(pcoll)
+        return self.extended(before, self._column(before.column))
+
+
+class Stride(_Sample):
+    """Rows 0, k, 2k, ... of each stream, or of each slice group.
+
+    Args:
+        stride: ``k``, 1 or more.
+
+    Raises:
+        ArgumentError: It is not.
+
+    Example:
+        >>> Stride(8).label
+        'Stride'
+    """
+
+    def __init__(self, stride: Any) -> None:
+        super().__init__(stride)
+
+
+class Range(_Sample):
+    """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
+
+    Args:
+        start: The first row.
+        end: The row after the last.
+    """
+
+    def __init__(self, start: int, end: int) -> None:
+        super().__init__((start, end))
+
+
+class Ranges(_Sample):
+    """The rows of several ranges, one after the other, in any order.
+
+    Args:
+        intervals: Pairs ``(start, end)``.
+    """
+
+    def __init__(self, intervals: Sequence[tuple[int, int]]) -> None:
+        super().__init__(intervals)
+
+
+class StridedRange(_Sample):
+    """Rows ``start, start + stride, ...`` below ``end``.
+
+    Args:
+        start: The first row.
+        end: Where to stop.
+        stride: 1 or more.
+    """
+
+    def __init__(self, start: int, end: int, stride: int) -> None:
+        super().__init__((start, end, stride))
+
+
+class StridedRanges(_Sample):
+    """The rows of several strided ranges, each counted from its start.
+
+    Args:
+        intervals: Pairs ``(start, end)``.
+        stride: For all of them.
+    """
+
+    def __init__(self, intervals: Sequence[tuple[int, int]], stride: int) -> None:
+        super().__init__((intervals, stride))
+
+
+class Gather(_Sample):
+    """The given rows, in any order, with duplicates.
+
+    Args:
+        rows: Row numbers; one past the end of a stream fails that stream.
+    """
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        super().__init__(rows)
+
+
+class Repeat(_Sample):
+    """Each row k times.
+
+    Args:
+        spacing: ``k``.
+    """
+
+    def __init__(self, spacing: int) -> None:
+        super().__init__(spacing)
+
+
+class RepeatNull(_Sample):
+    """Each row once, then k - 1 nulls.
+
+    Args:
+        spacing: ``k``.
+    """
+
+    def __init__(self, spacing: int) -> None:
+        super().__init__(spacing)
+
+
+class Slice(_Sample):
+    """Cuts each stream into groups, which transforms up to Unslice see by themselves.
+
+    Outside, elements have the key (stream, group) of their group, and rows are
+    counted in it.
+
+    Args:
+        partition: What a method of ``partitioner`` returns.
+
+    Example:
+        >>> Slice(partitioner.all(250)).label
+        'Slice'
+    """
+
+    def __init__(self, partition: Partition) -> None:
+        super().__init__(partition)
+
+
+class Unslice(GraphTransform):
+    """Joins the groups of a slice, in order, into one stream."""
+
+    def expand(self, pcoll: Any) -> Streams:
+        """Adds the joint to the graph."""
+        before = self.streams(pcoll)
+        return self.extended(before, _graph.Unslice(before.column))

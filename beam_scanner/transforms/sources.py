@@ -1,0 +1,97 @@
+"""Makes input streams where they are found."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from beam_scanner.errors import ElementTypeError, StreamNotFoundError
+from beam_scanner.storage.backend import StoredStream, element_type
+from beam_scanner.storage.named import NamedStorage, NamedStream, list_streams
+from beam_scanner.storage.named_video import NamedVideoStorage, NamedVideoStream
+from beam_scanner.transforms.slots import SourceSlot
+from beam_scanner.transforms.work import WORK
+from beam_scanner.types import Any as AnyType
+from beam_scanner.types import ColumnType
+from beam_scanner.video.source import fingerprint
+
+SOURCES = f"{WORK}/sources"
+"""Below a database: the indexes of videos that pipelines read where they lie."""
+
+
+class SourceVideo(NamedVideoStream):
+    """A video that a pipeline reads where it lies.
+
+    Its index is kept under a name made from its path, so that pipelines that call
+    it differently share it, and no sink can be in its way.
+
+    Args:
+        db: URL of the database.
+        name: What the pipeline calls it.
+        path: The file.
+    """
+
+    def __init__(self, db: str, name: str, path: str) -> None:
+        key = hashlib.sha256(path.encode()).hexdigest()[:32]
+        super().__init__(NamedVideoStorage(f"{db}/{SOURCES}"), key, path=path)
+        self._shown = name
+
+    def name(self) -> str:
+        """What the pipeline calls it."""
+        return self._shown
+
+
+def video_at(db: str, name: str, where: str) -> StoredStream:
+    """A video file."""
+    return SourceVideo(db, name, where)
+
+
+def stream_at(source: str, video: bool, db: str, name: str, where: str) -> StoredStream:
+    """The stream ``where`` of the database ``source``."""
+    kind = NamedVideoStream if video else NamedStream
+    return kind(NamedStorage(source), where)
+
+
+def stream_names(source: str, pattern: str) -> list[str]:
+    """Names of the committed streams that match a pattern, sorted."""
+    from fnmatch import fnmatchcase
+
+    streams = list_streams(NamedStorage(source))
+    names = (stream.name for stream in streams)
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def check_input(slot: SourceSlot, stream: StoredStream) -> None:
+    """Makes an input ready, or says why it is not.
+
+    A video that was indexed before and has changed since is indexed anew.
+
+    Raises:
+        ScannerException: It cannot be read, or holds elements of another type.
+    """
+    if isinstance(stream, NamedVideoStream) and stream.path is not None:
+        found = NamedStream.try_descriptor(stream)
+        changed = found is not None and found.fingerprint != fingerprint(stream.path)
+        stream.ingest(force=changed)
+        return
+    if not stream.committed():
+        raise StreamNotFoundError(
+            f"input stream {stream.name()!r} does not exist or was never committed"
+        )
+    _check_type(slot, stream)
+
+
+def _check_type(slot: SourceSlot, stream: StoredStream) -> None:
+    frames = stream.column_type() is ColumnType.Video
+    if frames == (slot.kind is None):
+        if slot.kind is None or slot.kind.type in (bytes, AnyType):
+            return
+        found: Any = element_type(stream)
+        if found is None or found.name == slot.kind.name:
+            return
+    holds = "frames" if frames else getattr(element_type(stream), "name", "bytes")
+    wanted = "FrameType" if slot.kind is None else slot.kind.name
+    raise ElementTypeError(
+        f"stream {stream.name()!r} holds {holds}, but {slot.label} reads {wanted}; "
+        "give it type=..."
+    )

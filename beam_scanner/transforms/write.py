@@ -1,0 +1,130 @@
+"""Sinks: streams of a database."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
+from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.names import stream_key
+from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.elements_sink import WriteElements
+from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.slots import STREAM, SinkSlot
+from beam_scanner.video.encoding import Encoding
+
+
+class Written(NamedTuple):
+    """What a sink gives.
+
+    Attributes:
+        commits: PCollection of ``Commit``: the streams that are there now, those
+            that were there before with the same content included.
+        failures: PCollection of ``Failure``: the streams that are not, and why.
+    """
+
+    commits: Any
+    failures: Any
+
+
+class WriteToNamedStream(GraphTransform):
+    """Stores streams in a database, each committed whole or not at all.
+
+    A stream that holds the same result already (same graph, arguments and input) is
+    not made again; any other of that name is replaced when the new one is complete.
+    What an interrupted pipeline had finished is not done again.
+
+    An ordinary PCollection of ``(FrameKey, value)`` can be written too: its elements
+    are grouped by stream and ordered by row.
+
+    Args:
+        db: Folder or URL of the database.
+        name: Of the streams; ``{stream}`` stands for the name of the source's.
+        encoding: How frames are stored; lossy H.264 by default.
+        type: Element type of an ordinary PCollection; ignored for streams, which
+            know theirs.
+
+    Raises:
+        ArgumentError: The name has no ``{stream}`` where there may be several.
+        GraphError: Another sink of the pipeline has the name.
+
+    Example:
+        >>> WriteToNamedStream('/tmp/db', 'histograms/{stream}').label
+        'WriteToNamedStream'
+    """
+
+    _video = False
+    _shown = ("db", "name", "encoding")
+
+    def __init__(
+        self,
+        db: str,
+        name: str = STREAM,
+        encoding: Encoding | None = None,
+        type: Any = None,
+    ) -> None:
+        super().__init__()
+        self._db = NamedStorage(db).raw_store().url
+        self._name = name
+        self._encoding = encoding
+        self._type = type
+        stream_key(name.replace(STREAM, "stream"))
+
+    def expand(self, pcoll: Any) -> Written:
+        """Adds the sink to the graph, or a stage that collects elements."""
+        _claim(pcoll.pipeline, self._db, self._name)
+        if not isinstance(pcoll, Streams):
+            return Written(
+                *(
+                    pcoll
+                    | WriteElements(
+                        self._db,
+                        self._name,
+                        video=self._video,
+                        encoding=self._encoding,
+                        type=self._type,
+                    )
+                )
+            )
+        column = pcoll.column
+        if column.type is None and self._encoding is not None:
+            column = column._encoded(self._encoding)
+        elif self._encoding is not None or (self._video and column.type is not None):
+            raise ElementTypeError(
+                f"sink {self._name!r} takes frames, but {column.node.label} gives "
+                f"{'frames' if column.type is None else column.type.name}; use "
+                "WriteToNamedStream without an encoding"
+            )
+        if STREAM not in self._name and pcoll.group.several:
+            raise ArgumentError(
+                f"sink {self._name!r} would write all streams of the source under one "
+                f"name: put {STREAM} into it"
+            )
+        slot = SinkSlot(self._db, self._name, self._video)
+        commits = pcoll.group.sink(column, slot, self.get_resource_hints())
+        return Written(commits, pcoll.group.failures(pcoll.group.phase_of(column)))
+
+
+class WriteToNamedVideo(WriteToNamedStream):
+    """Stores streams of frames as video; see :class:`WriteToNamedStream`.
+
+    Example:
+        >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label
+        'WriteToNamedVideo'
+    """
+
+    _video = True
+
+
+_claimed: weakref.WeakKeyDictionary[Any, set[tuple[str, str]]]
+_claimed = weakref.WeakKeyDictionary()
+
+
+def _claim(pipeline: Any, db: str, name: str) -> None:
+    taken = _claimed.setdefault(pipeline, set())
+    if (db, name) in taken:
+        raise GraphError(
+            f"two sinks of one pipeline write {name!r} of {db}: give each its own name"
+        )
+    taken.add((db, name))
