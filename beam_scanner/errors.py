@@ -52,6 +52,10 @@ class StorageError(ScannerException, OSError):
     """A database could not be read or written."""
 
 
+class ObjectNotFoundError(StorageError, FileNotFoundError):
+    """A store holds nothing under the key that was asked for."""
+
+
 class VideoError(ScannerException, ValueError):
     """A video file is missing, damaged, changed since ingest or not supported."""
 

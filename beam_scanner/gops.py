@@ -1,4 +1,4 @@
-"""Where decoding may start: pure integers about keyframes and rows.
+"""Where decoding may start, and in which order rows are read.
 
 A *row* is a frame's number in presentation order. An *entry* is a row at which a
 decoder may start and give that row and all later ones exactly. Row ``r`` costs the
@@ -9,12 +9,19 @@ number of decoded frames is the real one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64Array = NDArray[np.int64]
+
+# What a chunk of rows may take in memory while it waits to be given out. Out of
+# order, each chunk may read (or decode) much of the stream again.
+_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES_UNORDERED = 256 << 20
+_LEAST_ELEMENT_BYTES = 256
 
 
 def entry_of(entries: Int64Array, rows: Any) -> Any:
@@ -70,3 +77,44 @@ class DecodePosition:
             start = int(entry_of(self.entries, row))
         self.next_row = row + 1
         return row + 1 - start
+
+
+def load_rows(
+    read: Callable[[NDArray[np.int64]], list[Any]],
+    rows: NDArray[np.int64],
+    element_bytes: int,
+) -> Iterator[Any]:
+    """Yields rows in the order that was asked for.
+
+    Rows are read in chunks that grow from one row, so that the first comes at once
+    and what is asked for out of order is mostly read in order.
+
+    Args:
+        read: Reads rows that ascend without duplicates.
+        rows: int64, in any order.
+        element_bytes: About how much an element takes in memory.
+
+    Example:
+        >>> list(load_rows(lambda rows: rows.tolist(), np.array([5, 1, 5]), 8))
+        [5, 1, 5]
+    """
+    ascending = bool((np.diff(rows) >= 0).all())
+    budget = _CHUNK_BYTES if ascending else _CHUNK_BYTES_UNORDERED
+    limit = max(1, budget // max(_LEAST_ELEMENT_BYTES, element_bytes))
+    start, count = 0, 1
+    while start < len(rows):
+        chunk = rows[start : start + count]
+        wanted, places = np.unique(chunk, return_inverse=True)
+        elements = read(wanted)
+        uses = np.bincount(places)
+        for place in places.tolist():
+            uses[place] -= 1
+            # A value given twice is two objects, as with any other reader.
+            if uses[place] == 0:
+                yield elements[place]
+            elif isinstance(elements[place], np.ndarray):
+                yield elements[place].copy()
+            else:
+                yield read(wanted[place : place + 1])[0]
+        start += count
+        count = min(2 * count, limit)

@@ -17,7 +17,8 @@ LAYERS: list[dict[str, str]] = [
     {"errors": "errors"},
     {
         "base": "_beam _digest _images _element_codecs protobufs types "
-        "rows sampling gops"
+        "rows sampling gops",
+        "buckets": "buckets",
     },
     {
         "kernels": "_opspec _pickling _registry _signature kernels",

@@ -302,8 +302,13 @@ def _check_workers(options: PipelineOptions, hints: dict[str, str]) -> None:
     if image is None and not any(sent):
         raise ArgumentError(
             "--sdk_container_image is missing: workers have neither this package nor "
-            "PyAV. Expected an image (see templates/), or what workers are to install: "
-            "--setup_file=./setup.py, --extra_package or --requirements_file"
+            "PyAV. Expected an image (see templates/), or what workers are to install, "
+            "as --extra_package=dist/beam_scanner-0.1.0-py3-none-any.whl"
+        )
+    if setup.setup_file is not None and not os.path.dirname(setup.setup_file):
+        # Beam changes to the folder's name, which would be ''.
+        raise ArgumentError(
+            f"--setup_file={setup.setup_file}: expected ./{setup.setup_file}"
         )
     cloud = options.view_as(GoogleCloudOptions)
     told = ", ".join(f"--{name}" for name in hints)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ScannerException, StreamNotFoundError
+from beam_scanner.gops import load_rows
 from beam_scanner.storage.base import (
     Record,
     RowReader,
@@ -21,7 +22,7 @@ from beam_scanner.storage.base import (
     check_next,
 )
 from beam_scanner.storage.commit import tiled
-from beam_scanner.storage.loading import load_rows, row_numbers
+from beam_scanner.storage.loading import row_numbers
 from beam_scanner.types import (
     ColumnType,
     FrameType,

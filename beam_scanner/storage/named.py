@@ -20,6 +20,7 @@ from beam_scanner.errors import (
     ScannerException,
     StreamNotFoundError,
 )
+from beam_scanner.gops import load_rows
 from beam_scanner.storage import commit
 from beam_scanner.storage.backend import StorageBackend, StoredStream, converter
 from beam_scanner.storage.base import Record, RowReader, SegmentWriter
@@ -30,7 +31,7 @@ from beam_scanner.storage.descriptor import (
     parse_descriptor,
     require_descriptor,
 )
-from beam_scanner.storage.loading import load_rows, row_numbers
+from beam_scanner.storage.loading import row_numbers
 from beam_scanner.storage.names import descriptor_key, generation_key, stream_key
 from beam_scanner.storage.parquet import BlobSegmentWriter
 from beam_scanner.storage.reader import SegmentedReader

@@ -22,16 +22,14 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import ArgumentError, StorageError
+from beam_scanner.errors import ObjectNotFoundError as ObjectNotFoundError
 
 SCRATCH = ".tmp/"
 
 # How often a folder that another process removes is made again.
 _TRIES = 20
-
-
-class ObjectNotFoundError(StorageError, FileNotFoundError):
-    """A store holds nothing under the key that was asked for."""
 
 
 class ObjectStore(ABC):
@@ -430,24 +428,31 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
     """Opens the store at a path or URL.
 
     Args:
-        url: A folder's path (``~`` is the home folder) or a ``file://`` URL.
+        url: A folder's path (``~`` is the home folder), or a ``file://``, ``gs://`` or
+            ``s3://`` URL.
 
     Raises:
-        ArgumentError: The URL has another scheme.
+        ArgumentError: The URL has another scheme, or no bucket.
 
     Example:
         >>> open_store('file:///data/my%20db')
         LocalStore('/data/my db')
+        >>> open_store('gs://bucket/my db')
+        BucketStore('gs://bucket/my db')
     """
     text = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
     if "://" not in text:
         if not text:
             raise ArgumentError(f"expected a folder for the database, got {url!r}")
         return LocalStore(os.path.expanduser(text))
+    if is_object_url(text):
+        from beam_scanner.storage.bucket_store import BucketStore
+
+        return BucketStore(text)
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return LocalStore(unquote(parts.path))
     raise ArgumentError(
-        f"cannot open a database at {text!r}: expected a folder or a file:// URL; "
-        "for other stores pass an ObjectStore"
+        f"cannot open a database at {text!r}: expected a folder or a file://, gs:// or "
+        "s3:// URL; for other stores pass an ObjectStore"
     )

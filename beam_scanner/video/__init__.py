@@ -1,5 +1,15 @@
 """Exact frames: an index of a video file, a decoder that obeys it, an encoder.
 
+``open`` gives the frames of any video file by row, without a graph::
+
+    with beam_scanner.video.open('film.mp4') as video:
+        frame = video[100]
+
 Nothing here imports FFmpeg until a video is opened, so descriptions of videos can
 be planned with and shipped about cheaply.
 """
+
+from beam_scanner.video.reader import VideoReader as VideoReader
+from beam_scanner.video.reader import open as open
+
+__all__ = ["VideoReader", "open"]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from beam_scanner.errors import RowError, VideoError
+from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.video.source import VideoSource
 
 Int64Array = NDArray[np.int64]
@@ -25,8 +25,33 @@ NO_PTS = np.iinfo(np.int64).min
 """Stands for a time that the file does not give."""
 
 _MAGIC = b"BSFRAMES"
-_VERSION = 1
-_ARRAYS = ("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes")
+_VERSION = 2
+_ARRAYS = (
+    *("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes"),
+    "lost",
+)
+_NONE: Int64Array = np.zeros(0, dtype=np.int64)
+_NONE.setflags(write=False)
+_TOLD_STRETCHES = 4
+
+
+def check_damage(damage: str) -> str:
+    """Refuses what is no policy for damaged videos.
+
+    ``'strict'``: a video of which some row cannot be had is an error that names the
+    rows. ``'salvage'``: all of it is decoded once, and rows that cannot be had are
+    null.
+
+    Raises:
+        ArgumentError: It is neither.
+
+    Example:
+        >>> check_damage('salvage')
+        'salvage'
+    """
+    if damage not in ("strict", "salvage"):
+        raise ArgumentError(f"damage must be 'strict' or 'salvage', got {damage!r}")
+    return damage
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +86,12 @@ class FrameIndex:
             Decoders cannot be strict about missing references then.
         crop: (width, height) to which coded pictures are cut, before rotation; None
             where they are shown whole.
+        mirrored: Whether a decoded picture is flipped left to right, before it is
+            turned.
+        lost: int64[2m], ascending: rows ``[lost[0], lost[1])``, ``[lost[2], lost[3])``,
+            ... cannot be decoded. Empty in all videos but salvaged ones.
+        verified: Whether every frame was decoded to make this index.
+        damage: What is wrong with the file, one short text each.
 
     Example:
         >>> import tempfile, os
@@ -97,6 +128,10 @@ class FrameIndex:
     timed: bool = True
     open_gop: bool = False
     crop: tuple[int, int] | None = None
+    mirrored: bool = False
+    lost: Int64Array = field(default_factory=lambda: _NONE)
+    verified: bool = False
+    damage: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -124,6 +159,36 @@ class FrameIndex:
             raise RowError(f"row {bad} is not in a video of {len(self)} rows")
         ticks = self.pts[chosen].astype(np.float64)
         return ticks * self.time_base.numerator / self.time_base.denominator
+
+    def is_lost(self, rows: ArrayLike) -> NDArray[np.bool_]:
+        """Which of these rows cannot be decoded; bool of the shape of ``rows``."""
+        inside = np.searchsorted(self.lost, np.asarray(rows, np.int64), side="right")
+        found: NDArray[np.bool_] = inside % 2 == 1
+        return found
+
+    @property
+    def lost_rows(self) -> Int64Array:
+        """int64[k], ascending: all rows that cannot be decoded."""
+        stretches = [np.arange(a, b) for a, b in self.lost.reshape(-1, 2).tolist()]
+        return np.concatenate([_NONE, *stretches])
+
+    def describe_lost(self) -> str:
+        """Which rows and times cannot be had, and why, for people; '' for none."""
+        if not len(self.lost):
+            return ""
+        stretches = self.lost.reshape(-1, 2)
+        told = []
+        for first, stop in stretches[:_TOLD_STRETCHES].tolist():
+            begin, end = self.seconds([first, stop - 1]).tolist()
+            if stop - first == 1:
+                told.append(f"row {first} (at {begin:.3f} s)")
+            else:
+                told.append(f"rows {first} to {stop - 1} ({begin:.3f} to {end:.3f} s)")
+        more = len(stretches) - len(told)
+        text = ", ".join(told) + (f" and {more} more stretches" if more else "")
+        count = int((stretches[:, 1] - stretches[:, 0]).sum())
+        why = f": {self.damage[0]}" if self.damage else ""
+        return f"{text} cannot be decoded, {count} of {len(self)} rows{why}"
 
     def to_bytes(self) -> bytes:
         """Packs the index; a constant-rate hour takes some hundred bytes.
@@ -179,6 +244,7 @@ class FrameIndex:
                 values[name] = Fraction(*values[name])
         if values["crop"] is not None:
             values["crop"] = tuple(values["crop"])
+        values["damage"] = tuple(values["damage"])
         return cls(**values)
 
 
@@ -204,7 +270,9 @@ def _unpack(data: bytes, length: int) -> Int64Array:
     return array
 
 
-def index_video(source: VideoSource, verify: bool = False) -> FrameIndex:
+def index_video(
+    source: VideoSource, verify: bool = False, damage: str = "strict"
+) -> FrameIndex:
     """Indexes a video in one pass over its packets.
 
     Where the container's word is known to be good enough, only the first frames are
@@ -213,15 +281,20 @@ def index_video(source: VideoSource, verify: bool = False) -> FrameIndex:
     Args:
         source: A path, or a callable that opens the file.
         verify: Decode every frame once, so that damage shows now.
+        damage: ``'strict'`` or ``'salvage'``; see :func:`check_damage`. Salvage
+            decodes every frame once.
 
     Returns:
         The index.
 
     Raises:
-        VideoError: The file is missing, empty, no video, cut short, or damaged where
-            it was decoded; the message names it.
+        VideoError: The file is missing, empty, no video, encrypted, or without a
+            frame that can be decoded; or, with ``'strict'``, cut short or damaged
+            where it was decoded. The message names it, and the rows.
     """
     # Imported here, since planners read indexes without FFmpeg.
+    from beam_scanner.video.salvage import confirm_rows
     from beam_scanner.video.scan import scan_video
 
-    return scan_video(source, verify)
+    index = scan_video(source, verify, check_damage(damage))
+    return confirm_rows(source, index) if len(index.lost) else index

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
+from beam_scanner.video.damage import (
+    Packets,
+    Pictures,
+    Rows,
+    rows_of_packets,
+    rows_of_pictures,
+)
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
+from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,
@@ -41,65 +47,72 @@ READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError)
 """What PyAV raises on damaged files."""
 
 
-@dataclass
-class _Packets:
-    """All packets of a stream, in decoding order."""
-
-    pts: Int64Array
-    dts: Int64Array
-    pos: Int64Array
-    size: Int64Array
-    shown: NDArray[np.bool_]
-    clean: NDArray[np.bool_]
-    last_duration: int
-    corrupt: bool
-    open_gop: bool
-
-
-@dataclass
-class _Pictures:
-    """What decoding told; ``pts`` has the frames that were decoded."""
-
-    pts: list[int | None]
-    width: int
-    height: int
-    rotation: int
-    pix_fmt: str
-
-
-def scan_video(source: VideoSource, verify: bool) -> FrameIndex:
+def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     """See :func:`beam_scanner.video.index.index_video`."""
-    name = source_name(source)
+    name, salvage = source_name(source), damage == "salvage"
     digest = fingerprint(source)
     with open_source(source) as file:
-        reason = cut_short(file)
-    if reason:
-        raise VideoError(f"video {name!r} is cut short: {reason}")
+        short = cut_short(file)
+    if short and not salvage:
+        raise VideoError(f"video {name!r} is cut short: {short}")
     with OpenVideo(source) as video:
-        packets = _read_packets(video, name)
-        trusted = not verify and _packets_suffice(video, packets)
-    rows = np.sort(packets.pts[packets.shown])
+        packets = _read_packets(video, name, salvage)
+        packets.cut = short or packets.cut
+        trusted = not (verify or salvage) and _packets_suffice(video, packets)
     if trusted:
+        rows = rows_of_packets(packets)
         with OpenVideo(source) as video:
-            pictures = _decode(video, name, _CHECKED_FRAMES)
-            if pictures.pts == rows[:_CHECKED_FRAMES].tolist():
-                return _assemble(video, packets, pictures, rows, True, digest)
-    with OpenVideo(source) as video:
-        pictures = _decode(video, name, None)
-        rows, timed = _decoded_rows(video, pictures)
-        return _assemble(video, packets, pictures, rows, timed, digest)
+            pictures = _decode(video, _CHECKED_FRAMES)
+            if (
+                not pictures.signs
+                and pictures.pts[:_CHECKED_FRAMES]
+                == rows.pts[:_CHECKED_FRAMES].tolist()
+            ):
+                return _assemble(video, packets, pictures, rows, False, digest)
+    # Later pictures of a recording that begins in an open GOP may list what was cut
+    # off; elsewhere all references are there and must be.
+    with OpenVideo(source, strict=not packets.begins_open) as video:
+        pictures = _decode(video, None)
+        codec = video.stream.codec_context.codec.canonical_name
+        rows = rows_of_pictures(packets, pictures, codec)
+        index = _assemble(video, packets, pictures, rows, True, digest)
+    _check(index, name, salvage, next(iter(pictures.signs.values()), ""))
+    return index
 
 
-def _read_packets(video: OpenVideo, name: str) -> _Packets:
+def _check(index: FrameIndex, name: str, salvage: bool, why: str) -> None:
+    """Refuses a video without a frame; with rows that are lost, unless salvaged."""
+    lost = len(index.lost_rows)
+    if lost == len(index):
+        reason = f" ({index.damage[0] if index.damage else why})"
+        raise VideoError(
+            f"video {name!r} has no frame that can be decoded"
+            + (reason if reason != " ()" else "")
+        )
+    if lost and not salvage:
+        raise VideoError(
+            f"video {name!r} is damaged: {index.describe_lost()}; damage='salvage' "
+            "takes the other rows, and nulls for these"
+        )
+
+
+def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
     context = video.stream.codec_context
     codec, extradata = context.codec.canonical_name, context.extradata or b""
     pts, dts, pos, size = (array("q") for _ in range(4))
     shown, clean = array("b"), array("b")
-    duration, corrupt, open_gop = 0, False, False
+    signs: dict[int, str] = {}
+    duration, encrypted, cut = 0, 0, ""
+    open_gop = begins_open = False
     try:
         for packet in video.container.demux(video.stream):
             if not packet.size:
                 continue
+            if packet.has_sidedata("encryption_info"):
+                encrypted += 1
+                signs[len(pts)] = "it is encrypted"
+            elif packet.is_corrupt:
+                signs[len(pts)] = "the container marks data as damaged or incomplete"
             data = memoryview(packet)
             pts.append(NO_PTS if packet.pts is None else packet.pts)
             dts.append(NO_PTS if packet.dts is None else packet.dts)
@@ -107,43 +120,71 @@ def _read_packets(video: OpenVideo, name: str) -> _Packets:
             size.append(packet.size)
             hidden = packet.is_discard or is_hidden(codec, data[:1].tobytes())
             shown.append(not hidden)
-            head = data[:_NAL_PEEK].tobytes() if packet.is_keyframe else b""
-            entry = packet.is_keyframe and is_clean_entry(codec, extradata, head)
-            clean.append(entry)
+            entry = is_entry(packet, codec, extradata)
             if entry and not open_gop:
+                head = data[:_NAL_PEEK].tobytes()
                 open_gop = is_recovery_point(codec, extradata, head)
-            corrupt = corrupt or packet.is_corrupt
+                begins_open = open_gop and not any(clean)
+            clean.append(entry)
             duration = packet.duration or duration
     except READ_ERRORS as error:
-        raise VideoError(
-            f"video {name!r} is damaged after packet {len(pts)}: {error}"
-        ) from error
+        if not salvage:
+            raise VideoError(
+                f"video {name!r} is damaged after packet {len(pts)}: {why(error)}"
+            ) from error
+        cut = f"it cannot be read after packet {len(pts)}: {why(error)}"
     if not pts:
-        raise VideoError(f"video {name!r} has no frames")
+        raise VideoError(f"video {name!r} has no frames" + (cut and f": {cut}"))
+    if encrypted == len(pts) or (encrypted and not salvage):
+        raise VideoError(
+            f"video {name!r} is encrypted ({encrypted} of {len(pts)} packets): it "
+            "cannot be decoded without its key"
+        )
     times, decoding, places, sizes = (
         np.array(values, dtype=np.int64) for values in (pts, dts, pos, size)
     )
-    return _Packets(
+    return Packets(
         pts=times,
         dts=decoding,
         pos=places,
         size=sizes,
         shown=np.array(shown, dtype=bool),
         clean=np.array(clean, dtype=bool),
+        signs=signs,
+        encrypted=encrypted,
         last_duration=duration,
-        corrupt=corrupt,
         open_gop=open_gop,
+        begins_open=begins_open,
+        cut=cut,
     )
 
 
-def _packets_suffice(video: OpenVideo, packets: _Packets) -> bool:
+def is_entry(packet: Any, codec: str, extradata: bytes) -> bool:
+    """Whether decoding may start at an ``av.Packet``."""
+    if not packet.is_keyframe:
+        return False
+    head = memoryview(packet)[:_NAL_PEEK].tobytes()
+    return is_clean_entry(codec, extradata, head)
+
+
+def why(error: BaseException) -> str:
+    """What an error of FFmpeg says, without the name of the function.
+
+    Example:
+        >>> why(ValueError('no'))
+        'no'
+    """
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
     """Whether each shown packet can be taken for one frame at its own time."""
     codec = video.stream.codec_context.codec.canonical_name
     times = packets.pts[packets.shown]
     return (
         video.container.format.name.startswith(_TRUSTED_FORMATS)
         and codec in _TRUSTED_CODECS
-        and not packets.corrupt
+        and not packets.signs
         and len(times) > 0
         and NO_PTS not in packets.pts
         and len(np.unique(times)) == len(times)
@@ -154,49 +195,45 @@ def _packets_suffice(video: OpenVideo, packets: _Packets) -> bool:
     )
 
 
-def _decode(video: OpenVideo, name: str, limit: int | None) -> _Pictures:
-    """Decodes from the start: ``limit`` frames, or all."""
-    pictures: _Pictures | None = None
-    for frame in _frames(video, name):
-        if pictures is None:
-            rotation = round(frame.rotation / 90) * 90 % 360
-            pictures = _Pictures(
-                [], frame.width, frame.height, rotation, frame.format.name
-            )
-        if frame.is_corrupt:
-            raise VideoError(
-                f"video {name!r} is damaged: frame {len(pictures.pts)} cannot be "
-                "decoded completely (or it is encrypted)"
-            )
-        pictures.pts.append(frame.pts)
-        if len(pictures.pts) == limit:
+def _decode(video: OpenVideo, limit: int | None) -> Pictures:
+    """Decodes from the start, past every error: ``limit`` frames, or all."""
+    context = video.stream.codec_context
+    # Frames keep the number of their packet, also where they have no time.
+    context.copy_opaque = True
+    pictures, number = Pictures(), -1
+    for packet in _demux(video):
+        if packet.size:
+            number += 1
+            packet.opaque = number
+        try:
+            frames = context.decode(packet)
+        except READ_ERRORS as error:
+            pictures.signs.setdefault(number, f"its data is damaged ({why(error)})")
+            continue
+        for frame in frames:
+            _note(pictures, frame, number)
+        if limit is not None and len(pictures.pts) >= limit:
             break
-    if pictures is None:
-        raise VideoError(f"video {name!r} has no frame that can be decoded")
     return pictures
 
 
-def _frames(video: OpenVideo, name: str) -> Iterator[Any]:
-    count = 0
+def _demux(video: OpenVideo) -> Iterator[Any]:
     try:
-        for frame in video.container.decode(video.stream):
-            yield frame
-            count += 1
-    except READ_ERRORS as error:
-        raise VideoError(
-            f"video {name!r} is damaged: frame {count} cannot be decoded ({error})"
-        ) from error
+        yield from video.container.demux(video.stream)
+    except READ_ERRORS:
+        return  # The pass over the packets has told.
 
 
-def _decoded_rows(video: OpenVideo, pictures: _Pictures) -> tuple[Int64Array, bool]:
-    """Times of all decoded frames, and whether they come from the file."""
-    times = [NO_PTS if pts is None else pts for pts in pictures.pts]
-    rows = np.array(times, dtype=np.int64)
-    if NO_PTS not in times:
-        return rows, True
-    tick = video.stream.time_base or Fraction(1, 90000)
-    interval = 1 / (_rate(video) or Fraction(25)) / tick
-    return np.array([round(i * interval) for i in range(len(rows))]), False
+def _note(pictures: Pictures, frame: Any, number: int) -> None:
+    if not pictures.pts:
+        pictures.width, pictures.height = frame.width, frame.height
+        pictures.rotation, pictures.mirrored = orientation(frame)
+        pictures.pix_fmt = frame.format.name
+    packet = number if frame.opaque is None else frame.opaque
+    if frame.is_corrupt:
+        pictures.signs.setdefault(packet, "the decoder could not decode all of it")
+    pictures.pts.append(frame.pts)
+    pictures.packets.append(packet)
 
 
 def _rate(video: OpenVideo) -> Fraction | None:
@@ -204,23 +241,14 @@ def _rate(video: OpenVideo) -> Fraction | None:
     return Fraction(rate) if rate else None
 
 
-def _entries(
-    packets: _Packets, rows: Int64Array, timed: bool
-) -> tuple[Int64Array, Int64Array]:
+def _entries(packets: Packets, rows: Rows) -> tuple[Int64Array, Int64Array]:
     """(entry rows, the packet each starts at), ascending; the first row is 0."""
     zero = np.zeros(1, dtype=np.int64)
-    if not timed or NO_PTS in packets.pts or (np.diff(rows) <= 0).any():
+    starts = rows.starts
+    if len(starts) == 0:
         return zero, zero
-    seen = np.where(packets.shown, packets.pts, NO_PTS)
-    before = np.maximum.accumulate(np.concatenate(([NO_PTS], seen[:-1])))
-    times, counts = np.unique(packets.pts, return_counts=True)
-    unique = counts[np.searchsorted(times, packets.pts)] == 1
-    # A shown keyframe that no frame has the time of was lost in decoding.
-    exists = np.isin(packets.pts, rows) | ~packets.shown
-    usable = packets.clean & unique & exists & (before < packets.pts)
-    starts = np.flatnonzero(usable)
-    entry_rows = np.searchsorted(rows, packets.pts[starts])
-    inside = entry_rows < len(rows)
+    entry_rows = np.searchsorted(rows.pts, packets.pts[starts])
+    inside = entry_rows < len(rows.pts)
     starts, entry_rows = starts[inside], entry_rows[inside]
     # Of several packets that lead to one row (the others are not shown at all), the
     # last is the nearest.
@@ -233,25 +261,31 @@ def _entries(
 
 def _assemble(
     video: OpenVideo,
-    packets: _Packets,
-    pictures: _Pictures,
-    rows: Int64Array,
-    timed: bool,
+    packets: Packets,
+    pictures: Pictures,
+    rows: Rows,
+    verified: bool,
     digest: str,
 ) -> FrameIndex:
     stream, context = video.stream, video.stream.codec_context
-    entries, starts = _entries(packets, rows, timed)
+    tick = Fraction(stream.time_base or Fraction(1, 90000))
+    pts = rows.pts
+    if not rows.timed:
+        interval = 1 / (_rate(video) or Fraction(25)) / tick
+        pts = np.array([round(i * interval) for i in range(len(pts))], dtype=np.int64)
+    entries, starts = _entries(packets, rows)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
     if pictures.rotation % 180:
         width, height = height, width
-    tick = Fraction(stream.time_base or Fraction(1, 90000))
     last = packets.last_duration
-    if not last and len(rows) > 1:
-        last = int(np.median(np.diff(rows)))
+    if not last and len(pts) > 1:
+        last = int(np.median(np.diff(pts)))
+    took = int(pts[-1]) - int(pts[0]) + last if len(pts) else 0
+    cut = (f"it is cut short: {packets.cut}",) if packets.cut else ()
     return FrameIndex(
-        pts=rows,
+        pts=pts,
         time_base=tick,
         entries=entries,
         seek_pts=packets.pts[starts],
@@ -266,16 +300,20 @@ def _assemble(
         pix_fmt=pictures.pix_fmt,
         average_rate=_rate(video),
         stream_index=stream.index,
-        duration_seconds=float((int(rows[-1]) - int(rows[0]) + last) * tick),
+        duration_seconds=float(took * tick),
         fingerprint=digest,
-        seekable=len(entries) > 1 or bool(timed and packets.clean[starts[0]]),
-        timed=timed,
+        seekable=len(entries) > 1 or bool(rows.timed and packets.clean[starts[0]]),
+        timed=rows.timed,
         open_gop=packets.open_gop,
         crop=crop,
+        mirrored=pictures.mirrored,
+        lost=rows.lost,
+        verified=verified,
+        damage=(*rows.damage, *cut),
     )
 
 
-def _crop(video: OpenVideo, pictures: _Pictures) -> tuple[int, int] | None:
+def _crop(video: OpenVideo, pictures: Pictures) -> tuple[int, int] | None:
     text = video.container.metadata.get(SIZE_TAG, "")
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):

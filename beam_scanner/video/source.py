@@ -1,7 +1,8 @@
-"""Where a video's bytes come from: a path, or a callable that opens them.
+"""Where a video's bytes come from: a path, a URL, or a callable that opens them.
 
-A callable takes nothing and returns a new, readable and seekable binary file each
-time, so that a decoder can open the same video again; object stores give one.
+``gs://`` and ``s3://`` URLs are read by ranges near what is decoded. A callable takes
+nothing and returns a new, readable and seekable binary file each time, so that a
+decoder can open the same video again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import VideoError
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
@@ -18,6 +20,10 @@ VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 _HEAD = 64 * 1024
 _SAMPLE = 4 * 1024
 _SAMPLES = 6
+
+# By URL and version, so that each decoder that opens an object need not read it.
+_digests: dict[tuple[str, str], str] = {}
+_KNOWN_DIGESTS = 4096
 
 
 def source_name(source: VideoSource) -> str:
@@ -42,6 +48,8 @@ def open_source(source: VideoSource) -> BinaryIO:
     try:
         if callable(source):
             return source()
+        if is_object_url(source):
+            return open_object(name)
         return open(source, "rb")
     except FileNotFoundError as error:
         raise VideoError(f"video {name!r} does not exist") from error
@@ -55,7 +63,8 @@ def fingerprint(source: VideoSource) -> str:
     """A digest of a file's size and of pieces of its content.
 
     It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
-    fingerprint of its original.
+    fingerprint of its original. Of an object at a URL it is remembered for as long as
+    the service says that the object is the same.
 
     Args:
         source: The file.
@@ -69,15 +78,36 @@ def fingerprint(source: VideoSource) -> str:
     name = source_name(source)
     with open_source(source) as file:
         try:
-            size = file.seek(0, os.SEEK_END)
-            if size == 0:
-                raise VideoError(f"video {name!r} is empty (0 bytes)")
-            digest = hashlib.blake2b(str(size).encode(), digest_size=20)
-            for start, length in _pieces(size):
-                file.seek(start)
-                digest.update(file.read(length))
+            if isinstance(file, ObjectFile):
+                return _object_digest(file)
+            return _digest(name, file.seek(0, os.SEEK_END), _reader(file))
         except OSError as error:
             raise VideoError(f"video {name!r} cannot be read: {error}") from error
+
+
+def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
+    def read(start: int, stop: int) -> bytes:
+        file.seek(start)
+        return file.read(stop - start)
+
+    return read
+
+
+def _object_digest(file: ObjectFile) -> str:
+    known = file.name, file.version
+    if known not in _digests:
+        if len(_digests) >= _KNOWN_DIGESTS:
+            _digests.clear()
+        _digests[known] = _digest(file.name, file.size, file.read_range)
+    return _digests[known]
+
+
+def _digest(name: str, size: int, read: Callable[[int, int], bytes]) -> str:
+    if size == 0:
+        raise VideoError(f"video {name!r} is empty (0 bytes)")
+    digest = hashlib.blake2b(str(size).encode(), digest_size=20)
+    for start, length in _pieces(size):
+        digest.update(read(start, start + length))
     return digest.hexdigest()
 
 
@@ -188,7 +218,7 @@ class OpenVideo:
         # A path is read by FFmpeg itself, which is faster. Without the prefix a name
         # such as 'a:b.mp4' is taken for a protocol.
         target: Any = self._file
-        if not callable(source):
+        if not (callable(source) or is_object_url(source)):
             self._file.close()
             target = f"file:{os.fspath(source)}"
         try:

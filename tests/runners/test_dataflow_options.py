@@ -101,6 +101,7 @@ def test_what_is_left_out_stays_with_the_service() -> None:
         ({"staging_location": "s3://b/x"}, ["--staging_location='s3://b/x'"]),
         ({"sdk_container_image": None}, ["--sdk_container_image", "PyAV"]),
         ({"scanner_db": "/home/db"}, ["--scanner_db '/home/db'", "gs://"]),
+        ({"setup_file": "setup.py"}, ["--setup_file=setup.py", "./setup.py"]),
         ({"min_ram": "much"}, ["--min_ram='much'", "16GB"]),
         ({"accelerator": "nvidia-l4"}, ["--accelerator='nvidia-l4'", "type"]),
         ({"accelerator": "type:nvidia-l4;count:0"}, ["count above 0"]),

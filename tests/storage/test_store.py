@@ -135,9 +135,9 @@ def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / ".tmp") == []
 
 
-@pytest.mark.parametrize("url", ["gs://b/db", "", "file://host/db", "s3://b", 7, None])
+@pytest.mark.parametrize("url", ["", "file://host/db", "http://b/db", "gs://", 7, None])
 def test_open_store_refuses(url):
-    with pytest.raises(ArgumentError, match="expected a folder"):
+    with pytest.raises(ArgumentError, match=r"expected a (folder|URL)"):
         open_store(url)
 
 

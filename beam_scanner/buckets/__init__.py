@@ -1,0 +1,24 @@
+"""Objects at ``gs://`` and ``s3://`` URLs.
+
+Importing this loads no client library.
+"""
+
+from __future__ import annotations
+
+from beam_scanner.buckets.base import Bucket as Bucket
+from beam_scanner.buckets.base import Stat as Stat
+from beam_scanner.buckets.base import is_object_url as is_object_url
+from beam_scanner.buckets.base import open_bucket as open_bucket
+from beam_scanner.buckets.files import ObjectFile as ObjectFile
+from beam_scanner.buckets.files import open_object as open_object
+from beam_scanner.buckets.matching import match_objects as match_objects
+
+__all__ = [
+    "Bucket",
+    "ObjectFile",
+    "Stat",
+    "is_object_url",
+    "match_objects",
+    "open_bucket",
+    "open_object",
+]

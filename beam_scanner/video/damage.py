@@ -1,0 +1,249 @@
+"""Which rows of a video cannot be had, from the signs of damage in its packets.
+
+A sign is anything that says that a packet was not decoded as it was coded: an
+exception, a frame marked as corrupt, a packet marked as corrupt or encrypted. It
+taints its own row and, in presentation order, every later one up to the next packet
+at which decoding may start. What comes before the first such packet of a cut
+recording shows nothing, and is no row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.video.index import NO_PTS, Int64Array
+
+BoolArray = NDArray[np.bool_]
+
+_END = 1 << 62
+_MOST_REASONS = 8
+_NO_ROWS: Int64Array = np.zeros(0, dtype=np.int64)
+
+# Decoders of these wait for a clean start; others paint on grey.
+_WAITS_FOR_KEYFRAME = frozenset({"h264", "hevc", "av1", "vp8", "vp9"})
+
+
+@dataclass
+class Packets:
+    """All packets of a stream, in decoding order.
+
+    Attributes:
+        pts: int64[n], :data:`NO_PTS` where there is none.
+        dts: int64[n], likewise.
+        pos: int64[n], -1 where unknown.
+        size: int64[n], in bytes.
+        shown: bool[n], False for what no player shows.
+        clean: bool[n], whether decoding may start there.
+        signs: Why a packet cannot be decoded, where the container tells.
+        encrypted: How many are encrypted.
+        last_duration: Of the last packet that has one.
+        open_gop: See ``FrameIndex``.
+        begins_open: Whether the first clean packet is such an entry.
+        cut: How the file is cut short; '' if it is not.
+    """
+
+    pts: Int64Array
+    dts: Int64Array
+    pos: Int64Array
+    size: Int64Array
+    shown: BoolArray
+    clean: BoolArray
+    signs: dict[int, str]
+    encrypted: int
+    last_duration: int
+    open_gop: bool
+    begins_open: bool
+    cut: str = ""
+
+
+@dataclass
+class Pictures:
+    """What decoding told, frame by frame in the order of presentation.
+
+    Attributes:
+        pts: Time of each frame; None where the file gives none.
+        packets: Number of the packet that each came from.
+        signs: Why a packet could not be decoded.
+        width: Of the first frame, before rotation.
+        height: Of the first frame, before rotation.
+        rotation: See ``FrameIndex``.
+        mirrored: See ``FrameIndex``.
+        pix_fmt: FFmpeg's name of the first frame's pixel format.
+    """
+
+    pts: list[int | None] = field(default_factory=list)
+    packets: list[int] = field(default_factory=list)
+    signs: dict[int, str] = field(default_factory=dict)
+    width: int = 0
+    height: int = 0
+    rotation: int = 0
+    mirrored: bool = False
+    pix_fmt: str = ""
+
+
+@dataclass
+class Rows:
+    """The rows of a video.
+
+    Attributes:
+        pts: int64[n], their times; their numbers where the file gives no times.
+        lost: See ``FrameIndex``.
+        timed: Whether the file gives usable times.
+        starts: int64[k], packets at which decoding may start, ascending; empty where
+            no seek can be trusted.
+        damage: Why rows are lost: the first reasons, each once.
+    """
+
+    pts: Int64Array
+    lost: Int64Array
+    timed: bool
+    starts: Int64Array
+    damage: tuple[str, ...]
+
+
+def possible_starts(packets: Packets) -> BoolArray:
+    """bool[n]: packets before which, in presentation order, is all that came before."""
+    known = packets.pts != NO_PTS
+    seen = np.where(packets.shown, packets.pts, NO_PTS)
+    before = np.maximum.accumulate(np.concatenate(([NO_PTS], seen[:-1])))
+    times, counts = np.unique(packets.pts, return_counts=True)
+    unique = counts[np.searchsorted(times, packets.pts)] == 1
+    found: BoolArray = packets.clean & known & unique & (before < packets.pts)
+    return found
+
+
+def rows_of_packets(packets: Packets) -> Rows:
+    """The rows of a video whose every shown packet is one frame at its own time."""
+    starts = np.flatnonzero(possible_starts(packets))
+    return Rows(np.sort(packets.pts[packets.shown]), _NO_ROWS, True, starts, ())
+
+
+def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
+    """The rows of a video that was decoded from its first packet to its last."""
+    signs = {**pictures.signs, **packets.signs}
+    given = np.bincount(pictures.packets, minlength=len(packets.pts))
+    timed = None not in pictures.pts
+    times = np.array([0 if t is None else t for t in pictures.pts], dtype=np.int64)
+    if not timed:
+        times = np.arange(len(times))
+    starts = possible_starts(packets) & ((given > 0) | ~packets.shown)
+    starts[list(signs)] = False
+    ascending = timed and bool((np.diff(times) > 0).all())
+    if not ascending or (packets.pts[given > 0] == NO_PTS).any():
+        starts[:] = False
+    first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
+    if first and codec not in _WAITS_FOR_KEYFRAME:
+        signs.setdefault(0, "the video begins without a keyframe")
+    if signs and starts.any():
+        return _Stretches(packets, signs, given, starts).rows(times)
+    # Without starts, all that follows the first sign is lost.
+    hurt = np.array(pictures.packets, dtype=np.int64) >= min(signs, default=_END)
+    lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
+    return Rows(times, lost, timed, np.flatnonzero(starts), _reasons(signs))
+
+
+class _Stretches:
+    """Finds, between each two starts, the time from which on rows are lost."""
+
+    def __init__(
+        self,
+        packets: Packets,
+        signs: dict[int, str],
+        given: NDArray[np.intp],
+        starts: BoolArray,
+    ) -> None:
+        self.packets, self.signs, self.starts = packets, signs, np.flatnonzero(starts)
+        # Number of the start that a packet follows; -1 before the first.
+        self.owner = np.cumsum(starts) - 1
+        self.leading = np.zeros(len(starts), dtype=bool)
+        if len(self.starts):
+            after = packets.pts[self.starts[np.maximum(self.owner, 0)]]
+            known = packets.pts != NO_PTS
+            self.leading = (self.owner >= 0) & known & (packets.pts < after)
+        self.missing = packets.shown & (given == 0)
+        self.one_each = self._is_one_each(given)
+
+    def _is_one_each(self, given: NDArray[np.intp]) -> bool:
+        """Whether, where nothing is damaged, each shown packet gives one frame."""
+        hurt = {int(self.owner[n]) for n in self.signs}
+        whole = (self.owner >= 0) & ~self.leading & ~np.isin(self.owner, list(hurt))
+        whole &= self.packets.shown
+        return bool((given[whole] == 1).all())
+
+    def rows(self, times: Int64Array) -> Rows:
+        """All rows, with those that are lost between others that are not."""
+        head, spans = self._spans()
+        pts = self.packets.pts
+        lost = np.zeros(len(pts), dtype=bool)
+        for begin, end in spans:
+            lost |= (pts >= begin) & (pts < end)
+        # A packet that gave no frame is a row all the same, if one packet is one row.
+        extra = pts[lost & self.packets.shown & (pts >= head) & self.one_each]
+        rows = np.union1d(times[times >= head], extra)
+        edges = np.searchsorted(rows, np.array(spans, dtype=np.int64).reshape(-1, 2))
+        lost = _joined(edges.tolist())
+        return Rows(rows, lost, True, self.starts, _reasons(self.signs))
+
+    def _spans(self) -> tuple[int, list[tuple[int, int]]]:
+        """(time before which there are no rows, times [from, to) of lost rows)."""
+        head, spans = int(NO_PTS), []
+        signs = self._all_signs()
+        owners, firsts = np.unique(self.owner[signs], return_index=True)
+        for owner, group in zip(
+            owners.tolist(), np.split(signs, firsts[1:]), strict=True
+        ):
+            if owner < 0:
+                head = self._time(0)
+                continue
+            early, late = group[self.leading[group]], group[~self.leading[group]]
+            if len(early):
+                spans.append((self._earliest(owner, early[0], True), self._time(owner)))
+                if owner == 0:
+                    head = self._time(0)
+            if len(late):
+                begin = self._earliest(owner, late[0], False)
+                spans.append((begin, self._time(owner + 1)))
+                # What is shown before the next start refers to what came before it.
+                spoilt = self._earliest(owner + 1, 0, True)
+                spans.append((spoilt, self._time(owner + 1)))
+        return head, spans
+
+    def _all_signs(self) -> Int64Array:
+        """Signs, and what a decoder that is one packet late told of the next one."""
+        late = [n - 1 for n in self.signs if n and self.missing[n - 1]]
+        return np.array(sorted({*self.signs, *late}), dtype=np.int64)
+
+    def _time(self, owner: int) -> int:
+        """When the first row of a start is shown; the end of time behind the last."""
+        if owner >= len(self.starts):
+            return _END
+        return int(self.packets.pts[self.starts[owner]])
+
+    def _earliest(self, owner: int, packet: int, leading: bool) -> int:
+        """The earliest time of a start's packets that a sign at ``packet`` taints."""
+        begin, end = np.searchsorted(self.owner, (owner, owner + 1)).tolist()
+        mine = np.arange(begin, end)
+        mine = mine[self.leading[mine] == leading]
+        mine = mine[self.packets.pts[mine] != NO_PTS]
+        tainted = mine[(mine >= packet) | self.missing[mine]]
+        return int(self.packets.pts[tainted].min(initial=_END))
+
+
+def _joined(edges: list[list[int]]) -> Int64Array:
+    """Overlapping intervals as one flat ascending array."""
+    joined: list[int] = []
+    for begin, end in sorted(edges):
+        if begin >= end:
+            continue
+        if joined and begin <= joined[-1]:
+            joined[-1] = max(joined[-1], end)
+        else:
+            joined += [begin, end]
+    return np.array(joined, dtype=np.int64)
+
+
+def _reasons(signs: dict[int, str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(signs[n] for n in sorted(signs)))[:_MOST_REASONS]

@@ -1,0 +1,52 @@
+"""Makes sure of the rows of a damaged video that are said to be good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from beam_scanner.errors import VideoError
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.source import VideoSource, source_name
+
+
+def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
+    """Reads, between each two entries, the good rows before those that are lost.
+
+    A decoder that holds pictures back may fail on damage before it has given all
+    that came before. Such rows are lost too: so nobody who reads the video finds a
+    row that the index calls good and that cannot be had.
+
+    Args:
+        source: The file.
+        index: Its index, with rows that are lost.
+
+    Returns:
+        The index with all rows that are lost.
+
+    Raises:
+        VideoError: No row can be had.
+    """
+    entries = np.append(index.entries, len(index))
+    hurt = np.unique(np.searchsorted(index.entries, index.lost_rows, side="right") - 1)
+    lost = np.zeros(len(index), dtype=bool)
+    lost[index.lost_rows] = True
+    with VideoDecoder(source, index) as decoder:
+        for begin, end in zip(entries[hurt], entries[hurt + 1], strict=True):
+            rows = np.arange(begin, end)[~lost[begin:end]]
+            read = decoder.read(rows)
+            for row in rows:
+                try:
+                    next(read)
+                except VideoError:
+                    lost[row:end] = True
+                    break
+    if lost.all():
+        raise VideoError(
+            f"video {source_name(source)!r} has no frame that can be decoded "
+            f"({'; '.join(index.damage)})"
+        )
+    edges = np.flatnonzero(np.diff(lost, prepend=False, append=False))
+    return replace(index, lost=edges)
