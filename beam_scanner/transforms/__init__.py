@@ -1,7 +1,112 @@
-"""How a graph runs on Beam.
+"""Beam transforms over whole streams of frames.
 
-* ``work``: what a run and its jobs keep in storage while they are not done.
-* ``context``: what a worker process knows of a run.
-* ``stages``: plan, run and commit, without Beam.
-* ``run_graph``: the PTransform made of them.
+::
+
+    with beam.Pipeline(options=options) as p:
+        frames = p | ReadFromVideo('films/*.mp4')
+        small = frames | Stride(8) | Resize(width=320, height=180)
+        small | WriteToNamedVideo('db', name='small/{stream}')
+
+Transforms that follow one another are joined while the pipeline is built: sampling
+reaches the decoder, branches of one source decode it once, and frames do not travel
+between stages. Any other transform gets ordinary elements ``(FrameKey, value)``.
+
+Where things are:
+
+* ``read``, ``sample``, ``apply_op``, ``ops``, ``write``: what a pipeline is written
+  with.
+* ``keys``, ``coders``, ``records``, ``match``, ``formats``, ``elements_sink``: what
+  comes in from the rest of a pipeline, and what goes out to it.
+* ``group``, ``base``: graphs of transforms while the pipeline is built; ``slots``,
+  ``program``, ``sources``, ``bind``: how workers bind them to the streams they find.
+* ``run_graph``: the stages as PTransforms; ``stages``: what each does, without Beam;
+  ``context``, ``work``: what workers know of a run, and keep of it in storage.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beam_scanner.transforms.apply_op import Op as Op
+    from beam_scanner.transforms.apply_op import op as op
+    from beam_scanner.transforms.group import Streams as Streams
+    from beam_scanner.transforms.keys import FrameKey as FrameKey
+    from beam_scanner.transforms.ops import Blur as Blur
+    from beam_scanner.transforms.ops import ConvertColor as ConvertColor
+    from beam_scanner.transforms.ops import Discard as Discard
+    from beam_scanner.transforms.ops import DiscardFrame as DiscardFrame
+    from beam_scanner.transforms.ops import DrawBboxes as DrawBboxes
+    from beam_scanner.transforms.ops import DrawFlow as DrawFlow
+    from beam_scanner.transforms.ops import FrameDifference as FrameDifference
+    from beam_scanner.transforms.ops import Histogram as Histogram
+    from beam_scanner.transforms.ops import ImageDecoder as ImageDecoder
+    from beam_scanner.transforms.ops import ImageEncoder as ImageEncoder
+    from beam_scanner.transforms.ops import InfoFromFrame as InfoFromFrame
+    from beam_scanner.transforms.ops import Montage as Montage
+    from beam_scanner.transforms.ops import OpticalFlow as OpticalFlow
+    from beam_scanner.transforms.ops import Pass as Pass
+    from beam_scanner.transforms.ops import Resize as Resize
+    from beam_scanner.transforms.ops import ShotBoundaries as ShotBoundaries
+    from beam_scanner.transforms.options import ScannerOptions as ScannerOptions
+    from beam_scanner.transforms.read import (
+        ReadAllFromNamedStream as ReadAllFromNamedStream,
+    )
+    from beam_scanner.transforms.read import ReadAllFromVideo as ReadAllFromVideo
+    from beam_scanner.transforms.read import ReadFromNamedStream as ReadFromNamedStream
+    from beam_scanner.transforms.read import ReadFromVideo as ReadFromVideo
+    from beam_scanner.transforms.records import Commit as Commit
+    from beam_scanner.transforms.sample import Gather as Gather
+    from beam_scanner.transforms.sample import Range as Range
+    from beam_scanner.transforms.sample import Ranges as Ranges
+    from beam_scanner.transforms.sample import Repeat as Repeat
+    from beam_scanner.transforms.sample import RepeatNull as RepeatNull
+    from beam_scanner.transforms.sample import Slice as Slice
+    from beam_scanner.transforms.sample import Stride as Stride
+    from beam_scanner.transforms.sample import StridedRange as StridedRange
+    from beam_scanner.transforms.sample import StridedRanges as StridedRanges
+    from beam_scanner.transforms.sample import Unslice as Unslice
+    from beam_scanner.transforms.sample import partitioner as partitioner
+    from beam_scanner.transforms.write import WriteToNamedStream as WriteToNamedStream
+    from beam_scanner.transforms.write import WriteToNamedVideo as WriteToNamedVideo
+
+_SAMPLE = (
+    "Gather Range Ranges Repeat RepeatNull Slice Stride StridedRange StridedRanges "
+    "Unslice partitioner"
+)
+_OPS = (
+    "Blur ConvertColor Discard DiscardFrame DrawBboxes DrawFlow FrameDifference "
+    "Histogram ImageDecoder ImageEncoder InfoFromFrame Montage OpticalFlow Pass Resize "
+    "ShotBoundaries"
+)
+_READ = "ReadAllFromNamedStream ReadAllFromVideo ReadFromNamedStream ReadFromVideo"
+
+_WHERE = {
+    name: module
+    for module, names in {
+        "group": "Streams",
+        "keys": "FrameKey",
+        "apply_op": "Op op",
+        "ops": _OPS,
+        "options": "ScannerOptions",
+        "read": _READ,
+        "records": "Commit",
+        "sample": _SAMPLE,
+        "write": "WriteToNamedStream WriteToNamedVideo",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    # Workers import modules of this package that need none of these.
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

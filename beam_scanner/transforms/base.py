@@ -81,7 +81,9 @@ def group_of(inputs: Sequence[Streams]) -> Group:
     key = frozenset(slot.number for slot in sources)
     if key not in known:
         ordered = sorted(sources, key=lambda slot: slot.number)
+        found = [sources[slot] for slot in ordered]
+        failed = {id(pc): pc for group in groups for pc in group.failed}
         known[key] = Group(
-            inputs[0].pipeline, ordered, [sources[slot] for slot in ordered], True
+            inputs[0].pipeline, ordered, found, list(failed.values()), several=True
         )
     return known[key]

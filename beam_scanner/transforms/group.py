@@ -22,7 +22,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import typehints
-from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.resources import (
@@ -32,15 +32,25 @@ from apache_beam.transforms.resources import (
 
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner._structure import check_graph, facts, made
-from beam_scanner.graph import OpColumn, OutputNode, UnsliceNode
+from beam_scanner.errors import ArgumentError
+from beam_scanner.graph import (
+    OpColumn,
+    OpNode,
+    OutputNode,
+    SampleNode,
+    UnsliceNode,
+    topological,
+)
 from beam_scanner.transforms.bind import Bind, by_name
-from beam_scanner.transforms.context import RunContext
 from beam_scanner.transforms.coders import value_hint
+from beam_scanner.transforms.context import RunContext
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
+from beam_scanner.transforms.records import Commit
 from beam_scanner.transforms.run_graph import FAILURES, Phase, sink_tag, stage
 from beam_scanner.transforms.slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.types import FrameType, get_type_info
 
 
 class Streams(PCollection):  # type: ignore[misc]
@@ -85,6 +95,7 @@ class Group:
         pipeline: Where it is built.
         sources: Its inputs.
         found: For each source the PCollection of ``(name, where it lies)``.
+        failed: PCollections of ``Failure``: what could not be found.
         several: Whether there may be more than one stream.
     """
 
@@ -93,10 +104,12 @@ class Group:
         pipeline: Any,
         sources: Sequence[SourceSlot],
         found: Sequence[Any],
+        failed: Sequence[Any],
         several: bool,
     ) -> None:
         self.sources = tuple(sources)
         self.found = tuple(found)
+        self.failed = tuple(failed)
         self.several = several
         self._pipeline = pipeline
         self._run = uuid.uuid4().hex
@@ -127,7 +140,7 @@ class Group:
         output = _leaving(tag, column)
         phase = self._need_phase(self.phase_of(column))
         rows = phase.rows[tag]
-        rows.element_type = typehints.Tuple[FrameKey, value_hint(column.type)]
+        rows.element_type = typehints.Tuple[FrameKey, _hint(column)]
         to_rows = _Rows(self, column).with_output_types(rows.element_type)
         streams: Streams = rows | "Rows" >> to_rows
         self._branches.append((streams, output))
@@ -143,7 +156,9 @@ class Group:
         self._sinks.append(output)
         self._add_hints(hints)
         phase = self._need_phase(self.phase_of(column))
-        return phase.ended[sink_tag(len(self._sinks) - 1)]
+        commits = phase.ended[sink_tag(len(self._sinks) - 1)]
+        commits.element_type = Commit
+        return commits
 
     def failures(self, phase: int) -> Any:
         """Streams that failed before the end of a phase."""
@@ -160,7 +175,8 @@ class Group:
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
             self._steps += phase.rows.producer.parts
-            ends = [self._bound[FAILURES], *(p.ended[FAILURES] for p in self._phases)]
+            ends = [*self.failed, self._bound[FAILURES]]
+            ends += [phase.ended[FAILURES] for phase in self._phases]
             self._failures.append(ends | f"Failures {at}" >> beam.Flatten())
         return self._phases[number]
 
@@ -201,6 +217,17 @@ def _leaving(tag: str, column: OpColumn) -> OutputNode:
     return OutputNode(column, (LeavingSlot(tag, column.type, False),))
 
 
+def _hint(column: OpColumn) -> Any:
+    """Type hint of the values of a column."""
+    nodes = topological([OutputNode(column, ())])
+    nulls = any(
+        (isinstance(node, SampleNode) and node.op == "RepeatNull")
+        or (isinstance(node, OpNode) and node.stencil_edge == "null")
+        for node in nodes
+    )
+    return value_hint(column.type or get_type_info(FrameType), nullable=nulls)
+
+
 def run_hints(options: Any) -> dict[str, bytes]:
     """Resource hints that the options give the run stage."""
     ours = options.view_as(ScannerOptions)
@@ -211,11 +238,21 @@ def run_hints(options: Any) -> dict[str, bytes]:
     return found
 
 
+_HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
+"""Runners whose workers see this machine's temporary folder."""
+
+
 def work_folder(options: Any) -> str:
     """Where a pipeline without a sink keeps its indexes."""
     temp = options.view_as(GoogleCloudOptions).temp_location
     if temp:
         return f"{temp.rstrip('/')}/beam_scanner"
+    runner = str(options.view_as(StandardOptions).runner or "").rsplit(".", 1)[-1]
+    if runner not in _HERE:
+        raise ArgumentError(
+            f"a pipeline without a sink of beam_scanner needs --scanner_db on {runner}: "
+            "a folder or URL that all workers reach, for the indexes of its videos"
+        )
     folder = tempfile.mkdtemp(prefix="beam_scanner-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

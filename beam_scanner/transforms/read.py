@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.fileio import EmptyMatchTreatment
 
 from beam_scanner._structure import made
 from beam_scanner.graph import InputNode, OpColumn
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms.base import GraphTransform
-from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
-from beam_scanner.transforms.match import MatchVideos, name_paths
+from beam_scanner.transforms.match import MatchAllVideos, MatchVideos
 from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
 from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
@@ -33,6 +33,7 @@ class _Source(GraphTransform):
         make: Callable[[str, str, str], StoredStream],
         kind: ScannerTypeInfo | None,
         several: bool,
+        failed: Sequence[Any] = (),
     ) -> Streams:
         """The rows of what was found.
 
@@ -41,20 +42,13 @@ class _Source(GraphTransform):
             make: See ``SourceSlot``.
             kind: Element type; None for frames.
             several: Whether there may be more than one stream.
+            failed: PCollections of ``Failure``: what could not be found.
         """
         slot = SourceSlot(next(_numbers), make, kind, self.label)
-        group = Group(found.pipeline, [slot], [found], several)
+        group = Group(found.pipeline, [slot], [found], failed, several)
         node = InputNode((slot,))
         made(node, None)
         return group.extend(OpColumn(node, 0, kind), self.get_resource_hints())
-
-
-def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
-    return video_at if format is None else partial(_format_at, format)
-
-
-def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
-    return FormatStream(name, where, format)
 
 
 class ReadFromVideo(_Source):
@@ -69,62 +63,58 @@ class ReadFromVideo(_Source):
         pattern: Path or glob, of any file system that Beam knows.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
-        format: How to read files that FFmpeg does not know.
-        empty_ok: Whether a pattern that matches nothing is no error.
+        empty_match_treatment: Whether the pattern may match nothing, in the words of
+            Beam's ``MatchFiles``; by default it may not.
 
     Example:
         >>> ReadFromVideo('films/*.mp4').label
         'ReadFromVideo'
     """
 
-    _shown = ("pattern", "format")
+    _shown = ("pattern",)
 
     def __init__(
         self,
         pattern: str,
         name: Callable[[str], str] | None = None,
-        format: VideoFormat | None = None,
-        empty_ok: bool = False,
+        empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
     ) -> None:
         super().__init__()
         self._pattern = pattern
-        self._format = format
-        self._match = MatchVideos(pattern, name=name, empty_ok=empty_ok)
+        self._match = MatchVideos(
+            pattern, name, empty_match_treatment=empty_match_treatment
+        )
 
     def expand(self, pbegin: Any) -> Streams:
         """Finds the videos."""
         found = pbegin | "Match" >> self._match
-        several = any(sign in self._pattern for sign in "*?[{")
-        return self.read(found, _maker(self._format), None, several)
+        several = any(sign in self._pattern for sign in "*?[")
+        return self.read(found.videos, video_at, None, several, [found.failures])
 
 
 class ReadAllFromVideo(_Source):
-    """Reads the videos of a PCollection of paths, or of ``(name, path)``.
+    """Reads the videos of a PCollection of paths or patterns; the driver sees none.
 
     Args:
-        name: Makes the name of a stream from its path; by default the path itself.
-        format: How to read files that FFmpeg does not know.
+        name: Makes the name of a stream from its path; by default the part of the
+            path below the literal part of the pattern: of a path, the last part.
 
     Example:
         >>> ReadAllFromVideo().label
         'ReadAllFromVideo'
     """
 
-    _shown = ("format",)
-
     def __init__(
         self,
         name: Callable[[str], str] | None = None,
-        format: VideoFormat | None = None,
     ) -> None:
         super().__init__()
         self._name = name
-        self._format = format
 
     def expand(self, pcoll: Any) -> Streams:
         """Names the videos."""
-        found = pcoll | "Name" >> name_paths(self._name)
-        return self.read(found, _maker(self._format), None, True)
+        found = pcoll | "Match" >> MatchAllVideos(self._name)
+        return self.read(found.videos, video_at, None, True, [found.failures])
 
 
 class ReadFromNamedStream(_Source):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -24,6 +23,7 @@ from beam_scanner.transforms.context import (
     close_contexts,
     run_context,
 )
+from beam_scanner.transforms.records import NAMESPACE, Commit
 from beam_scanner.transforms.stages import (
     Outcome,
     TaskId,
@@ -32,32 +32,10 @@ from beam_scanner.transforms.stages import (
     run_one_task,
 )
 
-NAMESPACE = "beam_scanner"
-"""Of all metrics."""
-
 FAILURES = "failures"
 """Tag of the streams that failed."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A stream that a sink has committed.
-
-    Attributes:
-        stream: Name of the source's stream.
-        name: Its own name.
-        path: URL of its folder.
-        rows: How many it has.
-        fingerprint: Of what made it: equal ones mean equal results.
-    """
-
-    stream: str
-    name: str
-    path: str
-    rows: int
-    fingerprint: str
 
 
 def sink_tag(number: int) -> str:
@@ -229,11 +207,7 @@ def _commits(state: JobState, output: OutputNode, number: int) -> Iterator[Any]:
         yield TaggedOutput(
             sink_tag(number),
             Commit(
-                state.record.name,
-                stream.name(),
-                f"{db}/{stream.name()}",
-                found.rows,
-                found.fingerprint,
+                stream.name(), f"{db}/{stream.name()}", found.rows, found.fingerprint
             ),
         )
 

@@ -164,8 +164,8 @@ def _attempt(
     graph = state.graph(task.family)
     writers = _writers(state, task, graph)
     leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
-    for writer in leaving:
-        writer.skip = given[writer.tag]
+    for rows in leaving:
+        rows.skip = given[rows.tag]
     try:
         with ExitStack() as stack:
             steps = run_task(_task(context, state, task, graph, writers, stack))
@@ -175,10 +175,10 @@ def _attempt(
                 except StopIteration as end:
                     found: TaskTrace = end.value
                     break
-                for writer in leaving:
-                    for row in writer.take():
-                        given[writer.tag] += 1
-                        yield writer.tag, row
+                for rows in leaving:
+                    for row in rows.take():
+                        given[rows.tag] += 1
+                        yield rows.tag, row
         records = [writer.finish() for writer in writers.values()]
     except BaseException:
         for writer in writers.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, NamedTuple
+from typing import Any
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.storage.named import NamedStorage
@@ -11,21 +11,9 @@ from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.records import Written
 from beam_scanner.transforms.slots import STREAM, SinkSlot
 from beam_scanner.video.encoding import Encoding
-
-
-class Written(NamedTuple):
-    """What a sink gives.
-
-    Attributes:
-        commits: PCollection of ``Commit``: the streams that are there now, those
-            that were there before with the same content included.
-        failures: PCollection of ``Failure``: the streams that are not, and why.
-    """
-
-    commits: Any
-    failures: Any
 
 
 class WriteToNamedStream(GraphTransform):

@@ -107,8 +107,9 @@ def op(kernel: Any) -> type[Op]:
         ScannerException: No such op, or the kernel cannot be one.
 
     Example:
+        >>> from typing import Any
         >>> from beam_scanner import FrameType
-        >>> def Brightness(config, frame: FrameType) -> float:
+        >>> def Brightness(config, frame: FrameType) -> Any:
         ...     return float(frame.mean())
         >>> Brightness = op(Brightness)
         >>> Brightness().label

@@ -1,0 +1,46 @@
+"""What sinks tell the rest of a pipeline."""
+
+# No postponed annotations: Beam reads the types of the fields, and not from text.
+
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+
+NAMESPACE = "beam_scanner"
+"""Of all metrics."""
+
+
+class Commit(NamedTuple):
+    """A stream that was committed.
+
+    Attributes:
+        stream: Its name.
+        path: Folder or URL of its files.
+        rows: How many rows it has.
+        fingerprint: Of what made it: equal ones mean equal content.
+
+    Example:
+        >>> Commit('small/a.mp4', '/db/small/a.mp4', 250, '5f0c').rows
+        250
+    """
+
+    stream: str
+    path: str
+    rows: int
+    fingerprint: str
+
+
+beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
+
+
+class Written(NamedTuple):
+    """What a sink gives.
+
+    Attributes:
+        commits: PCollection of :class:`Commit`: the streams that are there now, those
+            that were there before with the same content included.
+        failures: PCollection of ``errors.Failure``: the streams that are not, and why.
+    """
+
+    commits: Any
+    failures: Any
