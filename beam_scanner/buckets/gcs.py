@@ -29,12 +29,8 @@ def _client() -> Any:
 
     With an emulator it is anonymous, else it has the default credentials.
     """
-    try:
-        from google.cloud import storage
-    except ImportError as error:
-        raise MissingDependencyError(
-            "gs:// needs google-cloud-storage: pip install 'beam-scanner[gcp]'"
-        ) from error
+    from google.cloud import storage
+
     # A forked process must not share its parent's connections.
     key = os.getpid(), os.environ.get(_EMULATOR, "")
     with _clients_lock:
@@ -53,6 +49,12 @@ class GcsBucket(Bucket):
 
     @contextmanager
     def _errors(self, action: str, key: str) -> Iterator[None]:
+        try:
+            import google.cloud.storage  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{self.url} needs google-cloud-storage: pip install 'beam-scanner[gcp]'"
+            ) from error
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -90,12 +92,12 @@ class GcsBucket(Bucket):
         self, key: str, start: int = 0, stop: int | None = None, version: str = ""
     ) -> bytes:
         """See :meth:`Bucket.read`."""
-        from google.api_core.exceptions import RequestRangeNotSatisfiable
-
         if stop is not None and stop <= start:
             self.stat(key)
             return b""
         with self._errors("read", key):
+            from google.api_core.exceptions import RequestRangeNotSatisfiable
+
             try:
                 data: bytes = self._blob(key).download_as_bytes(
                     start=start or None,
@@ -113,10 +115,10 @@ class GcsBucket(Bucket):
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See :meth:`Bucket.put_if_absent`."""
-        from google.api_core.exceptions import NotFound, PreconditionFailed
-
         token = uuid.uuid4().hex
         with self._errors("write", key):
+            from google.api_core.exceptions import NotFound, PreconditionFailed
+
             blob = self._blob(key)
             blob.metadata = {_WRITER: token}
             try:
@@ -146,10 +148,10 @@ class GcsBucket(Bucket):
 
     def delete(self, key: str) -> None:
         """See :meth:`Bucket.delete`."""
-        from google.api_core.exceptions import NotFound
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
         with self._errors("delete", key):
+            from google.api_core.exceptions import NotFound
+            from google.cloud.storage.retry import DEFAULT_RETRY
+
             try:
                 self._blob(key).delete(retry=DEFAULT_RETRY)
             except NotFound:
