@@ -45,6 +45,8 @@ class Report:
         committed: Names of the jobs that were committed.
         cached: Names of the jobs that were there already.
         failures: One for each job that failed.
+        lost: By name of each input video with rows that cannot be decoded: which
+            rows and times, and why.
         counters: Sums over the tasks of this run: frames_needed, frames_decoded,
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
@@ -56,6 +58,7 @@ class Report:
     committed: list[str] = field(default_factory=list)
     cached: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     tasks: int = 0
     reused: int = 0
