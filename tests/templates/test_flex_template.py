@@ -6,7 +6,6 @@ import json
 import re
 import runpy
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +94,8 @@ def take(name: str, text: str) -> Any:
     )
 
 
-def cases(which: int) -> Iterator[tuple[str, str]]:
-    for name, examples in EXAMPLES.items():
-        for text in examples[which]:
-            yield name, text
+def cases(which: int) -> list[tuple[str, str]]:
+    return [(name, text) for name in EXAMPLES for text in EXAMPLES[name][which]]
 
 
 def valued(parser: Any) -> set[str]:
