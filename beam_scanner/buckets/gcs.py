@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from beam_scanner.buckets.base import Bucket, Stat
+from beam_scanner.buckets.base import PAGE_KEYS, Bucket, Stat
 from beam_scanner.buckets.content import content_type
 from beam_scanner.errors import (
     MissingDependencyError,
@@ -44,8 +44,8 @@ class GcsBucket(Bucket):
 
     scheme = "gs"
 
-    def _blob(self, key: str) -> Any:
-        return _client().bucket(self.name).blob(key)
+    def _blob(self, key: str, generation: int | None = None) -> Any:
+        return _client().bucket(self.name).blob(key, generation=generation)
 
     @contextmanager
     def _errors(self, action: str, key: str) -> Iterator[None]:
@@ -70,8 +70,6 @@ class GcsBucket(Bucket):
             raise ObjectNotFoundError(f"{what}: no such object") from error
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
             raise StorageError(f"{what}: permission denied ({error})") from error
-        except exceptions.PreconditionFailed as error:
-            raise StorageError(f"{what}: it was replaced meanwhile") from error
         except GoogleAuthError as error:
             raise StorageError(f"{what}: no usable credentials ({error})") from error
         except exceptions.GoogleAPIError as error:
@@ -96,16 +94,24 @@ class GcsBucket(Bucket):
             self.stat(key)
             return b""
         with self._errors("read", key):
-            from google.api_core.exceptions import RequestRangeNotSatisfiable
+            from google.api_core.exceptions import (
+                NotFound,
+                RequestRangeNotSatisfiable,
+            )
 
+            blob = self._blob(key, int(version) if version else None)
             try:
-                data: bytes = self._blob(key).download_as_bytes(
-                    start=start or None,
-                    end=None if stop is None else stop - 1,
-                    if_generation_match=int(version) if version else None,
+                data: bytes = blob.download_as_bytes(
+                    start=start or None, end=None if stop is None else stop - 1
                 )
             except RequestRangeNotSatisfiable:
                 return b""
+            except NotFound as error:
+                if not version:
+                    raise
+                raise StorageError(
+                    f"cannot read {self.url_of(key)!r}: it was replaced meanwhile"
+                ) from error
         return data
 
     def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
@@ -166,6 +172,7 @@ class GcsBucket(Bucket):
                 # This one is included, and nothing lies between.
                 start_offset=f"{after}\0" if after else None,
                 fields="items(name),nextPageToken",
+                page_size=PAGE_KEYS,
             )
             for page in found.pages:
                 keys = [blob.name for blob in page]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from beam_scanner.buckets.base import Bucket, Stat
+from beam_scanner.buckets.base import PAGE_KEYS, Bucket, Stat
 from beam_scanner.buckets.content import content_type
 from beam_scanner.errors import (
     MissingDependencyError,
@@ -235,7 +235,8 @@ class S3Bucket(Bucket):
 
     def pages(self, prefix: str, after: str = "") -> Iterator[tuple[list[str], bool]]:
         """See :meth:`Bucket.pages`."""
-        how: dict[str, str] = {"StartAfter": after} if after else {}
+        how: dict[str, Any] = {"StartAfter": after} if after else {}
+        how["PaginationConfig"] = {"PageSize": PAGE_KEYS}
         with self._errors("list", prefix):
             pages = _client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.name, Prefix=prefix, **how):
