@@ -248,7 +248,7 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
 
     # Beam knows the flags of those options whose classes are loaded.
     import beam_scanner.transforms.options  # noqa: F401
-    from beam_scanner.runners.local import LOCAL_RUNNERS
+    from beam_scanner.runners.local import is_local
 
     held: list[Any] = []
     options = PipelineOptions([])
@@ -260,7 +260,7 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
 
     beam.error = fail
     known, unknown = beam.parse_known_args(list(flags))
-    local = known.runner in LOCAL_RUNNERS and not getattr(known, "prism_location", None)
+    local = is_local(PipelineOptions(list(flags)))
     if not local:
         try:
             create_runner(known.runner)

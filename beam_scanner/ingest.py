@@ -13,7 +13,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
-from beam_scanner.runners.local import is_local, run_pipeline
+from beam_scanner.runners.local import is_local
+from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
