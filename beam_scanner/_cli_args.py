@@ -34,9 +34,10 @@ examples:
 A run that was stopped goes on where it stopped when it is run again.
 
 Flags that are not listed are Beam's: --runner=DirectRunner (the default: all cores of
-this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ...
+this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ... With a runner
+elsewhere --no_wait_until_finish submits the run and returns.
 
-exit codes: 0 done; 1 some streams failed (they are listed), all others are committed;
+exit codes: 0 done, or submitted; 1 some streams failed (they are listed), all others are committed;
 2 an argument, an input, an op or the output is wrong, and nothing was run.
 """
 
@@ -100,10 +101,12 @@ def _add_data(parser: Parser) -> None:
         default=[],
         metavar="VIDEO",
         help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
-        "alone) and folders; a stream is named after the path below the part without "
-        "wildcards",
+        "alone) and folders, or such URLs gs:// and s3://; a stream is named after the "
+        "path below the part without wildcards",
     )
-    data.add_argument("--output", metavar="DATABASE", help="the database's folder")
+    data.add_argument(
+        "--output", metavar="DATABASE", help="the database's folder, or its URL"
+    )
     data.add_argument(
         "--name",
         default="{output}/{input}",
@@ -198,7 +201,7 @@ def database_parser(command: str) -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} {command}", description=f"{COMMANDS[command].capitalize()}."
     )
-    parser.add_argument("database", metavar="DATABASE", help="the database's folder")
+    parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
     if command == "ls":
         parser.add_argument(
             "pattern", nargs="?", default="*", metavar="PATTERN", help=_PATTERN
@@ -243,7 +246,9 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import create_runner
 
-    from beam_scanner.runners.local import LOCAL_RUNNERS
+    # Beam knows the flags of those options whose classes are loaded.
+    import beam_scanner.transforms.options  # noqa: F401
+    from beam_scanner.runners.local import is_local
 
     held: list[Any] = []
     options = PipelineOptions([])
@@ -255,7 +260,7 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
 
     beam.error = fail
     known, unknown = beam.parse_known_args(list(flags))
-    local = known.runner in LOCAL_RUNNERS and not getattr(known, "prism_location", None)
+    local = is_local(PipelineOptions(list(flags)))
     if not local:
         try:
             create_runner(known.runner)

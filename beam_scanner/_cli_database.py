@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import itertools
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
+from beam_scanner._cli_args import PROGRAM
 from beam_scanner.errors import ElementTypeError, StorageError, StreamNotFoundError
 from beam_scanner.storage import (
     NamedStorage,
@@ -98,7 +98,13 @@ def show_command(args: argparse.Namespace) -> None:
     """Prints what a stream is."""
     storage = open_database(args.database)
     plain = NamedStream(storage, args.name)
-    found = plain.descriptor()
+    try:
+        found = plain.descriptor()
+    except StreamNotFoundError as error:
+        raise StreamNotFoundError(
+            f"no stream of {args.database!r} is called {args.name!r}; "
+            f"'{PROGRAM} ls {args.database}' lists all"
+        ) from error
     print(f"stream       {found.name}")
     print(f"type         {_kind(found)}")
     print(f"rows         {found.rows}")
@@ -172,7 +178,7 @@ def gc_command(args: argparse.Namespace) -> None:
         f"{work} files of unfinished runs, {found.scratch_files} temporary files"
     )
     for key in found.keys if args.dry_run else ():
-        print(f"  {os.fspath(store.describe(key))}")
+        print(f"  {store.describe(key)}")
     if live:
         print(
             f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)"

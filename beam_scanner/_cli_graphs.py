@@ -213,6 +213,22 @@ class GraphRun:
                 raise GraphError("the graph yields nothing to run") from None
         return self._outputs(made)[0]
 
+    def only_outputs(self) -> list[OutputNode]:
+        """The outputs of a graph that is one run, which is not run.
+
+        Raises:
+            ScannerException: The graph is wrong, or goes on with results.
+        """
+        made = self._build()
+        if isinstance(made, Generator):
+            made.close()
+            raise GraphError(
+                "this graph goes on with the results of its first run, so somebody "
+                "must wait for them; only a graph that returns its outputs, or --ops, "
+                "can be submitted and left"
+            )
+        return self._outputs(made)[0]
+
     def execute(self) -> None:
         """Builds and runs the graph, to the end.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from beam_scanner.errors import ArgumentError
+from beam_scanner.buckets import is_object_url, match_objects, open_bucket
+from beam_scanner.errors import ArgumentError, ObjectNotFoundError
 from beam_scanner.storage.names import DESCRIPTOR, is_generation
 
 EXTENSIONS = (
@@ -26,24 +27,31 @@ def find_videos(patterns: Sequence[str]) -> list[tuple[str, str]]:
     a database may be among the videos.
 
     Args:
-        patterns: Files, patterns and folders; ``**`` stands for any folders.
+        patterns: Files, patterns and folders; ``**`` stands for any folders. URLs
+            ``gs://`` and ``s3://`` too.
 
     Returns:
         Pairs of a stream name and a path; those of a pattern in order of the path.
 
     Raises:
         ArgumentError: There is no such file, or two files get one name.
+        StorageError: A bucket cannot be listed.
     """
     found: dict[str, str] = {}
     for pattern in patterns:
-        for name, path in _matches(pattern):
+        matches = _objects if is_object_url(pattern) else _matches
+        for name, path in matches(pattern):
             other = found.setdefault(name, path)
-            if os.path.realpath(other) != os.path.realpath(path):
+            if _real(other) != _real(path):
                 raise ArgumentError(
                     f"--input: {other!r} and {path!r} would both be stream {name!r}: "
                     "name them by one pattern, in quotes, or by their common folder"
                 )
     return list(found.items())
+
+
+def _real(path: str) -> str:
+    return path if is_object_url(path) else os.path.realpath(path)
 
 
 def _matches(pattern: str) -> Iterator[tuple[str, str]]:
@@ -54,12 +62,13 @@ def _matches(pattern: str) -> Iterator[tuple[str, str]]:
         yield os.path.basename(pattern), pattern
     elif glob.has_magic(pattern):
         root = literal_part(pattern)
-        in_stream = _InStream()
+        in_stream = _InStream(os.path.exists)
         found = glob.glob(pattern, recursive=True)
         files = sorted(
             path
             for path in found
-            if not os.path.isdir(path) and not in_stream(os.path.dirname(path))
+            if not os.path.isdir(path)
+            and not in_stream(os.path.abspath(os.path.dirname(path)))
         )
         if not files:
             raise ArgumentError(f"--input: no file matches {pattern!r}")
@@ -69,33 +78,70 @@ def _matches(pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def _below(folder: str) -> Iterator[tuple[str, str]]:
-    in_stream = _InStream()
+    in_stream = _InStream(os.path.exists)
     files = sorted(
         os.path.join(parent, file)
         for parent, _, names in os.walk(folder)
-        if not in_stream(parent)
+        if not in_stream(os.path.abspath(parent))
         for file in names
-        if os.path.splitext(file)[1].lower() in EXTENSIONS
+        if _is_video(file)
     )
     if not files:
         raise ArgumentError(f"--input: there is no video below the folder {folder!r}")
     yield from ((_name(path, folder), path) for path in files)
 
 
-class _InStream:
-    """Whether a folder is that of a stream, or in one; looks once for each."""
+def _is_video(file: str) -> bool:
+    return os.path.splitext(file)[1].lower() in EXTENSIONS
 
-    def __init__(self) -> None:
+
+def _objects(url: str) -> Iterator[tuple[str, str]]:
+    if not glob.has_magic(url):
+        folder = url.rstrip("/")
+        if folder == url and _is_object(url):
+            yield url.rpartition("/")[2], url
+            return
+        found = [path for path in match_objects(f"{folder}/**") if _is_video(path)]
+        nothing = f"there is no object {url!r}, nor a video below it"
+    else:
+        folder = literal_part(url)
+        found = list(match_objects(url))
+        nothing = f"no object matches {url!r}"
+    in_stream = _InStream(_is_object)
+    files = [path for path in found if not in_stream(os.path.dirname(path), folder)]
+    if not files:
+        raise ArgumentError(f"--input: {nothing}")
+    yield from ((path[len(folder) + 1 :], path) for path in files)
+
+
+def _is_object(url: str) -> bool:
+    bucket, key = open_bucket(url)
+    try:
+        bucket.stat(key)
+    except ObjectNotFoundError:
+        return False
+    return True
+
+
+class _InStream:
+    """Whether a folder is that of a stream, or in one; looks once for each.
+
+    Args:
+        exists: Whether there is a file.
+    """
+
+    def __init__(self, exists: Callable[[str], bool]) -> None:
+        self._exists = exists
         self._known: dict[str, bool] = {}
 
-    def __call__(self, folder: str) -> bool:
-        folder = os.path.abspath(folder)
+    def __call__(self, folder: str, top: str = "/") -> bool:
+        """See the class; looks no higher than ``top``."""
         if folder not in self._known:
             above = os.path.dirname(folder)
             self._known[folder] = (
                 is_generation(f"{folder}/")
-                or os.path.exists(os.path.join(folder, DESCRIPTOR))
-                or (above != folder and self(above))
+                or self._exists(os.path.join(folder, DESCRIPTOR))
+                or (folder not in (above, top) and self(above, top))
             )
         return self._known[folder]
 

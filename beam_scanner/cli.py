@@ -18,6 +18,7 @@ from beam_scanner._cli_args import (
     run_parser,
 )
 from beam_scanner._cli_inputs import find_videos
+from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
@@ -27,10 +28,14 @@ from beam_scanner.errors import (
 )
 
 if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     from beam_scanner._cli_graphs import GraphFunction, GraphRun
     from beam_scanner.client import Client
+    from beam_scanner.graph import OutputNode
     from beam_scanner.launch import Report
     from beam_scanner.perf import PerfParams
+    from beam_scanner.prepare import CacheMode
     from beam_scanner.storage import NamedVideoStream
 
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -127,19 +132,26 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     """``run`` and ``explain``."""
     began = time.monotonic()
     say = _quiet if args.quiet else _say
+
+    from beam_scanner.runners.local import pipeline_options
+
+    options = pipeline_options(flags)
+    _check_runner(options, [args.output, *args.input])
     found = find_videos(args.input)
     function = _graph(args)
     perf = _perf(args)
 
     from beam_scanner.client import Client
 
-    sc = Client(db_path=args.output, options=flags)
+    sc = Client(db_path=args.output, options=options)
     videos, failures = _ingest(sc, found, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
 
     run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say))
     run.failures += failures
+    if _is_left(options) and not only_explain:
+        return _submit(run, perf, args, say)
     if only_explain:
         print(sc.explain(run.first_outputs(), perf))
         _list_failures(failures)
@@ -148,6 +160,57 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
         run.execute()
     if not args.quiet:
         _summarize(run, time.monotonic() - began)
+    _list_failures(run.failures)
+    return SOME_FAILED if run.failures else DONE
+
+
+def _check_runner(options: PipelineOptions, urls: Sequence[str]) -> None:
+    from beam_scanner.runners import dataflow
+
+    if dataflow.is_dataflow(options):
+        dataflow.check(options, urls)
+
+
+def _is_left(options: PipelineOptions) -> bool:
+    """Whether the run is to go on when this process has ended.
+
+    The launcher of Flex Templates, too, wants the job made and nobody to wait.
+    """
+    from apache_beam.options.pipeline_options import (
+        GoogleCloudOptions,
+        StandardOptions,
+    )
+
+    from beam_scanner.runners.local import is_local
+
+    return not is_local(options) and bool(
+        options.view_as(StandardOptions).no_wait_until_finish
+        or options.view_as(GoogleCloudOptions).template_location
+    )
+
+
+def _submit(
+    run: GraphRun,
+    perf: Callable[[Any, Any], PerfParams],
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> int:
+    """Starts a run that nobody waits for."""
+    outputs = run.only_outputs()
+    say(_making(outputs))
+    with _hint_about_cache_mode(), _runner_errors(run.sc):
+        run.sc.run(
+            outputs,
+            perf,
+            cache_mode=_cache_mode(args),
+            show_progress=False,
+            on_failure="return",
+            detach=True,
+        )
+    say(
+        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
+        f"'{PROGRAM} gc {args.output}' tidies up when the job is over"
+    )
     _list_failures(run.failures)
     return SOME_FAILED if run.failures else DONE
 
@@ -200,14 +263,19 @@ def _ingest(
 ) -> tuple[list[NamedVideoStream], list[Failure]]:
     """Indexes the videos; those that cannot be read are failures of a run."""
     from beam_scanner.ingest import ingest_streams
+    from beam_scanner.runners.local import pipeline_options
     from beam_scanner.storage import NamedStream, NamedVideoStream
 
     videos = [NamedVideoStream(sc, name, path=path) for name, path in found]
     if reindex:
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
-    say(f"indexing {_count(len(videos), 'video')}")
-    ingest_streams(videos, sc.named_storage, sc.options)
+    new = sum(NamedStream.try_descriptor(video) is None for video in videos)
+    if new:
+        say(f"indexing {_count(new, 'video')}")
+    # The job of a run that is left is all that its runner is to be given.
+    options = pipeline_options(None) if _is_left(sc.options) else sc.options
+    ingest_streams(videos, sc.named_storage, options)
     reasons = {}
     for video in videos:
         try:
@@ -240,14 +308,10 @@ def _runner(
     perf: Callable[[Any, Any], PerfParams],
     say: Callable[[str], None],
 ) -> Callable[[Any], Report | None]:
-    from beam_scanner.prepare import CacheMode
-
-    mode = CacheMode[args.cache_mode.capitalize()]
+    mode = _cache_mode(args)
 
     def run(outputs: Any) -> Report | None:
-        names = ", ".join(output.streams[0].name() for output in outputs)
-        more = len(outputs[0].streams) - 1
-        say(f"making {names}" + (f" and those of {more} more videos" if more else ""))
+        say(_making(outputs))
         with _runner_errors(sc):
             number = sc.run(
                 outputs,
@@ -259,6 +323,18 @@ def _runner(
         return None if number is None else sc.report(number)
 
     return run
+
+
+def _cache_mode(args: argparse.Namespace) -> CacheMode:
+    from beam_scanner.prepare import CacheMode
+
+    return CacheMode[args.cache_mode.capitalize()]
+
+
+def _making(outputs: Sequence[OutputNode]) -> str:
+    names = ", ".join(output.streams[0].name() for output in outputs)
+    more = len(outputs[0].streams) - 1
+    return f"making {names}" + (f" and those of {more} more videos" if more else "")
 
 
 @contextlib.contextmanager
@@ -295,9 +371,8 @@ def _summarize(run: GraphRun, seconds: float) -> None:
     print(f"\n{_count(len(streams), 'stream')} in {run.sc.db_path}:")
     width = max((len(s.name()) for s in streams[:_SHOWN_STREAMS]), default=0)
     for stream in streams[:_SHOWN_STREAMS]:
-        files = stream.files()
-        size = byte_text(sum(os.path.getsize(f) for f in files if os.path.exists(f)))
-        rows = _count(stream.len(), "row")
+        found, files = stream.descriptor(), stream.files()
+        rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
         print(f"  {stream.name():{width}}  {rows:>12}  {size:>9}  {_place(files)}")
     if len(streams) > _SHOWN_STREAMS:
         print(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
@@ -322,6 +397,8 @@ def _place(files: Sequence[str]) -> str:
 
 def _near(path: str) -> str:
     """The path from the current folder, if it lies there."""
+    if is_object_url(path):
+        return path
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
 

@@ -34,7 +34,7 @@ from beam_scanner.config import Config
 from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.explain import Explanation, explain
 from beam_scanner.graph import OutputNode
-from beam_scanner.ingest import ingest_streams, ingest_videos
+from beam_scanner.ingest import Ingest, ingest_streams, ingest_videos, lost_rows
 from beam_scanner.kernels import register_op, register_python_kernel
 from beam_scanner.launch import Report, execute
 from beam_scanner.modules import register_module
@@ -178,6 +178,7 @@ class Client:
         detach: bool = False,
         profiler_level: int = 1,
         on_failure: str = "raise",
+        damage: str | None = None,
     ) -> int | None:
         """Runs a graph: every job that is not there yet, then commits its streams.
 
@@ -195,6 +196,9 @@ class Client:
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
                 and :meth:`failures`.
+            damage: What to do about rows of videos that cannot be decoded: 'strict'
+                or 'salvage', for all inputs in place of the policy of each; see
+                ``NamedVideoStream``. The report tells which rows are lost.
 
         Returns:
             The id of the run, for :meth:`get_profile`; None if nothing was to do.
@@ -214,13 +218,15 @@ class Client:
                 "run returns when the run is over"
             )
         listed = _outputs(outputs)
-        ingest_streams(input_streams(listed), self.named_storage, self.options)
+        inputs = input_streams(listed)
+        ingest_streams(inputs, self.named_storage, self.options, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
         )
         if not prepared.jobs and not prepared.failures and not prepared.finished:
             return None
         report = execute(prepared, self.named_storage, self.options, show_progress)
+        report.lost = lost_rows(inputs)
         number = store_profile(self.named_storage, report)
         self._reports[number] = report
         if report.failures and on_failure == "raise":
@@ -302,13 +308,19 @@ class Client:
         videos: Sequence[tuple[str, str]],
         inplace: bool = False,
         force: bool = False,
+        verify: bool = False,
+        damage: str = "strict",
     ) -> tuple[list[Table], list[tuple[str, str]]]:
         """Indexes videos, so that streams can name them.
 
         Args:
             videos: Pairs of a name and a path.
-            inplace: Ignored: files are read where they lie.
-            force: Replace streams of these names.
+            inplace: Read the files where they lie, rather than copies of them in the
+                database.
+            force: Replace streams of these names, each by a video that is good.
+            verify: Decode every frame once, so that damage shows now.
+            damage: ``'strict'``: a video with rows that cannot be decoded fails.
+                ``'salvage'``: these rows are null; every frame is decoded once.
 
         Returns:
             The tables of the good ones, and ``(path, reason)`` of the others.
@@ -317,7 +329,11 @@ class Client:
             ScannerException: No video, a name given twice or taken, or all failed.
         """
         names, failures = ingest_videos(
-            videos, self.named_storage, self.options, force=force
+            videos,
+            self.named_storage,
+            self.options,
+            Ingest(verify=verify, copy=not inplace, replace=force),
+            damage,
         )
         self._tables.assign_ids(names)
         return [self.table(name) for name in names], failures

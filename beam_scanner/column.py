@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,19 @@ class Column:
         with self._stream.reader() as reader:
             entries = reader.entries
             return list(range(len(reader))) if entries is None else entries.tolist()
+
+    def video(self) -> VideoMetadata:
+        """Codec, size, rate, duration, rotation and more of a column of frames.
+
+        Raises:
+            ElementTypeError: The column holds no frames.
+            StreamNotFoundError: It is not committed.
+        """
+        if not isinstance(self._stream, NamedVideoStream):
+            raise ElementTypeError(
+                f"column {self._name!r} of table {self._table!r} holds no frames"
+            )
+        return video_metadata(self._stream)
 
     def load(
         self,
@@ -153,6 +167,16 @@ class VideoMetadata:
         fps: Frames a second, on average; None where unknown.
         duration_seconds: From the first row's time to the last one's end; None where
             unknown.
+        keyframes: At how many rows decoding may start; ``Column.keyframes`` tells
+            which.
+        rotation: Degrees that frames were turned counterclockwise to be shown.
+        mirrored: Whether they were flipped left to right before that.
+        sample_aspect_ratio: Width of a pixel over its height; frames are not
+            stretched by it.
+        pix_fmt: FFmpeg's name of the coded pixel format; '' where frames are stored
+            exactly.
+        verified: Whether every frame was decoded once to see that it can be.
+        lost: How many rows of a salvaged video cannot be decoded.
     """
 
     name: str
@@ -162,6 +186,13 @@ class VideoMetadata:
     frames: int
     fps: float | None
     duration_seconds: float | None
+    keyframes: int
+    rotation: int = 0
+    mirrored: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    pix_fmt: str = ""
+    verified: bool = False
+    lost: int = 0
 
 
 def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
@@ -172,45 +203,59 @@ def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
     """
     descriptor = stream.descriptor()
     with stream.reader() as reader:
-        index = getattr(reader, "index", None)
-        if index is not None:
-            rate = index.average_rate
-            return VideoMetadata(
-                stream.name(),
-                index.codec,
-                index.width,
-                index.height,
-                len(index),
-                None if rate is None else float(rate),
-                index.duration_seconds,
-            )
+        if isinstance(index := getattr(reader, "index", None), FrameIndex):
+            return _of_index(stream.name(), index)
         ends = np.array([0, descriptor.rows - 1][: descriptor.rows], np.int64)
         first, last = reader.seconds(ends) if len(ends) == 2 else (np.nan, np.nan)
+        entries = reader.entries
     took = float(last - first)
     gaps = descriptor.rows - 1
     known = took > 0
+    coded = _coded(stream)
     return VideoMetadata(
         stream.name(),
-        _codec(stream),
+        "" if coded is None else coded.codec,
         descriptor.width,
         descriptor.height,
         descriptor.rows,
         gaps / took if known else None,
         took * (gaps + 1) / gaps if known else None,
+        descriptor.rows if entries is None else len(entries),
+        pix_fmt="" if coded is None else coded.pix_fmt,
     )
 
 
-def _codec(stream: NamedVideoStream) -> str:
-    """The codec of the first MP4 file of a stored stream; '' without one."""
+def _of_index(name: str, index: FrameIndex) -> VideoMetadata:
+    rate = index.average_rate
+    return VideoMetadata(
+        name,
+        index.codec,
+        index.width,
+        index.height,
+        len(index),
+        None if rate is None else float(rate),
+        index.duration_seconds,
+        len(index.entries),
+        index.rotation,
+        index.mirrored,
+        index.sample_aspect_ratio,
+        index.pix_fmt,
+        index.verified,
+        len(index.lost_rows),
+    )
+
+
+def _coded(stream: NamedVideoStream) -> FrameIndex | None:
+    """The index of the first MP4 file of a stored stream; None without one."""
     # Loads FFmpeg.
     from beam_scanner.storage.frame_writer import index_name
 
     descriptor = stream.descriptor()
     record = next((r for r in descriptor.segments if r.get("parts")), None)
     if record is None:
-        return ""
+        return None
     folder = generation_key(descriptor.name, descriptor.generation)
     rows = ParquetRows(stream.storage().store(), f"{folder}/{record['sidecar']}")
     packed = base64.b64decode(rows.metadata(index_name(0)))
     rows.close()
-    return FrameIndex.from_bytes(packed).codec
+    return FrameIndex.from_bytes(packed)

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
-from beam_scanner.runners.local import run_pipeline
+from beam_scanner.runners.local import is_local
+from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.storage.names import WORK
+from beam_scanner.storage.store import ObjectStore
 from beam_scanner.table import Tables
-from beam_scanner.video.index import index_video
 
 _FEW = 48
 """As many are indexed by threads before worker processes would have started."""
 
 
+@dataclass(frozen=True)
+class Ingest:
+    """How videos become streams.
+
+    Attributes:
+        verify: Decode every frame once.
+        copy: Copy the files into the database.
+        replace: Take the place of streams of the same names.
+    """
+
+    verify: bool = False
+    copy: bool = False
+    replace: bool = False
+
+    def __call__(self, stream: NamedVideoStream) -> str | None:
+        """Ingests one video; why it could not be, so that others are not disturbed."""
+        try:
+            stream.ingest(verify=self.verify, copy=self.copy, replace=self.replace)
+        except ScannerException as error:
+            return str(error)
+        return None
+
+
+def input_videos(streams: Sequence[StoredStream]) -> list[NamedVideoStream]:
+    """Those of the streams that are video files, each name once."""
+    found = [s for s in streams if isinstance(s, NamedVideoStream) and s.path]
+    return list({stream.name(): stream for stream in found}.values())
+
+
 def ingest_streams(
-    streams: Sequence[StoredStream], storage: NamedStorage, options: PipelineOptions
+    streams: Sequence[StoredStream],
+    storage: NamedStorage,
+    options: PipelineOptions,
+    damage: str | None = None,
 ) -> dict[str, str]:
     """Indexes every video that is read in place and has no index yet.
 
@@ -30,61 +67,89 @@ def ingest_streams(
         streams: Any streams; those that are not videos with a path are left alone.
         storage: The client's database.
         options: Where to run.
+        damage: The policy of all of them from now on; None for that of each.
 
     Returns:
         Why videos could not be indexed, by name of the stream.
     """
-    videos = {
-        s.name(): s for s in streams if isinstance(s, NamedVideoStream) and s.path
-    }
-    new = [
-        stream
-        for stream in videos.values()
-        if NamedStream.try_descriptor(stream) is None
-    ]
-    if len(new) > _FEW:
+    if damage is not None:
+        for stream in streams:
+            if isinstance(stream, NamedVideoStream):
+                stream.with_damage(damage)
+    new = [stream for stream in input_videos(streams) if _is_new(stream)]
+    return _ingest(new, Ingest(), storage, options)
+
+
+def lost_rows(streams: Sequence[StoredStream]) -> dict[str, str]:
+    """By name of each video with rows that cannot be decoded: which, and why."""
+    videos = {s.name(): s for s in streams if isinstance(s, NamedVideoStream)}
+    told = {name: stream.describe_lost() for name, stream in videos.items()}
+    return {name: text for name, text in told.items() if text}
+
+
+def _is_new(stream: NamedVideoStream) -> bool:
+    found = NamedStream.try_descriptor(stream)
+    return found is None or (stream.damage == "salvage" and not found.verified)
+
+
+def _ingest(
+    streams: Sequence[NamedVideoStream],
+    ingest: Ingest,
+    storage: NamedStorage,
+    options: PipelineOptions,
+) -> dict[str, str]:
+    """Why some of the videos could not be ingested, by name of the stream."""
+    decodes = ingest.verify or any(s.damage == "salvage" for s in streams)
+    if len(streams) > (1 if decodes else _FEW) or (streams and not is_local(options)):
+        return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
+    with ThreadPoolExecutor() as pool:
+        reasons = pool.map(ingest, streams)
+        return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
+
+
+def _ingest_by_workers(
+    streams: Sequence[NamedVideoStream],
+    ingest: Ingest,
+    store: ObjectStore,
+    options: PipelineOptions,
+) -> dict[str, str]:
+    """The same as a pipeline; workers leave failures in the database."""
+    folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
+    try:
         run_pipeline(
             options,
             lambda pipeline: (
                 pipeline
-                | "Videos" >> beam.Create(new)
+                | "Videos" >> beam.Create(enumerate(streams))
                 | "Spread videos" >> beam.Reshuffle()
-                | "Index" >> beam.Map(_index)
+                | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
             ),
         )
-    # Behind a pipeline this finds the indexes there, and says why others are not.
-    with ThreadPoolExecutor() as pool:
-        reasons = list(pool.map(_index, new))
-    return {
-        stream.name(): reason
-        for stream, reason in zip(new, reasons, strict=True)
-        if reason is not None
-    }
+        keys = list(store.list(folder))
+        return dict(json.loads(store.read(key)) for key in keys)
+    finally:
+        for key in list(store.list(folder)):
+            store.delete(key)
 
 
-def _index(stream: NamedVideoStream) -> str | None:
-    """Indexes one video; a bad one does not disturb the others."""
-    try:
-        stream.ingest()
-    except ScannerException as error:
-        return str(error)
-    return None
+def _noting_failures(
+    ingest: Ingest, store: ObjectStore, folder: str
+) -> Callable[[int, NamedVideoStream], None]:
+    def run(number: int, stream: NamedVideoStream) -> None:
+        reason = ingest(stream)
+        if reason is not None:
+            note = json.dumps([stream.name(), reason]).encode()
+            store.put(f"{folder}{number:08d}.json", note)
 
-
-def _unreadable(path: str) -> str | None:
-    """Why a video cannot be indexed; None if it can."""
-    try:
-        index_video(path)
-    except ScannerException as error:
-        return str(error)
-    return None
+    return run
 
 
 def ingest_videos(
     videos: Sequence[tuple[str, str]],
     storage: NamedStorage,
     options: PipelineOptions,
-    force: bool,
+    ingest: Ingest,
+    damage: str = "strict",
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Makes streams of videos; see ``Client.ingest_videos``.
 
@@ -99,20 +164,17 @@ def ingest_videos(
         raise ArgumentError(f"Duplicate table name {twice} in ingest video set.")
     tables = Tables(storage)
     taken = [name for name in names if tables.has(name)]
-    if taken and not force:
+    if taken and not ingest.replace:
         raise StreamExistsError(
             f"Attempted to ingest over existing table {taken[0]}; force=True replaces it"
         )
-    # A table is replaced only by a video that can be read.
-    paths = dict(videos)
-    reasons = {n: why for n in taken if (why := _unreadable(paths[n])) is not None}
-    tables.delete([name for name in taken if name not in reasons])
     streams = [
-        NamedVideoStream(storage, name, path=path)
+        NamedVideoStream(storage, name, path=path, damage=damage)
         for name, path in videos
-        if name not in reasons
     ]
-    reasons |= ingest_streams(streams, storage, options)
+    reasons = _ingest(streams, ingest, storage, options)
+    # A table is replaced only by a video that can be read.
+    tables.replaced([name for name in taken if name not in reasons])
     failures = [(path, reasons[name]) for name, path in videos if name in reasons]
     if len(failures) == len(videos):
         raise ScannerException(

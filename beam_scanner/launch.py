@@ -19,7 +19,7 @@ from beam_scanner.graph import Node, OpNode
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
-from beam_scanner.runners.local import is_local, run_pipeline
+from beam_scanner.runners.start import ends_with_us, preflight, run_pipeline
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms.context import StoredRun, close_contexts
 from beam_scanner.transforms.run_graph import RunGraph
@@ -45,6 +45,8 @@ class Report:
         committed: Names of the jobs that were committed.
         cached: Names of the jobs that were there already.
         failures: One for each job that failed.
+        lost: By name of each input video with rows that cannot be decoded: which
+            rows and times, and why.
         counters: Sums over the tasks of this run: frames_needed, frames_decoded,
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
@@ -56,6 +58,7 @@ class Report:
     committed: list[str] = field(default_factory=list)
     cached: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     tasks: int = 0
     reused: int = 0
@@ -92,10 +95,11 @@ def execute(
         _finish(prepared, job, JobFiles(store, job.fingerprint))
     remove_abandoned(store)
     if prepared.jobs:
+        preflight(options, [store.url])
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         # A runner elsewhere goes on when this process has died.
-        with run.held() if is_local(options) else nullcontext():
+        with run.held() if ends_with_us(options) else nullcontext():
             try:
                 phases = _write_run(prepared, run, files)
                 with Watcher(prepared, files, show_progress):

@@ -1,8 +1,8 @@
 """Tables: streams as Scanner's programs look at them.
 
 Every committed stream is a table. A stream that a graph has made has one column,
-``column`` (or ``frame`` if its elements are frames); a video that is read where it
-lies has ``index``, the row numbers, and ``frame``. A table that was made by
+``column`` (or ``frame`` if its elements are frames); a video that was ingested has
+``index``, the row numbers, and ``frame``. A table that was made by
 ``Client.new_table`` with other columns keeps each of them as a stream,
 ``<table>/columns/<column>``, which any graph can read by that name.
 """
@@ -51,7 +51,7 @@ class _Found:
 
     rows: int
     columns: tuple[tuple[str, NamedStream | None], ...]
-    inplace: bool = False
+    ingested: bool = False
 
 
 class Table:
@@ -164,7 +164,7 @@ class Table:
             StreamNotFoundError: It is not committed.
             ArgumentError: It is a video, or no profile of that run is kept.
         """
-        if self._found().inplace:
+        if self._found().ingested:
             raise ArgumentError(
                 f"Ingested videos do not have profile data: {self._name!r}"
             )
@@ -286,12 +286,17 @@ class Tables:
         """Removes tables and their streams; those that are not there are no error."""
         if isinstance(names, str):
             raise ArgumentError(f"expected a list of table names, got {names!r}")
+        for name in names:
+            NamedStream(self._storage, name).delete()
+        self.replaced(names)
+
+    def replaced(self, names: Sequence[str]) -> None:
+        """Ends tables whose names other streams have taken: numbers and columns."""
         store = self._storage.store()
         self._known().retire(names)
         for name in names:
             record = self._record(name)
             store.delete(_record_key(name))
-            NamedStream(self._storage, name).delete()
             for column in () if record is None else record["columns"]:
                 NamedStream(self._storage, column_stream(name, column)).delete()
 
@@ -484,8 +489,8 @@ class Tables:
                 descriptor.rows, (("column", NamedStream(self._storage, name)),)
             )
         frames = ("frame", NamedVideoStream(self._storage, name))
-        columns = (("index", None), frames) if descriptor.inplace else (frames,)
-        return _Found(descriptor.rows, columns, descriptor.inplace)
+        columns = (("index", None), frames) if descriptor.ingested else (frames,)
+        return _Found(descriptor.rows, columns, descriptor.ingested)
 
 
 def column_stream(table: str, column: str) -> str:

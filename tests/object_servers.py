@@ -66,6 +66,9 @@ class Forwarder:
         sent: Bytes that came from the server: answers with their headers.
         received: Bytes that went to the server.
         requests: (method, path, (first, last) of the range or None).
+        lose_answers: How many answers to uploads are to get lost.
+        replace: Bytes of requests that are changed into others, of equal length.
+        refuse: Answered to every request instead of asking the server.
     """
 
     _REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.1\r\n")
@@ -77,6 +80,9 @@ class Forwarder:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
         self.reset()
+        self.lose_answers = 0
+        self.replace: tuple[bytes, bytes] = (b"", b"")
+        self.refuse = b""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def reset(self) -> None:
@@ -95,34 +101,48 @@ class Forwarder:
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
-                for pair in (
-                    (near, far, self._count_request),
-                    (far, near, self._count),
-                ):
-                    threading.Thread(target=self._pass, args=pair, daemon=True).start()
+                state = {"upload": False}
+                for pair in ((near, far, True), (far, near, False)):
+                    arguments = (*pair, state)
+                    threading.Thread(
+                        target=self._pass, args=arguments, daemon=True
+                    ).start()
 
-    def _pass(self, source, target, count) -> None:
+    def _pass(self, source, target, to_server, state) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                count(data)
+                if to_server:
+                    data = self._request(data, state)
+                    if self.refuse:
+                        source.sendall(self.refuse)
+                        break
+                elif self._answer(data, state):
+                    break
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _count(self, data: bytes) -> None:
+    def _answer(self, data: bytes, state: dict[str, bool]) -> bool:
+        """Counts; says whether this answer gets lost."""
         with self._lock:
             self.sent += len(data)
+            lost = self.lose_answers > 0 and state["upload"]
+            self.lose_answers -= lost
+        return lost
 
-    def _count_request(self, data: bytes) -> None:
+    def _request(self, data: bytes, state: dict[str, bool]) -> bytes:
         found = self._REQUEST.match(data)
         with self._lock:
             self.received += len(data)
             if found:
                 span = self._RANGE.search(data)
-                spans = span and (int(span[1]), int(span[2] or 0))
+                spans = (int(span[1]), int(span[2] or 0)) if span else None
                 method, path = found[1].decode(), found[2].decode()
-                self.requests.append((method, path, spans or None))
+                self.requests.append((method, path, spans))
+                state["upload"] = method in ("PUT", "POST")
+        old, new = self.replace
+        return data.replace(old, new) if old else data
 
 
 def _wait_for(process: subprocess.Popen, url: str) -> None:

@@ -17,6 +17,9 @@ from beam_scanner.errors import ArgumentError
 SCHEMES = ("gs", "s3")
 """What the URLs of objects begin with."""
 
+PAGE_KEYS = 1000
+"""How many keys a listing is asked for at a time."""
+
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,254}")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from beam_scanner.buckets.base import Bucket, Stat
+from beam_scanner.buckets.base import PAGE_KEYS, Bucket, Stat
 from beam_scanner.buckets.content import content_type
 from beam_scanner.errors import (
     MissingDependencyError,
@@ -29,12 +29,8 @@ def _client() -> Any:
 
     With an emulator it is anonymous, else it has the default credentials.
     """
-    try:
-        from google.cloud import storage
-    except ImportError as error:
-        raise MissingDependencyError(
-            "gs:// needs google-cloud-storage: pip install 'beam-scanner[gcp]'"
-        ) from error
+    from google.cloud import storage
+
     # A forked process must not share its parent's connections.
     key = os.getpid(), os.environ.get(_EMULATOR, "")
     with _clients_lock:
@@ -48,11 +44,17 @@ class GcsBucket(Bucket):
 
     scheme = "gs"
 
-    def _blob(self, key: str) -> Any:
-        return _client().bucket(self.name).blob(key)
+    def _blob(self, key: str, generation: int | None = None) -> Any:
+        return _client().bucket(self.name).blob(key, generation=generation)
 
     @contextmanager
     def _errors(self, action: str, key: str) -> Iterator[None]:
+        try:
+            import google.cloud.storage  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{self.url} needs google-cloud-storage: pip install 'beam-scanner[gcp]'"
+            ) from error
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
@@ -68,8 +70,6 @@ class GcsBucket(Bucket):
             raise ObjectNotFoundError(f"{what}: no such object") from error
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:
             raise StorageError(f"{what}: permission denied ({error})") from error
-        except exceptions.PreconditionFailed as error:
-            raise StorageError(f"{what}: it was replaced meanwhile") from error
         except GoogleAuthError as error:
             raise StorageError(f"{what}: no usable credentials ({error})") from error
         except exceptions.GoogleAPIError as error:
@@ -90,20 +90,28 @@ class GcsBucket(Bucket):
         self, key: str, start: int = 0, stop: int | None = None, version: str = ""
     ) -> bytes:
         """See :meth:`Bucket.read`."""
-        from google.api_core.exceptions import RequestRangeNotSatisfiable
-
         if stop is not None and stop <= start:
             self.stat(key)
             return b""
         with self._errors("read", key):
+            from google.api_core.exceptions import (
+                NotFound,
+                RequestRangeNotSatisfiable,
+            )
+
+            blob = self._blob(key, int(version) if version else None)
             try:
-                data: bytes = self._blob(key).download_as_bytes(
-                    start=start or None,
-                    end=None if stop is None else stop - 1,
-                    if_generation_match=int(version) if version else None,
+                data: bytes = blob.download_as_bytes(
+                    start=start or None, end=None if stop is None else stop - 1
                 )
             except RequestRangeNotSatisfiable:
                 return b""
+            except NotFound as error:
+                if not version:
+                    raise
+                raise StorageError(
+                    f"cannot read {self.url_of(key)!r}: it was replaced meanwhile"
+                ) from error
         return data
 
     def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
@@ -113,10 +121,10 @@ class GcsBucket(Bucket):
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See :meth:`Bucket.put_if_absent`."""
-        from google.api_core.exceptions import NotFound, PreconditionFailed
-
         token = uuid.uuid4().hex
         with self._errors("write", key):
+            from google.api_core.exceptions import NotFound, PreconditionFailed
+
             blob = self._blob(key)
             blob.metadata = {_WRITER: token}
             try:
@@ -146,10 +154,10 @@ class GcsBucket(Bucket):
 
     def delete(self, key: str) -> None:
         """See :meth:`Bucket.delete`."""
-        from google.api_core.exceptions import NotFound
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
         with self._errors("delete", key):
+            from google.api_core.exceptions import NotFound
+            from google.cloud.storage.retry import DEFAULT_RETRY
+
             try:
                 self._blob(key).delete(retry=DEFAULT_RETRY)
             except NotFound:
@@ -164,6 +172,7 @@ class GcsBucket(Bucket):
                 # This one is included, and nothing lies between.
                 start_offset=f"{after}\0" if after else None,
                 fields="items(name),nextPageToken",
+                page_size=PAGE_KEYS,
             )
             for page in found.pages:
                 keys = [blob.name for blob in page]

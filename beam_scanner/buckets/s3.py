@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from beam_scanner.buckets.base import Bucket, Stat
+from beam_scanner.buckets.base import PAGE_KEYS, Bucket, Stat
 from beam_scanner.buckets.content import content_type
 from beam_scanner.errors import (
     MissingDependencyError,
@@ -31,12 +31,8 @@ _refusing: set[str] = set()
 
 def _client() -> Any:
     """The process's client, for the endpoint that the environment names now."""
-    try:
-        import boto3
-    except ImportError as error:
-        raise MissingDependencyError(
-            "s3:// needs boto3: pip install 'beam-scanner[s3]'"
-        ) from error
+    import boto3
+
     endpoint = next(
         (os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), ""
     )
@@ -84,7 +80,12 @@ class S3Bucket(Bucket):
 
     @contextmanager
     def _errors(self, action: str, key: str) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
+        try:
+            from boto3.exceptions import Boto3Error
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{self.url} needs boto3: pip install 'beam-scanner[s3]'"
+            ) from error
         from botocore.exceptions import (
             BotoCoreError,
             ClientError,
@@ -127,8 +128,6 @@ class S3Bucket(Bucket):
         self, key: str, start: int = 0, stop: int | None = None, version: str = ""
     ) -> bytes:
         """See :meth:`Bucket.read`."""
-        from botocore.exceptions import ClientError
-
         if stop is not None and stop <= start:
             self.stat(key)
             return b""
@@ -136,6 +135,8 @@ class S3Bucket(Bucket):
         if start or stop is not None:
             how["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
         with self._errors("read", key):
+            from botocore.exceptions import ClientError
+
             try:
                 found = _client().get_object(Bucket=self.name, Key=key, **how)
             except ClientError as error:
@@ -234,7 +235,8 @@ class S3Bucket(Bucket):
 
     def pages(self, prefix: str, after: str = "") -> Iterator[tuple[list[str], bool]]:
         """See :meth:`Bucket.pages`."""
-        how: dict[str, str] = {"StartAfter": after} if after else {}
+        how: dict[str, Any] = {"StartAfter": after} if after else {}
+        how["PaginationConfig"] = {"PageSize": PAGE_KEYS}
         with self._errors("list", prefix):
             pages = _client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.name, Prefix=prefix, **how):

@@ -230,7 +230,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
 
     Args:
         options: What the job is to be started with.
-        urls: Databases and other places that workers read or write.
+        urls: Databases, videos and other things that workers read or write.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -246,13 +246,11 @@ Google Cloud, as us-central1
     _check_installed()
     _check_places(options)
     _check_workers(options, run_hints(options))
-    values = options.get_all_options()
-    named = [("--scanner_db", values.get("scanner_db"))]
-    for name, url in [*named, *(("the database", url) for url in urls)]:
-        if url is not None and not str(url).startswith("gs://"):
+    database = options.get_all_options().get("scanner_db")
+    for url in [*([] if database is None else [database]), *urls]:
+        if "://" not in url or url.startswith("file:"):
             raise ArgumentError(
-                f"{name} {url!r} is out of reach of Dataflow's workers: expected "
-                "gs://BUCKET/FOLDER"
+                f"{url!r} is out of reach of Dataflow's workers: expected gs://BUCKET/..."
             )
 
 

@@ -25,12 +25,14 @@ from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
-    StandardOptions,
+    PrismRunnerOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from beam_scanner.errors import ScannerException, WorkerError
+from beam_scanner.errors import WorkerError
+from beam_scanner.runners.failures import GO_ON, pipeline_failed
+from beam_scanner.runners.names import runner_name
 
 WORKER_MODULE = "beam_scanner.runners.worker"
 
@@ -49,8 +51,6 @@ _GONE_SECONDS = 5.0
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
 
-LOCAL_RUNNERS = (None, "DirectRunner", "direct", "FnApiRunner")
-
 
 def pipeline_options(
     options: PipelineOptions | Sequence[str] | None,
@@ -58,8 +58,10 @@ def pipeline_options(
     """Options as a client is given them: typed, as flags, or none.
 
     Example:
-        >>> pipeline_options(['--runner=FnApiRunner']).view_as(StandardOptions).runner
-        'FnApiRunner'
+        >>> pipeline_options(['--direct_num_workers=2']).view_as(
+        ...     DirectOptions
+        ... ).direct_num_workers
+        2
     """
     if isinstance(options, PipelineOptions):
         return options
@@ -68,10 +70,18 @@ def pipeline_options(
 
 
 def is_local(options: PipelineOptions) -> bool:
-    """Whether the options ask for this machine's own cores."""
-    if options.view_as(StandardOptions).runner not in LOCAL_RUNNERS:
-        return False
-    return not options.get_all_options(drop_default=True).get("prism_location")
+    """Whether the options ask for this machine's own cores.
+
+    Example:
+        >>> is_local(pipeline_options(['--runner=DirectRunner']))
+        True
+        >>> is_local(pipeline_options(['--runner=PrismRunner']))
+        False
+    """
+    name = runner_name(options)
+    # Beam's DirectRunner takes Prism where it is told where that is.
+    location = options.view_as(PrismRunnerOptions).prism_location
+    return name == "fnapi" or (name in (None, "direct") and not location)
 
 
 def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
@@ -109,15 +119,15 @@ def _is_given(options: PipelineOptions, name: str) -> bool:
     return f"--{name}" in flags or name in options._all_options
 
 
-def run_pipeline(
+def run(
     options: PipelineOptions, build: Callable[[Pipeline], Any], small: bool = False
 ) -> Any:
-    """Builds a pipeline and runs it to its end.
+    """Builds a pipeline and runs it to its end, on this machine.
 
     Args:
         options: The user's options.
         build: Applies transforms to the pipeline.
-        small: See :func:`local_options`; only for local runs.
+        small: See :func:`local_options`.
 
     Returns:
         Beam's result.
@@ -125,12 +135,6 @@ def run_pipeline(
     Raises:
         WorkerError: A worker process died, or could not do its work.
     """
-    if not is_local(options):
-        pipeline = Pipeline(options=options)
-        build(pipeline)
-        result = pipeline.run()
-        result.wait_until_finish()
-        return result
     chosen = local_options(options, small)
     run = f"{os.getpid()}-{uuid.uuid4().hex}"
     pipeline = Pipeline(runner=_local_runner(chosen, run), options=chosen)
@@ -224,7 +228,7 @@ class _Watch:
         if self._died.is_set() and not self._interrupted:
             raise WorkerError(_explain(self._reason)) from self._error
         if isinstance(self._error, Exception):
-            raise _failed(self._error) from self._error
+            raise pipeline_failed(self._error) from self._error
         if isinstance(self._error, KeyboardInterrupt):
             # Where in Beam it struck tells nobody anything.
             raise KeyboardInterrupt from None
@@ -346,20 +350,8 @@ def _worker_processes(run: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def _failed(error: Exception) -> ScannerException:
-    """What Beam raises has the text of the worker's traceback: its end says why."""
-    if isinstance(error, ScannerException):
-        return error
-    lines = str(error).strip().splitlines() or [""]
-    reason = lines[-1] if len(lines) > 1 else f"{type(error).__name__}: {lines[0]}"
-    return WorkerError(
-        f"the pipeline failed ({reason}). Finished tasks are kept; running again goes "
-        "on from there"
-    )
-
-
 def _explain(text: str) -> str:
     return (
         f"a worker process died ({text}): out of memory, a crash in native code or a "
-        "kill. Finished tasks are kept; running again goes on from there"
+        f"kill. {GO_ON}"
     )

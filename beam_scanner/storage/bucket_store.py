@@ -106,7 +106,7 @@ class BucketStore(ObjectStore):
                     if not (left_out and key.startswith(left_out)):
                         left_out = skips(key)
                         # Programs make objects 'a/' to stand for folders.
-                        if not left_out and not key.endswith("/"):
+                        if key and not left_out and not key.endswith("/"):
                             yield key
                 behind = f"{self._root}{left_out}{_LAST}"
                 if more and left_out and behind > page[-1]:

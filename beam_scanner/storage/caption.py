@@ -174,7 +174,8 @@ def read_captions(path: str) -> list[Caption]:
             f"{before[0][:40]!r}"
         )
     captions: list[Caption] = []
-    for number, head, end in zip(timings, heads, [*heads[1:], None], strict=True):
+    ends = [*heads[1:], len(lines)]
+    for number, head, end in zip(timings, heads, ends, strict=False):
         text = lines[number + 1 : end]
         if webvtt:
             text = text[: text.index("")] if "" in text else text
@@ -224,10 +225,8 @@ def _times(line: str, path: str, number: int) -> tuple[float, float]:
         )
     parts = match.groups()
     start, stop = (
-        int(hours or 0) * 3600
-        + int(minutes) * 60
-        + int(seconds)
-        + int(fraction.ljust(3, "0")) / 1000
+        ((int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)) * 1000
+        + int(fraction.ljust(3, "0"))
         for hours, minutes, seconds, fraction in (parts[:4], parts[4:])
     )
-    return start, stop
+    return start / 1000, stop / 1000

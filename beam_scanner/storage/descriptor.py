@@ -47,6 +47,11 @@ class StreamDescriptor:
         path: The video file, for one that is read where it lies.
         width: In pixels; 0 where frames have no one size.
         height: In pixels; 0 where frames have no one size.
+        copy: The video file's name in the generation's folder, for one that was
+            copied into the database.
+        copied_from: The path that such a file was copied from.
+        verified: Whether every frame of a video file was decoded once.
+        lost: How many rows of a salvaged video file cannot be decoded; they are null.
         format_version: Of the database.
 
     Example:
@@ -68,12 +73,21 @@ class StreamDescriptor:
     path: str | None = None
     width: int = 0
     height: int = 0
+    copy: str | None = None
+    copied_from: str = ""
+    verified: bool = False
+    lost: int = 0
     format_version: int = FORMAT_VERSION
 
     @property
     def inplace(self) -> bool:
         """Whether the rows are those of a video file outside the database."""
         return self.path is not None
+
+    @property
+    def ingested(self) -> bool:
+        """Whether the rows are those of a video file, in place or copied."""
+        return self.path is not None or self.copy is not None
 
     @property
     def size_bytes(self) -> int:

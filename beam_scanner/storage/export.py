@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.frame_reader import video_source
+from beam_scanner.storage.frame_reader import video_file, video_source
 from beam_scanner.storage.names import generation_key
 from beam_scanner.storage.reader import SegmentedReader
 from beam_scanner.storage.store import ObjectStore, storage_errors
@@ -46,7 +46,7 @@ def save_mp4(
     sources = video_sources(store, descriptor)
     if not sources:
         raise VideoError(f"stream {descriptor.name!r} has no frame to save")
-    times = None if descriptor.inplace else _frame_times(store, descriptor)
+    times = None if descriptor.ingested else _frame_times(store, descriptor)
     with storage_errors("write", path):
         concatenate(sources, times, path, fps=fps, scale=scale)
     return path
@@ -60,8 +60,14 @@ def video_sources(
     Raises:
         VideoError: Not all rows are stored as video.
     """
-    if descriptor.path is not None:
-        return [descriptor.path]
+    if descriptor.lost:
+        raise VideoError(
+            f"stream {descriptor.name!r} has {descriptor.lost} rows that cannot be "
+            "decoded, and a copy of its video would show them: save what a graph "
+            "makes of it"
+        )
+    if descriptor.ingested:
+        return [video_file(store, descriptor)]
     folder = generation_key(descriptor.name, descriptor.generation)
     files: list[VideoSource] = []
     for record in descriptor.segments:

@@ -16,19 +16,24 @@ from numpy.typing import NDArray
 
 from beam_scanner.gops import entry_of
 from beam_scanner.storage.base import Record, RowReader, check_rows
+from beam_scanner.storage.bucket_store import BucketStore
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.frame_writer import index_name
-from beam_scanner.storage.names import INDEX, generation_key
+from beam_scanner.storage.indexes import stored_index
+from beam_scanner.storage.names import generation_key
 from beam_scanner.storage.parquet import ParquetRows, frames_from_arrow
 from beam_scanner.storage.segments import SegmentReader
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.types import NULL
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.source import VideoSource
 
 
 def video_source(store: ObjectStore, key: str) -> str | Callable[[], BinaryIO]:
-    """What a decoder opens: a path, or a callable for a remote store."""
+    """What a decoder opens: a path or URL, or a callable for a store of one's own."""
+    if isinstance(store, BucketStore):
+        return store.describe(key)
     return store.local_path(key) or partial(store.open, key)
 
 
@@ -40,7 +45,7 @@ class Decoders:
         index: Its index.
     """
 
-    def __init__(self, source: str | Callable[[], BinaryIO], index: FrameIndex) -> None:
+    def __init__(self, source: VideoSource, index: FrameIndex) -> None:
         self.index = index
         self._source = source
         self._open: dict[int, VideoDecoder] = {}
@@ -230,22 +235,34 @@ def stream_entries(
 
 
 class VideoFileReader(RowReader):
-    """Reads a video file where it lies, by its stored index.
+    """Reads a video file, in place or copied, by its stored index.
+
+    Rows of a salvaged file that cannot be decoded are null.
 
     Args:
         store: The store that holds the index.
-        descriptor: The stream's, with the path.
+        descriptor: The stream's.
     """
 
     def __init__(self, store: ObjectStore, descriptor: StreamDescriptor) -> None:
-        folder = generation_key(descriptor.name, descriptor.generation)
-        self.index = FrameIndex.from_bytes(store.read(f"{folder}/{INDEX}"))
         self.descriptor = descriptor
-        assert descriptor.path is not None
-        self._decoders = Decoders(descriptor.path, self.index)
+        self._store = store
+        self._made: Decoders | None = None
 
     def __len__(self) -> int:
-        return len(self.index)
+        return self.descriptor.rows
+
+    @property
+    def index(self) -> FrameIndex:
+        """The index, which is read when something needs it."""
+        return stored_index(self._store, self.descriptor)
+
+    @property
+    def _decoders(self) -> Decoders:
+        if self._made is None:
+            source = video_file(self._store, self.descriptor)
+            self._made = Decoders(source, self.index)
+        return self._made
 
     def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
         """See :meth:`RowReader.read`.
@@ -255,7 +272,16 @@ class VideoFileReader(RowReader):
         """
         wanted = np.asarray(rows, dtype=np.int64)
         check_rows(wanted, len(self), self.descriptor.name)
-        return self._decoders.read(wanted, cursor)
+        lost = self._decoders.index.is_lost(wanted)
+        frames = self._decoders.read(wanted[~lost], cursor)
+        if len(frames) == len(wanted):
+            return frames
+        given = iter(frames)
+        return [NULL if gone else next(given) for gone in lost.tolist()]
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """Which rows are null; bool[rows]."""
+        return self.index.is_lost(np.arange(len(self)))
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """See :meth:`RowReader.seconds`."""
@@ -278,8 +304,17 @@ class VideoFileReader(RowReader):
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""
-        return self._decoders.counters()
+        return super().counters() if self._made is None else self._made.counters()
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""
-        self._decoders.close()
+        if self._made is not None:
+            self._made.close()
+
+
+def video_file(store: ObjectStore, descriptor: StreamDescriptor) -> VideoSource:
+    """The video file that an ingested stream consists of."""
+    if descriptor.path is not None:
+        return descriptor.path
+    folder = generation_key(descriptor.name, descriptor.generation)
+    return video_source(store, f"{folder}/{descriptor.copy}")

@@ -324,7 +324,7 @@ class NamedStream(StoredStream):
         """
         store = self._storage.store()
         found = self.descriptor()
-        if found.inplace:
+        if found.ingested:
             from beam_scanner.storage.frame_reader import VideoFileReader
 
             return VideoFileReader(store, found)

@@ -106,9 +106,9 @@ def content_digest(path: str) -> str:
         size = file.seek(0, os.SEEK_END)
         digest = hashlib.blake2b(str(size).encode(), digest_size=20)
         whole = size <= _WHOLE
-        step = 0 if whole else (size - _PIECE) // (_PIECES - 1)
-        for number in range(1 if whole else _PIECES):
-            file.seek(number * step)
+        pieces = 1 if whole else _PIECES
+        for number in range(pieces):
+            file.seek(number * (size - _PIECE) // (pieces - 1) if number else 0)
             digest.update(file.read(_WHOLE if whole else _PIECE))
     return digest.hexdigest()
 

@@ -64,8 +64,14 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, jobs: Any) -> Any:
         """Wires the stages of each phase one after the other."""
-        # One job may take an hour and all may come in one bundle.
-        jobs = jobs | "Spread jobs" >> beam.Reshuffle()
+        # One job may take an hour and all may come in one bundle. No Reshuffle: Flink
+        # leaves out one that follows another, and that of the tasks would be lost.
+        jobs = (
+            jobs
+            | "Key jobs" >> beam.Map(lambda job: (job, None))
+            | "Spread jobs" >> beam.GroupByKey()
+            | "Spread" >> beam.Keys()
+        )
         for phase in range(self._phases):
             jobs = jobs | f"Phase {phase}" >> Phase(self._source, phase, self._hints)
         return jobs

@@ -100,7 +100,7 @@ def test_what_is_left_out_stays_with_the_service() -> None:
         ({"temp_location": "gs://bucket"}, ["--temp_location='gs://bucket'"]),
         ({"staging_location": "s3://b/x"}, ["--staging_location='s3://b/x'"]),
         ({"sdk_container_image": None}, ["--sdk_container_image", "PyAV"]),
-        ({"scanner_db": "/home/db"}, ["--scanner_db '/home/db'", "gs://"]),
+        ({"scanner_db": "/home/db"}, ["'/home/db'", "gs://"]),
         ({"setup_file": "setup.py"}, ["--setup_file=setup.py", "./setup.py"]),
         ({"min_ram": "much"}, ["--min_ram='much'", "16GB"]),
         ({"accelerator": "nvidia-l4"}, ["--accelerator='nvidia-l4'", "type"]),
@@ -170,8 +170,9 @@ def test_a_region_may_come_from_gclouds_variable(
 
 def test_databases_must_be_within_reach() -> None:
     checked(urls=("gs://bucket/db",))
-    with pytest.raises(ArgumentError, match=r"the database 'db'.*gs://"):
-        checked(urls=("gs://bucket/db", "db"))
+    for near in ("db", "/home/db", "file:///home/db"):
+        with pytest.raises(ArgumentError, match=rf"'{near}' is out of reach.*gs://"):
+            checked(urls=("gs://bucket/db", near))
 
 
 def test_a_gpu_machine_without_a_gpu() -> None:

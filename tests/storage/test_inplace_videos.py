@@ -56,7 +56,9 @@ def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
     calls = []
     real = named_video.index_video
     monkeypatch.setattr(
-        named_video, "index_video", lambda path: calls.append(path) or real(path)
+        named_video,
+        "index_video",
+        lambda path, *how: calls.append(path) or real(path, *how),
     )
     for _ in range(3):
         stream = NamedVideoStream(storage, "a", path=video)

@@ -1,0 +1,65 @@
+"""Says in one line why a pipeline failed, whatever its runner made of it."""
+
+from __future__ import annotations
+
+import re
+
+from beam_scanner.errors import ScannerException, WorkerError
+
+_TRACEBACK = "Traceback (most recent call last):"
+_JAVA_CAUSE = "Caused by: "
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
+
+GO_ON = "Finished tasks are kept; running again goes on from there"
+
+
+def pipeline_failed(error: Exception) -> ScannerException:
+    """The error of a run whose pipeline has failed.
+
+    Args:
+        error: What Beam raised.
+
+    Example:
+        >>> text = '''bundle 7 failed: Traceback (most recent call last):
+        ...   File "worker.py", line 3, in work
+        ... KeyError: 'a' [while running 'Run']
+        ... 	at org.apache.beam.Worker(Worker.java:7)'''
+        >>> print(pipeline_failed(RuntimeError(text)))
+        the pipeline failed (KeyError: 'a' [while running 'Run']). Finished tasks are \
+kept; running again goes on from there
+    """
+    if isinstance(error, ScannerException):
+        return error
+    reason = reason_of(str(error))
+    module = _NO_MODULE.search(reason)
+    if module is not None:
+        return WorkerError(
+            f"workers have no module {module[1]!r}: it must be installed where they "
+            f"run, in the version that is installed here. {GO_ON}"
+        )
+    if len(str(error).strip().splitlines()) < 2:
+        reason = f"{type(error).__name__}: {reason}"
+    return WorkerError(f"the pipeline failed ({reason}). {GO_ON}")
+
+
+def reason_of(text: str) -> str:
+    r"""The line of an error's text that says why: the end of its last traceback.
+
+    Example:
+        >>> reason_of('Job failed.\n\tat a.b(C.java:1)\nCaused by: a.Broken: pipe')
+        'a.Broken: pipe'
+    """
+    lines = [line.rstrip() for line in text.strip().splitlines()] or [""]
+    raised = ""
+    inside = False
+    for line in lines:
+        if _TRACEBACK in line:
+            inside = True
+        elif inside and line and not line[0].isspace():
+            raised, inside = line, False
+    causes = [line for line in lines if line.startswith(_JAVA_CAUSE)]
+    if raised:
+        return raised
+    if causes:
+        return causes[-1].removeprefix(_JAVA_CAUSE)
+    return lines[-1].strip()

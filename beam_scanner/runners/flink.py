@@ -1,0 +1,215 @@
+"""Flink: a cluster of machines, or a Flink of its own for each run (embedded).
+
+Pipelines reach it by a *job server*. One that runs already::
+
+    options = flink.options(
+        job_endpoint='localhost:8099', worker_pool='localhost:8097', parallelism=8
+    )
+
+or one that Beam starts for the run, from a jar (``scripts/runners.py`` makes one)::
+
+    options = flink.options(
+        job_server_jar='.cache/runners/flink/job-server.jar', parallelism=2
+    )
+
+which runs jobs in this machine's memory unless ``master`` names a cluster. Kernels run
+in this program's threads, or in processes of a worker pool beside each TaskManager, or
+in containers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from apache_beam import Pipeline
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+from apache_beam.runners.portability.flink_runner import (
+    MAGIC_HOST_NAMES,
+    FlinkJarJobServer,
+    FlinkRunner,
+)
+
+from beam_scanner.errors import ArgumentError
+from beam_scanner.runners import portable
+from beam_scanner.runners.names import runner_name
+
+_CACHE_MILLIS = 10_000
+"""How long workers wait for their next stage: starting them takes seconds."""
+
+
+def is_flink(options: PipelineOptions) -> bool:
+    """Whether the options name Flink's runner.
+
+    Example:
+        >>> is_flink(PipelineOptions(['--runner=FlinkRunner']))
+        True
+    """
+    return runner_name(options) == "flink"
+
+
+def options(
+    *,
+    job_endpoint: str | None = None,
+    artifact_endpoint: str | None = None,
+    job_server_jar: str | os.PathLike[str] | None = None,
+    master: str | None = None,
+    parallelism: int | None = None,
+    worker_pool: str | None = None,
+    image: str | None = None,
+    more: Iterable[str] = (),
+) -> PipelineOptions:
+    """Options for runs on Flink, checked.
+
+    Args:
+        job_endpoint: Address of a job server that runs already.
+        artifact_endpoint: Of its artifact service, where it cannot tell.
+        job_server_jar: Starts a job server for each run, from this jar; needs Java.
+        master: Address of the cluster's REST for that one, as ``localhost:8081``;
+            None for a Flink in its own process.
+        parallelism: Tasks at a time; Flink's own default if None.
+        worker_pool: Address at which each TaskManager finds a worker pool.
+        image: Image of the workers, with this package in it.
+        more: Further flags of Beam's.
+
+    Workers are threads of this program where neither pool nor image is given.
+
+    Raises:
+        ArgumentError: See :func:`check`; or options exclude each other.
+
+    Example:
+        >>> options(job_endpoint='localhost:9', parallelism=2)
+        Traceback (most recent call last):
+            ...
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+there (Connection refused): expected the address of a job server
+    """
+    _only_one(job_endpoint=job_endpoint, job_server_jar=job_server_jar)
+    _only_one(job_endpoint=job_endpoint, master=master)
+    _only_one(worker_pool=worker_pool, image=image)
+    kinds = {worker_pool: portable.EXTERNAL, image: portable.DOCKER}
+    config = worker_pool or image
+    given = {
+        "runner": "FlinkRunner" if job_endpoint is None else "PortableRunner",
+        "job_endpoint": job_endpoint,
+        "artifact_endpoint": artifact_endpoint,
+        "flink_job_server_jar": job_server_jar,
+        "flink_master": master,
+        "parallelism": parallelism,
+        "environment_type": kinds[config] if config else portable.LOOPBACK,
+        "environment_config": config,
+        "environment_cache_millis": _CACHE_MILLIS,
+    }
+    flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    made = PipelineOptions([*flags, *more])
+    (check if job_endpoint is None else portable.check)(made)
+    return made
+
+
+def _only_one(**given: object) -> None:
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise ArgumentError(f"{' and '.join(names)} are given: expected one of them")
+
+
+def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+    """Refuses what could only fail or hang later, for ``--runner=FlinkRunner``.
+
+    Args:
+        options: What the job is to be started with.
+        urls: Databases and other places that workers read or write.
+
+    Raises:
+        ArgumentError: Names the flag, its value and what was expected.
+
+    Example:
+        >>> check(PipelineOptions(['--flink_master=localhost:9']))
+        Traceback (most recent call last):
+            ...
+        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nobody listens \
+there (Connection refused): expected the address of Flink's REST
+    """
+    flink = options.view_as(FlinkRunnerOptions)
+    if options.view_as(PortableOptions).job_endpoint is not None:
+        portable.check(options, urls)
+        return
+    far = False
+    if flink.flink_master not in MAGIC_HOST_NAMES:
+        address = flink.flink_master.partition("://")[2] or flink.flink_master
+        host = portable.check_listening(
+            "--flink_master", address.rstrip("/"), "Flink's REST"
+        )
+        far = not portable.is_here(host)
+    if not flink.flink_submit_uber_jar:
+        _check_job_server(options)
+    kind = options.view_as(PortableOptions).environment_type or (
+        portable.DOCKER
+        if flink.flink_master not in MAGIC_HOST_NAMES
+        else portable.LOOPBACK
+    )
+    portable.check_environment(options, kind, far, urls)
+
+
+def _check_job_server(options: PipelineOptions) -> None:
+    java = options.view_as(JobServerOptions).job_server_java_launcher
+    if shutil.which(java) is None:
+        raise ArgumentError(
+            f"--job_server_java_launcher={java!r}: there is no such program; a job "
+            "server needs Java"
+        )
+    jar = options.view_as(FlinkRunnerOptions).flink_job_server_jar
+    # Beam would download one, if it could, and says nothing while it tries.
+    if jar is None:
+        raise ArgumentError(
+            "--flink_job_server_jar is missing: expected a jar of Beam's Flink job "
+            "server, a file or a URL; or --runner=PortableRunner and the "
+            "--job_endpoint of a job server that runs already"
+        )
+    if "://" not in jar and not os.path.isfile(jar):
+        raise ArgumentError(f"--flink_job_server_jar={jar!r}: there is no such file")
+
+
+def run(
+    options: PipelineOptions, build: Callable[[Pipeline], Any], wait: bool = True
+) -> Any:
+    """Runs a pipeline with ``--runner=FlinkRunner``; see ``portable.run``.
+
+    Raises:
+        WorkerError: The pipeline failed.
+    """
+    server_is_ours = options.view_as(PortableOptions).job_endpoint is None
+    if not server_is_ours or options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
+        return portable.run(options, build, wait=wait)
+    with _OwnJobServer() as runner:
+        # The job server sees its jobs through.
+        return portable.run(options, build, runner)
+
+
+class _OwnJobServer(FlinkRunner):  # type: ignore[misc]
+    """Ends its job server with the run; see ``prism``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server: Any = None
+
+    def __enter__(self) -> _OwnJobServer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._server is not None:
+            with portable.without_echoes():
+                self._server.stop()
+
+    def default_job_server(self, options: PipelineOptions) -> Any:
+        """Starts it."""
+        flink = options.view_as(FlinkRunnerOptions)
+        flink.flink_master = self.add_http_scheme(flink.flink_master)
+        self._server = FlinkJarJobServer(options)
+        return self._server

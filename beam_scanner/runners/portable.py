@@ -1,0 +1,317 @@
+"""What runners behind Beam's job service have in common: checks, and the run itself.
+
+Flink and Prism are such runners. Where the workers run is their *environment*:
+
+* LOOPBACK: threads of this process, for runners on this machine;
+* EXTERNAL: processes of worker pools (``beam_scanner.runners.worker_pool``);
+* DOCKER: containers of an image;
+* PROCESS: a command that each machine of the runner has.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import socket
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from apache_beam import Pipeline
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    PipelineOptions,
+    PortableOptions,
+)
+
+from beam_scanner.errors import ArgumentError
+from beam_scanner.runners.failures import pipeline_failed
+
+CONNECT_SECONDS = 5.0
+
+DOCKER, EXTERNAL, LOOPBACK, PROCESS = "DOCKER", "EXTERNAL", "LOOPBACK", "PROCESS"
+ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+_NO_PIP_FREEZE = "disable_logging_submission_environment"
+_SENDER = "portable_runner"
+
+# They print tracebacks that the error of the run has, some of them four times.
+_ECHOES = (
+    "apache_beam.runners.common",
+    "apache_beam.runners.worker.data_plane",
+    "apache_beam.runners.worker.sdk_worker",
+    "apache_beam.utils.subprocess_server",
+    "FlinkJarJobServer",
+    "PrismJobServer",
+)
+
+
+def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+    """Refuses a job for a job service that could only hang or fail later.
+
+    Args:
+        options: What the job is to be started with.
+        urls: Databases and other places that workers read or write.
+
+    Raises:
+        ArgumentError: Names the flag, its value and what was expected.
+
+    Example:
+        >>> check(PipelineOptions(['--job_endpoint=localhost:9']))
+        Traceback (most recent call last):
+            ...
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+there (Connection refused): expected the address of a job server
+    """
+    portable = options.view_as(PortableOptions)
+    if portable.job_endpoint is None:
+        raise ArgumentError(
+            "--job_endpoint is missing: expected the address of a job server, as "
+            "localhost:8099"
+        )
+    far = False
+    if portable.job_endpoint != "embed":
+        host = check_listening("--job_endpoint", portable.job_endpoint, "a job server")
+        far = not is_here(host)
+    if portable.artifact_endpoint is not None:
+        check_listening(
+            "--artifact_endpoint",
+            portable.artifact_endpoint,
+            "a job server's artifact service",
+        )
+    check_environment(options, portable.environment_type or DOCKER, far, urls)
+
+
+def check_listening(flag: str, address: str, what: str) -> str:
+    """Refuses an address where nobody listens.
+
+    Args:
+        flag: Which flag gave it, as ``--job_endpoint``.
+        address: ``host:port``.
+        what: Who should listen, as ``a job server``.
+
+    Returns:
+        The host.
+
+    Raises:
+        ArgumentError: It is no address, or nobody listens there.
+    """
+    host, port = split_address(flag, address, what)
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ArgumentError(
+            f"{flag}={address}: nobody listens there ({error.strerror or error}): "
+            f"expected the address of {what}"
+        ) from error
+    return host
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine, by the names that only itself uses."""
+    return host in _HERE
+
+
+def split_address(flag: str, address: str, what: str) -> tuple[str, int]:
+    """Host and port of an address.
+
+    Raises:
+        ArgumentError: It has none.
+
+    Example:
+        >>> split_address('--job_endpoint', 'flink:8099', 'a job server')
+        ('flink', 8099)
+    """
+    try:
+        parts = urlsplit(f"//{address}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port or parts.path:
+        raise ArgumentError(
+            f"{flag}={address!r}: expected the address of {what}, host:port"
+        )
+    return host, port
+
+
+def check_environment(
+    options: PipelineOptions, kind: str, far: bool, urls: Iterable[str]
+) -> None:
+    """Refuses an environment in which no worker could do its work.
+
+    Args:
+        options: What the job is to be started with.
+        kind: Its environment.
+        far: Whether the runner is on another machine.
+        urls: What workers read or write.
+
+    Raises:
+        ArgumentError: Names the flag, its value and what was expected.
+    """
+    # Beam's own URNs are for those who know.
+    if kind.startswith("beam:"):
+        return
+    if kind not in ENVIRONMENTS:
+        raise ArgumentError(
+            f"--environment_type={kind!r}: expected one of {', '.join(ENVIRONMENTS)}"
+        )
+    folders = [url for url in urls if "://" not in url]
+    if kind == DOCKER:
+        _check_docker(options, folders)
+    elif kind == EXTERNAL:
+        _check_external(options, far, folders)
+    elif kind == PROCESS:
+        _check_process(options)
+    elif far:
+        raise ArgumentError(
+            "--environment_type=LOOPBACK makes this process the worker, which a runner "
+            "on another machine cannot reach: expected EXTERNAL, DOCKER or PROCESS"
+        )
+
+
+def _check_docker(options: PipelineOptions, folders: list[str]) -> None:
+    portable = options.view_as(PortableOptions)
+    image = portable.environment_config or portable.lookup_environment_option(
+        "docker_container_image"
+    )
+    if image is None:
+        raise ArgumentError(
+            "the environment is DOCKER (the default) and --environment_config is "
+            "missing: Beam's own image has neither this package nor PyAV. Expected an "
+            "image with both, or another --environment_type (LOOPBACK, EXTERNAL)"
+        )
+    if folders:
+        raise ArgumentError(
+            f"{folders[0]!r} is a folder of this machine, which containers "
+            "(--environment_type=DOCKER) do not have: expected gs://BUCKET/FOLDER or "
+            "s3://BUCKET/FOLDER"
+        )
+
+
+def _check_external(options: PipelineOptions, far: bool, folders: list[str]) -> None:
+    portable = options.view_as(PortableOptions)
+    given = portable.environment_config or portable.lookup_environment_option(
+        "external_service_address"
+    )
+    flag, what = "--environment_config", "a worker pool"
+    if given is None:
+        raise ArgumentError(f"{flag} is missing: expected the address of {what}")
+    if given.lstrip().startswith("{"):
+        given = str(_json(given).get("url"))
+    # An address on "localhost" is looked up by each machine of the runner.
+    host, _ = split_address(flag, given, what)
+    if not far and is_here(host):
+        try:
+            check_listening(flag, given, what)
+        except ArgumentError as error:
+            warnings.warn(
+                f"{error}. The run will fail unless it is there on the runner's "
+                "machines (python -m beam_scanner.runners.worker_pool)",
+                stacklevel=2,
+            )
+    elif folders:
+        warnings.warn(
+            f"workers of {given} are on other machines: they must have the folder "
+            f"{folders[0]!r} too, under the same name. Where they have not, use "
+            "gs://BUCKET/FOLDER or s3://BUCKET/FOLDER",
+            stacklevel=2,
+        )
+
+
+def _check_process(options: PipelineOptions) -> None:
+    portable = options.view_as(PortableOptions)
+    command = portable.lookup_environment_option("process_command")
+    if portable.environment_config is not None:
+        command = _json(portable.environment_config).get("command")
+    if not command:
+        raise ArgumentError(
+            "--environment_type=PROCESS needs a command that starts a worker: expected "
+            '--environment_config=\'{"command": "/opt/apache/beam/boot"}\''
+        )
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ArgumentError(f"--environment_config={text!r}: expected a JSON object")
+    return found
+
+
+def run(
+    options: PipelineOptions,
+    build: Callable[[Pipeline], Any],
+    runner: Any = None,
+    wait: bool = True,
+) -> Any:
+    """Builds a pipeline and runs it to its end.
+
+    Args:
+        options: The user's options.
+        build: Applies transforms to the pipeline.
+        runner: Who runs it; the one that the options name if None.
+        wait: Whether to wait for its end.
+
+    Returns:
+        Beam's result.
+
+    Raises:
+        WorkerError: The pipeline failed.
+    """
+    chosen = copy.deepcopy(options)
+    debug = chosen.view_as(DebugOptions)
+    # Beam would run pip to list what is installed here, a matter of seconds.
+    if not debug.lookup_experiment(_NO_PIP_FREEZE):
+        debug.add_experiment(_NO_PIP_FREEZE)
+    pipeline = Pipeline(runner=runner, options=chosen)
+    build(pipeline)
+    with without_echoes():
+        try:
+            result = pipeline.run()
+            if wait:
+                _wait(result)
+        except Exception as error:
+            raise pipeline_failed(error) from error
+    return result
+
+
+def _wait(result: Any) -> None:
+    try:
+        result.wait_until_finish()
+    except Exception:
+        raise
+    except BaseException:
+        # Nobody would look at what it does.
+        with suppress(Exception):
+            result.cancel()
+        raise
+
+
+@contextmanager
+def without_echoes() -> Iterator[None]:
+    """Leaves out what the error of a run says too, unless somebody debugs."""
+    root = logging.getLogger()
+    if root.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    loggers = [logging.getLogger(name) for name in _ECHOES]
+    before = [logger.disabled for logger in loggers]
+    root.addFilter(_is_not_the_runners)
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        root.removeFilter(_is_not_the_runners)
+        for logger, was in zip(loggers, before, strict=True):
+            logger.disabled = was
+
+
+def _is_not_the_runners(record: logging.LogRecord) -> bool:
+    return record.module != _SENDER

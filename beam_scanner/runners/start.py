@@ -1,0 +1,102 @@
+"""Where a pipeline runs is decided here, by the user's options alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from apache_beam import Pipeline
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+from apache_beam.runners.runner import create_runner
+
+from beam_scanner.errors import ArgumentError
+from beam_scanner.runners import dataflow, flink, local, portable, prism
+from beam_scanner.runners.names import runner_name
+
+
+def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+    """Refuses a run that could only fail later, or hang.
+
+    Args:
+        options: The user's options.
+        urls: Databases and videos that workers read or write: paths or URLs.
+
+    Raises:
+        ArgumentError: Names the flag, its value and what was expected.
+        MissingDependencyError: A runner needs a package that is not installed.
+
+    Example:
+        >>> preflight(PipelineOptions(['--runner=PortableRunner']))
+        Traceback (most recent call last):
+            ...
+        beam_scanner.errors.ArgumentError: --job_endpoint is missing: expected the \
+address of a job server, as localhost:8099
+    """
+    if local.is_local(options):
+        return
+    if prism.is_prism(options):
+        prism.check(options, urls)
+    elif flink.is_flink(options):
+        flink.check(options, urls)
+    elif dataflow.is_dataflow(options):
+        dataflow.check(options, urls)
+    elif _has_job_service(options):
+        portable.check(options, urls)
+    else:
+        name = runner_name(options)
+        try:
+            create_runner(name)
+        except Exception as error:
+            raise ArgumentError(f"--runner={name}: {error}") from error
+
+
+def run_pipeline(
+    options: PipelineOptions,
+    build: Callable[[Pipeline], Any],
+    small: bool = False,
+    wait: bool = True,
+) -> Any:
+    """Builds a pipeline and runs it to its end.
+
+    Args:
+        options: The user's options, as :func:`preflight` was given them.
+        build: Applies transforms to the pipeline.
+        small: Whether the run is too small to earn the start of worker processes;
+            only for local runs.
+        wait: Whether to wait for the end of a run on other machines.
+
+    Returns:
+        Beam's result.
+
+    Raises:
+        WorkerError: The pipeline failed: a worker died, or could not do its work.
+    """
+    if local.is_local(options):
+        return local.run(options, build, small)
+    if prism.is_prism(options):
+        return prism.run(options, build, wait)
+    if flink.is_flink(options):
+        return flink.run(options, build, wait)
+    return portable.run(options, build, wait=wait)
+
+
+def ends_with_us(options: PipelineOptions) -> bool:
+    """Whether a run ends when this process does, since its workers are ours.
+
+    Example:
+        >>> ends_with_us(PipelineOptions(['--runner=DirectRunner']))
+        True
+        >>> ends_with_us(PipelineOptions(['--runner=DataflowRunner']))
+        False
+    """
+    kind = options.view_as(PortableOptions).environment_type
+    if local.is_local(options):
+        return True
+    if prism.is_prism(options):
+        return kind in (None, portable.LOOPBACK)
+    return bool(kind == portable.LOOPBACK)
+
+
+def _has_job_service(options: PipelineOptions) -> bool:
+    given = options.view_as(PortableOptions).job_endpoint is not None
+    return given or runner_name(options) == "portable"

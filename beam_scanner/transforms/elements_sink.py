@@ -1,0 +1,511 @@
+"""Coming back: ``(FrameKey, value)`` elements become stored streams.
+
+Rows come in any order, from all workers, and a stream may be larger than any of them.
+So no key stands for a whole stream: rows are grouped by *chunks* of row numbers. How
+many rows each chunk has is counted first, which gives every chunk its place in the
+stored stream; then each is sorted and written as one segment; and what is grouped by
+stream in the end is a short record of each chunk. The segments of a stream become
+visible together, by its descriptor, or not at all.
+
+::
+
+    rows --+-- chunk -> 1 ------- count -- by stream -- place of each chunk --+
+           |                                                                  |
+           +-- chunk -> row ------------------------------------ by chunk ----+
+                                                                     |
+                                     commit -- by stream -- segment --+
+"""
+
+# No postponed annotations: Beam reads the types of Commit's fields, and not from text.
+
+import hashlib
+import json
+import math
+import struct
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+
+from beam_scanner._pickling import dumps_graph, loads_graph
+from beam_scanner.engine.memory import release_memory
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    Failure,
+    ScannerException,
+    StreamExistsError,
+)
+from beam_scanner.storage.base import Record
+from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.names import generation_key, stream_key
+from beam_scanner.storage.store import open_store
+from beam_scanner.transforms.coders import entering, type_of_hint
+from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.transforms.run_graph import NAMESPACE
+from beam_scanner.transforms.stages import failure_of
+from beam_scanner.types import (
+    NULL,
+    FrameType,
+    NullElement,
+    ScannerTypeInfo,
+    get_type_info,
+)
+from beam_scanner.video.encoding import Encoding
+
+FRAMES_A_CHUNK = 32
+VALUES_A_CHUNK = 512
+"""Rows that are sorted in memory and stored as one segment."""
+
+_ATTEMPTS = 2
+_FORMAT = b"beam_scanner elements 1"
+_ROW_HEAD = struct.Struct("<d?q")
+_T = TypeVar("_T")
+
+Chunk = tuple[str, str, int, int]
+"""Output stream, input stream, slice group, number of the chunk in the group."""
+
+_Row = tuple[int, float, bytes | None]
+"""Row number, seconds (nan if unknown), serialized element (None: null)."""
+
+_Told = tuple[str, tuple[str, str]]
+"""What the last step is told of an output stream: its name; a kind and JSON."""
+
+
+class Commit(NamedTuple):
+    """A stream that was committed.
+
+    Attributes:
+        stream: Its name.
+        path: Folder or URL of its files.
+        rows: How many rows it has.
+        fingerprint: Of its values, times, type and encoding.
+
+    Example:
+        >>> Commit('small/a.mp4', '/db/small/a.mp4', 250, '5f0c').rows
+        250
+    """
+
+    stream: str
+    path: str
+    rows: int
+    fingerprint: str
+
+
+beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
+
+
+class Written(NamedTuple):
+    """What a sink gives.
+
+    Attributes:
+        commits: PCollection of :class:`Commit`, one for each committed stream.
+        failures: PCollection of ``errors.Failure``, one for each stream that failed.
+    """
+
+    commits: Any
+    failures: Any
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where rows go, and as what."""
+
+    db: str
+    name: str
+    generation: str
+    packed_type: bytes
+    encoding: Encoding | None
+
+    @cached_property
+    def info(self) -> ScannerTypeInfo:
+        found: ScannerTypeInfo = loads_graph(self.packed_type)
+        return found
+
+    @property
+    def is_frames(self) -> bool:
+        return self.info.type is FrameType
+
+    def stream(self, name: str) -> NamedStream:
+        return NamedStream(NamedStorage(self.db), name)
+
+    def chunk(self, key: FrameKey) -> Chunk:
+        rows = FRAMES_A_CHUNK if self.is_frames else VALUES_A_CHUNK
+        name = self.name.replace("{stream}", key.stream)
+        return name, key.stream, key.group, key.row // rows
+
+
+class WriteElements(beam.PTransform):  # type: ignore[misc]
+    """Writes ``(FrameKey, value)`` elements to named streams.
+
+    Rows are stored in the order of their keys as rows 0 to n - 1: gaps, as a filter
+    leaves them, close, and each row keeps its presentation time. A stream of which no
+    row comes is not written. A key that comes twice, or a value of another type, fails
+    its stream alone. What had the name of a stream is replaced by the commit.
+
+    Args:
+        db: Folder or URL of the database.
+        name: Of each output stream; ``{stream}`` stands for that of the input.
+        video: Whether the values are frames, to be stored as video.
+        type: Element type of the values; by default what their type hint says, and
+            ``typing.Any`` where that says nothing.
+        encoding: How frames are to be encoded.
+
+    Returns:
+        :class:`Written`.
+
+    Raises:
+        ArgumentError: The name is impossible; or type or encoding do not fit.
+
+    Example:
+        >>> import tempfile
+        >>> db = tempfile.mkdtemp()
+        >>> rows = [(FrameKey('a', 0, row), b'%d' % row) for row in (7, 3)]
+        >>> with beam.Pipeline('FnApiRunner') as pipeline:
+        ...     _ = pipeline | beam.Create(rows) | WriteElements(db, 'out/{stream}')
+        >>> list(NamedStream(NamedStorage(db), 'out/a').load())
+        [b'3', b'7']
+    """
+
+    def __init__(
+        self,
+        db: str,
+        name: str,
+        video: bool = False,
+        type: Any = None,
+        encoding: Encoding | None = None,
+    ) -> None:
+        super().__init__()
+        stream_key(name.replace("{stream}", "x") if isinstance(name, str) else name)
+        if video and type is not None and get_type_info(type).type is not FrameType:
+            raise ArgumentError(
+                f"stream {name!r} is to be video, so its type must be FrameType, not "
+                f"{get_type_info(type).name}"
+            )
+        # A relative path would mean other folders to workers.
+        self._db = open_store(db).url
+        self._name = name
+        self._type = FrameType if video else type
+        self._encoding = encoding
+
+    def display_data(self) -> dict[str, Any]:
+        """What monitoring shows."""
+        return {"db": self._db, "name": self._name}
+
+    def expand(self, rows: Any) -> Any:
+        """Wires the steps; see the module."""
+        target = self._target(rows)
+        keyed = (
+            rows
+            | "One window" >> beam.WindowInto(GlobalWindows())
+            | "Chunk" >> beam.ParDo(_ToChunks(target)).with_outputs("told", "counted")
+        )
+        placed = (
+            keyed.counted
+            | "Count" >> beam.CombinePerKey(sum)
+            | "Key by stream" >> beam.Map(_by_stream)
+            | "Counts" >> beam.GroupByKey()
+            | "Place" >> beam.ParDo(_Place()).with_outputs("told")
+        )
+        written = (
+            {"rows": keyed[None], "place": placed[None]}
+            | "By chunk" >> beam.CoGroupByKey()
+            | "Write" >> beam.ParDo(_Write(target))
+        )
+        ended = (
+            (keyed.told, placed.told, written)
+            | beam.Flatten()
+            | "By stream" >> beam.GroupByKey()
+            | "Commit"
+            >> beam.ParDo(_Commit(target))
+            .with_output_types(Commit)
+            .with_outputs("failures", main="commits")
+        )
+        return Written(ended.commits, ended.failures)
+
+    def _target(self, rows: Any) -> _Target:
+        if not rows.is_bounded:
+            raise ArgumentError(
+                f"stream {self._name!r}: an unbounded PCollection never completes a "
+                "stream; write a bounded one"
+            )
+        declared = self._type
+        if declared is None:
+            parts: Any = getattr(rows.element_type, "tuple_types", ())
+            declared = type_of_hint(parts[1]) if len(parts) == 2 else Any
+        info = get_type_info(declared)
+        if self._encoding is not None and info.type is not FrameType:
+            raise ArgumentError(
+                f"stream {self._name!r} is of type {info.name}: only frames have an "
+                "encoding"
+            )
+        return _Target(
+            self._db,
+            self._name,
+            uuid.uuid4().hex,
+            # The class may be one that workers cannot import.
+            dumps_graph(info),
+            self._encoding,
+        )
+
+
+class _RowFailure(ScannerException):
+    """A row that cannot be stored."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+
+
+def _tell_failure(name: str, error: Exception) -> _Told:
+    failure = failure_of(name, error)
+    told = [failure.reason, getattr(error, "row", failure.row), failure.traceback]
+    return name, ("failed", json.dumps(told))
+
+
+def _tried(function: Callable[[], _T]) -> _T:
+    """What a function gives, on the second try if the first one fails."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return function()
+        except Exception:
+            continue
+    return function()
+
+
+class _ToChunks(beam.DoFn):  # type: ignore[misc]
+    """(key, value) to (chunk, row); (chunk, 1) to count it; failures."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+
+    def setup(self) -> None:
+        self._enter = entering(self._target.info)
+
+    def process(self, element: Any) -> Iterator[Any]:
+        key, value = _checked(element)
+        chunk = self._target.chunk(key)
+        try:
+            _check_name(chunk[0])
+        except ArgumentError as error:
+            yield TaggedOutput("told", _tell_failure(_shown(chunk[0]), error))
+            return
+        try:
+            data = self._serialized(value)
+        except Exception as error:
+            yield TaggedOutput(
+                "told", _tell_failure(chunk[0], _RowFailure(key.row, str(error)))
+            )
+            return
+        seconds = math.nan if key.pts_seconds is None else key.pts_seconds
+        yield chunk, (key.row, seconds, data)
+        yield TaggedOutput("counted", (chunk, 1))
+
+    def _serialized(self, value: Any) -> bytes | None:
+        element = self._enter(value)
+        if isinstance(element, NullElement):
+            return None
+        return (
+            self._target.info.serialize(element) if self._target.is_frames else element
+        )
+
+
+def _shown(name: str) -> str:
+    """A text that can be encoded."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _check_name(name: str) -> None:
+    stream_key(name)
+    if _shown(name) != name:
+        raise ArgumentError(
+            f"stream name {name!r} holds what is no text, as paths may; give the "
+            "stream another name"
+        )
+
+
+def _checked(element: Any) -> tuple[FrameKey, Any]:
+    if isinstance(element, tuple) and len(element) == 2:
+        key, value = element
+        if isinstance(key, FrameKey):
+            return key, value
+    raise ElementTypeError(
+        "only (FrameKey, value) elements can be written to a stream, got "
+        f"{type(element).__name__} {element!r:.80}"
+    )
+
+
+def _by_stream(counted: tuple[Chunk, int]) -> tuple[str, tuple[str, int, int, int]]:
+    (name, stream, group, chunk), rows = counted
+    return name, (stream, group, chunk, rows)
+
+
+class _Place(beam.DoFn):  # type: ignore[misc]
+    """Says of each chunk which it is in its stream, and its first stored row."""
+
+    def process(
+        self, element: tuple[str, Iterable[tuple[str, int, int, int]]]
+    ) -> Iterator[Any]:
+        name, counts = element
+        chunks = sorted(counts)
+        streams = sorted({stream for stream, _, _, _ in chunks})
+        yield TaggedOutput(
+            "told", (name, ("planned", json.dumps([streams[:2], len(chunks)])))
+        )
+        if len(streams) > 1:
+            return
+        first = 0
+        for number, (stream, group, chunk, rows) in enumerate(chunks):
+            yield (name, stream, group, chunk), (number, first)
+            first += rows
+
+
+class _Write(beam.DoFn):  # type: ignore[misc]
+    """Writes each chunk as one segment."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+
+    def process(self, element: tuple[Chunk, Mapping[str, Any]]) -> Iterator[_Told]:
+        (name, _, _, _), found = element
+        places = list(found["place"])
+        if not places:
+            return
+        try:
+            rows = _in_order(found["rows"])
+            number, first = places[0]
+            record = _tried(lambda: self._segment(name, number, first, rows))
+        except Exception as error:
+            yield _tell_failure(name, error)
+            return
+        Metrics.counter(NAMESPACE, "rows_written").inc(len(rows))
+        release_memory()
+        told = [record, _digest(rows).hex()]
+        yield name, ("written", json.dumps(told))
+
+    def _segment(self, name: str, number: int, first: int, rows: list[_Row]) -> Record:
+        target = self._target
+        writer = target.stream(name).segment_writer(
+            target.generation,
+            number,
+            uuid.uuid4().hex[:12],
+            first,
+            target.encoding,
+            target.info,
+        )
+        try:
+            for place, (_, seconds, data) in enumerate(rows, first):
+                element = NULL if data is None else data
+                if data is not None and target.is_frames:
+                    element = target.info.deserialize(data)
+                writer.write(place, [element], np.array([seconds]))
+            return writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+
+
+def _in_order(rows: Iterable[_Row]) -> list[_Row]:
+    ordered = sorted(rows, key=lambda row: row[0])
+    for (row, _, _), (following, _, _) in pairwise(ordered):
+        if row == following:
+            raise _RowFailure(row, f"row {row} came more than once")
+    return ordered
+
+
+def _digest(rows: Iterable[_Row]) -> bytes:
+    found = hashlib.blake2b(digest_size=16)
+    for _, seconds, data in rows:
+        known = math.nan if math.isnan(seconds) else seconds
+        found.update(_ROW_HEAD.pack(known, data is None, len(data or b"")))
+        found.update(data or b"")
+    return found.digest()
+
+
+class _Commit(beam.DoFn):  # type: ignore[misc]
+    """Publishes a stream of which all is written, or says why not."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+
+    def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
+        name, told = element
+        kinds: dict[str, list[Any]] = {"failed": [], "planned": [], "written": []}
+        for kind, text in told:
+            kinds[kind].append(json.loads(text))
+        try:
+            failure = _first_failure(name, kinds["failed"])
+            commit = None if failure else _tried(lambda: self._publish(name, kinds))
+        except Exception as error:
+            failure = failure_of(name, error)
+        if failure is None:
+            Metrics.counter(NAMESPACE, "streams_committed").inc()
+            yield commit
+            return
+        Metrics.counter(NAMESPACE, "streams_failed").inc()
+        self._discard(name)
+        yield TaggedOutput("failures", failure)
+
+    def _publish(self, name: str, kinds: Mapping[str, list[Any]]) -> Commit:
+        streams, chunks = kinds["planned"][0]
+        if len(streams) > 1:
+            raise StreamExistsError(
+                f"{streams[0]!r} and {streams[1]!r} would both be written to stream "
+                f"{name!r}: put {{stream}} into its name"
+            )
+        written = sorted(kinds["written"], key=lambda told: int(told[0]["first"]))
+        if len(written) != chunks:
+            raise ScannerException(
+                f"stream {name!r}: {len(written)} of {chunks} parts were written, "
+                "although none failed"
+            )
+        target, stream = self._target, self._target.stream(name)
+        records = [record for record, _ in written]
+        fingerprint = self._fingerprint([digest for _, digest in written])
+        stream.publish(
+            target.generation,
+            records,
+            fingerprint,
+            run=target.generation,
+            source=f"elements:{streams[0]}",
+            type_name=target.info.name,
+        )
+        path = stream.storage().raw_store().describe(stream_key(name))
+        return Commit(name, path, sum(r["rows"] for r in records), fingerprint)
+
+    def _fingerprint(self, digests: Iterable[str]) -> str:
+        found = hashlib.blake2b(_FORMAT, digest_size=16)
+        encoding = self._target.encoding or Encoding()
+        settings = repr(encoding) if self._target.is_frames else ""
+        found.update(f"{self._target.info.name} {settings} ".encode())
+        found.update(" ".join(digests).encode())
+        return found.hexdigest()
+
+    def _discard(self, name: str) -> None:
+        """Removes the segments of a stream that is not committed."""
+        store = NamedStorage(self._target.db).raw_store()
+        try:
+            folder = generation_key(name, self._target.generation)
+            for key in list(store.list(f"{folder}/")):
+                store.delete(key)
+        except ScannerException:
+            # It failed for a reason already; what is left is only unused files.
+            return
+
+
+def _first_failure(name: str, told: Iterable[Any]) -> Failure | None:
+    """Of several failures always the same one: that of the first row."""
+    failures = [Failure(name, reason, row, None, text) for reason, row, text in told]
+    return min(
+        failures,
+        key=lambda f: (math.inf if f.row is None else f.row, f.reason),
+        default=None,
+    )

@@ -1,0 +1,192 @@
+"""Databases and videos in buckets: the same bytes as on a local disk."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bucket_graphs
+import pytest
+from bucket_graphs import ROWS
+from long_videos import upload
+from video_fixtures import frame_number, make_video
+
+from beam_scanner.errors import VideoError
+from beam_scanner.storage import (
+    NamedStorage,
+    NamedStream,
+    NamedVideoStream,
+    gc,
+    open_store,
+)
+from beam_scanner.storage.descriptor import read_descriptor
+
+
+def contents(stream):
+    """The bytes of all files of a stream, in the order of its rows."""
+    store = stream.storage().store()
+    return [store.read(key) for key in stream.descriptor().file_keys()]
+
+
+def work_left(store):
+    return [
+        key for key in store.list(".work/") if not key.startswith(".work/profiles/")
+    ]
+
+
+def program_environment(pause):
+    path = os.pathsep.join(sys.path)
+    return os.environ | {"PYTHONPATH": path, bucket_graphs.PAUSE: pause}
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    return make_video(path, frames=2 * ROWS, gop=12, size=(160, 120))
+
+
+@pytest.fixture(scope="session")
+def local_bytes(clip, tmp_path_factory):
+    """What the graph leaves on a local disk."""
+    _, streams = bucket_graphs.run(str(tmp_path_factory.mktemp("db")), clip)
+    return [contents(stream) for stream in streams]
+
+
+def test_a_run_leaves_the_same_bytes_as_on_a_disk(
+    bucket_url, clip, local_bytes, tmp_path
+):
+    film = upload(f"{bucket_url}/films/a.mp4", clip)
+    database = f"{bucket_url}/db"
+    report, streams = bucket_graphs.run(database, film)
+    assert not report.failures
+    assert [contents(stream) for stream in streams] == local_bytes
+    video, table = streams
+    assert [frame_number(f) for f in video.load(rows=[7, 0, 59])] == [14, 0, 118]
+    assert len(list(table.load())) == ROWS
+    assert all(file.startswith(f"{database}/small/") for file in video.files())
+    saved = NamedVideoStream(
+        video.storage(), "saved", path=video.save_mp4(tmp_path / "x")
+    )
+    assert [frame_number(frame) for frame in saved.load()] == list(range(0, 120, 2))
+    assert work_left(open_store(database)) == []
+    assert gc(NamedStorage(database)).keys == ()
+    again, _ = bucket_graphs.run(database, film)
+    assert not again.failures
+    assert [contents(stream) for stream in streams] == local_bytes
+
+
+def test_a_run_that_is_killed_goes_on(bucket_url, clip, local_bytes):
+    """In a process of its own, killed once some tasks are done."""
+    film = upload(f"{bucket_url}/films/a.mp4", clip)
+    database = f"{bucket_url}/db"
+    store = open_store(database)
+
+    def finished():
+        keys = store.list(".work/jobs/")
+        return [key for key in keys if key.count("/") == 4 and "internal" not in key]
+
+    program = [sys.executable, bucket_graphs.__file__, database, film]
+    environment = program_environment("0.15")
+    with subprocess.Popen(program, env=environment) as process:
+        end = time.monotonic() + 90
+        while len(finished()) < 2 and time.monotonic() < end and process.poll() is None:
+            time.sleep(0.05)
+        process.kill()
+    done = len(finished())
+    assert 2 <= done < 6
+    assert not NamedStream(NamedStorage(database), "means").committed()
+    report, streams = bucket_graphs.run(database, film)
+    assert report.reused == done
+    assert report.tasks == 6 - done
+    assert [contents(stream) for stream in streams] == local_bytes
+
+
+def test_two_writers_of_one_stream(bucket_url):
+    """Whoever reads meanwhile sees the whole of the one or of the other."""
+    database = f"{bucket_url}/db"
+    NamedStream(NamedStorage(database), "a").save([b"0"] * 5)
+    barrier = threading.Barrier(3)
+    writing = 2
+
+    def write(writer):
+        nonlocal writing
+        stream = NamedStream(NamedStorage(database), "a")
+        barrier.wait()
+        try:
+            for turn in range(6):
+                stream.save([b"%d %d" % (writer, turn)] * (writer + turn))
+        finally:
+            writing -= 1
+
+    def read():
+        stream = NamedStream(NamedStorage(database), "a")
+        barrier.wait()
+        seen = []
+        while writing:
+            found = read_descriptor(open_store(database), "a")
+            assert found is not None
+            assert found.rows == sum(record["rows"] for record in found.segments)
+            seen.append(stream.len())
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(write, 1), pool.submit(write, 2), pool.submit(read)]:
+            done.result()
+    left = list(NamedStream(NamedStorage(database), "a").load())
+    assert left in ([b"1 5"] * 6, [b"2 5"] * 7)
+    # Files of the writer that was overwritten belong to nobody.
+    gc(NamedStorage(database))
+    assert len(list(open_store(f"{database}/a").list())) == 2
+
+
+def test_two_runs_of_one_job_at_once(bucket_url, clip, local_bytes):
+    """Two processes, one database: manifests pick one attempt of each task."""
+    film = upload(f"{bucket_url}/films/a.mp4", clip)
+    database = f"{bucket_url}/db"
+    program = [sys.executable, bucket_graphs.__file__, database, film]
+    environment = program_environment("0.02")
+    runs = [
+        subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for run in runs:
+        _, problems = run.communicate(timeout=120)
+        assert run.returncode == 0, problems
+    storage = NamedStorage(database)
+    streams = [NamedVideoStream(storage, "small"), NamedStream(storage, "means")]
+    assert [contents(stream) for stream in streams] == local_bytes
+    assert work_left(open_store(database)) == []
+
+
+def test_bad_videos(bucket_url):
+    storage = NamedStorage(f"{bucket_url}/db")
+    with pytest.raises(VideoError, match=r"films/none\.mp4' does not exist"):
+        NamedVideoStream(storage, "a", path=f"{bucket_url}/films/none.mp4").len()
+    bucket = open_store(bucket_url)
+    for name, data in (("empty.mp4", b""), ("text.mp4", b"no video\n" * 5000)):
+        bucket.put(name, data)
+        with pytest.raises(VideoError, match=f"{bucket_url}/{name}'"):
+            NamedVideoStream(storage, "a", path=f"{bucket_url}/{name}").len()
+
+
+def test_a_video_that_changes(bucket_url, clip, tmp_path):
+    film = upload(f"{bucket_url}/a.mp4", clip)
+    storage = NamedStorage(tmp_path / "db")
+    assert NamedVideoStream(storage, "a", path=film).len() == 2 * ROWS
+    upload(film, make_video(tmp_path / "b.mp4", frames=30))
+    with pytest.raises(VideoError, match=r"a\.mp4' of stream 'a' has changed"):
+        NamedVideoStream(storage, "a", path=film).len()
+
+
+def test_a_local_database_of_videos_in_a_bucket(bucket_url, clip, tmp_path):
+    film = upload(f"{bucket_url}/a.mp4", clip)
+    stream = NamedVideoStream(NamedStorage(tmp_path), "a", path=film)
+    assert stream.path == film
+    assert stream.files() == [film]
+    assert frame_number(next(stream.load(rows=[77]))) == 77
+    local = NamedVideoStream(NamedStorage(tmp_path), "b", path=Path(clip).as_uri())
+    assert local.path == clip
+    assert local.fingerprint() == stream.fingerprint()

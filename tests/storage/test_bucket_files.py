@@ -1,0 +1,156 @@
+"""Files of objects and listings, against a bucket in memory with small pages."""
+
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beam_scanner.buckets import Bucket, ObjectFile, Stat, files
+from beam_scanner.errors import ObjectNotFoundError
+from beam_scanner.storage.bucket_store import BucketStore
+
+MEBI = 1 << 20
+
+
+class MemoryBucket(Bucket):
+    scheme = "gs"
+
+    def __init__(self, objects, page=3):
+        super().__init__("memory")
+        self.objects = objects
+        self.page = page
+        self.reads = []
+        self.listed = 0
+
+    def stat(self, key):
+        if key not in self.objects:
+            raise ObjectNotFoundError(key)
+        return Stat(len(self.objects[key]), "1")
+
+    def read(self, key, start=0, stop=None, version=""):
+        self.reads.append((start, stop))
+        return self.objects[key][start:stop]
+
+    def pages(self, prefix, after=""):
+        keys = sorted(k for k in self.objects if k.startswith(prefix) and k > after)
+        for start in range(0, len(keys) or 1, self.page):
+            self.listed += 1
+            yield keys[start : start + self.page], start + self.page < len(keys)
+
+    def put(self, key, data):
+        self.objects[key] = data
+
+    def put_if_absent(self, key, data):
+        return self.objects.setdefault(key, data) is data
+
+    def delete(self, key):
+        self.objects.pop(key, None)
+
+
+CONTENT = bytes(range(251)) * 4200
+_steps = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "cur", "end", "none"]),
+        st.integers(-MEBI, MEBI + MEBI // 8),
+        st.one_of(st.integers(0, 3000), st.integers(0, MEBI)),
+    ),
+    max_size=25,
+)
+
+
+@given(_steps, st.sampled_from([1000, 64 * 1024, 256 * 1024]))
+def test_reads_what_any_file_would(steps, block):
+    before = files.BLOCK_BYTES
+    files.BLOCK_BYTES = block
+    try:
+        ours = ObjectFile(MemoryBucket({"a": CONTENT}), "a")
+        theirs = io.BytesIO(CONTENT)
+        for whence, offset, size in steps:
+            if whence != "none":
+                number = {"set": 0, "cur": 1, "end": 2}[whence]
+                base = {"set": 0, "cur": theirs.tell(), "end": len(CONTENT)}[whence]
+                if base + offset >= 0:
+                    assert ours.seek(offset, number) == theirs.seek(offset, number)
+            assert ours.read(size) == theirs.read(size)
+            assert ours.tell() == theirs.tell()
+        assert ours.read() == theirs.read()
+    finally:
+        files.BLOCK_BYTES = before
+
+
+def test_reading_on_fetches_more_and_more():
+    bucket = MemoryBucket({"a": bytes(16 * MEBI)})
+    file = ObjectFile(bucket, "a")
+    while file.read(32 * 1024):
+        pass
+    lengths = [stop - start for start, stop in bucket.reads]
+    assert lengths[:5] == [MEBI // 4, MEBI // 2, MEBI, 2 * MEBI, 2 * MEBI]
+    assert sum(lengths) == file.size
+    file.seek(0)
+    file.read(10)
+    assert bucket.reads[-1] == (0, MEBI // 4)
+
+
+def test_a_large_read_is_one_request():
+    bucket = MemoryBucket({"a": bytes(16 * MEBI)})
+    file = ObjectFile(bucket, "a")
+    file.seek(MEBI)
+    assert len(file.read(3 * MEBI)) == 3 * MEBI
+    assert bucket.reads == [(MEBI, 4 * MEBI)]
+    assert bytes(file.read_range(5, 7)) == b"\0\0"
+    assert file.tell() == 4 * MEBI
+
+
+def test_what_was_read_lately_is_kept():
+    bucket = MemoryBucket({"a": bytes(64 * MEBI)})
+    file = ObjectFile(bucket, "a")
+    for _ in range(50):
+        for place in (0, 60 * MEBI, 30 * MEBI):
+            file.seek(place)
+            file.read(100)
+    assert len(bucket.reads) == 3
+    for place in range(0, 64 * MEBI, MEBI):
+        file.seek(place)
+        file.read(1)
+    assert len(file._blocks) == 32
+
+
+_keys = st.sets(
+    st.lists(
+        st.sampled_from(["a", "b", "a b", "a0", "c.segments"]), min_size=1, max_size=4
+    ).map("/".join),
+    max_size=30,
+)
+_folders = st.sets(
+    st.sampled_from(["a/", "b/", "a/b/", "a/a/", "a b/c.segments/", "b/a0/"]),
+    max_size=3,
+)
+
+
+def store_of(bucket, root=""):
+    store = BucketStore(f"gs://memory/{root}")
+    store._bucket = bucket
+    return store
+
+
+@given(
+    _keys, _folders, st.sampled_from(["", "a", "a/", "b/a", "a/b/c"]), st.integers(1, 5)
+)
+def test_listing_leaves_out_folders(keys, folders, prefix, page):
+    objects = {f"root/{key}": b"" for key in keys} | {"rooted": b"", "roos": b""}
+    store = store_of(MemoryBucket(objects, page), "root")
+    below = prefix.rpartition("/")[0] + "/" if "/" in prefix else ""
+    expected = [
+        key
+        for key in sorted(keys)
+        if key.startswith(prefix)
+        and not any(key.startswith(f) and len(f) > len(below) for f in folders)
+    ]
+    assert list(store.list(prefix, folders.__contains__)) == expected
+
+
+def test_a_large_folder_is_jumped_over():
+    objects = {f"b/{number}": b"" for number in range(5000)} | {"a": b"", "c": b""}
+    bucket = MemoryBucket(objects, page=10)
+    assert list(store_of(bucket).list("", lambda folder: folder == "b/")) == ["a", "c"]
+    assert bucket.listed == 2
