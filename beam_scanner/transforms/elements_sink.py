@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -50,7 +50,7 @@ from beam_scanner.storage.names import generation_key, stream_key
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.coders import entering, type_of_hint
 from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.run_graph import NAMESPACE
+from beam_scanner.transforms.records import NAMESPACE, Commit, Written
 from beam_scanner.transforms.stages import failure_of
 from beam_scanner.types import (
     NULL,
@@ -78,41 +78,6 @@ _Row = tuple[int, float, bytes | None]
 
 _Told = tuple[str, tuple[str, str]]
 """What the last step is told of an output stream: its name; a kind and JSON."""
-
-
-class Commit(NamedTuple):
-    """A stream that was committed.
-
-    Attributes:
-        stream: Its name.
-        path: Folder or URL of its files.
-        rows: How many rows it has.
-        fingerprint: Of its values, times, type and encoding.
-
-    Example:
-        >>> Commit('small/a.mp4', '/db/small/a.mp4', 250, '5f0c').rows
-        250
-    """
-
-    stream: str
-    path: str
-    rows: int
-    fingerprint: str
-
-
-beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
-
-
-class Written(NamedTuple):
-    """What a sink gives.
-
-    Attributes:
-        commits: PCollection of :class:`Commit`, one for each committed stream.
-        failures: PCollection of ``errors.Failure``, one for each stream that failed.
-    """
-
-    commits: Any
-    failures: Any
 
 
 @dataclass(frozen=True)
