@@ -348,6 +348,8 @@ class VideoDecoder:
         if self.index.crop is not None:
             width, height = self.index.crop
             shown = shown[:height, :width]
+        if self.index.mirrored:
+            shown = shown[:, ::-1]
         if self.index.rotation:
             shown = np.rot90(shown, self.index.rotation // 90)
         array = pool.SHARED.empty(shown.shape[0], shown.shape[1])
