@@ -337,7 +337,13 @@ class VideoDecoder:
 
     def _to_array(self, frame: Any) -> Frame:
         # One reformatter for all frames: to_ndarray alone makes one a frame.
-        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        try:
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        except READ_ERRORS as error:
+            raise VideoError(
+                f"video {source_name(self._source)!r}: its pictures ({frame.format.name}"
+                f", colour matrix {int(frame.colorspace)}) cannot be converted to RGB"
+            ) from error
         plane = rgb.planes[0]
         shown: Frame = np.ndarray(
             (rgb.height, rgb.width, 3),
