@@ -7,6 +7,7 @@ import io
 import itertools
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,11 +135,10 @@ def _leave(
     }
     for name, data in written.items():
         store.put(f"{folder}/{name}", data)
-    files = [store.describe(f"{folder}/{name}") for name in written]
-    preview = store.local_path(f"{folder}/preview.mp4")
-    if preview is not None:
-        files.append(previews.save_mp4(preview))
-    return files
+    # The file is made on this machine wherever the database is.
+    scratch = Path(previews.save_mp4(store.scratch(".mp4")))
+    store.put(f"{folder}/preview.mp4", scratch)
+    return [store.describe(f"{folder}/{name}") for name in (*written, "preview.mp4")]
 
 
 def _table(found: Sequence[Shot]) -> bytes:

@@ -13,7 +13,6 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
-from beam_scanner.runners.local import is_local
 from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -100,7 +99,7 @@ def _ingest(
 ) -> dict[str, str]:
     """Why some of the videos could not be ingested, by name of the stream."""
     decodes = ingest.verify or any(s.damage == "salvage" for s in streams)
-    if len(streams) > (1 if decodes else _FEW) or (streams and not is_local(options)):
+    if len(streams) > (1 if decodes else _FEW):
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
     with ThreadPoolExecutor() as pool:
         reasons = pool.map(ingest, streams)

@@ -63,7 +63,7 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
     if codec == "h264":
         return _h264_clean(extradata, packet)
     if codec == "hevc":
-        for nal in _nals(packet, _length_size("hevc", extradata)):
+        for nal in _nals(packet, length_size("hevc", extradata)):
             kind = nal[0] >> 1 & 0x3F
             if kind <= _HEVC_LAST_SLICE:
                 return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
@@ -79,7 +79,7 @@ def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:
     """
     return codec == "h264" and not any(
         nal[0] & 0x1F == _H264_IDR
-        for nal in _nals(packet, _length_size("h264", extradata))
+        for nal in _nals(packet, length_size("h264", extradata))
     )
 
 
@@ -95,7 +95,7 @@ def is_hidden(codec: str, packet: bytes) -> bool:
 
 def _h264_clean(extradata: bytes, packet: bytes) -> bool:
     recovers = False
-    for nal in _nals(packet, _length_size("h264", extradata)):
+    for nal in _nals(packet, length_size("h264", extradata)):
         kind = nal[0] & 0x1F
         if kind == _H264_IDR:
             return True
@@ -127,7 +127,7 @@ def _sei_number(data: bytes, at: int) -> tuple[int, int]:
     return value + (data[at] if at < len(data) else 0), at + 1
 
 
-def _length_size(codec: str, extradata: bytes) -> int:
+def length_size(codec: str, extradata: bytes) -> int:
     """Bytes of a NAL unit's length prefix; 0 where start codes delimit them."""
     if codec == "h264" and len(extradata) > 6 and extradata[0] == 1:
         return (extradata[4] & 3) + 1
@@ -178,7 +178,7 @@ def unreferenced_test(
         >>> test(memoryview(bytes.fromhex('00000002419a')))
         False
     """
-    if _length_size(codec, extradata) != 4:
+    if length_size(codec, extradata) != 4:
         return None
     if codec == "h264":
         return _h264_unreferenced
@@ -224,7 +224,7 @@ def parameter_sets(codec: str, extradata: bytes) -> list[bytes] | None:
         >>> [nal.hex() for nal in parameter_sets('h264', avcc)]
         ['6764', '6868']
     """
-    if _length_size(codec, extradata) != 4:
+    if length_size(codec, extradata) != 4:
         return None
     try:
         return _avcc_sets(extradata) if codec == "h264" else _hvcc_sets(extradata)

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import Any
 
 import numpy as np
@@ -31,14 +32,49 @@ from beam_scanner.gops import DecodePosition
 from beam_scanner.video import pool
 from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.integrity import PacketCheck
 from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
 Frame = NDArray[np.uint8]
 
+# Containers that say where packets begin.
+_WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")
+
+
+def _why(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
 
 class _UnexpectedFrameError(Exception):
-    """What was decoded is not what the index says; the message says how."""
+    """What was decoded is not what the index says; the message says how.
+
+    Attributes:
+        packet: Which packet after the entry was damaged, where it is known.
+        lasting: Whether all later rows of the entry need what is damaged.
+    """
+
+    def __init__(
+        self, message: str, packet: int | None = None, lasting: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.packet = packet
+        self.lasting = lasting
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to decode a row.
+
+    Attributes:
+        entry: Where it starts.
+        leave_out: Whether to leave out pictures to which no other refers.
+        stop_at_damage: Whether to decode no further than to the damaged packet.
+    """
+
+    entry: int
+    leave_out: bool = False
+    stop_at_damage: bool = False
 
 
 class VideoDecoder:
@@ -83,6 +119,10 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
+        # By entry, the first row that cannot be decoded, nor can any later, and why.
+        self._spoilt: dict[int, tuple[int, str]] = {}
+        # By entry, the first row to which no way leads that leaves nothing out.
+        self._blocked: dict[int, int] = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -92,6 +132,7 @@ class VideoDecoder:
         self._fresh = False
         self._seek_way = 0
         self._unreferenced: Callable[[memoryview], bool] | None = None
+        self._check = PacketCheck("", b"")
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -101,6 +142,19 @@ class VideoDecoder:
         self._frames: deque[Any] = deque()
         self._skipped: set[int] = set()
         self._leading = False
+        # Times of packets whose frames have not been shown, in decoding order.
+        self._pending: dict[int, None] = {}
+        self._leave_out = False
+        self._taken = 0
+        self._stop: int | None = None
+        self._drained = False
+
+    def _give_up(self) -> None:
+        # Decoders take more of what they concealed over a seek than they should.
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+        self._interrupt()
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -162,32 +216,60 @@ class VideoDecoder:
             )
 
     def _read_row(self, row: int) -> Frame:
-        reason: _UnexpectedFrameError | None = None
-        for entry, reopen in self._attempts(row):
+        entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
+        first_bad, why = self._spoilt.get(entry, (len(self.index), ""))
+        if self.index.is_lost(row):
+            why = "; ".join(self.index.damage)
+        elif row < first_bad:
             try:
-                if entry is not None:
-                    self._start(entry, reopen)
-                if reason is not None:
-                    self._unreferenced = None
-                return self._to_array(self._decode_up_to(row))
+                return self._to_array(self._decode_row(row, entry))
             except _UnexpectedFrameError as error:
-                reason = error
-                self._interrupt()
+                why = str(error)
+                if error.lasting:
+                    self._spoilt[entry] = row, why
         time = float(self.index.seconds([row])[0])
         raise VideoError(
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
-            f"be decoded: {reason}"
-        ) from reason
+            f"be decoded: {why}"
+        )
 
-    def _attempts(self, row: int) -> Iterator[tuple[int | None, bool]]:
-        """Ways to a row, best first: (entry, or None to read on; from a new open)."""
+    def _decode_row(self, row: int, entry: int) -> Any:
+        """Tries the ways to a row in turn, the cheapest first.
+
+        Which rows are errors does not depend on what was read before: a row is given
+        if, and only if, some way from an entry leads to it without a sign of damage.
+        """
         if not self._position.seeks(row):
-            yield None, False
-        entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
-        yield entry, False
+            try:
+                return self._decode_up_to(row)
+            except _UnexpectedFrameError:
+                self._give_up()
+        first: _UnexpectedFrameError | None = None
+        for way in self._ways(entry):
+            if way.stop_at_damage and (first is None or first.packet is None):
+                continue
+            if not way.leave_out and row >= self._blocked.get(entry, len(self.index)):
+                break
+            try:
+                self._start(way, first.packet if way.stop_at_damage and first else None)
+                return self._decode_up_to(row)
+            except _UnexpectedFrameError as error:
+                self._give_up()
+                first = first or error
+        assert first is not None
+        self._blocked[entry] = min(row, self._blocked.get(entry, row))
+        raise first
+
+    def _ways(self, entry: int) -> Iterator[_Way]:
+        yield _Way(entry, leave_out=True)
+        # A decoder holds pictures back until others follow, of which one is damaged.
+        yield _Way(entry, leave_out=True, stop_at_damage=True)
+        # Some encoders call pictures unreferenced that are not.
+        yield _Way(entry)
+        # Some files call packets keyframes that are none.
         if entry > 0:
-            yield entry - 1, False
-        yield 0, True
+            yield _Way(entry - 1)
+        yield _Way(0)
 
     def _decode_up_to(self, row: int) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
@@ -207,70 +289,136 @@ class VideoDecoder:
                     f"{index.pts[expected]} (in units of {index.time_base} s)"
                 )
             if frame.is_corrupt:
-                raise _UnexpectedFrameError(f"frame {expected} is damaged")
+                raise _UnexpectedFrameError(
+                    f"frame {expected} is damaged", lasting=expected < row
+                )
             self._leading = False
             self.frames_skipped += expected - position.next_row
             self.frames_decoded += expected + 1 - position.next_row
             position.next_row = expected + 1
             if expected == row:
+                self._check_references(frame)
                 skipped.clear()
                 return frame
 
+    def _check_references(self, frame: Any) -> None:
+        """Looks at what was decoded before a frame and is shown after it.
+
+        Strict decoders raise errors while they decode. Others mark pictures, which
+        shows only when their turn has come.
+        """
+        if not self.index.open_gop:
+            return
+        held = set(takewhile(lambda pts: pts != frame.pts, self._pending))
+        held = {pts for pts in held if pts > frame.pts}
+        last = max(held, default=frame.pts)
+        for pts in [pts for pts in self._pending if pts <= frame.pts]:
+            del self._pending[pts]
+        ahead = 0
+        while held:
+            if ahead == len(self._frames):
+                if self._drained:
+                    return
+                self._decode(self._next_packet())
+                continue
+            other = self._frames[ahead]
+            if other.is_corrupt and other.pts in held:
+                raise _UnexpectedFrameError("it refers to a damaged picture")
+            held.discard(other.pts)
+            # Second fields have packets, but no frames.
+            if other.pts >= last:
+                return
+            ahead += 1
+
     def _next_frame(self, row: int) -> Any:
         """The decoder's next frame; leaves out what ``row`` and later do not need."""
-        unneeded, before = self._unreferenced, int(self.index.pts[row])
+        before = int(self.index.pts[row])
         while not self._frames:
             packet = self._next_packet()
-            pts = packet.pts
-            if (
-                unneeded is not None
-                and pts is not None
-                and pts < before
-                and unneeded(memoryview(packet))
-            ):
-                self._skipped.add(pts)
+            if self._can_leave_out(packet, before):
+                self._skipped.add(packet.pts)
             else:
                 self._decode(packet)
-        return self._frames.popleft()
+        frame = self._frames.popleft()
+        if self._drained and self._stop and frame.interlaced_frame:
+            raise _UnexpectedFrameError("a field of it may be damaged")
+        return frame
+
+    def _can_leave_out(self, packet: Any, before: int) -> bool:
+        return (
+            self._leave_out
+            and packet is not None
+            and packet.pts is not None
+            and packet.pts < before
+            and self._unreferenced is not None
+            and self._unreferenced(memoryview(packet))
+        )
 
     def _next_packet(self) -> Any:
+        """The next packet, or None where the decoder is to give what it holds."""
+        if self._drained:
+            raise _UnexpectedFrameError("the video ends before it")
+        self._taken += 1
+        if self._taken == self._stop:
+            self._drained = True
+            return None
         try:
             packet = next(self._packets, None)
         except READ_ERRORS as error:
-            raise _UnexpectedFrameError(str(error)) from error
+            raise _UnexpectedFrameError(_why(error), self._taken, True) from error
         if packet is None:
             raise _UnexpectedFrameError("the video ends before it")
+        self._drained = not packet.size
+        if self._drained:
+            return packet
+        damage = self._check.damage(memoryview(packet))
+        if damage:
+            raise _UnexpectedFrameError(damage.reason, self._taken, True)
         return packet
 
     def _decode(self, packet: Any) -> None:
         assert self._video is not None
+        if self.index.open_gop and packet is not None and packet.pts is not None:
+            self._pending[packet.pts] = None
         try:
             self._frames.extend(self._video.stream.codec_context.decode(packet))
         except READ_ERRORS as error:
-            next_row = self._position.next_row or 0
-            if not self._leading or (packet.pts or 0) >= self.index.pts[next_row]:
-                raise _UnexpectedFrameError(str(error)) from error
-            # A picture shown before the entry, which nobody asked for.
+            pts = packet.pts if packet is not None else None
+            if self._leading and pts is not None and pts < self._first_pts:
+                return  # A picture shown before the entry, which nobody asked for.
+            lasting = not (
+                packet is not None
+                and self._unreferenced is not None
+                and self._unreferenced(memoryview(packet))
+            )
+            raise _UnexpectedFrameError(_why(error), self._taken, lasting) from error
 
-    def _start(self, entry: int, reopen: bool) -> None:
-        """Makes the decoder ready to give the row of that entry."""
+    def _start(self, way: _Way, stop: int | None) -> None:
+        """Makes the decoder ready to give the row of an entry.
+
+        Args:
+            way: Says which, and how.
+            stop: Decode no packet from this one on, counted from 1.
+        """
         self._interrupt()
         self.seeks += 1
+        if self._video is None or not (self._fresh or self.index.seekable):
+            self._open()
         packets = None
-        if self._video is None or reopen or not self.index.seekable:
-            if not self._fresh:
-                self._open()
-        elif not self._fresh or entry > 0:
-            packets = self._seek(entry)
+        if self.index.seekable and (way.entry > 0 or not self._fresh):
+            packets = self._seek(way.entry)
             if packets is None:
                 self._open()
         if packets is None:
-            packets = self._skip_to(entry)
+            packets = self._skip_to(way.entry)
         if packets is None:
             raise _UnexpectedFrameError("its keyframe is not in the file")
         self._packets = packets
         self._leading = self.index.seekable
-        self._position.next_row = int(self.index.entries[entry])
+        self._leave_out, self._stop = way.leave_out, stop
+        self._check.restart()
+        self._position.next_row = int(self.index.entries[way.entry])
+        self._first_pts = int(self.index.pts[self._position.next_row])
 
     def _open(self) -> None:
         if self._video is not None:
@@ -282,11 +430,10 @@ class VideoDecoder:
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
         self._video = OpenVideo(self._source, strict=not self.index.open_gop)
+        extradata = self._video.stream.codec_context.extradata or b""
+        self._check = PacketCheck(self.index.codec, extradata)
         if self.index.timed and self.index.seekable:
-            context = self._video.stream.codec_context
-            self._unreferenced = unreferenced_test(
-                self.index.codec, context.extradata or b""
-            )
+            self._unreferenced = unreferenced_test(self.index.codec, extradata)
         if self._threads != 1:
             self._video.stream.thread_type = "AUTO"
             self._video.stream.codec_context.thread_count = self._threads
@@ -320,6 +467,10 @@ class VideoDecoder:
     def _skip_to(self, entry: int) -> Iterator[Any] | None:
         """Packets from an entry on; None if the file position is behind it."""
         assert self._video is not None
+        # Elsewhere the first packet after a seek may be the end of another.
+        at_once = entry == 0 or self._video.container.format.name.startswith(
+            _WHOLE_PACKETS
+        )
         self._fresh = False
         index = self.index
         pts, dts = int(index.seek_pts[entry]), int(index.seek_dts[entry])
@@ -329,15 +480,22 @@ class VideoDecoder:
             if not packet.size:
                 return None
             same_place = pos < 0 or packet.pos is None or packet.pos == pos
-            if same_place and pts in (NO_PTS, packet.pts):
+            if at_once and same_place and pts in (NO_PTS, packet.pts):
                 return chain([packet], packets)
             if NO_PTS != dts < (NO_PTS if packet.dts is None else packet.dts):
                 return None
+            at_once = True
         return None
 
     def _to_array(self, frame: Any) -> Frame:
         # One reformatter for all frames: to_ndarray alone makes one a frame.
-        rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        try:
+            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        except READ_ERRORS as error:
+            raise VideoError(
+                f"video {source_name(self._source)!r}: its pictures ({frame.format.name}"
+                f", colour matrix {int(frame.colorspace)}) cannot be converted to RGB"
+            ) from error
         plane = rgb.planes[0]
         shown: Frame = np.ndarray(
             (rgb.height, rgb.width, 3),
@@ -348,6 +506,8 @@ class VideoDecoder:
         if self.index.crop is not None:
             width, height = self.index.crop
             shown = shown[:height, :width]
+        if self.index.mirrored:
+            shown = shown[:, ::-1]
         if self.index.rotation:
             shown = np.rot90(shown, self.index.rotation // 90)
         array = pool.SHARED.empty(shown.shape[0], shown.shape[1])

@@ -20,6 +20,7 @@ from beam_scanner.video.damage import (
     rows_of_pictures,
 )
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
+from beam_scanner.video.integrity import PacketCheck
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import (
     OpenVideo,
@@ -102,6 +103,7 @@ def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
     pts, dts, pos, size = (array("q") for _ in range(4))
     shown, clean = array("b"), array("b")
     signs: dict[int, str] = {}
+    check = PacketCheck(codec, extradata)
     duration, encrypted, cut = 0, 0, ""
     open_gop = begins_open = False
     try:
@@ -121,6 +123,10 @@ def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
             hidden = packet.is_discard or is_hidden(codec, data[:1].tobytes())
             shown.append(not hidden)
             entry = is_entry(packet, codec, extradata)
+            if found := check.damage(data):
+                # What is missing before an entry is missing from what came before.
+                place = len(pts) - 1 - (entry and found.before)
+                signs.setdefault(place, found.reason)
             if entry and not open_gop:
                 head = data[:_NAL_PEEK].tobytes()
                 open_gop = is_recovery_point(codec, extradata, head)

@@ -22,6 +22,7 @@ from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.source import fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +266,7 @@ def test_damage_is_an_error_and_other_rows_are_right(tmp_path):
     for pos, size in hurt:
         data[pos + 4 : pos + size] = b"\xff" * (size - 4)
     Path(path).write_bytes(data)
-    index = replace(index, fingerprint=index_video(path).fingerprint)
+    index = replace(index, fingerprint=fingerprint(path))
     with VideoDecoder(path, index) as decoder:
         for row in range(60):
             # Rows 22 to 25 are damaged; 26 to 29 refer to them.

@@ -1,0 +1,333 @@
+"""From patterns to videos: which files there are, and how their streams are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam import typehints
+from apache_beam.io.fileio import EmptyMatchTreatment
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import TaggedOutput
+
+from beam_scanner.errors import (
+    ArgumentError,
+    Failure,
+    ScannerException,
+    StorageError,
+    StreamNotFoundError,
+)
+from beam_scanner.storage.names import is_generation, stream_key
+
+_LITERAL = re.compile(r"[^*?\[]*")
+
+_TREATMENTS = (
+    EmptyMatchTreatment.ALLOW,
+    EmptyMatchTreatment.ALLOW_IF_WILDCARD,
+    EmptyMatchTreatment.DISALLOW,
+)
+
+PathName = Callable[[str], str]
+"""Makes a stream's name of a path."""
+
+
+def has_wildcard(pattern: str) -> bool:
+    """Whether a text is a pattern rather than a path.
+
+    Example:
+        >>> has_wildcard('films/a?.mp4'), has_wildcard('films/a.mp4')
+        (True, False)
+    """
+    return _LITERAL.fullmatch(pattern) is None
+
+
+def literal_folder(pattern: str) -> str:
+    """What a pattern begins with up to the last '/' before its first wildcard.
+
+    Example:
+        >>> literal_folder('gs://bucket/films/19*/a.mp4'), literal_folder('*.mp4')
+        ('gs://bucket/films/', '')
+    """
+    match = _LITERAL.match(pattern)
+    literal = match.group() if match else ""
+    return literal[: literal.rfind("/") + 1]
+
+
+def name_below(pattern: str, path: str) -> str:
+    """The stream name of a file: its path below the pattern's literal part.
+
+    The extension is kept, so that ``a.mp4`` and ``a.mkv`` are two streams.
+
+    Args:
+        pattern: Wildcards are ``*``, ``?`` and ``[...]``; ``**`` matches '/' too.
+        path: A path that the pattern matches.
+
+    Raises:
+        ArgumentError: The path is not below the pattern's literal part.
+
+    Example:
+        >>> name_below('films/**.mp4', 'films/a/x.mp4')
+        'a/x.mp4'
+        >>> name_below('films/a/x.mp4', 'films/a/x.mp4')
+        'x.mp4'
+    """
+    folder = literal_folder(pattern)
+    name = path[len(folder) :]
+    if not path.startswith(folder) or not name:
+        raise ArgumentError(f"path {path!r} is not below {folder!r} of {pattern!r}")
+    return name
+
+
+def absolute_pattern(pattern: str) -> str:
+    """A pattern that means the same to workers in other folders.
+
+    URLs stay as they are.
+
+    Raises:
+        ArgumentError: It is no text, or empty.
+
+    Example:
+        >>> absolute_pattern('/films/../clips/*/*.mp4')
+        '/clips/*/*.mp4'
+    """
+    if not isinstance(pattern, str) or not pattern:
+        raise ArgumentError(f"expected a path or pattern, got {pattern!r}")
+    if "://" in pattern:
+        return pattern
+    folder = literal_folder(pattern)
+    return os.path.join(os.path.abspath(folder), pattern[len(folder) :])
+
+
+class Matched(NamedTuple):
+    """What matching gives.
+
+    Attributes:
+        videos: PCollection of (stream name, path).
+        failures: PCollection of ``errors.Failure``: paths that make no stream name,
+            and names that several paths would have.
+    """
+
+    videos: Any
+    failures: Any
+
+
+class MatchVideos(beam.PTransform):  # type: ignore[misc]
+    """Finds the files that patterns match, and names their streams.
+
+    A stream is called by :func:`name_below`, or as ``name`` says. Files in the folders
+    of stored streams are left out, so that a database may lie among the videos.
+
+    Args:
+        patterns: A path or pattern, or several; local, or of a file system that Beam
+            knows (``gs://``, ``s3://``).
+        name: Makes a stream's name of a path, as the key to join several sources by.
+        folders: Each stream is a folder of files that match, not a file.
+        empty_match_treatment: Whether a pattern may match nothing, in the words of
+            Beam's ``MatchFiles``; by default it may not.
+
+    Returns:
+        :class:`Matched`.
+
+    Raises:
+        ArgumentError: There is no pattern.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> films = pathlib.Path(tempfile.mkdtemp())
+        >>> (films / 'b').mkdir()
+        >>> for name in ('x.mp4', 'b/x.mp4'):
+        ...     _ = (films / name).write_bytes(b'')
+        >>> with beam.Pipeline('FnApiRunner') as pipeline:
+        ...     found = pipeline | MatchVideos(f'{films}/**.mp4')
+        ...     names = found.videos | beam.Keys() | beam.combiners.ToList()
+        ...     _ = names | beam.Map(sorted) | 'Print' >> beam.Map(print)
+        ['b/x.mp4', 'x.mp4']
+    """
+
+    def __init__(
+        self,
+        patterns: str | Sequence[str],
+        name: PathName | None = None,
+        folders: bool = False,
+        empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
+    ) -> None:
+        super().__init__()
+        given = [patterns] if isinstance(patterns, str) else list(patterns)
+        if not given:
+            raise ArgumentError("expected at least one path or pattern")
+        self._patterns = [absolute_pattern(pattern) for pattern in given]
+        self._match = _Match(name, folders, _treatment(empty_match_treatment))
+
+    def display_data(self) -> dict[str, Any]:
+        """What monitoring shows."""
+        return {"patterns": ", ".join(self._patterns)}
+
+    def expand(self, begin: Any) -> Any:
+        """Wires the steps."""
+        patterns = begin.pipeline | "Patterns" >> beam.Create(self._patterns)
+        return _find(patterns, self._match)
+
+
+class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
+    """:class:`MatchVideos` for a PCollection of patterns; the driver sees none.
+
+    What must match and does not becomes a failure here, and does not end the pipeline.
+
+    Args:
+        name: See :class:`MatchVideos`, as for the others.
+        folders: Each stream is a folder.
+        empty_match_treatment: By default, patterns with a wildcard may match nothing.
+
+    Returns:
+        :class:`Matched`.
+
+    Example:
+        >>> with beam.Pipeline('FnApiRunner') as pipeline:
+        ...     found = pipeline | beam.Create(['no/such/*.mp4']) | MatchAllVideos()
+        ...     _ = found.videos | beam.Map(print)
+    """
+
+    def __init__(
+        self,
+        name: PathName | None = None,
+        folders: bool = False,
+        empty_match_treatment: str = EmptyMatchTreatment.ALLOW_IF_WILDCARD,
+    ) -> None:
+        super().__init__()
+        treatment = _treatment(empty_match_treatment)
+        self._match = _Match(name, folders, treatment, is_strict=False)
+
+    def expand(self, patterns: Any) -> Any:
+        """Wires the steps."""
+        return _find(patterns, self._match)
+
+
+def _treatment(given: str) -> str:
+    if given not in _TREATMENTS:
+        raise ArgumentError(
+            f"empty_match_treatment must be one of {_TREATMENTS}, got {given!r}"
+        )
+    return given
+
+
+def _find(patterns: Any, match: _Match) -> Matched:
+    named = patterns | "Match" >> beam.ParDo(match).with_output_types(
+        typehints.Tuple[str, str]
+    ).with_outputs("failures", main="videos")
+    # Also spreads what one pattern has found over all workers.
+    once = (
+        named.videos
+        | "By name" >> beam.GroupByKey()
+        | "Once"
+        >> beam.ParDo(_Once())
+        .with_output_types(typehints.Tuple[str, str])
+        .with_outputs("failures", main="videos")
+    )
+    return Matched(once.videos, (named.failures, once.failures) | beam.Flatten())
+
+
+class _Match(beam.DoFn):  # type: ignore[misc]
+    """Pattern to (name, path)."""
+
+    def __init__(
+        self,
+        name: PathName | None,
+        folders: bool,
+        empty: str,
+        is_strict: bool = True,
+    ) -> None:
+        self._name = name
+        self._folders = folders
+        self._empty = empty
+        self._is_strict = is_strict
+
+    def process(self, pattern: str) -> Iterator[Any]:
+        try:
+            yield from self._videos(absolute_pattern(pattern))
+        except ScannerException as error:
+            if self._is_strict:
+                raise
+            failure = Failure(_shown(str(pattern)), str(error))
+            yield TaggedOutput("failures", failure)
+
+    def _videos(self, pattern: str) -> Iterator[Any]:
+        found = 0
+        folders: set[str] = set()
+        for path in _paths(pattern):
+            name = name_below(pattern, path)
+            if any(is_generation(f"{part}/") for part in name.split("/")):
+                continue
+            found += 1
+            if self._folders:
+                path = path.rpartition("/")[0]
+                if path in folders:
+                    continue
+                folders.add(path)
+                # The files of one folder: it is called as it is.
+                name = name.rpartition("/")[0] or path.rpartition("/")[2]
+            yield self._named(name, path)
+        if not found and not self._may_be_empty(pattern):
+            raise StreamNotFoundError(f"no file matches {pattern!r}")
+
+    def _may_be_empty(self, pattern: str) -> bool:
+        # Beam's own answer is an error for a path without wildcards.
+        if self._empty == EmptyMatchTreatment.ALLOW_IF_WILDCARD:
+            return has_wildcard(pattern)
+        return bool(self._empty == EmptyMatchTreatment.ALLOW)
+
+    def _named(self, name: str, path: str) -> Any:
+        try:
+            if self._name is not None:
+                name = self._name(path)
+            stream_key(name)
+            if _shown(name + path) != name + path:
+                raise ArgumentError("it holds bytes that are no text")
+        except Exception as error:
+            reason = str(error)
+            if not isinstance(error, ScannerException):
+                reason = f"{type(error).__name__}: {error}"
+            failure = Failure(
+                _shown(str(name)), f"path {path!r} makes no stream name: {reason}"
+            )
+            return TaggedOutput("failures", failure)
+        return name, path
+
+
+def _shown(text: str) -> str:
+    """A text that can be encoded."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _paths(pattern: str) -> Iterable[str]:
+    try:
+        # A file may be called like a pattern.
+        if has_wildcard(pattern) and _is_file(pattern):
+            return [pattern]
+        (found,) = FileSystems.match([pattern])
+    except (BeamIOError, OSError, ValueError) as error:
+        raise StorageError(f"cannot look for {pattern!r}: {error}") from error
+    return [metadata.path for metadata in found.metadata_list]
+
+
+def _is_file(path: str) -> bool:
+    return bool(FileSystems.exists(path)) and not os.path.isdir(path)
+
+
+class _Once(beam.DoFn):  # type: ignore[misc]
+    """Lets names through that one path has."""
+
+    def process(self, element: tuple[str, Iterable[str]]) -> Iterator[Any]:
+        name, paths = element
+        distinct = sorted(set(paths))
+        if len(distinct) == 1:
+            yield name, distinct[0]
+            return
+        reason = (
+            f"{distinct[0]!r} and {distinct[1]!r} would both be stream {name!r}: match "
+            "them by one pattern, or pass name="
+        )
+        yield TaggedOutput("failures", Failure(name, reason))

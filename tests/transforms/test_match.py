@@ -1,0 +1,289 @@
+"""Which videos patterns find, and how their streams are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.io.fileio import EmptyMatchTreatment
+from apache_beam.io.filesystem import FileSystem
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.storage.names import stream_key
+from beam_scanner.transforms.match import (
+    MatchAllVideos,
+    MatchVideos,
+    absolute_pattern,
+    literal_folder,
+    name_below,
+)
+
+PART = st.text(
+    st.characters(blacklist_characters="/*?[\0", blacklist_categories=["Cs"]),
+    min_size=1,
+    max_size=12,
+).filter(lambda part: part not in (".", ".."))
+FOLDERS = st.lists(PART, max_size=3).map(lambda parts: "".join(f"{p}/" for p in parts))
+ROOTS = st.sampled_from(["/", "", "gs://bucket/", "s3://b/"])
+WILD = st.sampled_from(["*", "**", "*.mp4", "a*", "**.mp4", "[ab]?", "*/x.mp4"])
+
+
+@given(ROOTS, FOLDERS, PART | st.just(""), WILD, st.lists(PART, min_size=1, max_size=4))
+def test_a_name_is_what_follows_the_literal_folder(
+    root: str, folders: str, start: str, wild: str, below: list[str]
+) -> None:
+    folder = root + folders
+    pattern = folder + start + wild
+    assert literal_folder(pattern) == folder
+    name = "/".join(below)
+    assert name_below(pattern, folder + name) == name
+    # A name always makes a key, which no other name makes.
+    assert stream_key(name)
+    if "://" not in root:
+        assume("//" not in pattern)
+        absolute = absolute_pattern(pattern)
+        assert literal_folder(absolute) == os.path.join(os.path.abspath(folder), "")
+        assert absolute.endswith(start + wild)
+
+
+@given(ROOTS, FOLDERS, PART)
+def test_a_path_is_called_by_its_last_part(root: str, folders: str, file: str) -> None:
+    path = root + folders + file
+    assert name_below(path, path) == file
+
+
+@given(st.lists(PART, min_size=1, max_size=4), st.lists(PART, min_size=1, max_size=4))
+def test_two_paths_have_two_names(one: list[str], two: list[str]) -> None:
+    paths = ["/films/" + "/".join(parts) for parts in (one, two)]
+    names = [name_below("/films/**", path) for path in paths]
+    keys = [stream_key(name) for name in names]
+    assert (paths[0] == paths[1]) == (names[0] == names[1]) == (keys[0] == keys[1])
+
+
+@given(PART.filter(lambda p: re.search(r"[\\]!^-]", p) is None), WILD)
+def test_what_beam_matches_is_below_the_literal_folder(part: str, wild: str) -> None:
+    pattern = f"/films/{part}{wild}"
+    path = f"/films/{part}a.mp4"
+    if re.match(FileSystem.translate_pattern(pattern), path):
+        assert name_below(pattern, path) == f"{part}a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [("/a/*", "/b/x"), ("/a/*", "/a/"), ("/a/b/*", "/a/bc")]
+)
+def test_paths_elsewhere_have_no_name(pattern: str, path: str) -> None:
+    with pytest.raises(ArgumentError, match="is not below '/a/"):
+        name_below(pattern, path)
+
+
+VIDEOS: list[Any] = []
+FAILURES: list[Failure] = []
+
+
+def keep(found: Any) -> None:
+    (FAILURES if isinstance(found, Failure) else VIDEOS).append(found)
+
+
+def find(
+    patterns: str | Sequence[str], match: Any = MatchVideos, **options: Any
+) -> tuple[dict[str, str], list[Failure]]:
+    VIDEOS.clear()
+    FAILURES.clear()
+    flags = PipelineOptions(["--direct_running_mode=in_memory"])
+    with beam.Pipeline(FnApiRunner(), flags) as pipeline:
+        if match is MatchVideos:
+            found = pipeline | MatchVideos(patterns, **options)
+        else:
+            found = pipeline | beam.Create(patterns) | MatchAllVideos(**options)
+        assert found.videos.element_type == beam.typehints.Tuple[str, str]
+        _ = found.videos | "V" >> beam.Map(keep)
+        _ = found.failures | "F" >> beam.Map(keep)
+    assert len(dict(VIDEOS)) == len(VIDEOS)
+    return dict(VIDEOS), sorted(FAILURES, key=str)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for name in ("x.mp4", "a/x.mp4", "a/b/x.mp4", "b/x.mp4", "b/y.mkv"):
+        file = tmp_path / "films" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path / "films"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        (["*.mp4"], ["x.mp4"]),
+        (["*/*.mp4"], ["a/x.mp4", "b/x.mp4"]),
+        (["**.mp4"], ["a/b/x.mp4", "a/x.mp4", "b/x.mp4", "x.mp4"]),
+        (["b/"], ["x.mp4", "y.mkv"]),
+        (["b/y.mkv", "x.mp4"], ["x.mp4", "y.mkv"]),
+        (["[ab]/x.m?4", "b*/x.mp4"], ["a/x.mp4", "b/x.mp4"]),
+    ],
+)
+def test_patterns(
+    films: Path, patterns: list[str], wanted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, failures = find([f"{films}/{pattern}" for pattern in patterns])
+    assert failures == []
+    assert sorted(found) == wanted
+    assert all(os.path.isfile(path) for path in found.values())
+    monkeypatch.chdir(films)
+    assert find(patterns) == (found, [])
+    options = {"empty_match_treatment": EmptyMatchTreatment.DISALLOW}
+    assert find(patterns, MatchAllVideos, **options) == (found, [])
+
+
+def test_one_name_for_two_paths(films: Path) -> None:
+    found, failures = find([f"{films}/a/*.mp4", f"{films}/b/*"])
+    assert found == {"y.mkv": f"{films}/b/y.mkv"}
+    (failure,) = failures
+    assert failure.stream == "x.mp4"
+    assert failure.reason == (
+        f"'{films}/a/x.mp4' and '{films}/b/x.mp4' would both be stream 'x.mp4': match "
+        "them by one pattern, or pass name="
+    )
+
+
+def test_names_of_ones_own(films: Path) -> None:
+    found, failures = find(f"{films}/*/*", name=lambda path: path.split("/")[-2])
+    assert found == {"a": f"{films}/a/x.mp4"}
+    assert [failure.stream for failure in failures] == ["b"]
+    bad: list[tuple[Any, str]] = [
+        (lambda path: "", "expected a stream name (a text, not empty), got ''"),
+        (lambda path: 3, "expected a stream name (a text, not empty), got 3"),
+        (lambda path: "../" + path, "would leave the database folder"),
+        (lambda path: {}[path], "KeyError: "),
+    ]
+    for name, reason in bad:
+        found, (failure,) = find(f"{films}/a/*.mp4", name=name)
+        assert found == {}
+        assert f"path '{films}/a/x.mp4' makes no stream name: " in failure.reason
+        assert reason in failure.reason
+
+
+@pytest.mark.parametrize("treatment", ["ALLOW", "ALLOW_IF_WILDCARD", "DISALLOW"])
+@pytest.mark.parametrize("file", ["*.avi", "a?/[x].mp4", "no.mp4"])
+def test_patterns_that_match_nothing(films: Path, file: str, treatment: str) -> None:
+    pattern = f"{films}/{file}"
+    options = {"empty_match_treatment": treatment}
+    is_allowed = treatment == "ALLOW" or (treatment != "DISALLOW" and file != "no.mp4")
+    reason = f"no file matches {pattern!r}"
+    failures = [] if is_allowed else [Failure(pattern, reason)]
+    assert find([pattern], MatchAllVideos, **options) == ({}, failures)
+    if is_allowed:
+        assert find(pattern, **options) == ({}, [])
+    else:
+        with pytest.raises(Exception, match=re.escape(reason)):
+            find(pattern, **options)
+
+
+def test_what_may_match_nothing_by_default(films: Path) -> None:
+    with pytest.raises(Exception, match="no file matches"):
+        find(f"{films}/*.avi")
+    given = [f"{films}/*.avi", f"{films}/x.mp4", f"{films}/no.mp4", "x://b/*", ""]
+    found, failures = find(given, MatchAllVideos)
+    assert list(found) == ["x.mp4"]
+    assert sorted(failure.stream for failure in failures) == sorted(
+        ["", f"{films}/no.mp4", "x://b/*"]
+    )
+    for match in (MatchVideos, MatchAllVideos):
+        with pytest.raises(ArgumentError, match=r"must be one of .* got 'SOMETIMES'"):
+            find(["*"], match, empty_match_treatment="SOMETIMES")
+
+
+@pytest.mark.parametrize("patterns", [[], "", [""], [3]])
+def test_what_is_no_pattern(patterns: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"expected .*path or pattern"):
+        MatchVideos(patterns)
+
+
+def test_odd_characters(tmp_path: Path) -> None:
+    names = [
+        "a b.mp4",
+        "ü日.mp4",
+        "50%.mp4",
+        "#?&.mp4",
+        "a:b.mp4",
+        "'\"\n.mp4",
+        ".x.mp4",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    found, failures = find(f"{tmp_path}/*.mp4")
+    assert failures == []
+    assert found == {name: f"{tmp_path}/{name}" for name in names}
+    assert len({stream_key(name) for name in found}) == len(names)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "good.mp4").touch()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.mp4")).touch()
+    found, (failure,) = find(f"{tmp_path}/*.mp4")
+    assert list(found) == ["good.mp4"]
+    assert failure.stream == "bad\\udcff.mp4"
+    assert "it holds bytes that are no text" in failure.reason
+
+
+def test_a_file_that_looks_like_a_pattern(tmp_path: Path) -> None:
+    (tmp_path / "a [x].mp4").touch()
+    path = f"{tmp_path}/a [x].mp4"
+    assert find(path) == ({"a [x].mp4": path}, [])
+
+
+def test_a_database_among_the_videos(films: Path) -> None:
+    part = films / "db" / "small" / "g1.segments" / "00000000-x.mp4"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    assert part.name not in str(find(f"{films}/**.mp4")[0])
+    assert list(find(f"{part.parent}/*.mp4")[0]) == [part.name]
+
+
+def test_folders(films: Path) -> None:
+    found, failures = find(f"{films}/**.m*", folders=True)
+    assert failures == []
+    assert found == {
+        "films": str(films),
+        "a": f"{films}/a",
+        "a/b": f"{films}/a/b",
+        "b": f"{films}/b",
+    }
+    assert find(f"{films}/b/*", folders=True)[0] == {"b": f"{films}/b"}
+
+
+def test_other_file_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beam's file systems are asked with the pattern as it was given."""
+    asked = []
+
+    class Result:
+        path = "gs://bucket/films/a/x.mp4"
+
+        @property
+        def metadata_list(self) -> list[Any]:
+            return [self]
+
+    def match(patterns: list[str]) -> list[Any]:
+        asked.extend(patterns)
+        return [Result()]
+
+    monkeypatch.setattr(FileSystems, "match", match)
+    monkeypatch.setattr(FileSystems, "exists", lambda path: False)
+    found, _ = find("gs://bucket/films/**.mp4")
+    assert asked == ["gs://bucket/films/**.mp4"]
+    assert found == {"a/x.mp4": "gs://bucket/films/a/x.mp4"}
+
+
+def test_file_systems_that_fail() -> None:
+    with pytest.raises(Exception, match="cannot look for 'nosuch://bucket/"):
+        find("nosuch://bucket/*.mp4")
