@@ -31,6 +31,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from beam_scanner.transforms.apply_op import Op as Op
     from beam_scanner.transforms.apply_op import op as op
+    from beam_scanner.transforms.formats import ImageFolder as ImageFolder
+    from beam_scanner.transforms.formats import NumpyStack as NumpyStack
+    from beam_scanner.transforms.formats import VideoFormat as VideoFormat
     from beam_scanner.transforms.group import Streams as Streams
     from beam_scanner.transforms.keys import FrameKey as FrameKey
     from beam_scanner.transforms.ops import Blur as Blur
@@ -85,6 +88,7 @@ _READ = "ReadAllFromNamedStream ReadAllFromVideo ReadFromNamedStream ReadFromVid
 _WHERE = {
     name: module
     for module, names in {
+        "formats": "ImageFolder NumpyStack VideoFormat",
         "group": "Streams",
         "keys": "FrameKey",
         "apply_op": "Op op",

@@ -26,7 +26,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +96,12 @@ class VideoFormat(ABC):
 
     Its class, code and fields are part of a stream's fingerprint, so that results are
     made anew when they change.
+
+    Attributes:
+        folders: Whether a video is a folder of the files that a pattern matches.
     """
+
+    folders: ClassVar[bool] = False
 
     @abstractmethod
     def index(self, path: str) -> FormatIndex:
@@ -392,6 +397,7 @@ class ImageFolder(VideoFormat):
     """
 
     rate: float | None = None
+    folders: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_rate(self.rate)

@@ -119,6 +119,7 @@ class Group:
         self._hints = run_hints(pipeline.options)
         self._steps: list[AppliedPTransform] = []
         self._failures: list[Any] = []
+        self._folder = ""
         self._source = _Deferred(self)
         self._bound = by_name(found) | "Bind" >> stage(
             Bind, self._source, 0
@@ -204,7 +205,9 @@ class Group:
             slot = self._sinks[0].streams[0]
             assert isinstance(slot, SinkSlot)
             return slot.db
-        return work_folder(options)
+        # Every stage is told the same folder.
+        self._folder = self._folder or work_folder(options)
+        return self._folder
 
 
 def _leaving(tag: str, column: OpColumn) -> OutputNode:

@@ -15,8 +15,9 @@ from beam_scanner.graph import InputNode, OpColumn
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
-from beam_scanner.transforms.match import MatchAllVideos, MatchVideos
+from beam_scanner.transforms.match import MatchAllVideos, MatchVideos, has_wildcard
 from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
 from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
@@ -51,6 +52,18 @@ class _Source(GraphTransform):
         return group.extend(OpColumn(node, 0, kind), self.get_resource_hints())
 
 
+def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
+    return video_at if format is None else partial(_format_at, format)
+
+
+def _folders(format: VideoFormat | None) -> bool:
+    return format is not None and format.folders
+
+
+def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
+    return FormatStream(name, where, format)
+
+
 class ReadFromVideo(_Source):
     """Reads all videos that match a pattern, where they lie.
 
@@ -63,6 +76,7 @@ class ReadFromVideo(_Source):
         pattern: Path or glob, of any file system that Beam knows.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
+        format: How to read files that FFmpeg does not know.
         empty_match_treatment: Whether the pattern may match nothing, in the words of
             Beam's ``MatchFiles``; by default it may not.
 
@@ -71,25 +85,28 @@ class ReadFromVideo(_Source):
         'ReadFromVideo'
     """
 
-    _shown = ("pattern",)
+    _shown = ("pattern", "format")
 
     def __init__(
         self,
         pattern: str,
         name: Callable[[str], str] | None = None,
+        format: VideoFormat | None = None,
         empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
     ) -> None:
         super().__init__()
         self._pattern = pattern
+        self._format = format
         self._match = MatchVideos(
-            pattern, name, empty_match_treatment=empty_match_treatment
+            pattern, name, _folders(format), empty_match_treatment
         )
 
     def expand(self, pbegin: Any) -> Streams:
         """Finds the videos."""
         found = pbegin | "Match" >> self._match
-        several = any(sign in self._pattern for sign in "*?[")
-        return self.read(found.videos, video_at, None, several, [found.failures])
+        several = has_wildcard(self._pattern)
+        make = _maker(self._format)
+        return self.read(found.videos, make, None, several, [found.failures])
 
 
 class ReadAllFromVideo(_Source):
@@ -98,23 +115,29 @@ class ReadAllFromVideo(_Source):
     Args:
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern: of a path, the last part.
+        format: How to read files that FFmpeg does not know.
 
     Example:
         >>> ReadAllFromVideo().label
         'ReadAllFromVideo'
     """
 
+    _shown = ("format",)
+
     def __init__(
         self,
         name: Callable[[str], str] | None = None,
+        format: VideoFormat | None = None,
     ) -> None:
         super().__init__()
         self._name = name
+        self._format = format
 
     def expand(self, pcoll: Any) -> Streams:
         """Names the videos."""
-        found = pcoll | "Match" >> MatchAllVideos(self._name)
-        return self.read(found.videos, video_at, None, True, [found.failures])
+        found = pcoll | "Match" >> MatchAllVideos(self._name, _folders(self._format))
+        make = _maker(self._format)
+        return self.read(found.videos, make, None, True, [found.failures])
 
 
 class ReadFromNamedStream(_Source):
