@@ -244,7 +244,6 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
         ArgumentError: Beam does not know one either, or its value is wrong.
     """
     from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.runner import create_runner
 
     # Beam knows the flags of those options whose classes are loaded.
     import beam_scanner.transforms.options  # noqa: F401
@@ -259,13 +258,8 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
         raise ArgumentError(f"{message} (one of Beam's flags)")
 
     beam.error = fail
-    known, unknown = beam.parse_known_args(list(flags))
+    _, unknown = beam.parse_known_args(list(flags))
     local = is_local(PipelineOptions(list(flags)))
-    if not local:
-        try:
-            create_runner(known.runner)
-        except Exception as error:
-            raise ArgumentError(f"--runner={known.runner}: {error}") from error
     ours = [flag for action in parser._actions for flag in action.option_strings]
     for flag in unknown:
         name = flag.partition("=")[0]

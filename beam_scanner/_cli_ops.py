@@ -266,7 +266,7 @@ def _nothing() -> None:
     return None
 
 
-_ENCODINGS = ("lossless", "compress_video", "compress_default")
+_ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
 _PARTITIONS = (
     "all",
     "strided",

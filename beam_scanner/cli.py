@@ -134,9 +134,10 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     say = _quiet if args.quiet else _say
 
     from beam_scanner.runners.local import pipeline_options
+    from beam_scanner.runners.start import preflight
 
     options = pipeline_options(flags)
-    _check_runner(options, [args.output, *args.input])
+    preflight(options, [args.output, *args.input])
     found = find_videos(args.input)
     function = _graph(args)
     perf = _perf(args)
@@ -164,13 +165,6 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     return SOME_FAILED if run.failures else DONE
 
 
-def _check_runner(options: PipelineOptions, urls: Sequence[str]) -> None:
-    from beam_scanner.runners import dataflow
-
-    if dataflow.is_dataflow(options):
-        dataflow.check(options, urls)
-
-
 def _is_left(options: PipelineOptions) -> bool:
     """Whether the run is to go on when this process has ended.
 
@@ -181,12 +175,13 @@ def _is_left(options: PipelineOptions) -> bool:
         StandardOptions,
     )
 
-    from beam_scanner.runners.local import is_local
+    from beam_scanner.runners.start import ends_with_us
 
-    return not is_local(options) and bool(
+    wanted = (
         options.view_as(StandardOptions).no_wait_until_finish
         or options.view_as(GoogleCloudOptions).template_location
     )
+    return bool(wanted) and not ends_with_us(options)
 
 
 def _submit(

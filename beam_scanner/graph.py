@@ -16,7 +16,9 @@ from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.kernels import OpSpec
 from beam_scanner.sampling import Partition, Sampler
 from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo
-from beam_scanner.video.encoding import Encoding
+from beam_scanner.video.encoding import CODECS, Encoding
+
+_OPTIONS = ("quality", "bitrate", "keyframe_distance")
 
 if TYPE_CHECKING:
     from beam_scanner.storage.backend import StoredStream
@@ -116,9 +118,11 @@ class OpColumn:
         """This column, stored as ``codec``.
 
         Args:
-            codec: 'video' (see :meth:`compress_video`, whose options it takes),
-                'default' or 'raw'.
-            **options: Of :meth:`compress_video`.
+            codec: 'video' (which is 'h264'), 'h264', 'hevc', 'vp9', 'av1', 'default'
+                or 'raw', which is :meth:`lossless`.
+            **options: ``quality`` (0, the best, to 51; to 63 for 'vp9' and 'av1'),
+                ``bitrate`` and ``keyframe_distance``, as of :meth:`compress_video`;
+                not for 'default' and 'raw'.
 
         Returns:
             A new column.
@@ -126,16 +130,15 @@ class OpColumn:
         Raises:
             ArgumentError: No such codec, or options where none are taken.
         """
-        if codec == "video":
-            return self.compress_video(**options)
-        plain = {"default": self.compress_default, "raw": self.lossless}
-        if codec not in plain:
-            raise ArgumentError(
-                f"codec {codec!r} does not exist; use 'video', 'default' or 'raw'"
-            )
-        if options:
-            raise ArgumentError(f"codec {codec!r} takes no options, got {options}")
-        return plain[codec]()
+        if codec not in ("video", *CODECS):
+            known = ", ".join(map(repr, ("video", *CODECS)))
+            raise ArgumentError(f"codec {codec!r} does not exist; use one of {known}")
+        plain = codec in ("default", "raw")
+        unknown = [name for name in options if plain or name not in _OPTIONS]
+        if unknown:
+            takes = "no options" if plain else ", ".join(_OPTIONS)
+            raise ArgumentError(f"codec {codec!r} takes {takes}, got {options}")
+        return self._encoded(Encoding("h264" if codec == "video" else codec, **options))
 
 
 @dataclass(frozen=True, eq=False)

@@ -196,7 +196,10 @@ class GcsServer:
             f"-backend memory -public-host {public} -external-url http://{public}"
         )
         stack.enter_context(running(command.split(), f"{url}/storage/v1/b"))
-        self.environment = {"STORAGE_EMULATOR_HOST": f"http://{public}"}
+        self.environment = {
+            "STORAGE_EMULATOR_HOST": f"http://{public}",
+            "NO_GCE_CHECK": "true",
+        }
 
     def make_bucket(self) -> str:
         from google.cloud import storage

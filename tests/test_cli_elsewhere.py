@@ -20,8 +20,13 @@ from beam_scanner.prepare import CacheMode
 from beam_scanner.storage import NamedStorage, NamedStream
 
 IN_MEMORY = "--direct_running_mode=in_memory"
-PRISM = "--runner=PrismRunner"
 DATAFLOW = "--runner=DataflowRunner"
+SETTINGS = [
+    "--project=my-project",
+    "--region=us-central1",
+    "--temp_location=gs://bucket/tmp",
+    "--sdk_container_image=repo/image:1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +161,27 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]
     return calls
 
 
+def elsewhere(bucket: str, film: str, *more: str) -> list[str]:
+    """Arguments for Dataflow, with a film in a bucket."""
+    pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
+    put(bucket, "films/film.mp4", data=Path(film).read_bytes())
+    args = ["--input", f"{bucket}/films/*.mp4", "--output", f"{bucket}/db"]
+    return [*args, DATAFLOW, *SETTINGS, *more]
+
+
+CHAIN = ["--ops", "Stride(2) | Histogram()"]
+LEAVE = "--no_wait_until_finish"
+
+
+@pytest.mark.parametrize("flag", [LEAVE, "--template_location=gs://bucket/job"])
 def test_it_is_submitted_and_left(
+    bucket: str,
     film: str,
-    db: str,
+    flag: str,
     submitted: list[Any],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    args = ["--input", film, "--output", db, "--ops", "Stride(2) | Histogram()"]
-    args += [PRISM, "--no_wait_until_finish", "--cache-mode", "ignore"]
+    args = elsewhere(bucket, film, *CHAIN, flag, "--cache-mode", "ignore")
     assert main(args) == 0
     ((outputs, options),) = submitted
     assert [output.streams[0].name() for output in outputs] == ["histogram/film.mp4"]
@@ -176,45 +194,76 @@ def test_it_is_submitted_and_left(
 
 
 def test_without_the_flag_it_is_waited_for(
+    bucket: str, film: str, submitted: list[Any]
+) -> None:
+    main(elsewhere(bucket, film, *CHAIN))
+    ((_, options),) = submitted
+    assert "detach" not in options
+
+
+def test_a_run_that_would_end_with_us_is_waited_for(
     film: str, db: str, submitted: list[Any]
 ) -> None:
-    args = ["--input", film, "--output", db, "--ops", "Histogram()"]
-    for more in ([PRISM], [IN_MEMORY, "--no_wait_until_finish"]):
-        main([*args, *more])
-        ((_, options),) = submitted
-        assert "detach" not in options
-        submitted.clear()
+    main(["--input", film, "--output", db, *CHAIN, IN_MEMORY, LEAVE])
+    ((_, options),) = submitted
+    assert "detach" not in options
 
 
 def test_a_graph_that_goes_on_with_results_cannot_be_left(
-    film: str, db: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
+    bucket: str, film: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["--input", film, "--output", db, "--graph", "shots"]
-    assert main([*args, PRISM, "--no_wait_until_finish"]) == 2
+    assert main(elsewhere(bucket, film, "--graph", "shots", LEAVE)) == 2
     assert "somebody must wait" in capsys.readouterr().err
     assert submitted == []
 
 
 def test_explain_is_never_left(
-    film: str, db: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
+    bucket: str, film: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["--input", film, "--output", db, "--ops", "Stride(2)"]
-    assert main(["explain", *args, PRISM, "--no_wait_until_finish"]) == 0
+    assert main(["explain", *elsewhere(bucket, film, *CHAIN, LEAVE)]) == 0
     assert "frames" in capsys.readouterr().out
     assert submitted == []
 
 
-def test_dataflow_is_checked_before_anything_is_made(
+# Runners are checked before anything is made.
+
+
+def test_dataflow_is_checked_first(
     film: str, db: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
-    args = ["--input", film, "--output", db, "--ops", "Histogram()", DATAFLOW]
+    args = ["--input", film, "--output", db, *CHAIN, DATAFLOW]
     assert main(args) == 2
     assert "--project is missing" in capsys.readouterr().err
-    args += ["--project=my-project", "--region=us-central1"]
-    args += ["--temp_location=gs://bucket/tmp", "--sdk_container_image=repo/image:1"]
-    assert main(args) == 2
+    assert main([*args, *SETTINGS]) == 2
     assert f"'{db}' is out of reach" in capsys.readouterr().err
-    assert main([*args, "--accelerator=t4"]) == 2
+    assert main([*args, *SETTINGS, "--accelerator=t4"]) == 2
     assert "--accelerator='t4'" in capsys.readouterr().err
     assert not Path(db).exists()
+
+
+def test_a_job_server_is_looked_for_first(
+    film: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", film, "--output", db, *CHAIN, "--runner=PortableRunner"]
+    assert main([*args, "--job_endpoint=localhost:9"]) == 2
+    assert "nobody listens" in capsys.readouterr().err
+    assert not Path(db).exists()
+
+
+@pytest.mark.parametrize("runner", ["Walker", "walkers.WalkerRunner"])
+def test_a_runner_that_is_none(
+    film: str, db: str, capsys: pytest.CaptureFixture[str], runner: str
+) -> None:
+    args = ["--input", film, "--output", db, *CHAIN, f"--runner={runner}"]
+    assert main(args) == 2
+    assert f"--runner={runner}: " in capsys.readouterr().err
+    assert not Path(db).exists()
+
+
+def test_a_runner_of_somebody_else_is_named_in_full(
+    film: str, db: str, submitted: list[Any]
+) -> None:
+    name = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+    main(["--input", film, "--output", db, *CHAIN, f"--runner={name}"])
+    assert len(submitted) == 1

@@ -25,12 +25,12 @@ from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
-    StandardOptions,
     WorkerOptions,
 )
 from apache_beam.transforms.resources import parse_resource_hints
 
 from beam_scanner.errors import ArgumentError, MissingDependencyError
+from beam_scanner.runners.names import runner_name
 
 _DRIVER = "install-nvidia-driver"
 _PROJECT = re.compile(r"([a-z][-a-z0-9.]*[a-z0-9]:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -60,11 +60,7 @@ def is_dataflow(options: PipelineOptions) -> bool:
         >>> is_dataflow(PipelineOptions(['--runner=PrismRunner']))
         False
     """
-    runner = str(options.view_as(StandardOptions).runner or "")
-    return runner.rpartition(".")[2].lower() in _NAMES
-
-
-_NAMES = ("dataflowrunner", "dataflow", "testdataflowrunner")
+    return runner_name(options) in ("dataflow", "testdataflow")
 
 
 def options(

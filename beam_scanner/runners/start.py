@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
@@ -43,7 +47,8 @@ address of a job server, as localhost:8099
     elif _has_job_service(options):
         portable.check(options, urls)
     else:
-        name = runner_name(options)
+        # As it was given: runners of others are named in full.
+        name = options.view_as(StandardOptions).runner
         try:
             create_runner(name)
         except Exception as error:

@@ -39,7 +39,7 @@ class AudioStream(StoredStream):
     does not fill a row is left out.
 
     The first use decodes the file once, to know where each sample is: containers do
-    not say it exactly. (About 2 seconds for an hour.)
+    not say it exactly. (About 4 seconds for an hour.)
 
     Args:
         path: An audio file, or a video with an audio track.

@@ -38,6 +38,9 @@ from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, sourc
 
 Frame = NDArray[np.uint8]
 
+_ERRORS_AT_ONCE = frozenset({"hevc", "vp8", "vp9", "av1", "ffv1", "mjpeg", "prores"})
+"""Decoders that raise an error for a damaged picture, not only mark it."""
+
 # Containers that say where packets begin.
 _WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")
 
@@ -119,6 +122,7 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
+        self._may_mark = index.timed and index.codec not in _ERRORS_AT_ONCE
         # By entry, the first row that cannot be decoded, nor can any later, and why.
         self._spoilt: dict[int, tuple[int, str]] = {}
         # By entry, the first row to which no way leads that leaves nothing out.
@@ -201,7 +205,8 @@ class VideoDecoder:
         """
         wanted = np.asarray(rows, dtype=np.int64)
         self._check_rows(wanted)
-        return (self._read_row(int(row)) for row in wanted)
+        following = [*wanted[1:].tolist(), None]
+        return map(self._read_row, wanted.tolist(), following)
 
     def _check_rows(self, rows: NDArray[np.int64]) -> None:
         if rows.size == 0:
@@ -215,14 +220,14 @@ class VideoDecoder:
                 f"{len(self.index)} rows"
             )
 
-    def _read_row(self, row: int) -> Frame:
+    def _read_row(self, row: int, following: int | None) -> Frame:
         entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
         first_bad, why = self._spoilt.get(entry, (len(self.index), ""))
         if self.index.is_lost(row):
             why = "; ".join(self.index.damage)
         elif row < first_bad:
             try:
-                return self._to_array(self._decode_row(row, entry))
+                return self._to_array(self._decode_row(row, entry, following))
             except _UnexpectedFrameError as error:
                 why = str(error)
                 if error.lasting:
@@ -233,7 +238,7 @@ class VideoDecoder:
             f"be decoded: {why}"
         )
 
-    def _decode_row(self, row: int, entry: int) -> Any:
+    def _decode_row(self, row: int, entry: int, following: int | None) -> Any:
         """Tries the ways to a row in turn, the cheapest first.
 
         Which rows are errors does not depend on what was read before: a row is given
@@ -241,7 +246,7 @@ class VideoDecoder:
         """
         if not self._position.seeks(row):
             try:
-                return self._decode_up_to(row)
+                return self._decode_up_to(row, following)
             except _UnexpectedFrameError:
                 self._give_up()
         first: _UnexpectedFrameError | None = None
@@ -252,7 +257,7 @@ class VideoDecoder:
                 break
             try:
                 self._start(way, first.packet if way.stop_at_damage and first else None)
-                return self._decode_up_to(row)
+                return self._decode_up_to(row, following)
             except _UnexpectedFrameError as error:
                 self._give_up()
                 first = first or error
@@ -271,7 +276,7 @@ class VideoDecoder:
             yield _Way(entry - 1)
         yield _Way(0)
 
-    def _decode_up_to(self, row: int) -> Any:
+    def _decode_up_to(self, row: int, following: int | None) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
         position, index, skipped = self._position, self.index, self._skipped
         assert position.next_row is not None
@@ -297,36 +302,40 @@ class VideoDecoder:
             self.frames_decoded += expected + 1 - position.next_row
             position.next_row = expected + 1
             if expected == row:
-                self._check_references(frame)
                 skipped.clear()
+                last = following is not None and position.seeks(following)
+                self._check_references(frame, last)
                 return frame
 
-    def _check_references(self, frame: Any) -> None:
+    def _check_references(self, frame: Any, last: bool) -> None:
         """Looks at what was decoded before a frame and is shown after it.
 
-        Strict decoders raise errors while they decode. Others mark pictures, which
-        shows only when their turn has come.
+        Decoders mark damaged pictures, and it shows only when their turn has come.
+
+        Args:
+            frame: What is to be given.
+            last: Whether this decoder need not go on from here.
         """
-        if not self.index.open_gop:
+        if not self._may_mark:
             return
         held = set(takewhile(lambda pts: pts != frame.pts, self._pending))
         held = {pts for pts in held if pts > frame.pts}
-        last = max(held, default=frame.pts)
         for pts in [pts for pts in self._pending if pts <= frame.pts]:
             del self._pending[pts]
-        ahead = 0
+        latest, ahead = max(held, default=frame.pts), 0
         while held:
             if ahead == len(self._frames):
                 if self._drained:
                     return
-                self._decode(self._next_packet())
+                self._drained = last
+                self._decode(None if last else self._next_packet())
                 continue
             other = self._frames[ahead]
             if other.is_corrupt and other.pts in held:
                 raise _UnexpectedFrameError("it refers to a damaged picture")
             held.discard(other.pts)
             # Second fields have packets, but no frames.
-            if other.pts >= last:
+            if other.pts >= latest:
                 return
             ahead += 1
 
@@ -378,7 +387,7 @@ class VideoDecoder:
 
     def _decode(self, packet: Any) -> None:
         assert self._video is not None
-        if self.index.open_gop and packet is not None and packet.pts is not None:
+        if packet is not None and packet.pts is not None and self._may_mark:
             self._pending[packet.pts] = None
         try:
             self._frames.extend(self._video.stream.codec_context.decode(packet))

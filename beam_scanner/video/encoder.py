@@ -41,12 +41,15 @@ _ENCODERS = {
 }
 _KEYFRAME_DISTANCE = 120
 _NOMINAL_RATE = Fraction(25)
-# libx264's macroblock tree, as written for AVX-512, works on so many macroblocks at a
-# time, and on memory that nobody has set where the width is no multiple of them: equal
-# frames would give different files.
+# The trees of libx264 and libx265, as written for AVX, work on so many blocks of 16
+# pixels at a time, and on memory that is not theirs where the width is no multiple of
+# them: equal frames would give different files, and frames of up to 48 pixels end the
+# process, in libx265.
 _TREE_BLOCKS = 8
-# libx265 refuses tiny frames, and is not deterministic for those it just takes.
+# libx265 refuses tiny frames, and is not deterministic for those it just takes;
+# libsvtav1 refuses them too, and below the second number a bitrate.
 _HEVC_SMALLEST = 32
+_AV1_SMALLEST, _AV1_SMALLEST_RATE = 3, 63
 _SPOOL_BYTES = 16 * 1024 * 1024
 _BT601_MATRIX = 6
 _LIMITED_RANGE = 1
@@ -263,10 +266,12 @@ def open_output(
 
     from beam_scanner.video.scan import SIZE_TAG
 
-    if encoding.codec == "hevc" and min(width, height) < _HEVC_SMALLEST:
+    smallest = _smallest(encoding)
+    if min(width, height) < smallest:
+        clause = " with a bitrate" if smallest == _AV1_SMALLEST_RATE else ""
         raise VideoError(
-            f"codec 'hevc' takes frames of at least {_HEVC_SMALLEST}x{_HEVC_SMALLEST},"
-            f" not {width}x{height}: use 'h264' or 'raw'"
+            f"codec {encoding.codec!r}{clause} takes frames of at least "
+            f"{smallest}x{smallest}, not {width}x{height}: use 'h264' or 'raw'"
         )
     even = width + width % 2, height + height % 2
     padded = not encoding.lossless and even != (width, height)
@@ -301,17 +306,26 @@ def open_output(
     return container, stream
 
 
+def _smallest(encoding: Encoding) -> int:
+    """The least width and height that a codec takes."""
+    if encoding.codec == "hevc":
+        return _HEVC_SMALLEST
+    if encoding.codec == "av1":
+        return _AV1_SMALLEST if encoding.bitrate == -1 else _AV1_SMALLEST_RATE
+    return 1
+
+
 def _options(encoding: Encoding, width: int, distance: int) -> dict[str, str]:
     if encoding.lossless:
         return {"crf": "0", "preset": "veryfast"}
     options = {} if encoding.quality == -1 else {"crf": str(encoding.quality)}
-    blocks = -(-width // 16)
-    if _ENCODERS[encoding.codec] == "libx264" and blocks % _TREE_BLOCKS:
+    tree = -(-width // 16) % _TREE_BLOCKS == 0
+    if _ENCODERS[encoding.codec] == "libx264" and not tree:
         options["x264-params"] = "mbtree=0"
     elif encoding.codec == "hevc":
         options["x265-params"] = (
             f"log-level=none:pools=none:frame-threads=1:open-gop=0:info=0:"
-            f"keyint={distance}"
+            f"keyint={distance}:cutree={int(tree)}"
         )
     elif encoding.codec == "vp9":
         options |= {"deadline": "good", "cpu-used": "4"}
@@ -319,7 +333,9 @@ def _options(encoding: Encoding, width: int, distance: int) -> dict[str, str]:
             options.setdefault("crf", "32")
             options["b"] = "0"
     elif encoding.codec == "av1":
-        options |= {"preset": "10", "svtav1-params": "lp=1"}
+        # It tells about itself on stderr, for each file.
+        os.environ.setdefault("SVT_LOG", "1")
+        options |= {"preset": "8", "svtav1-params": "lp=1"}
     return options
 
 

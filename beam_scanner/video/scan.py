@@ -29,6 +29,7 @@ from beam_scanner.video.source import (
     fingerprint,
     open_source,
     source_name,
+    why_unreadable,
 )
 
 SIZE_TAG = "beam_scanner_size"
@@ -77,24 +78,22 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
         codec = video.stream.codec_context.codec.canonical_name
         rows = rows_of_pictures(packets, pictures, codec)
         index = _assemble(video, packets, pictures, rows, True, digest)
-    _check(index, name, salvage, next(iter(pictures.signs.values()), ""))
-    return index
-
-
-def _check(index: FrameIndex, name: str, salvage: bool, why: str) -> None:
-    """Refuses a video without a frame; with rows that are lost, unless salvaged."""
-    lost = len(index.lost_rows)
-    if lost == len(index):
-        reason = f" ({index.damage[0] if index.damage else why})"
-        raise VideoError(
-            f"video {name!r} has no frame that can be decoded"
-            + (reason if reason != " ()" else "")
-        )
-    if lost and not salvage:
+    if len(index.lost_rows) == len(index):
+        raise VideoError(_nothing_left(source, index, pictures))
+    if len(index.lost) and not salvage:
         raise VideoError(
             f"video {name!r} is damaged: {index.describe_lost()}; damage='salvage' "
             "takes the other rows, and nulls for these"
         )
+    return index
+
+
+def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) -> str:
+    reasons = index.damage or tuple(pictures.signs.values())
+    reason = why_unreadable(source) or next(iter(reasons), "")
+    return f"video {source_name(source)!r} has no frame that can be decoded" + (
+        f": {reason}" if reason else ""
+    )
 
 
 def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import VideoError
+from beam_scanner.video.diagnosis import diagnose
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 
@@ -225,16 +226,19 @@ class OpenVideo:
             self.container: Any = av.open(target)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._file.close()
-            reason = _short_reason(source)
+            reason = why_unreadable(source)
             raise VideoError(
                 f"video {name!r} is not a file that FFmpeg can read "
                 f"({getattr(error, 'strerror', None) or error})"
-                + (f"; it is cut short: {reason}" if reason else "")
+                + (f"; {reason}" if reason else "")
             ) from error
         try:
             self.stream: Any = self._best_stream(name)
-        except VideoError:
+        except VideoError as error:
             self.close()
+            reason = why_unreadable(source)
+            if reason:
+                raise VideoError(f"{error}; {reason}") from None
             raise
         self.stream.codec_context.thread_count = 1
         if strict:
@@ -269,6 +273,8 @@ class OpenVideo:
         self.close()
 
 
-def _short_reason(source: VideoSource) -> str | None:
+def why_unreadable(source: VideoSource) -> str:
+    """What is wrong with a file in which no video was found; '' if that is unknown."""
     with open_source(source) as file:
-        return cut_short(file)
+        short = cut_short(file)
+        return f"it is cut short: {short}" if short else diagnose(file)

@@ -62,8 +62,19 @@ def test_raw_is_exact_for_any_size(size, tmp_path):
     assert np.array_equal(np.stack(linear_decode(path)), frames)
 
 
-@pytest.mark.parametrize("codec", ["default", "h264"])
-@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 1), (17, 16), (16, 17)])
+_TINY = [(1, 1), (2, 2), (3, 1), (17, 16), (16, 17)]
+_SMALL = {
+    "default": _TINY,
+    "h264": _TINY,
+    "vp9": _TINY,
+    "av1": [(3, 3), (4, 17), (33, 16)],
+    "hevc": [(32, 32), (33, 33), (34, 66), (48, 48), (66, 34)],
+}
+
+
+@pytest.mark.parametrize(
+    ("codec", "size"), [(codec, size) for codec in _SMALL for size in _SMALL[codec]]
+)
 def test_small_sizes(codec, size, tmp_path):
     path = tmp_path / "a.mp4"
     frame = np.full((size[1], size[0], 3), 90, np.uint8)
@@ -254,12 +265,40 @@ def test_close_twice_gives_the_same_index(tmp_path):
     assert encoder.close() is encoder.close()
 
 
-def test_hevc_says_which_sizes_it_takes(tmp_path):
+@pytest.mark.parametrize(
+    ("encoding", "size", "message"),
+    [
+        (Encoding("hevc"), (16, 64), "'hevc' takes .* least 32x32, not 16x64"),
+        (Encoding("av1"), (2, 64), "'av1' takes .* least 3x3, not 2x64"),
+        (Encoding("av1", bitrate=9000), (64, 62), "with a bitrate takes .* 63x63, not"),
+    ],
+    ids=["hevc", "av1", "av1 rate"],
+)
+def test_codecs_say_which_sizes_they_take(encoding, size, message, tmp_path):
     with (
-        pytest.raises(VideoError, match="at least 32x32, not 16x64"),
-        VideoEncoder(tmp_path / "a.mp4", Encoding("hevc")) as encoder,
+        pytest.raises(VideoError, match=message),
+        VideoEncoder(tmp_path / "a.mp4", encoding) as encoder,
     ):
-        encoder.write(np.zeros((64, 16, 3), np.uint8), 0.0)
+        encoder.write(np.zeros((size[1], size[0], 3), np.uint8), 0.0)
+
+
+@pytest.mark.parametrize("size", [(96, 72), (97, 73), (97, 72), (96, 73)])
+def test_colours_do_not_move(size, tmp_path):
+    """Less than a twentieth of a pixel, in odd sizes as in even ones."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    waves = (np.sin(x / 9), np.sin(x / 9 + 2), np.cos(y / 7))
+    frame = (128 + 100 * np.stack(waves, axis=-1)).round().astype(np.uint8)
+    path = tmp_path / "a.mp4"
+    index = _write(path, [frame] * 2, Encoding("h264", quality=1))
+    given, found = frame.astype(float), _read(path, index)[0].astype(float)
+    for channel, axis in ((0, 1), (1, 1), (2, 0)):
+        slope = np.gradient(given[..., channel], axis=axis)
+        moved = ((found - given)[..., channel] * slope).sum() / (slope**2).sum()
+        assert abs(moved) < 0.05
+    # The last column and row are as good as the others.
+    wrong = np.abs(found - given)
+    assert wrong[:, -1].mean() < 1.5 * wrong.mean()
+    assert wrong[-1].mean() < 1.5 * wrong.mean()
 
 
 def test_a_folder_that_is_not_there(tmp_path):

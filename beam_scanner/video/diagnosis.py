@@ -1,0 +1,94 @@
+"""What a file that cannot be read as a video is, for people."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+_HEAD = 64 * 1024
+_OTHER_KINDS = {
+    b"PK\3\4": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF document",
+    b"\x7fELF": "a program",
+    b"#EXTM3U": "a playlist",
+}
+_TS_PACKET, _TS_SYNC = 188, 0x47
+
+
+def diagnose(file: BinaryIO) -> str:
+    r"""Says what is wrong with a file in which no video was found.
+
+    Args:
+        file: Seekable; its position is moved.
+
+    Returns:
+        A clause for an error message; '' where there is nothing to say.
+
+    Example:
+        >>> import io
+        >>> diagnose(io.BytesIO(b'Dear diary,\n'))
+        'it is text'
+        >>> diagnose(io.BytesIO(bytes(100)))
+        'it begins with zeros, as files do that were never completely written'
+    """
+    file.seek(0)
+    head = file.read(_HEAD)
+    for mark, what in _OTHER_KINDS.items():
+        if head.startswith(mark):
+            return f"it is {what}"
+    if not head.strip(b"\0"):
+        return "it begins with zeros, as files do that were never completely written"
+    if _is_text(head):
+        page = head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
+        return "it is a web page" if page else "it is text"
+    if is_scrambled(head):
+        return "it is encrypted (a scrambled transport stream)"
+    if head[4:8] == b"ftyp":
+        return _of_mp4(file)
+    return "" if _begins_a_video(head) else "it does not begin as a video file does"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # A letter may be cut in two at the end.
+        text = head[:-3].decode() if len(head) == _HEAD else head.decode()
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter.isspace() for letter in text)
+
+
+def is_scrambled(head: bytes) -> bool:
+    """Whether most packets of a transport stream are scrambled; False for others."""
+    starts = range(0, len(head) - _TS_PACKET + 1, _TS_PACKET)
+    if len(starts) < 4 or any(head[start] != _TS_SYNC for start in starts):
+        return False
+    return sum(head[start + 3] >= 0x80 for start in starts) * 2 > len(starts)
+
+
+def _of_mp4(file: BinaryIO) -> str:
+    start, kinds = 0, set[bytes]()
+    while True:
+        file.seek(start)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        kinds.add(head[4:8])
+        if length < 8 or b"moov" in kinds:
+            break
+        start += length
+    if b"moov" in kinds:
+        return ""
+    return (
+        "its index (the moov box) is missing: the recording was never ended, or the "
+        "file is cut short"
+    )
+
+
+def _begins_a_video(head: bytes) -> bool:
+    marks = (
+        *(b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV", b"OggS", b"DKIF", b"GIF8"),
+        *(b"\0\0\1", b"\0\0\0\1", b"\x30\x26\xb2\x75", b"\x06\x0e\x2b\x34"),
+    )
+    boxes = (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip")
+    return head.startswith(marks) or head[4:8] in boxes or head[:1] == b"G"

@@ -1,0 +1,149 @@
+"""Damages videos in thousands of ways and checks what is read from them.
+
+Each seed chooses one of some fifty generated videos (H.264, HEVC, VP8, VP9, AV1,
+MPEG-2, MPEG-4, FFV1, ... in all usual containers), a damage (flipped bits, bursts of
+zeros or noise, a head, a tail or a piece cut off, packets dropped or exchanged, cut
+groups of pictures) and a policy (strict or salvage). The file is indexed as it is, and
+its rows are read onwards, backwards, strided, shuffled, in a range and alone. Checked:
+
+* no crash, no hang, no more memory than ``--memory``;
+* a row that is given has the bytes of a linear decode, and is not marked there;
+* a row is given, or an error, alike in whatever way it is read;
+* of a video that was decoded once, exactly the rows that it calls lost are errors.
+
+::
+
+    python scripts/fuzz_video.py --seeds 2000 --first 1
+    python scripts/fuzz_video.py --seeds 1 --first 929 --kinds h264_open
+
+Equal seeds give equal damage. The counts at the end say for how many rows FFmpeg's
+linear decode is no measure (see ``tests/video/fuzzing.py``). The exit code is 1 if
+there were findings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "video")]
+
+CHUNK = 25
+COUNTED = ("rows", "given", "errors", "undefined", "not_recovered", "unharmed")
+
+
+def run_seeds(first: int, stop: int, folder: Path, kinds: list[str]) -> None:
+    """In a process of its own: a line of JSON before and after each seed."""
+    from fuzzing import fuzz
+
+    for seed in range(first, stop):
+        print(json.dumps({"began": seed}), flush=True)
+        print(json.dumps(asdict(fuzz(seed, folder, kinds))), flush=True)
+
+
+def outcomes(args: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
+    """The outcome of every seed; crashes and hangs are findings."""
+    seed, stop = args.first, args.first + args.seeds
+    while seed < stop:
+        for outcome in _chunk(args, folder, seed, min(seed + CHUNK, stop)):
+            yield outcome
+            seed = outcome["seed"] + 1
+
+
+def _chunk(
+    args: argparse.Namespace, folder: Path, first: int, stop: int
+) -> Iterator[dict[str, Any]]:
+    command = [sys.executable, __file__, "--child", str(folder)]
+    command += ["--first", str(first), "--seeds", str(stop - first)]
+    command += ["--kinds", ",".join(args.kinds)]
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_AS, (args.memory << 20, args.memory << 20)
+        ),
+    )
+    seed = first
+    try:
+        for line in _lines(child, args.seconds):
+            if "began" in line:
+                seed = line["began"]
+            else:
+                yield line
+                seed += 1
+        if seed < stop:
+            reason = "the process took too long"
+            if child.poll() is not None:
+                reason = f"the process ended with code {child.returncode}"
+            yield {"seed": seed, "findings": [reason]}
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[dict[str, Any]]:
+    """What a child prints, until it ends or is silent for so long."""
+    assert child.stdout is not None
+    held = b""
+    while select.select([child.stdout], [], [], seconds)[0]:
+        piece = os.read(child.stdout.fileno(), 1 << 16)
+        if not piece:
+            child.wait()
+            return
+        *lines, held = (held + piece).split(b"\n")
+        yield from map(json.loads, lines)
+
+
+def main() -> None:
+    """Runs the seeds, prints findings as they come, and the counts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=1000, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--kinds", default="", help="only these videos, by name")
+    parser.add_argument("--seconds", type=float, default=120, help="limit of a seed")
+    parser.add_argument("--memory", type=int, default=8192, help="limit, in MiB")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.kinds = [kind for kind in args.kinds.split(",") if kind]
+    if args.child:
+        stop = args.first + args.seeds
+        return run_seeds(args.first, stop, Path(args.child), args.kinds)
+    began, counts, bad = time.monotonic(), Counter[str](), 0
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        for outcome in outcomes(args, Path(folder)):
+            counts["seeds"] += 1
+            counts["refused"] += bool(outcome.get("refused"))
+            counts.update({name: outcome.get(name, 0) for name in COUNTED})
+            bad += bool(outcome["findings"])
+            if outcome["findings"]:
+                about = " ".join(
+                    str(outcome.get(name, ""))
+                    for name in ("seed", "kind", "damage", "policy")
+                )
+                print(f"{about}: {len(outcome['findings'])} findings")
+                for finding in outcome["findings"][:3]:
+                    print(f"    {finding}", flush=True)
+    print(f"seeds {args.first} to {args.first + args.seeds - 1}:", end=" ")
+    print(", ".join(f"{count} {name}" for name, count in counts.items()), end="")
+    print(f"; {bad} with findings; {time.monotonic() - began:.0f} s")
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()
