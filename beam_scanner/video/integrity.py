@@ -66,7 +66,7 @@ class PacketCheck:
         sets = parameter_sets(codec, extradata)
         if sets is None:
             sets = [bytes(nal) for nal in self._nals(memoryview(extradata))]
-        for nal in sets:
+        for nal in filter(None, sets):
             self._learn(nal)
 
     def restart(self) -> None:
