@@ -36,12 +36,13 @@ from beam_scanner.explain import Explanation, explain
 from beam_scanner.graph import OutputNode
 from beam_scanner.ingest import Ingest, ingest_streams, ingest_videos, lost_rows
 from beam_scanner.kernels import register_op, register_python_kernel
-from beam_scanner.launch import Report, execute
+from beam_scanner.launch import Report, execute, submit
 from beam_scanner.modules import register_module
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.prepare import CacheMode, input_streams, prepare
 from beam_scanner.profiler import Profile, store_profile
 from beam_scanner.runners.local import pipeline_options
+from beam_scanner.runners.start import ends_with_us
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.table import Column, Table, Tables
 from beam_scanner.types import DeviceType
@@ -192,7 +193,9 @@ class Client:
             profiling: Ignored: a profile is always kept.
             task_timeout: Must be 0: tasks have no time limit.
             checkpoint_frequency: Ignored: every finished task is kept.
-            detach: Must be False: Beam's local runner works in this process.
+            detach: Return when the job is submitted, for runners that go on without
+                this process. Its workers commit and tidy up; ``committed()`` of the
+                outputs tells how it went, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
                 and :meth:`failures`.
@@ -201,7 +204,8 @@ class Client:
                 ``NamedVideoStream``. The report tells which rows are lost.
 
         Returns:
-            The id of the run, for :meth:`get_profile`; None if nothing was to do.
+            The id of the run, for :meth:`get_profile`; None if nothing was to do, or
+            with ``detach``.
 
         Raises:
             JobFailure: Some streams failed; all others are committed.
@@ -212,18 +216,26 @@ class Client:
             raise ArgumentError(
                 f"on_failure must be 'raise' or 'return', got {on_failure!r}"
             )
-        if detach or task_timeout:
+        if task_timeout:
+            raise ArgumentError("task_timeout is not supported: tasks have no limit")
+        if detach and ends_with_us(self.options):
             raise ArgumentError(
-                f"{'detach' if detach else 'task_timeout'} is not supported: "
-                "run returns when the run is over"
+                "detach=True is for runners elsewhere: this one ends with this process"
             )
         listed = _outputs(outputs)
         inputs = input_streams(listed)
-        ingest_streams(inputs, self.named_storage, self.options, damage)
+        # What is submitted is one job: its videos are indexed before, here.
+        here = PipelineOptions([]) if detach else self.options
+        ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
         )
         if not prepared.jobs and not prepared.failures and not prepared.finished:
+            return None
+        if detach:
+            begun = submit(prepared, self.named_storage, self.options)
+            if begun.failures and on_failure == "raise":
+                raise JobFailure(begun.failures)
             return None
         report = execute(prepared, self.named_storage, self.options, show_progress)
         report.lost = lost_rows(inputs)

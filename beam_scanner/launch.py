@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +19,13 @@ from beam_scanner.graph import Node, OpNode
 from beam_scanner.jobs import SharedGraph
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
+from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.start import ends_with_us, preflight, run_pipeline
 from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.store import ObjectStore
 from beam_scanner.transforms.context import StoredRun, close_contexts
-from beam_scanner.transforms.run_graph import RunGraph
+from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.run_graph import EndRun, RunGraph
 from beam_scanner.transforms.stages import tidy
 from beam_scanner.transforms.work import (
     JobFiles,
@@ -88,12 +91,7 @@ def execute(
         WorkerError: A worker process died; finished tasks are kept.
     """
     began = time.monotonic()
-    store = storage.store(create=True)
-    report = Report(cached=[job.name for job in prepared.cached])
-    report.failures = list(prepared.failures.values())
-    for job in prepared.finished:
-        _finish(prepared, job, JobFiles(store, job.fingerprint))
-    remove_abandoned(store)
+    store, report = _begin(prepared, storage)
     if prepared.jobs:
         preflight(options, [store.url])
         run = RunFiles(store, uuid.uuid4().hex)
@@ -105,7 +103,13 @@ def execute(
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
-                        _pipeline(store.url, run.run, phases, len(prepared.jobs)),
+                        _pipeline(
+                            store.url,
+                            run.run,
+                            phases,
+                            len(prepared.jobs),
+                            run_hints(options.view_as(ScannerOptions)),
+                        ),
                         small=_is_small(prepared),
                     )
                 _conclude(prepared, run, files, report)
@@ -117,13 +121,68 @@ def execute(
     return report
 
 
-def _write_run(prepared: Prepared, run: RunFiles, files: Sequence[JobFiles]) -> int:
+def submit(
+    prepared: Prepared, storage: NamedStorage, options: PipelineOptions
+) -> Report:
+    """Starts the jobs of a prepared run on a runner that goes on without us.
+
+    The workers commit and tidy up; why streams failed is in their logs.
+
+    Args:
+        prepared: What to run.
+        storage: The database.
+        options: The user's Beam options.
+
+    Returns:
+        What is known already: streams that are there, and inputs that cannot be read.
+
+    Raises:
+        ArgumentError: A kernel or an argument cannot be sent to workers.
+        WorkerError: The runner did not take the job.
+    """
+    store, report = _begin(prepared, storage)
+    if prepared.jobs:
+        preflight(options, [store.url])
+        run = RunFiles(store, uuid.uuid4().hex)
+        files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
+        phases = _write_run(prepared, run, files, detached=True)
+        hints = run_hints(options.view_as(ScannerOptions))
+        try:
+            run_pipeline(
+                options,
+                _pipeline(store.url, run.run, phases, len(prepared.jobs), hints, True),
+                wait=False,
+            )
+        except BaseException:
+            run.remove()
+            raise
+    return report
+
+
+def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
+    """Tidies up behind earlier runs, and begins the report."""
+    store = storage.store(create=True)
+    report = Report(cached=[job.name for job in prepared.cached])
+    report.failures = list(prepared.failures.values())
+    for job in prepared.finished:
+        _finish(prepared, job, JobFiles(store, job.fingerprint))
+    remove_abandoned(store)
+    return store, report
+
+
+def _write_run(
+    prepared: Prepared,
+    run: RunFiles,
+    files: Sequence[JobFiles],
+    detached: bool = False,
+) -> int:
     shared, nodes = SharedGraph.of(prepared.families)
     settings = RunSettings(
         shared,
         prepared.perf.work_packet_size,
         prepared.perf.io_packet_size,
         checked=bool(prepared.plans),
+        detached=detached,
     )
     _check_ships(settings, nodes, prepared.jobs[0].number)
     records = [
@@ -170,10 +229,20 @@ def _held_back(node: OpNode) -> str | None:
     return None
 
 
-def _pipeline(db: str, run: str, phases: int, jobs: int) -> Callable[[Any], Any]:
+def _pipeline(
+    db: str,
+    run: str,
+    phases: int,
+    jobs: int,
+    hints: Mapping[str, str],
+    detached: bool = False,
+) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
-        numbers | "Run graph" >> RunGraph(StoredRun(db, run), phases)
+        source = StoredRun(db, run)
+        ended = numbers | "Run graph" >> RunGraph(source, phases, hints)
+        if detached:
+            ended | "End" >> EndRun(source)
 
     return build
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.planner.tasks import work_packet
 
 MakePerfParams = Callable[[Sequence[Any], Sequence[Any]], "PerfParams"]
 """From the input streams and the op nodes of a graph to its packet sizes."""
-
-PACKET_BYTES = 16 << 20
-"""Bytes of frames that :meth:`PerfParams.estimate` puts in a work packet, about."""
 
 _LOCAL_ONLY = "has no meaning on Beam and is ignored; {}"
 _ADVICE = {
@@ -108,13 +106,9 @@ class PerfParams:
             What ``Client.run`` takes.
         """
         _warn(others)
-        return lambda inputs, ops: cls(work_packet_for(inputs), 0)
-
-
-def work_packet_for(inputs: Sequence[Any]) -> int:
-    """Rows of a work packet, by the size of the largest element of the inputs."""
-    largest = max((stream.estimate_size() for stream in inputs), default=0)
-    return max(4, min(32, PACKET_BYTES // max(1, largest)))
+        return lambda inputs, ops: cls(
+            work_packet(stream.estimate_size() for stream in inputs), 0
+        )
 
 
 def _warn(others: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,9 @@ from beam_scanner.rows import Int64Array, Layout, RowSet
 
 TARGET_DECODED = 500
 """Frames that a task decodes, about, where the packet size is left to the planner."""
+
+PACKET_BYTES = 16 << 20
+"""Bytes of frames in a work packet, about, where its size is left to the planner."""
 
 _PROBE_ROWS = 2000
 
@@ -79,6 +82,19 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
         cuts, reason = _cut_at_keyframes(graph, outputs[0], longest, size)
     bounds = np.array(cuts, dtype=np.int64)
     return TaskCuts(np.repeat(bounds[:, None], len(rows), axis=1), reason)
+
+
+def work_packet(sizes: Iterable[int]) -> int:
+    """Rows to handle at a time.
+
+    Args:
+        sizes: Bytes of an element of each input, 0 where unknown.
+
+    Example:
+        >>> work_packet([640 * 480 * 3, 0]), work_packet([1920 * 1080 * 3])
+        (18, 4)
+    """
+    return max(4, min(32, PACKET_BYTES // max([1, *sizes])))
 
 
 def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:

@@ -12,10 +12,10 @@ from beam_scanner.engine.pool import KernelPool
 from beam_scanner.errors import GraphError
 from beam_scanner.graph import InputNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
-from beam_scanner.perf import work_packet_for
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.phases import INTERNAL, Family
+from beam_scanner.planner.tasks import work_packet
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
 from beam_scanner.storage.store import ObjectStore, open_store
@@ -163,7 +163,7 @@ class JobState:
         """Rows to handle at a time, where the run does not say."""
         nodes = topological([o for family in self.families for o in family.outputs])
         inputs = [node.streams[0] for node in nodes if isinstance(node, InputNode)]
-        return work_packet_for([s for s in inputs if s.committed()])
+        return work_packet(s.estimate_size() for s in inputs if s.committed())
 
     @property
     def outputs(self) -> list[OutputNode]:
@@ -226,15 +226,10 @@ class RunSource(Protocol):
 
     Attributes:
         run: The run's name.
-        stored: Whether its driver waits for results in storage.
     """
 
     @property
     def run(self) -> str:
-        """See the class."""
-
-    @property
-    def stored(self) -> bool:
         """See the class."""
 
     def open(self) -> RunContext:
@@ -252,7 +247,6 @@ class StoredRun:
 
     db: str
     run: str
-    stored = True
 
     def open(self) -> RunContext:
         """See :class:`RunSource`."""

@@ -41,6 +41,7 @@ from beam_scanner.graph import (
     UnsliceNode,
     topological,
 )
+from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
@@ -116,7 +117,9 @@ class Group:
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
         self._phases: list[Phase] = []
-        self._hints = run_hints(pipeline.options)
+        self._hints = parse_resource_hints(
+            run_hints(pipeline.options.view_as(ScannerOptions))
+        )
         self._steps: list[AppliedPTransform] = []
         self._failures: list[Any] = []
         self._folder = ""
@@ -231,16 +234,6 @@ def _hint(column: OpColumn) -> Any:
     return value_hint(column.type or get_type_info(FrameType), nullable=nulls)
 
 
-def run_hints(options: Any) -> dict[str, bytes]:
-    """Resource hints that the options give the run stage."""
-    ours = options.view_as(ScannerOptions)
-    given = {"accelerator": ours.accelerator, "min_ram": ours.min_ram}
-    found: dict[str, bytes] = parse_resource_hints(
-        {name: value for name, value in given.items() if value}
-    )
-    return found
-
-
 _HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
 """Runners whose workers see this machine's temporary folder."""
 
@@ -265,7 +258,6 @@ class _Deferred:
     """Stands for a program; is pickled as the program that the group then is."""
 
     run = ""
-    stored = False
 
     def __init__(self, group: Group) -> None:
         self._group = group

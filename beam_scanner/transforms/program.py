@@ -71,7 +71,6 @@ class Program:
     outputs: tuple[OutputNode, ...]
     shared: SharedGraph
     own: tuple[Any, ...]
-    stored = False
 
     @staticmethod
     def of(
@@ -89,7 +88,9 @@ class Program:
         """See ``RunSource``."""
         # No folder of the database is made before there is something to put there.
         store = NamedStorage(self.db).store(create=True)
-        settings = RunSettings(self.shared, 0, 0, checked=False, equal_rows=False)
+        settings = RunSettings(
+            self.shared, 0, 0, checked=False, equal_rows=False, detached=True
+        )
         return RunContext(store, RunFiles(store, self.run), settings, self.record)
 
     def record(self, job: JobId) -> JobRecord:

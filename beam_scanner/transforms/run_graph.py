@@ -51,16 +51,19 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
     Args:
         source: Where workers find the run.
         phases: How many phases its graph has.
-        hints: Resource hints of the stage that runs tasks.
+        resource_hints: Of the stage that runs tasks.
     """
 
     def __init__(
-        self, source: RunSource, phases: int, hints: Mapping[str, Any] | None = None
+        self,
+        source: RunSource,
+        phases: int,
+        resource_hints: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self._source = source
         self._phases = phases
-        self._hints = dict(hints or {})
+        self._hints = dict(resource_hints or {})
 
     def expand(self, jobs: Any) -> Any:
         """Wires the stages of each phase one after the other."""
@@ -119,6 +122,29 @@ class Phase(beam.PTransform):  # type: ignore[misc]
         return self.ended.jobs
 
 
+class EndRun(beam.PTransform):  # type: ignore[misc]
+    """Removes the files of a run that no driver waits for, when all jobs have ended.
+
+    Args:
+        source: Where workers find the run.
+    """
+
+    def __init__(self, source: RunSource) -> None:
+        super().__init__()
+        self._source = source
+
+    def expand(self, committed: Any) -> Any:
+        """Waits for the last phase, also where it commits nothing."""
+        once = committed.pipeline | "Once" >> beam.Create([None])
+        return (
+            (once, committed)
+            | beam.Flatten()
+            | "All" >> beam.Map(lambda _: (None, None))
+            | "Wait" >> beam.GroupByKey()
+            | "Remove" >> stage(_End, self._source, 0)
+        )
+
+
 class Stage(beam.DoFn):  # type: ignore[misc]
     """What the stages have in common: the run, loaded once a process."""
 
@@ -171,15 +197,20 @@ class _Run(Stage):
         close_contexts(self.source.run)
 
 
+class _End(Stage):
+    def process(self, _: Any) -> None:
+        self.context().files.remove()
+
+
 class _Commit(Stage):
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
         job, outcomes = element
         context = self.context()
         failures = commit_job(context, job, self.phase, outcomes)
-        if self.source.stored:
-            context.files.put_result(job, self.phase, failures)
-        else:
+        if context.settings.detached:
             yield from self._report(context, job, failures)
+        else:
+            context.files.put_result(job, self.phase, failures)
         if not failures:
             yield job
 

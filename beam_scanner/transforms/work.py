@@ -49,6 +49,7 @@ class RunSettings:
         io_packet: Output rows a task, about; 0 to choose.
         checked: Whether every job was bound before the run began.
         equal_rows: Whether all outputs of a job must have equally many rows.
+        detached: Whether no driver waits for the end.
         attempts: How often a task is tried before its job fails.
     """
 
@@ -57,6 +58,7 @@ class RunSettings:
     io_packet: int
     checked: bool
     equal_rows: bool = True
+    detached: bool = False
     attempts: int = 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import tarfile
@@ -19,6 +18,8 @@ from job_graph import crossings, environments
 from small_gcs import Objects, small_gcs
 
 from beam_scanner.runners import dataflow
+from beam_scanner.transforms.context import StoredRun
+from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.run_graph import RunGraph
 
 apiclient = pytest.importorskip(
@@ -73,26 +74,28 @@ def described(job: Any) -> dict[str, Any]:
 
 def two_phases(pipeline: beam.Pipeline, **hints: Any) -> None:
     jobs = pipeline | beam.Create(range(3))
-    jobs | RunGraph("gs://bucket/db", "run", 2, **hints)
+    jobs | RunGraph(StoredRun("gs://bucket/db", "run"), 2, **hints)
 
 
 def test_all_stages_are_in_the_image_and_none_has_hints(bucket: Objects) -> None:
     found = environments(submitted(two_phases, options()).proto_pipeline)
-    assert {"RunGraph/Phase 0/Run", "RunGraph/Phase 1/Run"} <= found.keys()
+    assert {
+        "RunGraph/Phase 0/Run/ParDo(_Run)",
+        "RunGraph/Phase 1/Run/ParDo(_Run)",
+    } <= found.keys()
     assert set(map(str, found.values())) == {str((IMAGE, {}))}
 
 
-@pytest.mark.skipif(
-    "resource_hints" not in inspect.signature(RunGraph).parameters,
-    reason="RunGraph takes no hints yet",
-)
 def test_hints_are_on_the_run_stage_alone(bucket: Objects) -> None:
     made = options(gpu="nvidia-l4", gpu_machine_type="g2-standard-8", min_ram="16GB")
-    hints = dataflow.run_hints(made)
+    hints = dataflow.run_hints(made.view_as(ScannerOptions))
     job = submitted(lambda p: two_phases(p, resource_hints=hints), made)
     found = environments(job.proto_pipeline)
     runs = {name for name, (_, hints) in found.items() if hints}
-    assert runs == {"RunGraph/Phase 0/Run", "RunGraph/Phase 1/Run"}
+    assert runs == {
+        "RunGraph/Phase 0/Run/ParDo(_Run)",
+        "RunGraph/Phase 1/Run/ParDo(_Run)",
+    }
     gpu = b"type:nvidia-l4;count:1;machine_type:g2-standard-8;install-nvidia-driver"
     for name in runs:
         assert found[name] == (IMAGE, {GPU: gpu, RAM: b"16000000000"})
@@ -211,7 +214,7 @@ def test_the_graph_is_staged(bucket: Objects) -> None:
     (name,) = (name for _, name in bucket if name.endswith("/pipeline.pb"))
     assert name.startswith("tmp/films.")
     staged = beam_runner_api_pb2.Pipeline.FromString(bucket["bucket", name])
-    assert "RunGraph/Phase 1/Run" in environments(staged)
+    assert "RunGraph/Phase 1/Run/ParDo(_Run)" in environments(staged)
 
 
 def test_the_package_is_staged_where_no_image_has_it(

@@ -79,9 +79,6 @@ def bucket(
 
 
 @pytest.mark.processes
-@pytest.mark.xfail(
-    strict=True, reason="a run cannot outlive its driver yet: Client.run(detach=True)"
-)
 def test_the_job_is_left_where_the_launcher_looks_for_it(
     bucket: str, container: dict[str, str]
 ) -> None:
@@ -106,7 +103,7 @@ def test_the_job_is_left_where_the_launcher_looks_for_it(
     found = environments(proto)
     assert {image for image, _ in found.values()} == {"repo/worker:1"}
     hinted = {name.rpartition("/")[2] for name, (_, hints) in found.items() if hints}
-    assert hinted == {"Run"}
+    assert hinted == {"ParDo(_Run)"}
     assert not [crossing for crossing in crossings(proto) if crossing.has_frames]
     # What the workers are to run is there, and nothing has run.
     assert list(match_objects(f"{bucket}/db/.work/runs/*/graph"))
