@@ -9,6 +9,7 @@ A kernel says in annotations what it takes and gives::
 | ``FrameType`` | H x W x C array, uint8 RGB from a video | (video) or as NumpyArray |
 | ``bytes`` (``Bytes``) | bytes | binary |
 | ``typing.Any`` (``Any``) | anything that pickles; None is a value | binary (pickle) |
+| ``int``, ``float``, ``bool``, ``str`` | the same | int64, double, bool, string |
 | ``Image`` | H x W x C array, uint8 or uint16 | binary (a PNG or JPEG file) |
 | ``Histogram`` | list of three int32 arrays | list<list<int32>> |
 | ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | struct<dtype, shape, data> |
@@ -36,7 +37,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from beam_scanner import _element_codecs, protobufs
+from beam_scanner import _element_codecs, _scalar_codecs, protobufs
 from beam_scanner._element_codecs import ScannerTypeInfo as ScannerTypeInfo
 from beam_scanner.errors import ArgumentError, ElementTypeError
 
@@ -131,8 +132,8 @@ def get_type_info(annotation: Any) -> ScannerTypeInfo:
     """The type that an annotation of a kernel stands for.
 
     Args:
-        annotation: A registered class, ``bytes``, ``typing.Any``, ``numpy.ndarray``
-            (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
+        annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
+            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
 
     Raises:
         ElementTypeError: The annotation stands for no registered type.
@@ -370,6 +371,10 @@ def _register_own() -> None:
     own: list[tuple[Any, str, _element_codecs.Codec]] = [
         (bytes, "Bytes", _element_codecs.Codec()),
         (Any, "Any", _element_codecs.PickleCodec()),
+        (int, "int", _scalar_codecs.IntCodec()),
+        (float, "float", _scalar_codecs.FloatCodec()),
+        (bool, "bool", _scalar_codecs.BoolCodec()),
+        (str, "str", _scalar_codecs.StrCodec()),
         (FrameType, "FrameType", _element_codecs.ArrayCodec("FrameType")),
         (Image, "Image", _element_codecs.ImageCodec()),
         (Histogram, "Histogram", _element_codecs.HistogramCodec()),

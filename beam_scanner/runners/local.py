@@ -33,6 +33,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.threads import READERS, heard_by
 
 WORKER_MODULE = "beam_scanner.runners.worker"
 
@@ -42,7 +43,6 @@ RUN_VARIABLE = "BEAM_SCANNER_RUN"
 
 # Connections to a worker that has died break, often before its end is known: threads
 # that read them raise, and these loggers tell.
-_READERS = ("beam_control_read", "read_grpc_client_inputs")
 _ECHOES = (
     "apache_beam.runners.worker.data_plane",
     "apache_beam.runners.portability.fn_api_runner.worker_handlers",
@@ -216,7 +216,7 @@ class _Watch:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
-        with _hook.watched_by(self), _without_echoes():
+        with heard_by(self._thread_raised), _without_echoes():
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
@@ -236,7 +236,14 @@ class _Watch:
             raise self._error
         return self._result
 
-    def worker_died(self, reason: str) -> None:
+    def _thread_raised(self, args: threading.ExceptHookArgs) -> bool:
+        text = str(args.exc_value)
+        if "Worker subprocess exited" in text:
+            self._worker_died(text)
+            return True
+        return args.thread is not None and args.thread.name in READERS
+
+    def _worker_died(self, reason: str) -> None:
         if self._died.is_set() or self._over.is_set():
             return
         self._reason = reason
@@ -304,41 +311,6 @@ def _without_echoes() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-class _Hook:
-    """Hears of worker processes that died, while any run is watched."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._watches: list[_Watch] = []
-        self._before: Callable[[threading.ExceptHookArgs], Any] = threading.excepthook
-
-    @contextmanager
-    def watched_by(self, watch: _Watch) -> Iterator[None]:
-        with self._lock:
-            if not self._watches:
-                self._before = threading.excepthook
-                threading.excepthook = self._raised
-            self._watches.append(watch)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._watches.remove(watch)
-                if not self._watches:
-                    threading.excepthook = self._before
-
-    def _raised(self, args: threading.ExceptHookArgs) -> None:
-        watches, text = list(self._watches), str(args.exc_value)
-        if "Worker subprocess exited" in text:
-            for watch in watches:
-                watch.worker_died(text)
-        elif args.thread is None or args.thread.name not in _READERS:
-            self._before(args)
-
-
-_hook = _Hook()
 
 
 def _worker_processes(run: str) -> Iterator[int]:

@@ -14,12 +14,14 @@ import copy
 import json
 import logging
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc  # type: ignore[import-untyped]
 from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     DebugOptions,
@@ -29,6 +31,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners.failures import pipeline_failed
+from beam_scanner.runners.threads import READERS, heard_by, join_new
 
 CONNECT_SECONDS = 5.0
 
@@ -38,6 +41,8 @@ ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
 _HERE = ("localhost", "127.0.0.1", "::1")
 _NO_PIP_FREEZE = "disable_logging_submission_environment"
 _SENDER = "portable_runner"
+_WORKER_THREADS = (*READERS, "run_worker")
+_HANG_UP_SECONDS = 5.0
 
 # They print tracebacks that the error of the run has, some of them four times.
 _ECHOES = (
@@ -271,7 +276,7 @@ def run(
         debug.add_experiment(_NO_PIP_FREEZE)
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    with without_echoes():
+    with without_echoes(), _workers_of_ours():
         try:
             result = pipeline.run()
             if wait:
@@ -291,6 +296,23 @@ def _wait(result: Any) -> None:
         with suppress(Exception):
             result.cancel()
         raise
+
+
+@contextmanager
+def _workers_of_ours() -> Iterator[None]:
+    """Lets the threads of LOOPBACK workers end, which raise when they are hung up on."""
+    before = set(threading.enumerate())
+    with heard_by(_is_hung_up):
+        try:
+            yield
+        finally:
+            join_new(before, _WORKER_THREADS, _HANG_UP_SECONDS)
+
+
+def _is_hung_up(args: threading.ExceptHookArgs) -> bool:
+    ours = args.thread is not None and args.thread.name.startswith(_WORKER_THREADS)
+    # A closed channel is a ValueError.
+    return ours and isinstance(args.exc_value, (grpc.RpcError, ValueError))
 
 
 @contextmanager

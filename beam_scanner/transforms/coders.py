@@ -7,6 +7,7 @@
 | ``Histogram`` | list of three int32 arrays | ``List[Array]`` |
 | ``Bytes``, or none | bytes | ``bytes`` |
 | ``Any`` | the value | ``Any`` |
+| ``int``, ``float``, ``bool``, ``str`` | the value | the same |
 | with a schema: ``Bbox``, ``BboxList``, other messages, a struct of your own | named tuple, or a list of them | row with the fields' types |
 | any other that was registered | the value | the class that was registered |
 
@@ -83,6 +84,9 @@ else:
 
 
 _ARRAYS = get_type_info(FrameType)
+_PLAIN = (bytes, Any, int, float, bool, str)
+"""Types that are their own hint; Beam has coders for them."""
+
 _HEAD_BYTES = 64
 
 
@@ -287,7 +291,7 @@ def value_hint(type_info: ScannerTypeInfo | None, nullable: bool = False) -> Any
 def _hint_of(info: ScannerTypeInfo) -> Any:
     if info.type is FrameType:
         return Frame
-    if info.type is bytes or info.type is Any:
+    if info.type in _PLAIN:
         return info.type
     if _is_array(info):
         return Array

@@ -1,0 +1,46 @@
+"""Runners, started once for all tests of a pytest worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from targets import Target, make_target, params, require, services
+from video_fixtures import make_video
+
+
+@pytest.fixture(scope="session")
+def flink_embedded(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[services.FlinkEmbedded]:
+    require("flink-embedded")
+    with services.FlinkEmbedded(tmp_path_factory.mktemp("flink-embedded")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def flink_cluster(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[services.FlinkCluster]:
+    require("flink-cluster")
+    with services.FlinkCluster(tmp_path_factory.mktemp("flink-cluster")) as started:
+        yield started
+
+
+@pytest.fixture(params=params())
+def target(request: pytest.FixtureRequest) -> Target:
+    """Each runner in turn."""
+    return make_target(request.param, request)
+
+
+@pytest.fixture
+def runner_flags(target: Target) -> list[str]:
+    """Beam's flags of each runner in turn, for two tasks at a time."""
+    return target.flags(2)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """96 numbered frames, a keyframe every 12."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return make_video(path, frames=96, gop=12)
