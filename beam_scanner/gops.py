@@ -41,6 +41,26 @@ def entry_of(entries: Int64Array, rows: Any) -> Any:
     return entries[np.searchsorted(entries, rows, side="right") - 1]
 
 
+def ascending_cost(entries: Int64Array, rows: Int64Array) -> tuple[int, int]:
+    """What one decoder does for ascending rows: as :class:`DecodePosition`, at once.
+
+    Args:
+        entries: See :func:`entry_of`.
+        rows: int64[n], ascending, no duplicates.
+
+    Returns:
+        Frames decoded, and how often the decoder must seek.
+
+    Example:
+        >>> ascending_cost(np.array([0, 10, 20]), np.array([12, 13, 25]))
+        (10, 2)
+    """
+    entry = entry_of(entries, rows)
+    following = np.concatenate(([-1], rows[:-1] + 1))
+    decoded = rows + 1 - np.maximum(entry, following)
+    return int(decoded.sum()), int((entry > following).sum())
+
+
 class DecodePosition:
     """Follows one decoder: which row it would give next, and what a jump costs.
 

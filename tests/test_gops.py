@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.gops import DecodePosition, entry_of
+from beam_scanner.gops import DecodePosition, ascending_cost, entry_of
 
 ROWS = 9
 
@@ -80,3 +80,16 @@ def test_entry_of() -> None:
     for row in range(40):
         assert entry_of(entries, row) == max(e for e in (0, 12, 24) if e <= row)
     assert entry_of(entries, np.arange(40)).shape == (40,)
+
+
+@given(st.sets(st.integers(1, 60), max_size=8), st.sets(st.integers(0, 60), min_size=1))
+def test_ascending_rows_cost_what_a_decoder_counts(
+    entries: set[int], rows: set[int]
+) -> None:
+    starts = np.array([0, *sorted(entries)])
+    position = DecodePosition(starts)
+    decoded = seeks = 0
+    for row in sorted(rows):
+        seeks += position.seeks(row)
+        decoded += position.advance(row)
+    assert ascending_cost(starts, np.array(sorted(rows))) == (decoded, seeks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.gops import entry_of
+from beam_scanner.gops import ascending_cost
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
@@ -109,13 +109,10 @@ def _count_in_order(
             continue
         if node.info.entries is None or not len(rows):
             continue
-        listed = rows.array()
-        entry = entry_of(node.info.entries, listed)
-        following = np.concatenate(([-1], listed[:-1] + 1))
-        start = np.maximum(entry, following)
-        forecast_.decode.needed += len(listed)
-        forecast_.decode.decoded += int((listed + 1 - start).sum())
-        forecast_.decode.seeks += int((entry > following).sum())
+        decoded, seeks = ascending_cost(node.info.entries, rows.array())
+        forecast_.decode.needed += len(rows)
+        forecast_.decode.decoded += decoded
+        forecast_.decode.seeks += seeks
         forecast_.bytes += _bytes(node, rows)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.gops import entry_of
+from beam_scanner.gops import ascending_cost, entry_of
 from beam_scanner.graph import SliceNode, topological
 from beam_scanner.planner.bound import (
     BoundGraph,
@@ -110,12 +110,11 @@ def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
     decoded = 0
     for node, rows in zip(graph.nodes, needs, strict=True):
         if isinstance(node, BoundSource) and len(rows):
-            listed = rows.array()
-            decoded += len(listed)
-            if node.info.entries is not None:
-                entry = entry_of(node.info.entries, listed)
-                before = np.concatenate(([-1], listed[:-1]))
-                decoded += int((listed - np.maximum(entry, before + 1)).sum())
+            entries = node.info.entries
+            if entries is None:
+                decoded += len(rows)
+            else:
+                decoded += ascending_cost(entries, rows.array())[0]
     return decoded
 
 
