@@ -26,6 +26,9 @@ class ConvertColor(Kernel):
     def new_stream(self, conversion: str) -> None:
         """Sets the conversion.
 
+        Args:
+            conversion: OpenCV's name of it, such as COLOR_RGB2HSV.
+
         Raises:
             ArgumentError: OpenCV has no such constant.
             MissingDependencyError: OpenCV is not installed.

@@ -1,0 +1,354 @@
+"""The transforms that ``providers.yaml`` names, with arguments that YAML can say.
+
+Beam reads signatures and docstrings of this module to check and to describe a
+transform, so annotations are types, not text.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import apache_beam as beam
+from apache_beam import typehints
+from apache_beam.typehints.row_type import RowTypeConstraint
+from apache_beam.yaml.yaml_errors import ErrorHandlingConfig
+
+from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.kernels import op_spec
+from beam_scanner.ops import register_ops
+from beam_scanner.transforms import base, read, sample, write
+from beam_scanner.transforms.apply_op import Op as PythonOp
+from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.transforms.slots import STREAM
+from beam_scanner.types import FrameType, get_type_info_cpp
+from beam_scanner.video.encoding import Encoding
+
+FAILURE_FIELDS = [
+    ("stream", str),
+    ("reason", str),
+    ("row", int | None),
+    ("op", str | None),
+    ("traceback", str),
+]
+"""Fields of the rows that ``error_handling`` gives."""
+
+
+class ReadFromVideo(read.ReadFromVideo):
+    """Reads all videos that match a pattern, where they lie.
+
+    Nothing is decoded here: the transforms that follow decide which frames they need.
+    A stream is called by the part of its path below the literal part of the pattern.
+
+    Args:
+        pattern: Path or glob, of any file system that Beam knows.
+        empty_match_treatment: Whether the pattern may match nothing: DISALLOW, ALLOW
+            or ALLOW_IF_WILDCARD.
+    """
+
+    def __init__(self, pattern: str, empty_match_treatment: str = "DISALLOW") -> None:
+        super().__init__(pattern, empty_match_treatment=empty_match_treatment)
+
+
+class ReadAllFromVideo(read.ReadAllFromVideo):
+    """Reads the videos whose paths or patterns rows hold.
+
+    Args:
+        field: Field of the rows that has the path.
+    """
+
+    def __init__(self, field: str = "path") -> None:
+        super().__init__()
+        self._field = field
+
+    def expand(self, pcoll: Any) -> Streams:
+        """Takes the paths out of the rows."""
+        _fields(pcoll, "ReadAllFromVideo", [self._field])
+        take = beam.Map(attrgetter(self._field)).with_output_types(str)
+        return super().expand(pcoll | "Path" >> take)
+
+
+class ReadFromNamedStream(read.ReadFromNamedStream):
+    """Reads streams of a database.
+
+    Args:
+        db: Folder or URL of the database.
+        pattern: Name of a stream, or a pattern with *, ? and [].
+        type: Element type: FrameType for frames, else the name of what the stream
+            was written with, such as Histogram, BboxList or Any.
+    """
+
+    def __init__(self, db: str, pattern: str, type: str = "Bytes") -> None:
+        super().__init__(db, pattern, type=_element_type(type))
+
+
+class Slice(sample.Slice):
+    """Cuts each stream into groups, which transforms up to Unslice see by themselves.
+
+    Args:
+        partition: How: all, strided, range, ranges, strided_range, strided_ranges or
+            gather.
+        arguments: Of the partition: group_size for all; stride and group_size for
+            strided; start and end for range; and so on, as sc.partitioner has them.
+    """
+
+    def __init__(self, partition: str, arguments: Mapping[str, Any]) -> None:
+        known = [name for name in dir(sample.partitioner) if name[0] != "_"]
+        if partition not in known:
+            raise ArgumentError(
+                f"Slice has no partition {partition!r}; use one of {', '.join(known)}"
+            )
+        super().__init__(getattr(sample.partitioner, partition)(**arguments))
+
+
+class Op(PythonOp):
+    """Runs an op.
+
+    Several inputs go by the names of its parameters; several outputs are called ret0,
+    ret1, and so on.
+
+    Args:
+        op: Name of a registered op, or a kernel of your own as module:name.
+        arguments: Of the op; also stencil, batch, bounded_state and stencil_edge.
+    """
+
+    def __init__(self, op: str, arguments: Mapping[str, Any] | None = None) -> None:
+        super().__init__(_kernel(op), **(arguments or {}))
+
+    def expand(self, pvalueish: Any) -> Any:
+        """Adds the op to the graph."""
+        made = super().expand(pvalueish)
+        return made if isinstance(made, Streams) else made._asdict()
+
+
+class WriteToNamedStream(write.WriteToNamedStream):
+    """Stores streams in a database, each committed whole or not at all.
+
+    Gives rows (stream, path, rows, fingerprint) of the streams that are there now. Rows
+    that StreamsToRows gave, or others with its fields, can be written too: they are
+    grouped by stream and ordered by row.
+
+    Args:
+        db: Folder or URL of the database.
+        name: Of the streams; {stream} stands for the name of the source's.
+        encoding: How frames are stored: codec (h264, hevc, vp9, av1, or raw for
+            lossless), quality, bitrate, keyframe_distance.
+        type: Name of the element type of values that come as rows: FrameType, Bytes,
+            BboxList, ...; by default what the type of their field says.
+        error_handling: Name of an output of rows (stream, reason, row, op, traceback):
+            the streams that are not there, and why.
+    """
+
+    def __init__(
+        self,
+        db: str,
+        name: str = STREAM,
+        encoding: Mapping[str, Any] | None = None,
+        type: str | None = None,
+        error_handling: ErrorHandlingConfig | None = None,
+    ) -> None:
+        super().__init__(
+            db,
+            name,
+            None if encoding is None else Encoding(**encoding),
+            None if type is None else _element_type(type),
+        )
+        self._failed = _failures_output(error_handling)
+
+    def expand(self, pcoll: Any) -> Any:
+        """Adds the sink."""
+        if not isinstance(pcoll, Streams):
+            pcoll = _from_rows(pcoll)
+        written = super().expand(pcoll)
+        return _with_failures(written.commits, written.failures, self._failed)
+
+
+class WriteToNamedVideo(WriteToNamedStream):
+    """Stores streams of frames as video; gives what WriteToNamedStream gives.
+
+    Args:
+        db: Folder or URL of the database.
+        name: Of the streams; {stream} stands for the name of the source's.
+        encoding: As for WriteToNamedStream.
+        error_handling: As for WriteToNamedStream.
+    """
+
+    _video = True
+
+    def __init__(
+        self,
+        db: str,
+        name: str = STREAM,
+        encoding: Mapping[str, Any] | None = None,
+        error_handling: ErrorHandlingConfig | None = None,
+    ) -> None:
+        super().__init__(db, name, encoding, error_handling=error_handling)
+
+
+class StreamsToRows(base.GraphTransform):
+    """Gives the rows of streams to any other transform of YAML.
+
+    They have the fields stream, group (of a slice; 0 outside), row, pts_seconds (null
+    if unknown) and value. They come in no order. A null row has the value null.
+
+    Args:
+        error_handling: Name of an output of rows (stream, reason, row, op, traceback):
+            the streams whose rows are not all here, and why.
+    """
+
+    def __init__(self, error_handling: ErrorHandlingConfig | None = None) -> None:
+        super().__init__()
+        self._failed = _failures_output(error_handling)
+
+    def expand(self, pcoll: Any) -> Any:
+        """Leaves the graph."""
+        streams = self.streams(pcoll)
+        fields = [
+            ("stream", str),
+            ("group", int),
+            ("row", int),
+            ("pts_seconds", float | None),
+            ("value", streams.element_type.tuple_types[1]),
+        ]
+        to_row = beam.MapTuple(_to_row)
+        rows = streams | "Rows" >> to_row.with_output_types(
+            RowTypeConstraint.from_fields(fields)
+        )
+        return _with_failures(rows, streams.failures, self._failed)
+
+
+def _to_row(key: FrameKey, value: Any) -> Any:
+    return beam.Row(
+        stream=key.stream,
+        group=key.group,
+        row=key.row,
+        pts_seconds=key.pts_seconds,
+        value=value,
+    )
+
+
+def _fields(rows: Any, transform: str, needed: Sequence[str]) -> dict[str, Any]:
+    """Fields of rows with their types; an ArgumentError where one is missing."""
+    kind = rows.element_type
+    if not isinstance(kind, RowTypeConstraint):
+        kind = RowTypeConstraint.from_user_type(kind)
+    fields = {} if kind is None else dict(kind._fields)
+    missing = [name for name in needed if name not in fields]
+    if missing:
+        raise ArgumentError(
+            f"{transform} takes rows with {', '.join(needed)}; its input "
+            f"has {', '.join(fields) or 'no fields'}"
+        )
+    return fields
+
+
+def _from_rows(rows: Any) -> Any:
+    """Rows with the fields of StreamsToRows as ``(FrameKey, value)``."""
+    value = _fields(rows, "WriteToNamedStream", ["stream", "row", "value"])["value"]
+    key_and_value = typehints.Tuple[FrameKey, value]
+    return rows | "Keys" >> beam.Map(_from_row).with_output_types(key_and_value)
+
+
+def _from_row(row: Any) -> tuple[FrameKey, Any]:
+    group, seconds = getattr(row, "group", 0), getattr(row, "pts_seconds", None)
+    return FrameKey(row.stream, group, row.row, seconds), row.value
+
+
+def _failures_output(error_handling: Any) -> str | None:
+    if error_handling is None:
+        return None
+    given = dict(error_handling)
+    if set(given) != {"output"}:
+        raise ArgumentError(
+            f"error_handling takes output, the name of an output; got {given!r}"
+        )
+    return str(given["output"])
+
+
+def _with_failures(main: Any, failures: Any, output: str | None) -> Any:
+    if output is None:
+        return main
+    row = RowTypeConstraint.from_fields(FAILURE_FIELDS)
+    failed = failures | "Failures" >> beam.Map(_failure_row).with_output_types(row)
+    return {"good": main, output: failed}
+
+
+def _failure_row(failure: Failure) -> Any:
+    return beam.Row(**{name: getattr(failure, name) for name, _ in FAILURE_FIELDS})
+
+
+def _element_type(name: str) -> Any:
+    return FrameType if name == "FrameType" else get_type_info_cpp(name).type
+
+
+def _kernel(op: str) -> Any:
+    module, colon, name = op.partition(":")
+    if not colon:
+        return op
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ArgumentError(f"no kernel {op!r} can be imported: {error}") from error
+
+
+def _listed(factory: Callable[..., Any], parameters: Sequence[Any], doc: str) -> Any:
+    """A factory with the signature and the description that Beam is to see."""
+
+    def make(**arguments: Any) -> Any:
+        return factory(**arguments)
+
+    make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    make.__doc__ = doc
+    return make
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """Its parameters, but for those that a caller does not give."""
+    found = inspect.signature(function, eval_str=True).parameters.values()
+    return [p for p in found if p.name not in ("self", "config", "init_parameter")]
+
+
+def _sampler(kind: type[base.GraphTransform]) -> Any:
+    own = vars(kind).get("__init__")
+    return _listed(kind, _parameters(own) if own else [], kind.__doc__ or "")
+
+
+def _op(name: str) -> Any:
+    kernel: Any = op_spec(name).kernel
+    doc, parameters = inspect.getdoc(kernel) or "", []
+    if op_spec(name).is_class:
+        parameters = _parameters(kernel.__init__)
+        if op_spec(name).stream_params:
+            parameters += _parameters(kernel.new_stream)
+            arguments = (inspect.getdoc(kernel.new_stream) or "").partition("Args:")
+            doc = f"{doc}\n\n{''.join(arguments[1:])}"
+    return _listed(lambda **given: Op(name, given), parameters, doc)
+
+
+register_ops()
+
+Gather = _sampler(sample.Gather)
+Range = _sampler(sample.Range)
+Ranges = _sampler(sample.Ranges)
+Repeat = _sampler(sample.Repeat)
+RepeatNull = _sampler(sample.RepeatNull)
+Stride = _sampler(sample.Stride)
+StridedRange = _sampler(sample.StridedRange)
+StridedRanges = _sampler(sample.StridedRanges)
+Unslice = _sampler(sample.Unslice)
+
+Blur = _op("Blur")
+ConvertColor = _op("ConvertColor")
+DrawBboxes = _op("DrawBboxes")
+DrawFlow = _op("DrawFlow")
+FrameDifference = _op("FrameDifference")
+Histogram = _op("Histogram")
+ImageDecoder = _op("ImageDecoder")
+ImageEncoder = _op("ImageEncoder")
+InfoFromFrame = _op("InfoFromFrame")
+Montage = _op("Montage")
+OpticalFlow = _op("OpticalFlow")
+Resize = _op("Resize")
+ShotBoundaries = _op("ShotBoundaries")
