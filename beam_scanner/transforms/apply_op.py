@@ -6,7 +6,7 @@ from collections import namedtuple
 from collections.abc import Mapping
 from typing import Any
 
-from beam_scanner.builder import OpGenerator
+from beam_scanner.builder import OpBuilder
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
@@ -16,6 +16,9 @@ from beam_scanner.transforms.group import Streams
 
 class Op(GraphTransform):
     """An op on whole streams; see :func:`op`, which makes a class of it.
+
+    An op of several inputs is applied to a dict of branches, by the names of its
+    inputs, or to a tuple or list of them, in its order.
 
     Args:
         kernel: Name of a registered op, or a kernel: a class or a function.
@@ -38,6 +41,11 @@ class Op(GraphTransform):
         super().__init__(self._name)
         self._arguments = arguments
 
+    def _extract_input_pvalues(self, pvalueish: Any) -> Any:
+        # Beam takes a list for elements.
+        branches = tuple(pvalueish) if isinstance(pvalueish, list) else pvalueish
+        return super()._extract_input_pvalues(branches)
+
     def expand(self, pvalueish: Any) -> Any:
         """Adds the op to the graph; several outputs are a named tuple."""
         inputs = self._inputs(pvalueish)
@@ -48,15 +56,15 @@ class Op(GraphTransform):
         for param in spec.stream_params:
             if param.name in arguments:
                 arguments[param.name] = [arguments[param.name]]
-        call = getattr(OpGenerator(ops=self._ops), self._name)
-        columns = [each.column for each in inputs.values()]
-        if spec.variadic or set(inputs) == {""}:
-            made = call(*columns, **arguments)
+        call = OpBuilder(None, self._ops, self._name)
+        columns = {name: each.column for name, each in inputs.items()}
+        if isinstance(pvalueish, Mapping):
+            made = call(**columns, **arguments)
         else:
-            made = call(**dict(zip(inputs, columns, strict=True)), **arguments)
-        hints = self.get_resource_hints()
+            made = call(*columns.values(), **arguments)
+        hints = self.run_hints
         if not isinstance(made, tuple):
-            return group.extend(made, hints)
+            return group.extend(made, hints, self.declared())
         kind = namedtuple(self._name, [port.name for port in spec.outputs])  # type: ignore[misc]
         outputs = []
         for port, column in zip(spec.outputs, made, strict=True):
@@ -65,14 +73,14 @@ class Op(GraphTransform):
         return kind(*(first | output for output in outputs))
 
     def _inputs(self, given: Any) -> Mapping[str, Streams]:
+        if isinstance(given, (Mapping, tuple)) and not given:
+            raise GraphError(f"{self._name} was given no input")
         if isinstance(given, Mapping):
-            if not given:
-                raise GraphError(f"{self._name} was given no input")
             return {
                 name: self.streams(value, f"input {name!r}")
                 for name, value in given.items()
             }
-        if isinstance(given, (tuple, list)):
+        if isinstance(given, tuple):
             return {
                 str(number): self.streams(value, f"input {number}")
                 for number, value in enumerate(given)
@@ -89,7 +97,7 @@ class _Output(GraphTransform):
 
     def expand(self, pcoll: Any) -> Streams:
         group, column, hints = self._made
-        made: Streams = group.extend(column, hints)
+        made: Streams = group.extend(column, hints, None)
         return made
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.resources import parse_resource_hints
 
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph import OpColumn
@@ -14,7 +15,24 @@ from beam_scanner.transforms.group import Group, Streams
 
 
 class GraphTransform(beam.PTransform):  # type: ignore[misc]
-    """A transform of whole streams."""
+    """A transform of whole streams.
+
+    Resource hints of it are for the stage that runs its graph, and for no other.
+    """
+
+    def __init__(self, label: str | None = None) -> None:
+        super().__init__(label)
+        self.run_hints: dict[str, bytes] = {}
+        self._declares = False
+
+    def with_resource_hints(self, **hints: Any) -> GraphTransform:
+        """Hints for the stage that decodes and computes: all of it, and nothing else.
+
+        Args:
+            **hints: In Beam's words, as ``min_ram='16GB'``.
+        """
+        self.run_hints.update(parse_resource_hints(hints))
+        return self
 
     def display_data(self) -> dict[str, Any]:
         """The arguments, for a runner's page of the pipeline."""
@@ -52,7 +70,24 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
 
     def extended(self, before: Streams, column: OpColumn) -> Streams:
         """The streams of a column over the graph of ``before``."""
-        return before.group.extend(column, self.get_resource_hints())
+        return before.group.extend(column, self.run_hints, self.declared())
+
+    def with_output_types(self, *hints: Any, **named: Any) -> GraphTransform:
+        """Declares the type of the elements, as that some values are None.
+
+        Args:
+            *hints: In Beam's words, as ``tuple[FrameKey, int | None]``.
+            **named: Of Beam.
+        """
+        self._declares = True
+        super().with_output_types(*hints, **named)
+        return self
+
+    def declared(self) -> Any:
+        """The type of the elements that the user has declared, if any."""
+        # Beam finds another in the annotations of ``expand``.
+        hints = self.get_type_hints()
+        return hints.simple_output_type(self.label) if self._declares else None
 
 
 # Groups that were joined, so that two joins of the same sources decode them once.
@@ -83,7 +118,8 @@ def group_of(inputs: Sequence[Streams]) -> Group:
         ordered = sorted(sources, key=lambda slot: slot.number)
         found = [sources[slot] for slot in ordered]
         failed = {id(pc): pc for group in groups for pc in group.failed}
+        several = all(group.several for group in groups)
         known[key] = Group(
-            inputs[0].pipeline, ordered, found, list(failed.values()), several=True
+            inputs[0].pipeline, ordered, found, list(failed.values()), several
         )
     return known[key]

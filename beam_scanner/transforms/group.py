@@ -17,6 +17,7 @@ import atexit
 import shutil
 import tempfile
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,17 +30,18 @@ from apache_beam.transforms.resources import (
     merge_resource_hints,
     parse_resource_hints,
 )
+from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner._structure import check_graph, facts, made
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import (
+    Node,
     OpColumn,
     OpNode,
     OutputNode,
     SampleNode,
     UnsliceNode,
-    topological,
 )
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.transforms.bind import Bind, by_name
@@ -60,7 +62,13 @@ class Streams(PCollection):  # type: ignore[misc]
     Transforms of this package see the streams behind it, in order and whole; any
     other transform sees elements, in no order. A frame is a uint8[height, width, 3]
     array, RGB, of which only a copy may be changed; other values have the type that
-    their op declares; a null row has the value None.
+    their op declares.
+
+    A null row has the value None. Where the graph says that there are some
+    (RepeatNull, windows with null edges), the type hint has room for it. Where a kernel
+    or a stored stream has them, say so, or such a row fails its stream::
+
+        Track().with_output_types(tuple[FrameKey, int | None])
     """
 
     group: Group
@@ -130,22 +138,30 @@ class Group:
         self._jobs = self._bound.jobs
         self._need_phase(0)
 
-    def extend(self, column: OpColumn, hints: Mapping[str, Any]) -> Streams:
+    def extend(
+        self, column: OpColumn, hints: Mapping[str, Any], declared: Any
+    ) -> Streams:
         """Adds a column to the graph; to be called in ``expand`` of a transform.
 
         Args:
             column: Over columns of this group.
             hints: Resource hints of the transform, which the whole run stage gets.
+            declared: Type of the elements, where the user has said it.
 
         Returns:
             The rows.
         """
         tag = f"rows {len(self._branches)}"
-        output = _leaving(tag, column)
+        kind = declared or typehints.Tuple[FrameKey, _hint(column)]
+        nulls = _takes_none(kind)
+        # What is made of these rows may be null too.
+        _nulls[column.node] = nulls
+        label = self._pipeline._current_transform().full_label
+        output = _leaving(column, tag, label, nulls)
         phase = self._need_phase(self.phase_of(column))
         rows = phase.rows[tag]
-        rows.element_type = typehints.Tuple[FrameKey, _hint(column)]
-        to_rows = _Rows(self, column).with_output_types(rows.element_type)
+        rows.element_type = kind
+        to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | "Rows" >> to_rows
         self._branches.append((streams, output))
         self._steps.append(streams.producer)
@@ -170,7 +186,7 @@ class Group:
 
     def phase_of(self, column: OpColumn) -> int:
         """The phase that makes a column."""
-        return max(family.phase for family in in_phases([_leaving("", column)]))
+        return max(family.phase for family in in_phases([_leaving(column)]))
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
@@ -189,9 +205,12 @@ class Group:
 
         Another environment for the op alone would send frames from worker to worker.
         """
-        self._hints = merge_resource_hints(self._hints, dict(hints))
+        # Those of composites of the user's own, and of the whole pipeline.
+        outer = self._pipeline._current_transform().resource_hints
+        inner = merge_resource_hints(outer, dict(hints))
+        self._hints = merge_resource_hints(self._hints, inner)
         for step in self._steps:
-            step.resource_hints = merge_resource_hints(step.resource_hints, self._hints)
+            step.resource_hints = dict(self._hints)
 
     def compile(self) -> Program:
         """The graph as it stands."""
@@ -213,25 +232,48 @@ class Group:
         return self._folder
 
 
-def _leaving(tag: str, column: OpColumn) -> OutputNode:
+def _leaving(
+    column: OpColumn, tag: str = "", label: str = "", nulls: bool = False
+) -> OutputNode:
     """An output whose rows leave, also out of slices."""
     sliced = facts(column.node).level > 0
+    slot = LeavingSlot(tag, label, column.type, sliced, nulls)
     if sliced:
         node = made(UnsliceNode(column), None)
-        slot = LeavingSlot(tag, column.type, True)
         return OutputNode(OpColumn(node, 0, column.type), (slot,))
-    return OutputNode(column, (LeavingSlot(tag, column.type, False),))
+    return OutputNode(column, (slot,))
+
+
+_nulls: weakref.WeakKeyDictionary[Node, bool] = weakref.WeakKeyDictionary()
+"""Whether a node's rows may be null, as far as is known."""
+
+
+def _takes_none(kind: Any) -> bool:
+    """Whether a type of elements has room for None as their value."""
+    return bool(is_consistent_with(typehints.Tuple[FrameKey, None], kind))
 
 
 def _hint(column: OpColumn) -> Any:
     """Type hint of the values of a column."""
-    nodes = topological([OutputNode(column, ())])
-    nulls = any(
-        (isinstance(node, SampleNode) and node.op == "RepeatNull")
-        or (isinstance(node, OpNode) and node.stencil_edge == "null")
-        for node in nodes
-    )
-    return value_hint(column.type or get_type_info(FrameType), nullable=nulls)
+    kind = column.type or get_type_info(FrameType)
+    return value_hint(kind, nullable=_may_be_null(column.node))
+
+
+def _may_be_null(node: Node) -> bool:
+    if node not in _nulls:
+        _nulls[node] = _makes_nulls(node)
+    return _nulls[node]
+
+
+def _makes_nulls(node: Node) -> bool:
+    if isinstance(node, SampleNode) and node.op == "RepeatNull":
+        return True
+    if isinstance(node, OpNode):
+        if node.spec.takes_nulls:
+            return False
+        if node.stencil is not None and node.stencil_edge == "null":
+            return True
+    return any(_may_be_null(column.node) for column in node.inputs)
 
 
 _HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")

@@ -11,9 +11,11 @@ import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
 from beam_scanner._structure import made
+from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph import InputNode, OpColumn
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
@@ -49,7 +51,7 @@ class _Source(GraphTransform):
         group = Group(found.pipeline, [slot], [found], failed, several)
         node = InputNode((slot,))
         made(node, None)
-        return group.extend(OpColumn(node, 0, kind), self.get_resource_hints())
+        return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
 
 
 def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
@@ -148,6 +150,8 @@ class ReadFromNamedStream(_Source):
         pattern: Name, or a pattern with ``*``, ``?`` and ``[]``.
         type: Element type, as kernels declare it: ``FrameType`` for frames, else
             what the stream was written with; bytes by default.
+        name: Makes what a stream is called here, as the key to join sources by, from
+            its name; by default that name.
 
     Example:
         >>> ReadFromNamedStream('/tmp/db', 'histograms/*').label
@@ -156,11 +160,18 @@ class ReadFromNamedStream(_Source):
 
     _shown = ("db", "pattern", "type")
 
-    def __init__(self, db: str, pattern: str, type: Any = bytes) -> None:
+    def __init__(
+        self,
+        db: str,
+        pattern: str,
+        type: Any = bytes,
+        name: Callable[[str], str] | None = None,
+    ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
         self._pattern = pattern
         self._type = type
+        self._name = name
 
     def expand(self, pbegin: Any) -> Streams:
         """Finds the streams."""
@@ -168,11 +179,11 @@ class ReadFromNamedStream(_Source):
             pbegin
             | "Pattern" >> beam.Create([self._pattern])
             | "List"
-            >> beam.FlatMap(partial(_listed, self._db)).with_output_types(
+            >> beam.FlatMap(partial(_listed, self._db, self._name)).with_output_types(
                 tuple[str, str]
             )
         )
-        several = any(sign in self._pattern for sign in "*?[")
+        several = has_wildcard(self._pattern)
         return _read_named(self, found, self._db, self._type, several)
 
 
@@ -182,6 +193,7 @@ class ReadAllFromNamedStream(_Source):
     Args:
         db: Folder or URL of the database.
         type: As for :class:`ReadFromNamedStream`.
+        name: As there.
 
     Example:
         >>> ReadAllFromNamedStream('/tmp/db').label
@@ -190,14 +202,21 @@ class ReadAllFromNamedStream(_Source):
 
     _shown = ("db", "type")
 
-    def __init__(self, db: str, type: Any = bytes) -> None:
+    def __init__(
+        self,
+        db: str,
+        type: Any = bytes,
+        name: Callable[[str], str] | None = None,
+    ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
         self._type = type
+        self._name = name
 
     def expand(self, pcoll: Any) -> Streams:
         """Takes the names."""
-        found = pcoll | "Name" >> beam.Map(_twice).with_output_types(tuple[str, str])
+        named = beam.Map(partial(_named, self._name))
+        found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         return _read_named(self, found, self._db, self._type, True)
 
 
@@ -208,14 +227,16 @@ def _read_named(
     return transform.read(found, partial(stream_at, db, kind is None), kind, several)
 
 
-def _listed(db: str, pattern: str) -> list[tuple[str, str]]:
-    names = stream_names(db, pattern)
-    if not names:
-        from beam_scanner.errors import StreamNotFoundError
-
+def _listed(
+    db: str, name: Callable[[str], str] | None, pattern: str
+) -> list[tuple[str, str]]:
+    found = stream_names(db, pattern)
+    if not found:
         raise StreamNotFoundError(f"no stream of {db} matches {pattern!r}")
-    return [(name, name) for name in names]
+    return [_named(name, stream) for stream in found]
 
 
-def _twice(name: str) -> tuple[str, str]:
-    return name, name
+def _named(name: Callable[[str], str] | None, stream: str) -> tuple[str, str]:
+    called = stream if name is None else name(stream)
+    stream_key(called)
+    return called, stream

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from beam_scanner._streams import StreamsGenerator, TaskPartitioner
+from beam_scanner.errors import ArgumentError
+from beam_scanner.graph import Node, OpColumn, SliceList
 from beam_scanner.sampling import Partition
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.group import Streams
@@ -16,8 +18,25 @@ partitioner = TaskPartitioner()
 _graph = StreamsGenerator()
 
 
+def _joined(name: str, *values: Any) -> Any:
+    """One argument of several; a SliceList where one of them is."""
+    lengths = {len(value) for value in values if isinstance(value, SliceList)}
+    if len(lengths) > 1:
+        raise ArgumentError(
+            f"the SliceLists of {name} have different lengths: {sorted(lengths)}"
+        )
+    if not lengths:
+        return values
+    (groups,) = lengths
+    each = [v if isinstance(v, SliceList) else [v] * groups for v in values]
+    return SliceList(zip(*each, strict=True))
+
+
 class _Sample(GraphTransform):
-    """Takes rows of every stream alike."""
+    """Takes rows of every stream alike.
+
+    Inside slices an argument may be a ``SliceList``, with one value a group.
+    """
 
     _shown = ("argument",)
 
@@ -28,9 +47,10 @@ class _Sample(GraphTransform):
         self._check()
 
     def _check(self) -> None:
-        from beam_scanner.graph import Node, OpColumn
-
-        self._column(OpColumn(Node()))
+        column = OpColumn(Node())
+        if isinstance(self._argument, SliceList):
+            column = _graph.Slice(column, [partitioner.all()])
+        self._column(column)
 
     def _column(self, column: Any) -> Any:
         method = getattr(_graph, type(self).__name__)
@@ -56,7 +76,7 @@ class Stride(_Sample):
         'Stride'
     """
 
-    def __init__(self, stride: Any) -> None:
+    def __init__(self, stride: int | SliceList) -> None:
         super().__init__(stride)
 
 
@@ -68,8 +88,8 @@ class Range(_Sample):
         end: The row after the last.
     """
 
-    def __init__(self, start: int, end: int) -> None:
-        super().__init__((start, end))
+    def __init__(self, start: int | SliceList, end: int | SliceList) -> None:
+        super().__init__(_joined("Range", start, end))
 
 
 class Ranges(_Sample):
@@ -79,7 +99,7 @@ class Ranges(_Sample):
         intervals: Pairs ``(start, end)``.
     """
 
-    def __init__(self, intervals: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, intervals: Sequence[tuple[int, int]] | SliceList) -> None:
         super().__init__(intervals)
 
 
@@ -92,8 +112,13 @@ class StridedRange(_Sample):
         stride: 1 or more.
     """
 
-    def __init__(self, start: int, end: int, stride: int) -> None:
-        super().__init__((start, end, stride))
+    def __init__(
+        self,
+        start: int | SliceList,
+        end: int | SliceList,
+        stride: int | SliceList,
+    ) -> None:
+        super().__init__(_joined("StridedRange", start, end, stride))
 
 
 class StridedRanges(_Sample):
@@ -104,8 +129,12 @@ class StridedRanges(_Sample):
         stride: For all of them.
     """
 
-    def __init__(self, intervals: Sequence[tuple[int, int]], stride: int) -> None:
-        super().__init__((intervals, stride))
+    def __init__(
+        self,
+        intervals: Sequence[tuple[int, int]] | SliceList,
+        stride: int | SliceList,
+    ) -> None:
+        super().__init__(_joined("StridedRanges", intervals, stride))
 
 
 class Gather(_Sample):
@@ -115,7 +144,7 @@ class Gather(_Sample):
         rows: Row numbers; one past the end of a stream fails that stream.
     """
 
-    def __init__(self, rows: Sequence[int]) -> None:
+    def __init__(self, rows: Sequence[int] | SliceList) -> None:
         super().__init__(rows)
 
 
@@ -126,7 +155,7 @@ class Repeat(_Sample):
         spacing: ``k``.
     """
 
-    def __init__(self, spacing: int) -> None:
+    def __init__(self, spacing: int | SliceList) -> None:
         super().__init__(spacing)
 
 
@@ -137,7 +166,7 @@ class RepeatNull(_Sample):
         spacing: ``k``.
     """
 
-    def __init__(self, spacing: int) -> None:
+    def __init__(self, spacing: int | SliceList) -> None:
         super().__init__(spacing)
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.errors import ElementTypeError
 from beam_scanner.rows import Layout
 from beam_scanner.storage.backend import StorageBackend, StoredStream
 from beam_scanner.storage.base import Record, SegmentWriter
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.coders import leaving
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.types import NullElement, ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
@@ -115,18 +117,28 @@ class LeavingSlot(Slot):
 
     Args:
         tag: Of the branch.
+        label: What errors call it.
         kind: Element type; None for frames.
         sliced: Whether keys tell the slice group.
+        nulls: Whether the type of the elements has room for None.
         stream: Name of the stream that the rows are from; empty in the graph that
             all jobs share.
     """
 
     def __init__(
-        self, tag: str, kind: ScannerTypeInfo | None, sliced: bool, stream: str = ""
+        self,
+        tag: str,
+        label: str,
+        kind: ScannerTypeInfo | None,
+        sliced: bool,
+        nulls: bool,
+        stream: str = "",
     ) -> None:
         self.tag = tag
+        self.label = label
         self.kind = kind
         self.sliced = sliced
+        self.nulls = nulls
         self.stream = stream
 
     def name(self) -> str:
@@ -135,7 +147,9 @@ class LeavingSlot(Slot):
 
     def make(self, name: str) -> LeavingSlot:
         """The slot of one job."""
-        return LeavingSlot(self.tag, self.kind, self.sliced, name)
+        return LeavingSlot(
+            self.tag, self.label, self.kind, self.sliced, self.nulls, name
+        )
 
     def segment_writer(
         self,
@@ -184,6 +198,7 @@ class LeavingRows(SegmentWriter):
         self.skip = 0
         self.layout: Layout | None = None
         self._slot = slot
+        self._open = leaving(slot.kind)
         self._held: list[_Held] = []
 
     def write(
@@ -209,13 +224,20 @@ class LeavingRows(SegmentWriter):
         places = zip(groups.tolist(), (rows - starts).tolist(), held, strict=True)
         for group, row, item in places:
             key = FrameKey(self._slot.stream, group, row, item.seconds)
-            yield key, self._value(item.element)
+            yield key, self._value(item.row, item.element)
 
-    def _value(self, element: Any) -> Any:
-        if isinstance(element, NullElement):
+    def _value(self, row: int, element: Any) -> Any:
+        slot = self._slot
+        if not isinstance(element, NullElement):
+            return self._open(element)
+        if slot.nulls:
             return None
-        kind = self._slot.kind
-        return element if kind is None else kind.deserialize(element)
+        plain = slot.kind is not None and slot.kind.type in (int, float, bool, str)
+        hint = f"{slot.kind.name} | None" if slot.kind and plain else "Any"
+        raise ElementTypeError(
+            f"row {row} of {slot.label} is null, for which its type has no room: add "
+            f".with_output_types(tuple[FrameKey, {hint}]) to the transform"
+        )
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""

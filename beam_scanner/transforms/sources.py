@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from beam_scanner.errors import ElementTypeError, StreamNotFoundError
-from beam_scanner.storage.backend import StoredStream, element_type
+from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.named_video import NamedVideoStorage, NamedVideoStream
 from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.work import WORK
-from beam_scanner.types import Any as AnyType
 from beam_scanner.types import ColumnType
 from beam_scanner.video.source import fingerprint
 
@@ -57,8 +55,11 @@ def stream_names(source: str, pattern: str) -> list[str]:
     from fnmatch import fnmatchcase
 
     streams = list_streams(NamedStorage(source))
-    names = (stream.name for stream in streams)
-    return sorted(name for name in names if fnmatchcase(name, pattern))
+    names = sorted(stream.name for stream in streams)
+    # A stream may be called like a pattern.
+    if pattern in names:
+        return [pattern]
+    return [name for name in names if fnmatchcase(name, pattern)]
 
 
 def check_input(slot: SourceSlot, stream: StoredStream) -> None:
@@ -83,14 +84,16 @@ def check_input(slot: SourceSlot, stream: StoredStream) -> None:
 
 def _check_type(slot: SourceSlot, stream: StoredStream) -> None:
     frames = stream.column_type() is ColumnType.Video
+    # By name: a worker need not know the type.
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    name = found.type_name if found is not None else ""
     if frames == (slot.kind is None):
-        if slot.kind is None or slot.kind.type in (bytes, AnyType):
+        if slot.kind is None or slot.kind.type is bytes or not name:
             return
-        found: Any = element_type(stream)
-        if found is None or found.name == slot.kind.name:
+        if name == slot.kind.name:
             return
-    holds = "frames" if frames else getattr(element_type(stream), "name", "bytes")
-    wanted = "FrameType" if slot.kind is None else slot.kind.name
+    holds = "frames" if frames else name or "Bytes"
+    wanted = "frames" if slot.kind is None else slot.kind.name
     raise ElementTypeError(
         f"stream {stream.name()!r} holds {holds}, but {slot.label} reads {wanted}; "
         "give it type=..."

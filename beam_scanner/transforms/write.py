@@ -90,7 +90,7 @@ class WriteToNamedStream(GraphTransform):
                 f"name: put {STREAM} into it"
             )
         slot = SinkSlot(self._db, self._name, self._video)
-        commits = pcoll.group.sink(column, slot, self.get_resource_hints())
+        commits = pcoll.group.sink(column, slot, self.run_hints)
         return Written(commits, pcoll.group.failures(pcoll.group.phase_of(column)))
 
 

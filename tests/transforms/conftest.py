@@ -1,0 +1,20 @@
+"""Videos of the tests of pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pipeline_runs import FRAMES
+from video_fixtures import make_video
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``a.mp4`` has frames 0 to 71, ``b.mp4`` 100 to 171; a keyframe every 12."""
+    folder = tmp_path_factory.mktemp("films")
+    for number, name in enumerate("ab"):
+        make_video(
+            folder / f"{name}.mp4", frames=FRAMES, gop=12, first_number=100 * number
+        )
+    return folder
