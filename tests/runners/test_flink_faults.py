@@ -1,0 +1,195 @@
+"""A Flink cluster on which processes die, lack what they need, or cannot be reached."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runner_graphs import left_over
+from targets import services
+
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
+from beam_scanner.errors import WorkerError
+from beam_scanner.kernels import Kernel
+
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
+
+ROWS, PACKET = 48, 4
+SECONDS = 240.0
+HERE = Path(__file__).parent
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + SECONDS
+    while not is_so():
+        assert time.monotonic() < until, what
+        time.sleep(0.05)
+
+
+@register_python_op(name="RunnerGate")
+class Gate(Kernel):
+    """Adds one, and waits in the middle of a task until a file is there."""
+
+    def __init__(self, config: Any, folder: str) -> None:
+        self.folder = Path(folder)
+        self.rows = 0
+
+    def execute(self, x: Any) -> Any:
+        self.rows += 1
+        gate = self.folder / "open"
+        if self.rows > PACKET and not gate.exists():
+            (self.folder / f"waits-{os.getpid()}").touch()
+            until = time.monotonic() + SECONDS
+            while not gate.exists() and time.monotonic() < until:
+                time.sleep(0.05)
+        if (self.folder / "die").exists():
+            (self.folder / "die").unlink(missing_ok=True)
+            os._exit(3)
+        return x + 1
+
+
+class Scene:
+    """A stream of numbers, and a run that waits at a gate."""
+
+    def __init__(self, folder: Path, flags: list[str]) -> None:
+        self.folder = folder
+        self.flags = flags
+        self.errors: list[BaseException] = []
+        self.values: list[Any] = []
+        self.reused = -1
+
+    def run(self) -> None:
+        with Client(db_path=str(self.folder / "db"), options=self.flags) as sc:
+            given, made = NamedStream(sc, "in"), NamedStream(sc, "out")
+            if not given.committed():
+                given.save(range(ROWS), Any)
+            added = sc.ops.RunnerGate(x=sc.io.Input([given]), folder=str(self.folder))
+            output = sc.io.Output(added, [made])
+            perf = PerfParams.manual(PACKET, PACKET)
+            number = sc.run(output, perf, show_progress=False)
+            assert number is not None
+            self.reused = sc.report(number).reused
+            self.values = list(made.load())
+
+    def start(self) -> threading.Thread:
+        def run() -> None:
+            try:
+                self.run()
+            except BaseException as error:
+                self.errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def waiting(self) -> list[int]:
+        """Process ids of the workers that wait."""
+        return [int(f.name.split("-")[1]) for f in self.folder.glob("waits-*")]
+
+    def open(self) -> None:
+        (self.folder / "open").touch()
+
+    def check(self) -> None:
+        assert not self.errors, self.errors
+        assert self.values == list(range(1, ROWS + 1))
+        assert not left_over(self.folder / "db")
+
+
+@pytest.fixture
+def scene(flink_cluster: services.FlinkCluster, tmp_path: Path) -> Scene:
+    return Scene(tmp_path, flink_cluster.flags(2))
+
+
+def test_a_task_manager_is_killed(
+    scene: Scene, flink_cluster: services.FlinkCluster
+) -> None:
+    thread = scene.start()
+    try:
+        wait_until(lambda: len(scene.waiting()) == 2 or bool(scene.errors), "at work")
+        flink_cluster.kill("taskmanager-0")
+        scene.open()
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+        scene.check()
+    finally:
+        scene.open()
+        flink_cluster.start_task_manager(0)
+        flink_cluster.wait_for_slots()
+
+
+def test_a_worker_dies_and_its_task_is_run_again(scene: Scene) -> None:
+    (scene.folder / "die").touch()
+    scene.open()
+    scene.run()
+    assert not (scene.folder / "die").exists()
+    scene.check()
+
+
+def test_an_interrupt_cancels_the_job(
+    scene: Scene, flink_cluster: services.FlinkCluster
+) -> None:
+    program = (
+        # A shell's background job, and what it starts, ignores interrupts.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]!r}\n"
+        "from pathlib import Path\n"
+        "from test_flink_faults import Scene\n"
+        f"Scene(Path({str(scene.folder)!r}), {scene.flags!r}).run()\n"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: bool(scene.waiting()) or driver.poll() is not None, "work")
+        driver.send_signal(signal.SIGINT)
+        _, text = driver.communicate(timeout=60)
+        assert b"KeyboardInterrupt" in text
+        scene.open()
+        wait_until(lambda: flink_cluster.overview()["jobs-running"] == 0, "cancelled")
+    finally:
+        driver.kill()
+        driver.communicate()
+    scene.run()
+    assert scene.reused > 0
+    scene.check()
+
+
+NO_PACKAGE = """
+import sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "beam_scanner":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nowhere())
+"""
+
+
+def test_workers_without_the_package(
+    scene: Scene, flink_cluster: services.FlinkCluster
+) -> None:
+    (scene.folder / "sitecustomize.py").write_text(NO_PACKAGE)
+    pool = flink_cluster.start_beams_pool({"PYTHONPATH": str(scene.folder)})
+    scene.flags.append(f"--environment_config={pool}")
+    scene.open()
+    with pytest.raises(WorkerError, match="no module 'beam_scanner'") as found:
+        scene.run()
+    assert "\n" not in str(found.value)
+    assert "installed where they run" in str(found.value)
+
+
+def test_no_worker_pool(scene: Scene) -> None:
+    (port,) = services.free_ports(1)
+    scene.flags.append(f"--environment_config=localhost:{port}")
+    with (
+        pytest.warns(UserWarning, match=f"localhost:{port}: nobody listens"),
+        pytest.raises(WorkerError, match="the pipeline failed"),
+    ):
+        scene.run()
