@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import apache_beam as beam
 from video_fixtures import make_video
 
 from beam_scanner import ops
@@ -67,6 +68,8 @@ def run_block(block: Block) -> None:
         Path(block.file).write_text(block.text)
     elif block.language == "python":
         exec(compile(block.text, "block", "exec"), {"__name__": "__main__"})
+    elif block.language == "yaml":
+        _run_yaml(block.text)
     else:
         assert block.language == "sh", f"a block in {block.language!r} is not run"
         for line in block.text.splitlines():
@@ -74,6 +77,18 @@ def run_block(block: Block) -> None:
             assert program == "beam-scanner", line
             args += [] if args[0] in _DATABASE else ["--direct_running_mode=in_memory"]
             assert main(args) == 0, line
+
+
+def _run_yaml(text: str) -> None:
+    from apache_beam.yaml.main import build_pipeline_components_from_yaml
+    from apache_beam.yaml.yaml_transform import expand_jinja
+
+    flags = ["--runner=FnApiRunner"]
+    options, build = build_pipeline_components_from_yaml(
+        expand_jinja(text, {}, [str(ROOT)]), flags
+    )
+    with beam.Pipeline(options=options) as pipeline:
+        build(pipeline)
 
 
 _DATABASE = ("ls", "show", "rm", "gc")
