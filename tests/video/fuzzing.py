@@ -384,13 +384,17 @@ class Reference:
 
     def is_undefined(self, row: int) -> bool:
         """Whether what FFmpeg shows depends on what it decoded before."""
-        pts, linear = int(self._index.pts[row]), self._linear
-        if any(shown.clean[pts] != linear.clean[pts] for shown in self._others):
+        ends = [*self._index.entries[1:].tolist(), len(self._index)]
+        entry = int(np.searchsorted(self._index.entries, row, side="right")) - 1
+        stretch = self._index.pts[self._index.entries[entry] : ends[entry]].tolist()
+        linear = self._linear.clean
+        if any(s.clean[pts] != linear[pts] for s in self._others for pts in stretch):
             return True
+        pts = int(self._index.pts[row])
         if pts < self._first_damage:
             return False
-        begun = decode_from_entry(self._path, self._index, row)
-        return bool(begun.clean[pts]) and begun.clean[pts] != linear.clean[pts]
+        begun = decode_from_entry(self._path, self._index, row).clean[pts]
+        return bool(begun) and begun != linear[pts]
 
     @cached_property
     def _others(self) -> list[Shown]:
