@@ -105,7 +105,7 @@ def _level(node: Node) -> int:
     if isinstance(node, OutputNode) and level:
         raise GraphError(
             "Final output columns are sliced. Final outputs must be unsliced: the "
-            f"input of {_output_name(node)} needs sc.streams.Unslice"
+            f"input of {_output_name(node)} needs Unslice"
         )
     if not level:
         _refuse_slice_lists(node)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beam_scanner._digest import code_digest
+from beam_scanner._pickling import dumps_graph
+from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import (
     InputNode,
     Node,
@@ -127,6 +129,41 @@ def _rebuild(nodes: Sequence[Node], own: Sequence[tuple[Any, ...]]) -> list[Node
         made[id(node)] = _with_own(node, columns, values)
         rebuilt.append(made[id(node)])
     return rebuilt
+
+
+def check_ships(value: Any, nodes: Sequence[Node]) -> None:
+    """Refuses what workers cannot be sent.
+
+    Args:
+        value: What is to be sent.
+        nodes: Of its graph; errors tell which is to blame.
+
+    Raises:
+        ArgumentError: It cannot be pickled.
+    """
+    try:
+        dumps_graph(value)
+    except Exception as error:
+        ops = [node for node in nodes if isinstance(node, OpNode)]
+        what = next(filter(None, map(_held_back, ops)), "the graph")
+        raise ArgumentError(
+            f"{what} cannot be sent to workers ({type(error).__name__}: {error}); "
+            "let the kernel make it, from something that can be pickled"
+        ) from error
+
+
+def _held_back(node: OpNode) -> str | None:
+    """What of an op cannot be pickled."""
+    parts = {
+        f"argument {name!r} of op {node.label}": value
+        for name, value in (node.init_args | node.stream_args).items()
+    }
+    for what, value in {**parts, f"the kernel of op {node.label}": node.spec}.items():
+        try:
+            dumps_graph(value)
+        except Exception:
+            return what
+    return None
 
 
 class Fingerprints:

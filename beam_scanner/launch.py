@@ -12,11 +12,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_scanner._pickling import dumps_graph
 from beam_scanner.engine.pool import forget_fetched
-from beam_scanner.errors import ArgumentError, Failure
-from beam_scanner.graph import Node, OpNode
-from beam_scanner.jobs import SharedGraph
+from beam_scanner.errors import Failure
+from beam_scanner.jobs import SharedGraph, check_ships
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
 from beam_scanner.runners.dataflow import run_hints
@@ -184,7 +182,8 @@ def _write_run(
         checked=bool(prepared.plans),
         detached=detached,
     )
-    _check_ships(settings, nodes, prepared.jobs[0].number)
+    first = SharedGraph.own_values(nodes, prepared.jobs[0].number)
+    check_ships((settings, first), nodes)
     records = [
         JobRecord(
             job.name,
@@ -200,33 +199,6 @@ def _write_run(
     ]
     run.write(settings, records)
     return shared.phases
-
-
-def _check_ships(settings: RunSettings, nodes: Sequence[Node], job: int) -> None:
-    """Raises ArgumentError unless workers can be sent the graph and its arguments."""
-    try:
-        dumps_graph((settings, SharedGraph.own_values(nodes, job)))
-    except Exception as error:
-        ops = [node for node in nodes if isinstance(node, OpNode)]
-        what = next(filter(None, map(_held_back, ops)), "the graph")
-        raise ArgumentError(
-            f"{what} cannot be sent to workers ({type(error).__name__}: {error}); "
-            "let the kernel make it, from something that can be pickled"
-        ) from error
-
-
-def _held_back(node: OpNode) -> str | None:
-    """What of an op cannot be pickled."""
-    parts = {
-        f"argument {name!r} of op {node.label}": value
-        for name, value in (node.init_args | node.stream_args).items()
-    }
-    for what, value in {**parts, f"the kernel of op {node.label}": node.spec}.items():
-        try:
-            dumps_graph(value)
-        except Exception:
-            return what
-    return None
 
 
 def _pipeline(

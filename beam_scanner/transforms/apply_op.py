@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from beam_scanner.builder import OpBuilder
-from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.errors import ArgumentError
+from beam_scanner.jobs import check_ships
 from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.transforms.base import GraphTransform, group_of
@@ -28,6 +29,8 @@ class Op(GraphTransform):
 
     Raises:
         OpNotFoundError: No such op.
+        ArgumentError: When it is applied: an argument is missing or unknown, or cannot
+            be sent to workers.
 
     Example:
         >>> Op('Resize', width=320, height=180).label
@@ -62,6 +65,9 @@ class Op(GraphTransform):
             made = call(**columns, **arguments)
         else:
             made = call(*columns.values(), **arguments)
+        node = (made[0] if isinstance(made, tuple) else made).node
+        # Beam's own error, when it pickles the pipeline, would name none of this.
+        check_ships((node.spec, node.init_args, node.stream_args), [node])
         hints = self.run_hints
         if not isinstance(made, tuple):
             return group.extend(made, hints, self.declared())
@@ -73,8 +79,6 @@ class Op(GraphTransform):
         return kind(*(first | output for output in outputs))
 
     def _inputs(self, given: Any) -> Mapping[str, Streams]:
-        if isinstance(given, (Mapping, tuple)) and not given:
-            raise GraphError(f"{self._name} was given no input")
         if isinstance(given, Mapping):
             return {
                 name: self.streams(value, f"input {name!r}")

@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.transforms.resources import parse_resource_hints
 
-from beam_scanner.errors import ElementTypeError, GraphError
+from beam_scanner.errors import ElementTypeError
 from beam_scanner.graph import OpColumn
 from beam_scanner.transforms.group import Group, Streams
 
@@ -63,9 +63,11 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
                 f"Apply {name} before that, or write the elements with "
                 "WriteToNamedStream and read them with ReadFromNamedStream"
             )
+        fields = getattr(value, "_fields", ())
+        hint = f"; pick one of its outputs: {', '.join(fields)}" if fields else ""
         raise ElementTypeError(
             f"{name} takes streams, as ReadFromVideo gives them; {what} is "
-            f"{type(value).__name__}"
+            f"{type(value).__name__}{hint}"
         )
 
     def extended(self, before: Streams, column: OpColumn) -> Streams:
@@ -96,14 +98,8 @@ _joined = weakref.WeakKeyDictionary()
 
 
 def group_of(inputs: Sequence[Streams]) -> Group:
-    """The group that reads all sources of the inputs.
-
-    Raises:
-        GraphError: They are of different pipelines.
-    """
+    """The group that reads all sources of the inputs."""
     groups = list({id(each.group): each.group for each in inputs}.values())
-    if len({id(each.pipeline) for each in inputs}) > 1:
-        raise GraphError("streams of two pipelines cannot be joined")
     sources = {
         slot: found
         for group in groups

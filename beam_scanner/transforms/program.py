@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from beam_scanner._structure import check_graph
 from beam_scanner.graph import OutputNode
 from beam_scanner.jobs import Fingerprints, SharedGraph
 from beam_scanner.planner.phases import Family, split_phases
@@ -127,6 +128,8 @@ class Program:
         own = SharedGraph.own_values(nodes, 0)
         (family,) = graph.job(_filled(own, name, streams, ""))
         outputs = family.outputs
+        # Names may meet that were not known before.
+        check_graph(outputs)
         home = NamedStorage(self.db)
         whole, each = Fingerprints(outputs, 0, home).of_job(0)
         token = self._begin(whole, each, [output.streams[0] for output in outputs])

@@ -20,7 +20,7 @@ from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
 from beam_scanner.transforms.match import MatchAllVideos, MatchVideos, has_wildcard
-from beam_scanner.transforms.slots import SourceSlot
+from beam_scanner.transforms.slots import STREAM, SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
 from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
 
@@ -37,6 +37,8 @@ class _Source(GraphTransform):
         kind: ScannerTypeInfo | None,
         several: bool,
         failed: Sequence[Any] = (),
+        db: str | None = None,
+        template: str = "",
     ) -> Streams:
         """The rows of what was found.
 
@@ -46,8 +48,10 @@ class _Source(GraphTransform):
             kind: Element type; None for frames.
             several: Whether there may be more than one stream.
             failed: PCollections of ``Failure``: what could not be found.
+            db: See ``SourceSlot``.
+            template: See ``SourceSlot``.
         """
-        slot = SourceSlot(next(_numbers), make, kind, self.label)
+        slot = SourceSlot(next(_numbers), make, kind, self.label, db, template)
         group = Group(found.pipeline, [slot], [found], failed, several)
         node = InputNode((slot,))
         made(node, None)
@@ -184,7 +188,8 @@ class ReadFromNamedStream(_Source):
             )
         )
         several = has_wildcard(self._pattern)
-        return _read_named(self, found, self._db, self._type, several)
+        called = _template(self._name) if several else self._pattern
+        return _read_named(self, found, self._db, self._type, several, called)
 
 
 class ReadAllFromNamedStream(_Source):
@@ -217,14 +222,20 @@ class ReadAllFromNamedStream(_Source):
         """Takes the names."""
         named = beam.Map(partial(_named, self._name))
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
-        return _read_named(self, found, self._db, self._type, True)
+        called = _template(self._name)
+        return _read_named(self, found, self._db, self._type, True, called)
+
+
+def _template(name: Callable[[str], str] | None) -> str:
+    return STREAM if name is None else ""
 
 
 def _read_named(
-    transform: _Source, found: Any, db: str, type: Any, several: bool
+    transform: _Source, found: Any, db: str, type: Any, several: bool, template: str
 ) -> Streams:
     kind = None if type is FrameType else get_type_info(type)
-    return transform.read(found, partial(stream_at, db, kind is None), kind, several)
+    make = partial(stream_at, db, kind is None)
+    return transform.read(found, make, kind, several, (), db, template)
 
 
 def _listed(

@@ -7,7 +7,7 @@ from typing import Any
 
 from beam_scanner._streams import StreamsGenerator, TaskPartitioner
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph import Node, OpColumn, SliceList
+from beam_scanner.graph import Node, OpColumn, SliceList, SliceNode
 from beam_scanner.sampling import Partition
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.group import Streams
@@ -16,6 +16,9 @@ partitioner = TaskPartitioner()
 """Ways to cut a stream for :class:`Slice`."""
 
 _graph = StreamsGenerator()
+
+_MANY = 1 << 40
+"""Rows of a stream longer than any: what it cannot give, none can."""
 
 
 def _joined(name: str, *values: Any) -> Any:
@@ -50,7 +53,13 @@ class _Sample(GraphTransform):
         column = OpColumn(Node())
         if isinstance(self._argument, SliceList):
             column = _graph.Slice(column, [partitioner.all()])
-        self._column(column)
+        node = self._column(column).node
+        if isinstance(node, SliceNode):
+            node.partitions[0].groups(_MANY, "Slice")
+        else:
+            (samplers,) = node.samplers
+            for each in samplers if isinstance(samplers, SliceList) else [samplers]:
+                each.row_map(_MANY, node.op)
 
     def _column(self, column: Any) -> Any:
         method = getattr(_graph, type(self).__name__)

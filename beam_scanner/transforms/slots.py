@@ -44,6 +44,8 @@ class SourceSlot(Slot):
             stream's name and where it lies.
         kind: Element type; None for frames.
         label: What errors call the source.
+        db: URL of the database that holds the streams, if one does.
+        template: Their name there, with ``{stream}`` for what the pipeline calls them.
     """
 
     def __init__(
@@ -52,15 +54,23 @@ class SourceSlot(Slot):
         make: Callable[[str, str, str], StoredStream],
         kind: ScannerTypeInfo | None,
         label: str,
+        db: str | None = None,
+        template: str = "",
     ) -> None:
         self.number = number
         self.make = make
         self.kind = kind
         self.label = label
+        self.db = db
+        self.template = template
 
     def name(self) -> str:
-        """The source's label."""
-        return self.label
+        """The template, so that no sink can be given the same."""
+        return self.template or self.label
+
+    def storage(self) -> StorageBackend:
+        """The database."""
+        return super().storage() if self.db is None else NamedStorage(self.db)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SourceSlot) and other.number == self.number

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from apache_beam.pvalue import PCollection
+
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.names import stream_key
@@ -61,20 +63,31 @@ class WriteToNamedStream(GraphTransform):
 
     def expand(self, pcoll: Any) -> Written:
         """Adds the sink to the graph, or a stage that collects elements."""
-        _claim(pcoll.pipeline, self._db, self._name)
-        if not isinstance(pcoll, Streams):
-            return Written(
-                *(
-                    pcoll
-                    | WriteElements(
-                        self._db,
-                        self._name,
-                        video=self._video,
-                        encoding=self._encoding,
-                        type=self._type,
-                    )
-                )
+        if not isinstance(pcoll, PCollection):
+            self.streams(pcoll)
+        taken = _taken.setdefault(pcoll.pipeline, set())
+        if (self._db, self._name) in taken:
+            raise GraphError(
+                f"two sinks of one pipeline write {self._name!r} of {self._db}: give "
+                "each its own name"
             )
+        is_streams = isinstance(pcoll, Streams)
+        written = self._store(pcoll) if is_streams else self._collect(pcoll)
+        # Only now: who has mended a mistake may apply the sink again.
+        taken.add((self._db, self._name))
+        return written
+
+    def _collect(self, elements: Any) -> Written:
+        sink = WriteElements(
+            self._db,
+            self._name,
+            video=self._video,
+            encoding=self._encoding,
+            type=self._type,
+        )
+        return Written(*(elements | sink))
+
+    def _store(self, pcoll: Streams) -> Written:
         column = pcoll.column
         if column.type is None and self._encoding is not None:
             column = column._encoded(self._encoding)
@@ -105,14 +118,6 @@ class WriteToNamedVideo(WriteToNamedStream):
     _video = True
 
 
-_claimed: weakref.WeakKeyDictionary[Any, set[tuple[str, str]]]
-_claimed = weakref.WeakKeyDictionary()
-
-
-def _claim(pipeline: Any, db: str, name: str) -> None:
-    taken = _claimed.setdefault(pipeline, set())
-    if (db, name) in taken:
-        raise GraphError(
-            f"two sinks of one pipeline write {name!r} of {db}: give each its own name"
-        )
-    taken.add((db, name))
+# Databases and names of the sinks of each pipeline.
+_taken: weakref.WeakKeyDictionary[Any, set[tuple[str, str]]]
+_taken = weakref.WeakKeyDictionary()

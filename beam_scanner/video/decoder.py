@@ -3,9 +3,13 @@
 A decoder starts at the last entry at or before a row and decodes up to it; for rows
 that follow it reads on, and seeks only where that skips frames (see
 :mod:`beam_scanner.gops`). On the way it leaves out pictures to which no other refers,
-which changes no pixel of the others. Every frame's time is compared with the index: a file or
-a seek that gives other frames than expected leads to another attempt from further
-back and then to an error, never to a wrong frame.
+which changes no pixel of the others. Every frame's time is compared with the index: a
+file or a seek that gives other frames than expected leads to another attempt from
+further back and then to an error, never to a wrong frame.
+
+After any sign of damage the file is opened anew, since decoders carry what they
+concealed over seeks. So whether a row is given, and its bytes, do not depend on what
+was read before it.
 
 Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row and every way
 of getting there: swscale, bilinear chroma, matrix and range as the file says.
@@ -28,11 +32,10 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
-from beam_scanner.gops import DecodePosition
+from beam_scanner.gops import DecodePosition, entry_of
 from beam_scanner.video import pool
 from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.index import NO_PTS, FrameIndex
-from beam_scanner.video.integrity import PacketCheck
 from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
@@ -40,6 +43,10 @@ Frame = NDArray[np.uint8]
 
 _ERRORS_AT_ONCE = frozenset({"hevc", "vp8", "vp9", "av1", "ffv1", "mjpeg", "prores"})
 """Decoders that raise an error for a damaged picture, not only mark it."""
+
+_GIVES_WHAT_IT_HOLDS = frozenset({"h264", "hevc"})
+"""Decoders that, at the end, give pictures with their own times. Others give the last
+one the time of a packet that could not be decoded."""
 
 # Containers that say where packets begin.
 _WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")
@@ -53,16 +60,15 @@ class _UnexpectedFrameError(Exception):
     """What was decoded is not what the index says; the message says how.
 
     Attributes:
-        packet: Which packet after the entry was damaged, where it is known.
-        lasting: Whether all later rows of the entry need what is damaged.
+        lasting: Whether all later rows of the entry need what is damaged, but for
+            those whose pictures were decoded before it.
+        decoded: Times of pictures that were, and not shown.
     """
 
-    def __init__(
-        self, message: str, packet: int | None = None, lasting: bool = False
-    ) -> None:
+    def __init__(self, message: str, lasting: bool = False) -> None:
         super().__init__(message)
-        self.packet = packet
         self.lasting = lasting
+        self.decoded: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,12 @@ class _Way:
     Attributes:
         entry: Where it starts.
         leave_out: Whether to leave out pictures to which no other refers.
-        stop_at_damage: Whether to decode no further than to the damaged packet.
+        ends: Whether to decode nothing that follows the row's own packet.
     """
 
     entry: int
     leave_out: bool = False
-    stop_at_damage: bool = False
+    ends: bool = False
 
 
 class VideoDecoder:
@@ -122,9 +128,8 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
-        self._may_mark = index.timed and index.codec not in _ERRORS_AT_ONCE
-        # By entry, the first row that cannot be decoded, nor can any later, and why.
-        self._spoilt: dict[int, tuple[int, str]] = {}
+        # By entry, the first row that damage spoils with all later ones.
+        self._spoilt: dict[int, tuple[int, _UnexpectedFrameError]] = {}
         # By entry, the first row to which no way leads that leaves nothing out.
         self._blocked: dict[int, int] = {}
         self._forget()
@@ -136,7 +141,6 @@ class VideoDecoder:
         self._fresh = False
         self._seek_way = 0
         self._unreferenced: Callable[[memoryview], bool] | None = None
-        self._check = PacketCheck("", b"")
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -149,9 +153,10 @@ class VideoDecoder:
         # Times of packets whose frames have not been shown, in decoding order.
         self._pending: dict[int, None] = {}
         self._leave_out = False
-        self._taken = 0
-        self._stop: int | None = None
         self._drained = False
+        # Whether to decode nothing behind the packet of the row, and that it is so.
+        self._ends = False
+        self._finished = False
 
     def _give_up(self) -> None:
         # Decoders take more of what they concealed over a seek than they should.
@@ -222,16 +227,19 @@ class VideoDecoder:
 
     def _read_row(self, row: int, following: int | None) -> Frame:
         entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
-        first_bad, why = self._spoilt.get(entry, (len(self.index), ""))
+        spoilt = self._spoilt.get(entry)
+        pts = int(self.index.pts[row])
         if self.index.is_lost(row):
             why = "; ".join(self.index.damage)
-        elif row < first_bad:
+        elif spoilt and row >= spoilt[0] and pts not in spoilt[1].decoded:
+            why = str(spoilt[1])
+        else:
             try:
                 return self._to_array(self._decode_row(row, entry, following))
             except _UnexpectedFrameError as error:
                 why = str(error)
                 if error.lasting:
-                    self._spoilt[entry] = row, why
+                    self._spoilt[entry] = row, error
         time = float(self.index.seconds([row])[0])
         raise VideoError(
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
@@ -244,31 +252,42 @@ class VideoDecoder:
         Which rows are errors does not depend on what was read before: a row is given
         if, and only if, some way from an entry leads to it without a sign of damage.
         """
+        ends = (
+            following is not None
+            and bool(entry_of(self.index.entries, following) > row + 1)
+            and self._may_end
+        )
         if not self._position.seeks(row):
+            self._ends = ends and self._leave_out
             try:
-                return self._decode_up_to(row, following)
+                return self._decode_up_to(row)
             except _UnexpectedFrameError:
                 self._give_up()
         first: _UnexpectedFrameError | None = None
-        for way in self._ways(entry):
-            if way.stop_at_damage and (first is None or first.packet is None):
-                continue
+        for way in self._ways(entry, ends):
             if not way.leave_out and row >= self._blocked.get(entry, len(self.index)):
                 break
             try:
-                self._start(way, first.packet if way.stop_at_damage and first else None)
-                return self._decode_up_to(row, following)
+                self._start(way)
+                return self._decode_up_to(row)
             except _UnexpectedFrameError as error:
+                if first is None:
+                    first, shown = error, int(self.index.pts[row])
+                    first.decoded = frozenset(p for p in self._pending if p > shown)
                 self._give_up()
-                first = first or error
         assert first is not None
         self._blocked[entry] = min(row, self._blocked.get(entry, row))
         raise first
 
-    def _ways(self, entry: int) -> Iterator[_Way]:
-        yield _Way(entry, leave_out=True)
-        # A decoder holds pictures back until others follow, of which one is damaged.
-        yield _Way(entry, leave_out=True, stop_at_damage=True)
+    @property
+    def _may_end(self) -> bool:
+        return self.index.timed and self.index.codec in _GIVES_WHAT_IT_HOLDS
+
+    def _ways(self, entry: int, ends: bool) -> Iterator[_Way]:
+        yield _Way(entry, leave_out=True, ends=ends)
+        # A decoder holds pictures back until others follow, which may be damaged.
+        if self._may_end:
+            yield _Way(entry, leave_out=True, ends=not ends)
         # Some encoders call pictures unreferenced that are not.
         yield _Way(entry)
         # Some files call packets keyframes that are none.
@@ -276,13 +295,13 @@ class VideoDecoder:
             yield _Way(entry - 1)
         yield _Way(0)
 
-    def _decode_up_to(self, row: int, following: int | None) -> Any:
+    def _decode_up_to(self, row: int) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
-        position, index, skipped = self._position, self.index, self._skipped
+        position, index = self._position, self.index
         assert position.next_row is not None
         while True:
             frame, expected = self._next_frame(row), position.next_row
-            while skipped and int(index.pts[expected]) in skipped and expected < row:
+            while expected < row and self._is_left_out(int(index.pts[expected])):
                 expected += 1
             if index.timed and frame.pts != index.pts[expected]:
                 # Pictures shown before the entry may refer to what was not decoded;
@@ -302,33 +321,36 @@ class VideoDecoder:
             self.frames_decoded += expected + 1 - position.next_row
             position.next_row = expected + 1
             if expected == row:
-                skipped.clear()
-                last = following is not None and position.seeks(following)
-                self._check_references(frame, last)
+                self._check_references(frame)
+                self._skipped.clear()
+                if self._finished:
+                    self._interrupt()
                 return frame
 
-    def _check_references(self, frame: Any, last: bool) -> None:
+    def _is_left_out(self, pts: int) -> bool:
+        if self._finished and pts not in self._pending:
+            return True
+        return pts in self._skipped
+
+    def _check_references(self, frame: Any) -> None:
         """Looks at what was decoded before a frame and is shown after it.
 
         Decoders mark damaged pictures, and it shows only when their turn has come.
-
-        Args:
-            frame: What is to be given.
-            last: Whether this decoder need not go on from here.
         """
-        if not self._may_mark:
+        if not self.index.timed:
             return
         held = set(takewhile(lambda pts: pts != frame.pts, self._pending))
         held = {pts for pts in held if pts > frame.pts}
         for pts in [pts for pts in self._pending if pts <= frame.pts]:
             del self._pending[pts]
-        latest, ahead = max(held, default=frame.pts), 0
+        if not held or self.index.codec in _ERRORS_AT_ONCE:
+            return
+        latest, ahead = max(held), 0
         while held:
             if ahead == len(self._frames):
                 if self._drained:
                     return
-                self._drained = last
-                self._decode(None if last else self._next_packet())
+                self._decode(self._next_packet())
                 continue
             other = self._frames[ahead]
             if other.is_corrupt and other.pts in held:
@@ -341,22 +363,35 @@ class VideoDecoder:
 
     def _next_frame(self, row: int) -> Any:
         """The decoder's next frame; leaves out what ``row`` and later do not need."""
-        before = int(self.index.pts[row])
+        wanted = int(self.index.pts[row])
         while not self._frames:
             packet = self._next_packet()
-            if self._can_leave_out(packet, before):
+            if self._can_leave_out(packet, wanted):
                 self._skipped.add(packet.pts)
-            else:
-                self._decode(packet)
-        frame = self._frames.popleft()
-        if self._drained and self._stop and frame.interlaced_frame:
-            raise _UnexpectedFrameError("a field of it may be damaged")
-        return frame
+                continue
+            self._decode(packet)
+            if self._ends and packet.pts == wanted and self._is_whole_picture():
+                self._finished = self._drained = True
+                self._decode(None)
+        return self._frames.popleft()
+
+    def _is_whole_picture(self) -> bool:
+        """Whether no second field of the last picture follows in its own packet."""
+        try:
+            follows = next(self._packets, None)
+        except READ_ERRORS:
+            return True
+        if follows is None:
+            return True
+        self._packets = chain([follows], self._packets)
+        pts, rows = follows.pts, self.index.pts
+        return not follows.size or (
+            pts is not None and pts == rows[np.searchsorted(rows[:-1], pts)]
+        )
 
     def _can_leave_out(self, packet: Any, before: int) -> bool:
         return (
             self._leave_out
-            and packet is not None
             and packet.pts is not None
             and packet.pts < before
             and self._unreferenced is not None
@@ -364,30 +399,20 @@ class VideoDecoder:
         )
 
     def _next_packet(self) -> Any:
-        """The next packet, or None where the decoder is to give what it holds."""
         if self._drained:
             raise _UnexpectedFrameError("the video ends before it")
-        self._taken += 1
-        if self._taken == self._stop:
-            self._drained = True
-            return None
         try:
             packet = next(self._packets, None)
         except READ_ERRORS as error:
-            raise _UnexpectedFrameError(_why(error), self._taken, True) from error
+            raise _UnexpectedFrameError(_why(error), lasting=True) from error
         if packet is None:
             raise _UnexpectedFrameError("the video ends before it")
         self._drained = not packet.size
-        if self._drained:
-            return packet
-        damage = self._check.damage(memoryview(packet))
-        if damage:
-            raise _UnexpectedFrameError(damage.reason, self._taken, True)
         return packet
 
     def _decode(self, packet: Any) -> None:
         assert self._video is not None
-        if packet is not None and packet.pts is not None and self._may_mark:
+        if packet is not None and packet.pts is not None:
             self._pending[packet.pts] = None
         try:
             self._frames.extend(self._video.stream.codec_context.decode(packet))
@@ -400,15 +425,10 @@ class VideoDecoder:
                 and self._unreferenced is not None
                 and self._unreferenced(memoryview(packet))
             )
-            raise _UnexpectedFrameError(_why(error), self._taken, lasting) from error
+            raise _UnexpectedFrameError(_why(error), lasting) from error
 
-    def _start(self, way: _Way, stop: int | None) -> None:
-        """Makes the decoder ready to give the row of an entry.
-
-        Args:
-            way: Says which, and how.
-            stop: Decode no packet from this one on, counted from 1.
-        """
+    def _start(self, way: _Way) -> None:
+        """Makes the decoder ready to give the row of an entry."""
         self._interrupt()
         self.seeks += 1
         if self._video is None or not (self._fresh or self.index.seekable):
@@ -424,8 +444,7 @@ class VideoDecoder:
             raise _UnexpectedFrameError("its keyframe is not in the file")
         self._packets = packets
         self._leading = self.index.seekable
-        self._leave_out, self._stop = way.leave_out, stop
-        self._check.restart()
+        self._leave_out, self._ends = way.leave_out, way.ends
         self._position.next_row = int(self.index.entries[way.entry])
         self._first_pts = int(self.index.pts[self._position.next_row])
 
@@ -439,9 +458,8 @@ class VideoDecoder:
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
         self._video = OpenVideo(self._source, strict=not self.index.open_gop)
-        extradata = self._video.stream.codec_context.extradata or b""
-        self._check = PacketCheck(self.index.codec, extradata)
         if self.index.timed and self.index.seekable:
+            extradata = self._video.stream.codec_context.extradata or b""
             self._unreferenced = unreferenced_test(self.index.codec, extradata)
         if self._threads != 1:
             self._video.stream.thread_type = "AUTO"
@@ -477,7 +495,7 @@ class VideoDecoder:
         """Packets from an entry on; None if the file position is behind it."""
         assert self._video is not None
         # Elsewhere the first packet after a seek may be the end of another.
-        at_once = entry == 0 or self._video.container.format.name.startswith(
+        at_once = self._fresh or self._video.container.format.name.startswith(
             _WHOLE_PACKETS
         )
         self._fresh = False

@@ -292,7 +292,7 @@ def test_inputs_that_are_not_there(sc, no_workers):
                 [NamedVideoStream(sc, "out")],
             ),
             ValueError,
-            "'out' needs sc.streams.Unslice",
+            "'out' needs Unslice",
         ),
         (
             lambda sc, f: sc.streams.Range(f, [SliceList([(0, 1), (1, 2)])]),
