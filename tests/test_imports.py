@@ -25,7 +25,7 @@ LAYERS: list[dict[str, str]] = [
         "video": "video",
     },
     {"storage": "storage"},
-    {"graph": "graph", "perf": "perf"},
+    {"graph": "graph"},
     {"planner": "planner"},
     {
         "engine": "engine",
