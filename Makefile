@@ -1,5 +1,6 @@
 # make demo [VIDEO=film.mp4]   install, run the main job, leave its files in demo_output/
 # make test                    install, lint, types, all tests
+# make runners                 fetch Prism and Flink (with Go, Maven and Java)
 # make check                   lint and types alone
 # make clean                   remove what these made
 
@@ -13,7 +14,7 @@ VIDEO ?=
 OUTPUT ?= demo_output
 JOBS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo test runners check clean
 
 demo: $(VENV)/.installed-demo
 	@video="$(VIDEO)"; \
@@ -22,8 +23,12 @@ demo: $(VENV)/.installed-demo
 		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
 
 test: check
-	$(BIN)/python -m pytest -n $(JOBS) -q tests
+	$(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q tests
 	$(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules beam_scanner
+
+runners: $(VENV)/.installed-demo,test
+	$(BIN)/python scripts/runners.py fetch
 
 check: $(VENV)/.installed-demo,test
 	$(BIN)/ruff check .
@@ -43,4 +48,4 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 
 clean:
 	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -71,6 +72,24 @@ def loads_graph(data: bytes) -> Any:
     return cloudpickle_pickler._loads(data)
 
 
+_elsewhere: ContextVar[bool] = ContextVar("beam_scanner_elsewhere", default=False)
+
+
+@contextmanager
+def for_workers(elsewhere: bool) -> Iterator[None]:
+    """While open, what is pickled is for such workers.
+
+    Args:
+        elsewhere: Whether they are not started here: they have what is installed, but
+            not the folder of the program.
+    """
+    token = _elsewhere.set(elsewhere)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
+
+
 def _keep_classes() -> None:
     """Lets classes that were pickled here stay as they are when they are loaded here.
 
@@ -110,6 +129,8 @@ def _users_modules() -> list[ModuleType]:
         for name, module in loaded.items()
         if isinstance(module, ModuleType) and not is_library(name) and _places(module)
     }
+    if _elsewhere.get():
+        return list(own.values())
     found = _found_by_workers(tuple(own), os.getcwd(), os.environ.get("PYTHONPATH"))
     return [
         module

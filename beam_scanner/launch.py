@@ -12,6 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner._pickling import for_workers
 from beam_scanner.engine.pool import forget_fetched
 from beam_scanner.errors import Failure
 from beam_scanner.jobs import SharedGraph, check_ships
@@ -97,7 +98,8 @@ def execute(
         # A runner elsewhere goes on when this process has died.
         with run.held() if ends_with_us(options) else nullcontext():
             try:
-                phases = _write_run(prepared, run, files)
+                with for_workers(elsewhere=not ends_with_us(options)):
+                    phases = _write_run(prepared, run, files)
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
@@ -143,7 +145,8 @@ def submit(
         preflight(options, [store.url])
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
-        phases = _write_run(prepared, run, files, detached=True)
+        with for_workers(elsewhere=True):
+            phases = _write_run(prepared, run, files, detached=True)
         hints = run_hints(options.view_as(ScannerOptions))
         try:
             run_pipeline(

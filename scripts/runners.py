@@ -43,9 +43,15 @@ def _state(name: str) -> Path:
 
 
 def _fetch(names: Sequence[str]) -> None:
+    failed = []
     for name in names or FETCHED:
-        services.fetch(name)
-        print(f"{name} is in {_near(CACHE / name)}")
+        try:
+            services.fetch(name)
+            print(f"{name} is in {_near(CACHE / name)}")
+        except RunnerMissing as error:
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise RunnerMissing("; ".join(failed))
 
 
 def _start(name: str) -> None:

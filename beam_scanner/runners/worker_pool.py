@@ -27,12 +27,14 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
 from beam_scanner.errors import WorkerError
+from beam_scanner.runners.threads import heard_by
 
 _CALLS = 16
 _LOOK_SECONDS = 0.5
@@ -117,7 +119,14 @@ def _work(control: str, name: str) -> None:
     threading.Thread(
         target=_leave_with, args=[os.getppid(), harness], name="pool", daemon=True
     ).start()
-    harness.run()
+    # A runner that dies, or cancels its job, hangs up in the middle of all.
+    logging.getLogger("apache_beam.runners.worker.data_plane").disabled = True
+    with heard_by(_is_hung_up), suppress(grpc.RpcError):
+        harness.run()
+
+
+def _is_hung_up(args: threading.ExceptHookArgs) -> bool:
+    return isinstance(args.exc_value, grpc.RpcError)
 
 
 def _leave_with(pool: int, harness: Any) -> None:

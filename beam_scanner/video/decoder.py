@@ -79,11 +79,14 @@ class _Way:
         entry: Where it starts.
         leave_out: Whether to leave out pictures to which no other refers.
         ends: Whether to decode nothing that follows the row's own packet.
+        passes_lost: Whether to decode on past damage, where the index knows which
+            rows it spoils.
     """
 
     entry: int
     leave_out: bool = False
     ends: bool = False
+    passes_lost: bool = False
 
 
 class VideoDecoder:
@@ -157,6 +160,7 @@ class VideoDecoder:
         # Whether to decode nothing behind the packet of the row, and that it is so.
         self._ends = False
         self._finished = False
+        self._passes_lost = False
 
     def _give_up(self) -> None:
         # Decoders take more of what they concealed over a seek than they should.
@@ -264,9 +268,12 @@ class VideoDecoder:
             except _UnexpectedFrameError:
                 self._give_up()
         first: _UnexpectedFrameError | None = None
-        for way in self._ways(entry, ends):
+        ways = self._ways(entry, ends)
+        if len(self.index.lost):
+            ways = chain(ways, [_Way(entry, leave_out=True, passes_lost=True)])
+        for way in ways:
             if not way.leave_out and row >= self._blocked.get(entry, len(self.index)):
-                break
+                continue
             try:
                 self._start(way)
                 return self._decode_up_to(row)
@@ -301,7 +308,11 @@ class VideoDecoder:
         assert position.next_row is not None
         while True:
             frame, expected = self._next_frame(row), position.next_row
-            while expected < row and self._is_left_out(int(index.pts[expected])):
+            while (
+                expected < row
+                and frame.pts != index.pts[expected]
+                and self._is_left_out(expected)
+            ):
                 expected += 1
             if index.timed and frame.pts != index.pts[expected]:
                 # Pictures shown before the entry may refer to what was not decoded;
@@ -312,7 +323,7 @@ class VideoDecoder:
                     f"frame {expected} has time {frame.pts}, the index says "
                     f"{index.pts[expected]} (in units of {index.time_base} s)"
                 )
-            if frame.is_corrupt:
+            if frame.is_corrupt and not (self._passes_lost and index.is_lost(expected)):
                 raise _UnexpectedFrameError(
                     f"frame {expected} is damaged", lasting=expected < row
                 )
@@ -327,10 +338,13 @@ class VideoDecoder:
                     self._interrupt()
                 return frame
 
-    def _is_left_out(self, pts: int) -> bool:
-        if self._finished and pts not in self._pending:
-            return True
-        return pts in self._skipped
+    def _is_left_out(self, row: int) -> bool:
+        pts = int(self.index.pts[row])
+        return (
+            pts in self._skipped
+            or (self._finished and pts not in self._pending)
+            or (self._passes_lost and bool(self.index.is_lost(row)))
+        )
 
     def _check_references(self, frame: Any) -> None:
         """Looks at what was decoded before a frame and is shown after it.
@@ -353,7 +367,7 @@ class VideoDecoder:
                 self._decode(self._next_packet())
                 continue
             other = self._frames[ahead]
-            if other.is_corrupt and other.pts in held:
+            if other.is_corrupt and other.pts in held and not self._passes_lost:
                 raise _UnexpectedFrameError("it refers to a damaged picture")
             held.discard(other.pts)
             # Second fields have packets, but no frames.
@@ -420,6 +434,8 @@ class VideoDecoder:
             pts = packet.pts if packet is not None else None
             if self._leading and pts is not None and pts < self._first_pts:
                 return  # A picture shown before the entry, which nobody asked for.
+            if self._passes_lost:
+                return
             lasting = not (
                 packet is not None
                 and self._unreferenced is not None
@@ -445,6 +461,7 @@ class VideoDecoder:
         self._packets = packets
         self._leading = self.index.seekable
         self._leave_out, self._ends = way.leave_out, way.ends
+        self._passes_lost = way.passes_lost
         self._position.next_row = int(self.index.entries[way.entry])
         self._first_pts = int(self.index.pts[self._position.next_row])
 

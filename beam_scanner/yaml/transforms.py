@@ -6,6 +6,7 @@ transform, so annotations are types, not text.
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -92,6 +93,10 @@ class Slice(sample.Slice):
             gather.
         arguments: Of the partition: group_size for all; stride and group_size for
             strided; start and end for range; and so on, as sc.partitioner has them.
+
+    Example:
+        >>> Slice('all', {'group_size': 250}).label
+        'Slice'
     """
 
     def __init__(self, partition: str, arguments: Mapping[str, Any]) -> None:
@@ -112,6 +117,10 @@ class Op(PythonOp):
     Args:
         op: Name of a registered op, or a kernel of your own as module:name.
         arguments: Of the op; also stencil, batch, bounded_state and stencil_edge.
+
+    Example:
+        >>> Op('Resize', {'width': 320, 'height': 180}).label
+        'Resize'
     """
 
     def __init__(self, op: str, arguments: Mapping[str, Any] | None = None) -> None:
@@ -300,7 +309,8 @@ def _listed(factory: Callable[..., Any], parameters: Sequence[Any], doc: str) ->
         return factory(**arguments)
 
     make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    make.__doc__ = doc
+    # Examples are Python, and are tried where they come from.
+    make.__doc__ = re.sub(r"^ *Example:\n.*?(?=^\S|\Z)", "", doc, flags=re.M | re.S)
     return make
 
 

@@ -130,12 +130,13 @@ def run_features(
         return found, sc.report(number)
 
 
-def left_over(db: Path) -> list[str]:
-    """Files of runs and jobs that should have gone with the run."""
-    root = Path(db)
-    return [
-        str(file)
-        for part in (".work/jobs", ".work/runs", ".tmp")
-        for file in root.glob(f"{part}/**/*")
-        if file.is_file()
-    ]
+def left_over(db: Path, killed: bool = False) -> list[str]:
+    """Files of runs and jobs that should have gone with the run.
+
+    Args:
+        db: The database.
+        killed: Whether a worker was killed, which may leave a temporary file.
+    """
+    parts = (".work/jobs", ".work/runs", *(() if killed else (".tmp",)))
+    found = [file for part in parts for file in Path(db).glob(f"{part}/**/*")]
+    return [str(file) for file in found if file.is_file()]

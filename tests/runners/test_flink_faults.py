@@ -100,7 +100,7 @@ class Scene:
     def check(self) -> None:
         assert not self.errors, self.errors
         assert self.values == list(range(1, ROWS + 1))
-        assert not left_over(self.folder / "db")
+        assert not left_over(self.folder / "db", killed=True)
 
 
 @pytest.fixture
@@ -158,6 +158,47 @@ def test_an_interrupt_cancels_the_job(
     scene.run()
     assert scene.reused > 0
     scene.check()
+
+
+OPS = """
+from typing import Any
+from beam_scanner import register_python_op
+
+@register_python_op(name="RunnerTwice")
+def twice(config, x: Any) -> Any:
+    return helped(x)
+
+def helped(x):
+    return 2 * x
+"""
+
+PROGRAM = """
+import sys
+from typing import Any
+import ops_beside
+from beam_scanner import Client, NamedStream, PerfParams
+
+with Client(db_path="db", options=sys.argv[1:]) as sc:
+    given, made = NamedStream(sc, "in"), NamedStream(sc, "out")
+    given.save(range(4), Any)
+    output = sc.io.Output(sc.ops.RunnerTwice(x=sc.io.Input([given])), [made])
+    sc.run(output, PerfParams.manual(2, 2))
+    print(list(made.load()))
+"""
+
+
+def test_workers_need_not_have_the_folder_of_the_program(
+    flink_cluster: services.FlinkCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "ops_beside.py").write_text(OPS)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "program.py", *flink_cluster.flags(2)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[0, 2, 4, 6]\n", done.stderr
 
 
 NO_PACKAGE = """
