@@ -11,7 +11,7 @@ import functools
 import pickle
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,13 @@ class ScannerTypeInfo:
     def name(self) -> str:
         """The same as ``cpp_name``."""
         return self.cpp_name
+
+    def __reduce__(self) -> Any:
+        # A worker, whom no module of the user's has told of the type, knows it by its
+        # name from now on: so streams say what they hold.
+        from beam_scanner.types import _arrived
+
+        return _arrived, tuple(getattr(self, each.name) for each in fields(self))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScannerTypeInfo):

@@ -128,6 +128,14 @@ def _register(info: ScannerTypeInfo) -> None:
     _by_annotation[info.type] = info
 
 
+def _arrived(*parts: Any) -> ScannerTypeInfo:
+    """A type that was pickled in another process."""
+    info = ScannerTypeInfo(*parts)
+    if info.name not in _by_name:
+        _register(info)
+    return info
+
+
 def get_type_info(annotation: Any) -> ScannerTypeInfo:
     """The type that an annotation of a kernel stands for.
 

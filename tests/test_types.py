@@ -547,3 +547,28 @@ def test_importing_types_loads_nothing_heavy() -> None:
     )
     package = str(Path(types.__file__).parent)
     subprocess.run([sys.executable, "-c", code, package], check=True, timeout=60)
+
+
+def test_types_arrive_with_what_uses_them(tmp_path: Path) -> None:
+    """A process that was sent a type knows it by its name."""
+    program = """
+        import pickle, sys
+        from beam_scanner import types
+        info = pickle.loads(open(sys.argv[1], "rb").read())
+        assert types.get_type_info_cpp("Word") == info
+        assert types.get_type_info(info.type) is types.get_type_info_cpp("Word")
+        print(types.get_type_info_cpp("Word").deserialize(info.serialize("word")))
+    """
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        data = cloudpickle.dumps(types.get_type_info(Word))
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    (tmp_path / "info").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "info")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "word"

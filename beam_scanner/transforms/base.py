@@ -37,7 +37,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
     def display_data(self) -> dict[str, Any]:
         """The arguments, for a runner's page of the pipeline."""
         return {
-            name.lstrip("_"): str(value)
+            name.lstrip("_"): _shown(value)
             for name, value in vars(self).items()
             if name.lstrip("_") in self._shown and value is not None
         }
@@ -90,6 +90,12 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         # Beam finds another in the annotations of ``expand``.
         hints = self.get_type_hints()
         return hints.simple_output_type(self.label) if self._declares else None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item!r}" for name, item in value.items())
+    return value.__name__ if isinstance(value, type) else str(value)
 
 
 # Groups that were joined, so that two joins of the same sources decode them once.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_scanner.errors import Failure
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.records import NAMESPACE, Commit
 
 IN_MEMORY = ("--runner=FnApiRunner", "--direct_running_mode=in_memory")
@@ -55,9 +57,13 @@ class Run:
         self.keep(f"{name} commits", written.commits)
         self.keep(f"{name} failures", written.failures)
 
-    def rows(self, name: str) -> list[Any]:
+    def timed(self, name: str) -> list[Any]:
         """What was kept, sorted by key."""
         return sorted(_kept.get((self._id, name), []), key=_sort_key)
+
+    def rows(self, name: str) -> list[Any]:
+        """What was kept, sorted by key; keys have no times."""
+        return [_untimed(element) for element in self.timed(name)]
 
     def commits(self, name: str) -> list[str]:
         """Names of the streams that a sink has committed."""
@@ -86,6 +92,12 @@ class Run:
     def __exit__(self, kind: Any, *_: Any) -> None:
         if kind is None:
             self.run()
+
+
+def _untimed(element: Any) -> Any:
+    if isinstance(element, tuple) and isinstance(element[0], FrameKey):
+        return replace(element[0], pts_seconds=None), *element[1:]
+    return element
 
 
 def _sort_key(element: Any) -> Any:

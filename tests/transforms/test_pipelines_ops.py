@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ def test_samplers(run: Run, db: Path) -> None:
     for name, (_, values) in wanted.items():
         assert run.rows(name) == elements("x/a", values), name
     # Each row has the time of the one that it was taken from.
-    times = [key.pts_seconds for key, _ in run.rows("ranges")]
+    times = [key.pts_seconds for key, _ in run.timed("ranges")]
     assert times == [1.0, 1.25, 0.75, 1.0]
-    assert [key.pts_seconds for key, _ in run.rows("nulls")] == [0.75, 0.75, 1.0, 1.0]
+    assert [key.pts_seconds for key, _ in run.timed("nulls")] == [0.75, 0.75, 1.0, 1.0]
 
 
 def test_slices(run: Run, db: Path) -> None:
@@ -122,7 +123,7 @@ def test_slices(run: Run, db: Path) -> None:
         *elements("x/a", [0, 3], group=0),
         *elements("x/a", [2, 4], group=1),
     ]
-    assert [key.pts_seconds for key, _ in run.rows("chosen")] == [0, 0.75, 0.5, 1]
+    assert [key.pts_seconds for key, _ in run.timed("chosen")] == [0, 0.75, 0.5, 1]
     assert run.rows("joined") == elements("x/a", [0, 3, 2, 4])
     assert [value for _, value in run.rows("all")] == [1, 2, 3, 4, 1, 2, 3]
 
@@ -333,7 +334,7 @@ def test_streams_as_ordinary_collections(run: Run, db: Path) -> None:
     )
     run.keep("listed", listed)
     looked = y | "Look up" >> beam.Map(
-        lambda kv, by: (kv[0], by[kv[0].replace(stream="x/a")]), beam.pvalue.AsDict(x)
+        lambda kv, by: (kv[0], by[replace(kv[0], stream="x/a")]), beam.pvalue.AsDict(x)
     )
     run.keep("looked", looked)
     run.run()

@@ -248,7 +248,7 @@ class Written:
             ]
             found = [
                 (key.stream, key.group, key.row, key.pts_seconds, value)
-                for key, value in run.rows(name)
+                for key, value in run.timed(name)
             ]
             assert [plain(row) for row in found] == [plain(row) for row in wanted], (
                 f"{name}\n{where}"
