@@ -489,7 +489,8 @@ class FlinkCluster(Services):
             f"--artifact_endpoint=localhost:{self._artifact}",
             "--environment_type=EXTERNAL",
             f"--environment_config=localhost:{self._pool}",
-            # Starting a worker for each stage would take longer than most stages.
-            "--environment_cache_millis=5000",
+            # Starting a worker for each stage would take longer than most stages. Less
+            # than the restart delay above, lest a job be given its dead worker again.
+            "--environment_cache_millis=500",
             f"--parallelism={parallelism}",
         ]

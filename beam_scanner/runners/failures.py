@@ -8,6 +8,7 @@ from beam_scanner.errors import ScannerException, WorkerError
 
 _TRACEBACK = "Traceback (most recent call last):"
 _JAVA_CAUSE = "Caused by: "
+_BY_JOB_SERVER = re.compile(r"\APipeline \S+ failed in state \w+: ")
 _NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 GO_ON = "Finished tasks are kept; running again goes on from there"
@@ -20,7 +21,7 @@ def pipeline_failed(error: Exception) -> ScannerException:
         error: What Beam raised.
 
     Example:
-        >>> text = '''bundle 7 failed: Traceback (most recent call last):
+        >>> text = '''Pipeline a-1 failed in state FAILED: Traceback (most recent call last):
         ...   File "worker.py", line 3, in work
         ... KeyError: 'a' [while running 'Run']
         ... 	at org.apache.beam.Worker(Worker.java:7)'''
@@ -30,14 +31,15 @@ kept; running again goes on from there
     """
     if isinstance(error, ScannerException):
         return error
-    reason = reason_of(str(error))
+    text = _BY_JOB_SERVER.sub("", str(error), count=1)
+    reason = reason_of(text)
     module = _NO_MODULE.search(reason)
     if module is not None:
         return WorkerError(
             f"workers have no module {module[1]!r}: it must be installed where they "
             f"run, in the version that is installed here. {GO_ON}"
         )
-    if len(str(error).strip().splitlines()) < 2:
+    if text == str(error) and len(text.strip().splitlines()) < 2:
         reason = f"{type(error).__name__}: {reason}"
     return WorkerError(f"the pipeline failed ({reason}). {GO_ON}")
 

@@ -41,8 +41,12 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
 from beam_scanner.runners.names import runner_name
 
-_CACHE_MILLIS = 10_000
-"""How long workers wait for their next stage: starting them takes seconds."""
+_CACHE_MILLIS = 500
+"""How long workers wait for their next stage: starting them takes seconds.
+
+It must be less than the delay of Flink's restart strategy, a second mostly: until it is
+over a job whose worker has died is given the dead one again.
+"""
 
 
 def is_flink(options: PipelineOptions) -> bool:
