@@ -52,7 +52,11 @@ def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
 
 def without_beam(patch: pytest.MonkeyPatch) -> None:
     """Lets ``execute`` run the stages here."""
-    patch.setattr(launch, "_pipeline", lambda *place: lambda: run_stages(*place))
+    patch.setattr(
+        launch,
+        "_pipeline",
+        lambda db, run, phases, jobs, hints: lambda: run_stages(db, run, phases, jobs),
+    )
     patch.setattr(launch, "run_pipeline", lambda options, build, small: build())
 
 

@@ -168,7 +168,7 @@ def test_a_failing_task_is_tried_again(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, False])
-    real = stages._run
+    real = stages._task
 
     def flaky(*args: Any) -> Any:
         if next(failures, False):
@@ -176,7 +176,7 @@ def test_a_failing_task_is_tried_again(
         return real(*args)
 
     without_beam(monkeypatch)
-    monkeypatch.setattr(stages, "_run", flaky)
+    monkeypatch.setattr(stages, "_task", flaky)
     report = setting.run()
     assert not report.failures
     assert report.tasks == JOBS * TASKS_A_JOB
