@@ -74,7 +74,8 @@ class Op(GraphTransform):
         kind = namedtuple(self._name, [port.name for port in spec.outputs])  # type: ignore[misc]
         outputs = []
         for port, column in zip(spec.outputs, made, strict=True):
-            outputs.append(_Output(port.name, group, column, hints))
+            declared = self.declared(port.name)
+            outputs.append(_Output(port.name, group, column, hints, declared))
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
@@ -95,14 +96,16 @@ class Op(GraphTransform):
 class _Output(GraphTransform):
     """One of several outputs of an op, under its name."""
 
-    def __init__(self, name: str, group: Any, column: Any, hints: Any) -> None:
+    def __init__(
+        self, name: str, group: Any, column: Any, hints: Any, declared: Any
+    ) -> None:
         super().__init__(name)
-        self._made = (group, column, hints)
+        self._made = (group, column, hints, declared)
 
     def expand(self, pcoll: Any) -> Streams:
-        group, column, hints = self._made
-        made: Streams = group.extend(column, hints, None)
-        return made
+        group, *made = self._made
+        streams: Streams = group.extend(*made)
+        return streams
 
 
 def op(kernel: Any) -> type[Op]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.transforms.resources import parse_resource_hints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.graph import OpColumn
@@ -23,7 +24,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
     def __init__(self, label: str | None = None) -> None:
         super().__init__(label)
         self.run_hints: dict[str, bytes] = {}
-        self._declares = False
+        self._declared: dict[str, Any] = {}
 
     def with_resource_hints(self, **hints: Any) -> GraphTransform:
         """Hints for the stage that decodes and computes: all of it, and nothing else.
@@ -74,22 +75,21 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         """The streams of a column over the graph of ``before``."""
         return before.group.extend(column, self.run_hints, self.declared())
 
-    def with_output_types(self, *hints: Any, **named: Any) -> GraphTransform:
+    def with_output_types(self, hint: Any = None, **named: Any) -> GraphTransform:
         """Declares the type of the elements, as that some values are None.
 
         Args:
-            *hints: In Beam's words, as ``tuple[FrameKey, int | None]``.
-            **named: Of Beam.
+            hint: In Beam's words, as ``tuple[FrameKey, int | None]``.
+            **named: The same for single outputs of an op with several, by their names.
         """
-        self._declares = True
-        super().with_output_types(*hints, **named)
+        for name, given in {"": hint, **named}.items():
+            if given is not None:
+                self._declared[name] = convert_to_beam_type(given)
         return self
 
-    def declared(self) -> Any:
+    def declared(self, output: str = "") -> Any:
         """The type of the elements that the user has declared, if any."""
-        # Beam finds another in the annotations of ``expand``.
-        hints = self.get_type_hints()
-        return hints.simple_output_type(self.label) if self._declares else None
+        return self._declared.get(output, self._declared.get(""))
 
 
 def _shown(value: Any) -> str:

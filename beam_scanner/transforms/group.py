@@ -155,7 +155,7 @@ class Group:
         kind = declared or typehints.Tuple[FrameKey, _hint(column)]
         nulls = _takes_none(kind)
         # What is made of these rows may be null too.
-        _nulls[column.node] = nulls
+        _nulls.setdefault(column.node, {})[column.index] = nulls
         label = self._pipeline._current_transform().full_label
         output = _leaving(column, tag, label, nulls)
         phase = self._need_phase(self.phase_of(column))
@@ -244,8 +244,9 @@ def _leaving(
     return OutputNode(column, (slot,))
 
 
-_nulls: weakref.WeakKeyDictionary[Node, bool] = weakref.WeakKeyDictionary()
-"""Whether a node's rows may be null, as far as is known."""
+_nulls: weakref.WeakKeyDictionary[Node, dict[int, bool]]
+_nulls = weakref.WeakKeyDictionary()
+"""For each output of a node whether its rows may be null, as far as is known."""
 
 
 def _takes_none(kind: Any) -> bool:
@@ -256,13 +257,14 @@ def _takes_none(kind: Any) -> bool:
 def _hint(column: OpColumn) -> Any:
     """Type hint of the values of a column."""
     kind = column.type or get_type_info(FrameType)
-    return value_hint(kind, nullable=_may_be_null(column.node))
+    return value_hint(kind, nullable=_may_be_null(column))
 
 
-def _may_be_null(node: Node) -> bool:
-    if node not in _nulls:
-        _nulls[node] = _makes_nulls(node)
-    return _nulls[node]
+def _may_be_null(column: OpColumn) -> bool:
+    known = _nulls.setdefault(column.node, {})
+    if column.index not in known:
+        known[column.index] = _makes_nulls(column.node)
+    return known[column.index]
 
 
 def _makes_nulls(node: Node) -> bool:
@@ -273,7 +275,7 @@ def _makes_nulls(node: Node) -> bool:
             return False
         if node.stencil is not None and node.stencil_edge == "null":
             return True
-    return any(_may_be_null(column.node) for column in node.inputs)
+    return any(map(_may_be_null, node.inputs))
 
 
 _HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")

@@ -397,3 +397,22 @@ def test_nulls_that_nobody_has_declared_fail_their_stream(run: Run, db: Path) ->
 
 def _even(config: Any, x: int) -> int:
     return NULL if x % 2 else x  # type: ignore[return-value]
+
+
+def _evens(config: Any, x: int) -> tuple[int, int, bytes]:
+    return (NULL, x, NULL) if x % 2 else (x, x, b"")  # type: ignore[return-value]
+
+
+def test_nulls_of_one_of_several_outputs(run: Run, db: Path) -> None:
+    evens = Op(_evens).with_output_types(
+        ret0=tuple[FrameKey, int | None], ret2=tuple[FrameKey, bytes | None]
+    )
+    x = numbers(run, db) | Range(0, 3) | evens
+    run.keep("ret0", x.ret0)
+    run.keep("ret1", x.ret1)
+    run.keep("ret2", x.ret2 | Repeat(1))
+    run.run()
+    assert run.rows("ret0") == elements("x/a", [0, None, 2])
+    assert run.rows("ret1") == elements("x/a", [0, 1, 2])
+    assert run.rows("ret2") == elements("x/a", [b"", None, b""])
+    assert x.ret1.element_type.tuple_types == (FrameKey, int)
