@@ -40,7 +40,8 @@ ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 _NO_PIP_FREEZE = "disable_logging_submission_environment"
-_SENDER = "portable_runner"
+_SENDERS = ("portable_runner", "subprocess_server")
+"""Modules of Beam's that log as nobody in particular."""
 _WORKER_THREADS = (*READERS, "run_worker")
 _HANG_UP_SECONDS = 5.0
 
@@ -336,4 +337,4 @@ def without_echoes() -> Iterator[None]:
 
 
 def _is_not_the_runners(record: logging.LogRecord) -> bool:
-    return record.module != _SENDER
+    return record.module not in _SENDERS
