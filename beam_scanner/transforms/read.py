@@ -183,7 +183,7 @@ class ReadFromNamedStream(_Source):
             pbegin
             | "Pattern" >> beam.Create([self._pattern])
             | "List"
-            >> beam.FlatMap(partial(_listed, self._db, self._name)).with_output_types(
+            >> beam.FlatMap(_listed, self._db, self._name).with_output_types(
                 tuple[str, str]
             )
         )
@@ -220,7 +220,7 @@ class ReadAllFromNamedStream(_Source):
 
     def expand(self, pcoll: Any) -> Streams:
         """Takes the names."""
-        named = beam.Map(partial(_named, self._name))
+        named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         called = _template(self._name)
         return _read_named(self, found, self._db, self._type, True, called)
@@ -239,15 +239,15 @@ def _read_named(
 
 
 def _listed(
-    db: str, name: Callable[[str], str] | None, pattern: str
+    pattern: str, db: str, name: Callable[[str], str] | None
 ) -> list[tuple[str, str]]:
     found = stream_names(db, pattern)
     if not found:
         raise StreamNotFoundError(f"no stream of {db} matches {pattern!r}")
-    return [_named(name, stream) for stream in found]
+    return [_named(stream, name) for stream in found]
 
 
-def _named(name: Callable[[str], str] | None, stream: str) -> tuple[str, str]:
+def _named(stream: str, name: Callable[[str], str] | None) -> tuple[str, str]:
     called = stream if name is None else name(stream)
     stream_key(called)
     return called, stream

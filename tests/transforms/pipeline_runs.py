@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ FRAMES = 72
 _kept: dict[tuple[str, str], list[Any]] = {}
 
 
-def _keep(run: str, name: str, element: Any) -> None:
+def _keep(element: Any, run: str, name: str) -> None:
     _kept.setdefault((run, name), []).append(element)
 
 
@@ -50,7 +49,7 @@ class Run:
 
     def keep(self, name: str, elements: Any) -> Any:
         """Keeps the elements of a PCollection for :meth:`rows`."""
-        return elements | f"Keep {name}" >> beam.Map(partial(_keep, self._id, name))
+        return elements | f"Keep {name}" >> beam.Map(_keep, self._id, name)
 
     def keep_written(self, name: str, written: Any) -> None:
         """Keeps what a sink tells."""

@@ -14,7 +14,7 @@ import pytest
 from apache_beam import typehints
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.typehints.decorators import TypeCheckError
@@ -178,6 +178,24 @@ def test_annotated_functions_are_checked(run: Run, films: Path) -> None:
     assert len(run.rows("means")) == 4
 
 
+def test_types_can_be_checked_as_it_runs(films: Path, tmp_path: Path) -> None:
+    with Run("--runtime_type_check") as run:
+        frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Range(0, 2)
+        sink = WriteToNamedStream(str(tmp_path), "numbers/{stream}")
+        run.keep_written("numbers", frames | Number() | sink)
+        run.keep("boxes", frames | Boxes() | beam.MapTuple(lambda k, v: (k, len(v))))
+    assert run.commits("numbers") == ["numbers/a.mp4", "numbers/b.mp4"]
+    assert [count for _, count in run.rows("boxes")] == [0, 1, 1, 2]
+    again = Run("--runtime_type_check")
+    names = again.pipeline | beam.Create(["numbers/a.mp4"])
+    again.keep("numbers", names | ReadAllFromNamedStream(str(tmp_path), int))
+    source = ReadFromNamedStream(str(tmp_path), "numbers/*", int)
+    again.keep("all", again.pipeline | source)
+    again.run()
+    assert [number for _, number in again.rows("numbers")] == [0, 1]
+    assert [number for _, number in again.rows("all")] == [0, 1, 100, 101]
+
+
 # Resource hints.
 
 
@@ -254,7 +272,7 @@ def test_hints_of_options_are_for_dataflow(films: Path, tmp_path: Path) -> None:
 
 
 def test_in_a_test_pipeline(films: Path) -> None:
-    with TestPipeline(options=PipelineOptions(IN_MEMORY)) as pipeline:
+    with test_pipeline.TestPipeline(options=PipelineOptions(IN_MEMORY)) as pipeline:
         frames = pipeline | ReadFromVideo(f"{films}/a.mp4")
         groups = frames | Slice(partitioner.all(30)) | Range(0, 1)
         wanted = [(FrameKey("a.mp4", g, 0, 1.2 * g), 30 * g) for g in range(3)]
