@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -329,7 +330,7 @@ def test_replacing_a_stream(database: Database) -> None:
     changes: list[tuple[Rows, Any]] = [
         (rows[:-1], {}),
         ([(rows[0][0], b"new"), *rows[1:]], {}),
-        ([(rows[0][0].replace(pts_seconds=9.0), rows[0][1]), *rows[1:]], {}),
+        ([(replace(rows[0][0], pts_seconds=9.0), rows[0][1]), *rows[1:]], {}),
         ([(rows[0][0], None), *rows[1:]], {}),
         (rows, {"type": Any}),
     ]
