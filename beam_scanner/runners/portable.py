@@ -29,7 +29,7 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
 )
 
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import pipeline_failed
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 
@@ -282,6 +282,11 @@ def run(
             result = pipeline.run()
             if wait:
                 _wait(result)
+        except grpc.FutureTimeoutError as error:
+            address = chosen.view_as(PortableOptions).job_endpoint
+            raise WorkerError(
+                f"{address} does not answer as a job server does"
+            ) from error
         except Exception as error:
             raise pipeline_failed(error) from error
     return result

@@ -94,6 +94,10 @@ class Scene:
         """Process ids of the workers that wait."""
         return [int(f.name.split("-")[1]) for f in self.folder.glob("waits-*")]
 
+    def finished(self) -> list[Path]:
+        """Manifests of tasks."""
+        return list(self.folder.glob("db/.work/jobs/*/*/*-*"))
+
     def open(self) -> None:
         (self.folder / "open").touch()
 
@@ -146,7 +150,8 @@ def test_an_interrupt_cancels_the_job(
     )
     driver = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
     try:
-        wait_until(lambda: bool(scene.waiting()) or driver.poll() is not None, "work")
+        at_work = lambda: scene.waiting() and scene.finished()  # noqa: E731
+        wait_until(lambda: bool(at_work()) or driver.poll() is not None, "at work")
         driver.send_signal(signal.SIGINT)
         _, text = driver.communicate(timeout=60)
         assert b"KeyboardInterrupt" in text

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.kernels import Kernel
 from beam_scanner.runners import flink, prism
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.runners.start import ends_with_us, preflight
@@ -20,8 +21,12 @@ GS = "gs://bucket/db"
 
 
 @register_python_op(name="PreflightAdd")
-def add(config: Any, x: Any) -> Any:
-    return x + 1
+class Add(Kernel):
+    def __init__(self, config: Any, by: Any) -> None:
+        self.by = by
+
+    def execute(self, x: Any) -> Any:
+        return x + self.by
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +173,39 @@ def test_which_runs_end_with_this_process(flags: list[str], ends: bool) -> None:
     assert ends_with_us(pipeline_options(flags)) is ends
 
 
-def test_a_run_that_is_refused_leaves_nothing(nobody: str, tmp_path: Path) -> None:
-    flags = ["--runner=PortableRunner", f"--job_endpoint={nobody}"]
+@pytest.mark.parametrize("fault", ["no job server", "an iterator"])
+def test_a_run_that_is_refused_leaves_nothing(
+    fault: str, nobody: str, listener: str, tmp_path: Path
+) -> None:
+    address = nobody if fault == "no job server" else listener
+    by = (n for n in [1]) if fault == "an iterator" else 1
+    match = "nobody listens" if fault == "no job server" else "'by' of op PreflightAdd"
+    pool = ["--environment_type=EXTERNAL", f"--environment_config={listener}"]
+    flags = ["--runner=PortableRunner", f"--job_endpoint={address}", *pool]
     with Client(db_path=str(tmp_path), options=flags) as sc:
         given, made = NamedStream(sc, "in"), NamedStream(sc, "out")
         given.save(range(3), Any)
-        before = {str(f) for f in tmp_path.rglob("*")}
-        output = sc.io.Output(sc.ops.PreflightAdd(x=sc.io.Input([given])), [made])
-        with pytest.raises(ArgumentError, match="nobody listens"):
+        before = {str(f) for f in tmp_path.rglob("*") if f.is_file()}
+        added = sc.ops.PreflightAdd(x=sc.io.Input([given]), by=by)
+        output = sc.io.Output(added, [made])
+        with pytest.raises(ArgumentError, match=match):
             sc.run(output, PerfParams.manual(1, 1), show_progress=False)
-        assert {str(f) for f in tmp_path.rglob("*")} == before
+        assert {str(f) for f in tmp_path.rglob("*") if f.is_file()} == before
         assert not made.committed()
+
+
+def test_somebody_who_is_no_job_server(listener: str, tmp_path: Path) -> None:
+    pool = ["--environment_type=EXTERNAL", f"--environment_config={listener}"]
+    flags = [f"--job_endpoint={listener}", "--job_server_timeout=2", *pool]
+    with Client(
+        db_path=str(tmp_path), options=["--runner=PortableRunner", *flags]
+    ) as sc:
+        given, made = NamedStream(sc, "in"), NamedStream(sc, "out")
+        given.save(range(3), Any)
+        added = sc.ops.PreflightAdd(x=sc.io.Input([given]), by=1)
+        with pytest.raises(WorkerError, match=f"{listener} does not answer"):
+            sc.run(
+                sc.io.Output(added, [made]),
+                PerfParams.manual(1, 1),
+                show_progress=False,
+            )
