@@ -36,7 +36,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "video")]
@@ -69,22 +69,32 @@ def _chunk(
     command = [sys.executable, __file__, "--child", str(folder)]
     command += ["--first", str(first), "--seeds", str(stop - first)]
     command += ["--kinds", ",".join(args.kinds)]
+    with tempfile.TemporaryFile() as log:
+        yield from _run_child(command, args, log, first, stop)
+
+
+def _run_child(
+    command: list[str], args: argparse.Namespace, log: IO[bytes], first: int, stop: int
+) -> Iterator[dict[str, Any]]:
     child = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
         preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_AS, (args.memory << 20, args.memory << 20)
         ),
     )
-    seed = first
+    seed, ready = first, False
     try:
         for line in _lines(child, args.seconds):
             if "began" in line:
-                seed = line["began"]
+                seed, ready = line["began"], True
             else:
                 yield line
                 seed += 1
+        if not ready:
+            log.seek(0)
+            raise SystemExit(f"a process did not start:\n{log.read().decode()}")
         if seed < stop:
             reason = "the process took too long"
             if child.poll() is not None:
