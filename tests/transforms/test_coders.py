@@ -339,7 +339,7 @@ def test_filter_select_and_group(run: Any) -> None:
         sizes = grouped | beam.MapTuple(
             lambda key, values: (key, [len(value) for value in values])
         )
-        wanted = [(FrameKey("a", 0, 1), [1]), (FrameKey("a", 0, 2), [2])]
+        wanted = [(FrameKey("a", 0, r, r / 4), [r]) for r in (1, 2)]
         assert_that(sizes, equal_to(wanted), label="grouped")
 
     run(build)
