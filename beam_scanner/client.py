@@ -259,12 +259,16 @@ class Client:
         self,
         outputs: OutputNode | Sequence[OutputNode],
         perf_params: MakePerfParams | None = None,
+        damage: str | None = None,
     ) -> Explanation:
         """What a run would do, without running: rows, tasks, frames, bytes.
+
+        Videos are indexed, as :meth:`run` does it.
 
         Args:
             outputs: As for :meth:`run`.
             perf_params: As for :meth:`run`.
+            damage: As for :meth:`run`.
 
         Returns:
             Numbers for programs; its text is for people.
@@ -273,7 +277,8 @@ class Client:
             ScannerException: As :meth:`run`.
         """
         listed = _outputs(outputs)
-        ingest_streams(input_streams(listed), self.named_storage, self.options)
+        inputs = input_streams(listed)
+        ingest_streams(inputs, self.named_storage, self.options, damage)
         make = _perf(perf_params or PerfParams.estimate())
         prepared = prepare(listed, make, CacheMode.Overwrite, self.named_storage)
         return explain(prepared)

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
+from beam_scanner.errors import (
+    ArgumentError,
+    ScannerException,
+    StorageError,
+    StreamExistsError,
+)
 from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -41,8 +46,13 @@ class Ingest:
 
     def __call__(self, stream: NamedVideoStream) -> str | None:
         """Ingests one video; why it could not be, so that others are not disturbed."""
+        how = {"verify": self.verify, "copy": self.copy, "replace": self.replace}
         try:
-            stream.ingest(verify=self.verify, copy=self.copy, replace=self.replace)
+            try:
+                stream.ingest(**how)
+            except StorageError:
+                # A file that cannot be read now may be whole, so it has a second try.
+                stream.ingest(**how)
         except ScannerException as error:
             return str(error)
         return None

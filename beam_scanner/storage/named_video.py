@@ -18,6 +18,7 @@ from beam_scanner.errors import (
     Failure,
     JobFailure,
     ScannerException,
+    StorageError,
     StreamExistsError,
     VideoError,
 )
@@ -199,7 +200,7 @@ class NamedVideoStream(NamedStream):
         """Whether the file is another one now; of a copied one it may be gone."""
         try:
             return fingerprint(path) != current.fingerprint
-        except VideoError:
+        except (VideoError, StorageError):
             if current.copy is None:
                 raise
             return False

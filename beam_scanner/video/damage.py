@@ -72,6 +72,7 @@ class Pictures:
         rotation: See ``FrameIndex``.
         mirrored: See ``FrameIndex``.
         pix_fmt: FFmpeg's name of the first frame's pixel format.
+        read: How many packets were read.
     """
 
     pts: list[int | None] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Pictures:
     rotation: int = 0
     mirrored: bool = False
     pix_fmt: str = ""
+    read: int = 0
 
 
 @dataclass

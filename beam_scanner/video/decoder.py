@@ -211,6 +211,7 @@ class VideoDecoder:
             RowError: A row lies outside the video.
             VideoError: The file is gone, has changed since it was indexed, or a row
                 cannot be decoded.
+            StorageError: The file cannot be read now; a later read tries again.
         """
         wanted = np.asarray(rows, dtype=np.int64)
         self._check_rows(wanted)
@@ -244,6 +245,10 @@ class VideoDecoder:
                 why = str(error)
                 if error.lasting:
                     self._spoilt[entry] = row, error
+            except BaseException:
+                # A read that failed, or was interrupted, may have lost frames.
+                self._give_up()
+                raise
         time = float(self.index.seconds([row])[0])
         raise VideoError(
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "

@@ -291,6 +291,7 @@ def index_video(
         VideoError: The file is missing, empty, no video, encrypted, or without a
             frame that can be decoded; or, with ``'strict'``, cut short or damaged
             where it was decoded. The message names it, and the rows.
+        StorageError: The file cannot be read now, which says nothing about it.
     """
     # Imported here, since planners read indexes without FFmpeg.
     from beam_scanner.video.salvage import confirm_rows

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from beam_scanner.errors import VideoError
+from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
 from beam_scanner.video.damage import (
     Packets,
@@ -28,6 +28,7 @@ from beam_scanner.video.source import (
     cut_short,
     fingerprint,
     open_source,
+    reading,
     source_name,
     why_unreadable,
 )
@@ -45,15 +46,15 @@ _CHECKED_FRAMES = 8
 _MPEG4_EMPTY_BYTES = 20
 _NAL_PEEK = 64 * 1024
 
-READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError)
-"""What PyAV raises on damaged files."""
+READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)
+"""What PyAV raises on damaged files. A ``StorageError`` is none of them."""
 
 
 def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     """See :func:`beam_scanner.video.index.index_video`."""
     name, salvage = source_name(source), damage == "salvage"
     digest = fingerprint(source)
-    with open_source(source) as file:
+    with open_source(source) as file, reading(source):
         short = cut_short(file)
     if short and not salvage:
         raise VideoError(f"video {name!r} is cut short: {short}")
@@ -75,6 +76,11 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     # off; elsewhere all references are there and must be.
     with OpenVideo(source, strict=not packets.begins_open) as video:
         pictures = _decode(video, None)
+        if pictures.read != len(packets.pts):
+            raise StorageError(
+                f"video {name!r} cannot be read: it has {len(packets.pts)} packets at "
+                f"first and {pictures.read} when it is read again"
+            )
         codec = video.stream.codec_context.codec.canonical_name
         rows = rows_of_pictures(packets, pictures, codec)
         index = _assemble(video, packets, pictures, rows, True, digest)
@@ -209,6 +215,7 @@ def _decode(video: OpenVideo, limit: int | None) -> Pictures:
     for packet in _demux(video):
         if packet.size:
             number += 1
+            pictures.read += 1
             packet.opaque = number
         try:
             frames = context.decode(packet)

@@ -3,17 +3,20 @@
 ``gs://`` and ``s3://`` URLs are read by ranges near what is decoded. A callable takes
 nothing and returns a new, readable and seekable binary file each time, so that a
 decoder can open the same video again.
+
+Bytes that cannot be had now are a ``StorageError``: they say nothing about the video.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
-from beam_scanner.errors import VideoError
+from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
@@ -43,7 +46,8 @@ def open_source(source: VideoSource) -> BinaryIO:
     """Opens a source for reading.
 
     Raises:
-        VideoError: It is missing, empty, a folder, or may not be read.
+        VideoError: It is missing, a folder, or may not be read.
+        StorageError: It cannot be opened now.
     """
     name = source_name(source)
     try:
@@ -56,8 +60,62 @@ def open_source(source: VideoSource) -> BinaryIO:
         raise VideoError(f"video {name!r} does not exist") from error
     except IsADirectoryError as error:
         raise VideoError(f"video {name!r} is a folder, not a file") from error
-    except OSError as error:
+    except PermissionError as error:
         raise VideoError(f"video {name!r} cannot be opened: {error}") from error
+    except OSError as error:
+        raise StorageError(f"video {name!r} cannot be opened: {error}") from error
+
+
+@contextmanager
+def reading(source: VideoSource) -> Iterator[None]:
+    """Turns what reading a source raises into a ``StorageError`` that names it."""
+    try:
+        yield
+    except ScannerException:
+        raise
+    except Exception as error:  # whatever the caller's own file raises
+        name = source_name(source)
+        raise StorageError(f"video {name!r} cannot be read: {error}") from error
+
+
+class _Guarded:
+    """The file of a source as FFmpeg reads it.
+
+    FFmpeg takes an error for the end of the file, or for damage, and goes on. So the
+    first one is repeated for ever, as a ``StorageError``, which is no ``ValueError``
+    as errors of FFmpeg may be.
+    """
+
+    def __init__(self, file: BinaryIO, source: VideoSource) -> None:
+        self._file = file
+        self._name = source_name(source)
+        self._failure: StorageError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._try(self._file.read, size)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> Any:
+        return self._try(self._file.seek, offset, whence)
+
+    def tell(self) -> Any:
+        return self._try(self._file.tell)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _try(self, call: Callable[..., Any], *args: int) -> Any:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return call(*args)
+        # Through FFmpeg nothing gets but an Exception; an interrupt would be the end.
+        except BaseException as error:
+            message = (
+                f"video {self._name!r} cannot be read: {str(error) or repr(error)}"
+            )
+            self._failure = StorageError(message)
+            raise self._failure from error
 
 
 def fingerprint(source: VideoSource) -> str:
@@ -74,16 +132,14 @@ def fingerprint(source: VideoSource) -> str:
         40 hexadecimal digits.
 
     Raises:
-        VideoError: The file is missing, empty or cannot be read.
+        VideoError: The file is missing or empty.
+        StorageError: It cannot be read now.
     """
-    name = source_name(source)
-    with open_source(source) as file:
-        try:
-            if isinstance(file, ObjectFile):
-                return _object_digest(file)
-            return _digest(name, file.seek(0, os.SEEK_END), _reader(file))
-        except OSError as error:
-            raise VideoError(f"video {name!r} cannot be read: {error}") from error
+    with open_source(source) as file, reading(source):
+        if isinstance(file, ObjectFile):
+            return _object_digest(file)
+        size = file.seek(0, os.SEEK_END)
+        return _digest(source_name(source), size, _reader(file))
 
 
 def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
@@ -208,7 +264,8 @@ class OpenVideo:
         strict: Whether any sign of damage is to be an error in decoding.
 
     Raises:
-        VideoError: Missing, unreadable, not a video, or without pictures.
+        VideoError: Missing, not a video, or without pictures.
+        StorageError: It cannot be read now. So does reading packets.
     """
 
     def __init__(self, source: VideoSource, strict: bool = True) -> None:
@@ -218,13 +275,16 @@ class OpenVideo:
         self._file = open_source(source)
         # A path is read by FFmpeg itself, which is faster. Without the prefix a name
         # such as 'a:b.mp4' is taken for a protocol.
-        target: Any = self._file
+        target: Any = _Guarded(self._file, source)
         if not (callable(source) or is_object_url(source)):
             self._file.close()
             target = f"file:{os.fspath(source)}"
         try:
             self.container: Any = av.open(target)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+        except StorageError:
+            self._file.close()
+            raise
+        except (av.error.FFmpegError, ValueError) as error:
             self._file.close()
             reason = why_unreadable(source)
             raise VideoError(
@@ -275,6 +335,6 @@ class OpenVideo:
 
 def why_unreadable(source: VideoSource) -> str:
     """What is wrong with a file in which no video was found; '' if that is unknown."""
-    with open_source(source) as file:
+    with open_source(source) as file, reading(source):
         short = cut_short(file)
         return f"it is cut short: {short}" if short else diagnose(file)

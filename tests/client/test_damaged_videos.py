@@ -112,6 +112,18 @@ def test_salvage_by_run(sc, damaged, whole):
     assert all(video.descriptor().verified for video in videos)
 
 
+def test_explain_takes_the_policy_of_the_run(sc, damaged):
+    def graph():
+        NamedVideoStream(sc, "damaged").delete()
+        video = NamedVideoStream(sc, "damaged", path=damaged)
+        return sc.io.Output(sc.io.Input([video]), [NamedVideoStream(sc, "out")])
+
+    sc.explain(graph(), damage="salvage")
+    assert NamedVideoStream(sc, "damaged").lost_rows().tolist() == list(range(22, 30))
+    sc.explain(graph())
+    assert not NamedVideoStream(sc, "damaged").descriptor().verified
+
+
 def test_ops_see_nulls(sc, damaged):
     video = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
     histograms = sc.ops.Histogram(frame=sc.io.Input([video]))

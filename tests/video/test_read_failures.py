@@ -1,0 +1,197 @@
+"""Bytes that cannot be had say nothing about the video: an error of its own kind.
+
+Every read of a pass is made to fail once. Whatever is going on then, it is a
+``StorageError``, and everything is as if nothing had been when it is tried again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from corpus import linear_decode
+from video_fixtures import make_video
+
+import beam_scanner.video
+from beam_scanner import Client, NamedVideoStream
+from beam_scanner.errors import ScannerException, StorageError, VideoError
+from beam_scanner.video import source
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import index_video
+from beam_scanner.video.source import fingerprint
+
+
+class Fault:
+    """Opens a file whose reads are counted; one of them, or all from it on, fail."""
+
+    name = "store://a"
+
+    def __init__(self, path: str, error: BaseException) -> None:
+        self.data = Path(path).read_bytes()
+        self.error = error
+        self.reads = 0
+        self.failing = range(0)
+
+    def fails(self, first: int, count: int = 1) -> None:
+        """The next reads but ``first`` of them."""
+        self.failing = range(self.reads + first, self.reads + first + count)
+
+    def __call__(self) -> io.BytesIO:
+        return _FaultyFile(self)
+
+
+class _FaultyFile(io.BytesIO):
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.data)
+        self._fault = fault
+
+    def read(self, size=-1):
+        self._fault.reads += 1
+        if self._fault.reads - 1 in self._fault.failing:
+            raise self._fault.error
+        return super().read(size)
+
+
+KINDS = {
+    "mp4": {},
+    "mkv": {},
+    "ts": {},
+    "flv": {},
+    "avi": {"codec": "mpeg4"},
+    "mpg": {"codec": "mpeg2video"},
+    "h264": {},
+    "ivf": {"codec": "vp9"},
+}
+ERRORS = [TimeoutError("timed out"), ValueError("closed"), StorageError("503")]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def path(request, tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("faults") / f"a.{request.param}"
+    return make_video(path, 40, size=(160, 120), **KINDS[request.param])
+
+
+@pytest.mark.parametrize("how", [{}, {"verify": True}, {"damage": "salvage"}])
+def test_indexing(path, how):
+    fault = Fault(path, ERRORS[0])
+    whole = index_video(fault, **how).to_bytes()
+    for read in range(fault.reads):
+        fault.error = ERRORS[read % len(ERRORS)]
+        fault.fails(read, count=1 + 1000 * (read % 2))
+        with pytest.raises(StorageError, match=r"timed out|closed|503"):
+            index_video(fault, **how)
+    fault.failing = range(0)
+    assert index_video(fault, **how).to_bytes() == whole
+
+
+ROWS = [3, 4, 5, 17, 30, 39]
+
+
+def taken(frames: Iterator[np.ndarray]) -> np.ndarray | None:
+    """The next frame; None where the file could not be read."""
+    try:
+        return next(frames)
+    except StorageError as error:
+        told = str(error)
+    assert "'store://a' cannot be read: timed out" in told
+    return None
+
+
+def test_decoding(path):
+    fault = Fault(path, ERRORS[0])
+    index, expected = index_video(fault), linear_decode(path)
+    before = fault.reads
+    with VideoDecoder(fault, index) as decoder:
+        list(decoder.read(ROWS))
+    for read in range(fault.reads - before):
+        with VideoDecoder(fault, index) as decoder:
+            fault.fails(read)
+            given = 0
+            frames = decoder.read(ROWS)
+            while (frame := taken(frames)) is not None:
+                assert np.array_equal(frame, expected[ROWS[given]])
+                given += 1
+            assert given < len(ROWS)
+            for row in (ROWS[given], 39, 0):
+                assert np.array_equal(next(decoder.read([row])), expected[row])
+
+
+def test_a_salvaged_video_loses_no_row_to_it(tmp_path):
+    path = make_video(
+        *(tmp_path / "a.mkv", 40, "mpeg4"), gop=10, bframes=0, size=(160, 120)
+    )
+    data = bytearray(Path(path).read_bytes())
+    with beam_scanner.video.open(path) as video:
+        at = int(video.index.seek_pos[2])
+    data[at + 500 : at + 1500] = b"\xff" * 1000
+    Path(path).write_bytes(data)
+    fault = Fault(path, ERRORS[0])
+    index = index_video(fault, damage="salvage")
+    assert 0 < len(index.lost_rows) <= 10
+    # Making sure of the good rows reads, too.
+    for read in range(fault.reads):
+        fault.fails(read)
+        with pytest.raises(StorageError):
+            index_video(fault, damage="salvage")
+
+
+def test_a_file_that_becomes_shorter(tmp_path):
+    """What only the pass over the packets saw is not left out without a word."""
+    path = make_video(tmp_path / "a.ts", 40, size=(160, 120))
+    fault, opened = Fault(path, ERRORS[0]), []
+
+    def shrinking() -> io.BytesIO:
+        opened.append(1)
+        # The fingerprint, the lengths of boxes, the packets; then the frames.
+        return io.BytesIO(fault.data[: None if len(opened) < 4 else 188 * 30])
+
+    with pytest.raises(StorageError, match=r"40 packets at first and \d+ when"):
+        index_video(shrinking)
+
+
+def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
+    fault = Fault(make_video(tmp_path / "a.ts", 40, size=(160, 120)), ERRORS[0])
+    whole = index_video(fault)
+    first = fault.reads
+    monkeypatch.setattr(source, "open_object", lambda url: fault())
+    client = Client(db_path=str(tmp_path / "db"))
+    how = {"verify": True, "force": True, "damage": "salvage"}
+    fault.fails(first // 2)
+    tables, failures = client.ingest_videos([("a", "gs://b/a.ts")], **how)
+    assert not failures
+    stream = NamedVideoStream(client, "a")
+    assert stream.len() == tables[0].num_rows() == len(whole)
+    assert stream.lost_rows().tolist() == []
+    before = stream.descriptor()
+    fault.fails(5, count=1 << 30)
+    with pytest.raises(ScannerException, match=r"cannot be (read|opened): timed out"):
+        client.ingest_videos([("a", "gs://b/a.ts")], **how)
+    assert stream.descriptor() == before
+
+
+def test_opening():
+    def unreachable():
+        raise TimeoutError("no route")
+
+    for call in (index_video, fingerprint):
+        with pytest.raises(StorageError, match="cannot be opened: no route"):
+            call(unreachable)
+
+    def refused():
+        raise PermissionError("not for you")
+
+    with pytest.raises(VideoError, match="cannot be opened: not for you"):
+        index_video(refused)
+
+
+def test_an_interrupt_is_no_end_of_the_file(path):
+    fault = Fault(path, KeyboardInterrupt())
+    index_video(fault)
+    fault.fails(fault.reads // 2)
+    with pytest.raises(BaseException, match=r"Interrupt|^$") as caught:
+        index_video(fault)
+    errors = (caught.value, caught.value.__cause__)
+    assert any(isinstance(error, KeyboardInterrupt) for error in errors)
