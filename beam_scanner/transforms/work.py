@@ -35,6 +35,7 @@ from beam_scanner.storage.store import SCRATCH, ObjectStore, storage_errors
 WORK = ".work"
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
+_KEPT_BY = (f"/{_DRIVER}", "/graph")
 
 Manifest = dict[str, Any]
 
@@ -295,14 +296,23 @@ def remove_abandoned(store: ObjectStore) -> None:
 def remove_garbage(store: ObjectStore) -> None:
     """Removes what is of no use to any run; none may be about to begin or end.
 
-    That is the files of runs whose drivers have died, and of jobs whose removal was
-    cut short.
+    That is the files of runs whose drivers have died, what workers wrote for a run
+    that was over, and what is left of jobs whose removal was cut short.
     """
     remove_abandoned(store)
+    for key in _strays(store):
+        store.delete(key)
     begun = {token_key.split("/")[-2] for token_key in _begun(store)}
     found = {key.split("/")[2] for key in store.list(f"{WORK}/jobs/")}
     for fingerprint in found - begun:
         JobFiles(store, fingerprint).remove()
+
+
+def _strays(store: ObjectStore) -> list[str]:
+    """Files of runs that have neither a driver nor a graph."""
+    keys = list(store.list(f"{WORK}/runs/"))
+    known = {key.split("/")[2] for key in keys if key.endswith(_KEPT_BY)}
+    return [key for key in keys if key.split("/")[2] not in known]
 
 
 def unfinished_jobs(store: ObjectStore) -> Iterator[tuple[str, str]]:

@@ -16,10 +16,17 @@ import pytest
 from runner_graphs import left_over
 from targets import services
 
-from beam_scanner import Client, NamedStream, PerfParams, register_python_op
+from beam_scanner import (
+    Client,
+    NamedStorage,
+    NamedStream,
+    PerfParams,
+    register_python_op,
+)
 from beam_scanner.errors import WorkerError
 from beam_scanner.kernels import Kernel
 from beam_scanner.launch import Report
+from beam_scanner.transforms.work import remove_garbage
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
 
@@ -164,6 +171,7 @@ def test_an_interrupt_cancels_the_job(
     scene.run()
     # Workers may have ended what they had in hand, even all of it.
     assert scene.report.reused > 0 or scene.report.cached
+    remove_garbage(NamedStorage(str(scene.folder / "db")).store())
     scene.check()
 
 

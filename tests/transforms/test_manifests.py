@@ -31,7 +31,12 @@ from beam_scanner.storage.store import LocalStore
 from beam_scanner.transforms import stages
 from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
-from beam_scanner.transforms.work import JobFiles, RunFiles, unfinished_tokens
+from beam_scanner.transforms.work import (
+    JobFiles,
+    RunFiles,
+    remove_garbage,
+    unfinished_tokens,
+)
 
 BLOBS = -(-ROWS // PACKET)
 """Tasks of the first phase of a job."""
@@ -99,6 +104,19 @@ def test_a_token_forgets_what_an_earlier_one_left(tmp_path: Path) -> None:
     assert list(second.manifests()) == []
     second.remove()
     assert not list(store.list(".work"))
+
+
+def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    over, goes_on = RunFiles(store, "over"), RunFiles(store, "goes-on")
+    store.put(".work/runs/goes-on/graph", b"")
+    for run in (over, goes_on):
+        run.mark_failed("0")
+        run.put_result(0, 0, [])
+    remove_garbage(store)
+    kept = sorted(store.list(".work/runs/"))
+    assert {key.split("/")[2] for key in kept} == {"goes-on"}
+    assert len(kept) == 3
 
 
 def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
