@@ -5,6 +5,7 @@ Between them and whoever asks stands a forwarder that counts what passes.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -17,6 +18,7 @@ import urllib.request
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,6 +45,18 @@ def one_at_a_time(environ, start_response):
 run_simple("127.0.0.1", int(sys.argv[1]), one_at_a_time, threaded=True,
            request_handler=Quiet)
 """
+
+# Beam, whatever --no_auth says, looks for credentials for 20 s in each process, and only
+# then goes without. The server asks nobody for any, and these need no refreshing.
+_CREDENTIALS = {
+    "type": "authorized_user",
+    "client_id": "nobody",
+    "client_secret": "none",
+    "refresh_token": "none",
+    "token": "none",
+    "expiry": "2100-01-01T00:00:00Z",
+    "quota_project_id": "test",
+}
 
 
 def missing(what: str) -> None:
@@ -196,9 +210,13 @@ class GcsServer:
             f"-backend memory -public-host {public} -external-url http://{public}"
         )
         stack.enter_context(running(command.split(), f"{url}/storage/v1/b"))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        credentials = folder / "credentials.json"
+        credentials.write_text(json.dumps(_CREDENTIALS))
         self.environment = {
             "STORAGE_EMULATOR_HOST": f"http://{public}",
             "NO_GCE_CHECK": "true",
+            "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
         }
 
     def make_bucket(self) -> str:

@@ -202,7 +202,7 @@ def test_beam_finds_the_same_objects(bucket_url, clip):
     from apache_beam.testing.util import assert_that, equal_to
 
     film = upload(f"{bucket_url}/films/a.mp4", clip)
-    options = PipelineOptions(["--runner=FnApiRunner", "--no_auth"])
+    options = PipelineOptions(["--runner=FnApiRunner"])
     with beam.Pipeline(options=options) as pipeline:
         found = (
             pipeline
