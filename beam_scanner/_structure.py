@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from beam_scanner._digest import code_digest
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph import (
     InputNode,
@@ -211,9 +212,11 @@ def _check_clients(nodes: Sequence[Node]) -> None:
 def stream_key(stream: StoredStream) -> tuple[Any, str]:
     """Equal for two objects that stand for one stored stream."""
     storage = stream.storage()
-    # A backend without an equality of its own is often made anew by each call.
+    # A backend without an equality of its own is often made anew by each call: what
+    # it holds must tell.
     own_equality = type(storage).__eq__ is not object.__eq__
-    return (storage if own_equality else type(storage), stream.name())
+    place = storage if own_equality else code_digest(storage, home="")
+    return (place, stream.name())
 
 
 def _check_streams(nodes: Sequence[Node]) -> None:

@@ -219,10 +219,14 @@ class Fingerprints:
 def _place(stream: StoredStream, home: NamedStorage) -> Any:
     """What tells an output from all others, wherever its database is moved.
 
-    Jobs that write the same under one name to two databases are two jobs: neither
-    may take the other's finished tasks for its own.
+    Jobs that write the same under one name to two places are two jobs: neither may
+    take the other's finished tasks for its own.
     """
-    if isinstance(stream, NamedStream) and stream.storage() != home:
+    if not isinstance(stream, NamedStream):
+        # A name says nothing of where streams of the user's own lie: their storage,
+        # or they themselves, hold that.
+        return [stream.name(), code_digest(stream, stream.storage(), home="")]
+    if stream.storage() != home:
         return [stream.storage().db_path, stream.name()]
     return stream.name()
 

@@ -7,7 +7,7 @@ task cuts. What can fail here, fails here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,9 +18,16 @@ from beam_scanner.errors import (
     StreamExistsError,
     StreamNotFoundError,
 )
-from beam_scanner.graph import InputNode, OpColumn, OpNode, OutputNode, job_count
+from beam_scanner.graph import (
+    InputNode,
+    Node,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    job_count,
+)
 from beam_scanner.graph import topological as nodes_of
-from beam_scanner.jobs import Fingerprints
+from beam_scanner.jobs import Fingerprints, stream_fingerprint
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.planner.bound import BoundGraph
 from beam_scanner.planner.needs import all_needs
@@ -135,8 +142,9 @@ def prepare(
 ) -> Prepared:
     """Checks a run and takes it apart.
 
-    Videos that are read in place must have been ingested; those that could not be
-    become failures of their jobs.
+    Videos that are read in place must have been ingested. Those that could not be,
+    and other inputs from outside databases that cannot be read, become failures of
+    their jobs.
 
     Args:
         outputs: The outputs of the run.
@@ -149,57 +157,137 @@ def prepare(
 
     Raises:
         GraphError: Rows do not fit together, or the graph is malformed.
-        StreamNotFoundError: An input is not committed.
+        StreamNotFoundError: A stream of a database is not committed.
         StreamExistsError: An output is committed and may not be replaced.
     """
     outputs = tuple(outputs)
     check_graph(outputs)
     nodes = nodes_of(outputs)
     count = job_count(nodes)
-    failures = _unreadable(nodes, outputs, count)
-    readable = [
-        stream
-        for node in nodes
-        if isinstance(node, InputNode)
-        for job, stream in enumerate(node.streams)
-        if job not in failures
-    ]
+    inputs = _Inputs(nodes, outputs, count)
     ops = [node for node in nodes if isinstance(node, OpNode)]
-    prepared = Prepared(outputs, make_perf(readable, ops), failures=failures)
-    _sort_jobs(prepared, count, cache_mode, storage)
+    try:
+        perf = make_perf(inputs.readable(), ops)
+    except Exception:
+        if not inputs.blamed(range(count)):
+            raise
+        perf = make_perf(inputs.readable(), ops)
+    prepared = Prepared(outputs, perf, failures=inputs.failures)
+    _sort_jobs(prepared, inputs, count, cache_mode, storage)
     numbers = {job.number: job for job in prepared.jobs}
     prepared.families = split_phases(
         outputs, lambda column, k: _internal(column, k, numbers, count, storage)
     )
     if len(prepared.jobs) <= CHECKED_JOBS:
-        for job in prepared.jobs:
-            prepared.plans[job.number] = plan_job(prepared, job.number)
+        _plan_jobs(prepared, inputs)
     return prepared
 
 
-def _unreadable(
-    nodes: Sequence[object], outputs: Sequence[OutputNode], count: int
-) -> dict[int, Failure]:
-    failures: dict[int, Failure] = {}
-    for node in nodes:
-        if not isinstance(node, InputNode):
-            continue
-        for job, stream in enumerate(node.streams[:count]):
-            if isinstance(stream, NamedVideoStream) and stream.path is not None:
-                try:
-                    stream.ingest()
-                except ScannerException as error:
-                    failures[job] = Failure(outputs[0].streams[job].name(), str(error))
-            elif not stream.committed():
-                raise StreamNotFoundError(
-                    f"input stream {stream.name()!r} does not exist or was never "
-                    "committed"
-                )
-    return failures
+def _plan_jobs(prepared: Prepared, inputs: _Inputs) -> None:
+    for job in prepared.jobs:
+        try:
+            prepared.plans[job.number] = plan_job(prepared, job.number)
+        except Exception:
+            if not inputs.blamed([job.number]):
+                raise
+    if len(prepared.plans) < len(prepared.jobs):
+        prepared.jobs = [job for job in prepared.jobs if job.number in prepared.plans]
+
+
+class _Inputs:
+    """The inputs of a run; one that cannot be read is a failure of its job alone.
+
+    Args:
+        nodes: Of the graph.
+        outputs: Of the run.
+        count: How many jobs there are.
+
+    Attributes:
+        failures: By number of the job: why its inputs cannot be read.
+
+    Raises:
+        StreamNotFoundError: A stream of a database is not there.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], outputs: Sequence[OutputNode], count: int
+    ) -> None:
+        self._nodes = [node for node in nodes if isinstance(node, InputNode)]
+        self._names = [stream.name() for stream in outputs[0].streams]
+        self.failures: dict[int, Failure] = {}
+        for job in range(count):
+            self._look(job, _check_input)
+
+    def readable(self) -> list[StoredStream]:
+        """The streams of all jobs that have not failed."""
+        return [
+            stream
+            for node in self._nodes
+            for job, stream in enumerate(node.streams)
+            if job not in self.failures
+        ]
+
+    def blamed(self, jobs: Iterable[int]) -> bool:
+        """Whether inputs of these jobs turn out to be unreadable on closer look."""
+        before = len(self.failures)
+        for job in jobs:
+            if job not in self.failures:
+                self._look(job, _open_input)
+        return len(self.failures) > before
+
+    def _look(self, job: int, look: Callable[[StoredStream], None]) -> None:
+        for node in self._nodes:
+            stream = node.streams[job]
+            try:
+                look(stream)
+            except Exception as error:
+                if _is_of_database(stream):
+                    raise
+                self.failures[job] = Failure(self._names[job], _reason(error))
+                return
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ScannerException):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _check_input(stream: StoredStream) -> None:
+    if isinstance(stream, NamedVideoStream) and stream.path is not None:
+        stream.ingest()
+    elif not stream.committed():
+        # It may know better what it lacks.
+        _open_input(stream)
+        raise StreamNotFoundError(
+            f"input stream {stream.name()!r} does not exist or was never committed"
+        )
+
+
+def _is_of_database(stream: StoredStream) -> bool:
+    """Whether a database holds it, under a name that can be wrong, as code can be.
+
+    All others are files, or whatever else the data gives.
+    """
+    path = stream.path if isinstance(stream, NamedVideoStream) else None
+    return isinstance(stream, NamedStream) and path is None
+
+
+def _open_input(stream: StoredStream) -> None:
+    """Raises what running would raise, were it the stream's fault."""
+    if not _is_of_database(stream):
+        stream.estimate_size()
+        stream_fingerprint(stream)
+        with stream.reader() as reader:
+            len(reader)
 
 
 def _sort_jobs(
-    prepared: Prepared, count: int, cache_mode: CacheMode, storage: NamedStorage
+    prepared: Prepared,
+    inputs: _Inputs,
+    count: int,
+    cache_mode: CacheMode,
+    storage: NamedStorage,
 ) -> None:
     """Tells jobs that must be run from those whose results are there."""
     fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size, storage)
@@ -207,7 +295,12 @@ def _sort_jobs(
     for number in range(count):
         if number in prepared.failures:
             continue
-        whole, each = fingerprints.of_job(number)
+        try:
+            whole, each = fingerprints.of_job(number)
+        except Exception:
+            if not inputs.blamed([number]):
+                raise
+            continue
         streams = [output.streams[number] for output in prepared.outputs]
         job = Job(number, streams[0].name(), whole, tuple(each))
         token = JobFiles(store, whole).token()

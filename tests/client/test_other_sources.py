@@ -22,7 +22,7 @@ from beam_scanner import (
     ScannerException,
     register_python_op,
 )
-from beam_scanner.errors import ElementTypeError, StreamNotFoundError, VideoError
+from beam_scanner.errors import ElementTypeError, RowError
 from beam_scanner.kernels import registry
 from beam_scanner.storage import (
     AudioStream,
@@ -30,6 +30,7 @@ from beam_scanner.storage import (
     FilesStream,
     PackedFileStream,
     PythonStream,
+    StoredStream,
 )
 from beam_scanner.types import FrameType
 
@@ -179,7 +180,6 @@ def test_results_are_kept_while_the_content_is_the_same(sc, tmp_path):
 
 
 def test_what_can_be_known_before_workers_start(sound, sc, tmp_path):
-    output = NamedStream(sc, "none")
     frames = sc.io.Input([AudioStream(sound, 1.0)])
     with pytest.raises(ElementTypeError, match=r"holds bytes, .* encode them"):
         sc.io.Output(frames, [FilesStream([tmp_path / "a"])])
@@ -188,18 +188,71 @@ def test_what_can_be_known_before_workers_start(sound, sc, tmp_path):
         sc.io.Output(rows, [FilesStream([tmp_path / "a", tmp_path / "a"])])
     with pytest.raises(ScannerException, match="cannot serve as a Scanner output"):
         sc.io.Output(rows, [PythonStream([])])
-    for missing in (
-        AudioStream(tmp_path / "none.wav", 1),
-        CaptionStream(tmp_path / "none.srt", 1, 1),
-        FilesStream([tmp_path / "none"]),
-        PackedFileStream(tmp_path / "none"),
-    ):
-        with pytest.raises(StreamNotFoundError, match=r"input stream '.*none"):
-            _run(sc, sc.io.Input([missing]), output)
-    (tmp_path / "text.wav").write_text("no sound")
-    text = sc.io.Input([AudioStream(tmp_path / "text.wav", 1.0)])
-    with pytest.raises(VideoError, match="is not a file that FFmpeg can read"):
-        _run(sc, text, NamedVideoStream(sc, "none"))
+
+
+@pytest.mark.parametrize("kind", ["missing", "text", "length"])
+def test_a_bad_input_fails_its_own_stream(kind, sound, captions, sc, tmp_path):
+    """Whatever it is that cannot be read, and whenever that shows."""
+    good = tmp_path / "good.bin"
+    good.write_bytes(b"good")
+    packed = tmp_path / "packed"
+    packed.write_bytes(struct.pack("<2Q1s", 1, 1, b"p"))
+    bad = tmp_path / "bad"
+    if kind == "text":
+        bad.write_text("nothing of the kind")
+    elif kind == "length":
+        bad.write_bytes(struct.pack("<2Q", 1, 9))
+    streams = {
+        "sound": (AudioStream(sound, 1.0), AudioStream(bad, 1.0)),
+        "captions": (CaptionStream(captions, 1.0, 20), CaptionStream(bad, 1.0, 20)),
+        "packed": (PackedFileStream(packed), PackedFileStream(bad)),
+        "files": (FilesStream([good]), FilesStream([good, tmp_path / "none"])),
+    }
+    for name, pair in streams.items():
+        if name == "captions" and kind == "length":
+            continue
+        # The bad one comes last, first, or alone.
+        inputs = {"missing": pair, "text": pair[::-1], "length": pair[1:]}[kind]
+        output = NamedVideoStream if name == "sound" else NamedStream
+        outputs = [output(sc, f"{name} {i}") for i in range(len(inputs))]
+        wrong = inputs.index(pair[1])
+        made = sc.io.Output(sc.io.Input(list(inputs)), outputs)
+        with pytest.raises(JobFailure) as caught:
+            sc.run(made, PERF, show_progress=False)
+        (failure,) = caught.value.failures
+        assert failure.stream == f"{name} {wrong}"
+        path = tmp_path / ("none" if name == "files" else "bad")
+        assert str(path) in failure.reason
+        assert "\n" not in failure.reason
+        committed = [stream.committed() for stream in outputs]
+        assert committed == [i != wrong for i in range(len(inputs))]
+
+
+def test_an_input_that_raises_what_it_likes(sc, tmp_path):
+    """Streams of the user's own are inputs like all others."""
+
+    class Own(PythonStream):
+        def len(self):
+            if self.value == "broken":
+                raise KeyError("no such row")
+            return super().len()
+
+        def __init__(self, value):
+            self.value = value
+            super().__init__([value])
+
+        reader = StoredStream.reader
+
+    inputs = [Own("a"), Own("broken"), Own("b")]
+    outputs = [NamedStream(sc, f"own {i}") for i in range(3)]
+    with pytest.raises(JobFailure, match=r"own 1.*KeyError: 'no such row'") as caught:
+        sc.run(sc.io.Output(sc.io.Input(inputs), outputs), PERF, show_progress=False)
+    assert len(caught.value.failures) == 1
+    assert [stream.committed() for stream in outputs] == [True, False, True]
+    # Of a graph that is wrong, too, all inputs are looked at, and none is to blame.
+    gathered = sc.streams.Gather(sc.io.Input(inputs[::2]), [[0], [9]])
+    with pytest.raises(RowError, match="row 9 is out of range"):
+        sc.run(sc.io.Output(gathered, outputs[::2]), PERF, CacheMode.Overwrite)
 
 
 def test_a_path_for_each_row(sc, tmp_path):
