@@ -2,8 +2,8 @@
 
 Each seed chooses one of some fifty generated videos (H.264, HEVC, VP8, VP9, AV1,
 MPEG-2, MPEG-4, FFV1, ... in all usual containers), a damage (flipped bits, bursts of
-zeros or noise, a head, a tail or a piece cut off, packets dropped or exchanged, cut
-groups of pictures) and a policy (strict or salvage). The file is indexed as it is, and
+zeros or noise, a head, a tail or a piece cut off, boxes shortened or gone, packets
+dropped or exchanged, cut groups of pictures) and a policy (strict or salvage). The file is indexed as it is, and
 its rows are read onwards, backwards, strided, shuffled, in a range and alone. Checked:
 
 * no crash, no hang, no more memory than ``--memory``;
@@ -45,13 +45,13 @@ CHUNK = 25
 COUNTED = ("rows", "given", "errors", "undefined", "unharmed")
 
 
-def run_seeds(first: int, stop: int, folder: Path, kinds: list[str]) -> None:
+def run_seeds(first: int, stop: int, folder: Path, only: list[list[str]]) -> None:
     """In a process of its own: a line of JSON before and after each seed."""
     from fuzzing import fuzz
 
     for seed in range(first, stop):
         print(json.dumps({"began": seed}), flush=True)
-        print(json.dumps(asdict(fuzz(seed, folder, kinds))), flush=True)
+        print(json.dumps(asdict(fuzz(seed, folder, *only))), flush=True)
 
 
 def outcomes(args: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
@@ -68,7 +68,7 @@ def _chunk(
 ) -> Iterator[dict[str, Any]]:
     command = [sys.executable, __file__, "--child", str(folder)]
     command += ["--first", str(first), "--seeds", str(stop - first)]
-    command += ["--kinds", ",".join(args.kinds)]
+    command += ["--kinds", args.kinds, "--damages", args.damages]
     with tempfile.TemporaryFile() as log:
         yield from _run_child(command, args, log, first, stop)
 
@@ -126,14 +126,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1000, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--kinds", default="", help="only these videos, by name")
+    parser.add_argument("--damages", default="", help="only these, by name")
     parser.add_argument("--seconds", type=float, default=120, help="limit of a seed")
     parser.add_argument("--memory", type=int, default=8192, help="limit, in MiB")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    args.kinds = [kind for kind in args.kinds.split(",") if kind]
     if args.child:
-        stop = args.first + args.seeds
-        return run_seeds(args.first, stop, Path(args.child), args.kinds)
+        stop, only = args.first + args.seeds, [args.kinds, args.damages]
+        names = [[name for name in names.split(",") if name] for names in only]
+        return run_seeds(args.first, stop, Path(args.child), names)
     began, counts, bad = time.monotonic(), Counter[str](), 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for outcome in outcomes(args, Path(folder)):

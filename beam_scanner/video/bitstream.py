@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from beam_scanner.video.keyframes import holds_keyframe
+
 _KEYFRAME_IS_CLEAN = frozenset(
     {
         "av1",
@@ -57,8 +59,8 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
         True
         >>> is_clean_entry('h264', b'', b'\0\0\1\x41\x9a')  # P slice
         False
-        >>> is_clean_entry('mjpeg', b'', b'')
-        True
+        >>> is_clean_entry('mjpeg', b'', b''), is_clean_entry('vp8', b'', b'\1')
+        (True, False)
     """
     if codec == "h264":
         return _h264_clean(extradata, packet)
@@ -68,7 +70,7 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
             if kind <= _HEVC_LAST_SLICE:
                 return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
         return False
-    return codec in _KEYFRAME_IS_CLEAN
+    return codec in _KEYFRAME_IS_CLEAN and holds_keyframe(codec, packet)
 
 
 def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:

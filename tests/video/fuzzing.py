@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -154,6 +155,45 @@ def _cut_out(video: Video, rng: random.Random) -> bytes:
     return video.data[:place] + video.data[place + rng.choice([1, 188, 376, 1000]) :]
 
 
+_BOXES = (
+    *(b"moov", b"trak", b"edts", b"elst", b"mdia", b"mdhd", b"hdlr", b"minf", b"dinf"),
+    *(b"stbl", b"stsd", b"avcC", b"hvcC", b"av1C", b"vpcC", b"esds", b"stts", b"ctts"),
+    *(b"stss", b"stsc", b"stsz", b"stco", b"moof", b"traf", b"tfhd", b"tfdt", b"trun"),
+    *(b"mdat", b"sdtp", b"mvhd", b"tkhd", b"mfra", b"udta", b"free"),
+)
+_FEWER_WORDS = 16
+
+
+def _shorten_box(video: Video, rng: random.Random) -> bytes:
+    """A box of an MP4 is less long than it was, or its table; else a length field."""
+    data = bytearray(video.data)
+    found = [m.start() for m in re.finditer(b"|".join(_BOXES), data)]
+    if video.path.suffix not in (".mp4", ".mov") or not found:
+        # Sizes and indexes of other containers lie at both ends.
+        near = min(400, len(data) // 2)
+        place = rng.choice([rng.randrange(near), len(data) - 1 - rng.randrange(near)])
+        data[place] = rng.randrange(data[place] + 1)
+        return bytes(data)
+    at = rng.choice(found)
+    field = at + 8 if bytes(data[at : at + 4]).startswith(b"st") else at - 4
+    field = rng.choice([field, at - 4])
+    old = int.from_bytes(data[field : field + 4], "big")
+    new = max(old - rng.choice([1, 4, 8, rng.randrange(1, 8 * _FEWER_WORDS)]), 0)
+    data[field : field + 4] = new.to_bytes(4, "big")
+    return bytes(data)
+
+
+def _remove_box(video: Video, rng: random.Random) -> bytes:
+    """A box of an MP4 gets a name that nobody knows, such as that of its keyframes."""
+    data = bytearray(video.data)
+    found = [m.start() for m in re.finditer(b"|".join(_BOXES), data)]
+    if video.path.suffix not in (".mp4", ".mov") or not found:
+        return _shorten_box(video, rng)
+    at = rng.choice(found)
+    data[at : at + 4] = b"skip"
+    return bytes(data)
+
+
 def _somewhere(video: Video, rng: random.Random) -> int:
     start, size = rng.choice(video.packets)
     return start + rng.randrange(size)
@@ -205,6 +245,8 @@ BYTE_DAMAGES = {
     "cut_tail": _cut_tail,
     "cut_head": _cut_head,
     "cut_out": _cut_out,
+    "shorten_box": _shorten_box,
+    "remove_box": _remove_box,
 }
 PACKET_DAMAGES = {
     "drop": _drop,
@@ -494,11 +536,13 @@ def _compare(
                 out.findings.append(f"row {row} {way!r} differs from {first_way!r}")
 
 
-def fuzz(seed: int, folder: Path, kinds: Sequence[str] = ()) -> Outcome:
+def fuzz(
+    seed: int, folder: Path, kinds: Sequence[str] = (), damages: Sequence[str] = ()
+) -> Outcome:
     """Does what ``seed`` says, in ``folder``, where whole videos are kept."""
     rng = random.Random(seed)
     name = rng.choice([k.name for k in FUZZED if not kinds or k.name in kinds])
-    damage = rng.choice(DAMAGES)
+    damage = rng.choice([d for d in DAMAGES if not damages or d in damages])
     policy = rng.choice(["strict", "salvage"])
     video = whole_video(name, folder)
     path = folder / f"damaged-{seed}{video.path.suffix}"

@@ -36,7 +36,7 @@ def test_all_kinds_and_damages_have_their_turn(folder):
     kinds = {kind.name for kind in FUZZED}
     assert len(kinds) == len(FUZZED) > 40
     assert {"h264_open", "hevc_layers", "vp9", "av1", "mpeg2_ts", "ffv1"} <= kinds
-    assert len(DAMAGES) == 12
+    assert len(DAMAGES) == 14
 
 
 def test_script():
