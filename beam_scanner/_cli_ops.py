@@ -14,9 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from beam_scanner.builder import OpGenerator, StreamsGenerator, TaskPartitioner
-from beam_scanner.errors import ArgumentError, ScannerException
+from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
 from beam_scanner.graph import Node, OpColumn
-from beam_scanner.kernels import op_spec
+from beam_scanner.kernels import op_spec, registered_ops
 
 _MOST_CHARACTERS = 100_000
 
@@ -215,6 +215,11 @@ def _stream_op(sc: Any, name: str) -> Callable[..., OpColumn]:
 
 
 def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
+    if call.name not in registered_ops() or call.name.startswith("_"):
+        known = [*registered_ops(), *_SAMPLERS, *_ENCODINGS, "All", "Slice", "Unslice"]
+        raise ArgumentError(
+            f"Op {call.name} does not exist{did_you_mean(call.name, known)}"
+        )
     op = getattr(sc.ops, call.name)
     spec = op_spec(call.name)
     if call.args:

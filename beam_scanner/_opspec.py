@@ -43,11 +43,13 @@ class Param:
         name: Of the parameter.
         required: Whether it has no default.
         default: Its default; None if it is required.
+        annotation: As it was written, where it is a class or a text.
     """
 
     name: str
     required: bool = True
     default: Any = None
+    annotation: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -228,12 +228,20 @@ def _params(
             parameter.KEYWORD_ONLY,
         ):
             required = parameter.default is parameter.empty
-            found.append(Param(name, required, None if required else parameter.default))
+            default = None if required else parameter.default
+            annotation = _annotation_name(parameter.annotation)
+            found.append(Param(name, required, default, annotation))
         else:
             raise ArgumentError(
                 f"{where} of op {op} must name its arguments, got {parameter}"
             )
     return tuple(found), takes_any
+
+
+def _annotation_name(annotation: Any) -> str:
+    if isinstance(annotation, type) and annotation is not inspect.Parameter.empty:
+        return annotation.__name__ if annotation.__module__ == "builtins" else ""
+    return annotation if isinstance(annotation, str) else ""
 
 
 def check_names(op: str, inputs: Sequence[Port], params: Sequence[Param]) -> None:

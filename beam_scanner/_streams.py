@@ -8,8 +8,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from beam_scanner._structure import facts, made
-from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    OpNotFoundError,
+    did_you_mean,
+)
 from beam_scanner.graph import OpColumn, SampleNode, SliceList, SliceNode, UnsliceNode
+from beam_scanner.kernels import registry
 from beam_scanner.sampling import (
     All,
     Gather,
@@ -191,6 +197,11 @@ def per_stream(
     return tuple(found)
 
 
+def _hint(generator: object, name: str) -> str:
+    names = [known for known in dir(type(generator)) if not known.startswith("_")]
+    return did_you_mean(name, names) or f"; there are {', '.join(names)}"
+
+
 class StreamsGenerator:
     """Ops that take, repeat or group the rows of a stream: ``sc.streams``.
 
@@ -210,6 +221,12 @@ class StreamsGenerator:
 
     def __init__(self, sc: Any = None) -> None:
         self._sc = sc
+
+    def __getattr__(self, name: str) -> Any:
+        hint = _hint(self, name)
+        if name in registry().names():
+            hint = f"; it is sc.ops.{name}"
+        raise OpNotFoundError(f"Stream operation {name} does not exist{hint}")
 
     def _sample(
         self,
@@ -376,6 +393,9 @@ class TaskPartitioner:
 
     def __init__(self, sc: Any = None) -> None:
         pass
+
+    def __getattr__(self, name: str) -> Any:
+        raise OpNotFoundError(f"Partitioner {name} does not exist{_hint(self, name)}")
 
     def all(self, group_size: int = 250) -> Partition:
         """Groups of ``group_size`` consecutive rows; the last may be smaller."""

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from beam_scanner._arguments import check_arguments
 from beam_scanner._signature import RESERVED
 from beam_scanner._streams import StreamsGenerator as StreamsGenerator
 from beam_scanner._streams import TaskPartitioner as TaskPartitioner
@@ -29,6 +30,7 @@ from beam_scanner.errors import (
     ElementTypeError,
     GraphError,
     OpNotFoundError,
+    did_you_mean,
 )
 from beam_scanner.graph import InputNode, OpColumn, OpNode, OutputNode, SliceList
 from beam_scanner.kernels import (
@@ -71,17 +73,14 @@ class OpGenerator:
         try:
             self._ops.get(name)
         except OpNotFoundError as error:
-            raise OpNotFoundError(f"{error}{_near(name, self._ops.names())}") from None
+            hint = did_you_mean(name, self._ops.names())
+            if hasattr(StreamsGenerator, name):
+                hint = f"; it is sc.streams.{name}"
+            raise OpNotFoundError(f"{error}{hint}") from None
         return OpBuilder(self._sc, self._ops, name)
 
     def __dir__(self) -> list[str]:
         return self._ops.names()
-
-
-def _near(name: str, names: Sequence[str]) -> str:
-    folded = {known.lower(): known for known in names}
-    found = difflib.get_close_matches(name.lower(), list(folded), n=3)
-    return f"; did you mean {', '.join(folded[f] for f in found)}?" if found else ""
 
 
 class OpBuilder:
@@ -123,10 +122,12 @@ class OpBuilder:
         options = call.options()
         columns = call.columns(args)
         stream_args = call.stream_args(columns)
+        init_args = call.init_args()
+        check_arguments(call.spec, init_args, stream_args)
         node = OpNode(
             spec=call.spec,
             columns=columns,
-            init_args=call.init_args(),
+            init_args=init_args,
             stream_args=stream_args,
             device=options.device,
             batch=options.batch,
@@ -385,7 +386,8 @@ class _Call:
             takes += [p.name for p in (*params, *self.spec.stream_params)]
             raise ArgumentError(
                 f"op {self.name} has no argument {unknown[0]!r}"
-                f"{_near(unknown[0], [*takes, *RESERVED])} It takes {', '.join(takes)}"
+                + (did_you_mean(unknown[0], [*takes, *RESERVED]) or ".")
+                + f" It takes {', '.join(takes)}"
             )
         for param in params:
             if param.required and param.name not in given:

@@ -7,7 +7,8 @@ subclass also inherits the builtin that fits it, so ``except ValueError`` and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -70,6 +71,20 @@ class WorkerError(ScannerException, RuntimeError):
 
 class MissingDependencyError(ScannerException, ImportError):
     """An optional package is not installed; the message has the pip line."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that is none of those there are.
+
+    Example:
+        >>> did_you_mean('stride', ['Stride', 'Range'])
+        '; did you mean Stride?'
+        >>> did_you_mean('Blur', ['Stride', 'Range'])
+        ''
+    """
+    folded = {known.lower(): known for known in names}
+    found = difflib.get_close_matches(name.lower(), list(folded), n=3)
+    return f"; did you mean {', '.join(folded[f] for f in found)}?" if found else ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.planner.tasks import work_packet
 
 MakePerfParams = Callable[[Sequence[Any], Sequence[Any]], "PerfParams"]
@@ -21,6 +21,7 @@ _ADVICE = {
     "load_sparsity_threshold": "reads are planned row by row",
     "queue_size_per_pipeline": "reads run a fixed number of packets ahead",
 }
+_NAMES = ("work_packet_size", "io_packet_size", *_ADVICE)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _warn(others: dict[str, Any]) -> None:
     for name in others:
         if name not in _ADVICE:
             raise ArgumentError(
-                f"PerfParams has no parameter {name!r}; it has work_packet_size, "
-                f"io_packet_size, {', '.join(_ADVICE)}"
+                f"PerfParams has no parameter {name!r}"
+                f"{did_you_mean(name, _NAMES) or '.'} It has {', '.join(_NAMES)}"
             )
         warnings.warn(f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=3)
