@@ -49,7 +49,7 @@ class Param:
     name: str
     required: bool = True
     default: Any = None
-    annotation: str = ""
+    annotation: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, eq=False)
