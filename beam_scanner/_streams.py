@@ -76,7 +76,9 @@ def _numbers(value: Any, what: str, names: Sequence[str]) -> list[int]:
     elif len(names) == 1 and hasattr(value, "__index__"):
         value = [value]
     if not _is_list(value) or len(value) != len(names):
-        shown = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        shown = f"({', '.join(names)})"
+        if len(names) == 1:
+            shown = f"a {names[0]}, a whole number"
         raise ArgumentError(f"{what} must be {shown}, got {value!r}")
     return [
         whole_number(number, f"{name} of {what}")

@@ -344,7 +344,7 @@ def read_spec(
     inputs, variadic = reader.inputs(method_parameters(execute))
     outputs, is_tuple = reader.outputs(inspect.signature(execute).return_annotation)
     is_class = isinstance(kernel, type)
-    init, any_init = init_params(op, kernel) if is_class else ((), False)
+    init, any_init = _init_params(op, kernel) if is_class else ((), False)
     stream = _stream_params(op, kernel) if is_class else ()
     check_names(op, () if variadic else inputs, (*init, *stream))
     return OpSpec(
@@ -367,6 +367,13 @@ def read_spec(
         open_args=any_init if is_class else reads_config(function),
         returns_tuple=is_tuple,
     )
+
+
+def _init_params(op: str, kernel: Any) -> tuple[tuple[Param, ...], bool]:
+    # What the base class takes is for constructors that call it.
+    if kernel.__init__ is Kernel.__init__:
+        return (), False
+    return init_params(op, kernel)
 
 
 def _stream_params(op: str, kernel: Any) -> tuple[Param, ...]:
@@ -510,7 +517,7 @@ def register_op(
             bounded_state=bounded_state,
             unbounded_state=unbounded_state,
             devices=(device,),
-            init_params=init_params(name, kernel)[0] if is_class else (),
+            init_params=_init_params(name, kernel)[0] if is_class else (),
             stream_params=_stream_params(name, kernel) if is_class else (),
             open_args=True,
             returns_tuple=True,

@@ -197,8 +197,16 @@ def test_partitioners():
         ),
         ("Stride", SliceList([8]), "must be a list with one value for each stream"),
         ("Stride", [], "`strides` to op `Stride` is an empty list"),
-        ("Stride", ["8"], r"strides\[0\] of Stride must be stride, got '8'"),
-        ("Stride", [1.5], r"strides\[0\] of Stride must be stride, got 1.5"),
+        (
+            "Stride",
+            ["8"],
+            r"strides\[0\] of Stride must be a stride, a whole number, got '8'",
+        ),
+        (
+            "Stride",
+            [1.5],
+            r"strides\[0\] of Stride must be a stride, a whole number, got 1.5",
+        ),
         ("Stride", [True], "whole number, got True"),
         ("Stride", [np.array([8.5])], "stride of .* must be a whole number"),
         ("Stride", [{"strides": 8}], "must be a dict with 'stride'"),

@@ -388,23 +388,22 @@ class _Binder:
         self, node: OpNode, index: int, first: _Stream, other: _Stream
     ) -> None:
         where = self.where(node)
+        one, two = _input_name(node, 0), _input_name(node, index)
         if first.sliced != other.sliced:
-            raise GraphError(
-                f"{where}: input {index} is at another slice level than input 0"
-            )
+            raise GraphError(f"{where}: {two} is at another slice level than {one}")
         if len(first.groups) != len(other.groups):
             raise GraphError(
-                f"{where}: input 0 has {len(first.groups)} slice groups, "
-                f"input {index} has {len(other.groups)}"
+                f"{where}: {one} has {len(first.groups)} slice groups, "
+                f"{two} has {len(other.groups)}"
             )
         if first.layout.rows != other.layout.rows:
             raise GraphError(
-                f"{where}: input 0 has {first.layout.rows} rows, "
-                f"input {index} has {other.layout.rows}"
+                f"{where}: {one} has {first.layout.rows} rows, "
+                f"{two} has {other.layout.rows}"
             )
         if not first.groups.same_groups(other.groups):
             raise GraphError(
-                f"{where}: inputs 0 and {index} have slice groups of other lengths"
+                f"{where}: {one} and {two} have slice groups of other lengths"
             )
 
     def _check_slice_lists(self, node: OpNode, stream: _Stream) -> None:
@@ -454,6 +453,12 @@ def bind(
         binder.add(node)
     _check_outputs_unsliced(binder)
     return binder.graph
+
+
+def _input_name(node: OpNode, index: int) -> str:
+    if node.spec.variadic:
+        return f"input {index}"
+    return f"input {node.spec.inputs[index].name}"
 
 
 def _check_outputs_unsliced(binder: _Binder) -> None:

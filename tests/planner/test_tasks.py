@@ -270,11 +270,11 @@ def test_joined_inputs_of_other_lengths() -> None:
     frames = source()
     node = call(two, frames, sampled(frames, Stride(2)))
     message = refused(node.outputs()[0], rows=9)
-    assert "input 0 has 9 rows, input 1 has 5" in message
+    assert "input x has 9 rows, input y has 5" in message
     other = source()
     node = call(two, frames, other)
     message = refused(node.outputs()[0], lengths={frames: 4, other: 7})
-    assert "input 0 has 4 rows, input 1 has 7" in message
+    assert "input x has 4 rows, input y has 7" in message
 
 
 def test_joined_inputs_of_other_groups() -> None:
@@ -282,7 +282,7 @@ def test_joined_inputs_of_other_groups() -> None:
     ten, five = StridedPartition(1, 10), StridedPartition(1, 5)
     node = call(two, sliced(frames, ten), sliced(frames, five))
     message = refused(unsliced(node.outputs()[0]), rows=20)
-    assert "input 0 has 2 slice groups, input 1 has 4" in message
+    assert "input x has 2 slice groups, input y has 4" in message
     uneven = RangesPartition(((0, 12), (12, 20)))
     node = call(two, sliced(frames, ten), sliced(frames, uneven))
     message = refused(unsliced(node.outputs()[0]), rows=20)

@@ -145,7 +145,7 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
     "a stride of no number": (
         lambda x, p, db: x | Stride("8"),  # type: ignore[arg-type]
         ArgumentError,
-        "Stride must be stride, got '8'",
+        "Stride must be a stride, a whole number, got '8'",
     ),
     "no partition": (
         lambda x, p, db: x | Slice(250),  # type: ignore[arg-type]
