@@ -162,7 +162,16 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     if not args.quiet:
         _summarize(run, time.monotonic() - began)
     _list_failures(run.failures)
+    _hint_about_kept(run)
     return SOME_FAILED if run.failures else DONE
+
+
+def _hint_about_kept(run: GraphRun) -> None:
+    from beam_scanner.launch import hint_about_kept
+
+    kept = sum(report.kept for report in run.reports)
+    if kept:
+        print(hint_about_kept(kept, run.sc.db_path), file=sys.stderr)
 
 
 def _is_left(options: PipelineOptions) -> bool:

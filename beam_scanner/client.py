@@ -36,7 +36,7 @@ from beam_scanner.explain import Explanation, explain
 from beam_scanner.graph import OutputNode
 from beam_scanner.ingest import Ingest, ingest_streams, ingest_videos, lost_rows
 from beam_scanner.kernels import register_op, register_python_kernel
-from beam_scanner.launch import Report, execute, submit
+from beam_scanner.launch import Report, execute, hint_about_kept, submit
 from beam_scanner.modules import register_module
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.prepare import CacheMode, input_streams, prepare
@@ -242,7 +242,8 @@ class Client:
         number = store_profile(self.named_storage, report)
         self._reports[number] = report
         if report.failures and on_failure == "raise":
-            raise JobFailure(report.failures)
+            hint = hint_about_kept(report.kept, self.db_path)
+            raise JobFailure(report.failures, hint)
         return number
 
     def report(self, job_id: int) -> Report:

@@ -124,6 +124,7 @@ class JobFailure(ScannerException, RuntimeError):
 
     Attributes:
         failures: One :class:`Failure` for each stream that failed.
+        hint: What can be done about it; '' where there is nothing to say.
 
     Example:
         >>> error = JobFailure([Failure('a', 'no such file')])
@@ -131,16 +132,19 @@ class JobFailure(ScannerException, RuntimeError):
         'a'
     """
 
-    def __init__(self, failures: Sequence[Failure]) -> None:
+    def __init__(self, failures: Sequence[Failure], hint: str = "") -> None:
         self.failures = list(failures)
+        self.hint = hint
         shown = "\n".join(f"  {failure}" for failure in self.failures[:20])
         more = len(self.failures) - 20
         tail = f"\n  ... and {more} more" if more > 0 else ""
         details = next((f.traceback for f in self.failures if f.traceback), "")
         super().__init__(
             f"{len(self.failures)} stream(s) failed, all others are committed:\n"
-            f"{shown}{tail}" + (f"\nfirst traceback:\n{details}" if details else "")
+            f"{shown}{tail}"
+            + (f"\n{hint}" if hint else "")
+            + (f"\nfirst traceback:\n{details}" if details else "")
         )
 
-    def __reduce__(self) -> tuple[type[JobFailure], tuple[list[Failure]]]:
-        return JobFailure, (self.failures,)
+    def __reduce__(self) -> tuple[type[JobFailure], tuple[list[Failure], str]]:
+        return JobFailure, (self.failures, self.hint)

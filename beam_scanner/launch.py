@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Report:
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
+        kept: Finished tasks of jobs that failed, which another run can go on with.
         seconds: How long it took.
         traces: Trace of every task, for profiles.
     """
@@ -64,8 +66,29 @@ class Report:
     counters: dict[str, int] = field(default_factory=dict)
     tasks: int = 0
     reused: int = 0
+    kept: int = 0
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
+
+
+def hint_about_kept(kept: int, db_path: str) -> str:
+    """What to say of finished tasks of jobs that failed; '' where there are none.
+
+    Example:
+        >>> print(hint_about_kept(1, 'db'))
+        1 finished task of failed streams is kept: the same run again does only the \
+others, 'beam-scanner gc --unfinished db' gives it up
+    """
+    if not kept:
+        return ""
+    what, it = (
+        ("1 finished task", "it") if kept == 1 else (f"{kept} finished tasks", "them")
+    )
+    return (
+        f"{what} of failed streams {'is' if kept == 1 else 'are'} kept: the same run "
+        f"again does only the others, 'beam-scanner gc --unfinished "
+        f"{shlex.quote(db_path)}' gives {it} up"
+    )
 
 
 def execute(
@@ -246,9 +269,10 @@ def _conclude(
     for index, (job, job_files) in enumerate(zip(prepared.jobs, files, strict=True)):
         ends = [results.get((index, phase)) for phase in range(last + 1)]
         failures = [failure for end in ends if end for failure in end]
-        _read_manifests(job_files, run.run, report)
+        finished = _read_manifests(job_files, run.run, report)
         if failures or ends[-1] is None:
             report.failures.append(_first(failures, job))
+            report.kept += finished
             continue
         report.committed.append(job.name)
         job_files.remove()
@@ -258,11 +282,14 @@ def _first(failures: Sequence[Failure], job: Job) -> Failure:
     return next(iter(failures), Failure(job.name, "the run ended before it was done"))
 
 
-def _read_manifests(files: JobFiles, run: str, report: Report) -> None:
+def _read_manifests(files: JobFiles, run: str, report: Report) -> int:
+    """Adds what the tasks of a job counted; returns how many are finished."""
+    finished = 0
     for family, task in files.manifests():
         manifest: Manifest | None = files.manifest(family, task)
         if manifest is None:
             continue
+        finished += 1
         if manifest["run"] != run:
             report.reused += 1
             continue
@@ -271,3 +298,4 @@ def _read_manifests(files: JobFiles, run: str, report: Report) -> None:
         report.traces.append({"task": f"{family}-{task}", **trace})
         for name, value in trace["counters"].items():
             report.counters[name] = report.counters.get(name, 0) + value
+    return finished

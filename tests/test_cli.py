@@ -363,6 +363,7 @@ def test_a_kernel_that_raises_fails_its_stream_alone(
     assert "1 stream failed:" in printed.err
     assert "ValueError: too bright" in printed.err
     assert "Traceback" in printed.err
+    assert "finished task" not in printed.err
     storage = NamedStorage(db)
     assert NamedVideoStream(storage, "brightest/a.mp4").committed()
     assert not NamedVideoStream(storage, "brightest/light.mp4").committed()

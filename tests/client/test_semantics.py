@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import pickle
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -43,6 +45,7 @@ from beam_scanner import (
     register_module,
     register_python_op,
 )
+from beam_scanner.cli import main
 
 
 @pytest.fixture
@@ -230,6 +233,31 @@ def test_overwrite_keeps_the_old_stream_until_the_new_one_is_there(sc, frame):
 
 
 # Phases
+
+
+def test_a_failure_says_what_is_kept_and_how_to_give_it_up(sc, frame, capsys):
+    number = sc.ops.SemNumber(frame=frame)
+    output = NamedStream(sc, "kept")
+    made = sc.io.Output(sc.ops.SemFails(x=number, on=(719,)), [output])
+    with pytest.raises(JobFailure, match="row 719") as caught:
+        run(sc, made, PerfParams.manual(8, 24))
+    told = str(caught.value)
+    assert "29 finished tasks of failed streams are kept: the same run again" in told
+    assert told.index("row 719") < told.index("29 finished") < told.index("Traceback")
+    assert pickle.loads(pickle.dumps(caught.value)).hint == caught.value.hint
+    job = run(sc, made, PerfParams.manual(8, 24), on_failure="return")
+    assert (sc.report(job).kept, sc.report(job).reused) == (29, 29)
+    # The line that it gives does what it says.
+    words = shlex.split(caught.value.hint.split("'", 1)[1].rsplit("'", 1)[0])
+    assert words[0] == "beam-scanner"
+    assert main(words[1:]) == 0
+    assert "removed 29 segment files" in capsys.readouterr().out
+    assert not work_left(sc.db_path)
+    # Where nothing is kept, nothing is said.
+    made = sc.io.Output(sc.ops.SemFails(x=number, on=tuple(range(720))), [output])
+    with pytest.raises(JobFailure) as caught:
+        run(sc, made, PerfParams.manual(720, 720))
+    assert caught.value.hint == ""
 
 
 def test_shots_of_a_long_film_use_many_tasks(sc, frame):
