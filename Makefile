@@ -1,6 +1,6 @@
 # make demo [VIDEO=film.mp4]   install, run the main job, leave its files in demo_output/
 # make test                    install, lint, types, all tests
-# make runners                 fetch Prism and Flink (with Go, Maven and Java)
+# make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make clean                   remove what these made
 

@@ -18,8 +18,8 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,12 +29,17 @@ CACHE = ROOT / ".cache" / "runners"
 PRISM = CACHE / "prism"
 FLINK = CACHE / "flink"
 JOB_SERVER_JAR = FLINK / "job-server.jar"
+SQL = CACHE / "sql"
 POM = Path(__file__).parent / "flink" / "pom.xml"
+SQL_POM = Path(__file__).parent / "sql" / "pom.xml"
+SQL_REGISTRAR = Path(__file__).parent / "sql" / "beam_scanner" / "SqlRegistrar.java"
 
 PRISM_PACKAGE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+
+EXPANSION_SERVICE = "org.apache.beam.sdk.expansion.service.ExpansionService"
 
 POOL = "beam_scanner.runners.worker_pool"
 
@@ -48,12 +53,15 @@ class RunnerMissing(Exception):
 
 
 def missing(name: str) -> str | None:
-    """Why a runner ('prism' or 'flink') is not there; None if it is."""
-    if name == "prism":
-        return None if _stamped(PRISM, _beam_version()) else _unfetched(name)
-    if shutil.which("java") is None:
+    """Why a runner ('prism', 'flink' or 'sql') is not there; None if it is."""
+    if name != "prism" and shutil.which("java") is None:
         return "there is no java on the path"
-    return None if _stamped(FLINK, _digest(POM)) else _unfetched(name)
+    there = {
+        "prism": lambda: _stamped(PRISM, _beam_version()),
+        "flink": lambda: _stamped(FLINK, _digest(POM)),
+        "sql": lambda: _stamped(SQL, _digest(SQL_POM, SQL_REGISTRAR)),
+    }
+    return None if there[name]() else _unfetched(name)
 
 
 def _unfetched(name: str) -> str:
@@ -61,7 +69,7 @@ def _unfetched(name: str) -> str:
 
 
 def fetch(name: str) -> None:
-    """Fetches a runner ('prism' or 'flink') into the cache, unless it is there.
+    """Fetches a runner ('prism', 'flink' or 'sql') into the cache, unless it is there.
 
     Raises:
         RunnerMissing: Go, Maven or Java are missing, or they failed.
@@ -69,10 +77,7 @@ def fetch(name: str) -> None:
     if missing(name) is None:
         return
     CACHE.mkdir(parents=True, exist_ok=True)
-    if name == "prism":
-        _fetch_prism()
-    else:
-        _fetch_flink()
+    {"prism": _fetch_prism, "flink": _fetch_flink, "sql": _fetch_sql}[name]()
 
 
 def _fetch_prism() -> None:
@@ -90,18 +95,42 @@ def _fetch_prism() -> None:
 
 
 def _fetch_flink() -> None:
-    if shutil.which("java") is None:
-        raise RunnerMissing("there is no java on the path")
-    scratch = CACHE / f"flink.{os.getpid()}"
-    jars = f"-DoutputDirectory={scratch / 'lib'}"
-    try:
-        _call(["mvn", "-q", "-B", "-f", str(POM), _COPY, jars])
-        shutil.rmtree(FLINK, ignore_errors=True)
-        os.replace(scratch, FLINK)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with _jars(POM, FLINK):
+        pass
     _write_job_server_jar()
     _stamp(FLINK).write_text(_digest(POM))
+
+
+def _fetch_sql() -> None:
+    """The expansion service of ``SqlTransform``.
+
+    The jar that has it all is not in every copy of Maven's repository. Its parts are,
+    but for the class that makes them known to a service by Beam's name.
+    """
+    with _jars(SQL_POM, SQL) as scratch:
+        classes, jars = scratch / "classes", f"{scratch / 'lib'}/*"
+        _call(["javac", "-cp", jars, "-d", str(classes), str(SQL_REGISTRAR)])
+        known = classes / "META-INF" / "services"
+        known.mkdir(parents=True)
+        interface = "org.apache.beam.sdk.expansion.ExternalTransformRegistrar"
+        (known / interface).write_text("beam_scanner.SqlRegistrar\n")
+    _stamp(SQL).write_text(_digest(SQL_POM, SQL_REGISTRAR))
+
+
+@contextmanager
+def _jars(pom: Path, folder: Path) -> Iterator[Path]:
+    """The jars of a pom in ``lib/`` of a scratch folder, which then becomes another."""
+    if shutil.which("java") is None:
+        raise RunnerMissing("there is no java on the path")
+    scratch = CACHE / f"{folder.name}.{os.getpid()}"
+    jars = f"-DoutputDirectory={scratch / 'lib'}"
+    try:
+        _call(["mvn", "-q", "-B", "-f", str(pom), _COPY, jars])
+        yield scratch
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
@@ -135,8 +164,8 @@ def _beam_version() -> str:
     return str(__version__)
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _stamp(path: Path) -> Path:
@@ -278,15 +307,17 @@ def end_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-def _java(main: str, *arguments: str, heap: str = "512m") -> list[str]:
+def _java(
+    main: str, *arguments: str, jars: Sequence[str] = (f"{FLINK / 'lib'}/*",)
+) -> list[str]:
     return [
         "java",
-        f"-Xmx{heap}",
+        "-Xmx512m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-cp",
-        f"{FLINK / 'lib'}/*",
+        os.pathsep.join(jars),
         main,
         *arguments,
     ]
@@ -340,6 +371,33 @@ class FlinkEmbedded(Services):
             "--environment_type=LOOPBACK",
             f"--parallelism={parallelism}",
         ]
+
+
+class SqlExpansion(Services):
+    """An expansion service that expands ``SqlTransform``, and the worker that runs it.
+
+    Serves one pipeline: its worker keeps to the first that it has met. Beam, too,
+    starts one for each pipeline.
+
+    Args:
+        folder: See ``Services``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        (self._port,) = free_ports(1)
+        self.ports = {"the expansion service": self._port}
+
+    def _start(self) -> None:
+        jars = (str(SQL / "classes"), f"{SQL / 'lib'}/*")
+        service = (EXPANSION_SERVICE, str(self._port), "--alsoStartLoopbackWorker")
+        self._spawn("expansion-service", _java(*service, jars=jars))
+        self._wait("the expansion service", lambda: listening(self._port))
+
+    @property
+    def address(self) -> str:
+        """For ``SqlTransform(expansion_service=...)``."""
+        return f"localhost:{self._port}"
 
 
 def _python_path() -> str:

@@ -1,12 +1,13 @@
 """Fetches runners to this machine, starts and stops them, and says how to use them.
 
-    python scripts/runners.py fetch                    Prism and Flink, into .cache/
+    python scripts/runners.py fetch                    Prism, Flink and SQL, into .cache/
     python scripts/runners.py start flink-cluster      returns when it can be used
     python scripts/runners.py flags flink-cluster      Beam's flags for it
     python scripts/runners.py status
     python scripts/runners.py stop                     all that was started
 
-Prism is compiled by Go, Flink's jars come by Maven, and Flink needs Java 11 or later.
+Prism is compiled by Go; the jars of Flink and of Beam's SQL come by Maven, and need a
+JDK of Java 11 or later.
 Nothing is installed outside ``.cache/runners``, but for the caches of Go and Maven.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 import runner_services as services
 from runner_services import CACHE, FlinkCluster, FlinkEmbedded, RunnerMissing
 
-FETCHED = ("prism", "flink")
+FETCHED = ("prism", "flink", "sql")
 STARTED = ("flink-embedded", "flink-cluster")
 ALL = ("prism", "flink-jar", *STARTED)
 _PORTS = {

@@ -59,7 +59,12 @@ def _memory(parallelism: int) -> list[str]:
 
 
 TARGETS = ("memory", "threads", "processes", "prism", "flink-embedded", "flink-cluster")
-_FETCHED = {"prism": "prism", "flink-embedded": "flink", "flink-cluster": "flink"}
+_FETCHED = {
+    "prism": "prism",
+    "flink-embedded": "flink",
+    "flink-cluster": "flink",
+    "sql": "sql",
+}
 
 
 def params(*names: str) -> list[Any]:
