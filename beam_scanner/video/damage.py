@@ -66,6 +66,7 @@ class Pictures:
     Attributes:
         pts: Time of each frame; None where the file gives none.
         packets: Number of the packet that each came from.
+        given: Number of the packet that was decoded when each came out.
         signs: Why a packet could not be decoded.
         width: Of the first frame, before rotation.
         height: Of the first frame, before rotation.
@@ -77,6 +78,7 @@ class Pictures:
 
     pts: list[int | None] = field(default_factory=list)
     packets: list[int] = field(default_factory=list)
+    given: list[int] = field(default_factory=list)
     signs: dict[int, str] = field(default_factory=dict)
     width: int = 0
     height: int = 0
@@ -141,8 +143,8 @@ def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
         signs.setdefault(0, "the video begins without a keyframe")
     if signs and starts.any():
         return _Stretches(packets, signs, given, starts).rows(times)
-    # Without starts, all that follows the first sign is lost.
-    hurt = np.array(pictures.packets, dtype=np.int64) >= min(signs, default=_END)
+    # Without starts, all that comes out after the first sign is lost.
+    hurt = np.array(pictures.given, dtype=np.int64) >= min(signs, default=_END)
     lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
     return Rows(times, lost, timed, np.flatnonzero(starts), _reasons(signs))
 

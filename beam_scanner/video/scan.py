@@ -246,6 +246,7 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
         pictures.signs.setdefault(packet, "the decoder could not decode all of it")
     pictures.pts.append(frame.pts)
     pictures.packets.append(packet)
+    pictures.given.append(number)
 
 
 def _rate(video: OpenVideo) -> Fraction | None:

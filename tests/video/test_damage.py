@@ -253,7 +253,8 @@ def test_lost_stretches_against_their_definition(data):
     silent = data.draw(st.sets(st.sampled_from(sorted(signs)))) if signs else set()
     packets = _packets(np.array(pts), np.diff(owner, prepend=-1) > 0)
     shown = sorted((time, n) for n, time in enumerate(pts) if n not in silent)
-    pictures = Pictures([t for t, _ in shown], [n for _, n in shown])
+    numbers = [n for _, n in shown]
+    pictures = Pictures([t for t, _ in shown], numbers, numbers)
     pictures.signs = dict.fromkeys(signs, "a sign")
     if not shown:
         return
