@@ -13,6 +13,7 @@ from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.transforms.base import GraphTransform, group_of
 from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.hints import unread
 
 
 class Op(GraphTransform):
@@ -49,6 +50,7 @@ class Op(GraphTransform):
         branches = tuple(pvalueish) if isinstance(pvalueish, list) else pvalueish
         return super()._extract_input_pvalues(branches)
 
+    @unread
     def expand(self, pvalueish: Any) -> Any:
         """Adds the op to the graph; several outputs are a named tuple."""
         inputs = self._inputs(pvalueish)
@@ -102,6 +104,7 @@ class _Output(GraphTransform):
         super().__init__(name)
         self._made = (group, column, hints, declared)
 
+    @unread
     def expand(self, pcoll: Any) -> Streams:
         group, *made = self._made
         streams: Streams = group.extend(*made)

@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from beam_scanner.errors import Failure, ScannerException
+from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.program import Program
 from beam_scanner.transforms.run_graph import Stage, report_failures
 
@@ -30,6 +31,7 @@ def by_name(found: Sequence[Any]) -> Any:
 class Bind(Stage):
     """Makes a job of each name."""
 
+    @unread
     def process(self, found: Found) -> Iterator[Any]:
         """Binds one name."""
         name, listed = found

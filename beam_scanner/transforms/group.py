@@ -47,6 +47,7 @@ from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
@@ -93,6 +94,7 @@ class _Rows(beam.ParDo):  # type: ignore[misc]
         return streams
 
 
+@unread
 def _same(element: Any) -> Any:
     yield element
 

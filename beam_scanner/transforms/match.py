@@ -22,6 +22,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage.names import is_generation, stream_key
+from beam_scanner.transforms.hints import unread
 
 _LITERAL = re.compile(r"[^*?\[]*")
 
@@ -166,6 +167,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         """What monitoring shows."""
         return {"patterns": ", ".join(self._patterns)}
 
+    @unread
     def expand(self, begin: Any) -> Any:
         """Wires the steps."""
         patterns = begin.pipeline | "Patterns" >> beam.Create(self._patterns)
@@ -201,6 +203,7 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
         treatment = _treatment(empty_match_treatment)
         self._match = _Match(name, folders, treatment, is_strict=False)
 
+    @unread
     def expand(self, patterns: Any) -> Any:
         """Wires the steps."""
         return _find(patterns, self._match)
@@ -245,6 +248,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         self._empty = empty
         self._is_strict = is_strict
 
+    @unread
     def process(self, pattern: str) -> Iterator[Any]:
         try:
             yield from self._videos(absolute_pattern(pattern))
@@ -320,6 +324,7 @@ def _is_file(path: str) -> bool:
 class _Once(beam.DoFn):  # type: ignore[misc]
     """Lets names through that one path has."""
 
+    @unread
     def process(self, element: tuple[str, Iterable[str]]) -> Iterator[Any]:
         name, paths = element
         distinct = sorted(set(paths))

@@ -19,6 +19,7 @@ from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
+from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.match import MatchAllVideos, MatchVideos, has_wildcard
 from beam_scanner.transforms.slots import STREAM, SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
@@ -107,6 +108,7 @@ class ReadFromVideo(_Source):
             pattern, name, _folders(format), empty_match_treatment
         )
 
+    @unread
     def expand(self, pbegin: Any) -> Streams:
         """Finds the videos."""
         found = pbegin | "Match" >> self._match
@@ -139,6 +141,7 @@ class ReadAllFromVideo(_Source):
         self._name = name
         self._format = format
 
+    @unread
     def expand(self, pcoll: Any) -> Streams:
         """Names the videos."""
         found = pcoll | "Match" >> MatchAllVideos(self._name, _folders(self._format))
@@ -177,6 +180,7 @@ class ReadFromNamedStream(_Source):
         self._type = type
         self._name = name
 
+    @unread
     def expand(self, pbegin: Any) -> Streams:
         """Finds the streams."""
         found = (
@@ -218,6 +222,7 @@ class ReadAllFromNamedStream(_Source):
         self._type = type
         self._name = name
 
+    @unread
     def expand(self, pcoll: Any) -> Streams:
         """Takes the names."""
         named = beam.Map(_named, self._name)
@@ -238,6 +243,7 @@ def _read_named(
     return transform.read(found, make, kind, several, (), db, template)
 
 
+@unread
 def _listed(
     pattern: str, db: str, name: Callable[[str], str] | None
 ) -> list[tuple[str, str]]:
@@ -247,6 +253,7 @@ def _listed(
     return [_named(stream, name) for stream in found]
 
 
+@unread
 def _named(stream: str, name: Callable[[str], str] | None) -> tuple[str, str]:
     called = stream if name is None else name(stream)
     stream_key(called)

@@ -23,6 +23,7 @@ from beam_scanner.transforms.context import (
     close_contexts,
     run_context,
 )
+from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.records import NAMESPACE, Commit
 from beam_scanner.transforms.stages import (
     Outcome,
@@ -65,6 +66,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         self._phases = phases
         self._hints = dict(resource_hints or {})
 
+    @unread
     def expand(self, jobs: Any) -> Any:
         """Wires the stages of each phase one after the other."""
         # One job may take an hour and all may come in one bundle. No Reshuffle: Flink
@@ -103,6 +105,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
         self.rows: Any = None
         self.ended: Any = None
 
+    @unread
     def expand(self, jobs: Any) -> Any:
         """Wires the stages."""
         planned = jobs | "Plan" >> stage(_Plan, *self._place).with_outputs(
@@ -133,6 +136,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         self._source = source
 
+    @unread
     def expand(self, committed: Any) -> Any:
         """Waits for the last phase, also where it commits nothing."""
         once = committed.pipeline | "Once" >> beam.Create([None])
@@ -170,6 +174,7 @@ def stage(kind: type[Stage], source: RunSource, phase: int) -> Any:
 
 
 class _Plan(Stage):
+    @unread
     def process(self, job: JobId) -> Iterator[Any]:
         for item in plan_job(self.context(), job, self.phase):
             if isinstance(item, TaskId):
@@ -179,6 +184,7 @@ class _Plan(Stage):
 
 
 class _Run(Stage):
+    @unread
     def process(self, task: tuple[Any, ...]) -> Iterator[Any]:
         steps = run_one_task(self.context(), TaskId(*task))
         while True:
@@ -198,11 +204,13 @@ class _Run(Stage):
 
 
 class _End(Stage):
+    @unread
     def process(self, _: Any) -> None:
         self.context().files.remove()
 
 
 class _Commit(Stage):
+    @unread
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
         job, outcomes = element
         context = self.context()
@@ -219,9 +227,11 @@ class _Commit(Stage):
     ) -> Iterator[TaggedOutput]:
         """Tells the rest of the pipeline, where no driver waits for results."""
         yield from report_failures(failures)
-        if failures:
-            return
         state = context.job(job)
+        if failures:
+            # All its tasks have ended, and no phase of it comes after this one.
+            context.files.forget_failed(state.record.mark)
+            return
         for output, number in self._outputs(state):
             yield from _commits(state, output, number)
         last = self.phase == context.settings.graph.phases - 1

@@ -11,6 +11,7 @@ from beam_scanner.graph import Node, OpColumn, SliceList, SliceNode
 from beam_scanner.sampling import Partition
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.hints import unread
 
 partitioner = TaskPartitioner()
 """Ways to cut a stream for :class:`Slice`."""
@@ -65,6 +66,7 @@ class _Sample(GraphTransform):
         method = getattr(_graph, type(self).__name__)
         return method(column, [self._argument])
 
+    @unread
     def expand(self, pcoll: Any) -> Streams:
         """Adds the rows to the graph."""
         before = self.streams(pcoll)
@@ -200,6 +202,7 @@ class Slice(_Sample):
 class Unslice(GraphTransform):
     """Joins the groups of a slice, in order, into one stream."""
 
+    @unread
     def expand(self, pcoll: Any) -> Streams:
         """Adds the joint to the graph."""
         before = self.streams(pcoll)

@@ -13,6 +13,7 @@ from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.records import Written
 from beam_scanner.transforms.slots import STREAM, SinkSlot
 from beam_scanner.video.encoding import Encoding
@@ -61,6 +62,7 @@ class WriteToNamedStream(GraphTransform):
         self._type = type
         stream_key(name.replace(STREAM, "stream"))
 
+    @unread
     def expand(self, pcoll: Any) -> Written:
         """Adds the sink to the graph, or a stage that collects elements."""
         if not isinstance(pcoll, PCollection):

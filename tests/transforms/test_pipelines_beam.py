@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.typehints.decorators import TypeCheckError
 from job_graph import crossings, environments
-from pipeline_kernels import Count, Number
+from pipeline_kernels import Count, Minus, Number
 from pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
 from video_fixtures import frame_number
 
@@ -125,6 +126,28 @@ def test_labels_are_stable(films: Path, tmp_path: Path) -> None:
         "Resize",
         "WriteToNamedVideo",
     } <= found[0]
+
+
+def test_beam_logs_nothing_of_our_annotations(
+    run: Run, films: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "apache_beam.typehints")
+    frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Stride(9)
+    more = run.pipeline | beam.Create([f"{films}/a.mp4"]) | ReadAllFromVideo()
+    joined = {"left": frames | Number(), "right": more | "More" >> Number()} | Minus()
+    sink = WriteToNamedStream(str(tmp_path), "numbers/{stream}")
+    shots = ShotBoundaries()
+    _ = joined | sink, frames | Histogram() | shots | beam.Map(str)
+    _ = frames | "Few" >> Range(0, 1) | WriteToNamedVideo(str(tmp_path), "few/{stream}")
+    back = frames | beam.MapTuple(lambda key, frame: (key, frame[:2]))
+    _ = back | "Back" >> WriteToNamedVideo(str(tmp_path), "back/{stream}")
+    run.pipeline.to_runner_api()
+    assert "string literal" not in caplog.text
+    text = "def one(element: 'Nothing') -> 'Nothing':\n    return element"
+    made: dict[str, Any] = {}
+    exec(text, made)
+    _ = back | "Not ours" >> beam.Map(made["one"])
+    assert "string literal" in caplog.text
 
 
 def test_no_dofn_is_public() -> None:

@@ -22,6 +22,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.kernels import Kernel
+from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms import (
     Gather,
     Op,
@@ -386,6 +387,8 @@ def test_a_failing_kernel_fails_its_stream_alone(run: Run, db: Path) -> None:
     assert run.commits("good") == ["good/x/a", "good/x/b"]
     assert run.counters["failures"] == 1
     assert not stream(db, "bad/x/b").committed()
+    # The mark that stops the other tasks of a failed job goes with the job.
+    assert not list(NamedStorage(str(db)).store().list(".work/runs/"))
     # Rows may have left before the failure; those of the others are all there.
     assert [key.stream for key, _ in run.rows("rows")].count("x/a") == ROWS
 
