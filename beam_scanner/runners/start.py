@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import apache_beam.pipeline
 from apache_beam import Pipeline
 from apache_beam.options.pipeline_options import (
     PipelineOptions,
@@ -76,13 +78,34 @@ def run_pipeline(
     Raises:
         WorkerError: The pipeline failed: a worker died, or could not do its work.
     """
+
+    def quietly(pipeline: Pipeline) -> Any:
+        with _no_labels_of_cells():
+            return build(pipeline)
+
     if local.is_local(options):
-        return local.run(options, build, small)
+        return local.run(options, quietly, small)
     if prism.is_prism(options):
-        return prism.run(options, build, wait)
+        return prism.run(options, quietly, wait)
     if flink.is_flink(options):
-        return flink.run(options, build, wait)
-    return portable.run(options, build, wait=wait)
+        return flink.run(options, quietly, wait)
+    return portable.run(options, quietly, wait=wait)
+
+
+@contextmanager
+def _no_labels_of_cells() -> Iterator[None]:
+    """Keeps Beam from taking a notebook for one of its own while this is open.
+
+    There it would put the numbers of cells before labels, and for that load
+    interactive Beam, which warns of what is not installed and sends the browser for
+    scripts on other machines.
+    """
+    alter = apache_beam.pipeline.alter_label_if_ipython
+    apache_beam.pipeline.alter_label_if_ipython = lambda transform, pvalueish: None
+    try:
+        yield
+    finally:
+        apache_beam.pipeline.alter_label_if_ipython = alter
 
 
 def ends_with_us(options: PipelineOptions) -> bool:
