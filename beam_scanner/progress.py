@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from beam_scanner.transforms.work import JobFiles
 
 POLL_SECONDS = 0.5
 _MOST_JOBS_A_POLL = 200
+_WIDTH = 80
 
 
 class Watcher:
@@ -51,7 +53,12 @@ class Watcher:
         if self._show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self._total, unit=" rows", dynamic_ncols=True)
+            self._bar = tqdm(
+                total=self._total,
+                unit=" rows",
+                dynamic_ncols=_knows_its_width(),
+                ncols=None if _knows_its_width() else _WIDTH,
+            )
             self._thread = threading.Thread(
                 target=self._watch, name="progress", daemon=True
             )
@@ -81,6 +88,14 @@ class Watcher:
                 found = self._files[job].manifests()
                 self._done[job] = sum(rows.get(task, 0) for task in found)
         self._bar.update(sum(self._done) - self._bar.n)
+
+
+def _knows_its_width() -> bool:
+    """False for terminals, as of containers, that say that they have no columns."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return True
 
 
 def _visible() -> bool:
