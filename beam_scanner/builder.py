@@ -401,9 +401,11 @@ def _check_type(op: str, port: Port, column: OpColumn) -> None:
         have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
     ):
         return
+    # A chain of the command is checked before there is a node that it begins with.
+    of = f"column of {column.node.label}" if column.node.label else "column"
     raise ElementTypeError(
-        f"input {port.name} of op {op} takes {port.type_name}, but the column of "
-        f"{column.node.label} holds {have}"
+        f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
+        f"{have}"
     )
 
 
