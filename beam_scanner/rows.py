@@ -147,16 +147,6 @@ class RowSet:
         found: Int64Array = self.offsets[piece] + inside
         return found
 
-    def contains(self, rows: Int64Array) -> NDArray[np.bool_]:
-        """Whether each row is in the set; int64[n] to bool[n]."""
-        if not len(self.starts):
-            return np.zeros(len(rows), dtype=bool)
-        piece = np.searchsorted(self.starts, rows, side="right") - 1
-        inside, rest = np.divmod(rows - self.starts[piece], self.steps[piece])
-        inside_piece = (inside >= 0) & (inside < self.counts[piece])
-        found: NDArray[np.bool_] = (piece >= 0) & (rest == 0) & inside_piece
-        return found
-
     def between(self, low: int, high: int) -> Int64Array:
         """The rows of the set in ``[low, high)`` as int64[m]."""
         return self.array(self.rank(low), self.rank(high))

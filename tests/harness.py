@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from graphs import TYPES, FakeReader, RandomGraph, random_entries
 
-from beam_scanner.engine.executor import Task, drained, run_task
+from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.graph import (
@@ -36,6 +36,15 @@ from beam_scanner.planner.bound import (
 from beam_scanner.planner.schedule import Compute, Emit, Read, Schedule
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks
 from beam_scanner.types import NULL, NullElement
+
+
+def drained(steps: Generator[Any, None, Any]) -> Any:
+    """Runs a generator to its end, for what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 class ListSink:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,6 @@ READS_AHEAD = 2
 """Reads that may wait for the kernels."""
 
 _STEPS_AHEAD = 64
-
-_T = TypeVar("_T")
 
 
 class RowSink(Protocol):
@@ -108,24 +106,6 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
         for name, value in reader.counters().items():
             found.counters[name] += value
     return found
-
-
-def drained(steps: Generator[Any, None, _T]) -> _T:
-    """Runs a generator to its end, for what it returns.
-
-    Example:
-        >>> def steps():
-        ...     yield
-        ...     return 3
-        >>> drained(steps())
-        3
-    """
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: _T = end.value
-            return found
 
 
 class _ReadAhead:

@@ -1145,6 +1145,36 @@ def test_register_op_and_kernel(cl):
         cl.register_op("SuiteRegistered", ["frame"], ["ret"])
 
 
+def test_load_op(cl, tmp_path):
+    path = tmp_path / "loaded.py"
+    path.write_text(
+        "from typing import Any\n"
+        "from beam_scanner import FrameType, register_python_op\n"
+        "@register_python_op()\n"
+        "def SuiteLoaded(config, frame: FrameType) -> Any:\n"
+        "    return frame.shape\n"
+    )
+    for _ in range(2):
+        cl.load_op(str(path))
+    output = NamedStream(cl, "loaded")
+    frame = cl.streams.Range(clip(cl), [(0, 2)])
+    run(cl, cl.io.Output(cl.ops.SuiteLoaded(frame=frame), [output]))
+    assert list(output.load()) == [(48, 64, 3)] * 2
+    with pytest.raises(ScannerException, match=r"no_op\.py' does not exist"):
+        cl.load_op(str(tmp_path / "no_op.py"))
+    with pytest.raises(ScannerException, match="compiled Scanner modules cannot"):
+        cl.load_op("libop.so")
+
+
+def test_a_stopped_cluster_is_no_loss(tmp_path, small_video):
+    """Scanner's programs end so; nothing is held that could be closed."""
+    with open_client(tmp_path / "db") as sc:
+        sc.ingest_videos([("v", small_video)])
+        sc.stop_cluster()
+        assert NamedVideoStream(sc, "v").len() == 60
+    sc.stop_cluster()
+
+
 def test_two_databases(tmp_path, small_video):
     """A stream of another database, and videos of the same name in two."""
     with open_client(tmp_path / "a") as first, open_client(tmp_path / "b") as second:

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from harness import drained
 
 from beam_scanner import launch
-from beam_scanner.engine.executor import drained
 from beam_scanner.storage.store import LocalStore
 from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task

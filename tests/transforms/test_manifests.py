@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import drained
 from small_runs import (
     FAIL,
     JOBS,
@@ -22,7 +23,6 @@ from staged import without_beam
 from stored_graphs import check_files, check_work
 
 from beam_scanner import launch
-from beam_scanner.engine.executor import drained
 from beam_scanner.launch import execute
 from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
