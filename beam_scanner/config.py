@@ -61,7 +61,7 @@ class Config:
         else:
             self.config = self.default_config()
         chosen = self.config["storage"]["db_path"] if db_path is None else db_path
-        self.db_path = _absolute(os.fspath(chosen))
+        self.db_path = _absolute(chosen)
         network = self.config["network"]
         self.master_address: str = network["master"]
         self.master_port: str = network["master_port"]
@@ -88,7 +88,7 @@ class Config:
         """
         other = type(self).__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.db_path = _absolute(os.fspath(path))
+        other.db_path = _absolute(path)
         open_store(other.db_path)
         return other
 
@@ -118,7 +118,10 @@ class Config:
         }
 
 
-def _absolute(path: str) -> str:
+def _absolute(place: Any) -> str:
+    if not isinstance(place, (str, os.PathLike)):
+        raise ArgumentError(f"db_path must be a folder or URL, got {place!r}")
+    path = str(os.fspath(place))
     # A worker's working folder is another one than the client's.
     if not path or "://" in path:
         return path

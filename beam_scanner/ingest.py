@@ -165,6 +165,13 @@ def ingest_videos(
     Returns:
         Names of the good ones, and ``(path, reason)`` of the others.
     """
+    if not isinstance(videos, (list, tuple)) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in videos
+    ):
+        raise ArgumentError(
+            "videos must be a list of pairs of a table name and a path, such as "
+            f"[('film', 'film.mp4')]; got {videos!r}"
+        )
     if not videos:
         raise ArgumentError("Must ingest at least one video.")
     names = [name for name, _ in videos]

@@ -47,6 +47,11 @@ class PerfParams:
     io_packet_size: int
 
     def __post_init__(self) -> None:
+        for name in ("work_packet_size", "io_packet_size"):
+            size = getattr(self, name)
+            if isinstance(size, bool) or not hasattr(size, "__index__"):
+                raise ArgumentError(f"{name} must be a number of rows, got {size!r}")
+            object.__setattr__(self, name, int(size))
         if self.work_packet_size < 1:
             raise ArgumentError(
                 f"work_packet_size must be at least 1, got {self.work_packet_size}"

@@ -30,7 +30,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from beam_scanner.errors import WorkerError
+from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.threads import READERS, heard_by
@@ -62,9 +62,18 @@ def pipeline_options(
         ...     DirectOptions
         ... ).direct_num_workers
         2
+
+    Raises:
+        ArgumentError: They are something else.
     """
     if isinstance(options, PipelineOptions):
         return options
+    listed = options is None or isinstance(options, (list, tuple))
+    if not listed or not all(isinstance(flag, str) for flag in options or ()):
+        raise ArgumentError(
+            "options must be a Beam PipelineOptions or a list of flags such as "
+            f"['--runner=DirectRunner'], got {options!r}"
+        )
     # Without flags Beam would read those of the program that uses this package.
     return PipelineOptions(list(options or []))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import VideoError
+from beam_scanner.errors import ArgumentError, StorageError, VideoError
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.frame_reader import video_file, video_source
 from beam_scanner.storage.names import generation_key
@@ -37,12 +38,20 @@ def save_mp4(
         The file's path.
 
     Raises:
+        ArgumentError: ``scale`` is no pair of numbers above 0.
         VideoError: The stream has no frame, or not all of it is stored as video.
         StorageError: The file cannot be written.
     """
     path = os.fspath(name)
     if not path.lower().endswith(".mp4"):
         path += ".mp4"
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise StorageError(f"cannot write {path!r}: there is no folder {folder!r}")
+    if scale is not None and not _is_size(scale):
+        raise ArgumentError(
+            f"scale must be (width, height) in pixels, each 1 or more; got {scale!r}"
+        )
     sources = video_sources(store, descriptor)
     if not sources:
         raise VideoError(f"stream {descriptor.name!r} has no frame to save")
@@ -50,6 +59,14 @@ def save_mp4(
     with storage_errors("write", path):
         concatenate(sources, times, path, fps=fps, scale=scale)
     return path
+
+
+def _is_size(scale: Any) -> bool:
+    return (
+        isinstance(scale, (list, tuple))
+        and len(scale) == 2
+        and all(hasattr(side, "__index__") and side > 0 for side in scale)
+    )
 
 
 def video_sources(

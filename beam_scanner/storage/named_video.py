@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import (
+    ArgumentError,
     Failure,
     JobFailure,
     ScannerException,
@@ -116,7 +117,7 @@ class NamedVideoStream(NamedStream):
         self._damage = check_damage(damage)
         if not isinstance(self._storage, NamedVideoStorage):
             self._storage = NamedVideoStorage(self._storage.raw_store())
-        self._path = None if path is None else _absolute(os.fspath(path))
+        self._path = None if path is None else _absolute(path)
         self._ingested = False
 
     @property
@@ -349,7 +350,10 @@ def _copy_file(source: VideoSource, expected: str, store: ObjectStore, key: str)
     return size
 
 
-def _absolute(path: str) -> str:
+def _absolute(place: Any) -> str:
+    if not isinstance(place, (str, os.PathLike)):
+        raise ArgumentError(f"path of a video must be a file or URL, got {place!r}")
+    path = str(os.fspath(place))
     parts = urlsplit(path)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and "://" in path:
         return unquote(parts.path)

@@ -537,6 +537,34 @@ def test_clients(tmp_path):
 # Empty streams
 
 
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda sc, v: Client(db_path=3), "db_path must be a folder or URL, got 3"),
+        (
+            lambda sc, v: Client(db_path=sc.db_path, options="--runner=DirectRunner"),
+            "a list of flags such as .*, got '--runner=DirectRunner'",
+        ),
+        (lambda sc, v: Client(db_path=sc.db_path, options=[3]), r"got \[3\]"),
+        (lambda sc, v: PerfParams.manual("8", 16), "work_packet_size must be .*'8'"),
+        (lambda sc, v: PerfParams.manual(8, 16.0), r"io_packet_size must be .* 16\.0"),
+        (lambda sc, v: NamedVideoStream(sc, "a", path=4), "path of a video .* got 4"),
+        (lambda sc, v: sc.ingest_videos("a.mp4"), "list of pairs .* got 'a.mp4'"),
+        (lambda sc, v: sc.ingest_videos(["a.mp4"]), r"pairs .* got \['a.mp4'\]"),
+        (lambda sc, v: v.save_mp4("a", scale=5), r"scale must be \(width, height\)"),
+        (lambda sc, v: v.save_mp4("a", scale=(5, 0)), r"1 or more; got \(5, 0\)"),
+        (lambda sc, v: v.save_mp4("a", fps=-1), "fps -1 is not a positive"),
+        (lambda sc, v: v.save_mp4("no/a"), "cannot write 'no/a.mp4': there is no fol"),
+    ],
+)
+def test_values_of_another_kind(sc, small_video, tmp_path, monkeypatch, call, match):
+    monkeypatch.chdir(tmp_path)
+    video = NamedVideoStream(sc, "clip", path=small_video)
+    with pytest.raises(ScannerException, match=match):
+        call(sc, video)
+    assert [p.name for p in tmp_path.iterdir()] == ["db"]
+
+
 def test_streams_of_no_rows(sc, frame):
     """Committed, and inputs like any other."""
     nothing = sc.streams.Gather(frame, [[]])

@@ -904,8 +904,12 @@ class {name}(Base{name}):
 """
 
 
-@pytest.mark.processes
-def test_kernels_of_a_script_in_worker_processes(tmp_path, test_video):
+@pytest.mark.parametrize(
+    "options",
+    [IN_MEMORY, THREADS, pytest.param(PROCESSES, marks=pytest.mark.processes)],
+    ids=["here", "threads", "processes"],
+)
+def test_kernels_of_a_script(tmp_path, test_video, options):
     """In ``__main__``, a function, a cell, a module beside it, a file by its path."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -922,7 +926,7 @@ def test_kernels_of_a_script_in_worker_processes(tmp_path, test_video):
             by_path=str(by_path),
             db=str(tmp_path / "db"),
             fetched=str(fetched),
-            options=PROCESSES,
+            options=options,
             video=test_video,
         )
     )
@@ -952,9 +956,9 @@ def test_kernels_of_a_script_in_worker_processes(tmp_path, test_video):
     assert loaded["InCell"] == [(i + 7) * 2 for i in range(720)]
     assert loaded["InModule"] == [i + 90 for i in range(720)]
     assert loaded["ByPath"] == [i + 50 for i in range(720)]
-    # Both processes worked, and one of them fetched.
+    # All processes worked, and one of them fetched.
     workers = set(loaded["Fetches"])
-    assert len(workers) == 2
+    assert len(workers) == (2 if options is PROCESSES else 1)
     fetchers = [int(line) for line in fetched.read_text().split()]
     assert len(fetchers) == 1
     assert set(fetchers) <= workers
