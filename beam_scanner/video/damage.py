@@ -93,15 +93,15 @@ class Rows:
     """The rows of a video.
 
     Attributes:
-        pts: int64[n], their times; their numbers where the file gives no times.
+        pts: int64[n], their times; None where the file gives no times.
         lost: See ``FrameIndex``.
-        timed: Whether the file gives usable times.
+        timed: Whether each frame comes with the time of its row.
         starts: int64[k], packets at which decoding may start, ascending; empty where
             no seek can be trusted.
         damage: Why rows are lost: the first reasons, each once.
     """
 
-    pts: Int64Array
+    pts: Int64Array | None
     lost: Int64Array
     timed: bool
     starts: Int64Array
@@ -129,10 +129,10 @@ def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
     """The rows of a video that was decoded from its first packet to its last."""
     signs = {**pictures.signs, **packets.signs}
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
-    timed = None not in pictures.pts
+    clock = None not in pictures.pts
     times = np.array([0 if t is None else t for t in pictures.pts], dtype=np.int64)
-    if not timed:
-        times = np.arange(len(times))
+    # In old AVI files frames have each other's times.
+    timed = clock and bool((np.diff(times) >= 0).all())
     starts = possible_starts(packets) & ((given > 0) | ~packets.shown)
     starts[list(signs)] = False
     ascending = timed and bool((np.diff(times) > 0).all())
@@ -146,7 +146,8 @@ def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
     # Without starts, all that comes out after the first sign is lost.
     hurt = np.array(pictures.given, dtype=np.int64) >= min(signs, default=_END)
     lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
-    return Rows(times, lost, timed, np.flatnonzero(starts), _reasons(signs))
+    shown = np.sort(times) if clock else None
+    return Rows(shown, lost, timed, np.flatnonzero(starts), _reasons(signs))
 
 
 class _Stretches:

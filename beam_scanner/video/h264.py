@@ -25,21 +25,23 @@ class Bits:
 
     def __init__(self, nal: bytes) -> None:
         data = nal[1:].replace(b"\0\0\3", b"\0\0")
-        self._value = int.from_bytes(data, "big")
+        # What has not been taken yet.
+        self._rest = int.from_bytes(data, "big")
         self._left = len(data) * 8
 
     def take(self, count: int) -> int:
         """The next bits as a number."""
-        self._left -= count
-        if self._left < 0:
+        left = self._left - count
+        if left < 0:
             raise ValueError("a NAL unit ends too early")
-        return self._value >> self._left & ((1 << count) - 1)
+        found = self._rest >> left
+        self._rest -= found << left
+        self._left = left
+        return found
 
     def number(self) -> int:
         """An Exp-Golomb number, ue(v)."""
-        rest = self._value & ((1 << self._left) - 1)
-        zeros = self._left - rest.bit_length()
-        return self.take(2 * zeros + 1) - 1
+        return self.take(2 * (self._left - self._rest.bit_length()) + 1) - 1
 
     def signed(self) -> int:
         """An Exp-Golomb number, se(v)."""

@@ -80,8 +80,9 @@ class FrameIndex:
         duration_seconds: From the first row's time to the end of the last.
         fingerprint: :func:`beam_scanner.video.source.fingerprint` of the file.
         seekable: False where no seek can be trusted: then ``entries == [0]``.
-        timed: False where the file gives no usable times: ``pts`` then follows from
-            the average rate.
+        timed: Whether each frame comes with the time of its row. Else ``pts`` has the
+            times of all frames, in order; where there are none, it follows from the
+            average rate.
         open_gop: Whether some entry is an H.264 recovery point, not an IDR picture.
             Decoders cannot be strict about missing references then.
         crop: (width, height) to which coded pictures are cut, before rotation; None

@@ -64,6 +64,7 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
         trusted = not (verify or salvage) and _packets_suffice(video, packets)
     if trusted:
         rows = rows_of_packets(packets)
+        assert rows.pts is not None
         with OpenVideo(source) as video:
             pictures = _decode(video, _CHECKED_FRAMES)
             if (
@@ -115,7 +116,8 @@ def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
         for packet in video.container.demux(video.stream):
             if not packet.size:
                 continue
-            if packet.has_sidedata("encryption_info"):
+            # Few packets have any, and asking for one is slow.
+            if any(packet.iter_sidedata()) and packet.has_sidedata("encryption_info"):
                 encrypted += 1
                 signs[len(pts)] = "it is encrypted"
             elif packet.is_corrupt:
@@ -125,7 +127,9 @@ def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
             dts.append(NO_PTS if packet.dts is None else packet.dts)
             pos.append(-1 if packet.pos is None else packet.pos)
             size.append(packet.size)
-            hidden = packet.is_discard or is_hidden(codec, data[:1].tobytes())
+            hidden = packet.is_discard
+            if codec == "vp8":
+                hidden = hidden or is_hidden(codec, data[:1].tobytes())
             shown.append(not hidden)
             entry = is_entry(packet, codec, extradata)
             if found := check.damage(data):
@@ -254,14 +258,15 @@ def _rate(video: OpenVideo) -> Fraction | None:
     return Fraction(rate) if rate else None
 
 
-def _entries(packets: Packets, rows: Rows) -> tuple[Int64Array, Int64Array]:
+def _entries(
+    packets: Packets, starts: Int64Array, pts: Int64Array
+) -> tuple[Int64Array, Int64Array]:
     """(entry rows, the packet each starts at), ascending; the first row is 0."""
     zero = np.zeros(1, dtype=np.int64)
-    starts = rows.starts
     if len(starts) == 0:
         return zero, zero
-    entry_rows = np.searchsorted(rows.pts, packets.pts[starts])
-    inside = entry_rows < len(rows.pts)
+    entry_rows = np.searchsorted(pts, packets.pts[starts])
+    inside = entry_rows < len(pts)
     starts, entry_rows = starts[inside], entry_rows[inside]
     # Of several packets that lead to one row (the others are not shown at all), the
     # last is the nearest.
@@ -283,10 +288,11 @@ def _assemble(
     stream, context = video.stream, video.stream.codec_context
     tick = Fraction(stream.time_base or Fraction(1, 90000))
     pts = rows.pts
-    if not rows.timed:
+    if pts is None:
         interval = 1 / (_rate(video) or Fraction(25)) / tick
-        pts = np.array([round(i * interval) for i in range(len(pts))], dtype=np.int64)
-    entries, starts = _entries(packets, rows)
+        count = len(pictures.pts)
+        pts = np.array([round(i * interval) for i in range(count)], dtype=np.int64)
+    entries, starts = _entries(packets, rows.starts, pts)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
