@@ -40,3 +40,27 @@ def repeat(target: Path, times: int, source: Path | None = None) -> Path:
                         output.mux(packet)
     partial.rename(target)
     return target
+
+
+def reencoded(target: Path, gop: int) -> Path:
+    """The clip with a keyframe every ``gop`` frames and nowhere else."""
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial.mp4")
+    with av.open(clip()) as first, av.open(partial, "w") as output:
+        source = first.streams.video[0]
+        stream = output.add_stream("libx264", rate=source.average_rate)
+        stream.width, stream.height, stream.pix_fmt = (
+            source.width,
+            source.height,
+            "yuv420p",
+        )
+        stream.codec_context.gop_size = gop
+        stream.codec_context.options = {"sc_threshold": "0", "crf": "23"}
+        for frame in first.decode(source):
+            frame.pict_type = 0
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    partial.rename(target)
+    return target
