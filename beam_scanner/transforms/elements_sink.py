@@ -48,6 +48,7 @@ from beam_scanner.storage.base import Record
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import generation_key, stream_key
 from beam_scanner.storage.store import open_store
+from beam_scanner.transforms.claims import Claims
 from beam_scanner.transforms.coders import entering, type_of_hint
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.records import NAMESPACE, Commit, Written
@@ -160,6 +161,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
         self._name = name
         self._type = FrameType if video else type
         self._encoding = encoding
+        self.claims: Claims | None = None
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
@@ -168,6 +170,9 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""
         target = self._target(rows)
+        commit = beam.ParDo(_Commit(target))
+        # Beam's own copy, which is pickled when the pipeline is complete.
+        commit.fn.claims = self.claims
         keyed = (
             rows
             | "One window" >> beam.WindowInto(GlobalWindows())
@@ -190,9 +195,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | beam.Flatten()
             | "By stream" >> beam.GroupByKey()
             | "Commit"
-            >> beam.ParDo(_Commit(target))
-            .with_output_types(Commit)
-            .with_outputs("failures", main="commits")
+            >> commit.with_output_types(Commit).with_outputs("failures", main="commits")
         )
         return Written(ended.commits, ended.failures)
 
@@ -398,6 +401,8 @@ def _digest(rows: Iterable[_Row]) -> bytes:
 class _Commit(beam.DoFn):  # type: ignore[misc]
     """Publishes a stream of which all is written, or says why not."""
 
+    claims: Claims | None = None
+
     def __init__(self, target: _Target) -> None:
         self._target = target
 
@@ -426,6 +431,8 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
                 f"{streams[0]!r} and {streams[1]!r} would both be written to stream "
                 f"{name!r}: put {{stream}} into its name"
             )
+        if self.claims is not None:
+            self.claims.claim(streams[0])
         written = sorted(kinds["written"], key=lambda told: int(told[0]["first"]))
         if len(written) != chunks:
             raise ScannerException(

@@ -119,17 +119,21 @@ class Program:
             The job; nothing is to do for it if it has no token.
 
         Raises:
-            ScannerException: A stream cannot be read.
+            ScannerException: A stream cannot be read, or another job writes an output.
         """
         streams = self._inputs(name, sources)
-        for slot in self.sources:
-            check_input(slot, streams[slot.number])
+        for source in self.sources:
+            check_input(source, streams[source.number])
         graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
         own = SharedGraph.own_values(nodes, 0)
         (family,) = graph.job(_filled(own, name, streams, ""))
         outputs = family.outputs
         # Names may meet that were not known before.
         check_graph(outputs)
+        for output in self.outputs:
+            slot = output.streams[0]
+            if isinstance(slot, SinkSlot):
+                slot.claims.claim(name)
         home = NamedStorage(self.db)
         whole, each = Fingerprints(outputs, 0, home).of_job(0)
         token = self._begin(whole, each, [output.streams[0] for output in outputs])

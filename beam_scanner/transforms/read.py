@@ -17,11 +17,12 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.claims import STREAM
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.match import MatchAllVideos, MatchVideos, has_wildcard
-from beam_scanner.transforms.slots import STREAM, SourceSlot
+from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
 from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
 

@@ -15,13 +15,11 @@ from beam_scanner.storage.backend import StorageBackend, StoredStream
 from beam_scanner.storage.base import Record, SegmentWriter
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.transforms.claims import STREAM, Claims
 from beam_scanner.transforms.coders import leaving
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.types import NullElement, ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
-
-STREAM = "{stream}"
-"""What stands in the name of a sink for the name of the source's stream."""
 
 TaggedRow = tuple[str, tuple[FrameKey, Any]]
 """A row that leaves the graph, and the tag of its branch."""
@@ -83,14 +81,14 @@ class SinkSlot(Slot):
     """The place of an output stream.
 
     Args:
-        db: URL of the database.
-        template: Its name, with ``{stream}`` for the source's.
+        claims: Tells its database and its name, with ``{stream}`` for the source's.
         video: Whether it holds frames.
     """
 
-    def __init__(self, db: str, template: str, video: bool) -> None:
-        self.db = db
-        self.template = template
+    def __init__(self, claims: Claims, video: bool) -> None:
+        self.claims = claims
+        self.db = claims.db
+        self.template = claims.template
         self.video = video
 
     def name(self) -> str:

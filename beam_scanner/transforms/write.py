@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from apache_beam.pvalue import PCollection
 
-from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
+from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.claims import STREAM, Claims, sinks_of
 from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.records import Written
-from beam_scanner.transforms.slots import STREAM, SinkSlot
+from beam_scanner.transforms.slots import SinkSlot
 from beam_scanner.video.encoding import Encoding
 
 
@@ -67,19 +67,16 @@ class WriteToNamedStream(GraphTransform):
         """Adds the sink to the graph, or a stage that collects elements."""
         if not isinstance(pcoll, PCollection):
             self.streams(pcoll)
-        taken = _taken.setdefault(pcoll.pipeline, set())
-        if (self._db, self._name) in taken:
-            raise GraphError(
-                f"two sinks of one pipeline write {self._name!r} of {self._db}: give "
-                "each its own name"
-            )
-        is_streams = isinstance(pcoll, Streams)
-        written = self._store(pcoll) if is_streams else self._collect(pcoll)
+        sinks = sinks_of(pcoll.pipeline, self._db)
+        sinks.check(self._name)
+        claims = sinks.claims(self._name)
+        store = self._store if isinstance(pcoll, Streams) else self._collect
+        written = store(pcoll, claims)
         # Only now: who has mended a mistake may apply the sink again.
-        taken.add((self._db, self._name))
+        sinks.add(claims, written.commits)
         return written
 
-    def _collect(self, elements: Any) -> Written:
+    def _collect(self, elements: Any, claims: Claims) -> Written:
         sink = WriteElements(
             self._db,
             self._name,
@@ -87,9 +84,10 @@ class WriteToNamedStream(GraphTransform):
             encoding=self._encoding,
             type=self._type,
         )
+        sink.claims = claims
         return Written(*(elements | sink))
 
-    def _store(self, pcoll: Streams) -> Written:
+    def _store(self, pcoll: Streams, claims: Claims) -> Written:
         column = pcoll.column
         if column.type is None and self._encoding is not None:
             column = column._encoded(self._encoding)
@@ -104,7 +102,7 @@ class WriteToNamedStream(GraphTransform):
                 f"sink {self._name!r} would write all streams of the source under one "
                 f"name: put {STREAM} into it"
             )
-        slot = SinkSlot(self._db, self._name, self._video)
+        slot = SinkSlot(claims, self._video)
         commits = pcoll.group.sink(column, slot, self.run_hints)
         return Written(commits, pcoll.group.failures(pcoll.group.phase_of(column)))
 
@@ -118,8 +116,3 @@ class WriteToNamedVideo(WriteToNamedStream):
     """
 
     _video = True
-
-
-# Databases and names of the sinks of each pipeline.
-_taken: weakref.WeakKeyDictionary[Any, set[tuple[str, str]]]
-_taken = weakref.WeakKeyDictionary()

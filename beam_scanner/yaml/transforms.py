@@ -21,9 +21,9 @@ from beam_scanner.kernels import op_spec
 from beam_scanner.ops import register_ops
 from beam_scanner.transforms import base, read, sample, write
 from beam_scanner.transforms.apply_op import Op as PythonOp
+from beam_scanner.transforms.claims import STREAM
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.slots import STREAM
 from beam_scanner.types import FrameType, get_type_info_cpp
 from beam_scanner.video.encoding import Encoding
 
