@@ -90,11 +90,12 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
-    executor = _Executor(task, found)
+    work = _Work(task, found)
+    executor = _Executor(work)
     with closing(_ReadAhead(schedule, task, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
-            with log_context(executor.place):
+            with log_context(work.place):
                 executor.carry_out(step, values)
             if isinstance(step, Emit):
                 yield
@@ -180,15 +181,25 @@ class _ReadAhead:
         return False
 
 
-class _Executor:
+class _Work:
+    """What an executor and its ops share; none refers to another.
+
+    A cycle would keep encoders and frames until Python looks for cycles.
+    """
+
     def __init__(self, task: Task, found: TaskTrace) -> None:
         self.task = task
         self.found = found
         self.place = Place(task.stream)
         self.buffers: list[dict[int, Any]] = [{} for _ in task.graph.nodes]
+
+
+class _Executor:
+    def __init__(self, work: _Work) -> None:
+        self.work = work
         self.ops = {
-            index: _OpRunner(index, node, self)
-            for index, node in enumerate(task.graph.nodes)
+            index: _OpRunner(index, node, work)
+            for index, node in enumerate(work.task.graph.nodes)
             if isinstance(node, BoundOp)
         }
 
@@ -197,7 +208,9 @@ class _Executor:
         if isinstance(step, Read):
             self._drop(step.drop)
             _freeze(values, step.shared)
-            self.buffers[step.node].update(zip(step.rows.tolist(), values, strict=True))
+            self.work.buffers[step.node].update(
+                zip(step.rows.tolist(), values, strict=True)
+            )
         elif isinstance(step, Compute):
             self.ops[step.node].compute(step)
             self._drop(step.drop)
@@ -206,20 +219,20 @@ class _Executor:
             self._drop(step.drop)
 
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
-        node = self.task.graph.nodes[step.node]
+        node = self.work.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        port = _Port(self.task.graph, node.edge)
-        buffer = self.buffers[node.edge.producer]
+        port = _Port(self.work.task.graph, node.edge)
+        buffer = self.work.buffers[node.edge.producer]
         elements = [
             NULL if row < 0 else port.raw(buffer[row]) for row in step.rows.tolist()
         ]
-        with self.found.span("write"):
-            self.task.sinks[step.node].write(step.first, elements, seconds)
-        self.found.counters["rows_written"] += len(elements)
+        with self.work.found.span("write"):
+            self.work.task.sinks[step.node].write(step.first, elements, seconds)
+        self.work.found.counters["rows_written"] += len(elements)
 
     def _drop(self, drops: Drops) -> None:
         for index, rows in drops:
-            buffer = self.buffers[index]
+            buffer = self.work.buffers[index]
             for row in rows.tolist():
                 del buffer[row]
 
@@ -240,17 +253,17 @@ class _Port:
 class _OpRunner:
     """Feeds one kernel."""
 
-    def __init__(self, index: int, op: BoundOp, executor: _Executor) -> None:
+    def __init__(self, index: int, op: BoundOp, work: _Work) -> None:
         self.op = op
-        self.executor = executor
+        self.work = work
         self.index = index
-        self.kernel = executor.task.kernels[index]
+        self.kernel = work.task.kernels[index]
         spec = op.node.spec
         self.batched = spec.batch > 1 or spec.whole_stream
         self.nulls = (NULL,) * len(spec.outputs)
         self.span = f"op:{spec.name}"
         self.inputs = [
-            _Input(executor, edge, spec.inputs[0 if spec.variadic else number].type)
+            _Input(work, edge, spec.inputs[0 if spec.variadic else number].type)
             for number, edge in enumerate(op.edges)
         ]
 
@@ -259,10 +272,10 @@ class _OpRunner:
         rows = step.rows.tolist()
         groups = self.op.layout.group_of(step.rows).tolist()
         windows = [wanted.tolist() for wanted in step.windows]
-        place, job = self.executor.place, self.executor.task.graph.job
+        place, job = self.work.place, self.work.task.graph.job
         place.op = self.op.node.spec.name
         done: list[tuple[Any, ...]] = []
-        with self.executor.found.span(self.span):
+        with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
                 place.row = rows[first]
@@ -274,13 +287,13 @@ class _OpRunner:
                 self.kernel.called(rows[stop - 1])
                 first = stop
         place.op = ""
-        self.executor.found.counters[f"{self.span}:rows"] += len(rows)
+        self.work.found.counters[f"{self.span}:rows"] += len(rows)
         self._keep(step, rows, done)
 
     def _keep(
         self, step: Compute, rows: list[int], done: list[tuple[Any, ...]]
     ) -> None:
-        buffer = self.executor.buffers[self.index]
+        buffer = self.work.buffers[self.index]
         keep, shared = step.keep.tolist(), step.shared.tolist()
         for row, outputs, kept, several in zip(rows, done, keep, shared, strict=True):
             if kept:
@@ -333,11 +346,9 @@ class _OpRunner:
 class _Input:
     """Gives one input of an op the elements of a window."""
 
-    def __init__(
-        self, executor: _Executor, edge: Edge, wanted: ScannerTypeInfo | None
-    ) -> None:
-        self.buffer = executor.buffers[edge.producer]
-        self.port = _Port(executor.task.graph, edge)
+    def __init__(self, work: _Work, edge: Edge, wanted: ScannerTypeInfo | None) -> None:
+        self.buffer = work.buffers[edge.producer]
+        self.port = _Port(work.task.graph, edge)
         self.open = opener(edge.column.type, wanted)
 
     def take(self, window: list[int]) -> list[Any]:

@@ -214,6 +214,8 @@ class VideoEncoder:
             for size, key in zip(self._sizes, self._keys, strict=True)
         )
         mux(self._container, self._stream, packets, ticks, ranks)
+        # An encoder holds frames, some megabytes of them.
+        self._container = self._stream = None
         assert self._file is not None
         self._file.close()
 

@@ -56,7 +56,7 @@ class PacketCheck:
     """
 
     def __init__(self, codec: str, extradata: bytes) -> None:
-        self._check = {"h264": self._check_h264, "ffv1": _check_ffv1}.get(codec)
+        self._codec = codec
         self._sequences: dict[int, SequenceSet] = {}
         self._pictures: dict[int, PictureSet] = {}
         self._length_size = length_size(codec, extradata)
@@ -84,7 +84,9 @@ class PacketCheck:
         Returns:
             None where nothing shows.
         """
-        return None if self._check is None else self._check(packet)
+        if self._codec == "h264":
+            return self._check_h264(packet)
+        return _check_ffv1(packet) if self._codec == "ffv1" else None
 
     def _check_h264(self, packet: memoryview) -> Damage | None:
         for nal in self._nals(packet):

@@ -6,6 +6,8 @@ import math
 import struct
 from typing import Any
 
+from av.sidedata.sidedata import SideDataContainer
+
 
 def orientation(frame: Any) -> tuple[int, bool]:
     """What a frame's display matrix asks for.
@@ -18,7 +20,8 @@ def orientation(frame: Any) -> tuple[int, bool]:
         left to right before that turn). A turn by another angle is rounded to a
         quarter.
     """
-    for data in frame.side_data:
+    # Not ``frame.side_data``, which the frame keeps and which keeps the frame.
+    for data in SideDataContainer(frame):  # type: ignore[call-arg]
         if data.type.name == "DISPLAYMATRIX":
             return turn_of(struct.unpack("=9i", bytes(data)))
     return 0, False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 from video_fixtures import make_video
+
+from beam_scanner import Client, NamedVideoStream, PerfParams
 
 SIZE = (320, 240)
 FRAME = SIZE[0] * SIZE[1] * 3
@@ -58,3 +61,27 @@ def peak(folder: Path, frames: int) -> int:
 def test_a_longer_task_needs_no_more_memory(tmp_path: Path) -> None:
     short, long = peak(tmp_path, SHORT), peak(tmp_path, LONG)
     assert long - short < (LONG - SHORT) * FRAME / 4
+
+
+def test_codecs_and_frames_go_with_their_task(tmp_path: Path) -> None:
+    """None is held in a cycle until Python looks for cycles, which is seldom."""
+    video = make_video(tmp_path / "film.mp4", 24, gop=8)
+    with Client(
+        db_path=str(tmp_path / "db"), options=["--direct_running_mode=in_memory"]
+    ) as sc:
+        frames = sc.io.Input([NamedVideoStream(sc, "in", path=video)])
+        small = sc.ops.Resize(frame=frames, width=[32], height=[24])
+        output = sc.io.Output(small, [NamedVideoStream(sc, "out")])
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            sc.run(output, PerfParams.manual(8, 8), show_progress=False)
+            gc.collect()
+            kept = {f"{type(o).__module__}.{type(o).__name__}" for o in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.enable()
+            gc.garbage.clear()
+    ours = ("av.", "numpy.", "beam_scanner.engine.", "beam_scanner.video.")
+    assert [name for name in sorted(kept) if name.startswith(ours)] == []
