@@ -73,6 +73,7 @@ class Pictures:
         rotation: See ``FrameIndex``.
         mirrored: See ``FrameIndex``.
         pix_fmt: FFmpeg's name of the first frame's pixel format.
+        interpolated: See ``FrameIndex``.
         read: How many packets were read.
     """
 
@@ -85,6 +86,7 @@ class Pictures:
     rotation: int = 0
     mirrored: bool = False
     pix_fmt: str = ""
+    interpolated: bool = False
     read: int = 0
 
 

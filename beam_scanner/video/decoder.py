@@ -12,7 +12,9 @@ concealed over seeks. So whether a row is given, and its bytes, do not depend on
 was read before it.
 
 Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row and every way
-of getting there: swscale, bilinear chroma, matrix and range as the file says.
+of getting there: swscale, matrix and range as the file says. Of 8-bit pictures it uses
+each colour sample for all of its pixels, which is right where the sample lies in their
+middle; see :mod:`beam_scanner.video.chroma` for files in which it lies elsewhere.
 
 Decoding uses one thread by default. Whoever reads many videos, or many pieces of
 one, keeps all cores at work by reading them side by side, which scales better than
@@ -35,6 +37,7 @@ from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition, entry_of
 from beam_scanner.video import pool
 from beam_scanner.video.bitstream import unreferenced_test
+from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.scan import READ_ERRORS
 from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
@@ -131,6 +134,7 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
+        self._conversion = EXACT if index.interpolated else None
         # By entry, the first row that damage spoils with all later ones.
         self._spoilt: dict[int, tuple[int, _UnexpectedFrameError]] = {}
         # By entry, the first row to which no way leads that leaves nothing out.
@@ -539,7 +543,9 @@ class VideoDecoder:
     def _to_array(self, frame: Any) -> Frame:
         # One reformatter for all frames: to_ndarray alone makes one a frame.
         try:
-            rgb = self._reformatter.reformat(frame, format="rgb24", threads=1)
+            rgb = self._reformatter.reformat(
+                frame, format="rgb24", interpolation=self._conversion, threads=1
+            )
         except READ_ERRORS as error:
             raise VideoError(
                 f"video {source_name(self._source)!r}: its pictures ({frame.format.name}"

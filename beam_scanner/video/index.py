@@ -89,6 +89,8 @@ class FrameIndex:
             where they are shown whole.
         mirrored: Whether a decoded picture is flipped left to right, before it is
             turned.
+        interpolated: Whether colours are interpolated between their samples, which
+            lie at the top or bottom of 4:2:0 pixels.
         lost: int64[2m], ascending: rows ``[lost[0], lost[1])``, ``[lost[2], lost[3])``,
             ... cannot be decoded. Empty in all videos but salvaged ones.
         verified: Whether every frame was decoded to make this index.
@@ -130,6 +132,7 @@ class FrameIndex:
     open_gop: bool = False
     crop: tuple[int, int] | None = None
     mirrored: bool = False
+    interpolated: bool = False
     lost: Int64Array = field(default_factory=lambda: _NONE)
     verified: bool = False
     damage: tuple[str, ...] = ()

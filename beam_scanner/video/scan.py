@@ -12,6 +12,7 @@ import numpy as np
 
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
+from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.damage import (
     Packets,
     Pictures,
@@ -251,6 +252,9 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
     pictures.pts.append(frame.pts)
     pictures.packets.append(packet)
     pictures.given.append(number)
+    if len(pictures.pts) == 1:
+        # The last that is done with it: it is drawn over.
+        pictures.interpolated = lies_high_or_low(frame)
 
 
 def _rate(video: OpenVideo) -> Fraction | None:
@@ -326,6 +330,7 @@ def _assemble(
         open_gop=packets.open_gop,
         crop=crop,
         mirrored=pictures.mirrored,
+        interpolated=pictures.interpolated,
         lost=rows.lost,
         verified=verified,
         damage=(*rows.damage, *cut),
