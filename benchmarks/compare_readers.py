@@ -200,8 +200,9 @@ def make_files(folder: Path) -> Iterator[File]:
 
 
 def special_files(folder: Path) -> Iterator[File]:
-    """Rotation, hidden frames, a second video stream."""
+    """Rotation, hidden frames, packets that hold two pictures, false keyframes."""
     import av
+    from corpus import packed
     from video_fixtures import make_video, numbered_frame
 
     path = folder / "rotated.mp4"
@@ -224,6 +225,11 @@ def special_files(folder: Path) -> Iterator[File]:
     data[at : at + 4] = skipped.to_bytes(4, "big")
     path.write_bytes(data)
     yield measured("edit list hides 10 frames", path)
+    path = Path(make_video(folder / "b1.avi", 50, "mpeg4", bframes=1))
+    yield measured("MPEG-4 packed B-frames, AVI", packed(path))
+    path = Path(make_video(folder / "all.mp4", 50, "mpeg4", bframes=0))
+    path.write_bytes(path.read_bytes().replace(b"stss", b"skip"))
+    yield measured("no table of keyframes, MP4", path)
 
 
 def damaged_files(folder: Path) -> Iterator[File]:

@@ -40,7 +40,13 @@ from beam_scanner.video.bitstream import unreferenced_test
 from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.scan import READ_ERRORS
-from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
+from beam_scanner.video.source import (
+    OpenVideo,
+    VideoSource,
+    check_readable,
+    fingerprint,
+    source_name,
+)
 
 Frame = NDArray[np.uint8]
 
@@ -427,6 +433,7 @@ class VideoDecoder:
         try:
             packet = next(self._packets, None)
         except READ_ERRORS as error:
+            check_readable(self._source, error)
             raise _UnexpectedFrameError(_why(error), lasting=True) from error
         if packet is None:
             raise _UnexpectedFrameError("the video ends before it")

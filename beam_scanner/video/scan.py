@@ -26,6 +26,7 @@ from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,
+    check_readable,
     cut_short,
     fingerprint,
     open_source,
@@ -60,7 +61,7 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     if short and not salvage:
         raise VideoError(f"video {name!r} is cut short: {short}")
     with OpenVideo(source) as video:
-        packets = _read_packets(video, name, salvage)
+        packets = _read_packets(video, source, salvage)
         packets.cut = short or packets.cut
         trusted = not (verify or salvage) and _packets_suffice(video, packets)
     if trusted:
@@ -104,7 +105,8 @@ def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) ->
     )
 
 
-def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
+def _read_packets(video: OpenVideo, source: VideoSource, salvage: bool) -> Packets:
+    name = source_name(source)
     context = video.stream.codec_context
     codec, extradata = context.codec.canonical_name, context.extradata or b""
     pts, dts, pos, size = (array("q") for _ in range(4))
@@ -144,6 +146,7 @@ def _read_packets(video: OpenVideo, name: str, salvage: bool) -> Packets:
             clean.append(entry)
             duration = packet.duration or duration
     except READ_ERRORS as error:
+        check_readable(source, error)
         if not salvage:
             raise VideoError(
                 f"video {name!r} is damaged after packet {len(pts)}: {why(error)}"

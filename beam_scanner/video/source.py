@@ -24,6 +24,7 @@ VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 _HEAD = 64 * 1024
 _SAMPLE = 4 * 1024
 _SAMPLES = 6
+_CHUNK = 1 << 20
 
 # By URL and version, so that each decoder that opens an object need not read it.
 _digests: dict[tuple[str, str], str] = {}
@@ -76,6 +77,24 @@ def reading(source: VideoSource) -> Iterator[None]:
     except Exception as error:  # whatever the caller's own file raises
         name = source_name(source)
         raise StorageError(f"video {name!r} cannot be read: {error}") from error
+
+
+def check_readable(source: VideoSource, error: BaseException) -> None:
+    """Raises a ``StorageError`` if it is the disk that FFmpeg's error tells of.
+
+    FFmpeg says the same of files that are damaged, so the file is read once.
+
+    Args:
+        source: The file.
+        error: What FFmpeg raised.
+
+    Raises:
+        StorageError: The file cannot be read.
+    """
+    if isinstance(error, OSError):
+        with open_source(source) as file, reading(source):
+            while file.read(_CHUNK):
+                pass
 
 
 class _Guarded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,28 @@ def linear_decode(path: str) -> list[np.ndarray]:
             np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             for frame in container.decode(stream)
         ]
+
+
+def packed(path: Path) -> Path:
+    """MPEG-4 as old AVI files have it: each B-frame in the packet of its P-frame.
+
+    An empty picture stands where it was.
+    """
+    target = path.with_name(f"packed-{path.name}")
+    says_so, picture = b"\0\0\1\xb2DivX503b1393p", b"\0\0\1\xb6"
+    with av.open(str(path)) as source, av.open(str(target), "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0])
+        found = [p for p in source.demux(video=0) if p.size]
+        datas = [bytes(packet) for packet in found]
+        for i in range(1, len(datas)):
+            if datas[i][datas[i].index(picture) + 4] >> 6 == 2:
+                datas[i - 1] += datas[i]
+                datas[i] = picture + b"\x50\x00"
+        for i, (packet, data) in enumerate(zip(found, datas, strict=True)):
+            moved = av.Packet(data.replace(picture, says_so + picture, not i))
+            moved.pts = moved.dts = i
+            moved.time_base = Fraction(1, 25)
+            moved.is_keyframe = packet.is_keyframe
+            moved.stream = stream
+            output.mux(moved)
+    return target

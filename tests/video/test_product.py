@@ -15,7 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from corpus import ALT_REF, X265
+from corpus import ALT_REF, X265, packed
 from video_fixtures import frame_number, make_video
 
 from beam_scanner.video.decoder import VideoDecoder
@@ -110,31 +110,6 @@ def make(folder: Path, codec: str, extension: str, times: str) -> Path | None:
 
 def _quiet() -> str:
     return "log-level=none:pools=1:frame-threads=1:open-gop=1:bframes=4"
-
-
-def packed(path: Path) -> Path:
-    """MPEG-4 as old AVI files have it: each B-frame in the packet of its P-frame.
-
-    An empty picture stands where it was.
-    """
-    target = path.with_name(f"packed-{path.name}")
-    says_so, picture = b"\0\0\1\xb2DivX503b1393p", b"\0\0\1\xb6"
-    with av.open(str(path)) as source, av.open(str(target), "w") as output:
-        stream = output.add_stream_from_template(source.streams.video[0])
-        found = [p for p in source.demux(video=0) if p.size]
-        datas = [bytes(packet) for packet in found]
-        for i in range(1, len(datas)):
-            if datas[i][datas[i].index(picture) + 4] >> 6 == 2:
-                datas[i - 1] += datas[i]
-                datas[i] = picture + b"\x50\x00"
-        for i, (packet, data) in enumerate(zip(found, datas, strict=True)):
-            moved = av.Packet(data.replace(picture, says_so + picture, not i))
-            moved.pts = moved.dts = i
-            moved.time_base = Fraction(1, 25)
-            moved.is_keyframe = packet.is_keyframe
-            moved.stream = stream
-            output.mux(moved)
-    return target
 
 
 def decoded(path: Path) -> tuple[list[np.ndarray], list[int | None]]:

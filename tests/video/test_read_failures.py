@@ -6,10 +6,12 @@ Every read of a pass is made to fail once. Whatever is going on then, it is a
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from corpus import linear_decode
@@ -170,6 +172,18 @@ def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
     with pytest.raises(ScannerException, match=r"cannot be (read|opened): timed out"):
         client.ingest_videos([("a", "gs://b/a.ts")], **how)
     assert stream.descriptor() == before
+
+
+def test_a_disk_that_fails(path):
+    """FFmpeg's error is that of a damaged file; reading it tells which it is."""
+    told = av.error.OSError(errno.EIO, "Input/output error")
+    fault = Fault(path, OSError(errno.EIO, "Input/output error"))
+    source.check_readable(fault, told)
+    fault.fails(0)
+    with pytest.raises(StorageError, match="Input/output error"):
+        source.check_readable(fault, told)
+    fault.fails(0)
+    source.check_readable(fault, av.error.InvalidDataError(1, "Invalid data"))
 
 
 def test_opening():
