@@ -101,8 +101,8 @@ def _add_data(parser: Parser) -> None:
         default=[],
         metavar="VIDEO",
         help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
-        "alone) and folders, or such URLs gs:// and s3://; a stream is named after the "
-        "path below the part without wildcards",
+        "alone) and folders, here or in buckets (gs://, s3://); a stream is named after "
+        "the path below the part without wildcards",
     )
     data.add_argument(
         "--output", metavar="DATABASE", help="the database's folder, or its URL"

@@ -217,8 +217,9 @@ def _stream_op(sc: Any, name: str) -> Callable[..., OpColumn]:
 def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
     if call.name not in registered_ops() or call.name.startswith("_"):
         known = [*registered_ops(), *_SAMPLERS, *_ENCODINGS, "All", "Slice", "Unslice"]
+        near = did_you_mean(call.name, known)
         raise ArgumentError(
-            f"Op {call.name} does not exist{did_you_mean(call.name, known)}"
+            f"Op {call.name} does not exist{near or '; there are ' + ', '.join(known)}"
         )
     op = getattr(sc.ops, call.name)
     spec = op_spec(call.name)

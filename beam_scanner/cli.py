@@ -23,6 +23,7 @@ from beam_scanner.errors import (
     ArgumentError,
     Failure,
     ScannerException,
+    StorageError,
     StreamExistsError,
     WorkerError,
 )
@@ -280,14 +281,17 @@ def _ingest(
     # The job of a run that is left is all that its runner is to be given.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options)
-    reasons = {}
+    reasons, first = {}, None
     for video in videos:
         try:
             video.ingest()
         except ScannerException as error:
+            first = first or error
             reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
     failures = [Failure(name, reason) for name, reason in reasons.items()]
     good = [video for video in videos if video.name() not in reasons]
+    if isinstance(first, StorageError) and not good:
+        raise first
     if not good:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise ArgumentError(f"--input: {failures[0].reason}{more}")

@@ -17,7 +17,7 @@ from video_fixtures import frame_number, make_video, numbered_frame
 from beam_scanner._cli_args import COMMANDS
 from beam_scanner._cli_graphs import find_graph, load_module
 from beam_scanner.cli import main
-from beam_scanner.errors import ArgumentError, ScannerException
+from beam_scanner.errors import ArgumentError, ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 
 IN_MEMORY = "--direct_running_mode=in_memory"
@@ -679,3 +679,18 @@ def test_an_interrupt(
     monkeypatch.setattr("beam_scanner.cli._dispatch", interrupt)
     assert main([]) == 130
     assert "goes on" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_input(
+    video: str,
+    db: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(self: object, **how: object) -> None:
+        raise StorageError("cannot write 'index.bin': no space left on the device")
+
+    monkeypatch.setattr(NamedVideoStream, "ingest", full)
+    message = wrong(capsys, "--input", video, "--output", db, "--ops", "Histogram()")
+    assert "cannot write 'index.bin': no space left on the device" in message
+    assert "--input" not in message
