@@ -300,6 +300,8 @@ def measured(name: str, path: Path, real: bool = False) -> File:
             times.append(len(times) / 25 if frame.time is None else frame.time)
             if real:
                 pictures.append(small(picture))
+    # In AVI files with B-frames, FFmpeg gives frames each other's times.
+    times.sort()
     return File(name, path, numbers, times, np.array(pictures) if real else None)
 
 
