@@ -436,7 +436,7 @@ class IOGenerator:
         if isinstance(found, OpColumn):
             return found
         node = made(InputNode(listed), self._sc)
-        return OpColumn(node, 0, _input_type(listed[0]))
+        return OpColumn(node, 0, input_type(listed[0]))
 
     def Output(self, op: OpColumn, streams: Sequence[StoredStream]) -> OutputNode:
         """Writes a column to stored streams.
@@ -486,8 +486,12 @@ def _streams(method: str, streams: Any) -> tuple[StoredStream, ...]:
     return tuple(streams)
 
 
-def _input_type(stream: StoredStream) -> ScannerTypeInfo | None:
-    """The type of a stream's elements; None for frames, bytes if it does not say."""
+def input_type(stream: StoredStream) -> ScannerTypeInfo | None:
+    """The type of a stream's elements; None for frames, bytes if it does not say.
+
+    Raises:
+        ElementTypeError: It says a type that is not registered.
+    """
     if stream.column_type() == ColumnType.Video:
         return None
     return element_type(stream) or get_type_info(bytes)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from beam_scanner.builder import check_graph
+from beam_scanner.builder import check_graph, input_type
 from beam_scanner.errors import (
+    ElementTypeError,
     Failure,
     ScannerException,
     StreamExistsError,
@@ -157,6 +158,7 @@ def prepare(
 
     Raises:
         GraphError: Rows do not fit together, or the graph is malformed.
+        ElementTypeError: Streams of one input hold elements of different types.
         StreamNotFoundError: A stream of a database is not committed.
         StreamExistsError: An output is committed and may not be replaced.
     """
@@ -206,6 +208,7 @@ class _Inputs:
         failures: By number of the job: why its inputs cannot be read.
 
     Raises:
+        ElementTypeError: Streams of one input differ in type.
         StreamNotFoundError: A stream of a database is not there.
     """
 
@@ -217,6 +220,9 @@ class _Inputs:
         self.failures: dict[int, Failure] = {}
         for job in range(count):
             self._look(job, _check_input)
+        if count <= CHECKED_JOBS:
+            for node in self._nodes:
+                self._check_types(node)
 
     def readable(self) -> list[StoredStream]:
         """The streams of all jobs that have not failed."""
@@ -235,6 +241,18 @@ class _Inputs:
                 self._look(job, _open_input)
         return len(self.failures) > before
 
+    def _check_types(self, node: InputNode) -> None:
+        # What follows was built for the first one's type.
+        first = _type_name(node.streams[0])
+        for job, stream in enumerate(node.streams):
+            other = first if job in self.failures else _type_name(stream)
+            if other != first:
+                raise ElementTypeError(
+                    "the streams of one io.Input must hold one type: "
+                    f"{node.streams[0].name()!r} holds {first}, {stream.name()!r} "
+                    f"holds {other}"
+                )
+
     def _look(self, job: int, look: Callable[[StoredStream], None]) -> None:
         for node in self._nodes:
             stream = node.streams[job]
@@ -245,6 +263,11 @@ class _Inputs:
                     raise
                 self.failures[job] = Failure(self._names[job], _reason(error))
                 return
+
+
+def _type_name(stream: StoredStream) -> str:
+    found = input_type(stream)
+    return "FrameType" if found is None else found.name
 
 
 def _reason(error: Exception) -> str:

@@ -167,6 +167,22 @@ def test_inputs_that_are_not_there(sc, no_workers):
             next(loading)
 
 
+def test_inputs_of_several_types(sc, small_video, no_workers):
+    video = NamedVideoStream(sc, "clip", path=small_video)
+    values, texts = NamedStream(sc, "values"), NamedStream(sc, "texts")
+    values.save([1, 2], Any)
+    texts.save(["a", "b"], str)
+    for first, second, message in [
+        (video, values, "'clip' holds FrameType, 'values' holds Any"),
+        (values, video, "'values' holds Any, 'clip' holds FrameType"),
+        (values, texts, "'values' holds Any, 'texts' holds "),
+    ]:
+        kind = NamedVideoStream if first is video else NamedStream
+        outputs = [kind(sc, name) for name in ("out", "out2")]
+        made = sc.io.Output(sc.io.Input([first, second]), outputs)
+        refused(sc, made, TypeError, f"must hold one type: {message}")
+
+
 # Graphs and arguments
 
 
