@@ -212,10 +212,14 @@ class _End(Stage):
 class _Commit(Stage):
     @unread
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
-        job, outcomes = element
+        job, found = element
+        outcomes = list(found)
         context = self.context()
         failures = commit_job(context, job, self.phase, outcomes)
         if context.settings.detached:
+            if any(kind == "failed" for kind, _ in outcomes):
+                # All its tasks have ended, and no phase of it comes after this one.
+                context.files.forget_failed(context.job(job).record.mark)
             yield from self._report(context, job, failures)
         else:
             context.files.put_result(job, self.phase, failures)
@@ -227,11 +231,9 @@ class _Commit(Stage):
     ) -> Iterator[TaggedOutput]:
         """Tells the rest of the pipeline, where no driver waits for results."""
         yield from report_failures(failures)
-        state = context.job(job)
         if failures:
-            # All its tasks have ended, and no phase of it comes after this one.
-            context.files.forget_failed(state.record.mark)
             return
+        state = context.job(job)
         for output, number in self._outputs(state):
             yield from _commits(state, output, number)
         last = self.phase == context.settings.graph.phases - 1

@@ -7,6 +7,7 @@
                      jobs-000000      what jobs 0 to 999 have of their own
                      failed/<job>     set when a job failed: its other tasks stop
                      results/<job>-<phase>
+                     outputs/<name>   which sink of a pipeline writes it, and from what
     .work/jobs/<fingerprint>/begun    the token of the first run that began it
                      <token>/<family>-<task>  the manifest of a finished task
                      internal/        streams between phases, a database
