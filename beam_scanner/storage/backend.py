@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ScannerException, StreamNotFoundError
+from beam_scanner.errors import (
+    ElementTypeError,
+    ScannerException,
+    StreamNotFoundError,
+)
 from beam_scanner.gops import load_rows
 from beam_scanner.storage.base import (
     Record,
@@ -291,6 +295,9 @@ def converter(ty: Any, fn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     Args:
         ty: Annotation, ``ScannerTypeInfo``, or anything with ``deserialize``.
         fn: Called with bytes or frames; never with ``NullElement``.
+
+    Returns:
+        The function; it raises :class:`ElementTypeError` for bytes that are no ``ty``.
     """
     if fn is not None:
         return lambda element: (
@@ -299,9 +306,19 @@ def converter(ty: Any, fn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
     if ty is None or isinstance(ty, ColumnType):
         return lambda element: element
     deserialize = getattr(ty, "deserialize", None) or get_type_info(ty).deserialize
-    return lambda element: (
-        deserialize(element) if isinstance(element, bytes) else element
-    )
+
+    def convert(element: Any) -> Any:
+        if not isinstance(element, bytes):
+            return element
+        try:
+            return deserialize(element)
+        except Exception as error:
+            name = getattr(ty, "name", None) or getattr(ty, "__name__", ty)
+            raise ElementTypeError(
+                f"an element of {len(element)} bytes is no {name}: {error}"
+            ) from error
+
+    return convert
 
 
 class LoadBytesReader(RowReader):

@@ -123,6 +123,14 @@ def test_every_type_comes_back(storage, ty, values):
     assert list(stream.load(ty=bytes))[1:-1] == raw[1:-1]
 
 
+@pytest.mark.parametrize("ty", [types.BboxList, types.Histogram, Any, int])
+def test_elements_of_another_type(storage, ty):
+    stream = NamedStream(storage, "s")
+    stream.save([b"neither"], bytes)
+    with pytest.raises(ElementTypeError, match="an element of 7 bytes is no "):
+        list(stream.load(ty=ty))
+
+
 def test_null_empty_and_none_are_three_things(storage):
     stream = NamedStream(storage, "s")
     stream.save([b"", NULL], bytes)
