@@ -1,4 +1,4 @@
-"""The commands of docs/runners.md, run as they are printed."""
+"""The commands of the README for each runner, run as they are printed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from targets import ROOT, make_target, params, require, services
 
 from beam_scanner import NamedStorage, NamedStream
 
-PAGE = (ROOT / "docs" / "runners.md").read_text()
-COMMANDS = re.findall(r"^python -m pipeline (.*)$", PAGE, re.M)
+PAGE = (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"`python -m pipeline (--runner=\w+ .*?)`", PAGE)
 CLUSTER_PORTS = (8099, 8098, 8081, 6123, 8097)
 
 
@@ -42,13 +42,16 @@ def run(arguments: list[str], film: str, folder: Path) -> None:
 
 
 def test_every_command_is_run_here() -> None:
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
 
 
 @pytest.mark.parametrize(
     ("flag", "name"),
     [
-        pytest.param("DirectRunner", "processes", marks=pytest.mark.processes),
+        pytest.param(
+            "DirectRunner --direct_num", "processes", marks=pytest.mark.processes
+        ),
+        ("multi_threading", "threads"),
         pytest.param(
             "PrismRunner",
             "prism",

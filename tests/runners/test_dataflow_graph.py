@@ -15,9 +15,26 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 from job_graph import crossings, environments
+from runner_graphs import FEATURES
 from small_gcs import Objects, small_gcs
 
 from beam_scanner.runners import dataflow
+from beam_scanner.transforms import (
+    Histogram,
+    Op,
+    Range,
+    ReadFromVideo,
+    Repeat,
+    RepeatNull,
+    Resize,
+    ShotBoundaries,
+    Slice,
+    Stride,
+    Unslice,
+    WriteToNamedStream,
+    WriteToNamedVideo,
+    partitioner,
+)
 from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.run_graph import RunGraph
@@ -113,6 +130,52 @@ def test_no_frames_cross_from_stage_to_stage(bucket: Objects) -> None:
         for phase in (0, 1)
         for label in ("Spread tasks/ReshufflePerKey/GroupByKey", "By job")
     }
+
+
+def _slices(x: Any) -> Any:
+    return x | Slice(partitioner.all(20)) | Op("RunnerUnbounded") | Unslice()
+
+
+def _nulls(x: Any) -> Any:
+    return x | Stride(3) | RepeatNull(3) | Op("RunnerWindow")
+
+
+AS_TRANSFORMS: dict[str, Callable[[Any], Any]] = {
+    "sampling": lambda x: x | Stride(8) | Repeat(8) | Op("RunnerMark"),
+    "windows": lambda x: x | Op("RunnerWindow"),
+    "bounded state": lambda x: x | Op("RunnerBounded"),
+    "unbounded state": lambda x: x | Op("RunnerUnbounded"),
+    "slices": _slices,
+    "batches": lambda x: x | Op("RunnerBatch"),
+    "several inputs": lambda x: (
+        {"left": x, "right": x | Range(0, 9)} | Op("RunnerPair")
+    ),
+    "null rows": _nulls,
+    "phases": lambda x: x | Histogram() | ShotBoundaries(),
+    "video output": lambda x: x | Resize(width=32, height=24),
+}
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_graph_of_a_feature(feature: str, bucket: Objects) -> None:
+    """Nothing runs: where each stage would, and what would cross between them."""
+
+    def build(pipeline: beam.Pipeline) -> None:
+        frames = pipeline | "read" >> ReadFromVideo("gs://bucket/films/*.mp4")
+        made = AS_TRANSFORMS[feature](frames)
+        kind = WriteToNamedVideo if feature == "video output" else WriteToNamedStream
+        _ = made | "write" >> kind("gs://bucket/db", "out/{stream}")
+
+    made = options(gpu="nvidia-l4", gpu_machine_type="g2-standard-8")
+    proto = submitted(build, made).proto_pipeline
+    found = environments(proto)
+    runs = {name for name in found if name.endswith("/Run/ParDo(_Run)")}
+    assert len(runs) == (2 if feature == "phases" else 1)
+    hinted = {name for name, (_, hints) in found.items() if hints}
+    # Rows that leave are handed on by the worker that has made them.
+    assert {name for name in hinted if not name.endswith("/Rows")} == runs
+    assert {image for image, _ in found.values()} == {IMAGE}
+    assert not [c for c in crossings(proto) if c.has_frames]
 
 
 class Frame:
