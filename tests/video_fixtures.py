@@ -15,6 +15,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from beam_scanner.video.scheduling import kept_scheduling
+
 GRID_ROWS, GRID_COLUMNS = 4, 5
 MAX_FRAMES = 1 << 16
 _ENCODERS = {
@@ -142,6 +144,9 @@ def make_video(
         }
         if name in ("mpeg4", "mpeg2video"):
             stream.codec_context.max_b_frames = bframes
+        if name == "libsvtav1":
+            with kept_scheduling():
+                stream.codec_context.open()
         for i in range(frames):
             pixels = picture(first_number + i, size)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.encoding import Encoding as Encoding
 from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.scheduling import kept_scheduling
 from beam_scanner.video.timing import (
     TICKS,
     TIME_BASE,
@@ -305,6 +306,14 @@ def open_output(
     context.options = _options(encoding, context.width, context.gop_size)
     if encoding.codec == "hevc":
         context.codec_tag = "hvc1"  # the only tag that Apple's players take
+    elif encoding.codec == "av1":
+        try:
+            with kept_scheduling():
+                context.open()
+        except av.error.FFmpegError as error:
+            raise VideoError(
+                f"codec 'av1' does not take frames of {width}x{height}: {error}"
+            ) from error
     return container, stream
 
 
