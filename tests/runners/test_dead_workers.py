@@ -35,7 +35,7 @@ BAD = 9
 class Deadly(Kernel):
     """Adds one; at one row, if a file is there, removes it and does as it says."""
 
-    def __init__(self, config: Any, order: str) -> None:
+    def __init__(self, config: Any, order: Any) -> None:
         self.order = Path(order)
 
     def execute(self, x: Any) -> Any:
