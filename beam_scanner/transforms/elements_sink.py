@@ -52,7 +52,8 @@ from beam_scanner.transforms.claims import Claims
 from beam_scanner.transforms.coders import entering, type_of_hint
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.records import NAMESPACE, Commit, Written
-from beam_scanner.transforms.stages import failure_of
+from beam_scanner.transforms.run_graph import FAILURES, count_commit, report_failures
+from beam_scanner.transforms.stages import failure_of, was_made_by
 from beam_scanner.types import (
     NULL,
     FrameType,
@@ -195,7 +196,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | beam.Flatten()
             | "By stream" >> beam.GroupByKey()
             | "Commit"
-            >> commit.with_output_types(Commit).with_outputs("failures", main="commits")
+            >> commit.with_output_types(Commit).with_outputs(FAILURES, main="commits")
         )
         return Written(ended.commits, ended.failures)
 
@@ -417,12 +418,11 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         except Exception as error:
             failure = failure_of(name, error)
         if failure is None:
-            Metrics.counter(NAMESPACE, "streams_committed").inc()
+            count_commit()
             yield commit
             return
-        Metrics.counter(NAMESPACE, "streams_failed").inc()
         self._discard(name)
-        yield TaggedOutput("failures", failure)
+        yield from report_failures([failure])
 
     def _publish(self, name: str, kinds: Mapping[str, list[Any]]) -> Commit:
         streams, chunks = kinds["planned"][0]
@@ -465,6 +465,9 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         """Removes the segments of a stream that is not committed."""
         store = NamedStorage(self._target.db).raw_store()
         try:
+            # It may have failed when it was there already, at removing others.
+            if was_made_by(self._target.stream(name), self._target.generation):
+                return
             folder = generation_key(name, self._target.generation)
             for key in list(store.list(f"{folder}/")):
                 store.delete(key)

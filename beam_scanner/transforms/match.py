@@ -12,7 +12,6 @@ from apache_beam import typehints
 from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.errors import (
     ArgumentError,
@@ -23,6 +22,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage.names import is_generation, stream_key
 from beam_scanner.transforms.hints import unread
+from beam_scanner.transforms.run_graph import FAILURES, report_failures
 
 _LITERAL = re.compile(r"[^*?\[]*")
 
@@ -220,7 +220,7 @@ def _treatment(given: str) -> str:
 def _find(patterns: Any, match: _Match) -> Matched:
     named = patterns | "Match" >> beam.ParDo(match).with_output_types(
         typehints.Tuple[str, str]
-    ).with_outputs("failures", main="videos")
+    ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
     once = (
         named.videos
@@ -228,7 +228,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
         | "Once"
         >> beam.ParDo(_Once())
         .with_output_types(typehints.Tuple[str, str])
-        .with_outputs("failures", main="videos")
+        .with_outputs(FAILURES, main="videos")
     )
     return Matched(once.videos, (named.failures, once.failures) | beam.Flatten())
 
@@ -255,8 +255,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         except ScannerException as error:
             if self._is_strict:
                 raise
-            failure = Failure(_shown(str(pattern)), str(error))
-            yield TaggedOutput("failures", failure)
+            yield from report_failures([Failure(_shown(str(pattern)), str(error))])
 
     def _videos(self, pattern: str) -> Iterator[Any]:
         found = 0
@@ -273,7 +272,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                 folders.add(path)
                 # The files of one folder: it is called as it is.
                 name = name.rpartition("/")[0] or path.rpartition("/")[2]
-            yield self._named(name, path)
+            yield from self._named(name, path)
         if not found and not self._may_be_empty(pattern):
             raise StreamNotFoundError(f"no file matches {pattern!r}")
 
@@ -283,7 +282,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             return has_wildcard(pattern)
         return bool(self._empty == EmptyMatchTreatment.ALLOW)
 
-    def _named(self, name: str, path: str) -> Any:
+    def _named(self, name: str, path: str) -> Iterator[Any]:
         try:
             if self._name is not None:
                 name = self._name(path)
@@ -297,8 +296,9 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             failure = Failure(
                 _shown(str(name)), f"path {path!r} makes no stream name: {reason}"
             )
-            return TaggedOutput("failures", failure)
-        return name, path
+            yield from report_failures([failure])
+            return
+        yield name, path
 
 
 def _shown(text: str) -> str:
@@ -335,4 +335,4 @@ class _Once(beam.DoFn):  # type: ignore[misc]
             f"{distinct[0]!r} and {distinct[1]!r} would both be stream {name!r}: match "
             "them by one pattern, or pass name="
         )
-        yield TaggedOutput("failures", Failure(name, reason))
+        yield from report_failures([Failure(name, reason)])

@@ -253,12 +253,18 @@ def _commits(state: JobState, output: OutputNode, number: int) -> Iterator[Any]:
     if isinstance(stream, NamedStream):
         found = stream.descriptor()
         db = stream.storage().db_path
+        count_commit()
         yield TaggedOutput(
             sink_tag(number),
             Commit(
                 stream.name(), f"{db}/{stream.name()}", found.rows, found.fingerprint
             ),
         )
+
+
+def count_commit() -> None:
+    """Tells the metrics of a stream that a sink has, or had already."""
+    Metrics.counter(NAMESPACE, "streams_committed").inc()
 
 
 def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:

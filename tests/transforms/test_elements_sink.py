@@ -18,11 +18,13 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing import test_stream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
+from pipeline_runs import Run
 from video_fixtures import frame_number, numbered_frame
 
 from beam_scanner import protobufs, types
-from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.errors import ArgumentError, Failure, StorageError
 from beam_scanner.runners import local
+from beam_scanner.storage import commit as publishing
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.transforms import elements_sink
 from beam_scanner.transforms.coders import Frame, leaving, value_hint
@@ -210,6 +212,30 @@ def test_a_row_that_comes_twice(database: Database) -> None:
     assert [c.stream for c in database.commits] == ["out/b"]
     assert list(database.stream("out/a").load()) == [b"old"]
     assert len(database.segment_files("out/a")) == 1
+
+
+def test_failures_that_nobody_reads(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(FrameKey(s, 0, 0), 1) for s in "aab"]
+    with Run() as run:
+        _ = run.pipeline | beam.Create(rows) | WriteElements(database.path, "{stream}")
+    assert "stream 'a', row 0: row 0 came more than once" in caplog.text
+    assert run.counters["failures"] == run.counters["streams_committed"] == 1
+    assert not database.stream("a").committed()
+
+
+def test_what_is_there_stays_when_tidying_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise StorageError("nothing can be deleted")
+
+    monkeypatch.setattr(publishing, "tidy", fail)
+    database.write([(key, b"x") for key in keys("a", range(9))])
+    (failure,) = database.failures
+    assert failure.reason == "nothing can be deleted"
+    assert list(database.stream("out/a").load()) == [b"x"] * 9
 
 
 def test_equal_rows_of_two_slice_groups_are_two_rows(database: Database) -> None:

@@ -386,6 +386,7 @@ def test_a_failing_kernel_fails_its_stream_alone(run: Run, db: Path) -> None:
     assert "test_pipelines_errors.py" in failure.traceback
     assert run.commits("good") == ["good/x/a", "good/x/b"]
     assert run.counters["failures"] == 1
+    assert run.counters["streams_committed"] == 3
     assert not stream(db, "bad/x/b").committed()
     # The mark that stops the other tasks of a failed job goes with the job.
     assert not list(NamedStorage(str(db)).store().list(".work/runs/"))
@@ -436,3 +437,4 @@ def test_two_files_of_one_name(films: Path, tmp_path: Path) -> None:
     run.run()
     assert run.commits("x") == []
     assert "would both be stream 'x.mp4'" in run.failures("x")["x.mp4"]
+    assert run.counters["failures"] == 1
