@@ -75,7 +75,7 @@ class _OpenAudio:
             what = "is a folder" if os.path.isdir(path) else "does not exist"
             raise VideoError(f"audio {path!r} {what}")
         try:
-            self.container: Any = av.open(f"file:{path}")
+            self.container: Any = av.open(f"file:{path}", metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(
                 f"audio {path!r} is not a file that FFmpeg can read "

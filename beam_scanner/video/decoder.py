@@ -45,6 +45,7 @@ from beam_scanner.video.source import (
     VideoSource,
     check_readable,
     fingerprint,
+    raise_interrupt,
     source_name,
 )
 
@@ -255,9 +256,10 @@ class VideoDecoder:
                 why = str(error)
                 if error.lasting:
                     self._spoilt[entry] = row, error
-            except BaseException:
+            except BaseException as error:
                 # A read that failed, or was interrupted, may have lost frames.
                 self._give_up()
+                raise_interrupt(error)
                 raise
         time = float(self.index.seconds([row])[0])
         raise VideoError(

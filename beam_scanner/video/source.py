@@ -128,13 +128,24 @@ class _Guarded:
             raise self._failure
         try:
             return call(*args)
-        # Through FFmpeg nothing gets but an Exception; an interrupt would be the end.
+        # Through FFmpeg nothing gets but an Exception: see raise_interrupt.
         except BaseException as error:
             message = (
                 f"video {self._name!r} cannot be read: {str(error) or repr(error)}"
             )
             self._failure = StorageError(message)
             raise self._failure from error
+
+
+def raise_interrupt(error: BaseException | None) -> None:
+    """Raises the interrupt that went through FFmpeg as a ``StorageError``, if any.
+
+    Args:
+        error: What reading through FFmpeg raised; None if it raised nothing.
+    """
+    cause = error.__cause__ if isinstance(error, StorageError) else None
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause from None
 
 
 def fingerprint(source: VideoSource) -> str:
@@ -299,9 +310,11 @@ class OpenVideo:
             self._file.close()
             target = f"file:{os.fspath(source)}"
         try:
-            self.container: Any = av.open(target)
-        except StorageError:
+            # Titles are in any encoding.
+            self.container: Any = av.open(target, metadata_errors="replace")
+        except StorageError as error:
             self._file.close()
+            raise_interrupt(error)
             raise
         except (av.error.FFmpegError, ValueError) as error:
             self._file.close()
@@ -348,8 +361,11 @@ class OpenVideo:
     def __enter__(self) -> OpenVideo:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
         self.close()
+        raise_interrupt(error)
 
 
 def why_unreadable(source: VideoSource) -> str:

@@ -20,6 +20,7 @@ from video_fixtures import make_video
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream
 from beam_scanner.errors import ScannerException, StorageError, VideoError
+from beam_scanner.ingest import Ingest
 from beam_scanner.video import source
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video
@@ -201,11 +202,37 @@ def test_opening():
         index_video(refused)
 
 
-def test_an_interrupt_is_no_end_of_the_file(path):
-    fault = Fault(path, KeyboardInterrupt())
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
+def test_an_interrupt_stays_one(path, error):
+    fault = Fault(path, error)
+    index = index_video(fault)
+    reads = fault.reads
+    for read in range(0, reads, 3):
+        fault.fails(read, count=1 + 1000 * (read % 2))
+        with pytest.raises(type(error)) as caught:
+            index_video(fault)
+        assert caught.value is error
+    fault.failing, before = range(0), fault.reads
+    with VideoDecoder(fault, index) as decoder:
+        list(decoder.read(ROWS))
+    for read in range(0, fault.reads - before, 3):
+        with VideoDecoder(fault, index) as decoder:
+            fault.fails(read)
+            with pytest.raises(type(error)) as caught:
+                list(decoder.read(ROWS))
+            assert caught.value is error
+            assert len(list(decoder.read(ROWS))) == len(ROWS)
+
+
+def test_an_interrupted_ingest_is_not_tried_again(tmp_path, monkeypatch):
+    fault = Fault(make_video(tmp_path / "a.mkv", 40), KeyboardInterrupt())
     index_video(fault)
-    fault.fails(fault.reads // 2)
-    with pytest.raises(BaseException, match=r"Interrupt|^$") as caught:
-        index_video(fault)
-    errors = (caught.value, caught.value.__cause__)
-    assert any(isinstance(error, KeyboardInterrupt) for error in errors)
+    monkeypatch.setattr(source, "open_object", lambda url: fault())
+    client = Client(db_path=str(tmp_path / "db"))
+    stream = NamedVideoStream(client, "a", path="gs://b/a.mkv")
+    first = fault.reads // 2
+    fault.reads = 0
+    fault.fails(first)
+    with pytest.raises(KeyboardInterrupt):
+        Ingest()(stream)
+    assert fault.reads == first + 1
