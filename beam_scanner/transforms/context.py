@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from beam_scanner.engine.pool import KernelPool
-from beam_scanner.errors import GraphError
+from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph import InputNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
@@ -18,6 +18,7 @@ from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.planner.tasks import work_packet
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
+from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import ObjectStore, open_store
 from beam_scanner.transforms.slots import LeavingSlot
 from beam_scanner.transforms.work import (
@@ -27,6 +28,7 @@ from beam_scanner.transforms.work import (
     RunFiles,
     RunSettings,
 )
+from beam_scanner.types import ColumnType, FrameType, ScannerTypeInfo, get_type_info
 
 JobId = Any
 """What stands for a job between the stages: hashable, with a deterministic coder."""
@@ -108,6 +110,39 @@ def check_rows(
             )
 
 
+def check_types(families: Sequence[Family]) -> None:
+    """Refuses a job with an input of another type than that of the first job.
+
+    Args:
+        families: Of the job.
+
+    Raises:
+        ElementTypeError: Names the stream, its type and what the graph reads.
+    """
+    outputs = [output for family in families for output in family.outputs]
+    made = {id(output.streams[0]) for output in outputs}
+    for node in topological(outputs):
+        for column in node.inputs:
+            if isinstance(column.node, InputNode):
+                stream = column.node.streams[0]
+                if isinstance(stream, NamedStream) and id(stream) not in made:
+                    _check_type(stream, column.type)
+
+
+def _check_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None:
+    found = stream.descriptor()
+    # By name: a worker need not know the type.
+    holds = found.type_name or get_type_info(bytes).name
+    if stream.column_type() is ColumnType.Video:
+        holds = get_type_info(FrameType).name
+    wanted = (kind or get_type_info(FrameType)).name
+    if holds != wanted:
+        raise ElementTypeError(
+            "the streams of one io.Input must hold one type: the first holds "
+            f"{wanted}, {stream.name()!r} holds {holds}"
+        )
+
+
 @dataclass
 class JobState:
     """One job as a worker sees it."""
@@ -134,13 +169,16 @@ class JobState:
         """Refuses what cannot be run.
 
         Args:
-            equal_rows: Also outputs that differ in rows; see :func:`check_rows`.
+            equal_rows: Also outputs that differ in rows, and inputs of another type
+                than the first job's: what a driver checks if there are few jobs.
 
         Raises:
             GraphError: A needed row does not exist, or outputs differ.
+            ElementTypeError: An input is of another type.
         """
         self.graph(0)
         if equal_rows:
+            check_types(self.families)
             check_rows(self.families, self.bound, 0)
         for graph in self.bound:
             all_needs(graph)
