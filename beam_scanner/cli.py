@@ -25,6 +25,7 @@ from beam_scanner.errors import (
     ScannerException,
     StorageError,
     StreamExistsError,
+    VideoError,
     WorkerError,
 )
 
@@ -300,14 +301,15 @@ def _ingest(
 
 def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
     """Lets a video whose file has changed be indexed anew."""
-    from beam_scanner.errors import VideoError
-
     known = indexed.try_descriptor()
     if known is not None and known.inplace:
         try:
             video.ingest()
         except VideoError:
             indexed.delete()
+        except StorageError:
+            # That file cannot be read now, and is told of with all that cannot.
+            return
 
 
 def _runner(

@@ -382,6 +382,31 @@ def test_a_file_that_changed_is_taken_with_reindex(
     assert NamedStream(NamedStorage(db), "histogram/a.mp4").len() == 20
 
 
+def test_reindex_of_a_file_that_cannot_be_read_now(
+    video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(video).parent / "films"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        make_video(folder / name, frames=30)
+    args = ["--input", folder, "--output", db, "--ops", "Histogram()", IN_MEMORY]
+    assert command(*args) == 0
+    (folder / "b.mp4").unlink()
+    (folder / "b.mp4").symlink_to("b.mp4")  # opening it is an OSError of its own
+    make_video(folder / "c.mp4", frames=20)
+    capsys.readouterr()
+    assert command(*args, "--cache-mode", "overwrite", "--reindex") == 1
+    printed = capsys.readouterr().err
+    assert "1 stream failed:" in printed
+    assert "b.mp4" in printed
+    assert "cannot be opened" in printed
+    storage = NamedStorage(db)
+    assert NamedStream(storage, "histogram/a.mp4").len() == 30
+    assert NamedStream(storage, "histogram/c.mp4").len() == 20
+    # What is known of it is kept.
+    assert NamedStream(storage, "b.mp4").len() == 30
+
+
 def test_cache_modes(video: str, db: str, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["--input", video, "--output", db, IN_MEMORY, "--ops"]
     assert command(*args, "Stride(4) | Histogram()") == 0
