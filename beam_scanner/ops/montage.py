@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Montage(Kernel):
         >>> montage.execute(frame).shape
         (6, 8, 3)
     """
+
+    gives_nulls: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -66,8 +66,8 @@ class Streams(PCollection):  # type: ignore[misc]
     their op declares.
 
     A null row has the value None. Where the graph says that there are some
-    (RepeatNull, windows with null edges), the type hint has room for it. Where a kernel
-    or a stored stream has them, say so, or such a row fails its stream::
+    (RepeatNull, Montage, windows with null edges), the type hint has room for it. Where
+    a kernel or a stored stream has them, say so, or such a row fails its stream::
 
         Track().with_output_types(tuple[FrameKey, int | None])
     """
@@ -273,6 +273,8 @@ def _makes_nulls(node: Node) -> bool:
     if isinstance(node, SampleNode) and node.op == "RepeatNull":
         return True
     if isinstance(node, OpNode):
+        if getattr(node.spec.kernel, "gives_nulls", False):
+            return True
         if node.spec.takes_nulls:
             return False
         if node.stencil is not None and node.stencil_edge == "null":

@@ -29,6 +29,7 @@ from beam_scanner.transforms import (
     FrameKey,
     Gather,
     Histogram,
+    Montage,
     Op,
     Range,
     Ranges,
@@ -393,6 +394,23 @@ def test_nulls_that_nobody_has_declared_fail_their_stream(run: Run, db: Path) ->
         "row 1 of Even is null, for which its type has no room: add "
         ".with_output_types(tuple[FrameKey, int | None])"
     ) in found["x/a"]
+
+
+def test_a_montage_leaves(run: Run, films: Path, tmp_path: Path) -> None:
+    frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4") | Range(0, 4)
+    montage = frames | Montage(num_frames=3, target_width=8, frames_per_row=2)
+    run.keep("shapes", montage | beam.MapTuple(_shape))
+    sink = WriteToNamedVideo(str(tmp_path), "montage")
+    run.keep_written("montage", montage | sink)
+    run.run()
+    shapes = [value for _, value in run.rows("shapes")]
+    assert [shape is None for shape in shapes] == [True, True, False, True]
+    assert run.failures("montage") == {}
+    assert list(video(tmp_path, "montage").load())[2].shape == shapes[2]
+
+
+def _shape(key: FrameKey, frame: Any) -> Any:
+    return key, None if frame is None else frame.shape
 
 
 def _even(config: Any, x: int) -> int:
