@@ -449,6 +449,8 @@ class NamedStream(StoredStream):
                         f"stream {self._name!r}: no time for row {row}"
                     )
                 writer.write(row, [_stored(info, value)], np.array([time]))
+            if times is not None and any(True for _ in times):
+                raise ScannerException(f"stream {self._name!r}: more times than rows")
             record = writer.finish()
         except BaseException:
             writer.abort()

@@ -1,7 +1,7 @@
+import itertools
 import pickle
 import types as python_types
 import uuid
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def write_segments(stream, elements, cuts, info=None, seconds=None, generation="
     seconds = np.full(len(elements), np.nan) if seconds is None else seconds
     records = []
     edges = [0, *sorted(cuts), len(elements)]
-    for task, (start, stop) in enumerate(pairwise(edges)):
+    for task, (start, stop) in enumerate(itertools.pairwise(edges)):
         writer = stream.segment_writer(generation, task, "a1", start, None, info)
         for row in range(start, stop):
             writer.write(row, [elements[row]], seconds[row : row + 1])
@@ -371,6 +371,12 @@ def test_seconds_and_values_must_match(storage):
     stream = NamedStream(storage, "s")
     with pytest.raises(ScannerException, match="no time for row 1"):
         stream.save([b"a", b"b"], seconds=[0.5])
+    for seconds in ([0.5, 0.75, 1.0], iter([0.5, 0.75, None]), itertools.count()):
+        with pytest.raises(ScannerException, match="'s': more times than rows"):
+            stream.save([b"a", b"b"], seconds=seconds)
+    with pytest.raises(ScannerException, match="more times than rows"):
+        stream.save([], seconds=[0.5])
+    assert not stream.committed()
     stream.save([b"a", b"b"], seconds=[0.5, 0.75])
     with stream.reader() as reader:
         assert reader.seconds(np.array([1, 0, 1])).tolist() == [0.75, 0.5, 0.75]
