@@ -17,7 +17,8 @@ the files that it left beside them::
         frames = sc.io.Input(videos)
         written = yield {'brightness': sc.ops.Brightness(frame=frames)}
         rows = [[int(np.argmax(list(s.load())))] for s in written['brightness']]
-        yield {'brightest': sc.streams.Gather(frames, rows)}
+        again = sc.io.Input(written.videos)
+        yield {'brightest': sc.streams.Gather(again, rows)}
 
 A stream that failed is missing in what ``yield`` gives back: ``written.videos`` says
 whose results the others are, in the same order. What no run can make, a table of what

@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 some streams failed, 2 an argument, an input, an op
-        or the output is wrong and nothing was run, 130 interrupted.
+        or the output is wrong and nothing was run (of a graph of several runs, no
+        more of them), 130 interrupted.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -426,6 +426,20 @@ def test_cache_modes(video: str, db: str, capsys: pytest.CaptureFixture[str]) ->
     assert stream.len() == 10
 
 
+def test_a_later_run_that_is_refused_leaves_what_was_committed(
+    graphs: str, video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--input", video, "--output", db, IN_MEMORY, "--quiet"]
+    args += ["--graph", f"{graphs}:staged"]
+    assert command(*args) == 0
+    storage = NamedStorage(db)
+    NamedStream(storage, "mean/a.mp4").delete()
+    message = wrong(capsys, *args)
+    assert "`brightest/a.mp4`; --cache-mode ignore" in message
+    assert NamedStream(storage, "mean/a.mp4").len() == 40
+    assert command(*args, "--cache-mode", "ignore") == 0
+
+
 def test_quiet_says_nothing(
     video: str, db: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
