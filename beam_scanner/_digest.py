@@ -4,7 +4,8 @@ Bytecode, constants and names of a kernel go in, and so does what they refer to:
 closure values, defaults, base classes, helper functions, classes and plain data that
 the code names. Code that is installed (the standard library, site-packages, this
 package) counts by its name alone, and so does an object that is not plain data, such
-as a lock or a model: the ``version`` of an op is for what is not seen here.
+as a lock or a model: the ``version`` of an op is for what is not seen here. Arguments
+are what pickling makes of them, whatever they are.
 
 Lists, dicts and other data that can change count as they were when they were first
 read: a kernel that counts its calls in one is still the same kernel.
@@ -12,10 +13,14 @@ read: a kernel that counts its calls in one is still the same kernel.
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
+import datetime
+import decimal
 import dis
 import enum
+import fractions
 import functools
 import hashlib
 import inspect
@@ -26,12 +31,27 @@ import site
 import sys
 import sysconfig
 import types
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range)
+
+# Plain data of the standard library: pickling tells all of it.
+_VALUES = (
+    array.array,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    decimal.Decimal,
+    fractions.Fraction,
+    slice,
+    types.SimpleNamespace,
+    uuid.UUID,
+)
 
 _CODE = (
     types.FunctionType,
@@ -110,7 +130,9 @@ FirstSeen = dict[Any, tuple[object, bytes]]
 """What changeable data was when it was first read."""
 
 
-def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> str:
+def code_digest(
+    *things: object, home: str, first: FirstSeen | None = None, by_value: bool = False
+) -> str:
     """A digest of functions, classes and plain values, and of what they use.
 
     Args:
@@ -119,6 +141,8 @@ def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> s
             kernel's own.
         first: Filled by the first call, and obeyed by later ones that are given
             it: data that has changed in place since counts as it was.
+        by_value: Whether objects of installed classes count by what pickling would
+            write of them, not by name: for what is sent to workers.
 
     Returns:
         32 hexadecimal digits.
@@ -128,7 +152,7 @@ def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> s
         >>> code_digest(two, home=__name__) == code_digest(three, home=__name__)
         False
     """
-    reader = _Reader(home, {}, {} if first is None else first)
+    reader = _Reader(home, {}, {} if first is None else first, by_value)
     for thing in things:
         reader.visit(thing)
     return reader.hash.hexdigest()
@@ -137,8 +161,11 @@ def code_digest(*things: object, home: str, first: FirstSeen | None = None) -> s
 class _Reader:
     """Walks objects in a fixed order and hashes what it meets."""
 
-    def __init__(self, home: str, seen: dict[int, int], first: FirstSeen) -> None:
+    def __init__(
+        self, home: str, seen: dict[int, int], first: FirstSeen, by_value: bool
+    ) -> None:
         self.home = home
+        self.by_value = by_value
         self.hash = hashlib.blake2b(digest_size=16)
         # Number of each object in the order of visits, so that cycles end. Only
         # for objects with an identity of their own: equal constants may be one
@@ -177,7 +204,7 @@ class _Reader:
     def once(self, key: Any, owner: object, value: Any) -> None:
         """Reads changeable data, or takes what was read when it was first seen."""
         if key not in self.first:
-            reader = _Reader(self.home, self.seen, self.first)
+            reader = _Reader(self.home, self.seen, self.first, self.by_value)
             reader.seen[id(value)] = len(reader.seen)
             reader.visit_data(value)
             self.first[key] = (owner, reader.hash.digest())
@@ -233,7 +260,7 @@ class _Reader:
     def unordered(self, values: Iterable[Any]) -> None:
         found = []
         for value in values:
-            reader = _Reader(self.home, self.seen, self.first)
+            reader = _Reader(self.home, self.seen, self.first, self.by_value)
             reader.visit(value)
             found.append(reader.hash.digest())
         self.put("set", len(found), *sorted(found))
@@ -291,8 +318,11 @@ class _Reader:
     def instance(self, value: Any) -> None:
         self.put("instance")
         self.visit(type(value))
-        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-            self.put(value.dtype.str, value.shape, value.tobytes())
+        if type(value) is np.ndarray:
+            self.put(value.dtype.str, value.shape)
+            self.visit(value.tolist() if value.dtype.hasobject else value.tobytes())
+        elif isinstance(value, memoryview):
+            self.put(value.format, value.shape, value.tobytes())
         elif isinstance(value, (np.generic, enum.Enum, pathlib.PurePath, bytearray)):
             self.put(repr(value))
         elif isinstance(value, re.Pattern):
@@ -301,9 +331,30 @@ class _Reader:
             fields = dataclasses.fields(value)
             self.mapping({f.name: getattr(value, f.name, None) for f in fields})
         elif not self.is_foreign(type(value).__module__):
-            self.mapping(getattr(value, "__dict__", {}))
+            self.mapping({**getattr(value, "__dict__", {}), **_slots(value)})
+        elif self.by_value or isinstance(value, (*_VALUES, np.ndarray)):
+            self.pickled(value)
         else:
-            self.put(getattr(value, "__qualname__", getattr(value, "__name__", "")))
+            self.put(_name(value))
+
+    def pickled(self, value: Any) -> None:
+        """What pickling would write of an object."""
+        try:
+            parts = value.__reduce_ex__(2)
+        except Exception:
+            # It cannot be sent to a worker either.
+            self.put(_name(value))
+            return
+        # What is seen is known by its id, which must not be given again.
+        self.alive.append(parts)
+        if isinstance(parts, str):
+            self.put("name", parts)
+            return
+        make, args, *more = parts
+        self.put("made", _name(make), getattr(make, "__module__", ""))
+        self.visit(args)
+        for part in more:
+            self.visit(list(part) if isinstance(part, Iterator) else part)
 
     def by_name(self, thing: Any) -> bool:
         if self.is_foreign(thing.__module__ or ""):
@@ -320,6 +371,23 @@ def _is_code(value: Any) -> bool:
     return isinstance(value, _CODE) or (
         hasattr(value, "__wrapped__") and callable(value)
     )
+
+
+def _name(value: Any) -> str:
+    found = getattr(value, "__qualname__", getattr(value, "__name__", ""))
+    return found if isinstance(found, str) else ""
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    """Attributes that an object keeps outside its ``__dict__``."""
+    names: list[str] = []
+    for cls in type(value).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        for name in [slots] if isinstance(slots, str) else slots:
+            private = name.startswith("__") and not name.endswith("__")
+            names.append(f"_{cls.__name__.lstrip('_')}{name}" if private else name)
+    names = [n for n in names if n not in ("__dict__", "__weakref__")]
+    return {n: getattr(value, n) for n in sorted(names) if hasattr(value, n)}
 
 
 def _has_docstring(code: types.CodeType) -> bool:

@@ -244,7 +244,9 @@ class FormatStream(StoredStream):
     def fingerprint(self) -> str:
         """What identifies the frames: content, format, and how that is set."""
         content = self._told("look at", lambda: self._format.fingerprint(self._path))
-        return combined_digest(content, code_digest(self._format, home=""))
+        return combined_digest(
+            content, code_digest(self._format, home="", by_value=True)
+        )
 
     def estimate_size(self) -> int:
         """Bytes of a frame."""
