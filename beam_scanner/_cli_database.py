@@ -161,17 +161,22 @@ def gc_command(args: argparse.Namespace) -> None:
     storage = open_database(args.database)
     store = storage.store()
     live: list[str] = []
+
+    def needed() -> list[str]:
+        if not args.unfinished:
+            live.extend(unfinished_tokens(store))
+        return live
+
     work = 0
     if not args.unfinished:
         if not args.dry_run:
             remove_garbage(store)
-        live = list(unfinished_tokens(store))
     else:
         for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
             work += 1
             if not args.dry_run:
                 store.delete(key)
-    found = gc(storage, live, dry_run=args.dry_run)
+    found = gc(storage, needed, dry_run=args.dry_run)
     verb = "would remove" if args.dry_run else "removed"
     print(
         f"{verb} {len(found.keys)} segment files ({byte_text(found.size_bytes)}), "

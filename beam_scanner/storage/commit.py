@@ -8,7 +8,7 @@ ever unused files, which :func:`gc` finds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from beam_scanner.errors import (
@@ -206,15 +206,19 @@ class Garbage:
 
 def gc(
     store: ObjectStore,
-    live: Collection[str] = (),
+    live: Callable[[], Collection[str]] = tuple,
     dry_run: bool = False,
     scratch_seconds: float = _SCRATCH_SECONDS,
 ) -> Garbage:
     """Removes segment files that belong to no committed stream and no live run.
 
+    What is written at the same time by other means than runs, such as ``save``, is
+    not known to be in use before it is committed: nothing else may be at work.
+
     Args:
         store: The database's store.
-        live: Generations that runs are still writing, or may resume.
+        live: Gives the generations that runs are still writing, or may resume; asked
+            when all files have been listed.
         dry_run: Only say what would go.
         scratch_seconds: Temporary files untouched for so long are abandoned.
 
@@ -223,44 +227,43 @@ def gc(
         >>> from beam_scanner.storage.store import LocalStore
         >>> store = LocalStore(tempfile.mkdtemp())
         >>> store.put('a/g1.segments/00000000-x.parquet', b'left by a crash')
-        >>> gc(store, live={'g2'}).keys
+        >>> gc(store, live=lambda: {'g2'}).keys
         ('a/g1.segments/00000000-x.parquet',)
     """
     check_database(store)
-    unused = []
-    size = 0
-    folder, keep, live_folder = "", set[str](), False
+    folders: dict[str, list[str]] = {}
     for key in store.list("", lambda found: found == WORK):
-        parent, _, _ = key.rpartition("/")
-        if not is_generation(f"{parent}/"):
+        folder, _, _ = key.rpartition("/")
+        if is_generation(f"{folder}/"):
+            folders.setdefault(folder, []).append(key)
+    unused = []
+    size = scratch = 0
+    # A run that began since has listed files too: only now it is known which are live.
+    needed = frozenset(live())
+    for folder, keys in folders.items():
+        if folder.rpartition("/")[2].removesuffix(SEGMENTS) in needed:
             continue
-        if parent != folder:
-            folder = parent
-            keep, live_folder = _used(store, folder, live)
-        if not live_folder and key not in keep:
-            unused.append(key)
-            size += store.size(key)
-    scratch = 0
+        keep = _used(store, folder)
+        for key in keys:
+            if key not in keep:
+                unused.append(key)
+                size += store.size(key)
+                if not dry_run:
+                    store.delete(key)
     if not dry_run:
-        for key in unused:
-            store.delete(key)
         scratch = store.clear_scratch(scratch_seconds)
     return Garbage(tuple(unused), size, scratch)
 
 
-def _used(
-    store: ObjectStore, folder: str, live: Collection[str]
-) -> tuple[set[str], bool]:
-    """(files that the stream's descriptor names, whether a run needs the folder)."""
+def _used(store: ObjectStore, folder: str) -> set[str]:
+    """Files of a generation that the stream's descriptor names."""
     stream, _, last = folder.rpartition("/")
     generation = last.removesuffix(SEGMENTS)
-    if generation in live:
-        return set(), True
     key = f"{stream}/{DESCRIPTOR}"
     data = store.try_read(key)
     if data is None:
-        return set(), False
+        return set()
     current = parse_at(store, key, data)
     if current.generation != generation:
-        return set(), False
-    return set(current.file_keys()), False
+        return set()
+    return set(current.file_keys())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -491,17 +491,17 @@ def list_streams(
 
 def gc(
     storage: NamedStorage | ObjectStore,
-    live: Iterable[str] = (),
+    live: Callable[[], Collection[str]] = tuple,
     dry_run: bool = False,
 ) -> commit.Garbage:
     """Removes files that no committed stream and no live run needs.
 
-    Not to be run while another process is ingesting into the database.
+    Not to be run while something else writes into the database.
 
     Args:
         storage: The database.
-        live: Generations that runs are still writing, or may resume.
+        live: Gives the generations that runs are still writing, or may resume.
         dry_run: Only say what would go.
     """
     store = storage.raw_store() if isinstance(storage, NamedStorage) else storage
-    return commit.gc(store, frozenset(live), dry_run)
+    return commit.gc(store, live, dry_run)

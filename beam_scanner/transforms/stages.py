@@ -23,7 +23,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import SegmentWriter
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.transforms.context import JobId, JobState, RunContext
-from beam_scanner.transforms.slots import LeavingRows, TaggedRow
+from beam_scanner.transforms.slots import LeavingRows, LeavingSlot, TaggedRow
 from beam_scanner.transforms.work import Manifest
 from beam_scanner.types import FrameType, get_type_info
 
@@ -365,7 +365,16 @@ def commit_job(
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
     if state.files.is_over():
-        failures = []
+        failures = _removed(state)
         for output in state.outputs:
             tidy(output.streams[0], state.record.token)
     return failures
+
+
+def _removed(state: JobState) -> list[Failure]:
+    """A failure, if what has ended a job was not another run that committed it."""
+    streams = [output.streams[0] for output in state.outputs]
+    if all(isinstance(s, LeavingSlot) or s.committed() for s in streams):
+        return []
+    reason = "its unfinished work was removed while it ran, as by gc: run it again"
+    return [Failure(state.record.name, reason)]

@@ -303,10 +303,12 @@ def remove_garbage(store: ObjectStore) -> None:
     remove_abandoned(store)
     for key in _strays(store):
         store.delete(key)
+    found = list(store.list(f"{WORK}/jobs/"))
+    # Listed after them: a job that begins meanwhile loses nothing.
     begun = {token_key.split("/")[-2] for token_key in _begun(store)}
-    found = {key.split("/")[2] for key in store.list(f"{WORK}/jobs/")}
-    for fingerprint in found - begun:
-        JobFiles(store, fingerprint).remove()
+    for key in found:
+        if key.split("/")[2] not in begun:
+            store.delete(key)
 
 
 def _strays(store: ObjectStore) -> list[str]:

@@ -254,7 +254,7 @@ def test_gc_removes_only_what_nothing_needs(tmp_path):
     write(NamedStream(storage, "gone"), "g1", NEW)
     store.put(".work/run/tasks/1.segments/x", b"a run's own")
     before = tree(tmp_path)
-    found = gc(storage, live={"live"}, dry_run=True)
+    found = gc(storage, live=lambda: {"live"}, dry_run=True)
     assert tree(tmp_path) == before
     assert sorted(found.keys) == [
         "a/kept/crashed.segments/00000000-a.parquet",
@@ -265,11 +265,29 @@ def test_gc_removes_only_what_nothing_needs(tmp_path):
         "gone/g1.segments/00000001-a.parquet",
     ]
     assert found.size_bytes == sum(len(before[key]) for key in found.keys)
-    assert gc(storage, live={"live"}).keys == found.keys
+    assert gc(storage, live=lambda: {"live"}).keys == found.keys
     assert set(tree(tmp_path)) == set(before) - set(found.keys)
     assert list(kept.load()) == OLD
     assert not (tmp_path / "gone").exists()
-    assert gc(storage, live={"live"}).keys == ()
+    assert gc(storage, live=lambda: {"live"}).keys == ()
+
+
+def test_gc_spares_what_is_committed_or_begun_while_it_lists(tmp_path):
+    begun = []
+
+    class Busy(LocalStore):
+        def list(self, *args):
+            yield from super().list(*args)
+            if not begun:
+                begun.append("begun")
+                made.publish("g1", records, "f", "r", "s")
+
+    storage = NamedStorage(LocalStore(tmp_path, durable=False))
+    made, other = NamedStream(storage, "made"), NamedStream(storage, "other")
+    records = write(made, "g1", OLD)
+    write(other, "begun", NEW)
+    assert gc(Busy(tmp_path, durable=False), live=lambda: begun).keys == ()
+    assert list(made.load()) == OLD
 
 
 def test_delete_takes_all_generations(tmp_path):

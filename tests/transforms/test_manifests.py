@@ -28,7 +28,7 @@ from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import LocalStore
-from beam_scanner.transforms import stages
+from beam_scanner.transforms import stages, work
 from beam_scanner.transforms.context import StoredRun
 from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
 from beam_scanner.transforms.work import (
@@ -166,6 +166,37 @@ def test_a_damaged_manifest_is_no_manifest(setting: Setting) -> None:
     assert run.commit()
     assert json.loads(run.store.read(key))["run"] == "one"
     assert list(setting.output("scaled", 0).load())
+
+
+def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
+    run = Run(setting, "one")
+    assert run.do(0) == "done"
+    run.job_files.remove()
+    for number in range(1, BLOBS):
+        assert run.do(number) == "skipped"
+    assert not run.commit()
+    assert not setting.output("scaled", 0).committed()
+
+
+def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, runs = work._begun, []
+
+    def late(store: Any) -> Any:
+        found = list(plain(store))
+        if not runs:
+            runs.append(Run(setting, "one"))
+            assert runs[0].do(0) == "done"
+        return iter(found)
+
+    monkeypatch.setattr(work, "_begun", late)
+    remove_garbage(setting.storage.store())
+    (run,) = runs
+    for number in range(1, BLOBS):
+        assert run.do(number) == "done"
+    assert run.commit()
+    assert setting.output("scaled", 0).committed()
 
 
 def test_a_stream_is_committed_with_its_last_task(setting: Setting) -> None:
