@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beam_scanner.builder import OpBuilder
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.jobs import check_ships
 from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
@@ -30,7 +30,7 @@ class Op(GraphTransform):
 
     Raises:
         OpNotFoundError: No such op.
-        ArgumentError: When it is applied: an argument is missing or unknown, or cannot
+        ArgumentError: An argument has no name. When it is applied: an argument is missing or unknown, or cannot
             be sent to workers.
 
     Example:
@@ -40,8 +40,10 @@ class Op(GraphTransform):
 
     _shown = ("name", "arguments")
 
-    def __init__(self, kernel: Any, **arguments: Any) -> None:
+    def __init__(self, kernel: Any, *unnamed: Any, **arguments: Any) -> None:
         self._ops, self._name = _find(kernel)
+        if unnamed:
+            raise ArgumentError(_by_name(self._ops.get(self._name), unnamed))
         super().__init__(self._name)
         self._arguments = arguments
 
@@ -135,18 +137,31 @@ def op(kernel: Any) -> type[Op]:
     """
     ops, name = _find(kernel)
 
-    def __init__(self: Op, **arguments: Any) -> None:
-        Op.__init__(self, kernel, **arguments)
+    def __init__(self: Op, *unnamed: Any, **arguments: Any) -> None:
+        Op.__init__(self, kernel, *unnamed, **arguments)
 
     doc = ops.get(name).kernel.__doc__
     return type(name, (Op,), {"__init__": __init__, "__doc__": doc})
+
+
+def _by_name(spec: OpSpec, given: Sequence[Any]) -> str:
+    params = (*spec.init_params, *spec.stream_params)
+    shown = ", ".join(f"{param.name}=..." for param in params)
+    return (
+        f"op {spec.name} takes its arguments by name, {spec.name}({shown}); got "
+        f"{', '.join(map(repr, given))} without"
+    )
 
 
 def _find(kernel: Any) -> tuple[Registry, str]:
     """The registry that holds an op, and its name there."""
     if isinstance(kernel, str):
         register_ops()
-        registry().get(kernel)
+        try:
+            registry().get(kernel)
+        except OpNotFoundError as error:
+            hint = did_you_mean(kernel, registry().names())
+            raise OpNotFoundError(f"{error}{hint}") from None
         return registry(), kernel
     if not callable(kernel):
         raise ArgumentError(

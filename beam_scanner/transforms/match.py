@@ -83,6 +83,23 @@ def name_below(pattern: str, path: str) -> str:
     return name
 
 
+def as_pattern(given: Any) -> str:
+    """A path or pattern as text.
+
+    Raises:
+        ArgumentError: It is something else, or empty.
+
+    Example:
+        >>> import pathlib
+        >>> as_pattern(pathlib.PurePosixPath('films', 'a.mp4'))
+        'films/a.mp4'
+    """
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(text, str) or not text:
+        raise ArgumentError(f"expected a path or pattern, got {given!r}")
+    return text
+
+
 def absolute_pattern(pattern: str) -> str:
     """A pattern that means the same to workers in other folders.
 
@@ -95,8 +112,7 @@ def absolute_pattern(pattern: str) -> str:
         >>> absolute_pattern('/films/../clips/*/*.mp4')
         '/clips/*/*.mp4'
     """
-    if not isinstance(pattern, str) or not pattern:
-        raise ArgumentError(f"expected a path or pattern, got {pattern!r}")
+    pattern = as_pattern(pattern)
     if "://" in pattern:
         return pattern
     folder = literal_folder(pattern)

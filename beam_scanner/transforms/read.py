@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
 from beam_scanner._structure import made
-from beam_scanner.errors import StreamNotFoundError
+from beam_scanner.errors import ArgumentError, StreamNotFoundError
 from beam_scanner.graph import InputNode, OpColumn
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage
@@ -21,7 +22,12 @@ from beam_scanner.transforms.claims import STREAM
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
 from beam_scanner.transforms.group import Group, Streams
 from beam_scanner.transforms.hints import unread
-from beam_scanner.transforms.match import MatchAllVideos, MatchVideos, has_wildcard
+from beam_scanner.transforms.match import (
+    MatchAllVideos,
+    MatchVideos,
+    as_pattern,
+    has_wildcard,
+)
 from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
 from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
@@ -60,6 +66,14 @@ class _Source(GraphTransform):
         return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
 
 
+def _check_no_folder(pattern: str) -> None:
+    if os.path.isdir(pattern) and not has_wildcard(pattern):
+        inside = os.path.join(pattern, "*")
+        raise ArgumentError(
+            f"{pattern!r} is a folder; for the files in it, say {inside!r}"
+        )
+
+
 def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
     return video_at if format is None else partial(_format_at, format)
 
@@ -81,12 +95,16 @@ class ReadFromVideo(_Source):
     what this gives, and of every sink.
 
     Args:
-        pattern: Path or glob, of any file system that Beam knows.
+        pattern: Path or glob, of any file system that Beam knows; for several, see
+            :class:`ReadAllFromVideo`.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg does not know.
         empty_match_treatment: Whether the pattern may match nothing, in the words of
             Beam's ``MatchFiles``; by default it may not.
+
+    Raises:
+        ArgumentError: The pattern is no path, or that of a folder of this machine.
 
     Example:
         >>> ReadFromVideo('films/*.mp4').label
@@ -97,16 +115,18 @@ class ReadFromVideo(_Source):
 
     def __init__(
         self,
-        pattern: str,
+        pattern: str | os.PathLike[str],
         name: Callable[[str], str] | None = None,
         format: VideoFormat | None = None,
         empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
     ) -> None:
         super().__init__()
-        self._pattern = pattern
+        self._pattern = as_pattern(pattern)
+        if format is None or format.folders:
+            _check_no_folder(self._pattern)
         self._format = format
         self._match = MatchVideos(
-            pattern, name, _folders(format), empty_match_treatment
+            self._pattern, name, _folders(format), empty_match_treatment
         )
 
     @unread

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from beam_scanner.errors import ElementTypeError
+
 NAMESPACE = "beam_scanner"
 """Of all metrics."""
 
@@ -44,3 +46,10 @@ class Written(NamedTuple):
 
     commits: Any
     failures: Any
+
+    def __or__(self, transform: Any) -> Any:
+        # Beam's own error would be that of a tuple.
+        raise ElementTypeError(
+            "a sink gives two PCollections, and no transform takes both: apply it to "
+            ".commits or to .failures"
+        )

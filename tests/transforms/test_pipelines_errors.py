@@ -25,12 +25,14 @@ from beam_scanner.kernels import Kernel
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.transforms import (
     Gather,
+    ImageFolder,
     Op,
     Range,
     ReadAllFromNamedStream,
     ReadAllFromVideo,
     ReadFromNamedStream,
     ReadFromVideo,
+    Resize,
     Slice,
     Stride,
     Unslice,
@@ -209,7 +211,44 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
     "an unknown op": (
         lambda x, p, db: x | Op("Histogramm"),
         OpNotFoundError,
-        "Histogramm",
+        r"Op Histogramm does not exist; did you mean Histogram\?",
+    ),
+    "arguments without names": (
+        lambda x, p, db: x | Resize(64, 48),
+        ArgumentError,
+        r"op Resize takes its arguments by name, Resize\(width=.*\); got 64, 48 without",
+    ),
+    "arguments without names, of an op by name": (
+        lambda x, p, db: x | Op("Resize", 64),
+        ArgumentError,
+        r"op Resize takes its arguments by name.* got 64 without",
+    ),
+    "what a sink gives": (
+        lambda x, p, db: (
+            x | WriteToNamedStream(str(db), "out") | "All" >> beam.Map(print)
+        ),
+        ElementTypeError,
+        r"a sink gives two PCollections.* apply it to .commits or to .failures",
+    ),
+    "no pattern": (
+        lambda x, p, db: p | ReadFromVideo(5),  # type: ignore[arg-type]
+        ArgumentError,
+        "expected a path or pattern, got 5",
+    ),
+    "several patterns": (
+        lambda x, p, db: p | ReadFromVideo(["a.mp4"]),  # type: ignore[arg-type]
+        ArgumentError,
+        r"expected a path or pattern, got \['a.mp4'\]",
+    ),
+    "a folder": (
+        lambda x, p, db: p | ReadFromVideo(db / "x"),
+        ArgumentError,
+        r"/x' is a folder; for the files in it, say '.*/x/\*'",
+    ),
+    "a folder, where folders are meant": (
+        lambda x, p, db: p | ReadFromVideo(f"{db}/", format=ImageFolder()),
+        ArgumentError,
+        r"/' is a folder; for the files in it, say '.*[^/]/\*'",
     ),
     "an unknown argument": (
         lambda x, p, db: x | Count(begin=1),
@@ -392,6 +431,16 @@ def test_a_failing_kernel_fails_its_stream_alone(run: Run, db: Path) -> None:
     assert not list(NamedStorage(str(db)).store().list(".work/runs/"))
     # Rows may have left before the failure; those of the others are all there.
     assert [key.stream for key, _ in run.rows("rows")].count("x/a") == ROWS
+
+
+def test_a_path_is_a_pattern(films: Path, run: Run) -> None:
+    paths = run.pipeline | beam.Create([films / "b.mp4"])
+    run.keep("all", paths | ReadAllFromVideo() | Range(0, 1) | Number())
+    one = run.pipeline | ReadFromVideo(films / "a.mp4") | "One" >> Range(0, 1)
+    run.keep("one", one | "Its number" >> Number())
+    run.run()
+    assert [(k.stream, v) for k, v in run.rows("one")] == [("a.mp4", 0)]
+    assert [(k.stream, v) for k, v in run.rows("all")] == [("b.mp4", 100)]
 
 
 ODD = ["a b.mp4", "ü{stream}.mp4", "100%.mp4", "x[1].mp4", "..mp4", "a'\"b.mp4"]
