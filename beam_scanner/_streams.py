@@ -33,15 +33,20 @@ from beam_scanner.sampling import (
 _S = TypeVar("_S")
 
 
-def column_of(value: Any, op: str, what: str) -> OpColumn:
+def column_of(value: Any, op: str, what: str, hint: str = "") -> OpColumn:
     """The value, if it is a column.
+
+    Args:
+        value: What was given.
+        op: Takes it, for errors.
+        what: Which of the op's inputs, for errors.
+        hint: What else may have been meant, for errors.
 
     Raises:
         ElementTypeError: It is something else.
     """
     if isinstance(value, OpColumn):
         return value
-    hint = ""
     if isinstance(value, (tuple, list)) and any(isinstance(v, OpColumn) for v in value):
         hint = "; pick one of its columns"
     raise ElementTypeError(

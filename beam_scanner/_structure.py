@@ -146,12 +146,23 @@ def _jobs(node: Node) -> int | None:
                     f"Op `{who}` had {found} per-stream arguments, but expected "
                     f"{jobs}: one for each stream of its input"
                 )
+            if isinstance(node, OutputNode):
+                raise GraphError(
+                    f"the list of sc.io.Output has {_streams(found)}, but the column of "
+                    f"{column.node.label} is of {_streams(jobs)}: give one for each "
+                    "stream in the list of sc.io.Input"
+                )
             raise GraphError(
-                f"{node.label} joins {found} streams of {who} with {jobs} streams of "
-                f"{column.node.label}"
+                f"{node.label} has a column of {_streams(found)}, from {who}, and one "
+                f"of {_streams(jobs)}, from {column.node.label}: the lists of "
+                "sc.io.Input that they begin with must be of one length"
             )
         found, who = jobs, column.node.label
     return found
+
+
+def _streams(count: int) -> str:
+    return f"{count} stream{'' if count == 1 else 's'}"
 
 
 def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:

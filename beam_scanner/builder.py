@@ -49,6 +49,11 @@ from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo, get_type
 _OPEN_TYPES = ("Bytes", "Any")
 """Blob types that go with every other blob type."""
 
+_OF_FUNCTIONS = (
+    "; parameters of a function are columns: it finds other values, given by other "
+    "names, in config.args, and a class takes them in __init__"
+)
+
 
 class OpGenerator:
     """The registered ops by name: ``sc.ops``.
@@ -264,9 +269,11 @@ class _Call:
     def columns(self, args: tuple[Any, ...]) -> tuple[OpColumn, ...]:
         """The input columns, in the op's order."""
         given = self._variadic(args) if self.spec.variadic else self._named(args)
+        hint = "" if self.spec.is_class else _OF_FUNCTIONS
         columns = []
         for port, value in given:
-            column = column_of(value, f"op {self.name}", f"input {port.name}")
+            op, what = f"op {self.name}", f"input {port.name}"
+            column = column_of(value, op, what, hint)
             _check_type(self.name, port, column)
             columns.append(column)
         return tuple(columns)

@@ -55,7 +55,7 @@ class Node:
         return None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OpColumn:
     """One output of a node; what ops take and return.
 
@@ -70,6 +70,12 @@ class OpColumn:
     index: int = 0
     type: ScannerTypeInfo | None = None
     encoding: Encoding | None = None
+
+    def __repr__(self) -> str:
+        # Not the node: it has all of the graph before it.
+        which = f"output {self.index} of " if self.index else ""
+        kind = "FrameType" if self.type is None else self.type.name
+        return f"<OpColumn: {which}{self.node.label}, {kind}>"
 
     @property
     def column_type(self) -> ColumnType:

@@ -130,6 +130,10 @@ def Configured(config, x: bytes) -> Any:
     return config.args
 
 
+def Offset(config, x: bytes, by: float = 0.5) -> bytes:
+    return x
+
+
 def Numbers(config, x: types.NumpyArrayFloat32) -> Any:
     return x
 
@@ -155,6 +159,7 @@ def ops():
         Concat,
         Configured,
         Numbers,
+        Offset,
         MakesHistogram,
     ):
         found.add(read_spec(kernel))
@@ -288,6 +293,16 @@ def test_help_shows_the_arguments(ops):
     assert "Scaled" in repr(ops.Scaled)
 
 
+def test_a_column_is_shown_without_its_graph(ops):
+    column = blobs()
+    for _ in range(3):
+        column = ops.Pass(x=column)
+    assert repr(column) == "<OpColumn: Pass, Bytes>"
+    first, second = ops.Split(x=column)
+    assert repr(first) == "<OpColumn: Split, Bytes>"
+    assert repr(second) == "<OpColumn: output 1 of Split, FrameType>"
+
+
 def bad_calls():
     frame, blob = frames(), blobs()
     sliced = streams.Slice(blobs(2), [partitioner.all(5)] * 2)
@@ -296,6 +311,13 @@ def bad_calls():
         ("Pass", {}, ArgumentError, "Op Pass required sequence x as input"),
         ("Join", {"frme": frame}, ArgumentError, "sequence frame .* 'frme' misspelt"),
         ("Pass", {"x": 3}, ElementTypeError, "input x of op Pass must be a column"),
+        ("Pass", {"x": 3}, ElementTypeError, "return, got int$"),
+        (
+            "Offset",
+            {"x": blob, "by": "x"},
+            ElementTypeError,
+            "input by of op Offset must be a column, .* got str; .* in config.args, and",
+        ),
         ("Pass", {"x": (blob, blob)}, ElementTypeError, "pick one of its columns"),
         ("Pass", {"x": blob, "y": 1}, ArgumentError, "Pass has no argument 'y'"),
         (

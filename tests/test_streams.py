@@ -342,7 +342,7 @@ def test_bad_outputs(tmp_path):
         ElementTypeError, match=r"'v' is a NamedVideoStream, but .* Bytes"
     ):
         io.Output(blobs(), [video])
-    with pytest.raises(GraphError, match="joins 1 streams of Output with 2 streams of"):
+    with pytest.raises(GraphError, match=r"has 1 stream, but .* of Input is of 2"):
         out(blobs(2), "a")
 
 
@@ -428,7 +428,7 @@ def test_graphs_that_were_not_built_here_are_checked_too():
 def test_numbers_of_streams(ops):
     two, three = blobs(2), blobs(3)
     with pytest.raises(
-        GraphError, match="joins 2 streams of Input with 3 streams of In"
+        GraphError, match="column of 2 streams, from Input, and one of 3 streams, from"
     ):
         ops.Concat(two, three)
     first, second = out(two, "a", "b"), out(three, "c", "d", "e")
