@@ -139,6 +139,10 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     from beam_scanner.runners.local import pipeline_options
     from beam_scanner.runners.start import preflight
 
+    if os.path.isfile(args.output):
+        raise ArgumentError(
+            f"--output: {args.output!r} is a file, expected a folder for the database"
+        )
     options = pipeline_options(flags)
     preflight(options, [args.output, *args.input])
     found = find_videos(args.input)

@@ -253,6 +253,7 @@ def test_graphs_that_are_wrong(
         (["--input", "{text}", "--output", "{db}"], "notes.txt"),
         (["--input", "{empty}", "--output", "{db}"], "empty.mp4"),
         (["--input", "{video}", "--output", "{text}", "--ops", "All()"], "notes.txt"),
+        (["--input", "{video}", "--output", "{text}"], "is a file, expected a folder"),
         (["--input", "{video}", "--output", "{db}", "--ops", "Nope()"], "Op Nope"),
         (
             ["--input", "{video}", "--output", "{db}", "--ops", "Stride(0)"],
