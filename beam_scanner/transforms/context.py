@@ -28,7 +28,7 @@ from beam_scanner.transforms.work import (
     RunFiles,
     RunSettings,
 )
-from beam_scanner.types import ColumnType, FrameType, ScannerTypeInfo, get_type_info
+from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
 
 JobId = Any
 """What stands for a job between the stages: hashable, with a deterministic coder."""
@@ -132,10 +132,11 @@ def check_types(families: Sequence[Family]) -> None:
 def _check_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None:
     found = stream.descriptor()
     # By name: a worker need not know the type.
-    holds = found.type_name or get_type_info(bytes).name
-    if stream.column_type() is ColumnType.Video:
-        holds = get_type_info(FrameType).name
-    wanted = (kind or get_type_info(FrameType)).name
+    frames, unknown = get_type_info(FrameType), get_type_info(bytes)
+    holds = found.type_name or unknown.name
+    if found.kind == "video":
+        holds = frames.name
+    wanted = (kind or frames).name
     if holds != wanted:
         raise ElementTypeError(
             "the streams of one io.Input must hold one type: the first holds "
