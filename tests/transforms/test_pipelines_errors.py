@@ -211,7 +211,7 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
     "an unknown op": (
         lambda x, p, db: x | Op("Histogramm"),
         OpNotFoundError,
-        r"Op Histogramm does not exist; did you mean Histogram\?",
+        r"Op Histogramm does not exist; did you mean Histogram",
     ),
     "arguments without names": (
         lambda x, p, db: x | Resize(64, 48),
