@@ -19,6 +19,7 @@ import apache_beam as beam
 from beam_scanner.errors import GraphError, StreamExistsError
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import open_store
+from beam_scanner.transforms.complete import when_complete
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.work import WORK
 
@@ -162,12 +163,8 @@ class _Forget(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, commits: Any) -> Any:
         """Waits for all of them, also where nothing is committed."""
-        once = commits[0].pipeline | "Once" >> beam.Create([None])
         return (
-            (once, *commits)
-            | beam.Flatten()
-            | "All" >> beam.Map(lambda _: (None, None))
-            | "Wait" >> beam.GroupByKey()
+            when_complete(*commits)
             | "List" >> self._with_claims(_List())
             # There may be a million, and one worker has the list.
             | "Spread" >> beam.Reshuffle()

@@ -15,6 +15,7 @@ from beam_scanner.errors import Failure
 from beam_scanner.graph import OutputNode
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.storage.named import NamedStream
+from beam_scanner.transforms.complete import when_complete
 from beam_scanner.transforms.context import (
     JobId,
     JobState,
@@ -139,14 +140,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, committed: Any) -> Any:
         """Waits for the last phase, also where it commits nothing."""
-        once = committed.pipeline | "Once" >> beam.Create([None])
-        return (
-            (once, committed)
-            | beam.Flatten()
-            | "All" >> beam.Map(lambda _: (None, None))
-            | "Wait" >> beam.GroupByKey()
-            | "Remove" >> stage(_End, self._source, 0)
-        )
+        return when_complete(committed) | "Remove" >> stage(_End, self._source, 0)
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]
