@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,12 +13,14 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
     StorageError,
     StreamExistsError,
 )
+from beam_scanner.runners.local import is_local
 from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -25,9 +28,22 @@ from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.storage.names import WORK
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.table import Tables
+from beam_scanner.video.source import open_source
 
-_FEW = 48
-"""As many are indexed by threads before worker processes would have started."""
+_READS = 8
+"""Files of an object store that are read at once here. Files on disks are read one by
+one: reading packets is short calls of FFmpeg, for which threads take turns in Python,
+and two threads take longer than one."""
+
+_LOCAL_SECONDS, _START_SECONDS = 3.0, 20.0
+"""Work for which a pipeline is worth its start: of local workers, and of others."""
+
+_FILE_SECONDS, _BYTES, _FETCHED_BYTES, _DECODED_BYTES = 0.05, 500e6, 50e6, 20e6
+"""What indexing takes, about: a file, and bytes a second that are read from a disk,
+fetched over a network, decoded."""
+
+# Elsewhere the index needs every frame decoded.
+_INDEXED_BY_PACKETS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 
 @dataclass(frozen=True)
@@ -108,12 +124,40 @@ def _ingest(
     options: PipelineOptions,
 ) -> dict[str, str]:
     """Why some of the videos could not be ingested, by name of the stream."""
-    decodes = ingest.verify or any(s.damage == "salvage" for s in streams)
-    if len(streams) > (1 if decodes else _FEW):
+    enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
+    if len(streams) > 1 and _seconds(streams, ingest) > enough:
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
-    with ThreadPoolExecutor() as pool:
+    remote = any(is_object_url(stream.path or "") for stream in streams)
+    with ThreadPoolExecutor(_READS if remote else 1) as pool:
         reasons = pool.map(ingest, streams)
         return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
+
+
+def _seconds(streams: Sequence[NamedVideoStream], ingest: Ingest) -> float:
+    """About how long it takes to ingest videos without workers."""
+    with ThreadPoolExecutor(_READS) as pool:
+        sizes = list(pool.map(_size, streams))
+    return sum(
+        _FILE_SECONDS + size / _bytes_a_second(stream, ingest)
+        for stream, size in zip(streams, sizes, strict=True)
+    )
+
+
+def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:
+    path = str(stream.path).lower()
+    decodes = ingest.verify or stream.damage == "salvage"
+    if decodes or not path.endswith(_INDEXED_BY_PACKETS):
+        return _DECODED_BYTES
+    return _FETCHED_BYTES if is_object_url(path) else _BYTES
+
+
+def _size(stream: NamedVideoStream) -> int:
+    """Bytes of a video; 0 where nobody can tell, which ingesting it will explain."""
+    try:
+        with open_source(str(stream.path)) as file:
+            return file.seek(0, os.SEEK_END)
+    except (ScannerException, OSError):
+        return 0
 
 
 def _ingest_by_workers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _DETAILED_PROFILES = frozenset(
     {44, 83, 86, 100, 110, 118, 122, 128, 134, 138, 139, 244}
@@ -11,41 +12,56 @@ _P, _B, _SP = 0, 1, 3
 _RESET = 5
 # How many numbers follow each memory management operation.
 _OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}
-_IDR = 5
+_IDR, _SPS, _PPS = 5, 7, 8
+# Slices whose first bytes are the same have the picture's number at the same place,
+# which lies within the bytes that are looked at.
+_ALIKE, _LOOKED_AT = 3, 8
 
 
 class Bits:
-    r"""Reads the fields of a NAL unit, which ``ValueError`` ends too early.
+    r"""Reads the fields of a NAL unit; ``ValueError`` where it ends too early.
+
+    Attributes:
+        left: Bits that have not been read.
 
     Example:
         >>> bits = Bits(b'\x65\xb0')  # 1, 011, 0000
-        >>> bits.number(), bits.number(), bits.take(4)
+        >>> bits.golomb(), bits.golomb(), bits.take(4)
         (0, 2, 0)
     """
+
+    __slots__ = ("_rest", "left")
 
     def __init__(self, nal: bytes) -> None:
         data = nal[1:].replace(b"\0\0\3", b"\0\0")
         # What has not been taken yet.
         self._rest = int.from_bytes(data, "big")
-        self._left = len(data) * 8
+        self.left = len(data) * 8
 
     def take(self, count: int) -> int:
         """The next bits as a number."""
-        left = self._left - count
+        left = self.left - count
         if left < 0:
             raise ValueError("a NAL unit ends too early")
         found = self._rest >> left
         self._rest -= found << left
-        self._left = left
+        self.left = left
         return found
 
-    def number(self) -> int:
+    def golomb(self) -> int:
         """An Exp-Golomb number, ue(v)."""
-        return self.take(2 * (self._left - self._rest.bit_length()) + 1) - 1
+        # As take does; most of the time of an index is spent here.
+        left = 2 * self._rest.bit_length() - self.left - 1
+        if left < 0:
+            raise ValueError("a NAL unit ends too early")
+        found = self._rest >> left
+        self._rest -= found << left
+        self.left = left
+        return found - 1
 
     def signed(self) -> int:
         """An Exp-Golomb number, se(v)."""
-        coded = self.number()
+        coded = self.golomb()
         return (coded + 1) // 2 if coded % 2 else -(coded // 2)
 
 
@@ -69,29 +85,29 @@ class SequenceSet:
         bits = Bits(nal)
         profile = bits.take(8)
         bits.take(16)
-        number, chroma, separate_planes = bits.number(), 1, False
+        number, chroma, separate_planes = bits.golomb(), 1, False
         if profile in _DETAILED_PROFILES:
-            chroma = bits.number()
+            chroma = bits.golomb()
             separate_planes = chroma == 3 and bool(bits.take(1))
-            bits.number()
-            bits.number()
+            bits.golomb()
+            bits.golomb()
             bits.take(1)
             if bits.take(1):
                 _skip_scaling(bits, 12 if chroma == 3 else 8)
-        number_bits = bits.number() + 4
-        order_type, order_bits, order_deltas = bits.number(), 0, False
+        number_bits = bits.golomb() + 4
+        order_type, order_bits, order_deltas = bits.golomb(), 0, False
         if order_type == 0:
-            order_bits = bits.number() + 4
+            order_bits = bits.golomb() + 4
         elif order_type == 1:
             order_deltas = not bits.take(1)
-            bits.number()
-            bits.number()
-            for _ in range(bits.number()):
-                bits.number()
-        bits.number()
+            bits.golomb()
+            bits.golomb()
+            for _ in range(bits.golomb()):
+                bits.golomb()
+        bits.golomb()
         gaps_allowed = bool(bits.take(1))
-        bits.number()
-        bits.number()
+        bits.golomb()
+        bits.golomb()
         return cls(
             number=number,
             number_bits=number_bits,
@@ -136,15 +152,15 @@ class PictureSet:
             ValueError: It is cut short, or has slice groups, which nobody uses.
         """
         bits = Bits(nal)
-        number, sequence = bits.number(), bits.number()
+        number, sequence = bits.golomb(), bits.golomb()
         bits.take(1)
         bottom_order = bool(bits.take(1))
-        if bits.number():
+        if bits.golomb():
             raise ValueError("slice groups")
-        references = bits.number() + 1, bits.number() + 1
+        references = bits.golomb() + 1, bits.golomb() + 1
         weighted, weighted_both = bool(bits.take(1)), bits.take(2) == 1
         for _ in range(3):
-            bits.number()
+            bits.golomb()
         bits.take(2)
         return cls(
             number=number,
@@ -157,8 +173,87 @@ class PictureSet:
         )
 
 
-class Slice:
+class PictureNumber(NamedTuple):
+    """What the beginning of a slice says about its picture."""
+
+    is_reference: bool
+    is_idr: bool
+    is_field: bool
+    number: int
+    sequence: SequenceSet
+
+
+class SliceReader:
+    """Reads headers of slices, by the parameter sets learnt so far.
+
+    Example:
+        >>> slices = SliceReader()
+        >>> slices.learn(bytes.fromhex('6764001e244d401000'))
+        >>> slices.learn(bytes.fromhex('68ef0fcbfdf8'))
+        >>> slices.read(bytes.fromhex('419a26')).number
+        1
+    """
+
+    def __init__(self) -> None:
+        self._sequences: dict[int, SequenceSet] = {}
+        self._pictures: dict[int, PictureSet] = {}
+        # By the first bytes of slices: how far right of the eighth byte's end their
+        # picture's number ends, and what is known of pictures by number.
+        self._alike: dict[bytes, tuple[int, int, dict[int, PictureNumber]]] = {}
+
+    def learn(self, nal: bytes) -> None:
+        """Takes a parameter set; ``ValueError`` where it cannot be read."""
+        self._alike.clear()
+        if nal[0] & 0x1F == _SPS:
+            sequence = SequenceSet.read(nal)
+            self._sequences[sequence.number] = sequence
+        elif nal[0] & 0x1F == _PPS:
+            picture = PictureSet.read(nal)
+            self._pictures[picture.number] = picture
+
+    def read(self, nal: bytes) -> PictureNumber:
+        """Reads the beginning of a slice.
+
+        Raises:
+            ValueError: It is cut short, or its parameter sets are not there.
+        """
+        if len(nal) < _LOOKED_AT or b"\0\0\3" in nal:
+            return self._header(nal).picture
+        alike = self._alike.get(nal[:_ALIKE])
+        if alike is not None:
+            behind, mask, pictures = alike
+            number = int.from_bytes(nal[:_LOOKED_AT], "big") >> behind & mask
+            if number in pictures:
+                return pictures[number]
+        header = self._header(nal)
+        picture, sequence = header.picture, header.picture.sequence
+        behind = header.left - 8 * (len(nal) - _LOOKED_AT)
+        before = 8 * _LOOKED_AT - behind - sequence.number_bits
+        if sequence.frames_only and before <= 8 * _ALIKE and behind >= 0:
+            mask = (1 << sequence.number_bits) - 1
+            alike = self._alike.setdefault(nal[:_ALIKE], (behind, mask, {}))
+            alike[2][picture.number] = picture
+        return picture
+
+    def resets_numbers(self, nal: bytes) -> bool:
+        """Whether, after a reference picture, numbers start again.
+
+        Also where that cannot be read.
+        """
+        try:
+            header = self._header(nal)
+            return not header.picture.is_idr and header.resets_numbers()
+        except ValueError:
+            return True
+
+    def _header(self, nal: bytes) -> _SliceHeader:
+        return _SliceHeader(nal, self._sequences, self._pictures)
+
+
+class _SliceHeader(Bits):
     """A slice header; fields are read as far as they are asked for."""
+
+    __slots__ = ("_kind", "_set", "picture")
 
     def __init__(
         self,
@@ -166,25 +261,25 @@ class Slice:
         sequences: dict[int, SequenceSet],
         pictures: dict[int, PictureSet],
     ) -> None:
-        """Reads up to the picture's number.
-
-        Raises:
-            ValueError: It is cut short, or its parameter sets are not there.
-        """
-        self.is_reference = bool(nal[0] & 0x60)
-        self.is_idr = nal[0] & 0x1F == _IDR
-        self._bits = bits = Bits(nal)
-        bits.number()
-        self._kind = bits.number() % 5
-        number = bits.number()
+        """Reads up to the picture's number."""
+        super().__init__(nal)
+        self.golomb()
+        self._kind = self.golomb() % 5
+        number = self.golomb()
         if number not in pictures or pictures[number].sequence not in sequences:
             raise ValueError("a parameter set is missing")
-        self._picture = pictures[number]
-        self.sequence = sequences[self._picture.sequence]
-        if self.sequence.separate_planes:
-            bits.take(2)
-        self.number = bits.take(self.sequence.number_bits)
-        self.is_field = not self.sequence.frames_only and bool(bits.take(1))
+        self._set = pictures[number]
+        sequence = sequences[self._set.sequence]
+        if sequence.separate_planes:
+            self.take(2)
+        number = self.take(sequence.number_bits)
+        self.picture = PictureNumber(
+            is_reference=bool(nal[0] & 0x60),
+            is_idr=nal[0] & 0x1F == _IDR,
+            is_field=not sequence.frames_only and bool(self.take(1)),
+            number=number,
+            sequence=sequence,
+        )
 
     def resets_numbers(self) -> bool:
         """Whether, after this reference picture, numbers start again.
@@ -194,30 +289,30 @@ class Slice:
         Raises:
             ValueError: The header is cut short.
         """
-        bits, sequence, picture = self._bits, self.sequence, self._picture
-        if self.is_field:
-            bits.take(1)
-        both = picture.bottom_order and not self.is_field
+        sequence, picture = self.picture.sequence, self._set
+        if self.picture.is_field:
+            self.take(1)
+        both = picture.bottom_order and not self.picture.is_field
         if sequence.order_type == 0:
-            bits.take(sequence.order_bits)
+            self.take(sequence.order_bits)
             if both:
-                bits.number()
+                self.golomb()
         elif sequence.order_type == 1 and sequence.order_deltas:
             for _ in range(1 + both):
-                bits.number()
+                self.golomb()
         if picture.redundant:
-            bits.number()
+            self.golomb()
         counts = self._reference_counts()
         for _ in counts:
             self._skip_reordering()
         self._skip_weights(counts)
-        if not bits.take(1):
+        if not self.take(1):
             return False
-        while operation := bits.number():
+        while operation := self.golomb():
             if operation == _RESET:
                 return True
             for _ in range(_OPERANDS.get(operation, 0)):
-                bits.number()
+                self.golomb()
         return False
 
     def _reference_counts(self) -> list[int]:
@@ -226,26 +321,25 @@ class Slice:
             return []
         lists = 1 + (self._kind == _B)
         if lists == 2:
-            self._bits.take(1)
-        if self._bits.take(1):
-            return [self._bits.number() + 1 for _ in range(lists)]
-        return list(self._picture.references[:lists])
+            self.take(1)
+        if self.take(1):
+            return [self.golomb() + 1 for _ in range(lists)]
+        return list(self._set.references[:lists])
 
     def _skip_reordering(self) -> None:
-        if self._bits.take(1):
-            while self._bits.number() != 3:
-                self._bits.number()
+        if self.take(1):
+            while self.golomb() != 3:
+                self.golomb()
 
     def _skip_weights(self, counts: list[int]) -> None:
-        bits, chroma = self._bits, self.sequence.chroma
-        picture = self._picture
+        picture, chroma = self._set, self.picture.sequence.chroma
         weighted = picture.weighted_both if self._kind == _B else picture.weighted
         if not counts or not weighted:
             return
         for _ in range(1 + chroma):
-            bits.number()
+            self.golomb()
         for _ in range(sum(counts)):
             for numbers in (2, 4)[: 1 + chroma]:
-                if bits.take(1):
+                if self.take(1):
                     for _ in range(numbers):
-                        bits.number()
+                        self.golomb()

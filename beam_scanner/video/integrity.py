@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from beam_scanner.video.bitstream import length_size, parameter_sets
-from beam_scanner.video.h264 import PictureSet, SequenceSet, Slice
+from beam_scanner.video.h264 import PictureNumber, SliceReader
 
 _SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
 _HEAD = 4096
@@ -57,8 +57,7 @@ class PacketCheck:
 
     def __init__(self, codec: str, extradata: bytes) -> None:
         self._codec = codec
-        self._sequences: dict[int, SequenceSet] = {}
-        self._pictures: dict[int, PictureSet] = {}
+        self._slices = SliceReader()
         self._length_size = length_size(codec, extradata)
         self.restart()
         if codec != "h264":
@@ -71,9 +70,9 @@ class PacketCheck:
 
     def restart(self) -> None:
         """The next packet follows a seek."""
-        # The last reference picture, and the beginning of its first slice.
-        self._last: Slice | None = None
-        self._last_nal = b""
+        # The last reference picture, and its first slice.
+        self._last: PictureNumber | None = None
+        self._last_nal = memoryview(b"")
 
     def damage(self, packet: memoryview) -> Damage | None:
         """Says what is wrong with a packet, or missing right before it.
@@ -89,6 +88,11 @@ class PacketCheck:
         return _check_ffv1(packet) if self._codec == "ffv1" else None
 
     def _check_h264(self, packet: memoryview) -> Damage | None:
+        # Nearly every packet of a container is slices alone, and the first tells.
+        at = self._length_size
+        if at and len(packet) > at and packet[at] & 0x1F in (_SLICE, _IDR):
+            size = int.from_bytes(packet[:at], "big")
+            return self._check_slice(packet[at : at + size])
         for nal in self._nals(packet):
             kind = nal[0] & 0x1F
             if kind in (_SLICE, _IDR):
@@ -100,14 +104,13 @@ class PacketCheck:
     def _check_slice(self, nal: memoryview) -> Damage | None:
         last, last_nal = self._last, self._last_nal
         try:
-            head = bytes(nal[:_NUMBER_BYTES])
-            current = Slice(head, self._sequences, self._pictures)
+            current = self._slices.read(bytes(nal[:_NUMBER_BYTES]))
         except ValueError:
             # Such a header is for the decoder to complain about.
             self._last = None
             return None
         if current.is_reference:
-            self._last, self._last_nal = current, bytes(nal[:_HEADER_BYTES])
+            self._last, self._last_nal = current, nal
         if last is None or current.is_idr or current.sequence.gaps_allowed:
             return None
         number, period = current.number, 1 << current.sequence.number_bits
@@ -116,19 +119,12 @@ class PacketCheck:
         if current.is_field and number == last.number:
             return None
         # The number of the last picture counts as 0 where it ordered a new start.
-        if number == 1 and self._resets_numbers(last_nal):
+        if number == 1 and self._slices.resets_numbers(bytes(last_nal[:_HEADER_BYTES])):
             return None
         return Damage(
             f"reference pictures are missing: number {number} follows {last.number}",
             before=True,
         )
-
-    def _resets_numbers(self, nal: bytes) -> bool:
-        try:
-            last = Slice(nal, self._sequences, self._pictures)
-            return not last.is_idr and last.resets_numbers()
-        except ValueError:
-            return True
 
     def _nals(self, packet: memoryview) -> Iterator[memoryview]:
         """NAL units; of a packet with start codes only those near its beginning."""
@@ -147,12 +143,7 @@ class PacketCheck:
     def _learn(self, nal: bytes) -> None:
         # What is damaged here is for the decoder to complain about.
         with suppress(ValueError):
-            if nal[0] & 0x1F == _SPS:
-                sequence = SequenceSet.read(nal)
-                self._sequences[sequence.number] = sequence
-            elif nal[0] & 0x1F == _PPS:
-                picture = PictureSet.read(nal)
-                self._pictures[picture.number] = picture
+            self._slices.learn(nal)
 
 
 _FOOTER = 8

@@ -61,24 +61,21 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     if short and not salvage:
         raise VideoError(f"video {name!r} is cut short: {short}")
     with OpenVideo(source) as video:
-        packets = _read_packets(video, source, salvage)
+        pictures, checked = Pictures(), 0 if verify or salvage else _CHECKED_FRAMES
+        packets = _read_packets(video, source, salvage, pictures, checked)
         packets.cut = short or packets.cut
-        trusted = not (verify or salvage) and _packets_suffice(video, packets)
-    if trusted:
-        rows = rows_of_packets(packets)
-        assert rows.pts is not None
-        with OpenVideo(source) as video:
-            pictures = _decode(video, _CHECKED_FRAMES)
+        if checked and _packets_suffice(video, packets):
+            rows = rows_of_packets(packets)
+            assert rows.pts is not None
             if (
                 not pictures.signs
-                and pictures.pts[:_CHECKED_FRAMES]
-                == rows.pts[:_CHECKED_FRAMES].tolist()
+                and pictures.pts[:checked] == rows.pts[:checked].tolist()
             ):
                 return _assemble(video, packets, pictures, rows, False, digest)
     # Later pictures of a recording that begins in an open GOP may list what was cut
     # off; elsewhere all references are there and must be.
     with OpenVideo(source, strict=not packets.begins_open) as video:
-        pictures = _decode(video, None)
+        pictures = _decode(video)
         if pictures.read != len(packets.pts):
             raise StorageError(
                 f"video {name!r} cannot be read: it has {len(packets.pts)} packets at "
@@ -105,7 +102,14 @@ def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) ->
     )
 
 
-def _read_packets(video: OpenVideo, source: VideoSource, salvage: bool) -> Packets:
+def _read_packets(
+    video: OpenVideo,
+    source: VideoSource,
+    salvage: bool,
+    pictures: Pictures,
+    decoded: int,
+) -> Packets:
+    """Reads all packets, and decodes the first ``decoded`` frames to ``pictures``."""
     name = source_name(source)
     context = video.stream.codec_context
     codec, extradata = context.codec.canonical_name, context.extradata or b""
@@ -115,8 +119,11 @@ def _read_packets(video: OpenVideo, source: VideoSource, salvage: bool) -> Packe
     check = PacketCheck(codec, extradata)
     duration, encrypted, cut = 0, 0, ""
     open_gop = begins_open = False
+    context.copy_opaque = True
     try:
         for packet in video.container.demux(video.stream):
+            if len(pictures.pts) < decoded:
+                _feed(context, packet, pictures)
             if not packet.size:
                 continue
             # Few packets have any, and asking for one is slow.
@@ -134,7 +141,7 @@ def _read_packets(video: OpenVideo, source: VideoSource, salvage: bool) -> Packe
             if codec == "vp8":
                 hidden = hidden or is_hidden(codec, data[:1].tobytes())
             shown.append(not hidden)
-            entry = is_entry(packet, codec, extradata)
+            entry = packet.is_keyframe and is_entry(packet, codec, extradata)
             if found := check.damage(data):
                 # What is missing before an entry is missing from what came before.
                 place = len(pts) - 1 - (entry and found.before)
@@ -214,27 +221,30 @@ def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
     )
 
 
-def _decode(video: OpenVideo, limit: int | None) -> Pictures:
-    """Decodes from the start, past every error: ``limit`` frames, or all."""
+def _decode(video: OpenVideo) -> Pictures:
+    """Decodes all, past every error."""
     context = video.stream.codec_context
-    # Frames keep the number of their packet, also where they have no time.
     context.copy_opaque = True
-    pictures, number = Pictures(), -1
+    pictures = Pictures()
     for packet in _demux(video):
-        if packet.size:
-            number += 1
-            pictures.read += 1
-            packet.opaque = number
-        try:
-            frames = context.decode(packet)
-        except READ_ERRORS as error:
-            pictures.signs.setdefault(number, f"its data is damaged ({why(error)})")
-            continue
-        for frame in frames:
-            _note(pictures, frame, number)
-        if limit is not None and len(pictures.pts) >= limit:
-            break
+        _feed(context, packet, pictures)
     return pictures
+
+
+def _feed(context: Any, packet: Any, pictures: Pictures) -> None:
+    """Decodes the next packet. ``context`` is to have ``copy_opaque``."""
+    if packet.size:
+        # Frames keep the number of their packet, also where they have no time.
+        packet.opaque = pictures.read
+        pictures.read += 1
+    number = pictures.read - 1
+    try:
+        frames = context.decode(packet)
+    except READ_ERRORS as error:
+        pictures.signs.setdefault(number, f"its data is damaged ({why(error)})")
+        return
+    for frame in frames:
+        _note(pictures, frame, number)
 
 
 def _demux(video: OpenVideo) -> Iterator[Any]:
