@@ -21,7 +21,7 @@ from beam_scanner.errors import (
     StreamExistsError,
 )
 from beam_scanner.runners.local import is_local
-from beam_scanner.runners.start import run_pipeline
+from beam_scanner.runners.start import preflight, run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
@@ -167,6 +167,7 @@ def _ingest_by_workers(
     options: PipelineOptions,
 ) -> dict[str, str]:
     """The same as a pipeline; workers leave failures in the database."""
+    preflight(options, [store.url, *(str(stream.path) for stream in streams)])
     folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
     try:
         run_pipeline(

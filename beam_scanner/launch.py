@@ -115,7 +115,7 @@ def execute(
     began = time.monotonic()
     store, report = _begin(prepared, storage)
     if prepared.jobs:
-        preflight(options, [store.url])
+        preflight(options, [store.url, *prepared.places()])
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         # A runner elsewhere goes on when this process has died.
@@ -165,7 +165,7 @@ def submit(
     """
     store, report = _begin(prepared, storage)
     if prepared.jobs:
-        preflight(options, [store.url])
+        preflight(options, [store.url, *prepared.places()])
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         with for_workers(elsewhere=True):

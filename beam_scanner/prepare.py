@@ -119,6 +119,12 @@ class Prepared:
     failures: dict[int, Failure] = field(default_factory=dict)
     plans: dict[int, JobPlan] = field(default_factory=dict)
 
+    def places(self) -> list[str]:
+        """Paths and URLs that workers read or write, each once."""
+        outputs = [s for output in self.outputs for s in output.streams]
+        streams = [*input_streams(self.outputs), *outputs]
+        return list(dict.fromkeys(p for stream in streams for p in stream.places()))
+
     @property
     def tasks(self) -> int:
         """Tasks of all jobs whose plans are known."""

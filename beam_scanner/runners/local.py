@@ -33,6 +33,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.overlapping import overlapping
 from beam_scanner.runners.threads import READERS, heard_by
 
 WORKER_MODULE = "beam_scanner.runners.worker"
@@ -309,6 +310,7 @@ class _Watch:
                 os.kill(process, signal.SIGKILL)
 
 
+@overlapping
 @contextmanager
 def _without_echoes() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in _ECHOES]

@@ -18,6 +18,7 @@ from apache_beam.runners.runner import create_runner
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import dataflow, flink, local, portable, prism
 from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.overlapping import overlapping
 
 
 def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
@@ -92,6 +93,7 @@ def run_pipeline(
     return portable.run(options, quietly, wait=wait)
 
 
+@overlapping
 @contextmanager
 def _no_labels_of_cells() -> Iterator[None]:
     """Keeps Beam from taking a notebook for one of its own while this is open.

@@ -15,10 +15,10 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.backend import StorageBackend, StoredStream
 from beam_scanner.storage.outside import (
     NumberedReader,
-    absolute,
     combined_digest,
     exact_seconds,
 )
+from beam_scanner.storage.paths import absolute, is_file
 from beam_scanner.types import ColumnType, FrameType
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class AudioStream(StoredStream):
     not say it exactly. (About 4 seconds for an hour.)
 
     Args:
-        path: An audio file, or a video with an audio track.
+        path: An audio file, or a video with an audio track, or the ``gs://`` or
+            ``s3://`` URL of one.
         frame_size: Seconds of a row.
         storage: Only for Scanner's programs.
 
@@ -80,9 +81,13 @@ class AudioStream(StoredStream):
         """See :meth:`StoredStream.storage`."""
         return self._storage
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
     def exists(self) -> bool:
         """Whether the file is there."""
-        return os.path.isfile(self._path)
+        return is_file(self._path)
 
     committed = exists
 

@@ -68,6 +68,13 @@ class StoredStream:
         """Where the stream is stored."""
         raise self._lacks("storage")
 
+    def places(self) -> Sequence[str]:
+        """Paths and URLs that workers read or write for it; none unless overridden.
+
+        Runners whose workers cannot get there refuse the run.
+        """
+        return ()
+
     def exists(self) -> bool:
         """Whether there is anything under this name."""
         raise self._lacks("exists")

@@ -18,12 +18,11 @@ from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.backend import StorageBackend, StoredStream
 from beam_scanner.storage.outside import (
     NumberedReader,
-    absolute,
     combined_digest,
     content_digest,
     exact_seconds,
 )
-from beam_scanner.storage.store import storage_errors
+from beam_scanner.storage.paths import absolute, is_file, read_file
 
 Caption = dict[str, Any]
 """``index``, ``start`` and ``end`` in seconds, and ``line``, the text."""
@@ -49,7 +48,8 @@ class CaptionStream(StoredStream):
     are joined by a space, markup is kept.
 
     Args:
-        path: A file in SubRip or WebVTT format, in UTF-8 (or UTF-16 with a mark).
+        path: A file in SubRip or WebVTT format, in UTF-8 (or UTF-16 with a mark), or
+            its ``gs://`` or ``s3://`` URL.
         window_size: Seconds of a row.
         max_time: Seconds of the whole stream.
         storage: Only for Scanner's programs.
@@ -86,9 +86,13 @@ class CaptionStream(StoredStream):
         """See :meth:`StoredStream.storage`."""
         return self._storage
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
     def exists(self) -> bool:
         """Whether the file is there."""
-        return os.path.isfile(self._path)
+        return is_file(self._path)
 
     committed = exists
 
@@ -161,9 +165,7 @@ def read_captions(path: str) -> list[Caption]:
             is not UTF-8.
         StorageError: It cannot be read.
     """
-    with storage_errors("read", path), open(path, "rb") as file:
-        lines = _text(file.read(), path).splitlines()
-    lines = [line.strip() for line in lines]
+    lines = [line.strip() for line in _text(read_file(path), path).splitlines()]
     webvtt = bool(lines) and lines[0].split()[:1] == ["WEBVTT"]
     timings = [number for number, line in enumerate(lines) if _is_timing(line)]
     heads = [_head(lines, number, webvtt) for number in timings]

@@ -26,34 +26,42 @@ from beam_scanner.storage.base import Record, SegmentWriter, check_next
 from beam_scanner.storage.commit import tiled
 from beam_scanner.storage.outside import (
     NumberedReader,
-    absolute,
     combined_digest,
     content_digest,
 )
-from beam_scanner.storage.store import storage_errors
+from beam_scanner.storage.paths import (
+    absolute,
+    delete_file,
+    each,
+    hidden_files,
+    is_file,
+    move_file,
+    read_file,
+    write_file,
+)
 from beam_scanner.types import NullElement, ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
 
 _PART = ".part"
+_PREFIXES = {"posix": "", "gcs": "gs://{}/", "s3": "s3://{}/"}
 
 
 class FilesStorage(StorageBackend):
-    """Files of this machine, or of a file system that all workers see.
+    """Files of a file system that all workers see, or of an object store.
 
     Args:
-        storage_type: Must be 'posix'.
-        bucket: Must be None, as the others: of Scanner's cloud storage.
-        region: Must be None.
-        endpoint: Must be None.
+        storage_type: 'posix'; or 'gcs' or 's3', for paths within a bucket. (A
+            ``FilesStream`` takes URLs, too.)
+        bucket: Its name.
+        region: Must be None, as ``endpoint``: the service's own settings tell.
+        endpoint: See ``region``.
 
     Raises:
-        ArgumentError: Another storage was asked for.
+        ArgumentError: There is no such storage.
 
     Example:
-        >>> FilesStorage('gcs', bucket='frames')
-        Traceback (most recent call last):
-        ...
-        beam_scanner.errors.ArgumentError: FilesStorage has storage_type 'posix' only ...
+        >>> FilesStream(['tv/a.png'], FilesStorage('gcs', bucket='frames')).paths
+        ('gs://frames/tv/a.png',)
     """
 
     def __init__(
@@ -63,12 +71,33 @@ class FilesStorage(StorageBackend):
         region: str | None = None,
         endpoint: str | None = None,
     ) -> None:
-        if storage_type != "posix" or bucket or region or endpoint:
+        if storage_type not in _PREFIXES:
             raise ArgumentError(
-                f"FilesStorage has storage_type 'posix' only (folders, mounted buckets "
-                f"among them), got {storage_type!r}"
-                + (f" and bucket {bucket!r}" if bucket else "")
+                f"storage_type of a FilesStorage must be one of "
+                f"{', '.join(map(repr, _PREFIXES))}, got {storage_type!r}"
             )
+        if (bucket is None) is not (storage_type == "posix"):
+            raise ArgumentError(
+                f"FilesStorage({storage_type!r}) "
+                + ("needs a bucket" if bucket is None else "has no bucket")
+            )
+        if region or endpoint:
+            raise ArgumentError(
+                "region and endpoint of a FilesStorage must be None: they are taken "
+                "from the environment (AWS_REGION, AWS_ENDPOINT_URL, "
+                "STORAGE_EMULATOR_HOST)"
+            )
+        self._prefix = _PREFIXES[storage_type].format(bucket)
+
+    def place(self, path: Any) -> str:
+        """Where a path of a stream leads: absolute, or a URL.
+
+        Raises:
+            ArgumentError: It is no path.
+        """
+        if self._prefix and isinstance(path, str) and "://" not in path:
+            path = self._prefix + path.lstrip("/")
+        return absolute(path, "a path of a FilesStream")
 
     def sink(self, sc: Any, op: Any, streams: Sequence[StoredStream]) -> Any:
         """See :meth:`StorageBackend.sink`.
@@ -103,11 +132,11 @@ class FilesStream(StoredStream):
     files that are there once all rows are written.
 
     Args:
-        paths: The files.
-        storage: Only for Scanner's programs.
+        paths: The files, or their ``gs://`` or ``s3://`` URLs.
+        storage: Where paths lead.
 
     Attributes:
-        paths: The files, absolute.
+        paths: The files, absolute, and URLs.
 
     Raises:
         ArgumentError: No list of paths.
@@ -130,8 +159,8 @@ class FilesStream(StoredStream):
             raise ArgumentError(
                 f"paths of a FilesStream must be a list of paths, got {paths!r}"
             )
-        self.paths = tuple(absolute(path, "a path of a FilesStream") for path in paths)
         self._storage = storage or FilesStorage()
+        self.paths = tuple(map(self._storage.place, paths))
 
     def name(self) -> str:
         """The only path, or the first, how many there are and a digest of all."""
@@ -147,14 +176,18 @@ class FilesStream(StoredStream):
         """See :meth:`StoredStream.storage`."""
         return self._storage
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return sorted({os.path.dirname(path) for path in self.paths})
+
     def exists(self) -> bool:
         """Whether any of the files is there."""
-        return any(os.path.isfile(path) for path in self.paths)
+        return any(is_file(path) for path in self.paths)
 
     def committed(self) -> bool:
         """Whether all files are there, and no run has stopped while replacing them."""
-        there = all(os.path.isfile(path) for path in self.paths)
-        return there and not (self.paths and os.path.exists(self._mark()))
+        there = all(each(is_file, self.paths))
+        return there and not (self.paths and is_file(self._mark()))
 
     def len(self) -> int:
         """The number of files."""
@@ -165,15 +198,12 @@ class FilesStream(StoredStream):
 
         All files are read.
         """
-        return combined_digest("files", *map(content_digest, self.paths))
+        return combined_digest("files", *each(content_digest, self.paths))
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[bytes]:
         """See :meth:`StoredStream.load_bytes`."""
         for row in range(len(self.paths)) if rows is None else rows:
-            path = self.paths[row]
-            with storage_errors("read", path), open(path, "rb") as file:
-                data = file.read()
-            yield data
+            yield read_file(self.paths[row])
 
     def reader(self) -> FilesReader:
         """See :meth:`StoredStream.reader`."""
@@ -181,12 +211,9 @@ class FilesStream(StoredStream):
 
     def delete(self, sc: Any = None) -> None:
         """Removes the files, and what interrupted runs have left beside them."""
-        for path in (*self.paths, *self._parts("")):
-            with storage_errors("delete", path), suppress(FileNotFoundError):
-                os.unlink(path)
+        each(delete_file, [*self.paths, *self._parts("")])
         if self.paths:
-            with suppress(FileNotFoundError):
-                os.unlink(self._mark())
+            delete_file(self._mark())
 
     def segment_writer(
         self,
@@ -224,25 +251,26 @@ class FilesStream(StoredStream):
         ]
         if not self._begin(parts):
             return
-        for part, path in zip(parts, self.paths, strict=True):
-            with storage_errors("write", path):
-                # Gone: renamed by a publisher that was cut short, or is as far as we.
-                with suppress(FileNotFoundError):
-                    os.replace(part, path)
-                os.stat(path)
-        with suppress(FileNotFoundError):
-            os.unlink(self._mark())
-        for path in self._parts(generation):
-            with suppress(OSError):
-                os.unlink(path)
+        # Those that are gone were moved by a publisher that was cut short, or is as far
+        # as we are.
+        each(move_file, parts, self.paths)
+        there = each(is_file, self.paths)
+        if not all(there):
+            lost = self.paths[there.index(False)]
+            raise StorageError(
+                f"cannot commit stream {self.name()!r}: {lost!r} is gone"
+            )
+        delete_file(self._mark())
+        with suppress(StorageError):
+            each(delete_file, list(self._parts(generation)))
 
     def _begin(self, parts: Sequence[str]) -> bool:
         """Sets the mark; False if all has been done before."""
-        there = [os.path.exists(part) for part in parts]
+        there = each(is_file, parts)
         if not all(there):
-            marked = bool(parts) and os.path.exists(self._mark())
+            marked = bool(parts) and is_file(self._mark())
             if not marked:
-                there = [os.path.exists(part) for part in parts]
+                there = each(is_file, parts)
                 if not any(there) and self.committed():
                     return False
                 lost = parts[there.index(False)]
@@ -250,8 +278,7 @@ class FilesStream(StoredStream):
                     f"cannot commit stream {self.name()!r}: {lost!r} is gone"
                 )
         if parts:
-            with storage_errors("write", self._mark()):
-                open(self._mark(), "wb").close()
+            write_file(self._mark(), b"")
         return bool(parts)
 
     def _mark(self) -> str:
@@ -266,18 +293,13 @@ class FilesStream(StoredStream):
             folder, base = os.path.split(path)
             names.setdefault(folder, set()).add(base)
         for folder, bases in names.items():
-            with suppress(FileNotFoundError), os.scandir(folder) as entries:
-                for entry in entries:
-                    base, _, rest = entry.name[1:].rpartition(".")[0].rpartition(".")
-                    base, _, its = base.rpartition(".")
-                    if (
-                        entry.name.startswith(".")
-                        and entry.name.endswith(_PART)
-                        and rest
-                        and base in bases
-                        and generation in ("", its)
-                    ):
-                        yield entry.path
+            for path in hidden_files(folder):
+                stem, _, kind = os.path.basename(path)[1:].rpartition(".")
+                stem, _, attempt = stem.rpartition(".")
+                base, _, its = stem.rpartition(".")
+                part = f".{kind}" == _PART and attempt and base in bases
+                if part and generation in ("", its):
+                    yield path
 
 
 def part_path(path: str, part: str) -> str:
@@ -359,15 +381,10 @@ class FilesWriter(SegmentWriter):
                 raise ElementTypeError(
                     f"row {row} of stream {name!r} is {what}: a file holds bytes"
                 )
-            self._write(part_path(paths[row], self._part), element)
-            self._next += 1
-            self._bytes += len(element)
-
-    def _write(self, path: str, data: bytes) -> None:
-        with storage_errors("write", path):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as file:
-                file.write(data)
+        self._next += len(elements)
+        parts = [part_path(path, self._part) for path in paths[first_row : self._next]]
+        each(write_file, parts, elements)
+        self._bytes += sum(map(len, elements))
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
@@ -383,6 +400,6 @@ class FilesWriter(SegmentWriter):
 
     def abort(self) -> None:
         """See :meth:`SegmentWriter.abort`."""
-        for path in self._stream.paths[self._first : self._next + 1]:
-            with suppress(OSError):
-                os.unlink(part_path(path, self._part))
+        for path in self._stream.paths[self._first : self._next]:
+            with suppress(StorageError):
+                delete_file(part_path(path, self._part))

@@ -185,6 +185,10 @@ class NamedStream(StoredStream):
         """See :meth:`StoredStream.storage`."""
         return self._storage
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`: the database."""
+        return [self._storage.raw_store().url]
+
     def try_descriptor(self) -> StreamDescriptor | None:
         """The descriptor as it is stored now; None if not committed."""
         data = self._storage.store().try_read(descriptor_key(self._name))

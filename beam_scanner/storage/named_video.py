@@ -9,13 +9,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import (
-    ArgumentError,
     Failure,
     JobFailure,
     ScannerException,
@@ -28,6 +26,7 @@ from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.indexes import stored_index
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import INDEX, generation_key
+from beam_scanner.storage.paths import absolute
 from beam_scanner.storage.store import ObjectStore, storage_errors
 from beam_scanner.types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage, index_video
@@ -117,13 +116,17 @@ class NamedVideoStream(NamedStream):
         self._damage = check_damage(damage)
         if not isinstance(self._storage, NamedVideoStorage):
             self._storage = NamedVideoStorage(self._storage.raw_store())
-        self._path = None if path is None else _absolute(path)
+        self._path = None if path is None else absolute(path, "path of a video")
         self._ingested = False
 
     @property
     def path(self) -> str | None:
         """The video file that was given, as an absolute path; None without one."""
         return self._path
+
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [*super().places(), *([] if self._path is None else [self._path])]
 
     @property
     def damage(self) -> str:
@@ -348,13 +351,3 @@ def _copy_file(source: VideoSource, expected: str, store: ObjectStore, key: str)
     finally:
         Path(scratch).unlink(missing_ok=True)
     return size
-
-
-def _absolute(place: Any) -> str:
-    if not isinstance(place, (str, os.PathLike)):
-        raise ArgumentError(f"path of a video must be a file or URL, got {place!r}")
-    path = str(os.fspath(place))
-    parts = urlsplit(path)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and "://" in path:
-        return unquote(parts.path)
-    return path if "://" in path else os.path.abspath(path)

@@ -13,6 +13,7 @@ import numpy as np
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.base import RowReader, check_rows
+from beam_scanner.storage.paths import open_file
 from beam_scanner.storage.store import storage_errors
 
 _WHOLE = 1 << 20
@@ -46,25 +47,6 @@ class NumberedReader(RowReader):
         check_rows(numbers, self._length, self._name)
         found: list[int] = numbers.tolist()
         return found
-
-
-def absolute(path: Any, what: str) -> str:
-    """A file's absolute path, so that workers in other folders find it.
-
-    Raises:
-        ArgumentError: It is no path.
-
-    Example:
-        >>> absolute('/data/../a.srt', 'path')
-        '/a.srt'
-    """
-    try:
-        text = os.fspath(path)
-    except TypeError:
-        text = b""
-    if not isinstance(text, str) or not text:
-        raise ArgumentError(f"{what} must be the path of a file, got {path!r}")
-    return os.path.abspath(text)
 
 
 def exact_seconds(value: Any, what: str) -> Fraction:
@@ -102,7 +84,7 @@ def content_digest(path: str) -> str:
     Raises:
         StorageError: The file cannot be read.
     """
-    with storage_errors("read", path), open(path, "rb") as file:
+    with storage_errors("read", path), open_file(path) as file:
         size = file.seek(0, os.SEEK_END)
         digest = hashlib.blake2b(str(size).encode(), digest_size=20)
         whole = size <= _WHOLE

@@ -17,10 +17,10 @@ from beam_scanner.errors import StorageError
 from beam_scanner.storage.backend import StorageBackend, StoredStream
 from beam_scanner.storage.outside import (
     NumberedReader,
-    absolute,
     combined_digest,
     content_digest,
 )
+from beam_scanner.storage.paths import absolute, is_file, open_file
 from beam_scanner.storage.store import storage_errors
 
 _NUMBER = 8
@@ -34,8 +34,8 @@ class PackedFileStream(StoredStream):
     r"""The elements of a packed file, as bytes.
 
     Args:
-        path: The file: the number of elements and the size of each as little-endian
-            uint64, then their bytes.
+        path: The file, or its ``gs://`` or ``s3://`` URL: the number of elements and
+            the size of each as little-endian uint64, then their bytes.
         storage: Only for Scanner's programs.
 
     Raises:
@@ -64,9 +64,13 @@ class PackedFileStream(StoredStream):
         """See :meth:`StoredStream.storage`."""
         return self._storage
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
     def exists(self) -> bool:
         """Whether the file is there."""
-        return os.path.isfile(self._path)
+        return is_file(self._path)
 
     committed = exists
 
@@ -76,7 +80,9 @@ class PackedFileStream(StoredStream):
 
     def estimate_size(self) -> int:
         """Bytes of an element, on average."""
-        return os.path.getsize(self._path) // max(1, self.len())
+        with open_file(self._path) as file:
+            size = file.seek(0, os.SEEK_END)
+        return size // max(1, self.len())
 
     def fingerprint(self) -> str:
         """Changes with the file's size and content (of pieces of a large one)."""
@@ -109,8 +115,7 @@ class PackedFileReader(NumberedReader):
         super().__init__(path, len(self._offsets) - 1)
         self._path = path
         self._bytes_read = 0
-        with storage_errors("read", path):
-            self._file = open(path, "rb")  # noqa: SIM115 - closed by close
+        self._file = open_file(path)
 
     def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
         """See :meth:`RowReader.read`."""
@@ -137,7 +142,7 @@ class PackedFileReader(NumberedReader):
 
 def _offsets(path: str) -> NDArray[np.uint64]:
     """Where each element begins, and where the last one ends."""
-    with storage_errors("read", path), open(path, "rb") as file:
+    with storage_errors("read", path), open_file(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         count = int.from_bytes(file.read(_NUMBER), "little")

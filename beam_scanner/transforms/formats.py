@@ -195,6 +195,10 @@ class FormatStream(StoredStream):
         """The absolute path, or URL."""
         return self._path
 
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
     def name(self) -> str:
         """See :meth:`StoredStream.name`."""
         return self._name

@@ -14,13 +14,23 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import VideoError
-from beam_scanner.video.source import cut_short, fingerprint
+from beam_scanner.buckets import is_object_url
+from beam_scanner.buckets.files import open_object
+from beam_scanner.errors import ObjectNotFoundError, StorageError, VideoError
+from beam_scanner.video.source import (
+    GuardedFile,
+    check_readable,
+    cut_short,
+    fingerprint,
+    open_source,
+    raise_interrupt,
+    reading,
+)
 
 Samples = NDArray[np.float32]
 
@@ -71,12 +81,14 @@ class _OpenAudio:
     def __init__(self, path: str) -> None:
         import av
 
-        if not os.path.isfile(path):
-            what = "is a folder" if os.path.isdir(path) else "does not exist"
-            raise VideoError(f"audio {path!r} {what}")
+        self._file, target = _opened(path)
         try:
-            self.container: Any = av.open(f"file:{path}", metadata_errors="replace")
+            self.container: Any = av.open(target, metadata_errors="replace")
+        except StorageError as error:
+            raise_interrupt(error)
+            raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            check_readable(path, error)
             raise VideoError(
                 f"audio {path!r} is not a file that FFmpeg can read "
                 f"({getattr(error, 'strerror', None) or error})"
@@ -84,7 +96,7 @@ class _OpenAudio:
         self.stream: Any = self.container.streams.best("audio")
         context: Any = self.stream and self.stream.codec_context
         if context is None or not context.sample_rate:
-            self.container.close()
+            self.close()
             missing = "no audio track" if self.stream is None else "an unknown codec"
             raise VideoError(f"file {path!r} has {missing}")
         context.thread_count = 1
@@ -95,8 +107,31 @@ class _OpenAudio:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        self.close()
+        raise_interrupt(error)
+
+    def close(self) -> None:
+        """Closes the file."""
         self.container.close()
+        if self._file is not None:
+            self._file.close()
+
+
+def _opened(path: str) -> tuple[BinaryIO | None, Any]:
+    """What FFmpeg is to read, and the file that is to be closed then."""
+    if is_object_url(path):
+        try:
+            file = open_object(path)
+        except ObjectNotFoundError as error:
+            raise VideoError(f"audio {path!r} does not exist") from error
+        return file, GuardedFile(file, f"audio {path!r}")
+    if not os.path.isfile(path):
+        what = "is a folder" if os.path.isdir(path) else "does not exist"
+        raise VideoError(f"audio {path!r} {what}")
+    return None, f"file:{path}"
 
 
 class _Clock:
@@ -141,7 +176,7 @@ def index_audio(path: str) -> AudioIndex:
 
 
 def _refuse_cut(path: str) -> None:
-    with open(path, "rb") as file:
+    with open_source(path) as file, reading(path):
         streamed = file.read(8) == b"RIFF" + _UNKNOWN_SIZE
         reason = None if streamed else cut_short(file)
     if reason:
@@ -236,6 +271,7 @@ def _decoded(audio: _OpenAudio, path: str) -> Iterator[tuple[Any, list[Any]]]:
             last = packet
             yield packet, packet.decode()
     except av.error.FFmpegError as error:
+        check_readable(path, error)
         raise damaged(path, last, error) from error
 
 
@@ -366,7 +402,10 @@ class AudioDecoder:
             back = int(seconds / index.time_base)
             try:
                 audio.container.seek(lead - back, stream=audio.stream)
-            except (av.error.FFmpegError, OSError):
+            except StorageError:
+                raise
+            except (av.error.FFmpegError, OSError) as error:
+                check_readable(self._path, error)
                 return
         fed = began = False
         for packet in audio.container.demux(audio.stream):

@@ -97,30 +97,38 @@ def check_readable(source: VideoSource, error: BaseException) -> None:
                 pass
 
 
-class _Guarded:
+class GuardedFile:
     """The file of a source as FFmpeg reads it.
 
     FFmpeg takes an error for the end of the file, or for damage, and goes on. So the
     first one is repeated for ever, as a ``StorageError``, which is no ``ValueError``
     as errors of FFmpeg may be.
+
+    Args:
+        file: The file.
+        name: What errors call it.
     """
 
-    def __init__(self, file: BinaryIO, source: VideoSource) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
-        self._name = source_name(source)
+        self._name = name
         self._failure: StorageError | None = None
 
     def read(self, size: int = -1) -> bytes:
+        """As of any file."""
         data: bytes = self._try(self._file.read, size)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> Any:
+        """As of any file."""
         return self._try(self._file.seek, offset, whence)
 
     def tell(self) -> Any:
+        """As of any file."""
         return self._try(self._file.tell)
 
     def close(self) -> None:
+        """As of any file."""
         self._file.close()
 
     def _try(self, call: Callable[..., Any], *args: int) -> Any:
@@ -130,9 +138,7 @@ class _Guarded:
             return call(*args)
         # Through FFmpeg nothing gets but an Exception: see raise_interrupt.
         except BaseException as error:
-            message = (
-                f"video {self._name!r} cannot be read: {str(error) or repr(error)}"
-            )
+            message = f"{self._name} cannot be read: {str(error) or repr(error)}"
             self._failure = StorageError(message)
             raise self._failure from error
 
@@ -305,7 +311,7 @@ class OpenVideo:
         self._file = open_source(source)
         # A path is read by FFmpeg itself, which is faster. Without the prefix a name
         # such as 'a:b.mp4' is taken for a protocol.
-        target: Any = _Guarded(self._file, source)
+        target: Any = GuardedFile(self._file, f"video {name!r}")
         if not (callable(source) or is_object_url(source)):
             self._file.close()
             target = f"file:{os.fspath(source)}"

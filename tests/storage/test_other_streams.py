@@ -21,7 +21,6 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage import (
-    FilesStorage,
     FilesStream,
     PackedFileStorage,
     PackedFileStream,
@@ -291,9 +290,3 @@ def test_what_files_there_are(tmp_path):
 def test_paths_that_are_none(paths):
     with pytest.raises(ArgumentError, match="FilesStream must be"):
         FilesStream(paths)
-
-
-def test_storage_that_is_not_there():
-    for arguments in ({"storage_type": "s3"}, {"bucket": "b"}, {"endpoint": "e"}):
-        with pytest.raises(ArgumentError, match="storage_type 'posix' only"):
-            FilesStorage(**arguments)

@@ -1,0 +1,57 @@
+"""Changes to what a whole process shares, made for a while by several runs at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+Change = Callable[[], AbstractContextManager[None]]
+
+
+def overlapping(change: Change) -> Change:
+    """Makes a change hold from the first of overlapping blocks to the end of the last.
+
+    Each for itself would put back what it found, which is what another has put there.
+
+    Args:
+        change: Changes something on entry and puts it back on exit.
+
+    Example:
+        >>> names = []
+        >>> @overlapping
+        ... @contextmanager
+        ... def named():
+        ...     names.append('a')
+        ...     yield
+        ...     names.pop()
+        >>> first, second = named(), named()
+        >>> with first:
+        ...     _ = second.__enter__()
+        >>> names
+        ['a']
+        >>> second.__exit__(None, None, None)
+        >>> names
+        []
+    """
+    lock = threading.Lock()
+    opened: list[AbstractContextManager[None]] = []
+    blocks = 0
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        nonlocal blocks
+        with lock:
+            if not blocks:
+                opened.append(change())
+                opened[0].__enter__()
+            blocks += 1
+        try:
+            yield
+        finally:
+            with lock:
+                blocks -= 1
+                if not blocks:
+                    opened.pop().__exit__(None, None, None)
+
+    return block
