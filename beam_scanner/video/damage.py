@@ -101,6 +101,9 @@ class Rows:
         starts: int64[k], packets at which decoding may start, ascending; empty where
             no seek can be trusted.
         damage: Why rows are lost: the first reasons, each once.
+        count: How many rows there are.
+        start_rows: int64[k], the row that each start begins with; None where their
+            times tell.
     """
 
     pts: Int64Array | None
@@ -108,6 +111,8 @@ class Rows:
     timed: bool
     starts: Int64Array
     damage: tuple[str, ...]
+    count: int
+    start_rows: Int64Array | None = None
 
 
 def possible_starts(packets: Packets) -> BoolArray:
@@ -124,7 +129,8 @@ def possible_starts(packets: Packets) -> BoolArray:
 def rows_of_packets(packets: Packets) -> Rows:
     """The rows of a video whose every shown packet is one frame at its own time."""
     starts = np.flatnonzero(possible_starts(packets))
-    return Rows(np.sort(packets.pts[packets.shown]), _NO_ROWS, True, starts, ())
+    pts = np.sort(packets.pts[packets.shown])
+    return Rows(pts, _NO_ROWS, True, starts, (), len(pts))
 
 
 def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
@@ -149,7 +155,62 @@ def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
     hurt = np.array(pictures.given, dtype=np.int64) >= min(signs, default=_END)
     lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
     shown = np.sort(times) if clock else None
-    return Rows(shown, lost, timed, np.flatnonzero(starts), _reasons(signs))
+    found = np.flatnonzero(starts)
+    return Rows(shown, lost, timed, found, _reasons(signs), len(times))
+
+
+def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
+    """The rows of a damaged video without times, told by the numbers of its packets.
+
+    Between two packets at which decoding may start lies a *stretch*. If each packet
+    of all undamaged stretches gives one frame, and those of a stretch come before
+    those of the next, a stretch has as many rows as packets, and rows behind a damaged
+    one have the numbers that they would have without the damage.
+
+    Returns:
+        The rows, with a start behind each damaged stretch; None where it is not so.
+    """
+    signs = {**pictures.signs, **packets.signs}
+    if not signs or not packets.clean.any() or not _told_by_place(packets):
+        return None
+    given = np.bincount(pictures.packets, minlength=len(packets.pts))
+    owner = np.cumsum(packets.clean) - 1
+    owners = owner[pictures.packets]
+    # What a decoder that is one packet late told of the next one.
+    late = [n - 1 for n in signs if n and not given[n - 1]]
+    first_signs: dict[int, int] = {}
+    for number in sorted({*signs, *late}, reverse=True):
+        first_signs[int(owner[number])] = number
+    whole = (owner >= 0) & ~np.isin(owner, list(first_signs))
+    ordered = bool((np.diff(owners, prepend=0) >= 0).all())
+    if not ordered or not whole.any() or not (given[whole] == 1).all():
+        return None
+    begins = np.append(np.flatnonzero(packets.clean), len(owner))
+    starts, edges, came = [begins[0]], [], np.array(pictures.given)
+    # What comes before the first start is no row.
+    for stretch, sign in sorted(first_signs.items()):
+        if stretch >= 0:
+            good = int(((owners == stretch) & (came < sign)).sum())
+            edges.append([begins[stretch] + good, begins[stretch + 1]])
+            starts.append(begins[stretch + 1])
+    found = np.array(starts, dtype=np.int64)
+    found = found[found < len(owner)]
+    return Rows(
+        pts=None,
+        lost=_joined(edges) - begins[0],
+        timed=False,
+        starts=found,
+        damage=_reasons(signs),
+        count=int(len(owner) - begins[0]),
+        start_rows=found - begins[0],
+    )
+
+
+def _told_by_place(packets: Packets) -> bool:
+    """Whether packets have no times, and each has a place of its own in the file."""
+    alike = len(packets.pos) - len(np.unique(packets.pos))
+    places = alike == 0 and bool((packets.pos >= 0).all())
+    return places and bool((packets.pts == NO_PTS).all())
 
 
 class _Stretches:
@@ -192,7 +253,8 @@ class _Stretches:
         rows = np.union1d(times[times >= head], extra)
         edges = np.searchsorted(rows, np.array(spans, dtype=np.int64).reshape(-1, 2))
         lost = _joined(edges.tolist())
-        return Rows(rows, lost, True, self.starts, _reasons(self.signs))
+        why = _reasons(self.signs)
+        return Rows(rows, lost, True, self.starts, why, len(rows))
 
     def _spans(self) -> tuple[int, list[tuple[int, int]]]:
         """(time before which there are no rows, times [from, to) of lost rows)."""

@@ -286,7 +286,7 @@ class VideoDecoder:
                 self._give_up()
         first: _UnexpectedFrameError | None = None
         ways = self._ways(entry, ends)
-        if len(self.index.lost):
+        if len(self.index.lost) and self.index.timed:
             ways = chain(ways, [_Way(entry, leave_out=True, passes_lost=True)])
         for way in ways:
             if not way.leave_out and row >= self._blocked.get(entry, len(self.index)):
@@ -314,10 +314,12 @@ class VideoDecoder:
             yield _Way(entry, leave_out=True, ends=not ends)
         # Some encoders call pictures unreferenced that are not.
         yield _Way(entry)
-        # Some files call packets keyframes that are none.
-        if entry > 0:
+        # Some files call packets keyframes that are none. Without times, damage on the
+        # way would count as no frame.
+        if entry > 0 and self.index.timed:
             yield _Way(entry - 1)
-        yield _Way(0)
+        if self.index.timed:
+            yield _Way(0)
 
     def _decode_up_to(self, row: int) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""

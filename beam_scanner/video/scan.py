@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,7 @@ from beam_scanner.video.damage import (
     Packets,
     Pictures,
     Rows,
+    counted_rows,
     rows_of_packets,
     rows_of_pictures,
 )
@@ -43,6 +45,9 @@ _TRUSTED_FORMATS = ("mov", "matroska")
 _TRUSTED_CODECS = frozenset(
     {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "ffv1", "prores", "dnxhd"}
 )
+# Decoders of these keep nothing of what came before a picture that refers to none, and
+# say which of those behind it they lack references for.
+_STARTS_ANEW = frozenset({"h264", "hevc"})
 _CHECKED_FRAMES = 8
 # No larger packet is an MPEG-4 "not coded" picture, which shows nothing.
 _MPEG4_EMPTY_BYTES = 20
@@ -83,6 +88,9 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
             )
         codec = video.stream.codec_context.codec.canonical_name
         rows = rows_of_pictures(packets, pictures, codec)
+        counted = counted_rows(packets, pictures) if codec in _STARTS_ANEW else None
+        if counted is not None and _starts_alike(source, packets, pictures, counted):
+            rows = counted
         index = _assemble(video, packets, pictures, rows, True, digest)
     if len(index.lost_rows) == len(index):
         raise VideoError(_nothing_left(source, index, pictures))
@@ -247,6 +255,49 @@ def _feed(context: Any, packet: Any, pictures: Pictures) -> None:
         _note(pictures, frame, number)
 
 
+def _starts_alike(
+    source: VideoSource, packets: Packets, pictures: Pictures, rows: Rows
+) -> bool:
+    """Whether decoders that begin at later starts give what one from the first did.
+
+    What they give is told by packets: without times, nothing else says which picture a
+    frame is.
+    """
+    assert rows.start_rows is not None
+    gave = np.array(pictures.packets, dtype=np.int64)
+    ends = [*rows.starts[1:].tolist(), len(packets.pts)]
+    edges = [*rows.lost.tolist(), rows.count, rows.count]
+    for number in range(1, len(rows.starts)):
+        start, end = int(rows.starts[number]), ends[number]
+        first = int(rows.start_rows[number])
+        edge = int(np.searchsorted(rows.lost, first, side="right"))
+        good = 0 if edge % 2 else edges[edge] - first
+        expected = gave[(gave >= start) & (gave < end)][:good].tolist()
+        with OpenVideo(source, strict=not packets.begins_open) as video:
+            if _decode_piece(video, start, end).packets[:good] != expected:
+                return False
+    return True
+
+
+def _decode_piece(video: OpenVideo, start: int, end: int) -> Pictures:
+    """Decodes packets ``[start, end)``, up to the first sign of damage."""
+    context = video.stream.codec_context
+    context.copy_opaque = True
+    pictures = Pictures(read=start)
+    for number, packet in enumerate(_demux(video)):
+        if pictures.signs or number > end:
+            break
+        if number < end and packet.size:
+            if number >= start:
+                _feed(context, packet, pictures)
+            continue
+        with suppress(*READ_ERRORS):
+            for frame in context.decode(None):
+                _note(pictures, frame, end)
+        break
+    return pictures
+
+
 def _demux(video: OpenVideo) -> Iterator[Any]:
     try:
         yield from video.container.demux(video.stream)
@@ -276,10 +327,12 @@ def _rate(video: OpenVideo) -> Fraction | None:
 
 
 def _entries(
-    packets: Packets, starts: Int64Array, pts: Int64Array
+    packets: Packets, rows: Rows, pts: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
     """(entry rows, the packet each starts at), ascending; the first row is 0."""
-    zero = np.zeros(1, dtype=np.int64)
+    zero, starts = np.zeros(1, dtype=np.int64), rows.starts
+    if rows.start_rows is not None:
+        return rows.start_rows, starts
     if len(starts) == 0:
         return zero, zero
     entry_rows = np.searchsorted(pts, packets.pts[starts])
@@ -307,9 +360,8 @@ def _assemble(
     pts = rows.pts
     if pts is None:
         interval = 1 / (_rate(video) or Fraction(25)) / tick
-        count = len(pictures.pts)
-        pts = np.array([round(i * interval) for i in range(count)], dtype=np.int64)
-    entries, starts = _entries(packets, rows.starts, pts)
+        pts = np.array([round(i * interval) for i in range(rows.count)], dtype=np.int64)
+    entries, starts = _entries(packets, rows, pts)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
@@ -338,7 +390,7 @@ def _assemble(
         stream_index=stream.index,
         duration_seconds=float(took * tick),
         fingerprint=digest,
-        seekable=len(entries) > 1 or bool(rows.timed and packets.clean[starts[0]]),
+        seekable=rows.timed and (len(entries) > 1 or bool(packets.clean[starts[0]])),
         timed=rows.timed,
         open_gop=packets.open_gop,
         crop=crop,

@@ -12,7 +12,7 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -87,6 +87,8 @@ FUZZED = [
         "hevc",
         options={"x265-params": f"slices=2:bframes=2:open-gop=0:{X265}"},
     ),
+    _kind("hevc_no_times", "hevc", "hevc"),
+    _kind("h264_b3_no_times", "h264", "h264", bframes=3),
     _kind("av1_ivf", "ivf", "av1"),
     _kind("mpeg4_b", "mp4", "mpeg4", bframes=2),
 ]
@@ -306,12 +308,16 @@ def _digest(frame: np.ndarray) -> bytes:
 
 @dataclass
 class Shown:
-    """What decoding shows: by time, frames that are not marked, and times of others."""
+    """What decoding shows: by time, frames that are not marked, and times of others.
+
+    And these frames in their order.
+    """
 
     clean: dict[int | None, set[bytes]] = field(
         default_factory=lambda: defaultdict(set)
     )
     marked: set[int | None] = field(default_factory=set)
+    order: list[bytes] = field(default_factory=list)
 
 
 MEMORIES = ("used", "kept", "second")
@@ -353,7 +359,9 @@ def _note(shown: Shown, frame: av.VideoFrame) -> None:
     if frame.is_corrupt:
         shown.marked.add(frame.pts)
     else:
-        shown.clean[frame.pts].add(_digest(frame.to_ndarray(format="rgb24")))
+        digest = _digest(frame.to_ndarray(format="rgb24"))
+        shown.clean[frame.pts].add(digest)
+        shown.order.append(digest)
 
 
 def decode_from_entry(path: Path, index: FrameIndex, row: int) -> Shown:
@@ -412,8 +420,10 @@ class Reference:
     def judge(self, row: int, digest: bytes) -> str:
         """'' if it is shown; else what FFmpeg shows in its place."""
         pts = int(self._index.pts[row]) if self._index.timed else None
-        if not self._index.timed or digest in self._linear.clean[pts]:
+        if digest in self._linear.clean[pts]:
             return ""
+        if pts is None and None not in self._linear.clean:
+            return ""  # Frames have each other's times.
         if self.is_undefined(row):
             return UNDEFINED
         if digest in self._unharmed.clean[pts]:
@@ -424,8 +434,16 @@ class Reference:
             return "is not shown in a linear decode"
         return "differs from a linear decode"
 
+    def out_of_order(self, digests: Iterable[bytes]) -> bool:
+        """Whether frames without times come in another order than they are shown."""
+        order = iter(self._linear.order)
+        known = set(self._linear.order)
+        return not all(digest in order for digest in digests if digest in known)
+
     def is_undefined(self, row: int) -> bool:
         """Whether what FFmpeg shows depends on what it decoded before."""
+        if not self._index.timed:
+            return any(s.clean != self._linear.clean for s in self._others)
         ends = [*self._index.entries[1:].tolist(), len(self._index)]
         entry = int(np.searchsorted(self._index.entries, row, side="right")) - 1
         stretch = self._index.pts[self._index.entries[entry] : ends[entry]].tolist()
@@ -534,6 +552,11 @@ def _compare(
                 out.findings.append(f"row {row} {way!r} {verdict}")
             if answer != first and not reference.is_undefined(row):
                 out.findings.append(f"row {row} {way!r} differs from {first_way!r}")
+    given = (seen[row][1] for row in sorted(seen))
+    if not index.timed and reference.out_of_order(
+        g for g in given if isinstance(g, bytes)
+    ):
+        out.findings.append("rows are not in the order of a linear decode")
 
 
 def fuzz(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import random
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -17,9 +19,10 @@ from video_fixtures import frame_number, make_video
 import beam_scanner.video
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.types import NullElement
-from beam_scanner.video.damage import Packets, Pictures, rows_of_pictures
+from beam_scanner.video.damage import Packets, Pictures, counted_rows, rows_of_pictures
+from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.diagnosis import diagnose
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
 
 KEY = "00112233445566778899aabbccddeeff"
 
@@ -279,6 +282,84 @@ def test_lost_stretches_against_their_definition(data):
     stretches = rows.lost.reshape(-1, 2).tolist()
     found = {int(rows.pts[row]) for a, b in stretches for row in range(a, b)}
     assert found == lost
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_counted_rows_against_their_definition(data):
+    """Stretches without times; any packet may be a sign or give no frame."""
+    sizes = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=6))
+    head = data.draw(st.integers(0, 2))
+    begins = np.cumsum([head, *sizes]).tolist()
+    count = begins[-1]
+    clean = np.isin(np.arange(count), begins[:-1])
+    packets = _packets(np.full(count, NO_PTS), clean)
+    shown, given, late = [], [], 0
+    for begin, size in zip(begins, sizes, strict=False):
+        for number in data.draw(st.permutations(range(begin, begin + size))):
+            late = max(late, min(number + data.draw(st.integers(0, 3)), count - 1))
+            shown.append(number)
+            given.append(late)
+    signs = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=3))
+    silent = data.draw(st.sets(st.sampled_from(sorted(signs))))
+    kept = [i for i, number in enumerate(shown) if number not in silent]
+    pictures = Pictures(
+        [None] * len(kept), [shown[i] for i in kept], [given[i] for i in kept]
+    )
+    pictures.signs = dict.fromkeys(signs, "a sign")
+    rows = counted_rows(packets, pictures)
+
+    signs |= {n - 1 for n in signs if n and n - 1 not in pictures.packets}
+    hurt = [{n for n in signs if a <= n < b} for a, b in pairwise(begins)]
+    if all(hurt):
+        assert rows is None
+        return
+    lost, entries = set(), [0]
+    for begin, end, bad in zip(begins, begins[1:], hurt, strict=False):
+        if bad:
+            frames = zip(pictures.packets, pictures.given, strict=True)
+            good = sum(begin <= n < end and out < min(bad) for n, out in frames)
+            lost |= set(range(begin - head + good, end - head))
+            entries += [end - head] if end < count else []
+    assert (rows.count, rows.timed, rows.pts) == (count - head, False, None)
+    stretches = rows.lost.reshape(-1, 2).tolist()
+    assert {row for a, b in stretches for row in range(a, b)} == lost
+    assert rows.start_rows.tolist() == entries
+    assert (rows.starts - head).tolist() == entries
+
+
+@pytest.mark.parametrize("extension", ["h264", "hevc"])
+@pytest.mark.parametrize("bframes", [0, 2])
+@pytest.mark.parametrize("hurt", [(1,), (0, 3), (2, 3, 5), (5,)])
+def test_streams_without_times(extension, bframes, hurt, tmp_path):
+    path = tmp_path / f"a.{extension}"
+    make_video(path, 60, codec=extension, gop=10, bframes=bframes)
+    whole = index_video(path)
+    assert (len(whole), whole.timed, whole.seekable) == (60, False, False)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux() if p.size]
+    data = bytearray(path.read_bytes())
+    for group in hurt:
+        packet = packets[10 * group + 4]
+        # What follows the start code and the header of a NAL unit.
+        start, stop = packet.pos + 6, packet.pos + packet.size
+        data[start:stop] = b"\xff" * (stop - start)
+    path.write_bytes(data)
+    index = index_video(path, damage="salvage")
+    assert len(index) == 60
+    lost = set(index.lost_rows.tolist())
+    assert {row // 10 for row in lost} <= set(hurt)
+    assert all(any(row // 10 == group for row in lost) for group in hurt)
+    good = [row for row in range(60) if row not in lost]
+    rng = random.Random(7)
+    with VideoDecoder(path, index) as decoder:
+        assert [frame_number(f) for f in decoder.read(good)] == good
+    for row in rng.sample(good, 12):
+        with VideoDecoder(path, index) as decoder:
+            assert [frame_number(f) for f in decoder.read([row])] == [row]
+    with VideoDecoder(path, index) as decoder:
+        few = sorted(rng.sample(good, 9))
+        assert [frame_number(f) for f in decoder.read(few)] == few
 
 
 def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
