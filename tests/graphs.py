@@ -7,17 +7,20 @@ give equal graphs.
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from oracle import is_null, partition, sample
+from oracle import partition, sample
+from recorders import (
+    PlainRecorder,
+    Plan,
+    Recorder,
+    make_element,
+    record,
+)
 
-from beam_scanner.gops import DecodePosition
 from beam_scanner.graph import (
     InputNode,
     Node,
@@ -30,7 +33,7 @@ from beam_scanner.graph import (
     UnsliceNode,
     topological,
 )
-from beam_scanner.kernels import Kernel, KernelConfig, OpSpec, Port
+from beam_scanner.kernels import OpSpec, Port
 from beam_scanner.sampling import (
     All,
     Gather,
@@ -43,136 +46,10 @@ from beam_scanner.sampling import (
     StridedPartition,
     StridedRanges,
 )
-from beam_scanner.storage.base import RowReader
 from beam_scanner.types import NULL, get_type_info
 
 TYPES = {"any": get_type_info(Any), "bytes": get_type_info(bytes), "frame": None}
 LONGEST = 60
-_COMPACT = 240
-
-
-def digest(value: Any) -> str:
-    return hashlib.blake2b(repr(value).encode(), digest_size=12).hexdigest()
-
-
-def describe(value: Any) -> Any:
-    """What a kernel was given, in a form that can be compared and pickled."""
-    if is_null(value):
-        return "null"
-    if isinstance(value, np.ndarray):
-        return "frame", value.dtype.str, value.shape, digest(value.tobytes())
-    return value
-
-
-def compact(mark: Any) -> Any:
-    """The mark, or a digest of it where nesting has made it long."""
-    return mark if len(repr(mark)) <= _COMPACT else ("digest", digest(mark))
-
-
-def make_element(kind: str, mark: Any) -> Any:
-    """An element of that kind that stands for a mark."""
-    if kind == "any":
-        return mark
-    if kind == "bytes":
-        return repr(mark).encode()
-    data = hashlib.blake2b(repr(mark).encode(), digest_size=24).digest()
-    shape = [(2, 4, 3), (4, 2, 3), (8, 3), (1, 24, 1)][data[0] % 4]
-    frame = np.frombuffer(data, np.uint8).reshape(shape)
-    if data[1] % 4 == 0:
-        return frame.astype(np.float32)
-    # Kernels may return views that are not contiguous.
-    return frame[::-1] if data[1] % 4 == 1 else frame
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a ``Recorder`` does.
-
-    Attributes:
-        label: Begins each of its marks.
-        kinds: Kind of each output.
-        memory: Inputs that it remembers: -1 for all, else the last ``memory + 1``.
-        batched: Whether it is given sequences of rows.
-        whole: Whether those are all rows.
-        drop: Returns null for about one element in so many; 0 for never.
-    """
-
-    label: str
-    kinds: tuple[str, ...] = ("any",)
-    memory: int = 0
-    batched: bool = False
-    whole: bool = False
-    drop: int = 0
-
-
-class PlainRecorder(Kernel):
-    """Returns what it has seen; can only be made to forget by being made anew."""
-
-    def __init__(self, config: KernelConfig, plan: Plan) -> None:
-        super().__init__(config)
-        self.plan = plan
-        self.tag: Any = None
-        self.forget()
-
-    def new_stream(self, tag: Any = None) -> None:
-        self.tag = tag
-
-    def forget(self) -> None:
-        self.history: deque[Any] = deque(maxlen=self.plan.memory + 1)
-        self.chain = ""
-
-    def execute(self, *columns: Any, **named: Any) -> Any:
-        plan = self.plan
-        given = columns or [named[f"x{i}"] for i in range(len(named))]
-        if not plan.batched:
-            made = self._row(_seen(given))
-            return made if len(plan.kinds) > 1 else made[0]
-        rows = [_seen(row) for row in zip(*given, strict=True)]
-        if plan.whole:
-            self.chain = digest(rows)
-        results = [self._row(row) for row in rows]
-        outputs = tuple(list(output) for output in zip(*results, strict=True))
-        return outputs if len(plan.kinds) > 1 else outputs[0]
-
-    def _row(self, seen: Any) -> tuple[Any, ...]:
-        plan = self.plan
-        if plan.memory < 0 and not plan.whole:
-            self.chain = digest((self.chain, seen))
-        self.history.append(seen)
-        known = (self.chain, seen) if plan.memory < 0 else tuple(self.history)
-        return _elements(plan, (plan.label, self.tag, *known))
-
-
-class Recorder(PlainRecorder):
-    """Forgets when it is told to."""
-
-    def reset(self) -> None:
-        self.forget()
-
-
-def record(config: KernelConfig, *columns: Any, **named: Any) -> Any:
-    """A function kernel that returns what it is given."""
-    kernel = PlainRecorder(config, config.args["plan"])
-    return kernel.execute(*columns, **named)
-
-
-def _seen(given: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(
-        tuple(describe(value) for value in one)
-        if isinstance(one, list)
-        else describe(one)
-        for one in given
-    )
-
-
-def _elements(plan: Plan, mark: Any) -> tuple[Any, ...]:
-    mark = compact(mark)
-    elements = []
-    for number, kind in enumerate(plan.kinds):
-        own = mark if len(plan.kinds) == 1 else (number, mark)
-        dropped = plan.drop and int(digest(own), 16) % plan.drop == 0
-        elements.append(NULL if dropped else make_element(kind, own))
-    return tuple(elements)
 
 
 @dataclass(frozen=True)
@@ -658,81 +535,3 @@ def random_graph(seed: int, steps: int | None = None) -> RandomGraph:
         steps: How often something is added; chosen by the seed if None.
     """
     return _Builder(seed, steps).build()
-
-
-class FakeReader(RowReader):
-    """Reads serialized values from a list and counts as a decoder would.
-
-    Args:
-        values: Of the stream; ``NULL`` for nulls.
-        kind: 'any', 'bytes' or 'frame'.
-        entries: Rows at which decoding may start; None for random access.
-        frame_bytes: Bytes of a decoded row.
-    """
-
-    def __init__(
-        self,
-        values: Sequence[Any],
-        kind: str = "any",
-        entries: Sequence[int] | None = None,
-        frame_bytes: int = 0,
-    ) -> None:
-        self._values = values
-        self._type = TYPES[kind]
-        self._entries = None if entries is None else np.array(entries, dtype=np.int64)
-        self._frame_bytes = frame_bytes
-        self._positions: dict[int, DecodePosition] = {}
-        self.given: list[int] = []
-        self.frames_decoded = 0
-        self.seeks = 0
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
-        assert list(rows) == sorted(set(rows)), f"not ascending: {rows}"
-        assert len(rows), "an empty read"
-        assert rows[0] >= 0, rows
-        assert rows[-1] < len(self._values), rows
-        self.given += rows
-        if self._entries is not None:
-            self._decode(rows, cursor)
-        return [self._element(self._values[row]) for row in rows]
-
-    def _decode(self, rows: Sequence[int], cursor: int) -> None:
-        assert self._entries is not None
-        position = self._positions.setdefault(cursor, DecodePosition(self._entries))
-        for row in rows:
-            self.seeks += position.seeks(row)
-            self.frames_decoded += position.advance(row)
-
-    def _element(self, value: Any) -> Any:
-        if is_null(value):
-            return NULL
-        return value.copy() if self._type is None else self._type.serialize(value)
-
-    def seconds(self, rows: Any) -> Any:
-        return np.asarray(rows) * 0.25 + 1
-
-    @property
-    def entries(self) -> Any:
-        return self._entries
-
-    @property
-    def frame_bytes(self) -> int:
-        return self._frame_bytes
-
-    def counters(self) -> dict[str, int]:
-        return {
-            "frames_decoded": self.frames_decoded,
-            "seeks": self.seeks,
-            "bytes_read": 0,
-        }
-
-
-def random_entries(seed: int, rows: int) -> Iterator[int]:
-    """Keyframes of a stream: row 0 and some others."""
-    draw = random.Random(seed)
-    density = draw.choice([0.0, 0.05, 0.2, 1.0])
-    yield 0
-    yield from (row for row in range(1, rows) if draw.random() < density)

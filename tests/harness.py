@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from graphs import TYPES, FakeReader, RandomGraph, random_entries
+from fake_reader import FakeReader, random_entries
+from graphs import TYPES, RandomGraph
 
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.pool import KernelPool

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import FakeReader
+from fake_reader import FakeReader
 from harness import (
     Runner,
     call,

@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 import pytest
-from graphs import TYPES, FakeReader, RandomGraph, random_graph
+from fake_reader import FakeReader
+from graphs import TYPES, RandomGraph, random_graph
 from harness import Runner, call, outputs_of, sampled, sliced, source, unsliced
 from oracle import evaluate, same
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import FakeReader, FakeStream, random_graph
+from fake_reader import FakeReader
+from graphs import FakeStream, random_graph
 from harness import (
     Runner,
     call,

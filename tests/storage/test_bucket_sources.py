@@ -106,9 +106,10 @@ def test_files_are_replaced_at_the_commit(bucket_url, put, monkeypatch):
             raise KeyboardInterrupt
         move(source, target)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("beam_scanner.storage.files.move_file", killed)
-        stream.publish("g1", records, "fingerprint", "run", "source")
+        with pytest.raises(KeyboardInterrupt):
+            stream.publish("g1", records, "fingerprint", "run", "source")
     assert not stream.committed()
     stream.publish("g1", records, "fingerprint", "run", "source")
     assert stream.committed()

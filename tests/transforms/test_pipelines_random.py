@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import TYPES, Column, _Builder, describe
+from graphs import TYPES, Column, _Builder
 from oracle import Oracle, is_null
 from pipeline_runs import Run
+from recorders import describe
 from stored_graphs import _check_stream, check_work
 
 from beam_scanner.graph import (

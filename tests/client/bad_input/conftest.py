@@ -1,0 +1,26 @@
+"""Graphs that are to be refused."""
+
+from __future__ import annotations
+
+import pytest
+
+import beam_scanner.client as client_module
+from beam_scanner import (
+    NamedVideoStream,
+)
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Fails the test if a run gets as far as a pipeline."""
+
+    def execute(*args, **kwargs):
+        raise AssertionError("a pipeline was started")
+
+    monkeypatch.setattr(client_module, "execute", execute)
+
+
+@pytest.fixture
+def frame(sc, small_video):
+    """The column of a video of 60 frames, named 'clip'."""
+    return sc.io.Input([NamedVideoStream(sc, "clip", path=small_video)])
