@@ -20,7 +20,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
 )
-from beam_scanner.runners.local import is_local
+from beam_scanner.runners.local import is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -124,23 +124,28 @@ def _ingest(
     options: PipelineOptions,
 ) -> dict[str, str]:
     """Why some of the videos could not be ingested, by name of the stream."""
+    sends = ingest.copy and is_object_url(storage.db_path)
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
-    if len(streams) > 1 and _seconds(streams, ingest) > enough:
+    if len(streams) > 1 and _takes_longer(enough, streams, ingest, sends):
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
-    remote = any(is_object_url(stream.path or "") for stream in streams)
+    remote = sends or any(is_object_url(stream.path or "") for stream in streams)
     with ThreadPoolExecutor(_READS if remote else 1) as pool:
         reasons = pool.map(ingest, streams)
         return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
 
 
-def _seconds(streams: Sequence[NamedVideoStream], ingest: Ingest) -> float:
-    """About how long it takes to ingest videos without workers."""
+def _takes_longer(
+    seconds: float, streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool
+) -> bool:
+    """Whether ingesting videos without workers takes about as long, or longer."""
+    least = _FILE_SECONDS * len(streams)
+    if least > seconds:
+        return True
     with ThreadPoolExecutor(_READS) as pool:
         sizes = list(pool.map(_size, streams))
-    return sum(
-        _FILE_SECONDS + size / _bytes_a_second(stream, ingest)
-        for stream, size in zip(streams, sizes, strict=True)
-    )
+    rates = (_bytes_a_second(stream, ingest) for stream in streams)
+    takes = sum(size / rate for size, rate in zip(sizes, rates, strict=True))
+    return least + takes + sends * sum(sizes) / _FETCHED_BYTES > seconds
 
 
 def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:
@@ -167,7 +172,12 @@ def _ingest_by_workers(
     options: PipelineOptions,
 ) -> dict[str, str]:
     """The same as a pipeline; workers leave failures in the database."""
-    preflight(options, [store.url, *(str(stream.path) for stream in streams)])
+    preflight(options)
+    try:
+        preflight(options, [store.url, *(str(stream.path) for stream in streams)])
+    except ArgumentError:
+        # Out of reach of workers elsewhere; it may be copied to where it is not.
+        options = pipeline_options(None)
     folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
     try:
         run_pipeline(
@@ -229,11 +239,13 @@ def ingest_videos(
         raise StreamExistsError(
             f"Attempted to ingest over existing table {taken[0]}; force=True replaces it"
         )
-    streams = [
-        NamedVideoStream(storage, name, path=path, damage=damage)
-        for name, path in videos
-    ]
-    reasons = _ingest(streams, ingest, storage, options)
+    streams, reasons = [], {}
+    for name, path in videos:
+        try:
+            streams.append(NamedVideoStream(storage, name, path=path, damage=damage))
+        except ArgumentError as error:
+            reasons[name] = str(error)
+    reasons |= _ingest(streams, ingest, storage, options)
     # A table is replaced only by a video that can be read.
     tables.replaced([name for name in taken if name not in reasons])
     failures = [(path, reasons[name]) for name, path in videos if name in reasons]

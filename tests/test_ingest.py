@@ -9,7 +9,7 @@ from video_fixtures import make_video
 
 import beam_scanner.ingest
 from beam_scanner import Client, NamedVideoStream
-from beam_scanner.ingest import Ingest, _seconds
+from beam_scanner.ingest import Ingest, _takes_longer
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
@@ -46,13 +46,33 @@ def test_what_needs_decoding_takes_longer(tmp_path: Path) -> None:
     for name in ("a.mp4", "a.ts"):
         (tmp_path / name).write_bytes(bytes(10_000_000))
 
-    def seconds(name: str, ingest: Ingest | None = None, damage="strict") -> float:
+    def takes(
+        seconds: float,
+        name: str,
+        ingest: Ingest | None = None,
+        damage: str = "strict",
+        sends: bool = False,
+    ) -> bool:
         path = str(tmp_path / name)
         stream = NamedVideoStream(sc, "v", path=path, damage=damage)
-        return _seconds([stream, stream], ingest or Ingest())
+        return _takes_longer(seconds, [stream, stream], ingest or Ingest(), sends)
 
-    quick = seconds("a.mp4")
-    assert quick > seconds("missing.mp4") > 0
-    assert seconds("a.ts") > 5 * quick
-    assert seconds("a.mp4", Ingest(verify=True)) == seconds("a.ts")
-    assert seconds("a.mp4", damage="salvage") == seconds("a.ts")
+    assert takes(0.01, "missing.mp4")
+    assert not takes(0.11, "missing.mp4")
+    assert takes(0.11, "a.mp4")
+    assert not takes(0.2, "a.mp4")
+    assert takes(0.9, "a.ts")
+    assert takes(0.9, "a.mp4", Ingest(verify=True))
+    assert takes(0.9, "a.mp4", damage="salvage")
+    assert takes(0.4, "a.mp4", sends=True)
+
+
+def test_one_path_that_is_none_does_not_disturb_the_others(tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", frames=5)
+    sc = Client(db_path=str(tmp_path / "db"))
+    tables, failures = sc.ingest_videos(
+        [("a", str(tmp_path / "a.mp4")), ("b", "http://films/b.mp4")], inplace=True
+    )
+    assert [table.num_rows() for table in tables] == [5]
+    assert failures[0][0] == "http://films/b.mp4"
+    assert "must be a path or a file://, gs:// or s3:// URL" in failures[0][1]

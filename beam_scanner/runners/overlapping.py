@@ -43,8 +43,9 @@ def overlapping(change: Change) -> Change:
         nonlocal blocks
         with lock:
             if not blocks:
-                opened.append(change())
-                opened[0].__enter__()
+                made = change()
+                made.__enter__()
+                opened.append(made)
             blocks += 1
         try:
             yield

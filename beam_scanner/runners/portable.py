@@ -31,6 +31,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import pipeline_failed
+from beam_scanner.runners.overlapping import overlapping
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 
 CONNECT_SECONDS = 5.0
@@ -192,7 +193,7 @@ def _check_docker(options: PipelineOptions, folders: list[str]) -> None:
         )
     if folders:
         raise ArgumentError(
-            f"{folders[0]!r} is a folder of this machine, which containers "
+            f"{folders[0]!r} is a place of this machine, which containers "
             "(--environment_type=DOCKER) do not have: expected gs://BUCKET/FOLDER or "
             "s3://BUCKET/FOLDER"
         )
@@ -321,6 +322,7 @@ def _is_hung_up(args: threading.ExceptHookArgs) -> bool:
     return ours and isinstance(args.exc_value, (grpc.RpcError, ValueError))
 
 
+@overlapping
 @contextmanager
 def without_echoes() -> Iterator[None]:
     """Leaves out what the error of a run says too, unless somebody debugs."""

@@ -26,7 +26,7 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
 
     Args:
         options: The user's options.
-        urls: Databases and videos that workers read or write: paths or URLs.
+        urls: What workers read or write: paths or URLs.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.

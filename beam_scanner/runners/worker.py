@@ -8,12 +8,14 @@ straight to the driver's standard error.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import logging
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from beam_scanner.runners.local import LEVEL_VARIABLE, RUN_VARIABLE
 
@@ -33,11 +35,17 @@ def _leave() -> None:
     Python would first take apart all that was imported, for a third of a second, and
     the runner waits for one worker after the other.
     """
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            # A kernel may have closed it, or there was none from the beginning.
+            with suppress(AttributeError, ValueError, OSError):
+                stream.flush()
+        # What native code has printed.
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os._exit(0)
 
 
 def main() -> None:

@@ -95,9 +95,10 @@ class FilesStorage(StorageBackend):
         Raises:
             ArgumentError: It is no path.
         """
-        if self._prefix and isinstance(path, str) and "://" not in path:
-            path = self._prefix + path.lstrip("/")
-        return absolute(path, "a path of a FilesStream")
+        text = os.fspath(path) if isinstance(path, os.PathLike) else path
+        if self._prefix and isinstance(text, str) and text and "://" not in text:
+            text = self._prefix + text.lstrip("/")
+        return absolute(text, "a path of a FilesStream")
 
     def sink(self, sc: Any, op: Any, streams: Sequence[StoredStream]) -> Any:
         """See :meth:`StorageBackend.sink`.

@@ -186,8 +186,9 @@ class NamedStream(StoredStream):
         return self._storage
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`: the database."""
-        return [self._storage.raw_store().url]
+        """See :meth:`StoredStream.places`: the database, and a file that it names."""
+        known = self._cached[1].path if self._cached is not None else None
+        return [self._storage.raw_store().url, *([] if known is None else [known])]
 
     def try_descriptor(self) -> StreamDescriptor | None:
         """The descriptor as it is stored now; None if not committed."""

@@ -125,8 +125,9 @@ class NamedVideoStream(NamedStream):
         return self._path
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
-        return [*super().places(), *([] if self._path is None else [self._path])]
+        """See :meth:`StoredStream.places`; of a copy, the original may be gone."""
+        new = self._path is not None and self._cached is None
+        return [*super().places(), *([self._path] if new and self._path else [])]
 
     @property
     def damage(self) -> str:

@@ -15,7 +15,7 @@ from beam_scanner.buckets.files import open_object
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.store import ObjectNotFoundError, storage_errors
 
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Requests to an object store that wait side by side."""
 
 T = TypeVar("T")

@@ -68,6 +68,7 @@ class Pictures:
         packets: Number of the packet that each came from.
         given: Number of the packet that was decoded when each came out.
         signs: Why a packet could not be decoded.
+        sums: Checksum of each frame's pixels, where they were asked for.
         width: Of the first frame, before rotation.
         height: Of the first frame, before rotation.
         rotation: See ``FrameIndex``.
@@ -81,6 +82,7 @@ class Pictures:
     packets: list[int] = field(default_factory=list)
     given: list[int] = field(default_factory=list)
     signs: dict[int, str] = field(default_factory=dict)
+    sums: list[int] | None = None
     width: int = 0
     height: int = 0
     rotation: int = 0
@@ -164,8 +166,8 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
 
     Between two packets at which decoding may start lies a *stretch*. If each packet
     of all undamaged stretches gives one frame, and those of a stretch come before
-    those of the next, a stretch has as many rows as packets, and rows behind a damaged
-    one have the numbers that they would have without the damage.
+    those of the next, a stretch has as many rows as packets. Packets that are gone
+    altogether leave no rows, as elsewhere.
 
     Returns:
         The rows, with a start behind each damaged stretch; None where it is not so.
@@ -173,6 +175,8 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
     signs = {**pictures.signs, **packets.signs}
     if not signs or not packets.clean.any() or not _told_by_place(packets):
         return None
+    if packets.begins_open:
+        return None  # Decoders cannot be strict then, and do not tell of all damage.
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
     owner = np.cumsum(packets.clean) - 1
     owners = owner[pictures.packets]
@@ -190,6 +194,8 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
     # What comes before the first start is no row.
     for stretch, sign in sorted(first_signs.items()):
         if stretch >= 0:
+            if not (given[begins[stretch] : sign] == 1).all():
+                return None
             good = int(((owners == stretch) & (came < sign)).sum())
             edges.append([begins[stretch] + good, begins[stretch + 1]])
             starts.append(begins[stretch + 1])

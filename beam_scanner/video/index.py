@@ -79,7 +79,8 @@ class FrameIndex:
         stream_index: Which stream of the container.
         duration_seconds: From the first row's time to the end of the last.
         fingerprint: :func:`beam_scanner.video.source.fingerprint` of the file.
-        seekable: False where no seek can be trusted: then ``entries == [0]``.
+        seekable: False where no seek can be trusted: then ``entries == [0]``, but for
+            starts behind damage, to which the file is read from its beginning.
         timed: Whether each frame comes with the time of its row. Else ``pts`` has the
             times of all frames, in order; where there are none, it follows from the
             average rate.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,16 +81,19 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     # Later pictures of a recording that begins in an open GOP may list what was cut
     # off; elsewhere all references are there and must be.
     with OpenVideo(source, strict=not packets.begins_open) as video:
-        pictures = _decode(video)
+        codec = video.stream.codec_context.codec.canonical_name
+        untimed = codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
+        pictures = _decode(video, sums=untimed and salvage)
         if pictures.read != len(packets.pts):
             raise StorageError(
                 f"video {name!r} cannot be read: it has {len(packets.pts)} packets at "
                 f"first and {pictures.read} when it is read again"
             )
-        codec = video.stream.codec_context.codec.canonical_name
         rows = rows_of_pictures(packets, pictures, codec)
-        counted = counted_rows(packets, pictures) if codec in _STARTS_ANEW else None
-        if counted is not None and _starts_alike(source, packets, pictures, counted):
+        counted = counted_rows(packets, pictures) if untimed else None
+        if counted is not None and (
+            not salvage or _starts_alike(source, pictures, counted)
+        ):
             rows = counted
         index = _assemble(video, packets, pictures, rows, True, digest)
     if len(index.lost_rows) == len(index):
@@ -229,11 +233,11 @@ def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
     )
 
 
-def _decode(video: OpenVideo) -> Pictures:
+def _decode(video: OpenVideo, sums: bool) -> Pictures:
     """Decodes all, past every error."""
     context = video.stream.codec_context
     context.copy_opaque = True
-    pictures = Pictures()
+    pictures = Pictures(sums=[] if sums else None)
     for packet in _demux(video):
         _feed(context, packet, pictures)
     return pictures
@@ -255,27 +259,35 @@ def _feed(context: Any, packet: Any, pictures: Pictures) -> None:
         _note(pictures, frame, number)
 
 
-def _starts_alike(
-    source: VideoSource, packets: Packets, pictures: Pictures, rows: Rows
-) -> bool:
+def _starts_alike(source: VideoSource, pictures: Pictures, rows: Rows) -> bool:
     """Whether decoders that begin at later starts give what one from the first did.
 
-    What they give is told by packets: without times, nothing else says which picture a
-    frame is.
+    Without times, nothing else says which picture a frame is. And parameter sets that
+    came before a start may be missing there.
     """
     assert rows.start_rows is not None
+    assert pictures.sums is not None
     gave = np.array(pictures.packets, dtype=np.int64)
-    ends = [*rows.starts[1:].tolist(), len(packets.pts)]
+    ends = [*rows.starts[1:].tolist(), pictures.read]
     edges = [*rows.lost.tolist(), rows.count, rows.count]
     for number in range(1, len(rows.starts)):
         start, end = int(rows.starts[number]), ends[number]
         first = int(rows.start_rows[number])
         edge = int(np.searchsorted(rows.lost, first, side="right"))
         good = 0 if edge % 2 else edges[edge] - first
-        expected = gave[(gave >= start) & (gave < end)][:good].tolist()
-        with OpenVideo(source, strict=not packets.begins_open) as video:
-            if _decode_piece(video, start, end).packets[:good] != expected:
-                return False
+        expected = np.flatnonzero((gave >= start) & (gave < end))[:good].tolist()
+        with OpenVideo(source) as video:
+            piece = _decode_piece(video, start, end)
+        if not piece.signs and piece.read < end:
+            raise StorageError(
+                f"video {source_name(source)!r} cannot be read: it has {pictures.read} "
+                f"packets at first and {piece.read} when it is read again"
+            )
+        if (piece.packets[:good], (piece.sums or [])[:good]) != (
+            [pictures.packets[i] for i in expected],
+            [pictures.sums[i] for i in expected],
+        ):
+            return False
     return True
 
 
@@ -283,7 +295,7 @@ def _decode_piece(video: OpenVideo, start: int, end: int) -> Pictures:
     """Decodes packets ``[start, end)``, up to the first sign of damage."""
     context = video.stream.codec_context
     context.copy_opaque = True
-    pictures = Pictures(read=start)
+    pictures = Pictures(read=start, sums=[])
     for number, packet in enumerate(_demux(video)):
         if pictures.signs or number > end:
             break
@@ -316,9 +328,18 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
     pictures.pts.append(frame.pts)
     pictures.packets.append(packet)
     pictures.given.append(number)
+    if pictures.sums is not None:
+        pictures.sums.append(_sum(frame))
     if len(pictures.pts) == 1:
         # The last that is done with it: it is drawn over.
         pictures.interpolated = lies_high_or_low(frame)
+
+
+def _sum(frame: Any) -> int:
+    try:
+        return zlib.crc32(frame.to_ndarray(format="rgb24"))
+    except READ_ERRORS:
+        return 0  # Nobody will read it: it cannot be converted.
 
 
 def _rate(video: OpenVideo) -> Fraction | None:

@@ -81,7 +81,7 @@ def test_workers_must_be_possible(listener: str, nobody: str) -> None:
     refused("Beam's own image has neither", *flags, "--environment_type=DOCKER")
     image = "--environment_config=repository/image:1"
     check(*flags, image)
-    refused("is a folder of this machine", *flags, image, url="/data/db")
+    refused("is a place of this machine", *flags, image, url="/data/db")
     pool = "--environment_type=EXTERNAL"
     refused("--environment_config is missing", *flags, pool)
     refused("host:port", *flags, pool, "--environment_config=pool")

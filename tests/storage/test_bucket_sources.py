@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_a_graph_from_bucket_to_bucket(bucket_url, put):
     storage = FilesStorage({"gs": "gcs"}.get(scheme, scheme), bucket=bucket)
     put("a.bin", b"a")
     put("b.bin", b"b")
-    source = FilesStream(["in/a.bin", "/in/b.bin"], storage)
+    source = FilesStream([PurePosixPath("in/a.bin"), "/in/b.bin"], storage)
     assert source.paths == (f"{bucket_url}/in/a.bin", f"{bucket_url}/in/b.bin")
     made = FilesStream(["made/a.bin", "made/b.bin"], storage)
     sc = Client(db_path=f"{bucket_url}/db", options=IN_MEMORY)
@@ -163,6 +164,16 @@ def test_workers_elsewhere_are_not_sent_to_files_here(
         output = sc.io.Output(column, [made])
         with pytest.raises(ArgumentError, match="out of reach of Dataflow's workers"):
             sc.run(output, PerfParams.estimate(), show_progress=False)
+    # What was copied into the database is in reach, wherever it came from.
+    path = str(tmp_path / "a.mp4")
+    sc.ingest_videos([("copy", path)])
+    copy = NamedVideoStream(sc, "copy", path=path)
+    assert copy.len() == 5
+    assert copy.places() == [f"{bucket_url}/db"]
+    sc.ingest_videos([("here", path)], inplace=True)
+    here = NamedStream(sc, "here")
+    assert here.len() == 5
+    assert here.places() == [f"{bucket_url}/db", path]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from corpus import linear_decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from video_fixtures import frame_number, make_video
+from video_fixtures import frame_number, make_video, numbered_frame
 
 import beam_scanner.video
 from beam_scanner.errors import ArgumentError, VideoError
@@ -360,6 +360,52 @@ def test_streams_without_times(extension, bframes, hurt, tmp_path):
     with VideoDecoder(path, index) as decoder:
         few = sorted(rng.sample(good, 9))
         assert [frame_number(f) for f in decoder.read(few)] == few
+
+
+def _with_sets_once(data: bytes) -> bytes:
+    """Raw H.264 whose parameter sets come only before its first picture."""
+    first, *rest = data.split(b"\0\0\1")
+    seen, kept = False, []
+    for nal in rest:
+        kind = nal[0] & 0x1F
+        if kind not in (7, 8) or not seen:
+            kept.append(nal)
+        seen = seen or kind == 5
+    return b"\0\0\1".join([first, *kept])
+
+
+def test_starts_whose_parameter_sets_came_before_them(tmp_path):
+    parts = []
+    for offset in (0, 8):
+        path = make_video(
+            tmp_path / f"{offset}.h264",
+            30,
+            gop=10,
+            bframes=0,
+            options={"x264-params": f"chroma-qp-offset={offset}", "crf": "40"},
+            first_number=30 * bool(offset),
+            picture=lambda number, size: (
+                numbered_frame(number, size) * [1.0, 0.2, 0.6] + [0, 40, 9]
+            ).astype(np.uint8),
+        )
+        parts.append(_with_sets_once(Path(path).read_bytes()))
+    whole = tmp_path / "whole.h264"
+    whole.write_bytes(b"".join(parts))
+    expected = linear_decode(str(whole))
+    assert len(expected) == 60
+    with av.open(str(whole)) as container:
+        hurt = [p for p in container.demux() if p.size][34]
+    data = bytearray(whole.read_bytes())
+    data[hurt.pos + 6 : hurt.pos + hurt.size] = b"\xff" * (hurt.size - 6)
+    path = tmp_path / "hurt.h264"
+    path.write_bytes(data)
+    index = index_video(path, damage="salvage")
+    good = [row for row in range(len(index)) if not index.is_lost(row)]
+    # A decoder that begins behind the damage has the first part's parameter sets.
+    assert good == list(range(34))
+    with VideoDecoder(path, index) as decoder:
+        for row, frame in zip(good, decoder.read(good), strict=True):
+            assert np.array_equal(frame, expected[row]), row
 
 
 def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
