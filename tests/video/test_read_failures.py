@@ -163,7 +163,7 @@ def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
     client = Client(db_path=str(tmp_path / "db"))
     how = {"verify": True, "force": True, "damage": "salvage"}
     fault.fails(first // 2)
-    tables, failures = client.ingest_videos([("a", "gs://b/a.ts")], **how)
+    tables, failures = client.ingest_videos([("a", "gs://bucket/a.ts")], **how)
     assert not failures
     stream = NamedVideoStream(client, "a")
     assert stream.len() == tables[0].num_rows() == len(whole)
@@ -171,7 +171,7 @@ def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
     before = stream.descriptor()
     fault.fails(5, count=1 << 30)
     with pytest.raises(ScannerException, match=r"cannot be (read|opened): timed out"):
-        client.ingest_videos([("a", "gs://b/a.ts")], **how)
+        client.ingest_videos([("a", "gs://bucket/a.ts")], **how)
     assert stream.descriptor() == before
 
 
@@ -229,7 +229,7 @@ def test_an_interrupted_ingest_is_not_tried_again(tmp_path, monkeypatch):
     index_video(fault)
     monkeypatch.setattr(source, "open_object", lambda url: fault())
     client = Client(db_path=str(tmp_path / "db"))
-    stream = NamedVideoStream(client, "a", path="gs://b/a.mkv")
+    stream = NamedVideoStream(client, "a", path="gs://bucket/a.mkv")
     first = fault.reads // 2
     fault.reads = 0
     fault.fails(first)
