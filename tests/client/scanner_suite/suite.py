@@ -17,6 +17,7 @@ from beam_scanner import (
     PerfParams,
     StorageBackend,
     StoredStream,
+    register_python_op,
 )
 
 ROWS = 720
@@ -147,3 +148,8 @@ class PythonStream(StoredStream):
     def load_bytes(self, rows=None):
         for row in range(len(self._data)) if rows is None else rows:
             yield pickle.dumps(self._data[row])
+
+
+@register_python_op()
+def SuiteAddOne(config, x: bytes) -> bytes:
+    return struct.pack("=q", struct.unpack("=q", x)[0] + 1)

@@ -331,8 +331,3 @@ def test_job_timeout(cl):
     with pytest.raises(ScannerException, match="task_timeout"):
         run(cl, output_op, task_timeout=0.1)
     assert not output.committed()
-
-
-@register_python_op()
-def SuiteAddOne(config, x: bytes) -> bytes:
-    return struct.pack("=q", struct.unpack("=q", x)[0] + 1)

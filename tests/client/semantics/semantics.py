@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -53,3 +54,44 @@ def times_of(stream):
     rows = [row for table in tables for row in table["row"].to_pylist()]
     assert rows == list(range(len(rows)))
     return [time for table in tables for time in table["time"].to_pylist()]
+
+
+@register_python_op()
+def SemPaint(config, frame: FrameType, value: Any) -> FrameType:
+    painted = frame.copy()
+    painted[0, 0] = value % 256
+    painted[0, 1] = value // 256
+    return painted
+
+
+@register_python_op(unbounded_state=True)
+class SemTrack(Kernel):
+    """How many even numbers were seen: needs every row before."""
+
+    def reset(self):
+        self.seen = 0
+
+    def execute(self, x: Any) -> Any:
+        self.seen += x % 2 == 0
+        return self.seen
+
+
+@register_python_op()
+class SemFails(Kernel):
+    def __init__(self, config, on=()):
+        self.on = on
+
+    def execute(self, x: Any) -> Any:
+        if x in self.on:
+            raise ValueError(f"not {x}")
+        return x
+
+
+@register_python_op()
+def SemEmpty(config, x: Any) -> bytes:
+    return b""
+
+
+@register_python_op(stencil=[-1, 0])
+def SemPair(config, x: Sequence[Any]) -> Any:
+    return list(x)

@@ -15,13 +15,11 @@ from semantics import define, run
 from beam_scanner import (
     CacheMode,
     JobFailure,
-    Kernel,
     NamedStorage,
     NamedStream,
     NamedVideoStream,
     PerfParams,
     ScannerException,
-    register_python_op,
 )
 
 # Cache modes
@@ -132,17 +130,6 @@ def test_a_result_is_known_whatever_was_made_with_it(sc, frame):
     run(sc, made)
     assert run(sc, made[1], cache_mode=CacheMode.Ignore) is None
     assert run(sc, made[::-1], cache_mode=CacheMode.Ignore) is None
-
-
-@register_python_op()
-class SemFails(Kernel):
-    def __init__(self, config, on=()):
-        self.on = on
-
-    def execute(self, x: Any) -> Any:
-        if x in self.on:
-            raise ValueError(f"not {x}")
-        return x
 
 
 def test_overwrite_keeps_the_old_stream_until_the_new_one_is_there(sc, frame):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import shlex
-from typing import Any
 
 import pytest
 from client_helpers import (
@@ -13,13 +12,10 @@ from client_helpers import (
 from semantics import run
 
 from beam_scanner import (
-    FrameType,
     JobFailure,
-    Kernel,
     NamedStream,
     NamedVideoStream,
     PerfParams,
-    register_python_op,
 )
 from beam_scanner.cli import main
 
@@ -67,26 +63,6 @@ def test_shots_of_a_long_film_use_many_tasks(sc, frame):
     assert isinstance(next(outputs[1].load()), list)
     assert outputs[0].len() == outputs[1].len() == 720
     assert not work_left(sc.db_path)
-
-
-@register_python_op(unbounded_state=True)
-class SemTrack(Kernel):
-    """How many even numbers were seen: needs every row before."""
-
-    def reset(self):
-        self.seen = 0
-
-    def execute(self, x: Any) -> Any:
-        self.seen += x % 2 == 0
-        return self.seen
-
-
-@register_python_op()
-def SemPaint(config, frame: FrameType, value: Any) -> FrameType:
-    painted = frame.copy()
-    painted[0, 0] = value % 256
-    painted[0, 1] = value // 256
-    return painted
 
 
 def test_a_tracker_between_parallel_phases(sc, frame):

@@ -45,19 +45,9 @@ def SemBatchLength(config, x: Sequence[Any]) -> Sequence[Any]:
     return [(v, len(x)) for v in x]
 
 
-@register_python_op(stencil=[-1, 0])
-def SemPair(config, x: Sequence[Any]) -> Any:
-    return list(x)
-
-
 @register_python_op()
 def SemNothing(config, x: Any) -> Any:
     return None
-
-
-@register_python_op()
-def SemEmpty(config, x: Any) -> bytes:
-    return b""
 
 
 @register_python_op()
