@@ -392,8 +392,6 @@ def _slots(value: Any) -> dict[str, Any]:
 
 def _has_docstring(code: types.CodeType) -> bool:
     """Whether the first constant, if a text, is the docstring."""
-    if sys.version_info >= (3, 13):
-        return bool(code.co_flags & inspect.CO_HAS_DOCSTRING)
     # Comprehensions and other nameless code have no docstring; functions without
     # one have None in its place.
     named = not code.co_name.startswith("<")

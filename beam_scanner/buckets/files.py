@@ -44,12 +44,13 @@ class ObjectFile(io.RawIOBase):
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         super().__init__()
+        # An object that is not there is closed, too, when Python lets go of this.
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self.name = bucket.url_of(key)
         self.size, self.version = bucket.stat(key)
         self._bucket = bucket
         self._key = key
         self._position = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._next_block = -1
         self._ahead = 1
 

@@ -141,6 +141,7 @@ def test_workers_elsewhere_are_not_sent_to_files_here(
 ):
     if object_server.scheme != "gs":
         pytest.skip("Dataflow's own buckets are gs://")
+    pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
     make_video(tmp_path / "a.mp4", 5)
     (tmp_path / "a.srt").write_text(CAPTIONS)
     flags = [
