@@ -257,10 +257,7 @@ class FilesStream(StoredStream):
         each(move_file, parts, self.paths)
         there = each(is_file, self.paths)
         if not all(there):
-            lost = self.paths[there.index(False)]
-            raise StorageError(
-                f"cannot commit stream {self.name()!r}: {lost!r} is gone"
-            )
+            raise self._gone(self.paths[there.index(False)])
         delete_file(self._mark())
         with suppress(StorageError):
             each(delete_file, list(self._parts(generation)))
@@ -274,13 +271,13 @@ class FilesStream(StoredStream):
                 there = each(is_file, parts)
                 if not any(there) and self.committed():
                     return False
-                lost = parts[there.index(False)]
-                raise StorageError(
-                    f"cannot commit stream {self.name()!r}: {lost!r} is gone"
-                )
+                raise self._gone(parts[there.index(False)])
         if parts:
             write_file(self._mark(), b"")
         return bool(parts)
+
+    def _gone(self, lost: str) -> StorageError:
+        return StorageError(f"cannot commit stream {self.name()!r}: {lost!r} is gone")
 
     def _mark(self) -> str:
         """The file that is there while files are replaced."""

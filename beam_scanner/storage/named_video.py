@@ -126,8 +126,9 @@ class NamedVideoStream(NamedStream):
 
     def places(self) -> Sequence[str]:
         """See :meth:`StoredStream.places`; of a copy, the original may be gone."""
-        new = self._path is not None and self._cached is None
-        return [*super().places(), *([self._path] if new and self._path else [])]
+        if self._path is None or self._cached is not None:
+            return super().places()
+        return [*super().places(), self._path]
 
     @property
     def damage(self) -> str:

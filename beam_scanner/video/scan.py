@@ -85,10 +85,7 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
         untimed = codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
         pictures = _decode(video, sums=untimed and salvage)
         if pictures.read != len(packets.pts):
-            raise StorageError(
-                f"video {name!r} cannot be read: it has {len(packets.pts)} packets at "
-                f"first and {pictures.read} when it is read again"
-            )
+            raise _reads_otherwise(name, len(packets.pts), pictures.read)
         rows = rows_of_pictures(packets, pictures, codec)
         counted = counted_rows(packets, pictures) if untimed else None
         if counted is not None and (
@@ -104,6 +101,13 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
             "takes the other rows, and nulls for these"
         )
     return index
+
+
+def _reads_otherwise(name: str, first: int, again: int) -> StorageError:
+    return StorageError(
+        f"video {name!r} cannot be read: it has {first} packets at first and {again} "
+        "when it is read again"
+    )
 
 
 def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) -> str:
@@ -279,10 +283,7 @@ def _starts_alike(source: VideoSource, pictures: Pictures, rows: Rows) -> bool:
         with OpenVideo(source) as video:
             piece = _decode_piece(video, start, end)
         if not piece.signs and piece.read < end:
-            raise StorageError(
-                f"video {source_name(source)!r} cannot be read: it has {pictures.read} "
-                f"packets at first and {piece.read} when it is read again"
-            )
+            raise _reads_otherwise(source_name(source), pictures.read, piece.read)
         if (piece.packets[:good], (piece.sums or [])[:good]) != (
             [pictures.packets[i] for i in expected],
             [pictures.sums[i] for i in expected],
@@ -297,7 +298,7 @@ def _decode_piece(video: OpenVideo, start: int, end: int) -> Pictures:
     context.copy_opaque = True
     pictures = Pictures(read=start, sums=[])
     for number, packet in enumerate(_demux(video)):
-        if pictures.signs or number > end:
+        if pictures.signs:
             break
         if number < end and packet.size:
             if number >= start:
