@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from beam_scanner.runners.overlapping import overlapping
 
 READERS = ("beam_control_read", "read_grpc_client_inputs")
 """Threads that read connections; they raise when the other end has gone."""
@@ -15,38 +16,36 @@ Listener = Callable[[threading.ExceptHookArgs], bool]
 """Is told of each; returns whether nobody else need be."""
 
 
-class _Hook:
-    """Asks the listeners before Python prints a traceback, while there are any."""
+_listeners: list[Listener] = []
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
-        self._before: Callable[[threading.ExceptHookArgs], Any] = threading.excepthook
 
-    @contextmanager
-    def heard_by(self, listener: Listener) -> Iterator[None]:
-        with self._lock:
-            if not self._listeners:
-                self._before = threading.excepthook
-                threading.excepthook = self._raised
-            self._listeners.append(listener)
+@overlapping
+@contextmanager
+def _hooked() -> Iterator[None]:
+    """Asks the listeners before Python prints a traceback."""
+    before = threading.excepthook
+
+    def raised(args: threading.ExceptHookArgs) -> None:
+        heard = [listener(args) for listener in list(_listeners)]
+        if not any(heard):
+            before(args)
+
+    threading.excepthook = raised
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """While open, the listener is told of threads that end by an error."""
+    with _hooked():
+        _listeners.append(listener)
         try:
             yield
         finally:
-            with self._lock:
-                self._listeners.remove(listener)
-                if not self._listeners:
-                    threading.excepthook = self._before
-
-    def _raised(self, args: threading.ExceptHookArgs) -> None:
-        heard = [listener(args) for listener in list(self._listeners)]
-        if not any(heard):
-            self._before(args)
-
-
-_hook = _Hook()
-heard_by = _hook.heard_by
-"""While open, the listener is told of threads that end by an error."""
+            _listeners.remove(listener)
 
 
 def join_new(
