@@ -491,8 +491,15 @@ class FlinkCluster(Services):
         self._wait("the worker pool", lambda: listening(port))
         return f"localhost:{port}"
 
-    def wait_for_slots(self) -> None:
-        """Waits until all TaskManagers can be given work."""
+    def mend(self) -> None:
+        """Starts TaskManagers anew that have ended, as clusters in production do.
+
+        Flink ends one that cannot cancel a task.
+        """
+        for number in range(self.task_managers):
+            process = self.processes.get(f"taskmanager-{number}")
+            if process is None or process.poll() is not None:
+                self.start_task_manager(number)
         self._wait("the cluster", self._is_up)
 
     def _is_up(self) -> bool:
@@ -531,6 +538,8 @@ class FlinkCluster(Services):
             "cluster.evenly-spread-out-slots": "true",
             "heartbeat.interval": 1000,
             "heartbeat.timeout": 8000,
+            # Of a task that hangs; then its TaskManager ends.
+            "task.cancellation.timeout": 30_000,
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": 3,
             "restart-strategy.fixed-delay.delay": "1s",

@@ -109,17 +109,20 @@ class Phase(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, jobs: Any) -> Any:
         """Wires the stages."""
-        planned = jobs | "Plan" >> stage(_Plan, *self._place).with_outputs(
-            "tasks", main="plans"
-        )
         run = stage(_Run, *self._place)
         if self._hints:
             run = run.with_resource_hints(**self._hints)
-        tasks = planned.tasks | "Spread tasks" >> beam.Reshuffle()
+        # What is known without a task goes by way of the run stage too, not a Flatten:
+        # when a worker dies, Flink 1.19 may never end a step that reads one, and gives
+        # up the whole TaskManager after three minutes.
+        tasks = (
+            jobs
+            | "Plan" >> stage(_Plan, *self._place)
+            | "Spread tasks" >> beam.Reshuffle()
+        )
         self.rows = tasks | "Run" >> run.with_outputs(main="outcomes")
         self.ended = (
-            (planned.plans, self.rows.outcomes)
-            | beam.Flatten()
+            self.rows.outcomes
             | "By job" >> beam.GroupByKey()
             | "Commit" >> stage(_Commit, *self._place).with_outputs(main="jobs")
         )
@@ -167,19 +170,24 @@ def stage(kind: type[Stage], source: RunSource, phase: int) -> Any:
     return transform
 
 
+_TO_RUN = "task"
+"""In place of the kind of an outcome, what goes with it being a task."""
+
+
 class _Plan(Stage):
     @unread
-    def process(self, job: JobId) -> Iterator[Any]:
+    def process(self, job: JobId) -> Iterator[tuple[JobId, Outcome]]:
         for item in plan_job(self.context(), job, self.phase):
-            if isinstance(item, TaskId):
-                yield TaggedOutput("tasks", item.to_tuple())
-            else:
-                yield job, item
+            yield job, (_TO_RUN, item.to_tuple()) if isinstance(item, TaskId) else item
 
 
 class _Run(Stage):
     @unread
-    def process(self, task: tuple[Any, ...]) -> Iterator[Any]:
+    def process(self, planned: tuple[JobId, Outcome]) -> Iterator[Any]:
+        job, (kind, task) = planned
+        if kind != _TO_RUN:
+            yield planned
+            return
         steps = run_one_task(self.context(), TaskId(*task))
         while True:
             try:
@@ -191,7 +199,7 @@ class _Run(Stage):
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         release_memory()
-        yield task[0], outcome
+        yield job, outcome
 
     def teardown(self) -> None:
         close_contexts(self.source.run)

@@ -55,9 +55,10 @@ class TaskId:
 
 
 Outcome = tuple[str, Any]
-"""('planned', (family, tasks)), ('done', (family, task)) or ('failed', failure); or
-('skipped', ...) where the job has failed, or another run has ended it; or
-('cached', None) where its outputs are there already."""
+"""('done', (family, tasks)), where one of so many tasks has been done, or there are
+none; or ('failed', failure); or ('skipped', (family, tasks)), where the job has failed
+or another run has ended it; or, of a whole job, ('skipped', None) or ('cached', None),
+where its outputs are there already."""
 
 
 def failure_of(name: str, error: BaseException) -> Failure:
@@ -74,8 +75,7 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
     """Cuts one phase of a job into tasks.
 
     Yields:
-        Its tasks, and for each family an outcome that says how many there are; or
-        one failure.
+        Its tasks, and an outcome for each family that has none; or one outcome.
     """
     state = context.job(job)
     if state.cached:
@@ -100,7 +100,8 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
         yield "failed", asdict(failure)
         return
     for number, cuts in planned:
-        yield "planned", (number, len(cuts))
+        if not len(cuts):
+            yield "done", (number, 0)
         for task in range(len(cuts)):
             yield TaskId(job, number, task, len(cuts), cuts.intervals(task))
 
@@ -118,7 +119,8 @@ def run_one_task(
     """
     state = context.job(task.job)
     counters: Mapping[str, int] = {}
-    skipped = ("skipped", (task.family, task.task))
+    family = (task.family, task.tasks)
+    skipped = ("skipped", family)
     if context.files.is_failed(state.record.mark):
         return skipped, counters
     given: Counter[str] = Counter()
@@ -131,7 +133,7 @@ def run_one_task(
                 _publish_if_last(state, task)
             elif task.task + 1 == task.tasks:
                 _publish_if_last(state, task)
-            return ("done", (task.family, task.task)), counters
+            return ("done", family), counters
         except Exception as error:
             if state.files.is_over():
                 break
@@ -357,10 +359,12 @@ def commit_job(
         return []
     outcomes = list(outcomes)
     failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
-    planned = dict(value for kind, value in outcomes if kind == "planned")
+    families = dict(
+        value for kind, value in outcomes if kind in ("done", "skipped") and value
+    )
     try:
         if not failures:
-            for family, tasks in planned.items():
+            for family, tasks in families.items():
                 _end_family(state, family, tasks)
     except Exception as error:
         failures = [failure_of(state.record.name, error)]

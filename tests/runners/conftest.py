@@ -19,12 +19,21 @@ def flink_embedded(
 
 
 @pytest.fixture(scope="session")
-def flink_cluster(
+def started_flink_cluster(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[services.FlinkCluster]:
     require("flink-cluster")
     with services.FlinkCluster(tmp_path_factory.mktemp("flink-cluster")) as started:
         yield started
+
+
+@pytest.fixture
+def flink_cluster(
+    started_flink_cluster: services.FlinkCluster,
+) -> services.FlinkCluster:
+    """All of it, whatever a test before has ended."""
+    started_flink_cluster.mend()
+    return started_flink_cluster
 
 
 @pytest.fixture(params=params())

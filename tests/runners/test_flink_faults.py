@@ -133,8 +133,6 @@ def test_a_task_manager_is_killed(
         scene.check()
     finally:
         scene.open()
-        flink_cluster.start_task_manager(0)
-        flink_cluster.wait_for_slots()
 
 
 def test_a_worker_dies_and_its_task_is_run_again(scene: Scene) -> None:

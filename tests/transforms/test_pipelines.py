@@ -132,7 +132,7 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
         "PipelineUnlike/Phase 0",
     ):
         wanted.append((f"{phase}/{reify}", task))
-        wanted.append((f"{phase}/Flatten", outcome))
+        wanted.append((f"{phase}/Run/ParDo(_Run)", outcome))
     assert found == sorted((label, "group", types) for label, types in wanted)
 
 
