@@ -20,7 +20,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
 )
-from beam_scanner.runners.local import is_local, pipeline_options
+from beam_scanner.runners.local import get_ready, is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -37,6 +37,9 @@ and two threads take longer than one."""
 
 _LOCAL_SECONDS, _START_SECONDS = 3.0, 20.0
 """Work for which a pipeline is worth its start: of local workers, and of others."""
+
+_READY_SECONDS = 1.0
+"""Work beside which local workers are made ready for the run that comes after it."""
 
 _FILE_SECONDS, _BYTES, _FETCHED_BYTES, _DECODED_BYTES = 0.05, 500e6, 50e6, 20e6
 """What indexing takes, about: a file, and bytes a second that are read from a disk,
@@ -126,26 +129,28 @@ def _ingest(
     """Why some of the videos could not be ingested, by name of the stream."""
     sends = ingest.copy and is_object_url(storage.db_path)
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
-    if len(streams) > 1 and _takes_longer(enough, streams, ingest, sends):
+    seconds = _seconds(streams, ingest, sends)
+    if len(streams) > 1 and seconds > enough:
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
+    if seconds > _READY_SECONDS and is_local(options):
+        # Many videos are seldom indexed for their own sake.
+        get_ready(options)
     remote = sends or any(is_object_url(stream.path or "") for stream in streams)
     with ThreadPoolExecutor(_READS if remote else 1) as pool:
         reasons = pool.map(ingest, streams)
         return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
 
 
-def _takes_longer(
-    seconds: float, streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool
-) -> bool:
-    """Whether ingesting videos without workers takes about as long, or longer."""
+def _seconds(streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool) -> float:
+    """How long ingesting videos without workers takes, about, or at least."""
     least = _FILE_SECONDS * len(streams)
-    if least > seconds:
-        return True
+    if least > _START_SECONDS:
+        return least
     with ThreadPoolExecutor(_READS) as pool:
         sizes = list(pool.map(_size, streams))
     rates = (_bytes_a_second(stream, ingest) for stream in streams)
     takes = sum(size / rate for size, rate in zip(sizes, rates, strict=True))
-    return least + takes + sends * sum(sizes) / _FETCHED_BYTES > seconds
+    return least + takes + sends * sum(sizes) / _FETCHED_BYTES
 
 
 def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:

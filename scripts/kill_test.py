@@ -1,8 +1,8 @@
 """Kills runs at random moments and checks that the next run makes good.
 
 Each round takes a fresh database and starts a run with two worker processes in a
-process of its own. At a random moment the driver or one of the workers is killed with
-SIGKILL. Then the same run is run to its end, and
+process of its own. At a random moment the driver, one of the workers or the process
+that they are forks of is killed with SIGKILL. Then the same run is run to its end, and
 
 * its streams have the same bytes as those of a run that nobody disturbed,
 * no task that had ended before the kill was done again; so at most those that were
@@ -48,6 +48,7 @@ from beam_scanner.ops import register_ops
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
 from beam_scanner.runners.local import pipeline_options
+from beam_scanner.runners.processes import SERVER
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.work import JobFiles, unfinished_jobs
@@ -160,16 +161,16 @@ def finish(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 
 def workers_of(driver: int) -> list[int]:
-    """The worker processes of a driver that are alive."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    """The processes that work for a driver: the fork server, and forks of it."""
+    found, parents = [], {driver}
+    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda e: int(e.name)):
         with suppress(OSError, ValueError, IndexError):
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes()
-            is_worker = b"beam_scanner.runners.worker" in command
-            if int(fields[1]) == driver and fields[0] != "Z" and is_worker:
+            is_worker = SERVER.encode() in (entry / "cmdline").read_bytes()
+            if int(fields[1]) in parents and fields[0] != "Z" and is_worker:
                 found.append(int(entry.name))
-    return sorted(found)
+                parents.add(int(entry.name))
+    return found
 
 
 def is_alive(process: int) -> bool:
@@ -229,7 +230,7 @@ class Moment:
     """When to kill whom.
 
     Attributes:
-        victim: 'driver' or 'worker'.
+        victim: 'driver' or 'worker', one of its processes.
         share: So much of all tasks is to be done; negative: do not wait for any.
         seconds: To wait then.
         pick: Chooses among the workers.

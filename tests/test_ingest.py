@@ -9,7 +9,7 @@ from video_fixtures import make_video
 
 import beam_scanner.ingest
 from beam_scanner import Client, NamedVideoStream
-from beam_scanner.ingest import Ingest, _takes_longer
+from beam_scanner.ingest import Ingest, _seconds
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
@@ -46,25 +46,23 @@ def test_what_needs_decoding_takes_longer(tmp_path: Path) -> None:
     for name in ("a.mp4", "a.ts"):
         (tmp_path / name).write_bytes(bytes(10_000_000))
 
-    def takes(
-        seconds: float,
+    def seconds(
         name: str,
         ingest: Ingest | None = None,
         damage: str = "strict",
         sends: bool = False,
-    ) -> bool:
+    ) -> float:
         path = str(tmp_path / name)
         stream = NamedVideoStream(sc, "v", path=path, damage=damage)
-        return _takes_longer(seconds, [stream, stream], ingest or Ingest(), sends)
+        return _seconds([stream, stream], ingest or Ingest(), sends)
 
-    assert takes(0.01, "missing.mp4")
-    assert not takes(0.11, "missing.mp4")
-    assert takes(0.11, "a.mp4")
-    assert not takes(0.2, "a.mp4")
-    assert takes(0.9, "a.ts")
-    assert takes(0.9, "a.mp4", Ingest(verify=True))
-    assert takes(0.9, "a.mp4", damage="salvage")
-    assert takes(0.4, "a.mp4", sends=True)
+    missing, read = seconds("missing.mp4"), seconds("a.mp4")
+    assert 0 < missing < read
+    assert seconds("a.mp4", sends=True) > 2 * read
+    decoded = seconds("a.ts")
+    assert decoded > 5 * read
+    assert seconds("a.mp4", Ingest(verify=True)) == decoded
+    assert seconds("a.mp4", damage="salvage") == decoded
 
 
 def test_one_path_that_is_none_does_not_disturb_the_others(tmp_path: Path) -> None:

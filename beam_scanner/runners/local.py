@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import signal
-import sys
-import sysconfig
 import threading
-import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -28,19 +22,13 @@ from apache_beam.options.pipeline_options import (
     PrismRunnerOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
-from beam_scanner.runners.threads import READERS, heard_by
-
-WORKER_MODULE = "beam_scanner.runners.worker"
-
-LEVEL_VARIABLE = "BEAM_SCANNER_LOG_LEVEL"
-RUN_VARIABLE = "BEAM_SCANNER_RUN"
-"""Environment variable of worker processes: the driver's process id, '-', the run."""
+from beam_scanner.runners.processes import WorkerProcesses, fork_server
+from beam_scanner.runners.threads import READERS, heard_by, join_new
 
 # Connections to a worker that has died break, often before its end is known: threads
 # that read them raise, and these loggers tell.
@@ -48,7 +36,7 @@ _ECHOES = (
     "apache_beam.runners.worker.data_plane",
     "apache_beam.runners.portability.fn_api_runner.worker_handlers",
 )
-_GONE_SECONDS = 5.0
+_GONE_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
 
@@ -146,73 +134,45 @@ def run(
         WorkerError: A worker process died, or could not do its work.
     """
     chosen = local_options(options, small)
-    run = f"{os.getpid()}-{uuid.uuid4().hex}"
-    pipeline = Pipeline(runner=_local_runner(chosen, run), options=chosen)
+    direct = chosen.view_as(DirectOptions)
+    watch = _Watch()
+    runner = FnApiRunner()
+    if direct.direct_running_mode == "multi_processing":
+        # The runner would put its own environment in place of this one.
+        direct.direct_running_mode = None
+        watch.workers = WorkerProcesses(watch.worker_died)
+        runner = FnApiRunner(watch.workers.environment())
+    pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    return _Watch(pipeline, run).run()
+    return watch.run(pipeline)
 
 
-def _local_runner(options: PipelineOptions, run: str) -> FnApiRunner:
-    """The runner, with worker processes of our own if it is to have any."""
-    direct = options.view_as(DirectOptions)
-    if direct.direct_running_mode != "multi_processing":
-        return FnApiRunner()
-    # The runner would put its own command in place of this one.
-    direct.direct_running_mode = None
-    level = str(logging.getLogger().getEffectiveLevel())
-    command = [
-        f"{LEVEL_VARIABLE}={level}",
-        f"{RUN_VARIABLE}={run}",
-        # Each task has a thread that reads; by default glibc gives every new thread
-        # a heap of its own, and memory grows with the number of tasks.
-        "MALLOC_ARENA_MAX=2",
-        shlex.quote(f"PYTHONPATH={_module_path()}"),
-        shlex.quote(sys.executable),
-        "-m",
-        WORKER_MODULE,
-    ]
-    return FnApiRunner(
-        SubprocessSDKEnvironment.from_command_string(" ".join(["exec env", *command]))
-    )
+def get_ready(options: PipelineOptions) -> None:
+    """Loads what worker processes need, beside what this process does meanwhile.
 
-
-def _module_path() -> str:
-    """Where this process finds modules, but for those of Python itself.
-
-    Workers find them in the same places: a script's folder, or what it has put into
-    ``sys.path``.
+    Args:
+        options: The user's, of a run that may come and not be small.
     """
-    own = tuple(
-        sysconfig.get_path(name)
-        for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    )
-    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)
-    return os.pathsep.join(
-        entry
-        for entry in entries
-        if not entry.startswith(own)
-        and os.pathsep not in entry
-        and os.path.exists(entry)
-    )
+    chosen = local_options(options, small=False).view_as(DirectOptions)
+    if is_local(options) and chosen.direct_running_mode == "multi_processing":
+        fork_server()
 
 
 class _Watch:
     """Runs a pipeline and turns the death of a worker process into an error.
 
-    The runner waits for ever for a worker that has died; the thread that watches
-    the process raises, which nothing catches. Here that ends the wait: in the main
-    thread by an interrupt, after which Beam cleans up; elsewhere, or where a program
-    has taken interrupts for itself (or a shell has switched them off, as for jobs in
-    the background), by leaving the runner's thread behind. Beam's cleaning up, too,
-    waits for workers, which may have hours to go; so they are killed.
+    The runner waits for ever for a worker that has died. Here that ends the wait: in
+    the main thread by an interrupt, after which Beam cleans up; elsewhere, or where a
+    program has taken interrupts for itself (or a shell has switched them off, as for
+    jobs in the background), by leaving the runner's thread behind. Beam's cleaning up,
+    too, waits for workers, which may have hours to go; so they are killed.
 
-    The thread does not tell which run its worker served, so of several runs in one
-    process, each in a thread of its own, all end.
+    Attributes:
+        workers: The worker processes, if there are any.
     """
 
-    def __init__(self, pipeline: Pipeline, run: str) -> None:
-        self._pipeline = pipeline
-        self._name = run
+    def __init__(self) -> None:
+        self.workers: WorkerProcesses | None = None
         self._interrupts = False
         self._interrupted = False
         self._died = threading.Event()
@@ -221,20 +181,21 @@ class _Watch:
         self._result: Any = None
         self._error: BaseException | None = None
 
-    def run(self) -> Any:
+    def run(self, pipeline: Pipeline) -> Any:
+        """Runs it to its end; gives Beam's result."""
         self._interrupts = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
-        with heard_by(self._thread_raised), _without_echoes():
+        with heard_by(_lost_connection), _without_echoes():
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
-                    self._run()
+                    self._run(pipeline)
                 finally:
                     signal.signal(signal.SIGINT, signal.default_int_handler)
             else:
-                self._run_aside()
+                self._run_aside(pipeline)
         if self._died.is_set() and not self._interrupted:
             raise WorkerError(_explain(self._reason)) from self._error
         if isinstance(self._error, Exception):
@@ -246,14 +207,8 @@ class _Watch:
             raise self._error
         return self._result
 
-    def _thread_raised(self, args: threading.ExceptHookArgs) -> bool:
-        text = str(args.exc_value)
-        if "Worker subprocess exited" in text:
-            self._worker_died(text)
-            return True
-        return args.thread is not None and args.thread.name in READERS
-
-    def _worker_died(self, reason: str) -> None:
+    def worker_died(self, reason: str) -> None:
+        """Ends the run."""
         if self._died.is_set() or self._over.is_set():
             return
         self._reason = reason
@@ -271,43 +226,40 @@ class _Watch:
         ).start()
         signal.default_int_handler(number, frame)
 
-    def _run(self) -> None:
+    def _run(self, pipeline: Pipeline) -> None:
         try:
-            self._result = self._pipeline.run()
+            self._result = pipeline.run()
             self._result.wait_until_finish()
         except BaseException as error:
             self._error = error
         finally:
             self._over.set()
 
-    def _run_aside(self) -> None:
-        threading.Thread(target=self._run, name="pipeline", daemon=True).start()
+    def _run_aside(self, pipeline: Pipeline) -> None:
+        before = set(threading.enumerate())
+        threading.Thread(
+            target=self._run, args=[pipeline], name="pipeline", daemon=True
+        ).start()
         try:
             while not self._over.wait(0.2) and not self._died.is_set():
                 pass
         finally:
             if not self._over.is_set():
                 self._died.set()
-                for _ in range(5):
-                    # Beam may still be starting some.
-                    self._kill_workers()
-                    time.sleep(0.2)
-                # Threads that watch workers tell of their end, here to nobody.
-                for thread in threading.enumerate():
-                    if thread.name == "run_worker":
-                        thread.join(timeout=_GONE_SECONDS)
+                self._end_workers(0.0)
+                # Where it waits for no worker the runner ends too, and its threads
+                # tell of lost connections, here to nobody.
+                self._over.wait(_GONE_SECONDS)
+                join_new(before, READERS, _GONE_SECONDS)
 
     def _end_workers(self, grace: float) -> None:
-        """Kills the workers until the run is over: Beam may still be starting some."""
-        ended = self._over.wait(grace)
-        while not ended:
-            self._kill_workers()
-            ended = self._over.wait(0.2)
+        """Kills the workers if the run is not over soon."""
+        if not self._over.wait(grace) and self.workers is not None:
+            self.workers.kill()
 
-    def _kill_workers(self) -> None:
-        for process in _worker_processes(self._name):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+
+def _lost_connection(args: threading.ExceptHookArgs) -> bool:
+    return args.thread is not None and args.thread.name in READERS
 
 
 @overlapping
@@ -322,15 +274,6 @@ def _without_echoes() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _worker_processes(run: str) -> Iterator[int]:
-    """The worker processes of a run."""
-    mark = f"{RUN_VARIABLE}={run}".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                yield int(entry.name)
 
 
 def _explain(text: str) -> str:

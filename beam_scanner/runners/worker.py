@@ -17,14 +17,20 @@ import threading
 import time
 from contextlib import suppress
 
-from beam_scanner.runners.local import LEVEL_VARIABLE, RUN_VARIABLE
-
 _LOOK_SECONDS = 0.5
 
 
-def _leave_with(driver: int) -> None:
-    """Ends this process, whatever it is doing, when the driver has died."""
-    while os.getppid() == driver:
+def load() -> None:
+    """Imports what most workers use."""
+    import av  # noqa: F401
+    from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
+
+    import beam_scanner  # noqa: F401
+
+
+def _leave_with(parent: int) -> None:
+    """Ends this process, whatever it is doing, when its parent has died."""
+    while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
     os._exit(1)
 
@@ -48,29 +54,32 @@ def _leave() -> None:
         os._exit(0)
 
 
-def main() -> None:
-    """Serves the runner that started this process until it is told to stop."""
+def main(parent: int, level: int) -> None:
+    """Serves a runner until it is told to stop, and ends this process.
+
+    Args:
+        parent: The process that ends all workers when it ends.
+        level: Of log records that are worth printing.
+    """
     # A terminal interrupts all its processes; the driver ends its workers. A handler,
     # unlike SIG_IGN, is not inherited by programs that kernels start.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    driver, _, _ = os.environ[RUN_VARIABLE].partition("-")
     threading.Thread(
-        target=_leave_with, args=[int(driver)], name="driver", daemon=True
+        target=_leave_with, args=[parent], name="parent", daemon=True
     ).start()
     handler = logging.StreamHandler()
-    handler.setLevel(int(os.environ.get(LEVEL_VARIABLE, logging.WARNING)))
+    handler.setLevel(level)
     handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
-    os.environ.pop("LOGGING_API_SERVICE_DESCRIPTOR", None)
 
-    from apache_beam.runners.worker import sdk_worker_main
+    from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
     # Says at each start that a folder is missing which only containers have.
     logging.getLogger(sdk_worker_main.__name__).setLevel(logging.ERROR)
     sdk_worker_main.main(sys.argv)
+    # What was being done when the user interrupted ends for nobody, and Beam would
+    # print a traceback for it.
+    logging.getLogger(sdk_worker.__name__).disabled = True
+    sdk_worker.print = lambda *values, **settings: None
     _leave()
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ from beam_scanner.launch import Report, execute
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
 from beam_scanner.runners.local import pipeline_options
+from beam_scanner.runners.processes import SERVER
 from beam_scanner.storage.named import NamedStorage, NamedStream
 
 pytestmark = pytest.mark.processes
@@ -48,7 +49,9 @@ class Deadly(Kernel):
             if order == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             self.order.with_suffix(".asleep").touch()
-            time.sleep(60)
+            until = time.monotonic() + 60
+            while self.order.exists() and time.monotonic() < until:
+                time.sleep(0.1)
         return x + 1
 
 
@@ -86,12 +89,20 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
+def fork_servers(driver: int) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(driver).children()
+        if child.status() != psutil.STATUS_ZOMBIE and SERVER in child.cmdline()
+    ]
+
+
 def workers(driver: int) -> list[psutil.Process]:
     return [
         child
-        for child in psutil.Process(driver).children(recursive=True)
+        for server in fork_servers(driver)
+        for child in server.children()
         if child.status() != psutil.STATUS_ZOMBIE
-        and "beam_scanner.runners.worker" in child.cmdline()
     ]
 
 
@@ -169,8 +180,8 @@ def start(scene: Scene) -> subprocess.Popen[bytes]:
 
 def test_workers_end_with_their_driver(scene: Scene) -> None:
     driver = start(scene)
-    running = workers(driver.pid)
-    assert running
+    running = [*workers(driver.pid), *fork_servers(driver.pid)]
+    assert len(running) == 3
     driver.kill()
     driver.communicate()
     assert all_gone(running, 10)
@@ -178,10 +189,43 @@ def test_workers_end_with_their_driver(scene: Scene) -> None:
     scene.check()
 
 
+def test_a_dead_fork_server_ends_the_run(scene: Scene) -> None:
+    driver = start(scene)
+    running = workers(driver.pid)
+    (server,) = fork_servers(driver.pid)
+    server.kill()
+    _, text = driver.communicate(timeout=30)
+    assert driver.returncode
+    assert "a worker process died (the process that starts" in text.decode()
+    assert all_gone(running, 5)
+    scene.order.unlink()
+    scene.check()
+
+
+def test_a_dead_worker_ends_no_other_run(tmp_path: Path) -> None:
+    bad, good = Scene(tmp_path / "bad"), Scene(tmp_path / "good")
+    # Asleep until the other run has failed.
+    good.order.write_text("sleep")
+    bad.order.write_text("kill")
+    reports: list[Report] = []
+    thread = threading.Thread(target=lambda: reports.append(good.run()))
+    thread.start()
+    until = time.monotonic() + 60
+    while not good.order.with_suffix(".asleep").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with pytest.raises(WorkerError, match=r"a worker process died \(exit code -9\)"):
+        bad.run()
+    good.order.unlink()
+    thread.join(timeout=60)
+    assert reports[0].tasks == ROWS // PACKET
+    assert list(good.output.load()) == list(range(1, ROWS + 1))
+
+
 @pytest.mark.parametrize("who", ["driver", "terminal"])
 def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
     driver = start(scene)
-    running = workers(driver.pid)
+    running = [*workers(driver.pid), *fork_servers(driver.pid)]
     began = time.monotonic()
     if who == "driver":
         os.kill(driver.pid, signal.SIGINT)

@@ -1,0 +1,320 @@
+"""Worker processes of this machine, forked from one that has loaded all they need.
+
+Loading Beam takes a worker two seconds. Here one process, the fork server, does so once
+for all workers of all runs of a program, while the program is busy otherwise; workers
+are forks of it and start at once. It ends with the program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from apache_beam.portability.api import endpoints_pb2
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+    GrpcWorkerHandler,
+    WorkerHandler,
+)
+from apache_beam.transforms.environments import Environment, python_sdk_capabilities
+from google.protobuf import json_format, text_format
+
+from beam_scanner.runners.fork_server import HEAD
+
+_URN = "beam_scanner:env:forked:v1"
+SERVER = "from beam_scanner.runners.fork_server import main; main()"
+"""The program of the fork server, by which its processes can be told from others."""
+
+_SIGKILL = 9
+
+_PASSING = ("PYTEST_CURRENT_TEST",)
+"""Variables that change all the time, and that nothing reads when it is loaded."""
+
+
+class WorkerProcesses:
+    """The workers of one run.
+
+    Args:
+        died: Is told why, in a thread of its own, when a worker ends by an error.
+    """
+
+    def __init__(self, died: Callable[[str], None]) -> None:
+        self.name = uuid.uuid4().hex
+        self._died = died
+        self._server = fork_server()
+        self._lock = threading.Lock()
+        self._workers: list[_Worker] = []
+        self._closed = False
+        _runs[self.name] = self
+
+    def environment(self) -> Environment:
+        """For Beam's runner, which starts workers as it needs them."""
+        return _Forked(self.name, python_sdk_capabilities())
+
+    def start(self, variables: Mapping[str, str]) -> threading.Thread:
+        """Starts a worker; gives a thread that ends with it."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the run is over")
+            worker = self._server.fork(variables)
+            self._workers.append(worker)
+        thread = threading.Thread(
+            target=self._follow, args=[worker], name="run_worker", daemon=True
+        )
+        thread.start()
+        return thread
+
+    def kill(self) -> None:
+        """Kills all workers; there will be no others."""
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.kill()
+
+    def _follow(self, worker: _Worker) -> None:
+        code = worker.wait()
+        if code is None:
+            self._died("the process that starts workers has ended")
+        elif code:
+            self._died(f"exit code {code}")
+
+
+_runs: weakref.WeakValueDictionary[str, WorkerProcesses]
+_runs = weakref.WeakValueDictionary()
+
+
+class _Worker:
+    """A process that is, or is about to be, a fork of the fork server.
+
+    Args:
+        report: Where the server writes its number, and how it ended.
+    """
+
+    def __init__(self, report: int) -> None:
+        self._report = os.fdopen(report)
+        self._lock = threading.Lock()
+        self._number: int | None = None
+        self._unwanted = False
+
+    def wait(self) -> int | None:
+        """Gives the exit code; None if the server was the first to end."""
+        with self._report:
+            number = self._report.readline()
+            with self._lock:
+                self._number = int(number) if number else None
+                if self._unwanted:
+                    self._kill()
+            code = self._report.readline()
+            with self._lock:
+                self._number = None
+        return int(code) if code else None
+
+    def kill(self) -> None:
+        with self._lock:
+            self._unwanted = True
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._number is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._number, _SIGKILL)
+
+
+class _ForkServer:
+    """The fork server as its starter sees it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVER, str(theirs.fileno())],
+                env=_variables(),
+                pass_fds=[theirs.fileno()],
+            )
+
+    def fork(self, variables: Mapping[str, str]) -> _Worker:
+        """Asks for a worker, which is there as soon as the server has loaded all.
+
+        Args:
+            variables: Environment variables beside those of this process.
+        """
+        request = {
+            "variables": {**_variables(), **variables},
+            "folder": os.getcwd(),
+            "level": logging.getLogger().getEffectiveLevel(),
+        }
+        body = json.dumps(request).encode()
+        report, told = os.pipe()
+        with ExitStack() as stack:
+            stack.callback(os.close, told)
+            files = [_standard(number, stack) for number in range(3)]
+            with self._lock, suppress(ConnectionError):
+                head = len(body).to_bytes(HEAD, "big")
+                socket.send_fds(self._control, [head], [*files, told])
+                self._control.sendall(body)
+        return _Worker(report)
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def retire(self) -> None:
+        """Lets it end when its last worker has."""
+        self._control.close()
+
+
+def _standard(number: int, stack: ExitStack) -> int:
+    """Standard input, output or error; nothing where this process has none."""
+    try:
+        os.fstat(number)
+        return number
+    except OSError:
+        file = os.open(os.devnull, os.O_RDWR)
+        stack.callback(os.close, file)
+        return file
+
+
+def _variables() -> dict[str, str]:
+    """Environment variables of workers."""
+    return {
+        **os.environ,
+        "PYTHONPATH": _module_path(),
+        # Each task has a thread that reads; by default glibc gives every new thread
+        # a heap of its own, and memory grows with the number of tasks.
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def _module_path() -> str:
+    """Where this process finds modules, but for those of Python itself.
+
+    Workers find them in the same places: a script's folder, or what it has put into
+    ``sys.path``.
+    """
+    own = tuple(
+        sysconfig.get_path(name)
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    )
+    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)
+    return os.pathsep.join(
+        entry
+        for entry in entries
+        if not entry.startswith(own)
+        and os.pathsep not in entry
+        and os.path.exists(entry)
+    )
+
+
+_servers: dict[Any, _ForkServer] = {}
+"""The server in use, by what it was started with; and earlier ones, by themselves."""
+
+_servers_lock = threading.Lock()
+
+
+def _setting() -> tuple[Any, ...]:
+    """What a server has taken from this process for good: who is unlike it needs another."""
+    variables = {k: v for k, v in _variables().items() if k not in _PASSING}
+    return (
+        # A fork of this process must not talk to the same one.
+        os.getpid(),
+        os.geteuid(),
+        os.getegid(),
+        frozenset(os.sched_getaffinity(0)),
+        sys.executable,
+        frozenset(variables.items()),
+    )
+
+
+def fork_server() -> _ForkServer:
+    """The fork server of this process as it is now; starts it if need be."""
+    setting = _setting()
+    with _servers_lock:
+        for key, server in list(_servers.items()):
+            if not server.is_alive():
+                del _servers[key]
+            elif key not in (setting, server):
+                server.retire()
+                _servers[server] = _servers.pop(key)
+        if setting not in _servers:
+            _servers[setting] = _ForkServer()
+        return _servers[setting]
+
+
+@atexit.register
+def _end_servers() -> None:
+    for server in _servers.values():
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+@Environment.register_urn(_URN, bytes)
+class _Forked(Environment):  # type: ignore[misc]
+    """Beam's name for the workers of a run."""
+
+    def __init__(
+        self,
+        run: str,
+        capabilities: Any = (),
+        artifacts: Any = (),
+        resource_hints: Any = None,
+    ) -> None:
+        super().__init__(capabilities, artifacts, resource_hints)
+        self.run = run
+
+    def __eq__(self, other: object) -> bool:
+        return bool(super().__eq__(other)) and self.run == getattr(other, "run", None)
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), self.run))
+
+    def to_runner_api_parameter(self, context: Any) -> tuple[str, bytes]:
+        return _URN, self.run.encode()
+
+    @staticmethod
+    def from_runner_api_parameter(
+        payload: bytes,
+        capabilities: Any,
+        artifacts: Any,
+        resource_hints: Any,
+        context: Any,
+    ) -> _Forked:
+        return _Forked(payload.decode(), capabilities, artifacts, resource_hints)
+
+
+@WorkerHandler.register_environment(_URN, bytes)
+class _Handler(GrpcWorkerHandler):  # type: ignore[misc]
+    """What Beam's runner starts and stops a worker by."""
+
+    def __init__(
+        self, run: bytes, state: Any, provision_info: Any, grpc_server: Any
+    ) -> None:
+        super().__init__(state, provision_info, grpc_server)
+        self._run = _runs[run.decode()]
+        self._thread: threading.Thread | None = None
+
+    def start_worker(self) -> None:
+        control = endpoints_pb2.ApiServiceDescriptor(url=self.control_address)
+        options = self.provision_info.provision_info.pipeline_options
+        self._thread = self._run.start(
+            {
+                "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(control),
+                "PIPELINE_OPTIONS": json_format.MessageToJson(options),
+                "WORKER_ID": self.worker_id,
+            }
+        )
+
+    def stop_worker(self) -> None:
+        if self._thread is not None:
+            self._thread.join()

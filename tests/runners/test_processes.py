@@ -1,0 +1,204 @@
+"""Worker processes: what they take over from the program that starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
+from beam_scanner.runners import processes
+from beam_scanner.runners.processes import WorkerProcesses, fork_server
+
+pytestmark = pytest.mark.processes
+
+FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+
+
+@register_python_op(name="WorkersTell")
+def tell(config: Any, x: Any) -> Any:
+    """What the worker is like."""
+    import numpy as np
+
+    print(f"printed {x}")
+    os.write(2, f"written {x}\n".encode())
+    time.sleep(0.2)  # So that both have some.
+    return {
+        "process": os.getpid(),
+        "parent": os.getppid(),
+        "folder": os.getcwd(),
+        "variable": os.environ.get("WORKERS_TELL"),
+        "path": [os.path.abspath(entry) for entry in sys.path],
+        "drawn": int(np.random.randint(1 << 30)),
+        "open": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+    }
+
+
+Told = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    with Client(db_path=str(tmp_path / "db"), options=FLAGS) as sc:
+        given = NamedStream(sc, "in")
+        given.save(range(8), Any)
+        runs = iter(range(100))
+
+        def run() -> list[dict[str, Any]]:
+            made = NamedStream(sc, f"out {next(runs)}")
+            output = sc.io.Output(sc.ops.WorkersTell(x=sc.io.Input([given])), [made])
+            sc.run(output, PerfParams.manual(1, 1), show_progress=False)
+            return list(made.load())
+
+        yield run
+
+
+def each(found: list[dict[str, Any]], name: str) -> set[Any]:
+    return {json.dumps(row[name]) for row in found}
+
+
+def test_workers_are_as_the_program_is_now(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = told()
+    assert len(each(first, "process")) == 2
+    (parent,) = each(first, "parent")
+    assert len(each(first, "drawn")) == 8, "generators of workers are copies"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    second = told()
+    assert each(second, "folder") == {json.dumps(os.getcwd())}
+    assert each(second, "parent") == {parent}, "loaded all anew"
+    assert not each(first, "process") & each(second, "process")
+    monkeypatch.setenv("WORKERS_TELL", "ü\udc80")
+    monkeypatch.syspath_prepend(tmp_path)
+    third = told()
+    assert {row["variable"] for row in third} == {"ü\udc80"}
+    assert all(str(tmp_path) in row["path"] for row in third)
+    assert each(third, "parent") != {parent}, "the old one has other variables"
+
+
+def test_workers_write_where_the_program_writes_now(
+    told: Told, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        told()
+        out, err = capfd.readouterr()
+        assert sorted(out.splitlines()) == [f"printed {x}" for x in range(8)]
+        lines = [line for line in err.splitlines() if line.startswith("written")]
+        assert sorted(lines) == [f"written {x}" for x in range(8)]
+
+
+def test_workers_have_no_files_of_each_other(told: Told) -> None:
+    # 0 to 2, the folder that is listed, and connections of its own.
+    assert max(len(row["open"]) for row in told()) < 40
+
+
+def test_a_program_without_standard_input(tmp_path: Path) -> None:
+    program = (
+        "import os; os.close(0)\n"
+        "from typing import Any\n"
+        "from beam_scanner import Client, NamedStream, PerfParams\n"
+        f"sc = Client(db_path={str(tmp_path)!r}, options={FLAGS!r})\n"
+        "given, made = NamedStream(sc, 'in'), NamedStream(sc, 'out')\n"
+        "given.save(range(4), Any)\n"
+        "output = sc.io.Output(sc.ops.Pass(input=sc.io.Input([given])), [made])\n"
+        "sc.run(output, PerfParams.manual(1, 1))\n"
+        "print(len(list(made.load())))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.stdout == "4\n", done.stderr
+    assert done.stderr == ""
+
+
+def test_a_server_ends_with_its_last_worker_where_another_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reasons: list[str] = []
+    run = WorkerProcesses(reasons.append)
+    first = fork_server()
+    # Waits for the runner of whom nobody has told it, and ends by an error.
+    thread = run.start({})
+    monkeypatch.setenv("WORKERS_TELL", "b")
+    second = fork_server()
+    assert second is not first
+    assert fork_server() is second
+    thread.join(60)
+    assert reasons == ["exit code 1"]
+    assert first.process.wait(10) == 0
+    assert second.is_alive()
+
+
+def test_workers_that_are_killed_before_they_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A new server takes its time to load.
+    monkeypatch.setenv("WORKERS_TELL", "c")
+    reasons: list[str] = []
+    run = WorkerProcesses(reasons.append)
+    threads = [run.start({}) for _ in range(3)]
+    run.kill()
+    with pytest.raises(RuntimeError, match="the run is over"):
+        run.start({})
+    for thread in threads:
+        thread.join(60)
+    assert set(reasons) <= {"exit code -9", "exit code 1"}
+    server = fork_server()
+    assert server.is_alive()
+    assert not psutil.Process(server.process.pid).children()
+
+
+def test_a_server_that_died_is_replaced() -> None:
+    first = fork_server()
+    first.process.kill()
+    first.process.wait()
+    assert fork_server().is_alive()
+
+
+def test_a_fork_of_the_program_has_a_server_of_its_own() -> None:
+    server = fork_server()
+    reader, writer = os.pipe()
+    process = os.fork()
+    if not process:
+        own = fork_server()
+        os.write(writer, f"{own.process.pid} {own.is_alive()}".encode())
+        processes._end_servers()
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(process, 0)
+    with os.fdopen(reader) as told:
+        number, alive = told.read().split()
+    assert int(number) != server.process.pid
+    assert alive == "True"
+    assert not psutil.pid_exists(int(number))
+    assert server.is_alive()
+    assert fork_server() is server
+
+
+def test_many_at_once() -> None:
+    reasons: list[str] = []
+    runs = [WorkerProcesses(reasons.append) for _ in range(4)]
+    followers: list[threading.Thread] = []
+    starters = [
+        threading.Thread(target=lambda run=run: followers.append(run.start({})))
+        for run in runs
+        for _ in range(5)
+    ]
+    for thread in starters:
+        thread.start()
+    for thread in [*starters, *followers]:
+        thread.join(60)
+    for thread in followers:
+        thread.join(60)
+    assert reasons == ["exit code 1"] * 20
