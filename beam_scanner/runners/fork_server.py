@@ -30,11 +30,12 @@ class ForkServer:
 
     Args:
         control: Where requests come from.
+        driver: The process that sends them.
     """
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, driver: int) -> None:
         self._control: socket.socket | None = control
-        self._driver = os.getppid()
+        self._driver = driver
         self._reports: dict[int, int] = {}
         """Where to tell of each worker that lives."""
         self._ended, wake = socket.socketpair()
@@ -109,7 +110,7 @@ class ForkServer:
                 sys.stdout.reconfigure(line_buffering=os.isatty(1))
             os.environ.clear()
             os.environ.update(request["variables"])
-            os.chdir(request["folder"])
+            os.chdir(request.get("folder", "."))
             if "numpy" in sys.modules:
                 # Python's own generator does so itself.
                 sys.modules["numpy"].random.seed()
@@ -132,12 +133,12 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 def main() -> None:
     """Loads what workers need and serves whoever started this process."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control, driver = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     worker.load()
     # Packages have threads of native code, which they look after when a process forks.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded")
     # Collecting garbage would touch, and so copy, all that workers share.
     gc.collect()
     gc.freeze()
-    ForkServer(control).serve()
+    ForkServer(control, driver).serve()
     os._exit(0)

@@ -24,10 +24,11 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.runners import processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
-from beam_scanner.runners.processes import WorkerProcesses, fork_server
+from beam_scanner.runners.processes import WorkerProcesses
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 
 # Connections to a worker that has died break, often before its end is known: threads
@@ -155,7 +156,7 @@ def get_ready(options: PipelineOptions) -> None:
     """
     chosen = local_options(options, small=False).view_as(DirectOptions)
     if is_local(options) and chosen.direct_running_mode == "multi_processing":
-        fork_server()
+        processes.get_ready()
 
 
 class _Watch:

@@ -52,11 +52,11 @@ class WorkerProcesses:
     def __init__(self, died: Callable[[str], None]) -> None:
         self.name = uuid.uuid4().hex
         self._died = died
-        self._server = fork_server()
         self._lock = threading.Lock()
         self._workers: list[_Worker] = []
         self._closed = False
         _runs[self.name] = self
+        get_ready()
 
     def environment(self) -> Environment:
         """For Beam's runner, which starts workers as it needs them."""
@@ -67,7 +67,7 @@ class WorkerProcesses:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the run is over")
-            worker = self._server.fork(variables)
+            worker = _fork(variables)
             self._workers.append(worker)
         thread = threading.Thread(
             target=self._follow, args=[worker], name="run_worker", daemon=True
@@ -135,11 +135,10 @@ class _ForkServer:
     """The fork server as its starter sees it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._control, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(theirs.fileno())],
+                [sys.executable, "-c", SERVER, str(theirs.fileno()), str(os.getpid())],
                 env=_variables(),
                 pass_fds=[theirs.fileno()],
             )
@@ -152,15 +151,18 @@ class _ForkServer:
         """
         request = {
             "variables": {**_variables(), **variables},
-            "folder": os.getcwd(),
             "level": logging.getLogger().getEffectiveLevel(),
         }
+        # Somebody may have removed it.
+        with suppress(FileNotFoundError):
+            request["folder"] = os.getcwd()
         body = json.dumps(request).encode()
         report, told = os.pipe()
         with ExitStack() as stack:
             stack.callback(os.close, told)
             files = [_standard(number, stack) for number in range(3)]
-            with self._lock, suppress(ConnectionError):
+            # Then its workers are taken to have died.
+            with suppress(ConnectionError):
                 head = len(body).to_bytes(HEAD, "big")
                 socket.send_fds(self._control, [head], [*files, told])
                 self._control.sendall(body)
@@ -172,6 +174,13 @@ class _ForkServer:
     def retire(self) -> None:
         """Lets it end when its last worker has."""
         self._control.close()
+
+    def end(self) -> None:
+        """Ends it; workers end with it."""
+        self._control.close()
+        if self.is_alive():
+            self.process.kill()
+            self.process.wait()
 
 
 def _standard(number: int, stack: ExitStack) -> int:
@@ -216,9 +225,10 @@ def _module_path() -> str:
     )
 
 
-_servers: dict[Any, _ForkServer] = {}
-"""The server in use, by what it was started with; and earlier ones, by themselves."""
+_current: dict[tuple[Any, ...], _ForkServer] = {}
+"""The server in use, if there is one, by what it was started with."""
 
+_retired: list[_ForkServer] = []
 _servers_lock = threading.Lock()
 
 
@@ -236,27 +246,37 @@ def _setting() -> tuple[Any, ...]:
     )
 
 
-def fork_server() -> _ForkServer:
-    """The fork server of this process as it is now; starts it if need be."""
-    setting = _setting()
+def get_ready() -> None:
+    """Starts loading what workers need, if that has not been done.
+
+    Beside what this process does meanwhile: for a run that is about to need workers.
+    """
     with _servers_lock:
-        for key, server in list(_servers.items()):
-            if not server.is_alive():
-                del _servers[key]
-            elif key not in (setting, server):
-                server.retire()
-                _servers[server] = _servers.pop(key)
-        if setting not in _servers:
-            _servers[setting] = _ForkServer()
-        return _servers[setting]
+        _server()
+
+
+def _fork(variables: Mapping[str, str]) -> _Worker:
+    with _servers_lock:
+        return _server().fork(variables)
+
+
+def _server() -> _ForkServer:
+    """The fork server for this process as it is now."""
+    setting = _setting()
+    _retired[:] = [server for server in _retired if server.is_alive()]
+    if setting not in _current or not _current[setting].is_alive():
+        for server in _current.values():
+            server.retire()
+            _retired.append(server)
+        _current.clear()
+        _current[setting] = _ForkServer()
+    return _current[setting]
 
 
 @atexit.register
 def _end_servers() -> None:
-    for server in _servers.values():
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
+    for server in (*_current.values(), *_retired):
+        server.end()
 
 
 @Environment.register_urn(_URN, bytes)

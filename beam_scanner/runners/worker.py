@@ -21,11 +21,9 @@ _LOOK_SECONDS = 0.5
 
 
 def load() -> None:
-    """Imports what most workers use."""
+    """Imports what most workers use, beside this package."""
     import av  # noqa: F401
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
-
-    import beam_scanner  # noqa: F401
 
 
 def _leave_with(parent: int) -> None:

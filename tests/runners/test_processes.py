@@ -17,7 +17,7 @@ import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.runners import processes
-from beam_scanner.runners.processes import WorkerProcesses, fork_server
+from beam_scanner.runners.processes import WorkerProcesses, get_ready
 
 pytestmark = pytest.mark.processes
 
@@ -41,6 +41,13 @@ def tell(config: Any, x: Any) -> Any:
         "drawn": int(np.random.randint(1 << 30)),
         "open": sorted(int(name) for name in os.listdir("/proc/self/fd")),
     }
+
+
+def fork_server() -> Any:
+    """The one in use."""
+    get_ready()
+    (server,) = processes._current.values()
+    return server
 
 
 Told = Callable[[], list[dict[str, Any]]]
