@@ -45,8 +45,6 @@ class ForkServer:
 
     def serve(self) -> None:
         """Returns when nobody wants workers, or the driver has died."""
-        # A terminal interrupts all its processes.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         while os.getppid() == self._driver and (self._control or self._reports):
@@ -85,6 +83,7 @@ class ForkServer:
         server = os.getpid()
         process = os.fork()
         if not process:
+            os.close(report)
             self._become_worker(json.loads(body), standard, server)
         self._reports[process] = report
         self._tell(process, process)
@@ -101,8 +100,8 @@ class ForkServer:
             assert self._control is not None
             for each in (self._control, self._ended, self._wake):
                 each.close()
-            for report in self._reports.values():
-                os.close(report)
+            for other in self._reports.values():
+                os.close(other)
             for number, file in enumerate(standard):
                 os.dup2(file, number)
                 os.close(file)
@@ -110,7 +109,9 @@ class ForkServer:
                 sys.stdout.reconfigure(line_buffering=os.isatty(1))
             os.environ.clear()
             os.environ.update(request["variables"])
-            os.chdir(request.get("folder", "."))
+            # Somebody may have removed it.
+            with suppress(OSError):
+                os.chdir(request.get("folder", "."))
             if "numpy" in sys.modules:
                 # Python's own generator does so itself.
                 sys.modules["numpy"].random.seed()

@@ -33,7 +33,11 @@ from google.protobuf import json_format, text_format
 from beam_scanner.runners.fork_server import HEAD
 
 _URN = "beam_scanner:env:forked:v1"
-SERVER = "from beam_scanner.runners.fork_server import main; main()"
+SERVER = (
+    # A terminal interrupts all its processes, also those that are still loading.
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    "from beam_scanner.runners.fork_server import main; main()"
+)
 """The program of the fork server, by which its processes can be told from others."""
 
 _SIGKILL = 9
@@ -136,9 +140,14 @@ class _ForkServer:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
-        with theirs:
+        command = [sys.executable, "-c", SERVER, str(theirs.fileno()), str(os.getpid())]
+        with theirs, ExitStack() as stack:
+            stdin, stdout, stderr = (_standard(number, stack) for number in range(3))
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(theirs.fileno()), str(os.getpid())],
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 env=_variables(),
                 pass_fds=[theirs.fileno()],
             )

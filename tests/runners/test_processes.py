@@ -173,24 +173,35 @@ def test_a_server_that_died_is_replaced() -> None:
     assert fork_server().is_alive()
 
 
+FORKING = """
+import os, sys
+from beam_scanner.runners import processes
+
+def server():
+    processes.get_ready()
+    (found,) = processes._current.values()
+    return found
+
+first = server()
+if not os.fork():
+    print("fork", server().process.pid, flush=True)
+    sys.exit()
+os.wait()
+print("program", first.process.pid, first.is_alive(), server() is first)
+"""
+
+
 def test_a_fork_of_the_program_has_a_server_of_its_own() -> None:
-    server = fork_server()
-    reader, writer = os.pipe()
-    process = os.fork()
-    if not process:
-        own = fork_server()
-        os.write(writer, f"{own.process.pid} {own.is_alive()}".encode())
-        processes._end_servers()
-        os._exit(0)
-    os.close(writer)
-    os.waitpid(process, 0)
-    with os.fdopen(reader) as told:
-        number, alive = told.read().split()
-    assert int(number) != server.process.pid
-    assert alive == "True"
-    assert not psutil.pid_exists(int(number))
-    assert server.is_alive()
-    assert fork_server() is server
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, check=True
+    )
+    (_, own), (_, first, *kept) = map(str.split, done.stdout.splitlines())
+    assert own != first
+    assert kept == ["True", "True"]
+    # Each ended with its program.
+    assert not psutil.pid_exists(int(own))
+    assert not psutil.pid_exists(int(first))
+    assert done.stderr == ""
 
 
 def test_many_at_once() -> None:
