@@ -129,7 +129,7 @@ def _ingest(
     """Why some of the videos could not be ingested, by name of the stream."""
     sends = ingest.copy and is_object_url(storage.db_path)
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
-    seconds = _seconds(streams, ingest, sends)
+    seconds = _seconds(streams, ingest, sends, enough)
     if len(streams) > 1 and seconds > enough:
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
     if seconds > _READY_SECONDS and is_local(options):
@@ -141,10 +141,12 @@ def _ingest(
         return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
 
 
-def _seconds(streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool) -> float:
-    """How long ingesting videos without workers takes, about, or at least."""
+def _seconds(
+    streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool, enough: float
+) -> float:
+    """How long ingesting videos without workers takes, about; or more than enough."""
     least = _FILE_SECONDS * len(streams)
-    if least > _START_SECONDS:
+    if least > enough:
         return least
     with ThreadPoolExecutor(_READS) as pool:
         sizes = list(pool.map(_size, streams))

@@ -162,15 +162,15 @@ def finish(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 def workers_of(driver: int) -> list[int]:
     """The processes that work for a driver: the fork server, and forks of it."""
-    found, parents = [], {driver}
-    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda e: int(e.name)):
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError, IndexError):
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
             is_worker = SERVER.encode() in (entry / "cmdline").read_bytes()
-            if int(fields[1]) in parents and fields[0] != "Z" and is_worker:
-                found.append(int(entry.name))
-                parents.add(int(entry.name))
-    return found
+            if fields[0] != "Z" and is_worker:
+                parents[int(entry.name)] = int(fields[1])
+    above = {driver} | {each for each in parents if parents[each] == driver}
+    return sorted(each for each, parent in parents.items() if parent in above)
 
 
 def is_alive(process: int) -> bool:

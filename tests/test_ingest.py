@@ -54,7 +54,7 @@ def test_what_needs_decoding_takes_longer(tmp_path: Path) -> None:
     ) -> float:
         path = str(tmp_path / name)
         stream = NamedVideoStream(sc, "v", path=path, damage=damage)
-        return _seconds([stream, stream], ingest or Ingest(), sends)
+        return _seconds([stream, stream], ingest or Ingest(), sends, 60.0)
 
     missing, read = seconds("missing.mp4"), seconds("a.mp4")
     assert 0 < missing < read

@@ -1,7 +1,7 @@
 """The process that worker processes are forked from; see ``processes``.
 
-It has no threads of Python's own, and has opened nothing but what its starter gave it;
-what packages do when they are loaded is all that a worker inherits.
+It has no threads of Python's own and no files but connections to its starter; what
+packages do when they are loaded is all that a worker inherits.
 """
 
 from __future__ import annotations
@@ -21,121 +21,135 @@ from typing import Any, NoReturn
 from beam_scanner.runners import worker
 
 _LOOK_SECONDS = 0.5
-HEAD = 8
-"""Bytes that give the length of a request, with which its file descriptors come."""
+_MOST_BYTES = 1 << 20
+"""Of a request: more than the system lets through."""
+
+FILES = 5
+"""Descriptors that come with a request: standard input, output and error, the working
+folder, and a connection about the worker."""
 
 
 class ForkServer:
-    """Forks a worker for each request, and reports how it ended.
+    """Forks a worker for each request.
+
+    Over the connection that comes with a request it tells the exit code; and when the
+    other end hangs up, it kills the worker.
 
     Args:
-        control: Where requests come from.
+        control: Where requests come from, each one message.
         driver: The process that sends them.
     """
 
     def __init__(self, control: socket.socket, driver: int) -> None:
-        self._control: socket.socket | None = control
+        self._control = control
+        self._wanted = True
         self._driver = driver
-        self._reports: dict[int, int] = {}
-        """Where to tell of each worker that lives."""
-        self._ended, wake = socket.socketpair()
+        self._workers: dict[int, socket.socket] = {}
+        self._ended, self._wake = socket.socketpair()
         self._ended.setblocking(False)
-        wake.setblocking(False)
-        self._wake = wake
+        self._wake.setblocking(False)
+        self._poll = select.poll()
 
     def serve(self) -> None:
         """Returns when nobody wants workers, or the driver has died."""
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        while os.getppid() == self._driver and (self._control or self._reports):
-            listened = [s for s in (self._control, self._ended) if s]
-            ready, _, _ = select.select(listened, [], [], _LOOK_SECONDS)
-            if self._ended in ready:
+        self._poll.register(self._ended, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        while os.getppid() == self._driver and (self._wanted or self._workers):
+            ready = {file for file, _ in self._poll.poll(_LOOK_SECONDS * 1000)}
+            if self._ended.fileno() in ready:
                 self._ended.recv(4096)
+            self._kill(ready)
             self._report_ends()
-            if self._control in ready:
+            if self._control.fileno() in ready:
                 self._answer()
 
+    def _kill(self, ready: set[int]) -> None:
+        for process, connection in self._workers.items():
+            if connection.fileno() in ready:
+                self._poll.unregister(connection)
+                os.kill(process, signal.SIGKILL)
+
     def _report_ends(self) -> None:
-        for process in list(self._reports):
+        for process in list(self._workers):
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
-                self._tell(process, os.waitstatus_to_exitcode(status))
-                os.close(self._reports.pop(process))
-
-    def _tell(self, process: int, number: int) -> None:
-        # It may be that nobody waits any more.
-        with suppress(BrokenPipeError):
-            os.write(self._reports[process], f"{number}\n".encode())
+                with self._workers.pop(process) as connection, suppress(OSError):
+                    with suppress(KeyError):
+                        self._poll.unregister(connection)
+                    connection.sendall(b"%d" % os.waitstatus_to_exitcode(status))
 
     def _answer(self) -> None:
-        assert self._control is not None
         try:
-            head, files, _, _ = socket.recv_fds(self._control, HEAD, 4)
-            body = _read(self._control, int.from_bytes(head, "big")) if head else b""
+            body, files, _, _ = socket.recv_fds(self._control, _MOST_BYTES, FILES)
         except ConnectionError:
-            head = b""
-        if not head:
-            self._control.close()
-            self._control = None
-            return
-        *standard, report = files
-        server = os.getpid()
-        process = os.fork()
-        if not process:
-            os.close(report)
-            self._become_worker(json.loads(body), standard, server)
-        self._reports[process] = report
-        self._tell(process, process)
-        for file in standard:
+            body, files = b"", []
+        if not body:
+            self._wanted = False
+            self._poll.unregister(self._control)
+        # Where the system has no room, whoever asked sees the connection end.
+        with suppress(OSError):
+            # There are fewer if this process may not have more.
+            if len(files) == FILES:
+                self._fork(json.loads(body), files)
+        for file in files:
             os.close(file)
 
+    def _fork(self, request: dict[str, Any], files: list[int]) -> None:
+        connection = socket.socket(fileno=os.dup(files[-1]))
+        server = os.getpid()
+        try:
+            process = os.fork()
+        except OSError:
+            connection.close()
+            raise
+        if not process:
+            connection.close()
+            self._become_worker(request, files, server)
+        self._workers[process] = connection
+        self._poll.register(connection, select.POLLIN)
+
     def _become_worker(
-        self, request: dict[str, Any], standard: list[int], server: int
+        self, request: dict[str, Any], files: list[int], server: int
     ) -> NoReturn:
         """Makes this fork look as if the driver had started it."""
         try:
+            worker.leave_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            assert self._control is not None
             for each in (self._control, self._ended, self._wake):
                 each.close()
-            for other in self._reports.values():
-                os.close(other)
-            for number, file in enumerate(standard):
-                os.dup2(file, number)
+            for connection in self._workers.values():
+                connection.close()
+            for number in range(3):
+                os.dup2(files[number], number)
+            os.fchdir(files[3])
+            for file in files:
                 os.close(file)
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(line_buffering=os.isatty(1))
-            os.environ.clear()
             os.environ.update(request["variables"])
-            # Somebody may have removed it.
-            with suppress(OSError):
-                os.chdir(request.get("folder", "."))
             if "numpy" in sys.modules:
                 # Python's own generator does so itself.
                 sys.modules["numpy"].random.seed()
-            worker.main(server, request["level"])
+            worker.main(request["level"])
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(1)
 
 
-def _read(connection: socket.socket, size: int) -> bytes:
-    parts = []
-    while size:
-        parts.append(connection.recv(size))
-        if not parts[-1]:
-            raise ConnectionError
-        size -= len(parts[-1])
-    return b"".join(parts)
-
-
 def main() -> None:
     """Loads what workers need and serves whoever started this process."""
-    control, driver = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+    # Standard input is the connection; there is no other way that is open everywhere.
+    control, driver = socket.socket(fileno=os.dup(0)), int(sys.argv.pop())
     worker.load()
+    # Those of the program may have another end that waits for all to close them.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    os.close(nothing)
     # Packages have threads of native code, which they look after when a process forks.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded")
     # Collecting garbage would touch, and so copy, all that workers share.

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -151,12 +151,15 @@ def run(
 def get_ready(options: PipelineOptions) -> None:
     """Loads what worker processes need, beside what this process does meanwhile.
 
+    Where that fails, so will the run, and say why.
+
     Args:
         options: The user's, of a run that may come and not be small.
     """
     chosen = local_options(options, small=False).view_as(DirectOptions)
     if is_local(options) and chosen.direct_running_mode == "multi_processing":
-        processes.get_ready()
+        with suppress(OSError):
+            processes.get_ready()
 
 
 class _Watch:

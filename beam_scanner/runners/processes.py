@@ -8,9 +8,11 @@ are forks of it and start at once. It ends with the program.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import logging
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from apache_beam.portability.api import endpoints_pb2
@@ -30,8 +33,6 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.transforms.environments import Environment, python_sdk_capabilities
 from google.protobuf import json_format, text_format
 
-from beam_scanner.runners.fork_server import HEAD
-
 _URN = "beam_scanner:env:forked:v1"
 SERVER = (
     # A terminal interrupts all its processes, also those that are still loading.
@@ -39,8 +40,6 @@ SERVER = (
     "from beam_scanner.runners.fork_server import main; main()"
 )
 """The program of the fork server, by which its processes can be told from others."""
-
-_SIGKILL = 9
 
 _PASSING = ("PYTEST_CURRENT_TEST",)
 """Variables that change all the time, and that nothing reads when it is loaded."""
@@ -71,8 +70,9 @@ class WorkerProcesses:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the run is over")
-            worker = _fork(variables)
+            worker = _Worker()
             self._workers.append(worker)
+            _fork(worker, variables)
         thread = threading.Thread(
             target=self._follow, args=[worker], name="run_worker", daemon=True
         )
@@ -89,7 +89,7 @@ class WorkerProcesses:
     def _follow(self, worker: _Worker) -> None:
         code = worker.wait()
         if code is None:
-            self._died("the process that starts workers has ended")
+            self._died("it could not start, or the process that starts them has ended")
         elif code:
             self._died(f"exit code {code}")
 
@@ -101,81 +101,62 @@ _runs = weakref.WeakValueDictionary()
 class _Worker:
     """A process that is, or is about to be, a fork of the fork server.
 
-    Args:
-        report: Where the server writes its number, and how it ended.
+    Attributes:
+        theirs: The server's end of the connection about it.
     """
 
-    def __init__(self, report: int) -> None:
-        self._report = os.fdopen(report)
-        self._lock = threading.Lock()
-        self._number: int | None = None
-        self._unwanted = False
+    def __init__(self) -> None:
+        self._connection, self.theirs = _connection()
 
     def wait(self) -> int | None:
-        """Gives the exit code; None if the server was the first to end."""
-        with self._report:
-            number = self._report.readline()
-            with self._lock:
-                self._number = int(number) if number else None
-                if self._unwanted:
-                    self._kill()
-            code = self._report.readline()
-            with self._lock:
-                self._number = None
+        """Gives the exit code; None if the server does not know it."""
+        with self._connection:
+            code = self._connection.recv(100)
         return int(code) if code else None
 
     def kill(self) -> None:
-        with self._lock:
-            self._unwanted = True
-            self._kill()
-
-    def _kill(self) -> None:
-        if self._number is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._number, _SIGKILL)
+        """Kills it, also before it has begun; nothing if it has ended."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
 
 
 class _ForkServer:
     """The fork server as its starter sees it."""
 
     def __init__(self) -> None:
-        self._control, theirs = socket.socketpair()
-        command = [sys.executable, "-c", SERVER, str(theirs.fileno()), str(os.getpid())]
+        self._control, theirs = _connection(socket.SOCK_SEQPACKET)
         with theirs, ExitStack() as stack:
-            stdin, stdout, stderr = (_standard(number, stack) for number in range(3))
             self.process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
+                [sys.executable, "-c", SERVER, str(os.getpid())],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=_standard(2, stack),
                 env=_variables(),
-                pass_fds=[theirs.fileno()],
             )
 
-    def fork(self, variables: Mapping[str, str]) -> _Worker:
+    def fork(self, worker: _Worker, variables: Mapping[str, str]) -> None:
         """Asks for a worker, which is there as soon as the server has loaded all.
 
         Args:
+            worker: Is told of it.
             variables: Environment variables beside those of this process.
         """
+        passing = {k: os.environ[k] for k in _PASSING if k in os.environ}
         request = {
-            "variables": {**_variables(), **variables},
+            "variables": {**passing, **variables},
             "level": logging.getLogger().getEffectiveLevel(),
         }
-        # Somebody may have removed it.
-        with suppress(FileNotFoundError):
-            request["folder"] = os.getcwd()
-        body = json.dumps(request).encode()
-        report, told = os.pipe()
-        with ExitStack() as stack:
-            stack.callback(os.close, told)
+        with worker.theirs as theirs, ExitStack() as stack:
             files = [_standard(number, stack) for number in range(3)]
-            # Then its workers are taken to have died.
+            folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
+            stack.callback(os.close, folder)
+            # A server that has died is noticed by whoever waits for the worker.
             with suppress(ConnectionError):
-                head = len(body).to_bytes(HEAD, "big")
-                socket.send_fds(self._control, [head], [*files, told])
-                self._control.sendall(body)
-        return _Worker(report)
+                socket.send_fds(
+                    self._control,
+                    [json.dumps(request).encode()],
+                    [*files, folder, theirs.fileno()],
+                )
 
     def is_alive(self) -> bool:
         return self.process.poll() is None
@@ -185,22 +166,38 @@ class _ForkServer:
         self._control.close()
 
     def end(self) -> None:
-        """Ends it; workers end with it."""
+        """Ends it and its workers."""
         self._control.close()
         if self.is_alive():
             self.process.kill()
             self.process.wait()
 
 
+def _connection(
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+) -> tuple[socket.socket, socket.socket]:
+    """Two ends, whatever timeout the program has given to all its sockets.
+
+    Not in the place of standard files that are closed: prints would go there.
+    """
+    ends = []
+    for end in socket.socketpair(socket.AF_UNIX, kind):
+        with end:
+            moved = fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        ends.append(socket.socket(fileno=moved))
+        ends[-1].settimeout(None)
+    return ends[0], ends[1]
+
+
 def _standard(number: int, stack: ExitStack) -> int:
     """Standard input, output or error; nothing where this process has none."""
-    try:
-        os.fstat(number)
-        return number
-    except OSError:
-        file = os.open(os.devnull, os.O_RDWR)
-        stack.callback(os.close, file)
-        return file
+    # What has taken the place of one that was closed would not be inherited.
+    with suppress(OSError):
+        if os.get_inheritable(number):
+            return number
+    file = os.open(os.devnull, os.O_RDWR)
+    stack.callback(os.close, file)
+    return file
 
 
 def _variables() -> dict[str, str]:
@@ -237,18 +234,39 @@ def _module_path() -> str:
 _current: dict[tuple[Any, ...], _ForkServer] = {}
 """The server in use, if there is one, by what it was started with."""
 
-_retired: list[_ForkServer] = []
+_others: list[_ForkServer] = []
+"""Those before it whose workers have not ended; in a fork of a program, its own."""
+
 _servers_lock = threading.Lock()
 
 
+def _after_fork() -> None:
+    """A fork of this process must not talk to the same server."""
+    global _servers_lock
+    _servers_lock = threading.Lock()
+    _others.extend(_current.values())
+    _current.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+_LIMITS = [each for each in dir(resource) if each.startswith("RLIMIT_")]
+
+
 def _setting() -> tuple[Any, ...]:
-    """What a server has taken from this process for good: who is unlike it needs another."""
+    """What a server has taken from this process for good.
+
+    Workers of a process that is unlike it need another.
+    """
     variables = {k: v for k, v in _variables().items() if k not in _PASSING}
+    status = Path("/proc/self/status").read_text()
     return (
-        # A fork of this process must not talk to the same one.
-        os.getpid(),
         os.geteuid(),
         os.getegid(),
+        tuple(os.getgroups()),
+        # Python has no way to ask for it without changing it.
+        next(line for line in status.splitlines() if line.startswith("Umask:")),
+        tuple(resource.getrlimit(getattr(resource, each)) for each in _LIMITS),
         frozenset(os.sched_getaffinity(0)),
         sys.executable,
         frozenset(variables.items()),
@@ -264,19 +282,19 @@ def get_ready() -> None:
         _server()
 
 
-def _fork(variables: Mapping[str, str]) -> _Worker:
+def _fork(worker: _Worker, variables: Mapping[str, str]) -> None:
     with _servers_lock:
-        return _server().fork(variables)
+        _server().fork(worker, variables)
 
 
 def _server() -> _ForkServer:
     """The fork server for this process as it is now."""
     setting = _setting()
-    _retired[:] = [server for server in _retired if server.is_alive()]
+    _others[:] = [server for server in _others if server.is_alive()]
     if setting not in _current or not _current[setting].is_alive():
         for server in _current.values():
             server.retire()
-            _retired.append(server)
+            _others.append(server)
         _current.clear()
         _current[setting] = _ForkServer()
     return _current[setting]
@@ -284,7 +302,7 @@ def _server() -> _ForkServer:
 
 @atexit.register
 def _end_servers() -> None:
-    for server in (*_current.values(), *_retired):
+    for server in (*_current.values(), *_others):
         server.end()
 
 

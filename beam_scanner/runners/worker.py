@@ -14,10 +14,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 
-_LOOK_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 
 
 def load() -> None:
@@ -26,11 +26,11 @@ def load() -> None:
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
 
 
-def _leave_with(parent: int) -> None:
-    """Ends this process, whatever it is doing, when its parent has died."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
-    os._exit(1)
+def leave_with(parent: int) -> None:
+    """Ends this process, whatever it is doing, as soon as its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _leave() -> None:
@@ -52,19 +52,15 @@ def _leave() -> None:
         os._exit(0)
 
 
-def main(parent: int, level: int) -> None:
+def main(level: int) -> None:
     """Serves a runner until it is told to stop, and ends this process.
 
     Args:
-        parent: The process that ends all workers when it ends.
         level: Of log records that are worth printing.
     """
     # A terminal interrupts all its processes; the driver ends its workers. A handler,
     # unlike SIG_IGN, is not inherited by programs that kernels start.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    threading.Thread(
-        target=_leave_with, args=[parent], name="parent", daemon=True
-    ).start()
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))

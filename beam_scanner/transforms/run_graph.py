@@ -176,14 +176,14 @@ _TO_RUN = "task"
 
 class _Plan(Stage):
     @unread
-    def process(self, job: JobId) -> Iterator[tuple[JobId, Outcome]]:
+    def process(self, job: JobId) -> Iterator[tuple[JobId, tuple[str, Any]]]:
         for item in plan_job(self.context(), job, self.phase):
             yield job, (_TO_RUN, item.to_tuple()) if isinstance(item, TaskId) else item
 
 
 class _Run(Stage):
     @unread
-    def process(self, planned: tuple[JobId, Outcome]) -> Iterator[Any]:
+    def process(self, planned: tuple[JobId, tuple[str, Any]]) -> Iterator[Any]:
         job, (kind, task) = planned
         if kind != _TO_RUN:
             yield planned

@@ -110,23 +110,111 @@ def test_workers_have_no_files_of_each_other(told: Told) -> None:
     assert max(len(row["open"]) for row in told()) < 40
 
 
-def test_a_program_without_standard_input(tmp_path: Path) -> None:
-    program = (
-        "import os; os.close(0)\n"
-        "from typing import Any\n"
-        "from beam_scanner import Client, NamedStream, PerfParams\n"
-        f"sc = Client(db_path={str(tmp_path)!r}, options={FLAGS!r})\n"
-        "given, made = NamedStream(sc, 'in'), NamedStream(sc, 'out')\n"
-        "given.save(range(4), Any)\n"
-        "output = sc.io.Output(sc.ops.Pass(input=sc.io.Input([given])), [made])\n"
-        "sc.run(output, PerfParams.manual(1, 1))\n"
-        "print(len(list(made.load())))\n"
+PROGRAM = """
+import os, resource, socket, sys
+{before}
+from typing import Any
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
+
+@register_python_op(name="WorkersPrint")
+def loud(config, x: Any) -> Any:
+    os.write(1, b"printed")
+    return x + 1
+
+with Client(db_path={db!r}, options={flags!r}) as sc:
+    given = NamedStream(sc, "in")
+    given.save(range(4), Any)
+    for name in ("a", "b"):
+        made = NamedStream(sc, name)
+        output = sc.io.Output(sc.ops.WorkersPrint(x=sc.io.Input([given])), [made])
+        sc.run(output, PerfParams.manual(1, 1), show_progress=False)
+        assert list(made.load()) == [1, 2, 3, 4]
+{after}
+open({done!r}, "w").close()
+"""
+
+DESCRIPTORS = """
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+"""
+
+# Whoever reads a pipe to its end must not wait for a process that outlives the run.
+PIPE = """
+reader, writer = os.pipe()
+before = os.dup(1)
+os.dup2(writer, 1)
+os.close(writer)
+"""
+PIPE_AFTER = """
+os.dup2(before, 1)
+with os.fdopen(reader) as told:
+    assert told.read() == "printed" * 8
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("os.close(0)", ""),
+        ("os.close(1)", ""),
+        ("os.closerange(0, 3)", ""),
+        (DESCRIPTORS, ""),
+        ("socket.setdefaulttimeout(0.2)", ""),
+        (PIPE, PIPE_AFTER),
+        ("os.environ['LARGE'] = 'x' * 100_000", ""),
+        ("sys.argv[1:] = ['--strange']", "assert sys.argv[1:] == ['--strange']"),
+    ],
+    ids=["stdin", "stdout", "stdio", "files", "timeout", "pipe", "large", "arguments"],
+)
+def test_an_unusual_program(before: str, after: str, tmp_path: Path) -> None:
+    db, ended = tmp_path / "db", tmp_path / "ended"
+    program = PROGRAM.format(
+        before=before, after=after, db=str(db), flags=FLAGS, done=str(ended)
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
     )
-    assert done.stdout == "4\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    assert ended.exists()
     assert done.stderr == ""
+    for file in db.rglob("*"):
+        assert not file.is_file() or b"printed" not in file.read_bytes()
+
+
+NO_ROOM = """
+import os
+fork, calls = os.fork, []
+
+def sometimes():
+    calls.append(1)
+    if len(calls) == 1:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = sometimes
+"""
+
+
+def test_a_worker_that_cannot_start_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes, "SERVER", NO_ROOM + processes.SERVER)
+    monkeypatch.setenv("WORKERS_TELL", "d")
+    reasons: list[str] = []
+    run = WorkerProcesses(reasons.append)
+    run.start({}).join(60)
+    assert reasons == ["it could not start, or the process that starts them has ended"]
+    run.start({}).join(60)
+    assert reasons[1:] == ["exit code 1"]
+
+
+def test_limits_and_modes_are_those_of_the_program() -> None:
+    first = fork_server()
+    before = os.umask(0o077)
+    try:
+        assert fork_server() is not first
+    finally:
+        os.umask(before)
 
 
 def test_a_server_ends_with_its_last_worker_where_another_takes_its_place(
@@ -160,7 +248,7 @@ def test_workers_that_are_killed_before_they_begin(
         run.start({})
     for thread in threads:
         thread.join(60)
-    assert set(reasons) <= {"exit code -9", "exit code 1"}
+    assert reasons == ["exit code -9"] * 3
     server = fork_server()
     assert server.is_alive()
     assert not psutil.Process(server.process.pid).children()
