@@ -30,7 +30,7 @@ def overlapping(change: Change) -> Change:
         ...     _ = second.__enter__()
         >>> names
         ['a']
-        >>> second.__exit__(None, None, None)
+        >>> _ = second.__exit__(None, None, None)
         >>> names
         []
     """

@@ -188,9 +188,10 @@ class SliceReader:
 
     Example:
         >>> slices = SliceReader()
-        >>> slices.learn(bytes.fromhex('6764001e244d401000'))
-        >>> slices.learn(bytes.fromhex('68ef0fcbfdf8'))
-        >>> slices.read(bytes.fromhex('419a26')).number
+        >>> sequence = '6742c00ada109a1000000300100000030320f1226a'
+        >>> slices.learn(bytes.fromhex(sequence))
+        >>> slices.learn(bytes.fromhex('68ce0fc8'))
+        >>> slices.read(bytes.fromhex('419a2032bc64')).number
         1
     """
 
