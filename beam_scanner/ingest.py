@@ -127,12 +127,14 @@ def _ingest(
     options: PipelineOptions,
 ) -> dict[str, str]:
     """Why some of the videos could not be ingested, by name of the stream."""
+    if not streams:
+        return {}
     sends = ingest.copy and is_object_url(storage.db_path)
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
     seconds = _seconds(streams, ingest, sends, enough)
     if len(streams) > 1 and seconds > enough:
         return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
-    if seconds > _READY_SECONDS and is_local(options):
+    if seconds > _READY_SECONDS:
         # Many videos are seldom indexed for their own sake.
         get_ready(options)
     remote = sends or any(is_object_url(stream.path or "") for stream in streams)

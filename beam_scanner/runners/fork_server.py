@@ -24,7 +24,7 @@ _LOOK_SECONDS = 0.5
 _MOST_BYTES = 1 << 20
 """Of a request: more than the system lets through."""
 
-FILES = 5
+_FILES = 5
 """Descriptors that come with a request: standard input, output and error, the working
 folder, and a connection about the worker."""
 
@@ -82,7 +82,7 @@ class ForkServer:
 
     def _answer(self) -> None:
         try:
-            body, files, _, _ = socket.recv_fds(self._control, _MOST_BYTES, FILES)
+            body, files, _, _ = socket.recv_fds(self._control, _MOST_BYTES, _FILES)
         except ConnectionError:
             body, files = b"", []
         if not body:
@@ -91,7 +91,7 @@ class ForkServer:
         # Where the system has no room, whoever asked sees the connection end.
         with suppress(OSError):
             # There are fewer if this process may not have more.
-            if len(files) == FILES:
+            if len(files) == _FILES:
                 self._fork(json.loads(body), files)
         for file in files:
             os.close(file)

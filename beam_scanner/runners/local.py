@@ -28,7 +28,6 @@ from beam_scanner.runners import processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
-from beam_scanner.runners.processes import WorkerProcesses
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 
 # Connections to a worker that has died break, often before its end is known: threads
@@ -141,7 +140,7 @@ def run(
     if direct.direct_running_mode == "multi_processing":
         # The runner would put its own environment in place of this one.
         direct.direct_running_mode = None
-        watch.workers = WorkerProcesses(watch.worker_died)
+        watch.workers = processes.WorkerProcesses(watch.worker_died)
         runner = FnApiRunner(watch.workers.environment())
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
@@ -151,13 +150,16 @@ def run(
 def get_ready(options: PipelineOptions) -> None:
     """Loads what worker processes need, beside what this process does meanwhile.
 
-    Where that fails, so will the run, and say why.
+    Nothing where the options ask for no processes of this machine. Where it fails, so
+    will the run, and say why.
 
     Args:
         options: The user's, of a run that may come and not be small.
     """
+    if not is_local(options):
+        return
     chosen = local_options(options, small=False).view_as(DirectOptions)
-    if is_local(options) and chosen.direct_running_mode == "multi_processing":
+    if chosen.direct_running_mode == "multi_processing":
         with suppress(OSError):
             processes.get_ready()
 
@@ -176,7 +178,7 @@ class _Watch:
     """
 
     def __init__(self) -> None:
-        self.workers: WorkerProcesses | None = None
+        self.workers: processes.WorkerProcesses | None = None
         self._interrupts = False
         self._interrupted = False
         self._died = threading.Event()
