@@ -98,6 +98,16 @@ class Failure:
             None where no single row is to blame.
         op: Name of the op that failed; None where no op was running.
         traceback: The worker's traceback as text, or ''.
+        kind: ``'exception'``, ``'death'`` (the worker process ended), ``'timeout'`` or
+            ``'input'`` (found before any task was run).
+        exception: Name of the exception's class, or ''.
+        task: Number of the task among those of its outputs; None outside tasks.
+        first_row: First output row of the task.
+        last_row: Last output row of the task.
+        attempts: How often it was tried.
+        worker: Machine and process of the last attempt, as ``'host:4711'``, or ''.
+        started: When the last attempt began, in seconds since 1970; None if unknown.
+        ended: When it ended.
 
     Example:
         >>> str(Failure('shots/a.mp4', 'KeyError: 3', row=7, op='Track'))
@@ -109,6 +119,15 @@ class Failure:
     row: int | None = None
     op: str | None = None
     traceback: str = ""
+    kind: str = "exception"
+    exception: str = ""
+    task: int | None = None
+    first_row: int | None = None
+    last_row: int | None = None
+    attempts: int = 1
+    worker: str = ""
+    started: float | None = None
+    ended: float | None = None
 
     def __str__(self) -> str:
         where = [f"stream {self.stream!r}"]

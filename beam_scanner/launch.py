@@ -25,8 +25,8 @@ from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.transforms.context import StoredRun, close_contexts
 from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.publish import tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
-from beam_scanner.transforms.stages import tidy
 from beam_scanner.transforms.work import (
     JobFiles,
     JobRecord,

@@ -38,7 +38,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.context import bind_families, check_rows
-from beam_scanner.transforms.stages import was_made_by
+from beam_scanner.transforms.publish import was_made_by
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000

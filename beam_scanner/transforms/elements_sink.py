@@ -50,10 +50,11 @@ from beam_scanner.storage.names import generation_key, stream_key
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.claims import Claims
 from beam_scanner.transforms.coders import entering, type_of_hint
+from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.transforms.publish import was_made_by
 from beam_scanner.transforms.records import NAMESPACE, Commit, Written
 from beam_scanner.transforms.run_graph import FAILURES, count_commit, report_failures
-from beam_scanner.transforms.stages import failure_of, was_made_by
 from beam_scanner.types import (
     NULL,
     FrameType,

@@ -19,6 +19,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.context import JobId, RunContext
+from beam_scanner.transforms.publish import tidy, was_made_by
 from beam_scanner.transforms.slots import (
     InternalSlot,
     LeavingSlot,
@@ -26,7 +27,6 @@ from beam_scanner.transforms.slots import (
     SourceSlot,
 )
 from beam_scanner.transforms.sources import check_input
-from beam_scanner.transforms.stages import tidy, was_made_by
 from beam_scanner.transforms.work import JobFiles, JobRecord, RunFiles, RunSettings
 
 

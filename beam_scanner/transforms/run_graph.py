@@ -26,13 +26,9 @@ from beam_scanner.transforms.context import (
 )
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.records import NAMESPACE, Commit
-from beam_scanner.transforms.stages import (
-    Outcome,
-    TaskId,
-    commit_job,
-    plan_job,
-    run_one_task,
-)
+from beam_scanner.transforms.run_task import run_one_task
+from beam_scanner.transforms.stages import commit_job, plan_job
+from beam_scanner.transforms.task_id import Outcome, TaskId
 
 FAILURES = "failures"
 """Tag of the streams that failed."""

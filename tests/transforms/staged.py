@@ -17,7 +17,9 @@ from harness import drained
 from beam_scanner import launch
 from beam_scanner.storage.store import LocalStore
 from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
+from beam_scanner.transforms.run_task import run_one_task
+from beam_scanner.transforms.stages import commit_job, plan_job
+from beam_scanner.transforms.task_id import TaskId
 
 CHANGES = ("put", "put_if_absent", "delete")
 LOOKS = ("read", "exists", "list")

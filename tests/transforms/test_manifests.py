@@ -28,9 +28,11 @@ from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import LocalStore
-from beam_scanner.transforms import stages, work
+from beam_scanner.transforms import run_task, work
 from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.stages import TaskId, commit_job, plan_job, run_one_task
+from beam_scanner.transforms.run_task import run_one_task
+from beam_scanner.transforms.stages import commit_job, plan_job
+from beam_scanner.transforms.task_id import TaskId
 from beam_scanner.transforms.work import (
     JobFiles,
     RunFiles,
@@ -126,7 +128,7 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     (winner,) = segments(stream)
     # Just after the twin has looked whether the task is done.
     task = twin.tasks[0]
-    drained(stages._attempt(twin.context, twin.context.job(0), task, Counter()))
+    drained(run_task._attempt(twin.context, twin.context.job(0), task, Counter()))
     assert len(segments(stream)) == 2
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"
@@ -217,7 +219,7 @@ def test_a_failing_task_is_tried_again(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, False])
-    real = stages._task
+    real = run_task._task
 
     def flaky(*args: Any) -> Any:
         if next(failures, False):
@@ -225,7 +227,7 @@ def test_a_failing_task_is_tried_again(
         return real(*args)
 
     without_beam(monkeypatch)
-    monkeypatch.setattr(stages, "_task", flaky)
+    monkeypatch.setattr(run_task, "_task", flaky)
     report = setting.run()
     assert not report.failures
     assert report.tasks == JOBS * TASKS_A_JOB
@@ -322,7 +324,7 @@ def test_a_killed_run_on_beam_goes_on(
         pass
 
     calls = iter(range(100))
-    real = stages._attempt
+    real = run_task._attempt
 
     def dies(*args: Any) -> Any:
         if next(calls) == 3:
@@ -330,7 +332,7 @@ def test_a_killed_run_on_beam_goes_on(
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "_attempt", dies)
+        patch.setattr(run_task, "_attempt", dies)
         prepared = setting.prepare(CacheMode.Error)
         options = pipeline_options(["--direct_running_mode=in_memory"])
         # Beam wraps it.
