@@ -8,11 +8,54 @@ from beam_scanner.engine.instance import OpError
 from beam_scanner.errors import Failure, ScannerException
 
 
-def failure_of(name: str, error: BaseException) -> Failure:
-    """What to tell of an error that ended a job."""
+def failure_of(
+    name: str,
+    error: BaseException,
+    *,
+    kind: str = "exception",
+    task: int | None = None,
+    first_row: int | None = None,
+    last_row: int | None = None,
+    attempts: int = 1,
+    worker: str = "",
+    started: float | None = None,
+    ended: float | None = None,
+) -> Failure:
+    """What to tell of an error that ended a job.
+
+    Args:
+        name: The job's name: that of its first output stream.
+        error: What was raised.
+        kind: See :class:`~beam_scanner.errors.Failure`, as all that follow.
+        task: Number of the task.
+        first_row: First output row of the task.
+        last_row: Last output row of the task.
+        attempts: How often it was tried.
+        worker: Machine and process of the last attempt.
+        started: When the last attempt began, in seconds since 1970.
+        ended: When it ended.
+    """
     text = "".join(traceback.format_exception(error))
+    row, op, exception = None, None, type(error).__name__
+    reason = f"{exception}: {error}"
     if isinstance(error, OpError):
-        return Failure(name, error.reason, error.row, error.op, error.details or text)
-    if isinstance(error, ScannerException):
-        return Failure(name, str(error), traceback=text)
-    return Failure(name, f"{type(error).__name__}: {error}", traceback=text)
+        reason, row, op = error.reason, error.row, error.op
+        text = error.details or text
+    elif isinstance(error, ScannerException):
+        reason = str(error)
+    return Failure(
+        name,
+        reason,
+        row,
+        op,
+        text,
+        kind,
+        exception,
+        task,
+        first_row,
+        last_row,
+        attempts,
+        worker,
+        started,
+        ended,
+    )
