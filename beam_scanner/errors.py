@@ -8,8 +8,12 @@ subclass also inherits the builtin that fits it, so ``except ValueError`` and
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from beam_scanner._error_text import clipped, one_line, printable
 
 
 class ScannerException(Exception):
@@ -93,13 +97,15 @@ class Failure:
 
     Attributes:
         stream: Name of the output stream (the first, if the job has several).
-        reason: One line: what went wrong.
+        reason: What went wrong, with the name of the exception.
         row: Output row, or row of ``op``'s own stream where an op failed;
             None where no single row is to blame.
         op: Name of the op that failed; None where no op was running.
         traceback: The worker's traceback as text, or ''.
-        kind: ``'exception'``, ``'death'`` (the worker process ended), ``'timeout'`` or
-            ``'input'`` (found before any task was run).
+        kind: ``'exception'``, ``'death'`` (the worker process ended), ``'timeout'``,
+            ``'input'`` (found before any task was run), ``'skipped'`` (not run, because
+            too many streams had failed) or ``'row'``: one row of an op with
+            ``on_error='null'``, which is null, while its stream is committed.
         exception: Name of the exception's class, or ''.
         task: Number of the task among those of its outputs; None outside tasks.
         first_row: First output row of the task.
@@ -130,40 +136,187 @@ class Failure:
     ended: float | None = None
 
     def __str__(self) -> str:
-        where = [f"stream {self.stream!r}"]
+        where = [f"stream {one_line(self.stream)!r}"]
         if self.op is not None:
-            where.append(f"op {self.op}")
+            where.append(f"op {one_line(self.op)}")
         if self.row is not None:
             where.append(f"row {self.row}")
-        return f"{', '.join(where)}: {self.reason}"
+        return f"{', '.join(where)}: {one_line(self.reason)}"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failures of one kind, as far as a text can tell.
+
+    Attributes:
+        failures: At least one, in the order in which they were told.
+
+    Example:
+        >>> several = [Failure(f'{n}.mp4', f'lost frame {n}', n, 'Track') for n in '12']
+        >>> [str(cause) for cause in causes_of(several)]
+        ['2 streams: op Track: lost frame 1 (1.mp4, row 1; 2.mp4, row 2)']
+    """
+
+    failures: tuple[Failure, ...]
+
+    @property
+    def streams(self) -> list[str]:
+        """The streams, each once."""
+        return list(dict.fromkeys(failure.stream for failure in self.failures))
+
+    def __str__(self) -> str:
+        first, streams = self.failures[0], self.streams
+        rows = {failure.row for failure in self.failures}
+        where = []
+        if first.op is not None:
+            where.append(f"op {one_line(first.op)}")
+        shared = first.row if len(rows) == 1 else None
+        if shared is not None:
+            where.append(f"row {shared}")
+        what = ": ".join(
+            part for part in (", ".join(where), one_line(first.reason)) if part
+        )
+        many = f"{len(streams)} stream{'s' if len(streams) > 1 else ''}"
+        if len(self.failures) > len(streams):
+            many = f"{len(self.failures)} rows of {many}"
+        examples = "; ".join(
+            one_line(clipped(failure.stream, 200))
+            + (
+                f", row {failure.row}"
+                if shared is None and failure.row is not None
+                else ""
+            )
+            for failure in self._examples()
+        )
+        more = "; ..." if len(self.failures) > _EXAMPLES else ""
+        return f"{many}: {clipped(what, _MOST_LINE)} ({examples}{more})"
+
+    def _examples(self) -> Sequence[Failure]:
+        return self.failures[:_EXAMPLES]
+
+
+_EXAMPLES = 3
+_MOST_LINE = 500
+_SHOWN_CAUSES = 20
+_SHOWN_TRACEBACK = 4_000
+_VARIES = re.compile(
+    r"""0x[0-9a-fA-F]+|'[^']*'|"[^"]*"|(?:[\w.-]*/)+[\w.-]+|\b[0-9a-fA-F]{8,}\b|\d+"""
+)
+
+
+def causes_of(failures: Iterable[Failure]) -> list[Cause]:
+    """Groups failures by what went wrong, those of most streams first.
+
+    Messages that differ only in numbers, paths and quoted names are one cause.
+    """
+    found: dict[tuple[Any, ...], list[Failure]] = {}
+    for failure in failures:
+        key = (failure.op, failure.kind, failure.exception, _kind_of_text(failure))
+        found.setdefault(key, []).append(failure)
+    causes = [Cause(tuple(listed)) for listed in found.values()]
+    return sorted(causes, key=lambda cause: -len(cause.failures))
+
+
+def _kind_of_text(failure: Failure) -> str:
+    reason, name = failure.reason[:_MOST_LINE], failure.stream
+    # A name that is a plain word may stand in any message.
+    if re.search(r"[./\d]", name):
+        reason = reason.replace(name, "#")
+    return _VARIES.sub("#", reason)
+
+
+def causes_text(failures: Sequence[Failure]) -> str:
+    """Causes for people, one a line, and the traceback of one failure at most.
+
+    Example:
+        >>> print(causes_text([Failure('a', 'no such file'), Failure('b', 'too long')]))
+          1 stream: no such file (a)
+          1 stream: too long (b)
+    """
+    causes = causes_of(failures)
+    lines = [f"  {cause}" for cause in causes[:_SHOWN_CAUSES]]
+    if len(causes) > _SHOWN_CAUSES:
+        rest = sum(len(cause.failures) for cause in causes[_SHOWN_CAUSES:])
+        lines.append(f"  ... and {rest} more, of {len(causes) - _SHOWN_CAUSES} causes")
+    example = next((c.failures[0] for c in causes if c.failures[0].traceback), None)
+    if example is not None:
+        lines.append(f"traceback of {example}"[:_MOST_LINE])
+        lines.append(printable(clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK)))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How the streams of a run ended.
+
+    Attributes:
+        committed: Streams that were made and committed.
+        cached: Streams that were there before.
+        file: The Parquet file with all failures; '' if there is none.
+
+    Example:
+        >>> Tally(committed=3).text(2)
+        '2 of 5 streams failed, 3 are committed'
+    """
+
+    committed: int = 0
+    cached: int = 0
+    file: str = ""
+
+    def text(self, failed: int, not_run: int = 0) -> str:
+        """One line on the numbers."""
+        total = failed + not_run + self.committed + self.cached
+        parts = [f"{failed} of {total} stream{'' if total == 1 else 's'} failed"]
+        for number, what in (
+            (not_run, "not run"),
+            (self.committed, "committed"),
+            (self.cached, "there already"),
+        ):
+            if number:
+                parts.append(f"{number} {'is' if number == 1 else 'are'} {what}")
+        return ", ".join(parts)
 
 
 class JobFailure(ScannerException, RuntimeError):
-    """Some streams of a run failed; all others were committed.
+    """Some streams of a run failed; the message says how many, and why.
 
     Attributes:
-        failures: One :class:`Failure` for each stream that failed.
+        failures: One :class:`Failure` for each stream that failed, or was not run
+            because too many had.
         hint: What can be done about it; '' where there is nothing to say.
+        tally: What became of the other streams.
 
     Example:
-        >>> error = JobFailure([Failure('a', 'no such file')])
+        >>> error = JobFailure([Failure('a', 'no such file')], tally=Tally(committed=4))
         >>> error.failures[0].stream
         'a'
+        >>> print(error)
+        1 of 5 streams failed, 4 are committed:
+          1 stream: no such file (a)
     """
 
-    def __init__(self, failures: Sequence[Failure], hint: str = "") -> None:
+    def __init__(
+        self, failures: Sequence[Failure], hint: str = "", tally: Tally | None = None
+    ) -> None:
         self.failures = list(failures)
         self.hint = hint
-        shown = "\n".join(f"  {failure}" for failure in self.failures[:20])
-        more = len(self.failures) - 20
-        tail = f"\n  ... and {more} more" if more > 0 else ""
-        details = next((f.traceback for f in self.failures if f.traceback), "")
-        super().__init__(
-            f"{len(self.failures)} stream(s) failed, all others are committed:\n"
-            f"{shown}{tail}"
-            + (f"\n{hint}" if hint else "")
-            + (f"\nfirst traceback:\n{details}" if details else "")
-        )
+        self.tally = tally or Tally()
+        super().__init__(self.failures, hint, self.tally)
 
-    def __reduce__(self) -> tuple[type[JobFailure], tuple[list[Failure], str]]:
-        return JobFailure, (self.failures, self.hint)
+    def __str__(self) -> str:
+        return failures_text(self.failures, self.hint, self.tally)
+
+    def __reduce__(self) -> tuple[type[JobFailure], tuple[Any, ...]]:
+        return JobFailure, (self.failures, self.hint, self.tally)
+
+
+def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:
+    """What is told of a run of which some streams failed."""
+    failed = {f.stream for f in failures if f.kind not in ("skipped", "row")}
+    not_run = {f.stream for f in failures if f.kind == "skipped"} - failed
+    lines = [f"{tally.text(len(failed), len(not_run))}:", causes_text(failures)]
+    if tally.file:
+        lines.append(f"each one is in {printable(tally.file)}")
+    if hint:
+        lines.append(printable(hint))
+    return "\n".join(lines)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from beam_scanner._error_text import class_name, message_of, traceback_of
+from beam_scanner.engine.containment import is_interrupt
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph import OpNode
 from beam_scanner.kernels import Kernel, KernelConfig
@@ -22,11 +23,18 @@ class OpError(KernelError):
     Attributes:
         op: Name of the op.
         row: Row of the op's own stream; None while it was set up.
+        reason: What was raised, or what is wrong with what was returned.
         details: Traceback of the kernel as text.
+        exception: Name of the class of what was raised.
     """
 
     def __init__(
-        self, op: str, row: int | None, reason: str, details: str = ""
+        self,
+        op: str,
+        row: int | None,
+        reason: str,
+        details: str = "",
+        exception: str = "KernelError",
     ) -> None:
         where = f"op {op}" if row is None else f"op {op}, row {row}"
         super().__init__(f"{where}: {reason}")
@@ -34,9 +42,16 @@ class OpError(KernelError):
         self.row = row
         self.reason = reason
         self.details = details
+        self.exception = exception
 
-    def __reduce__(self) -> tuple[type[OpError], tuple[str, int | None, str, str]]:
-        return OpError, (self.op, self.row, self.reason, self.details)
+    def __reduce__(self) -> tuple[type[OpError], tuple[str, int | None, str, str, str]]:
+        return OpError, (
+            self.op,
+            self.row,
+            self.reason,
+            self.details,
+            self.exception,
+        )
 
 
 class KernelInstance:
@@ -124,8 +139,10 @@ class KernelInstance:
         """Turns what the user's code raises into an error that names the op."""
         try:
             yield
-        except (Exception, SystemExit) as error:
-            # Code that was written as a program may end in sys.exit().
+        except BaseException as error:
+            # sys.exit(), a cancelled coroutine and a panic of Rust are no Exceptions.
+            if is_interrupt(error):
+                raise
             raise self._failed(row, error) from error
 
     def _overrides(self, method: str) -> bool:
@@ -184,15 +201,16 @@ class KernelInstance:
     def _failed(self, row: int | None, error: BaseException) -> OpError:
         if isinstance(error, OpError):
             return error
-        reason = f"{type(error).__name__}: {error}"
-        if isinstance(error, ValueError) and "read-only" in str(error):
+        name, text = class_name(error), message_of(error)
+        reason = f"{name}: {text}"
+        if isinstance(error, ValueError) and "read-only" in text:
             reason += (
                 "; this input is used elsewhere too: copy it before writing into it"
             )
-        return self._error(row, reason, traceback.format_exc())
+        return OpError(self.spec.name, row, reason, traceback_of(error), name)
 
-    def _error(self, row: int | None, reason: str, details: str = "") -> OpError:
-        return OpError(self.spec.name, row, reason, details)
+    def _error(self, row: int | None, reason: str) -> OpError:
+        return OpError(self.spec.name, row, reason)
 
     def _output(self, index: int) -> str:
         return repr(self.spec.outputs[index].name)
@@ -206,13 +224,18 @@ class KernelInstance:
         try:
             return kind.serialize(value)
         except ElementTypeError as error:
-            raise self._error(row, f"output {self._output(index)}: {error}") from error
-        except Exception as error:
-            raise self._error(
+            reason = f"output {self._output(index)}: {message_of(error)}"
+            raise self._error(row, reason) from error
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise OpError(
+                self.spec.name,
                 row,
                 f"output {self._output(index)}: a {type(value).__name__} cannot be "
-                f"serialized as {kind.name}: {error}",
-                traceback.format_exc(),
+                f"serialized as {kind.name}: {message_of(error)}",
+                traceback_of(error),
+                class_name(error),
             ) from error
 
     def _frame(self, row: int, index: int, value: Any) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
-
+from beam_scanner._error_text import class_name, message_of, plain, traceback_of
+from beam_scanner.engine.containment import ForeignError
 from beam_scanner.engine.instance import OpError
 from beam_scanner.errors import Failure, ScannerException
 
@@ -35,20 +35,21 @@ def failure_of(
         started: When the last attempt began, in seconds since 1970.
         ended: When it ended.
     """
-    text = "".join(traceback.format_exception(error))
-    row, op, exception = None, None, type(error).__name__
-    reason = f"{exception}: {error}"
+    row, op, details = None, None, ""
+    exception, reason = class_name(error), message_of(error)
     if isinstance(error, OpError):
-        reason, row, op = error.reason, error.row, error.op
-        text = error.details or text
-    elif isinstance(error, ScannerException):
-        reason = str(error)
+        row, op, details = error.row, error.op, error.details
+        reason, exception = error.reason, error.exception
+    elif isinstance(error, ForeignError):
+        exception = error.exception
+    elif not isinstance(error, ScannerException):
+        reason = f"{exception}: {reason}"
     return Failure(
-        name,
+        plain(name),
         reason,
         row,
         op,
-        text,
+        details or traceback_of(error),
         kind,
         exception,
         task,

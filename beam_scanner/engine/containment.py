@@ -1,0 +1,81 @@
+"""What users' code raises, be it no ``Exception``, costs its stream and no more.
+
+``asyncio.CancelledError``, ``KeyboardInterrupt``, ``GeneratorExit``, ``SystemExit`` and
+classes of the user's own (panics of Rust are one) derive from ``BaseException`` alone.
+They would pass every ``except Exception`` on their way and end the run.
+"""
+
+from __future__ import annotations
+
+import dis
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from beam_scanner._error_text import class_name, message_of
+from beam_scanner.errors import ScannerException
+
+_RAISE = {dis.opmap["RAISE_VARARGS"], dis.opmap["RERAISE"]}
+
+
+class ForeignError(ScannerException, RuntimeError):
+    """Users' code raised what is no ``Exception``.
+
+    Attributes:
+        exception: Name of its class.
+    """
+
+    def __init__(self, message: str, exception: str = "") -> None:
+        super().__init__(message)
+        self.exception = exception
+
+    def __reduce__(self) -> tuple[type[ForeignError], tuple[str, str]]:
+        return ForeignError, (str(self), self.exception)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether the user has interrupted the program, and no code raised the error.
+
+    Python raises an interrupt between any two steps of the main thread, where code
+    has no ``raise``.
+    """
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    trace = error.__traceback__
+    if trace is None or threading.current_thread() is not threading.main_thread():
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] not in _RAISE
+
+
+@contextmanager
+def contained(what: str) -> Iterator[None]:
+    """Makes an ``Exception`` of whatever is raised inside.
+
+    Args:
+        what: Begins the message: what was done, as 'opening a stream'.
+
+    Raises:
+        ForeignError: What was raised is no ``Exception``.
+
+    Example:
+        >>> with contained('opening a stream'):
+        ...     raise SystemExit(3)
+        Traceback (most recent call last):
+        beam_scanner.engine.containment.ForeignError: opening a stream raised SystemExit: 3
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise foreign(what, error) from error
+
+
+def foreign(what: str, error: BaseException) -> ForeignError:
+    """The error for one that is no ``Exception``; see :func:`contained`."""
+    name, text = class_name(error), message_of(error)
+    return ForeignError(f"{what} raised {name}{': ' if text else ''}{text}", name)
