@@ -18,7 +18,7 @@ from beam_scanner.types import ScannerTypeInfo
 
 Parameters = Mapping[str, inspect.Parameter]
 
-RESERVED = ("device", "batch", "bounded_state", "stencil", "stencil_edge")
+RESERVED = ("device", "batch", "bounded_state", "stencil", "stencil_edge", "on_error")
 """Keyword arguments that every op call understands."""
 
 

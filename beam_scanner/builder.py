@@ -115,7 +115,7 @@ class OpBuilder:
             *args: Columns, in the order of the op's inputs.
             **kwargs: Columns by the names of inputs; init arguments; per-stream
                 arguments, each a list; and for every op ``device``, ``batch``,
-                ``stencil``, ``stencil_edge``, ``bounded_state``.
+                ``stencil``, ``stencil_edge``, ``bounded_state``, ``on_error``.
 
         Returns:
             An OpColumn, or a tuple of them if the op has several outputs.
@@ -139,6 +139,7 @@ class OpBuilder:
             stencil=options.stencil,
             stencil_edge=options.stencil_edge,
             bounded_state=options.bounded_state,
+            on_error=options.on_error,
         )
         made(node, self._sc)
         outputs = node.outputs()
@@ -177,6 +178,7 @@ class _Options:
     stencil: tuple[int, ...] | None
     stencil_edge: str
     bounded_state: int | None
+    on_error: str
 
 
 class _Call:
@@ -223,8 +225,31 @@ class _Call:
             )
         check_edge(self.name, edge)
         return _Options(
-            self.device, self._batch(), self._stencil(), edge, self._bounded()
+            self.device,
+            self._batch(),
+            self._stencil(),
+            edge,
+            self._bounded(),
+            self._on_error(),
         )
+
+    def _on_error(self) -> str:
+        on_error = self.kwargs.pop("on_error", "fail")
+        if on_error not in ("fail", "null"):
+            raise ArgumentError(
+                f"on_error of op {self.name} must be 'fail' or 'null', got {on_error!r}"
+            )
+        if on_error == "null" and self.spec.unbounded_state:
+            raise ArgumentError(
+                f"on_error of op {self.name} cannot be 'null': it has unbounded state, "
+                "so every later row may depend on the one that failed"
+            )
+        if on_error == "null" and self.spec.whole_stream:
+            raise ArgumentError(
+                f"on_error of op {self.name} cannot be 'null': it takes all rows of a "
+                "stream in one call, so that no single row fails"
+            )
+        return str(on_error)
 
     def _batch(self) -> int:
         batch = whole_number(self.kwargs.pop("batch", -1), f"batch of op {self.name}")

@@ -234,6 +234,8 @@ class OpNode(Node):
         stencil_edge: What stands for rows beyond the stream's (or group's) ends:
             'repeat' the first or last row, 'null', or 'error'.
         bounded_state: Rows of warm-up; None if the kernel keeps no bounded state.
+        on_error: What an exception at a row does: 'fail' its stream, or make the row
+            'null'.
     """
 
     spec: OpSpec
@@ -245,6 +247,7 @@ class OpNode(Node):
     stencil: tuple[int, ...] | None = None
     stencil_edge: str = "repeat"
     bounded_state: int | None = None
+    on_error: str = "fail"
 
     @property
     def inputs(self) -> tuple[OpColumn, ...]:

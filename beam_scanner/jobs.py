@@ -247,6 +247,8 @@ def _shared_digest(node: Node, number: dict[int, int]) -> str:
             int(node.device),
             [node.batch, node.stencil, node.stencil_edge, node.bounded_state],
         ]
+        if node.on_error != "fail":
+            settings.append(f"on_error {node.on_error}")
     if isinstance(node, OutputNode):
         settings.append(repr(node.input.encoding))
     return code_digest(settings, home="", by_value=True)

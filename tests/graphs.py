@@ -459,7 +459,10 @@ class _Builder:
         if memory == 0 and not whole and draw.random() < 0.3:
             kernel = record
         first = columns[0]
-        plan = Plan(name, kinds, memory, batch > 1 or whole, whole, drop)
+        # What it remembers would depend on how many rows it has not seen.
+        fails = draw.choice([0, 0, 4]) if memory == 0 and not unbounded else 0
+        fails = 0 if whole else fails
+        plan = Plan(name, kinds, memory, batch > 1 or whole, whole, drop, fails)
         spec = OpSpec(
             name=name,
             kernel=kernel,
@@ -489,6 +492,7 @@ class _Builder:
             stencil=stencil,
             stencil_edge=edge,
             bounded_state=bounded,
+            on_error="null" if fails else "fail",
         )
         made = [
             Column(
@@ -496,7 +500,7 @@ class _Builder:
                 first.lengths,
                 first.sliced,
                 kind,
-                bool(drop) or (nulls and not takes_nulls),
+                bool(drop or fails) or (nulls and not takes_nulls),
             )
             for column, kind in zip(node.outputs(), kinds, strict=True)
         ]

@@ -217,15 +217,31 @@ class _GroupRun:
         """What a fresh kernel makes of rows ``[first, last)``."""
         kernel = self._fresh()
         made = []
+        given: list[list[list[Any]]] = []
         for row in range(first, last):
             windows = [self._window(column, row) for column in self.columns]
             if any(value is BEYOND for window in windows for value in window):
                 made.append((BEYOND,) * len(self.spec.outputs))
             elif self._hidden(windows):
                 made.append(self.nulls)
+            elif (row_made := self._or_none(kernel, windows)) is None:
+                made.append(self.nulls)
+                kernel = self._fresh()
+                for seen in given:
+                    self._call(kernel, seen)
             else:
-                made.append(self._call(kernel, windows))
+                given.append(windows)
+                made.append(row_made)
         return made
+
+    def _or_none(self, kernel: Any, windows: list[list[Any]]) -> Any:
+        """What the kernel makes; None where it raises and may."""
+        try:
+            return self._call(kernel, windows)
+        except BaseException:
+            if self.node.on_error != "null":
+                raise
+            return None
 
     def _whole(self) -> list[tuple[Any, ...]]:
         seen = [

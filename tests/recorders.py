@@ -61,6 +61,7 @@ class Plan:
         batched: Whether it is given sequences of rows.
         whole: Whether those are all rows.
         drop: Returns null for about one element in so many; 0 for never.
+        fails: Raises for about one row in so many, once it has seen it; 0 for never.
     """
 
     label: str
@@ -69,6 +70,11 @@ class Plan:
     batched: bool = False
     whole: bool = False
     drop: int = 0
+    fails: int = 0
+
+
+class RowRefused(BaseException):
+    """What a recorder raises: of a class that no ``except Exception`` catches."""
 
 
 class PlainRecorder(Kernel):
@@ -105,6 +111,9 @@ class PlainRecorder(Kernel):
         if plan.memory < 0 and not plan.whole:
             self.chain = digest((self.chain, seen))
         self.history.append(seen)
+        if plan.fails and int(digest((plan.label, seen)), 16) % plan.fails == 0:
+            self.history.append("half a step")
+            raise RowRefused(repr(seen)[:50])
         known = (self.chain, seen) if plan.memory < 0 else tuple(self.history)
         return _elements(plan, (plan.label, self.tag, *known))
 

@@ -17,22 +17,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.engine.containment import contained, foreign
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.logs import Place, log_context
+from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
 from beam_scanner.engine.trace import TaskTrace
-from beam_scanner.errors import GraphError
-from beam_scanner.planner.bound import (
-    BoundGraph,
-    BoundOp,
-    BoundOutput,
-    BoundSource,
-    Edge,
-)
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.needs import Interval
 from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
 from beam_scanner.planner.tasks import Trace, trace
 from beam_scanner.storage.base import RowReader
-from beam_scanner.types import NULL, NullElement, ScannerTypeInfo
+from beam_scanner.types import NULL
 
 READS_AHEAD = 2
 """Reads that may wait for the kernels."""
@@ -90,8 +85,8 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
-    work = _Work(task, found)
-    executor = _Executor(work)
+    work = Work(task.graph, found, Place(task.stream))
+    executor = _Executor(task, work)
     with closing(_ReadAhead(schedule, task, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
@@ -167,8 +162,11 @@ class _ReadAhead:
                     values = self._clocks[step.node](rows)
                 if not self._put((step, values)):
                     return
-        except BaseException as error:
+        except Exception as error:
             last = error
+        except BaseException as error:
+            last = foreign("reading its input", error)
+            last.__cause__ = error
         self._put(last)
 
     def _put(self, item: Any) -> bool:
@@ -181,25 +179,13 @@ class _ReadAhead:
         return False
 
 
-class _Work:
-    """What an executor and its ops share; none refers to another.
-
-    A cycle would keep encoders and frames until Python looks for cycles.
-    """
-
-    def __init__(self, task: Task, found: TaskTrace) -> None:
-        self.task = task
-        self.found = found
-        self.place = Place(task.stream)
-        self.buffers: list[dict[int, Any]] = [{} for _ in task.graph.nodes]
-
-
 class _Executor:
-    def __init__(self, work: _Work) -> None:
+    def __init__(self, task: Task, work: Work) -> None:
+        self.task = task
         self.work = work
         self.ops = {
-            index: _OpRunner(index, node, work)
-            for index, node in enumerate(work.task.graph.nodes)
+            index: OpRunner(index, node, task.kernels[index], work)
+            for index, node in enumerate(task.graph.nodes)
             if isinstance(node, BoundOp)
         }
 
@@ -207,7 +193,7 @@ class _Executor:
         """Runs one step; ``values``: rows of a read, times of what is written."""
         if isinstance(step, Read):
             self._drop(step.drop)
-            _freeze(values, step.shared)
+            freeze(values, step.shared)
             self.work.buffers[step.node].update(
                 zip(step.rows.tolist(), values, strict=True)
             )
@@ -219,15 +205,15 @@ class _Executor:
             self._drop(step.drop)
 
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
-        node = self.work.task.graph.nodes[step.node]
+        node = self.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        port = _Port(self.work.task.graph, node.edge)
+        port = Port(self.task.graph, node.edge)
         buffer = self.work.buffers[node.edge.producer]
         elements = [
             NULL if row < 0 else port.raw(buffer[row]) for row in step.rows.tolist()
         ]
-        with self.work.found.span("write"):
-            self.work.task.sinks[step.node].write(step.first, elements, seconds)
+        with self.work.found.span("write"), contained("writing its output"):
+            self.task.sinks[step.node].write(step.first, elements, seconds)
         self.work.found.counters["rows_written"] += len(elements)
 
     def _drop(self, drops: Drops) -> None:
@@ -235,171 +221,6 @@ class _Executor:
             buffer = self.work.buffers[index]
             for row in rows.tolist():
                 del buffer[row]
-
-
-class _Port:
-    """Takes one output of a producer's row out of its buffer."""
-
-    def __init__(self, graph: BoundGraph, edge: Edge) -> None:
-        self._index = (
-            edge.port if isinstance(graph.nodes[edge.producer], BoundOp) else None
-        )
-
-    def raw(self, value: Any) -> Any:
-        """The element as it travels: bytes, a frame or NULL."""
-        return value if self._index is None else value[self._index]
-
-
-class _OpRunner:
-    """Feeds one kernel."""
-
-    def __init__(self, index: int, op: BoundOp, work: _Work) -> None:
-        self.op = op
-        self.work = work
-        self.index = index
-        self.kernel = work.task.kernels[index]
-        spec = op.node.spec
-        self.batched = spec.batch > 1 or spec.whole_stream
-        self.nulls = (NULL,) * len(spec.outputs)
-        self.span = f"op:{spec.name}"
-        self.inputs = [
-            _Input(work, edge, spec.inputs[0 if spec.variadic else number].type)
-            for number, edge in enumerate(op.edges)
-        ]
-
-    def compute(self, step: Compute) -> None:
-        """Runs the calls of a step and keeps what is used later."""
-        rows = step.rows.tolist()
-        groups = self.op.layout.group_of(step.rows).tolist()
-        windows = [wanted.tolist() for wanted in step.windows]
-        place, job = self.work.place, self.work.task.graph.job
-        place.op = self.op.node.spec.name
-        done: list[tuple[Any, ...]] = []
-        with self.work.found.span(self.span):
-            first = 0
-            for length in step.calls:
-                place.row = rows[first]
-                self.kernel.place(self.op, job, rows[first], groups[first])
-                stop = first + length
-                done += self._call(
-                    rows[first:stop], [wanted[first:stop] for wanted in windows]
-                )
-                self.kernel.called(rows[stop - 1])
-                first = stop
-        place.op = ""
-        self.work.found.counters[f"{self.span}:rows"] += len(rows)
-        self._keep(step, rows, done)
-
-    def _keep(
-        self, step: Compute, rows: list[int], done: list[tuple[Any, ...]]
-    ) -> None:
-        buffer = self.work.buffers[self.index]
-        keep, shared = step.keep.tolist(), step.shared.tolist()
-        for row, outputs, kept, several in zip(rows, done, keep, shared, strict=True):
-            if kept:
-                if several:
-                    _freeze(outputs, [True] * len(outputs))
-                buffer[row] = outputs
-
-    def _call(
-        self, rows: list[int], windows: list[list[list[int]]]
-    ) -> list[tuple[Any, ...]]:
-        """One kernel call; rows with a null in their inputs stay null."""
-        taken: list[int] = []
-        values: list[list[Any]] = [[] for _ in self.inputs]
-        for at in range(len(rows)):
-            row_values = [
-                source.take(wanted[at])
-                for source, wanted in zip(self.inputs, windows, strict=True)
-            ]
-            if self._skips(row_values):
-                continue
-            taken.append(at)
-            for column, value in zip(values, row_values, strict=True):
-                column.append(value)
-        results = [self.nulls] * len(rows)
-        if taken:
-            for at, outputs in zip(taken, self._run(rows, taken, values), strict=True):
-                results[at] = outputs
-        return results
-
-    def _run(
-        self, rows: list[int], taken: list[int], values: list[list[Any]]
-    ) -> list[tuple[Any, ...]]:
-        if self.op.node.spec.stencil is None:
-            values = [[window[0] for window in column] for column in values]
-        if self.batched:
-            return self.kernel.call_batch([rows[at] for at in taken], values)
-        return [
-            self.kernel.call_row(rows[at], [column[number] for column in values])
-            for number, at in enumerate(taken)
-        ]
-
-    def _skips(self, row_values: list[list[Any]]) -> bool:
-        if self.op.node.spec.takes_nulls:
-            return False
-        return any(
-            isinstance(value, NullElement) for window in row_values for value in window
-        )
-
-
-class _Input:
-    """Gives one input of an op the elements of a window."""
-
-    def __init__(self, work: _Work, edge: Edge, wanted: ScannerTypeInfo | None) -> None:
-        self.buffer = work.buffers[edge.producer]
-        self.port = _Port(work.task.graph, edge)
-        self.open = opener(edge.column.type, wanted)
-
-    def take(self, window: list[int]) -> list[Any]:
-        """The elements of these producer rows; NULL where a row is -1."""
-        found = []
-        for row in window:
-            value = NULL if row < 0 else self.port.raw(self.buffer[row])
-            if self.open is not None and not isinstance(value, NullElement):
-                value = self.open(value)
-            found.append(value)
-        return found
-
-
-def opener(
-    made: ScannerTypeInfo | None, wanted: ScannerTypeInfo | None
-) -> Callable[[bytes], Any] | None:
-    """How a consumer opens the serialized elements of a producer.
-
-    Args:
-        made: Element type of the producer's column; None for frames.
-        wanted: Element type that the consumer declares; None for frames.
-
-    Returns:
-        A function from bytes to the value; None if elements are passed as they are.
-
-    Raises:
-        GraphError: One is frames, the other is not.
-
-    Example:
-        >>> from beam_scanner.types import Any, get_type_info
-        >>> bytes_info, any_info = get_type_info(bytes), get_type_info(Any)
-        >>> opener(any_info, bytes_info) is None
-        True
-        >>> opener(any_info, any_info)(any_info.serialize([1]))
-        [1]
-    """
-    if (made is None) != (wanted is None):
-        raise GraphError(
-            "frames were connected to an input of blobs, or blobs to one of frames"
-        )
-    if made is None or wanted is None or wanted.type is bytes:
-        return None
-    kind = made if wanted.type is Any else wanted
-    return None if kind.type is bytes else kind.deserialize
-
-
-def _freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:
-    """Makes frames that several uses see read-only: none may change another's."""
-    for value, several in zip(values, shared, strict=True):
-        if several and isinstance(value, np.ndarray):
-            value.flags.writeable = False
 
 
 def _clock(

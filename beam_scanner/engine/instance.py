@@ -72,7 +72,7 @@ class KernelInstance:
 
     def create(self) -> None:
         """Builds the kernel object; a function stands for itself."""
-        with self._guard(None):
+        with self.guard(None):
             self.kernel = self.spec.instantiate(self.config, self.node.init_args)
 
     def setup(self) -> None:
@@ -107,9 +107,15 @@ class KernelInstance:
             self._begin_stream(row, stream_args(op.node, job, group))
             self._group = group
         elif keeps_state and row != self._last_row + 1:
-            self._reset(row, keeps_state)
-            if not self._overrides("reset"):
-                self._begin_stream(row, stream_args(op.node, job, group))
+            self.start_again(op, job, row, group)
+
+    def start_again(self, op: BoundOp, job: int, row: int, group: int) -> None:
+        """Forgets the rows before ``row``, of an op with state."""
+        if not self.spec.is_class:
+            return
+        self._reset(row, True)
+        if not self._overrides("reset"):
+            self._begin_stream(row, stream_args(op.node, job, group))
 
     def called(self, last_row: int) -> None:
         """Remembers where the last call ended."""
@@ -131,11 +137,11 @@ class KernelInstance:
     def _optional(self, method: str, row: int | None = None, **arguments: Any) -> None:
         found = getattr(self.kernel, method, None) if self.spec.is_class else None
         if found is not None:
-            with self._guard(row):
+            with self.guard(row):
                 found(**arguments)
 
     @contextmanager
-    def _guard(self, row: int | None) -> Iterator[None]:
+    def guard(self, row: int | None) -> Iterator[None]:
         """Turns what the user's code raises into an error that names the op."""
         try:
             yield
@@ -195,7 +201,7 @@ class KernelInstance:
         return list(zip(*listed, strict=True))
 
     def _call(self, row: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with self._guard(row):
+        with self.guard(row):
             return self.spec.call(self.kernel, self.config, inputs)
 
     def _failed(self, row: int | None, error: BaseException) -> OpError:

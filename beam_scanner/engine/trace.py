@@ -9,11 +9,37 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from beam_scanner.engine.instance import OpError
 
 MOST_SPANS = 2000
 """Spans that one task keeps; later ones are only counted."""
+
+MOST_TRACEBACKS = 20
+"""Tracebacks of failed rows that one task keeps."""
+
+
+@dataclass
+class FailedRows:
+    """Rows of one op that failed in one way, and are null for it.
+
+    Attributes:
+        node: The op's number in its graph.
+        op: Its name.
+        exception: Name of the class of what was raised.
+        reason: What was raised.
+        traceback: Of the first row; empty if the task had kept enough.
+        rows: Rows of the op's own stream.
+    """
+
+    node: int
+    op: str
+    exception: str
+    reason: str
+    traceback: str
+    rows: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -25,6 +51,8 @@ class TaskTrace:
         seconds: Names ('decode', 'op:Track', 'write') to seconds.
         spans: ``[name, begin, end, thread]``, seconds since the epoch.
         worker: Host and process.
+        started: When the task began, in seconds since 1970.
+        failed: Rows that are null because their kernel raised.
 
     Example:
         >>> trace = TaskTrace()
@@ -38,6 +66,20 @@ class TaskTrace:
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     spans: list[list[Any]] = field(default_factory=list)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    started: float = field(default_factory=time.time)
+    failed: list[FailedRows] = field(default_factory=list)
+    _failed_by: dict[tuple[int, str], FailedRows] = field(default_factory=dict)
+
+    def fail_row(self, node: int, row: int, error: OpError) -> None:
+        """Notes a row that is null because its kernel raised."""
+        self.counters["rows_failed"] += 1
+        known = self._failed_by.get((node, error.reason))
+        if known is None:
+            details = error.details if len(self.failed) < MOST_TRACEBACKS else ""
+            known = FailedRows(node, error.op, error.exception, error.reason, details)
+            self._failed_by[node, error.reason] = known
+            self.failed.append(known)
+        known.rows.append(row)
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -62,4 +104,5 @@ class TaskTrace:
                 [name, round(begin, 6), round(end, 6), thread]
                 for name, begin, end, thread in self.spans
             ],
+            "failed": [asdict(rows) for rows in self.failed],
         }

@@ -69,14 +69,14 @@ def test_every_row_is_what_the_oracle_says(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffers: list[Any] = []
-    plain = executor._Work
+    plain = executor.Work
 
     class Watched(plain):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             buffers.append(self.buffers)
 
-    monkeypatch.setattr(executor, "_Work", Watched)
+    monkeypatch.setattr(executor, "Work", Watched)
     for seed in seeds(chunk):
         graph = random_graph(seed)
         draw = random.Random(seed)

@@ -1,0 +1,332 @@
+"""Feeds kernels the rows of their calls, and keeps what they make."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.engine.instance import KernelInstance, OpError
+from beam_scanner.engine.logs import Place
+from beam_scanner.engine.trace import TaskTrace
+from beam_scanner.errors import GraphError
+from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
+from beam_scanner.planner.schedule import Compute
+from beam_scanner.types import NULL, NullElement, ScannerTypeInfo
+
+Windows = list[list[Any]]
+"""What a row's call takes: for each input the elements of its window, serialized."""
+
+
+@dataclass
+class Work:
+    """What an executor and its ops share; none refers to another.
+
+    A cycle would keep encoders and frames until Python looks for cycles.
+
+    Attributes:
+        graph: The bound graph of the task.
+        found: Counts what is done.
+        place: Where the task is.
+        buffers: For each node the rows that are held.
+    """
+
+    graph: BoundGraph
+    found: TaskTrace
+    place: Place
+    buffers: list[dict[int, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.buffers = [{} for _ in self.graph.nodes]
+
+
+class OpRunner:
+    """Feeds one kernel.
+
+    Args:
+        index: The op's place in the graph.
+        op: The op.
+        kernel: Its instance.
+        work: Of the task.
+    """
+
+    def __init__(
+        self, index: int, op: BoundOp, kernel: KernelInstance, work: Work
+    ) -> None:
+        self.op = op
+        self.work = work
+        self.index = index
+        self.kernel = kernel
+        spec = op.node.spec
+        self.batched = spec.batch > 1 or spec.whole_stream
+        self.nulls = (NULL,) * len(spec.outputs)
+        self.span = f"op:{spec.name}"
+        self.inputs = [
+            _Input(work, edge, spec.inputs[0 if spec.variadic else number].type)
+            for number, edge in enumerate(op.edges)
+        ]
+        self.seen = _Seen(op)
+
+    def compute(self, step: Compute) -> None:
+        """Runs the calls of a step and keeps what is used later."""
+        rows = step.rows.tolist()
+        groups = self.op.layout.group_of(step.rows).tolist()
+        windows = [wanted.tolist() for wanted in step.windows]
+        place, job = self.work.place, self.work.graph.job
+        place.op = self.op.node.spec.name
+        done: list[tuple[Any, ...]] = []
+        with self.work.found.span(self.span):
+            first = 0
+            for length in step.calls:
+                place.row = rows[first]
+                self.kernel.place(self.op, job, rows[first], groups[first])
+                stop = first + length
+                self.seen.begin_call(rows[first], rows[stop - 1], groups[first])
+                done += self._call(
+                    rows[first:stop], [wanted[first:stop] for wanted in windows]
+                )
+                self.kernel.called(rows[stop - 1])
+                first = stop
+        place.op = ""
+        self.work.found.counters[f"{self.span}:rows"] += len(rows)
+        self._keep(step, rows, done)
+
+    def _keep(
+        self, step: Compute, rows: list[int], done: list[tuple[Any, ...]]
+    ) -> None:
+        buffer = self.work.buffers[self.index]
+        keep, shared = step.keep.tolist(), step.shared.tolist()
+        for row, outputs, kept, several in zip(rows, done, keep, shared, strict=True):
+            if kept:
+                if several:
+                    freeze(outputs, [True] * len(outputs))
+                buffer[row] = outputs
+
+    def _call(
+        self, rows: list[int], windows: list[list[list[int]]]
+    ) -> list[tuple[Any, ...]]:
+        """One kernel call; rows with a null in their inputs stay null."""
+        taken: list[int] = []
+        given: list[Windows] = []
+        for at in range(len(rows)):
+            row_windows = [
+                source.take(wanted[at])
+                for source, wanted in zip(self.inputs, windows, strict=True)
+            ]
+            if not self._skips(row_windows):
+                taken.append(at)
+                given.append(row_windows)
+        results = [self.nulls] * len(rows)
+        if taken:
+            run = self._run if self.op.node.on_error == "fail" else self._run_or_null
+            called = [rows[at] for at in taken]
+            for at, outputs in zip(taken, run(called, given), strict=True):
+                results[at] = outputs
+        return results
+
+    def _run(self, rows: list[int], given: list[Windows]) -> list[tuple[Any, ...]]:
+        values = [self._opened(*each) for each in zip(rows, given, strict=True)]
+        if self.batched:
+            columns = [list(column) for column in zip(*values, strict=True)]
+            return self.kernel.call_batch(rows, columns)
+        return [
+            self.kernel.call_row(row, inputs)
+            for row, inputs in zip(rows, values, strict=True)
+        ]
+
+    def _run_or_null(
+        self, rows: list[int], given: list[Windows]
+    ) -> list[tuple[Any, ...]]:
+        """Makes rows null where the kernel raises; a batch that raises is run by rows."""
+        if self.seen.is_spoilt:
+            self._restore(rows[0])
+        kept = given
+        if len(rows) > 1 or self.seen.is_kept:
+            kept = [_copied(windows) for windows in given]
+        try:
+            made = self._run(rows, given)
+        except OpError as error:
+            self.seen.is_spoilt = self.op.stateful
+            self.kernel.called(rows[0])
+            if len(rows) == 1:
+                self.work.found.fail_row(self.index, rows[0], error)
+                return [self.nulls]
+        else:
+            self.seen.add(rows, kept)
+            return made
+        made = []
+        for row, windows in zip(rows, kept, strict=True):
+            self.work.place.row = row
+            made += self._run_or_null([row], [windows])
+        return made
+
+    def _restore(self, row: int) -> None:
+        """Gives a kernel that has raised the state that the rows before ``row`` leave."""
+        while self.seen.is_spoilt:
+            self.seen.is_spoilt = False
+            group = self.seen.group or 0
+            self.kernel.start_again(self.op, self.work.graph.job, row, group)
+            for before, windows in self.seen.before(row):
+                self.kernel.called(before)
+                try:
+                    self._run([before], [_copied(windows)])
+                except OpError:
+                    # It did not raise before: now it counts as if it had.
+                    self.seen.forget(before)
+                    self.seen.is_spoilt = True
+                    break
+
+    def _opened(self, row: int, windows: Windows) -> list[Any]:
+        """The values of one row's call: lists of them with a stencil."""
+        # A type of the user's own may raise anything as it is read.
+        with self.kernel.guard(row):
+            values = [
+                source.opened(window)
+                for source, window in zip(self.inputs, windows, strict=True)
+            ]
+        if self.op.node.spec.stencil is None:
+            return [window[0] for window in values]
+        return values
+
+    def _skips(self, row_windows: Windows) -> bool:
+        if self.op.node.spec.takes_nulls:
+            return False
+        return any(
+            isinstance(value, NullElement) for window in row_windows for value in window
+        )
+
+
+class _Seen:
+    """What a kernel with bounded state has seen: enough of it to begin anew.
+
+    Kept only for ops that make rows null where their kernel raises. Such a row may
+    leave half a step in the state; it is to count as not seen, like a row with a null
+    in its inputs.
+
+    Attributes:
+        group: The slice group of the latest call.
+        is_spoilt: Whether the state is that of a call that raised.
+        is_kept: Whether rows are remembered.
+    """
+
+    def __init__(self, op: BoundOp) -> None:
+        self._warmup = op.node.bounded_state or 0
+        self._rows: deque[tuple[int, Windows]] = deque()
+        self.is_kept = op.node.on_error == "null" and self._warmup > 0
+        self._next_row = -1
+        self.group: int | None = None
+        self.is_spoilt = False
+
+    def begin_call(self, first: int, last: int, group: int) -> None:
+        """Forgets all at the beginning of each contiguous run, as the kernel does."""
+        if group != self.group or first != self._next_row:
+            self._rows.clear()
+            self.is_spoilt = False
+        self.group, self._next_row = group, last + 1
+
+    def add(self, rows: Sequence[int], given: Sequence[Windows]) -> None:
+        """Remembers rows that the kernel has seen."""
+        if self.is_kept:
+            self._rows.extend(zip(rows, given, strict=True))
+            while self._rows[0][0] <= rows[-1] - self._warmup:
+                self._rows.popleft()
+
+    def before(self, row: int) -> list[tuple[int, Windows]]:
+        """The rows that warm the kernel up for ``row``."""
+        return [seen for seen in self._rows if row - self._warmup <= seen[0] < row]
+
+    def forget(self, row: int) -> None:
+        """Takes a row for one that was not seen."""
+        self._rows = deque(seen for seen in self._rows if seen[0] != row)
+
+
+def _copied(windows: Windows) -> Windows:
+    """Windows of which a kernel may write into one copy."""
+    return [
+        [
+            value.copy()
+            if isinstance(value, np.ndarray) and value.flags.writeable
+            else value
+            for value in window
+        ]
+        for window in windows
+    ]
+
+
+class _Input:
+    """Gives one input of an op the elements of a window."""
+
+    def __init__(self, work: Work, edge: Edge, wanted: ScannerTypeInfo | None) -> None:
+        self.buffer = work.buffers[edge.producer]
+        self.port = Port(work.graph, edge)
+        self.open = opener(edge.column.type, wanted)
+
+    def take(self, window: list[int]) -> list[Any]:
+        """The elements of these producer rows; NULL where a row is -1."""
+        return [NULL if row < 0 else self.port.raw(self.buffer[row]) for row in window]
+
+    def opened(self, elements: list[Any]) -> list[Any]:
+        """The values of elements, as the kernel wants them."""
+        if self.open is None:
+            return elements
+        return [
+            value if isinstance(value, NullElement) else self.open(value)
+            for value in elements
+        ]
+
+
+class Port:
+    """Takes one output of a producer's row out of its buffer."""
+
+    def __init__(self, graph: BoundGraph, edge: Edge) -> None:
+        self._index = (
+            edge.port if isinstance(graph.nodes[edge.producer], BoundOp) else None
+        )
+
+    def raw(self, value: Any) -> Any:
+        """The element as it travels: bytes, a frame or NULL."""
+        return value if self._index is None else value[self._index]
+
+
+def opener(
+    made: ScannerTypeInfo | None, wanted: ScannerTypeInfo | None
+) -> Callable[[bytes], Any] | None:
+    """How a consumer opens the serialized elements of a producer.
+
+    Args:
+        made: Element type of the producer's column; None for frames.
+        wanted: Element type that the consumer declares; None for frames.
+
+    Returns:
+        A function from bytes to the value; None if elements are passed as they are.
+
+    Raises:
+        GraphError: One is frames, the other is not.
+
+    Example:
+        >>> from beam_scanner.types import Any, get_type_info
+        >>> bytes_info, any_info = get_type_info(bytes), get_type_info(Any)
+        >>> opener(any_info, bytes_info) is None
+        True
+        >>> opener(any_info, any_info)(any_info.serialize([1]))
+        [1]
+    """
+    if (made is None) != (wanted is None):
+        raise GraphError(
+            "frames were connected to an input of blobs, or blobs to one of frames"
+        )
+    if made is None or wanted is None or wanted.type is bytes:
+        return None
+    kind = made if wanted.type is Any else wanted
+    return None if kind.type is bytes else kind.deserialize
+
+
+def freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:
+    """Makes frames that several uses see read-only: none may change another's."""
+    for value, several in zip(values, shared, strict=True):
+        if several and isinstance(value, np.ndarray):
+            value.flags.writeable = False
