@@ -30,7 +30,7 @@ LAYERS: list[dict[str, str]] = [
     {
         "engine": "engine",
         "ops": "ops",
-        "builder": "_arguments _structure _streams builder",
+        "builder": "_arguments _op_call _structure _streams builder",
         "jobs": "jobs",
     },
     {"transforms": "transforms"},
