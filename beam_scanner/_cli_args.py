@@ -205,7 +205,7 @@ def database_parser(command: str) -> Parser:
     parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
     if command == "ls":
         parser.add_argument(
-            "pattern", nargs="?", default="*", metavar="PATTERN", help=_PATTERN
+            "pattern", nargs="?", metavar="PATTERN", help=f"{_PATTERN}; default: all"
         )
     elif command == "show":
         parser.add_argument("name", metavar="STREAM", help="the stream's name")
@@ -231,7 +231,7 @@ def database_parser(command: str) -> Parser:
     return parser
 
 
-_PATTERN = "names, or patterns such as 'histograms/*' (where * also matches '/')"
+_PATTERN = "names, or patterns such as 'histograms/**' (* stays between slashes)"
 
 
 def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 
 from beam_scanner._cli_args import PROGRAM
+from beam_scanner._patterns import matching_names
 from beam_scanner.errors import ElementTypeError, StorageError, StreamNotFoundError
 from beam_scanner.storage import (
     NamedStorage,
@@ -41,9 +40,10 @@ def open_database(path: str) -> NamedStorage:
 def list_command(args: argparse.Namespace) -> None:
     """Prints a line for each stream."""
     storage = open_database(args.database)
-    found = _matching(storage, [args.pattern])
+    streams = _streams(storage)
+    names = streams if args.pattern is None else matching_names(args.pattern, streams)
     table = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
-    for stream in found:
+    for stream in map(streams.__getitem__, names):
         size = "in place" if stream.inplace else byte_text(stream.size_bytes)
         table.append(
             (stream.name, str(stream.rows), _kind(stream), size, _what(stream))
@@ -55,6 +55,10 @@ def list_command(args: argparse.Namespace) -> None:
             f"{size:>{widths[3]}}  {what}"
         )
         print(line.rstrip())
+
+
+def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:
+    return {stream.name: stream for stream in list_streams(storage)}
 
 
 def _kind(stream: StreamDescriptor) -> str:
@@ -79,19 +83,6 @@ def byte_text(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
-
-
-def _matching(storage: NamedStorage, patterns: Sequence[str]) -> list[StreamDescriptor]:
-    """Streams that a pattern, or their name, fits; names may look like patterns."""
-    return [
-        stream
-        for stream in list_streams(storage)
-        if any(_fits(stream.name, pattern) for pattern in patterns)
-    ]
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatch.fnmatchcase(name, pattern)
 
 
 def show_command(args: argparse.Namespace) -> None:
@@ -145,15 +136,23 @@ def _short(value: object) -> str:
 def remove_command(args: argparse.Namespace) -> None:
     """Removes streams."""
     storage = open_database(args.database)
-    found = _matching(storage, args.pattern)
+    streams = _streams(storage)
+    found: dict[str, None] = {}
     for pattern in args.pattern:
-        if not any(_fits(stream.name, pattern) for stream in found):
+        names = matching_names(pattern, streams)
+        if not names:
+            hint = "" if "**" in pattern or "*" not in pattern else _ACROSS
             raise StreamNotFoundError(
-                f"no stream of {args.database!r} is called, or matches, {pattern!r}"
+                f"no stream of {args.database!r} is called, or matches, "
+                f"{pattern!r}{hint}"
             )
-    for stream in found:
-        NamedStream(storage, stream.name).delete()
-        print(f"removed {stream.name}")
+        found.update(dict.fromkeys(names))
+    for name in found:
+        NamedStream(storage, name).delete()
+        print(f"removed {name}")
+
+
+_ACROSS = " ('*' stays between slashes, '**' crosses them)"
 
 
 def gc_command(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from video_fixtures import numbered_frame
 
-from beam_scanner import FrameType, _cli_inputs, ops
+from beam_scanner import FrameType, ops
 from beam_scanner._cli_graphs import output_name
 from beam_scanner._cli_inputs import find_videos
 from beam_scanner._cli_ops import Call, build_ops, check_ops, parse_ops
@@ -257,11 +257,6 @@ def test_streams_of_a_database_are_no_inputs(tmp_path: Path) -> None:
     assert [name for name, _ in find_videos([str(tmp_path)])] == ["a.mp4"]
     found = find_videos([str(tmp_path / "**" / "*.mp4")])
     assert [name for name, _ in found] == ["a.mp4"]
-
-
-def test_literal_part() -> None:
-    assert _cli_inputs.literal_part("/a/b*/c.mp4") == "/a"
-    assert _cli_inputs.literal_part("a/b/*.mp4") == "a/b"
 
 
 # Names.

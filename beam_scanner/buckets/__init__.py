@@ -12,6 +12,7 @@ from beam_scanner.buckets.base import open_bucket as open_bucket
 from beam_scanner.buckets.files import ObjectFile as ObjectFile
 from beam_scanner.buckets.files import open_object as open_object
 from beam_scanner.buckets.matching import match_objects as match_objects
+from beam_scanner.buckets.matching import objects_below as objects_below
 
 __all__ = [
     "Bucket",
@@ -19,6 +20,7 @@ __all__ = [
     "Stat",
     "is_object_url",
     "match_objects",
+    "objects_below",
     "open_bucket",
     "open_object",
 ]

@@ -1,73 +1,43 @@
-"""Objects whose URL matches a pattern."""
+"""Objects below a folder, and those whose URL matches a pattern."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from beam_scanner._patterns import Pattern
 from beam_scanner.buckets.base import open_bucket
 
-_MAGIC = re.compile(r"[*?[]")
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[(!?)(\]?[^\]]*)\]|.", re.DOTALL)
 
-
-def literal_prefix(pattern: str) -> str:
-    """The folder that a pattern names before its first wildcard, with its slash.
-
-    Example:
-        >>> literal_prefix('gs://films/tv/196*/a.mp4'), literal_prefix('gs://films/*')
-        ('gs://films/tv/', 'gs://films/')
-    """
-    found = _MAGIC.search(pattern)
-    end = len(pattern) if found is None else found.start()
-    return pattern[: pattern.rfind("/", 0, end) + 1]
-
-
-def match_objects(pattern: str) -> Iterator[str]:
-    """Yields the URLs of objects that match a pattern, in order of their keys.
-
-    ``*`` and ``?`` stand for letters between slashes, ``**`` for any, ``[a-z]`` for
-    one of some. Only what lies below the pattern's literal part is listed.
+def objects_below(folder: str) -> Iterator[str]:
+    """Yields what follows a folder's URL in those of its objects, in order of keys.
 
     Args:
-        pattern: As in ``gs://bucket/films/*.mp4``.
+        folder: As in ``gs://bucket/films/``.
 
     Raises:
         ArgumentError: It is no URL of objects.
         StorageError: The bucket cannot be listed.
     """
-    root = literal_prefix(pattern)
-    bucket, folder = open_bucket(root)
-    matches = re.compile(translated(pattern[len(root) :])).fullmatch
-    prefix = f"{folder}/" if folder else ""
+    bucket, key = open_bucket(folder)
+    prefix = f"{key}/" if key else ""
     for keys, _ in bucket.pages(prefix):
-        for key in keys:
-            if matches(key[len(prefix) :]):
-                yield bucket.url_of(key)
+        yield from (key[len(prefix) :] for key in keys)
 
 
-def translated(pattern: str) -> str:
-    r"""A pattern as a regular expression.
+def match_objects(pattern: str) -> Iterator[str]:
+    """Yields the URLs of objects that match a pattern, in order of their keys.
 
-    Example:
-        >>> translated('a/*.mp4')
-        'a/[^/]*\\.mp4'
+    Only what lies below the pattern's literal part is listed. For the rules see
+    :mod:`beam_scanner._patterns`.
+
+    Args:
+        pattern: As in ``gs://bucket/films/**/*.mp4``.
+
+    Raises:
+        ArgumentError: It is no URL of objects, or no pattern.
+        StorageError: The bucket cannot be listed.
     """
-    parts = []
-    for token in _TOKEN.finditer(pattern):
-        text = token.group()
-        if text == "**/":
-            parts.append("(?:.*/)?")
-        elif text == "**":
-            parts.append(".*")
-        elif text == "*":
-            parts.append("[^/]*")
-        elif text == "?":
-            parts.append("[^/]")
-        elif len(text) > 1:
-            negated = "^/" if token.group(1) else ""
-            inside = re.sub(r"([\\\]\[^&~|])", r"\\\1", token.group(2))
-            parts.append(f"[{negated}{inside}]")
-        else:
-            parts.append(re.escape(text))
-    return "".join(parts)
+    wanted = Pattern(pattern)
+    for name in objects_below(wanted.root):
+        if wanted.matches(name):
+            yield wanted.root + name

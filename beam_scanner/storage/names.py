@@ -2,11 +2,13 @@
 
 A stream's name is any text; '/' makes folders. What file systems, object stores
 or file patterns cannot hold is percent-quoted, each name differently from every
-other, so that two streams never share a file.
+other, so that two streams never share a file. What is too long for them ends in a
+digest; the descriptor has the whole name.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from beam_scanner.errors import ArgumentError
@@ -20,6 +22,11 @@ INDEX = "index.bin"
 # Object stores allow 1024 bytes; a segment's own part of the key needs some.
 _MAX_KEY = 800
 _MAX_PART = 240
+
+_CUT = "%~"
+"""Stands before a digest; what is quoted has it nowhere."""
+
+_DIGEST_BYTES = 16
 
 # Control characters, what Windows refuses, what DuckDB and others take for a
 # pattern, and '%' itself.
@@ -38,20 +45,31 @@ def _quote_part(part: str) -> str:
     if quoted in (DESCRIPTOR, MARKER) or quoted.endswith(SEGMENTS):
         head, _, tail = quoted.rpartition(".")
         quoted = f"{head}%2E{tail}"
-    return quoted
+    return _shortened(quoted, _MAX_PART)
+
+
+def _shortened(quoted: str, most: int) -> str:
+    """A text of at most so many bytes, which no other text is shortened to."""
+    data = quoted.encode()
+    if len(data) <= most:
+        return quoted
+    digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+    kept = data[: most - len(_CUT) - len(digest)].decode(errors="ignore")
+    return f"{kept}{_CUT}{digest}"
 
 
 def stream_key(name: str) -> str:
     """The key below which all files of a stream lie.
 
-    Spaces and letters of any alphabet stay as they are.
+    Spaces and letters of any alphabet stay as they are. Of a part above 240 bytes,
+    and of a key above 800, the end is replaced by a digest.
 
     Args:
         name: The stream's name.
 
     Raises:
-        ArgumentError: The name is empty or no text, would leave the database
-            folder, or is too long.
+        ArgumentError: The name is empty or no text, or would leave the database
+            folder.
 
     Example:
         >>> stream_key('films/Amélie 1.mp4')
@@ -74,13 +92,16 @@ def stream_key(name: str) -> str:
         )
     quoted = [_quote_part(part) for part in parts]
     key = "/".join(quoted)
-    longest = max(len(part.encode()) for part in quoted)
-    if longest > _MAX_PART or len(key.encode()) > _MAX_KEY:
-        raise ArgumentError(
-            f"stream name {name[:60]!r}... is too long: at most {_MAX_PART} bytes "
-            f"between slashes and {_MAX_KEY} in all"
-        )
-    return key
+    if len(key.encode()) <= _MAX_KEY:
+        return key
+    digest = _shortened(key, len(_CUT) + 2 * _DIGEST_BYTES)
+    room, kept = _MAX_KEY - len(digest), []
+    for part in quoted:
+        room -= len(part.encode()) + 1
+        if room < 0:
+            break
+        kept.append(part)
+    return "/".join([*kept, digest])
 
 
 def descriptor_key(name: str) -> str:

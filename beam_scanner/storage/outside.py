@@ -106,7 +106,7 @@ def combined_digest(*values: object) -> str:
     for value in values:
         kind, data = b"b", value
         if not isinstance(data, bytes):
-            kind, data = b"t", str(value).encode()
+            kind, data = b"t", str(value).encode(errors="surrogatepass")
         digest.update(b"%s%d:" % (kind, len(data)))
         digest.update(data)
     return digest.hexdigest()

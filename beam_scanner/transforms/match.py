@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -13,6 +14,8 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_scanner._patterns import Pattern, has_wildcard
+from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
@@ -20,11 +23,10 @@ from beam_scanner.errors import (
     StorageError,
     StreamNotFoundError,
 )
+from beam_scanner.storage.find import Folder, Found, find_files
 from beam_scanner.storage.names import is_generation, stream_key
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.run_graph import FAILURES, report_failures
-
-_LITERAL = re.compile(r"[^*?\[]*")
 
 _TREATMENTS = (
     EmptyMatchTreatment.ALLOW,
@@ -34,53 +36,6 @@ _TREATMENTS = (
 
 PathName = Callable[[str], str]
 """Makes a stream's name of a path."""
-
-
-def has_wildcard(pattern: str) -> bool:
-    """Whether a text is a pattern rather than a path.
-
-    Example:
-        >>> has_wildcard('films/a?.mp4'), has_wildcard('films/a.mp4')
-        (True, False)
-    """
-    return _LITERAL.fullmatch(pattern) is None
-
-
-def literal_folder(pattern: str) -> str:
-    """What a pattern begins with up to the last '/' before its first wildcard.
-
-    Example:
-        >>> literal_folder('gs://bucket/films/19*/a.mp4'), literal_folder('*.mp4')
-        ('gs://bucket/films/', '')
-    """
-    match = _LITERAL.match(pattern)
-    literal = match.group() if match else ""
-    return literal[: literal.rfind("/") + 1]
-
-
-def name_below(pattern: str, path: str) -> str:
-    """The stream name of a file: its path below the pattern's literal part.
-
-    The extension is kept, so that ``a.mp4`` and ``a.mkv`` are two streams.
-
-    Args:
-        pattern: Wildcards are ``*``, ``?`` and ``[...]``; ``**`` matches '/' too.
-        path: A path that the pattern matches.
-
-    Raises:
-        ArgumentError: The path is not below the pattern's literal part.
-
-    Example:
-        >>> name_below('films/**.mp4', 'films/a/x.mp4')
-        'a/x.mp4'
-        >>> name_below('films/a/x.mp4', 'films/a/x.mp4')
-        'x.mp4'
-    """
-    folder = literal_folder(pattern)
-    name = path[len(folder) :]
-    if not path.startswith(folder) or not name:
-        raise ArgumentError(f"path {path!r} is not below {folder!r} of {pattern!r}")
-    return name
 
 
 def as_pattern(given: Any) -> str:
@@ -106,17 +61,21 @@ def absolute_pattern(pattern: str) -> str:
     URLs stay as they are.
 
     Raises:
-        ArgumentError: It is no text, or empty.
+        ArgumentError: It is no text, empty, or an impossible pattern.
 
     Example:
         >>> absolute_pattern('/films/../clips/*/*.mp4')
         '/clips/*/*.mp4'
     """
     pattern = as_pattern(pattern)
+    parsed = Pattern(pattern)
     if "://" in pattern:
         return pattern
-    folder = literal_folder(pattern)
-    return os.path.join(os.path.abspath(folder), pattern[len(folder) :])
+    folder = os.path.abspath(parsed.root)
+    if has_wildcard(folder) or not parsed.is_literal:
+        # The folder is meant as it is, whatever it is called.
+        folder = glob.escape(folder)
+    return os.path.join(folder, parsed.rest)
 
 
 class Matched(NamedTuple):
@@ -135,14 +94,15 @@ class Matched(NamedTuple):
 class MatchVideos(beam.PTransform):  # type: ignore[misc]
     """Finds the files that patterns match, and names their streams.
 
-    A stream is called by :func:`name_below`, or as ``name`` says. Files in the folders
-    of stored streams are left out, so that a database may lie among the videos.
+    A stream is called by the path below the pattern's literal part, extension kept, or
+    as ``name`` says. See :func:`find_files` for what is found and what is left out.
 
     Args:
         patterns: A path or pattern, or several; local, or of a file system that Beam
             knows (``gs://``, ``s3://``).
         name: Makes a stream's name of a path, as the key to join several sources by.
         folders: Each stream is a folder of files that match, not a file.
+        take_folders: The path of a folder stands for itself; else it is an error.
         empty_match_treatment: Whether a pattern may match nothing, in the words of
             Beam's ``MatchFiles``; by default it may not.
 
@@ -159,7 +119,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         >>> for name in ('x.mp4', 'b/x.mp4'):
         ...     _ = (films / name).write_bytes(b'')
         >>> with beam.Pipeline('FnApiRunner') as pipeline:
-        ...     found = pipeline | MatchVideos(f'{films}/**.mp4')
+        ...     found = pipeline | MatchVideos(f'{films}/**/*.mp4')
         ...     names = found.videos | beam.Keys() | beam.combiners.ToList()
         ...     _ = names | beam.Map(sorted) | 'Print' >> beam.Map(print)
         ['b/x.mp4', 'x.mp4']
@@ -170,6 +130,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         patterns: str | Sequence[str],
         name: PathName | None = None,
         folders: bool = False,
+        take_folders: bool = False,
         empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
     ) -> None:
         super().__init__()
@@ -177,7 +138,8 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         if not given:
             raise ArgumentError("expected at least one path or pattern")
         self._patterns = [absolute_pattern(pattern) for pattern in given]
-        self._match = _Match(name, folders, _treatment(empty_match_treatment))
+        treatment = _treatment(empty_match_treatment)
+        self._match = _Match(name, folders, take_folders, treatment)
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
@@ -198,6 +160,7 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     Args:
         name: See :class:`MatchVideos`, as for the others.
         folders: Each stream is a folder.
+        take_folders: See there.
         empty_match_treatment: By default, patterns with a wildcard may match nothing.
 
     Returns:
@@ -213,11 +176,12 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
         self,
         name: PathName | None = None,
         folders: bool = False,
+        take_folders: bool = False,
         empty_match_treatment: str = EmptyMatchTreatment.ALLOW_IF_WILDCARD,
     ) -> None:
         super().__init__()
         treatment = _treatment(empty_match_treatment)
-        self._match = _Match(name, folders, treatment, is_strict=False)
+        self._match = _Match(name, folders, take_folders, treatment, is_strict=False)
 
     @unread
     def expand(self, patterns: Any) -> Any:
@@ -256,11 +220,13 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         self,
         name: PathName | None,
         folders: bool,
+        take_folders: bool,
         empty: str,
         is_strict: bool = True,
     ) -> None:
         self._name = name
         self._folders = folders
+        self._folder: Folder = "take" if take_folders else "refuse"
         self._empty = empty
         self._is_strict = is_strict
 
@@ -274,13 +240,13 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             yield from report_failures([Failure(_shown(str(pattern)), str(error))])
 
     def _videos(self, pattern: str) -> Iterator[Any]:
-        found = 0
+        found = _found(pattern, self._folder)
+        for failure in found.failures:
+            yield from report_failures(
+                [replace(failure, stream=_shown(failure.stream))]
+            )
         folders: set[str] = set()
-        for path in _paths(pattern):
-            name = name_below(pattern, path)
-            if any(is_generation(f"{part}/") for part in name.split("/")):
-                continue
-            found += 1
+        for name, path in found.files:
             if self._folders:
                 path = path.rpartition("/")[0]
                 if path in folders:
@@ -289,7 +255,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                 # The files of one folder: it is called as it is.
                 name = name.rpartition("/")[0] or path.rpartition("/")[2]
             yield from self._named(name, path)
-        if not found and not self._may_be_empty(pattern):
+        if not (found.files or found.failures or self._may_be_empty(pattern)):
             raise StreamNotFoundError(f"no file matches {pattern!r}")
 
     def _may_be_empty(self, pattern: str) -> bool:
@@ -322,19 +288,34 @@ def _shown(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def _paths(pattern: str) -> Iterable[str]:
+def _found(pattern: str, folder: Folder) -> Found:
+    if "://" not in pattern or is_object_url(pattern):
+        return find_files(pattern, folder)
+    parsed = Pattern(pattern)
     try:
-        # A file may be called like a pattern.
-        if has_wildcard(pattern) and _is_file(pattern):
-            return [pattern]
-        (found,) = FileSystems.match([pattern])
+        return _found_by_beam(parsed)
     except (BeamIOError, OSError, ValueError) as error:
         raise StorageError(f"cannot look for {pattern!r}: {error}") from error
-    return [metadata.path for metadata in found.metadata_list]
 
 
-def _is_file(path: str) -> bool:
-    return bool(FileSystems.exists(path)) and not os.path.isdir(path)
+def _found_by_beam(pattern: Pattern) -> Found:
+    """What other file systems have: Beam lists it, the rules are ours."""
+    for path in pattern.paths:
+        if FileSystems.exists(path):
+            return Found([(path.rpartition("/")[2], path)])
+    if pattern.is_literal:
+        return Found()
+    (listed,) = FileSystems.match([f"{pattern.root}**"])
+    paths = (metadata.path for metadata in listed.metadata_list)
+    names = sorted(path[len(pattern.root) :] for path in paths)
+    return Found(
+        [
+            (name, pattern.root + name)
+            for name in names
+            if pattern.matches(name)
+            and not any(is_generation(f"{part}/") for part in name.split("/"))
+        ]
+    )
 
 
 class _Once(beam.DoFn):  # type: ignore[misc]

@@ -11,10 +11,12 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
+from beam_scanner._patterns import Pattern, has_wildcard
 from beam_scanner._structure import made
-from beam_scanner.errors import ArgumentError, StreamNotFoundError
+from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph import InputNode, OpColumn
 from beam_scanner.storage.backend import StoredStream
+from beam_scanner.storage.find import refuse_folder
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.base import GraphTransform
@@ -26,7 +28,6 @@ from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,
     as_pattern,
-    has_wildcard,
 )
 from beam_scanner.transforms.slots import SourceSlot
 from beam_scanner.transforms.sources import stream_at, stream_names, video_at
@@ -66,20 +67,13 @@ class _Source(GraphTransform):
         return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
 
 
-def _check_no_folder(pattern: str) -> None:
-    if os.path.isdir(pattern) and not has_wildcard(pattern):
-        inside = os.path.join(pattern, "*")
-        raise ArgumentError(
-            f"{pattern!r} is a folder; for the files in it, say {inside!r}"
-        )
-
-
 def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
     return video_at if format is None else partial(_format_at, format)
 
 
-def _folders(format: VideoFormat | None) -> bool:
-    return format is not None and format.folders
+def _match_options(format: VideoFormat | None) -> dict[str, Any]:
+    folders = format is not None and format.folders
+    return {"folders": folders, "take_folders": format is not None and not folders}
 
 
 def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
@@ -95,8 +89,9 @@ class ReadFromVideo(_Source):
     what this gives, and of every sink.
 
     Args:
-        pattern: Path or glob, of any file system that Beam knows; for several, see
-            :class:`ReadAllFromVideo`.
+        pattern: Path or pattern, of any file system that Beam knows: ``*`` and ``?``
+            stay between slashes, ``**`` is any number of folders. For several
+            patterns, see :class:`ReadAllFromVideo`.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg does not know.
@@ -122,11 +117,15 @@ class ReadFromVideo(_Source):
     ) -> None:
         super().__init__()
         self._pattern = as_pattern(pattern)
-        if format is None or format.folders:
-            _check_no_folder(self._pattern)
+        options = _match_options(format)
+        if not options["take_folders"] and os.path.isdir(self._pattern):
+            raise refuse_folder(self._pattern)
         self._format = format
         self._match = MatchVideos(
-            self._pattern, name, _folders(format), empty_match_treatment
+            self._pattern,
+            name,
+            empty_match_treatment=empty_match_treatment,
+            **options,
         )
 
     @unread
@@ -165,7 +164,8 @@ class ReadAllFromVideo(_Source):
     @unread
     def expand(self, pcoll: Any) -> Streams:
         """Names the videos."""
-        found = pcoll | "Match" >> MatchAllVideos(self._name, _folders(self._format))
+        match = MatchAllVideos(self._name, **_match_options(self._format))
+        found = pcoll | "Match" >> match
         make = _maker(self._format)
         return self.read(found.videos, make, None, True, [found.failures])
 
@@ -175,7 +175,8 @@ class ReadFromNamedStream(_Source):
 
     Args:
         db: Folder or URL of the database.
-        pattern: Name, or a pattern with ``*``, ``?`` and ``[]``.
+        pattern: Name, or a pattern as of files: ``*``, ``?`` and ``[]`` stay between
+            slashes, ``**`` is any number of parts.
         type: Element type, as kernels declare it: ``FrameType`` for frames, else
             what the stream was written with; bytes by default.
         name: Makes what a stream is called here, as the key to join sources by, from
@@ -197,7 +198,7 @@ class ReadFromNamedStream(_Source):
     ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
-        self._pattern = pattern
+        self._pattern = as_pattern(pattern)
         self._type = type
         self._name = name
 
@@ -213,7 +214,8 @@ class ReadFromNamedStream(_Source):
             )
         )
         several = has_wildcard(self._pattern)
-        called = _template(self._name) if several else self._pattern
+        only = Pattern(self._pattern).paths[-1]
+        called = _template(self._name) if several else only
         return _read_named(self, found, self._db, self._type, several, called)
 
 

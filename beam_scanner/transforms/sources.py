@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from beam_scanner._patterns import matching_names
 from beam_scanner.errors import ElementTypeError, StreamNotFoundError
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream, list_streams
@@ -30,7 +31,7 @@ class SourceVideo(NamedVideoStream):
     """
 
     def __init__(self, db: str, name: str, path: str) -> None:
-        key = hashlib.sha256(path.encode()).hexdigest()[:32]
+        key = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()[:32]
         super().__init__(NamedVideoStorage(f"{db}/{SOURCES}"), key, path=path)
         self._shown = name
 
@@ -52,14 +53,8 @@ def stream_at(source: str, video: bool, db: str, name: str, where: str) -> Store
 
 def stream_names(source: str, pattern: str) -> list[str]:
     """Names of the committed streams that match a pattern, sorted."""
-    from fnmatch import fnmatchcase
-
-    streams = list_streams(NamedStorage(source))
-    names = sorted(stream.name for stream in streams)
-    # A stream may be called like a pattern.
-    if pattern in names:
-        return [pattern]
-    return [name for name in names if fnmatchcase(name, pattern)]
+    names = [stream.name for stream in list_streams(NamedStorage(source))]
+    return matching_names(pattern, names)
 
 
 def check_input(slot: SourceSlot, stream: StoredStream) -> None:

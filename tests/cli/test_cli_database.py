@@ -25,7 +25,7 @@ def test_ls(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None
         ["histogram/a.mp4", "10", "Histogram"],
     ]
     assert video in lines[1]
-    assert command("ls", filled, "hist*") == 0
+    assert command("ls", filled, "hist*/*") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 

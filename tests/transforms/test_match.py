@@ -6,85 +6,22 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.io.fileio import EmptyMatchTreatment
-from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.storage.names import stream_key
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,
-    absolute_pattern,
-    literal_folder,
-    name_below,
 )
-
-PART = st.text(
-    st.characters(blacklist_characters="/*?[\0", blacklist_categories=["Cs"]),
-    min_size=1,
-    max_size=12,
-).filter(lambda part: part not in (".", ".."))
-FOLDERS = st.lists(PART, max_size=3).map(lambda parts: "".join(f"{p}/" for p in parts))
-ROOTS = st.sampled_from(["/", "", "gs://bucket/", "s3://b/"])
-WILD = st.sampled_from(["*", "**", "*.mp4", "a*", "**.mp4", "[ab]?", "*/x.mp4"])
-
-
-@given(ROOTS, FOLDERS, PART | st.just(""), WILD, st.lists(PART, min_size=1, max_size=4))
-def test_a_name_is_what_follows_the_literal_folder(
-    root: str, folders: str, start: str, wild: str, below: list[str]
-) -> None:
-    folder = root + folders
-    pattern = folder + start + wild
-    assert literal_folder(pattern) == folder
-    name = "/".join(below)
-    assert name_below(pattern, folder + name) == name
-    # A name always makes a key, which no other name makes.
-    assert stream_key(name)
-    if "://" not in root:
-        assume("//" not in pattern)
-        absolute = absolute_pattern(pattern)
-        assert literal_folder(absolute) == os.path.join(os.path.abspath(folder), "")
-        assert absolute.endswith(start + wild)
-
-
-@given(ROOTS, FOLDERS, PART)
-def test_a_path_is_called_by_its_last_part(root: str, folders: str, file: str) -> None:
-    path = root + folders + file
-    assert name_below(path, path) == file
-
-
-@given(st.lists(PART, min_size=1, max_size=4), st.lists(PART, min_size=1, max_size=4))
-def test_two_paths_have_two_names(one: list[str], two: list[str]) -> None:
-    paths = ["/films/" + "/".join(parts) for parts in (one, two)]
-    names = [name_below("/films/**", path) for path in paths]
-    keys = [stream_key(name) for name in names]
-    assert (paths[0] == paths[1]) == (names[0] == names[1]) == (keys[0] == keys[1])
-
-
-@given(PART.filter(lambda p: re.search(r"[\\]!^-]", p) is None), WILD)
-def test_what_beam_matches_is_below_the_literal_folder(part: str, wild: str) -> None:
-    pattern = f"/films/{part}{wild}"
-    path = f"/films/{part}a.mp4"
-    if re.match(FileSystem.translate_pattern(pattern), path):
-        assert name_below(pattern, path) == f"{part}a.mp4"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "path"), [("/a/*", "/b/x"), ("/a/*", "/a/"), ("/a/b/*", "/a/bc")]
-)
-def test_paths_elsewhere_have_no_name(pattern: str, path: str) -> None:
-    with pytest.raises(ArgumentError, match="is not below '/a/"):
-        name_below(pattern, path)
-
 
 VIDEOS: list[Any] = []
 FAILURES: list[Failure] = []
@@ -127,7 +64,8 @@ def films(tmp_path: Path) -> Path:
         (["*.mp4"], ["x.mp4"]),
         (["*/*.mp4"], ["a/x.mp4", "b/x.mp4"]),
         (["**.mp4"], ["a/b/x.mp4", "a/x.mp4", "b/x.mp4", "x.mp4"]),
-        (["b/"], ["x.mp4", "y.mkv"]),
+        (["**/*.mp4"], ["a/b/x.mp4", "a/x.mp4", "b/x.mp4", "x.mp4"]),
+        (["b/**"], ["x.mp4", "y.mkv"]),
         (["b/y.mkv", "x.mp4"], ["x.mp4", "y.mkv"]),
         (["[ab]/x.m?4", "b*/x.mp4"], ["a/x.mp4", "b/x.mp4"]),
     ],
@@ -217,9 +155,8 @@ def test_odd_characters(tmp_path: Path) -> None:
         "#?&.mp4",
         "a:b.mp4",
         "'\"\n.mp4",
-        ".x.mp4",
     ]
-    for name in names:
+    for name in (*names, ".x.mp4"):
         (tmp_path / name).touch()
     found, failures = find(f"{tmp_path}/*.mp4")
     assert failures == []
@@ -263,25 +200,31 @@ def test_folders(films: Path) -> None:
 
 
 def test_other_file_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beam's file systems are asked with the pattern as it was given."""
+    """Beam's file systems list what lies there; what matches is the same everywhere."""
     asked = []
 
     class Result:
-        path = "gs://bucket/films/a/x.mp4"
-
-        @property
-        def metadata_list(self) -> list[Any]:
-            return [self]
+        metadata_list = [
+            SimpleNamespace(path=f"hdfs://host/films/{name}")
+            for name in (
+                "x.mp4",
+                "a/x.mp4",
+                "a/.y.mp4",
+                "a/g.segments/z.mp4",
+                "a/n.txt",
+            )
+        ]
 
     def match(patterns: list[str]) -> list[Any]:
         asked.extend(patterns)
         return [Result()]
 
     monkeypatch.setattr(FileSystems, "match", match)
-    monkeypatch.setattr(FileSystems, "exists", lambda path: False)
-    found, _ = find("gs://bucket/films/**.mp4")
-    assert asked == ["gs://bucket/films/**.mp4"]
-    assert found == {"a/x.mp4": "gs://bucket/films/a/x.mp4"}
+    monkeypatch.setattr(FileSystems, "exists", lambda path: path.endswith("/[x]"))
+    found, _ = find("hdfs://host/films/**/*.mp4")
+    assert asked == ["hdfs://host/films/**"]
+    assert found == {n: f"hdfs://host/films/{n}" for n in ("x.mp4", "a/x.mp4")}
+    assert find("hdfs://host/[x]")[0] == {"[x]": "hdfs://host/[x]"}
 
 
 def test_file_systems_that_fail() -> None:

@@ -1,0 +1,43 @@
+"""Texts that others chose, such as names of files and streams, made fit to print."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_JOINERS = "\u200c\u200d"
+"""Format characters that Persian, Hindi and emoji are written with."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""A text with everything escaped that a terminal may take for a command.
+
+    Control characters, line breaks, marks that turn the direction of writing, other
+    invisible characters and lone surrogates (bytes of a file name that is no UTF-8)
+    become what ``repr`` makes of them; letters, emoji and spaces stay. Done again, it
+    changes nothing.
+
+    Args:
+        text: Any text.
+        keep: Characters to leave as they are, such as line breaks of our own.
+
+    Example:
+        >>> print(printable('a\x1b[2J\n\u202eb'), printable('é 한국'))
+        a\x1b[2J\n\u202eb é 한국
+        >>> printable('two\nlines', keep='\n')
+        'two\nlines'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) or c in keep else _escaped(c) for c in text)
+
+
+def _is_shown(character: str) -> bool:
+    return (
+        character.isprintable()
+        or character in _JOINERS
+        or unicodedata.category(character) == "Zs"
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,238 @@
+"""Which files a path or a pattern names, and how their streams are called.
+
+The same for folders and buckets; :mod:`beam_scanner._patterns` has the rules.
+"""
+
+from __future__ import annotations
+
+import glob
+import heapq
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from beam_scanner._patterns import Pattern, States
+from beam_scanner._special import special_kind
+from beam_scanner.buckets import is_object_url, objects_below, open_bucket
+from beam_scanner.errors import ArgumentError, Failure, ObjectNotFoundError
+from beam_scanner.storage.names import DESCRIPTOR, is_generation
+
+EXTENSIONS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+)
+"""Files of a folder that are taken for videos."""
+
+Folder = Literal["search", "refuse", "take"]
+"""What a folder stands for: the videos below it, nothing (an error), or itself."""
+
+
+@dataclass
+class Found:
+    """What a path or pattern names.
+
+    Attributes:
+        files: Pairs of a stream's name and a path, in order of the names.
+        failures: Folders that could not be searched.
+    """
+
+    files: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def find_files(given: str, folder: Folder) -> Found:
+    """Finds the files that a path or pattern names.
+
+    What exists under just that path is meant, also if it looks like a pattern. Of a
+    pattern's files, names are their paths below its literal part: ``films/*/*.mp4``
+    makes ``a/x.mp4`` of ``films/a/x.mp4``. Left out are what lies in the folder of a
+    stream, so that a database may be among the videos, and pipes, sockets and devices.
+
+    Symlinks to files are files; one that leads nowhere is found, for whoever opens it
+    to say so. Where ``**`` searches, symlinks to folders are followed as well, but no
+    folder is searched twice.
+
+    Args:
+        given: A path, a pattern, or the URL of either.
+        folder: What a folder is taken for.
+
+    Returns:
+        What was found; nothing is no error.
+
+    Raises:
+        ArgumentError: The pattern is impossible, or the path is that of a pipe, a
+            socket, a device or, where they are refused, of a folder.
+        StorageError: A bucket cannot be listed.
+    """
+    return _objects(given, folder) if is_object_url(given) else _local(given, folder)
+
+
+def refuse_folder(path: str) -> ArgumentError:
+    """The error about a folder where none is expected."""
+    inside = f"{glob.escape(path.rstrip('/'))}/*"
+    return ArgumentError(
+        f"{path!r} is a folder; for the files in it, say {inside!r}, or {inside + '*'!r} "
+        "for all below it"
+    )
+
+
+def is_video(path: str) -> bool:
+    """Whether a file's name ends as those of videos do."""
+    return os.path.splitext(path)[1].lower() in EXTENSIONS
+
+
+def _local(given: str, folder: Folder) -> Found:
+    pattern = Pattern(given)
+    for path in pattern.paths:
+        if os.path.isdir(path) and folder == "search":
+            return _Walk(Pattern.below(path), is_video).run()
+        if os.path.isdir(path) and folder == "refuse":
+            raise refuse_folder(path)
+        if kind := special_kind(path):
+            raise ArgumentError(f"{path!r} is {kind}, not a file")
+        if os.path.exists(path):
+            return Found([(os.path.basename(path.rstrip("/")), path)])
+    return Found() if pattern.is_literal else _Walk(pattern, lambda _: True).run()
+
+
+class _Walk:
+    """Searches the folders of this machine that may have files that match.
+
+    Args:
+        pattern: What to match.
+        is_wanted: What else must be true of a file's name.
+
+    Attributes:
+        found: What was found so far.
+    """
+
+    def __init__(self, pattern: Pattern, is_wanted: Callable[[str], bool]) -> None:
+        self._pattern = pattern
+        self._is_wanted = is_wanted
+        self._searched: set[tuple[int, int, States]] = set()
+        self._folders = [("", pattern.start)]
+        # They wait, so that what can be reached without them is called by its own path.
+        self._links: list[tuple[str, list[int]]] = []
+        self.found = Found()
+
+    def run(self) -> Found:
+        """Searches them all."""
+        while self._folders or self._links:
+            if self._folders:
+                below, states = self._folders.pop()
+                entries = self._entries(below, states)
+            else:
+                below, listed = heapq.heappop(self._links)
+                states = frozenset(listed)
+                entries = self._entries(below, states, is_link=True)
+            self._search(below, states, entries)
+        self.found.files.sort()
+        return self.found
+
+    def _entries(
+        self, below: str, states: States, is_link: bool = False
+    ) -> list[os.DirEntry[str]]:
+        """What is in a folder; nothing in those that are left out."""
+        path = self._pattern.root + below
+        try:
+            status = os.stat(path or ".")
+            here = status.st_dev, status.st_ino, states
+            again = here in self._searched and self._pattern.is_recursive(states)
+            if is_link and again:
+                return []
+            self._searched.add(here)
+            with os.scandir(path or ".") as listing:
+                entries = list(listing)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            reason = f"folder {path!r} cannot be searched: {error.strerror}"
+            name = below.rstrip("/") or path
+            self.found.failures.append(Failure(name, reason, kind="input"))
+            return []
+        is_stream = bool(below) and any(entry.name == DESCRIPTOR for entry in entries)
+        return [] if is_stream else entries
+
+    def _search(
+        self, below: str, states: States, entries: list[os.DirEntry[str]]
+    ) -> None:
+        pattern = self._pattern
+        for entry in entries:
+            name = below + entry.name
+            after = pattern.step(states, entry.name)
+            if not after:
+                continue
+            if not _is_folder(entry):
+                wanted = pattern.is_end(after) and self._is_wanted(entry.name)
+                if wanted and _is_file(entry):
+                    self.found.files.append((name, pattern.root + name))
+            elif pattern.goes_on(after) and not is_generation(f"{entry.name}/"):
+                if entry.is_symlink():
+                    heapq.heappush(self._links, (f"{name}/", sorted(after)))
+                else:
+                    self._folders.append((f"{name}/", after))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a symlink to itself
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a symlink that leads nowhere."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry))
+    except OSError:
+        return True
+
+
+def _objects(url: str, folder: Folder) -> Found:
+    pattern = Pattern(url)
+    for path in pattern.paths:
+        if not path.endswith("/") and _is_object(path):
+            return Found([(path.rpartition("/")[2], path)])
+    if not pattern.is_literal:
+        return _listed(pattern, lambda _: True)
+    if folder == "search":
+        return _listed(Pattern.below(url), is_video)
+    if url.endswith("/"):
+        raise refuse_folder(url)
+    return Found()
+
+
+def _listed(pattern: Pattern, is_wanted: Callable[[str], bool]) -> Found:
+    """Objects that match."""
+    streams: set[str] = set()
+    names = []
+    for name in objects_below(pattern.root):
+        folder, _, file = name.rpartition("/")
+        if file == DESCRIPTOR and folder:
+            streams.add(f"{folder}/")
+        # What ends in a slash is how some programs mark a folder.
+        if file and is_wanted(file) and pattern.matches(name):
+            names.append(name)
+    return Found(
+        sorted(
+            (name, pattern.root + name)
+            for name in names
+            if not any(f in streams or is_generation(f) for f in _folders(name))
+        )
+    )
+
+
+def _folders(name: str) -> Iterator[str]:
+    end = name.find("/") + 1
+    while end:
+        yield name[:end]
+        end = name.find("/", end) + 1
+
+
+def _is_object(url: str) -> bool:
+    bucket, key = open_bucket(url)
+    try:
+        return bool(key) and bool(bucket.stat(key))
+    except ObjectNotFoundError:
+        return False
