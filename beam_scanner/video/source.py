@@ -33,7 +33,7 @@ _MAX_STREAMS = 1000
 
 # Pictures that only their extension tells. FFmpeg would read one as it reads many, by
 # name, unless told that it comes through a pipe.
-_UNMARKED_PICTURES = frozenset({".tga"})
+_UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
 
 # By URL and version, so that each decoder that opens an object need not read it.
 _digests: dict[tuple[str, str], str] = {}
