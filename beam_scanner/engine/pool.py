@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 from beam_scanner.engine.instance import KernelInstance
+from beam_scanner.engine.machine import private_folder
+from beam_scanner.errors import StorageError
 from beam_scanner.graph import OpNode
 
 
@@ -83,31 +82,26 @@ class KernelPool:
         return instance
 
 
-def _marks() -> Path:
-    """Where this machine's processes tell each other what was fetched."""
-    folder = Path(tempfile.gettempdir()) / f"beam_scanner-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
 def _once_per_machine(run: str, op: str, instance: KernelInstance) -> None:
     """Fetches resources unless another process of this machine has done so.
 
     The lock is the operating system's, so a process that dies lets it go.
     """
-    folder = _marks()
-    with open(folder / f"{run}-{op}.lock", "w") as lock:
+    with private_folder() as folder, folder.file(f"{run}-{op}.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        done = folder / f"{run}-{op}.done"
-        if not done.exists():
+        done = f"{run}-{op}.done"
+        if not folder.has(done):
             instance.fetch()
-            done.touch()
+            folder.file(done).close()
 
 
 def forget_fetched(run: str) -> None:
     """Removes what a run that is over left on this machine."""
-    for mark in _marks().glob(f"{run}-*"):
-        mark.unlink(missing_ok=True)
+    # Where there can be no folder, there is nothing in it.
+    with suppress(StorageError), private_folder() as folder:
+        for name in folder.names():
+            if name.startswith(f"{run}-"):
+                folder.remove(name)
 
 
 def _close_quietly(instance: KernelInstance) -> None:

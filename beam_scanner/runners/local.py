@@ -26,6 +26,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners import processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
+from beam_scanner.runners.loopback import listening_here
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
 from beam_scanner.runners.threads import READERS, heard_by, join_new
@@ -193,7 +194,7 @@ class _Watch:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
-        with heard_by(_lost_connection), _without_echoes():
+        with heard_by(_lost_connection), _without_echoes(), listening_here():
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:

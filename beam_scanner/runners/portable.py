@@ -31,6 +31,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.failures import pipeline_failed
+from beam_scanner.runners.loopback import listening_here
 from beam_scanner.runners.overlapping import overlapping
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 
@@ -278,7 +279,7 @@ def run(
         debug.add_experiment(_NO_PIP_FREEZE)
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    with without_echoes(), _workers_of_ours():
+    with without_echoes(), _workers_of_ours(), listening_here():
         try:
             result = pipeline.run()
             if wait:

@@ -8,25 +8,23 @@ For codecs without loss that is the value of a decode from the start.
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.buckets import is_object_url
-from beam_scanner.buckets.files import open_object
-from beam_scanner.errors import ObjectNotFoundError, StorageError, VideoError
+from beam_scanner.errors import StorageError, VideoError
+from beam_scanner.video.limits import check_tables
 from beam_scanner.video.source import (
-    GuardedFile,
     check_readable,
     cut_short,
     fingerprint,
+    open_container,
     open_source,
     raise_interrupt,
     reading,
@@ -40,6 +38,7 @@ _LEAD_SECONDS = Fraction(1, 2)
 # is 20 ms and more.
 _GAP_SECONDS = Fraction(1, 100)
 _KEPT_BLOCKS = 2
+_LONGEST_SECONDS = 10_000 * 3600
 _STEPS_BACK = (0, 1, 5, 30)
 _UNKNOWN_SIZE = b"\xff\xff\xff\xff"
 
@@ -81,18 +80,7 @@ class _OpenAudio:
     def __init__(self, path: str) -> None:
         import av
 
-        self._file, target = _opened(path)
-        try:
-            self.container: Any = av.open(target, metadata_errors="replace")
-        except StorageError as error:
-            raise_interrupt(error)
-            raise
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            check_readable(path, error)
-            raise VideoError(
-                f"audio {path!r} is not a file that FFmpeg can read "
-                f"({getattr(error, 'strerror', None) or error})"
-            ) from error
+        self.container, self._file = open_container(path, "audio")
         self.stream: Any = self.container.streams.best("audio")
         context: Any = self.stream and self.stream.codec_context
         if context is None or not context.sample_rate:
@@ -116,22 +104,7 @@ class _OpenAudio:
     def close(self) -> None:
         """Closes the file."""
         self.container.close()
-        if self._file is not None:
-            self._file.close()
-
-
-def _opened(path: str) -> tuple[BinaryIO | None, Any]:
-    """What FFmpeg is to read, and the file that is to be closed then."""
-    if is_object_url(path):
-        try:
-            file = open_object(path)
-        except ObjectNotFoundError as error:
-            raise VideoError(f"audio {path!r} does not exist") from error
-        return file, GuardedFile(file, f"audio {path!r}")
-    if not os.path.isfile(path):
-        what = "is a folder" if os.path.isdir(path) else "does not exist"
-        raise VideoError(f"audio {path!r} {what}")
-    return None, f"file:{path}"
+        self._file.close()
 
 
 class _Clock:
@@ -169,14 +142,16 @@ def index_audio(path: str) -> AudioIndex:
     Raises:
         VideoError: It is missing, damaged, or has no audio track.
     """
+    _refuse_cut(path)
     with _OpenAudio(path) as audio:
         digest = fingerprint(path)
-        _refuse_cut(path)
         return _Scan(path, audio).index(digest)
 
 
 def _refuse_cut(path: str) -> None:
-    with open_source(path) as file, reading(path):
+    with open_source(path, "audio") as file, reading(path):
+        check_tables(file, f"audio {path!r}")
+        file.seek(0)
         streamed = file.read(8) == b"RIFF" + _UNKNOWN_SIZE
         reason = None if streamed else cut_short(file)
     if reason:
@@ -237,6 +212,11 @@ class _Scan:
         if not self._rows or place - self._rows[-1][0] >= _BLOCK_SECONDS * self._rate:
             self._rows.append((place, frame.pts or 0, *lead))
         self._end = place + frame.samples
+        if self._end > _LONGEST_SECONDS * self._rate:
+            raise VideoError(
+                f"audio {self._path!r} goes on after {_LONGEST_SECONDS // 3600} hours "
+                "by its clock: it is damaged"
+            )
 
     def _assemble(self, told: int | None, digest: str) -> AudioIndex:
         samples, per_tick = self._end, self._tick * self._rate

@@ -25,6 +25,7 @@ from beam_scanner.video.damage import (
 )
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.integrity import PacketCheck
+from beam_scanner.video.limits import check_frames, check_tables, max_frames
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import (
     OpenVideo,
@@ -64,6 +65,7 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
     digest = fingerprint(source)
     with open_source(source) as file, reading(source):
         short = cut_short(file)
+        check_tables(file, f"video {name!r}")
     if short and not salvage:
         raise VideoError(f"video {name!r} is cut short: {short}")
     with OpenVideo(source) as video:
@@ -133,7 +135,7 @@ def _read_packets(
     shown, clean = array("b"), array("b")
     signs: dict[int, str] = {}
     check = PacketCheck(codec, extradata)
-    duration, encrypted, cut = 0, 0, ""
+    duration, encrypted, cut, most = 0, 0, "", max_frames()
     open_gop = begins_open = False
     context.copy_opaque = True
     try:
@@ -148,6 +150,8 @@ def _read_packets(
                 signs[len(pts)] = "it is encrypted"
             elif packet.is_corrupt:
                 signs[len(pts)] = "the container marks data as damaged or incomplete"
+            if len(pts) > most:
+                break
             data = memoryview(packet)
             pts.append(NO_PTS if packet.pts is None else packet.pts)
             dts.append(NO_PTS if packet.dts is None else packet.dts)
@@ -175,6 +179,7 @@ def _read_packets(
                 f"video {name!r} is damaged after packet {len(pts)}: {why(error)}"
             ) from error
         cut = f"it cannot be read after packet {len(pts)}: {why(error)}"
+    check_frames(f"video {name!r}", len(pts))
     if not pts:
         raise VideoError(f"video {name!r} has no frames" + (cut and f": {cut}"))
     if encrypted == len(pts) or (encrypted and not salvage):

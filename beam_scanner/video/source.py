@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -18,6 +20,8 @@ from typing import Any, BinaryIO
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
+from beam_scanner.video.formats import FORMAT_WHITELIST
+from beam_scanner.video.limits import check_picture, max_pixels
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 
@@ -25,6 +29,11 @@ _HEAD = 64 * 1024
 _SAMPLE = 4 * 1024
 _SAMPLES = 6
 _CHUNK = 1 << 20
+_MAX_STREAMS = 1000
+
+# Pictures that only their extension tells. FFmpeg would read one as it reads many, by
+# name, unless told that it comes through a pipe.
+_UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
 
 # By URL and version, so that each decoder that opens an object need not read it.
 _digests: dict[tuple[str, str], str] = {}
@@ -43,11 +52,16 @@ def source_name(source: VideoSource) -> str:
     return os.fspath(source)
 
 
-def open_source(source: VideoSource) -> BinaryIO:
+def open_source(source: VideoSource, kind: str = "video") -> BinaryIO:
     """Opens a source for reading.
 
+    Args:
+        source: The file.
+        kind: What errors call it.
+
     Raises:
-        VideoError: It is missing, a folder, or may not be read.
+        VideoError: It is missing, no file (a folder, a device, a named pipe), or may
+            not be read.
         StorageError: It cannot be opened now.
     """
     name = source_name(source)
@@ -56,15 +70,38 @@ def open_source(source: VideoSource) -> BinaryIO:
             return source()
         if is_object_url(source):
             return open_object(name)
-        return open(source, "rb")
+        return _open_file(source, f"{kind} {name!r}")
     except FileNotFoundError as error:
-        raise VideoError(f"video {name!r} does not exist") from error
+        raise VideoError(f"{kind} {name!r} does not exist") from error
     except IsADirectoryError as error:
-        raise VideoError(f"video {name!r} is a folder, not a file") from error
+        raise VideoError(f"{kind} {name!r} is a folder, not a file") from error
     except PermissionError as error:
-        raise VideoError(f"video {name!r} cannot be opened: {error}") from error
+        raise VideoError(f"{kind} {name!r} cannot be opened: {error}") from error
     except OSError as error:
-        raise StorageError(f"video {name!r} cannot be opened: {error}") from error
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{kind} {name!r} cannot be opened: {error}") from error
+
+
+def _open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
+    # Opening a named pipe would wait for somebody to write.
+    file = open(  # noqa: SIM115 - the caller's to close
+        path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
+    )
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        raise VideoError(f"{what} is {_special(mode)}, not a file")
+    return file
+
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a named pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 @contextmanager
@@ -106,12 +143,14 @@ class GuardedFile:
 
     Args:
         file: The file.
-        name: What errors call it.
+        label: What errors call it.
+        name: What FFmpeg is told, which looks at the extension.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, label: str, name: str) -> None:
+        self.name = name
         self._file = file
-        self._name = name
+        self._label = label
         self._failure: StorageError | None = None
 
     def read(self, size: int = -1) -> bytes:
@@ -138,7 +177,7 @@ class GuardedFile:
             return call(*args)
         # Through FFmpeg nothing gets but an Exception: see raise_interrupt.
         except BaseException as error:
-            message = f"{self._name} cannot be read: {str(error) or repr(error)}"
+            message = f"{self._label} cannot be read: {str(error) or repr(error)}"
             self._failure = StorageError(message)
             raise self._failure from error
 
@@ -286,6 +325,70 @@ def _ebml_size(data: bytes) -> tuple[int | None, int]:
     return (None if value == (1 << 7 * used) - 1 else value), used
 
 
+def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, BinaryIO]:
+    """Opens one file with FFmpeg, and nothing but that file.
+
+    FFmpeg is given bytes, never a name that it could open: names such as
+    ``concat:a|b``, ``http://host/a`` or ``p%d.png`` mean something to it. It opens no
+    protocol, and only formats that hold all that they show.
+
+    Args:
+        source: The file.
+        kind: What errors call it: 'video' or 'audio'.
+
+    Returns:
+        ``av.container.InputContainer``, and the file, to be closed after it.
+
+    Raises:
+        VideoError: It is missing, or no video or sound in one file.
+        StorageError: It cannot be read now.
+    """
+    import av
+
+    name = source_name(source)
+    file = open_source(source, kind)
+    extension = _extension(name)
+    try:
+        container: Any = av.open(
+            # Where the content leaves a choice, FFmpeg looks at the extension.
+            GuardedFile(file, f"{kind} {name!r}", f"file{extension}"),
+            format="image2pipe" if extension in _UNMARKED_PICTURES else None,
+            options={
+                "format_whitelist": FORMAT_WHITELIST,
+                "protocol_whitelist": "none",
+                "max_streams": str(_MAX_STREAMS),
+                "max_pixels": str(max_pixels()),
+            },
+            # Titles are in any encoding.
+            metadata_errors="replace",
+        )
+    except StorageError as error:
+        file.close()
+        raise_interrupt(error)
+        raise
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        file.close()
+        check_readable(source, error)
+        reason = why_unreadable(source)
+        raise VideoError(
+            f"{kind} {name!r} is not a file that FFmpeg can read "
+            f"({getattr(error, 'strerror', None) or error})"
+            + (f"; {reason}" if reason else "")
+        ) from error
+    return container, file
+
+
+def _extension(name: str) -> str:
+    """An extension in which FFmpeg can see no pattern.
+
+    Example:
+        >>> _extension('a.MP4'), _extension('a.%d'), _extension('http://x/y')
+        ('.mp4', '', '')
+    """
+    extension = os.path.splitext(name)[1].lower()
+    return extension if re.fullmatch(r"\.[a-z0-9_]{1,12}", extension) else ""
+
+
 class OpenVideo:
     """A video opened with FFmpeg: its best video stream, all others skipped.
 
@@ -305,31 +408,8 @@ class OpenVideo:
     """
 
     def __init__(self, source: VideoSource, strict: bool = True) -> None:
-        import av
-
         name = source_name(source)
-        self._file = open_source(source)
-        # A path is read by FFmpeg itself, which is faster. Without the prefix a name
-        # such as 'a:b.mp4' is taken for a protocol.
-        target: Any = GuardedFile(self._file, f"video {name!r}")
-        if not (callable(source) or is_object_url(source)):
-            self._file.close()
-            target = f"file:{os.fspath(source)}"
-        try:
-            # Titles are in any encoding.
-            self.container: Any = av.open(target, metadata_errors="replace")
-        except StorageError as error:
-            self._file.close()
-            raise_interrupt(error)
-            raise
-        except (av.error.FFmpegError, ValueError) as error:
-            self._file.close()
-            reason = why_unreadable(source)
-            raise VideoError(
-                f"video {name!r} is not a file that FFmpeg can read "
-                f"({getattr(error, 'strerror', None) or error})"
-                + (f"; {reason}" if reason else "")
-            ) from error
+        self.container, self._file = open_container(source)
         try:
             self.stream: Any = self._best_stream(name)
         except VideoError as error:
@@ -339,21 +419,24 @@ class OpenVideo:
                 raise VideoError(f"{error}; {reason}") from None
             raise
         self.stream.codec_context.thread_count = 1
+        options = {"max_pixels": str(max_pixels())}
         if strict:
             # Else decoders paint over damage and say nothing that we could see.
-            self.stream.codec_context.options = {"err_detect": "explode"}
+            options["err_detect"] = "explode"
+        self.stream.codec_context.options = options
 
     def _best_stream(self, name: str) -> Any:
         import av
 
         stream = self.container.streams.best("video")
-        # FFmpeg shows plain text as the pictures of a text terminal.
-        if stream is None or self.container.format.name == "tty":
+        if stream is None:
             raise VideoError(f"file {name!r} has no video stream")
         if stream.disposition & av.stream.Disposition.attached_pic:
             raise VideoError(f"file {name!r} has only a cover picture, no video stream")
         if stream.codec_context is None:
             raise VideoError(f"video {name!r} has a codec that FFmpeg does not know")
+        context = stream.codec_context
+        check_picture(f"video {name!r}", context.width, context.height)
         for other in self.container.streams:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
