@@ -63,6 +63,8 @@ def open_source(source: VideoSource) -> BinaryIO:
         raise VideoError(f"video {name!r} is a folder, not a file") from error
     except PermissionError as error:
         raise VideoError(f"video {name!r} cannot be opened: {error}") from error
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(f"video {name!r} cannot be opened: {error}") from error
 
@@ -159,7 +161,8 @@ def fingerprint(source: VideoSource) -> str:
 
     It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
     fingerprint of its original. Of an object at a URL it is remembered for as long as
-    the service says that the object is the same.
+    the service says that the object is the same. A callable that checks what it opens
+    may have it as an attribute ``fingerprint``.
 
     Args:
         source: The file.
@@ -171,6 +174,9 @@ def fingerprint(source: VideoSource) -> str:
         VideoError: The file is missing or empty.
         StorageError: It cannot be read now.
     """
+    known = getattr(source, "fingerprint", None)
+    if isinstance(known, str):
+        return known
     with open_source(source) as file, reading(source):
         if isinstance(file, ObjectFile):
             return _object_digest(file)

@@ -7,6 +7,7 @@ version 1; :func:`expected` has the values that each stream holds.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,11 @@ def values() -> dict[str, tuple[Any, list[Any]]]:
         "video/lossless": (FrameType, [*map(frame, range(20)), NULL, frame(20)]),
         "video/sizes": (
             FrameType,
-            [*map(frame, range(17)), *(frame(i, (16, 16, 3)) for i in range(17)), NULL]
-            + [frame(0), frame(1, (20, 10, 3))],
+            [
+                *map(frame, range(17)),
+                *(frame(i, (16, 16, 3)) for i in range(17)),
+                *(NULL, frame(0), frame(1, (20, 10, 3))),
+            ],
         ),
         "video/exact": (
             FrameType,
@@ -158,10 +162,8 @@ def make(folder: Path, films: Path) -> None:
         sc.ingest_videos([("copied", str(films / "other.mp4"))])
         source = NamedVideoStream(sc, "film", path=str(films / "film.mp4"))
         run_sum(sc, source, "sums", cache_mode=CacheMode.Overwrite)
-        try:
+        with suppress(JobFailure):
             run_sum(sc, source, "unfinished", "StoredSumUntil")
-        except JobFailure:
-            pass
         sc.new_table("pairs", ["a", "b"], [[b"1", b"2"], [b"3", b"4"]])
         sc.table("pairs").id()
 
