@@ -6,10 +6,10 @@ pickle, with ``pickle`` as with cloudpickle, into worker processes.
 
 from __future__ import annotations
 
-import ast
 import functools
 import pickle
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf import descriptor_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ElementTypeError
@@ -95,6 +95,11 @@ class ScannerTypeInfo:
 
     def __repr__(self) -> str:
         return f"ScannerTypeInfo({self.cpp_name})"
+
+
+def damaged_value(name: str, why: object) -> ElementTypeError:
+    """The error for stored bytes that are no value of type ``name``."""
+    return ElementTypeError(f"type {name} cannot read a stored value: {why}")
 
 
 def _element_to_arrow(info: ScannerTypeInfo, value: Any) -> Any:
@@ -192,175 +197,14 @@ class ImageCodec(Codec):
         )
 
     def deserialize(self, data: bytes) -> npt.NDArray[Any]:
-        """H x W x C, RGB(A) or gray, uint8 or uint16."""
+        """H x W x C, RGB(A) or gray, uint8 or uint16.
+
+        Raises:
+            ElementTypeError: It is damaged, or too large.
+        """
         from beam_scanner import _images
 
         return _images.decode_image(data)
-
-
-@functools.lru_cache(maxsize=256)
-def _dtype_text(dtype: np.dtype[Any]) -> str:
-    descr = np.lib.format.dtype_to_descr(dtype)
-    return descr if isinstance(descr, str) else repr(descr)
-
-
-@functools.lru_cache(maxsize=256)
-def _text_dtype(text: str) -> np.dtype[Any]:
-    descr: Any = ast.literal_eval(text) if text.startswith(("[", "(")) else text
-    return np.lib.format.descr_to_dtype(descr)
-
-
-@dataclass(frozen=True)
-class ArrayCodec(Codec):
-    """Arrays of any dtype and shape; both are kept, byte order too."""
-
-    name: str
-
-    @property
-    def arrow_type(self) -> Any:
-        """A struct of what the array is made of."""
-        return pa.struct(
-            [
-                pa.field("dtype", pa.string()),
-                pa.field("shape", pa.list_(pa.int64())),
-                pa.field("data", pa.binary()),
-            ]
-        )
-
-    def _check(self, value: Any) -> npt.NDArray[Any]:
-        plain = isinstance(value, np.ndarray | np.generic)
-        if not plain or isinstance(value, np.ma.MaskedArray):
-            raise wrong_value(
-                self.name, value, "a NumPy array (numpy.asarray makes one)"
-            )
-        array = np.asarray(value)
-        if array.dtype.hasobject:
-            raise wrong_value(
-                self.name,
-                value,
-                "a dtype without Python objects (typing.Any holds those)",
-            )
-        return array
-
-    def serialize(self, value: Any) -> bytes:
-        """Header (dtype, shape), then the elements in C order."""
-        array = self._check(value)
-        text = _dtype_text(array.dtype).encode()
-        head = struct.pack(
-            f"<HB{array.ndim}q", len(text), array.ndim, *array.shape
-        )  # text follows, so that the numbers need no alignment of their own
-        return b"".join((head, text, array.tobytes()))
-
-    def deserialize(self, data: bytes) -> npt.NDArray[Any]:
-        """A writable array of the dtype and shape that went in."""
-        length, ndim = struct.unpack_from("<HB", data)
-        shape = struct.unpack_from(f"<{ndim}q", data, 3)
-        start = 3 + 8 * ndim
-        dtype = _text_dtype(bytes(data[start : start + length]).decode())
-        return np.ndarray(shape, dtype, data, start + length).copy()
-
-    def to_arrow(self, value: Any) -> dict[str, Any]:
-        """Struct of dtype (NumPy's text), shape and the bytes of the elements."""
-        array = self._check(value)
-        return {
-            "dtype": _dtype_text(array.dtype),
-            "shape": list(array.shape),
-            "data": array.tobytes(),
-        }
-
-    def from_arrow(self, stored: Any) -> npt.NDArray[Any]:
-        """The array of such a struct."""
-        dtype = _text_dtype(stored["dtype"])
-        return np.ndarray(tuple(stored["shape"]), dtype, stored["data"]).copy()
-
-
-def _int32(name: str, value: Any, array: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    if array.dtype == np.int32:
-        return array
-    limits = np.iinfo(np.int32)
-    if array.dtype.kind not in "iub":
-        raise wrong_value(name, value, "integers")
-    if array.size and not limits.min <= int(array.min()) <= int(array.max()) <= (
-        limits.max
-    ):
-        raise wrong_value(name, value, "integers that fit int32")
-    return array.astype(np.int32)
-
-
-@dataclass(frozen=True)
-class FlatArrayCodec(Codec):
-    """Arrays of one dtype as bare numbers; the shape is not kept."""
-
-    name: str
-    dtype: str
-
-    @property
-    def arrow_type(self) -> Any:
-        """A list of the dtype."""
-        return pa.list_(pa.from_numpy_dtype(np.dtype(self.dtype)))
-
-    def _check(self, value: Any) -> npt.NDArray[Any]:
-        if not isinstance(value, np.ndarray | np.generic | list | tuple):
-            raise wrong_value(self.name, value, "a NumPy array")
-        array = np.asarray(value)
-        if self.dtype == "int32":
-            return _int32(self.name, value, array)
-        if array.dtype.kind != "f" and array.size:
-            raise wrong_value(self.name, value, "floating-point numbers")
-        return array.astype(self.dtype, copy=False)
-
-    def serialize(self, value: Any) -> bytes:
-        """The numbers in C order."""
-        return self._check(value).tobytes()
-
-    def deserialize(self, data: bytes) -> npt.NDArray[Any]:
-        """A writable array with one dimension."""
-        return np.frombuffer(data, self.dtype).copy()
-
-    def to_arrow(self, value: Any) -> npt.NDArray[Any]:
-        """A 1-D array."""
-        return self._check(value).ravel()
-
-    def from_arrow(self, stored: Any) -> npt.NDArray[Any]:
-        """A 1-D array."""
-        return np.array(stored, self.dtype)
-
-
-class HistogramCodec(Codec):
-    """Three channels of equally many int32 bins: 192 bytes for 16 bins."""
-
-    @property
-    def arrow_type(self) -> Any:
-        """A list of lists."""
-        return pa.list_(pa.list_(pa.int32()))
-
-    def _check(self, value: Any) -> npt.NDArray[np.int32]:
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            array = np.empty(0)
-        if array.ndim != 2 or len(array) != 3:
-            raise wrong_value(
-                "Histogram", value, "three arrays of equally many integers"
-            )
-        return _int32("Histogram", value, array)
-
-    def serialize(self, value: Any) -> bytes:
-        """The bins of all channels in order."""
-        return self._check(value).tobytes()
-
-    def deserialize(self, data: bytes) -> list[npt.NDArray[np.int32]]:
-        """A list of three int32 arrays."""
-        return list(np.frombuffer(data, np.int32).reshape(3, -1).copy())
-
-    def to_arrow(self, value: Any) -> list[list[int]]:
-        """A list of three lists."""
-        rows: list[list[int]] = self._check(value).tolist()
-        return rows
-
-    def from_arrow(self, stored: Any) -> list[npt.NDArray[np.int32]]:
-        """A list of three int32 arrays."""
-        return [np.array(bins, np.int32) for bins in stored]
 
 
 @dataclass(frozen=True)
@@ -392,12 +236,19 @@ class VariableListCodec(Codec):
         return b"".join(parts)
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
-        (count,) = struct.unpack_from("=Q", data)
-        position = 8
+        position, end = 8, len(data)
+        count = int.from_bytes(data[:8], sys.byteorder)
+        if end < 8 or count > end // 8:
+            raise damaged_value(self.name, f"{count} elements in {end} bytes")
         for _ in range(count):
-            (size,) = struct.unpack_from("=Q", data, position)
-            position += 8 + size
-            yield data[position - size : position]
+            start = position + 8
+            size = int.from_bytes(data[position:start], sys.byteorder)
+            position = start + size
+            if position > end:
+                raise damaged_value(self.name, f"an element of {size} bytes")
+            yield data[start:position]
+        if position != end:
+            raise damaged_value(self.name, f"{end - position} bytes too many")
 
     def deserialize(self, data: bytes) -> list[Any]:
         """A list of elements."""
@@ -444,7 +295,9 @@ class UniformListCodec(VariableListCodec):
 
     def _pieces(self, data: bytes) -> Iterator[bytes]:
         size = self.size if self.size is not None else len(data) // (self.parts or 1)
-        if data and (size == 0 or len(data) % size):
+        pieces = len(data) // size if size else 0
+        uneven = self.parts is not None and pieces != self.parts
+        if data and (size == 0 or len(data) % size or uneven):
             raise ElementTypeError(
                 f"type {self.name} cannot cut {len(data)} bytes into equal elements"
             )
@@ -552,7 +405,10 @@ class ProtobufCodec(Codec):
 
     def deserialize(self, data: bytes) -> Message:
         """A new message."""
-        return self.proto.FromString(bytes(data))
+        try:
+            return self.proto.FromString(bytes(data))
+        except DecodeError as error:
+            raise damaged_value(self.name, error) from error
 
     def to_arrow(self, value: Any) -> dict[str, Any]:
         """A dict of the fields; None for a field that is not set."""
@@ -560,7 +416,10 @@ class ProtobufCodec(Codec):
 
     def from_arrow(self, stored: Any) -> Message:
         """A new message."""
-        return self.proto(**stored)
+        try:
+            return self.proto(**stored)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise damaged_value(self.name, error) from error
 
 
 def _protobuf_codec(name: str, full_name: str, files: Any) -> ProtobufCodec:

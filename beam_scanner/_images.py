@@ -17,6 +17,9 @@ from beam_scanner.errors import ArgumentError, ElementTypeError
 _SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff"}
 _CODECS = {"png": "png", "jpeg": "mjpeg"}
 
+_MOST_PIXELS = 1 << 28
+_DEFLATE_RATIO = 1032
+
 # FFmpeg's layouts for H x W x C arrays that PNG holds exactly.
 _PNG_LAYOUTS = {
     ("uint8", 1): "gray",
@@ -173,18 +176,21 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
         for RGB, 4 for RGBA (also for palettes and gray with alpha).
 
     Raises:
-        ElementTypeError: ``data`` is neither, or is damaged.
+        ElementTypeError: ``data`` is neither, is damaged, or claims more pixels than
+            it can hold, or than 2 ** 28.
     """
     name = image_format(data)
     if name is None:
         raise ElementTypeError(
             f"{len(data)} bytes that start with {data[:8]!r} are no PNG or JPEG file"
         )
+    if name == "png":
+        _check_png_size(data)
     import av
 
     context: Any = av.CodecContext.create(_CODECS[name], "r")
     context.thread_count = 1
-    context.options = {"err_detect": "explode"}
+    context.options = {"err_detect": "explode", "max_pixels": str(_MOST_PIXELS)}
     try:
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
     except (av.FFmpegError, ValueError) as error:
@@ -197,6 +203,20 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
     if cut or len(frames) != 1 or frames[0].is_corrupt:
         raise ElementTypeError(f"a damaged {name.upper()} file of {len(data)} bytes")
     return _to_array(frames[0])
+
+
+def _check_png_size(data: bytes) -> None:
+    """Refuses a PNG that claims more than its bytes can be unpacked to.
+
+    Raises:
+        ElementTypeError: Names its size.
+    """
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    # A pixel may take a single bit.
+    if -(-width // 8) * height > _DEFLATE_RATIO * len(data):
+        raise ElementTypeError(
+            f"a damaged PNG file: {len(data)} bytes for {width} x {height} pixels"
+        )
 
 
 def _to_array(frame: Any) -> npt.NDArray[Any]:

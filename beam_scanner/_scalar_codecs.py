@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beam_scanner._element_codecs import Codec, wrong_value
+from beam_scanner._element_codecs import Codec, damaged_value, wrong_value
+
+
+def _unpacked(name: str, form: str, data: bytes) -> Any:
+    try:
+        (number,) = struct.unpack(form, data)
+    except struct.error as error:
+        raise damaged_value(name, error) from error
+    return number
 
 
 class IntCodec(Codec):
@@ -38,8 +46,7 @@ class IntCodec(Codec):
 
     def deserialize(self, data: bytes) -> int:
         """An int."""
-        (number,) = struct.unpack("<q", data)
-        return int(number)
+        return int(_unpacked("int", "<q", data))
 
 
 class FloatCodec(Codec):
@@ -70,8 +77,7 @@ class FloatCodec(Codec):
 
     def deserialize(self, data: bytes) -> float:
         """A float."""
-        (number,) = struct.unpack("<d", data)
-        return float(number)
+        return float(_unpacked("float", "<d", data))
 
 
 class BoolCodec(Codec):
@@ -98,7 +104,9 @@ class BoolCodec(Codec):
 
     def deserialize(self, data: bytes) -> bool:
         """A bool."""
-        return data != b"\0"
+        if data not in (b"\0", b"\1"):
+            raise damaged_value("bool", f"{len(data)} bytes, not one of 0 or 1")
+        return bytes(data) == b"\1"
 
 
 class StrCodec(Codec):
@@ -129,4 +137,7 @@ class StrCodec(Codec):
 
     def deserialize(self, data: bytes) -> str:
         """A str."""
-        return bytes(data).decode()
+        try:
+            return bytes(data).decode()
+        except UnicodeDecodeError as error:
+            raise damaged_value("str", error) from error

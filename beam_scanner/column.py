@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ import numpy as np
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.backend import converter
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.loading import row_numbers
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
@@ -248,14 +248,17 @@ def _of_index(name: str, index: FrameIndex) -> VideoMetadata:
 def _coded(stream: NamedVideoStream) -> FrameIndex | None:
     """The index of the first MP4 file of a stored stream; None without one."""
     # Loads FFmpeg.
-    from beam_scanner.storage.frame_writer import index_name
+    from beam_scanner.storage.frame_reader import part_index
 
     descriptor = stream.descriptor()
     record = next((r for r in descriptor.segments if r.get("parts")), None)
     if record is None:
         return None
     folder = generation_key(descriptor.name, descriptor.generation)
-    rows = ParquetRows(stream.storage().store(), f"{folder}/{record['sidecar']}")
-    packed = base64.b64decode(rows.metadata(index_name(0)))
-    rows.close()
-    return FrameIndex.from_bytes(packed)
+    store = stream.storage().store()
+    files = SegmentFiles(store, descriptor.name, folder, record)
+    rows = ParquetRows(files, record["sidecar"])
+    try:
+        return part_index(rows, 0)
+    finally:
+        rows.close()

@@ -57,6 +57,13 @@ class StorageError(ScannerException, OSError):
     """A database could not be read or written."""
 
 
+class UntrustedDataError(ScannerException, PermissionError):
+    """Data of a database that is not trusted would have to be unpickled.
+
+    Unpickling runs whatever code the data names.
+    """
+
+
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """A store holds nothing under the key that was asked for."""
 

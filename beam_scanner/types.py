@@ -37,7 +37,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from google.protobuf.message import Message
 
-from beam_scanner import _element_codecs, _scalar_codecs, protobufs
+from beam_scanner import _array_codecs, _element_codecs, _scalar_codecs, protobufs
 from beam_scanner._element_codecs import ScannerTypeInfo as ScannerTypeInfo
 from beam_scanner.errors import ArgumentError, ElementTypeError
 
@@ -383,19 +383,19 @@ def _register_own() -> None:
         (float, "float", _scalar_codecs.FloatCodec()),
         (bool, "bool", _scalar_codecs.BoolCodec()),
         (str, "str", _scalar_codecs.StrCodec()),
-        (FrameType, "FrameType", _element_codecs.ArrayCodec("FrameType")),
+        (FrameType, "FrameType", _array_codecs.ArrayCodec("FrameType")),
         (Image, "Image", _element_codecs.ImageCodec()),
-        (Histogram, "Histogram", _element_codecs.HistogramCodec()),
-        (NumpyArray, "NumpyArray", _element_codecs.ArrayCodec("NumpyArray")),
+        (Histogram, "Histogram", _array_codecs.HistogramCodec()),
+        (NumpyArray, "NumpyArray", _array_codecs.ArrayCodec("NumpyArray")),
         (
             NumpyArrayFloat32,
             "NumpyArrayFloat32",
-            _element_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32"),
+            _array_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32"),
         ),
         (
             NumpyArrayInt32,
             "NumpyArrayInt32",
-            _element_codecs.FlatArrayCodec("NumpyArrayInt32", "int32"),
+            _array_codecs.FlatArrayCodec("NumpyArrayInt32", "int32"),
         ),
         (Bbox, "Bbox", bbox),
         (

@@ -17,8 +17,10 @@ from beam_scanner.errors import (
     StreamExistsError,
 )
 from beam_scanner.storage.base import Record
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.descriptor import (
     StreamDescriptor,
+    begin_writing,
     check_database,
     parse_at,
     read_descriptor,
@@ -32,7 +34,7 @@ from beam_scanner.storage.names import (
     is_generation,
     stream_key,
 )
-from beam_scanner.storage.store import ObjectStore
+from beam_scanner.storage.store import ObjectNotFoundError, ObjectStore
 
 _SCRATCH_SECONDS = 24 * 3600.0
 
@@ -130,7 +132,7 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
         StorageError: A segment's file is missing.
         StreamExistsError: Another source of the same run has taken the name.
     """
-    check_database(store, create=True)
+    begin_writing(store)
     current = read_descriptor(store, new.name)
     if current is not None and new.run and current.run == new.run:
         if current.source != new.source:
@@ -140,17 +142,42 @@ def publish(store: ObjectStore, new: StreamDescriptor) -> None:
         if current.fingerprint == new.fingerprint:
             tidy(store, current)
             return
-    for key in new.file_keys():
-        if not store.exists(key):
-            raise StorageError(
-                f"cannot commit stream {new.name!r}: {store.describe(key)!r} is missing"
-            )
+    folder = generation_key(new.name, new.generation)
+    lost = lost_file(store, new.name, folder, new.segments)
+    if lost is not None:
+        raise StorageError(f"cannot commit stream {new.name!r}: {lost}")
     if current is not None:
         replaced = current.generation != new.generation
         previous = current.generation if replaced else current.previous
         new = replace(new, previous=previous)
     store.put(descriptor_key(new.name), new.to_json())
     tidy(store, new)
+
+
+def lost_file(
+    store: ObjectStore, name: str, folder: str, segments: Iterable[Record]
+) -> str | None:
+    """Says which file of some segments is missing or cut short; None if none is.
+
+    Args:
+        store: The database's store.
+        name: The stream's name.
+        folder: Key of the generation's folder.
+        segments: Records of the segments.
+    """
+    for record in segments:
+        files = SegmentFiles(store, name, folder, record)
+        for file in record["files"]:
+            key = f"{folder}/{file}"
+            try:
+                size, written = store.size(key), files.size(file)
+            except ObjectNotFoundError:
+                return f"{store.describe(key)!r} is missing"
+            if written is not None and size != written:
+                return (
+                    f"{store.describe(key)!r} has {size} bytes, {written} were written"
+                )
+    return None
 
 
 def tidy(store: ObjectStore, current: StreamDescriptor) -> None:

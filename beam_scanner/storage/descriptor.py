@@ -6,9 +6,8 @@ and replaced atomically, and says which files make up the stream.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,12 @@ from beam_scanner.storage.names import (
     generation_key,
     is_generation,
 )
+from beam_scanner.storage.sealed import is_sealed, seal, unseal
 from beam_scanner.storage.store import ObjectStore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READ = (1, 2)
+"""Version 1 has no checksums; streams of it are read as they are."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class StreamDescriptor:
     @property
     def size_bytes(self) -> int:
         """Size of all segment files together."""
-        return sum(int(record["bytes"]) for record in self.segments)
+        return sum(int(record.get("bytes", 0)) for record in self.segments)
 
     @property
     def value_bytes(self) -> int:
@@ -104,7 +106,7 @@ class StreamDescriptor:
         """Yields the keys of all segment files, in row order."""
         folder = generation_key(self.name, self.generation)
         for record in self.segments:
-            for file in record["files"]:
+            for file in record.get("files", ()):
                 yield f"{folder}/{file}"
 
     def starts(self) -> NDArray[np.int64]:
@@ -113,44 +115,98 @@ class StreamDescriptor:
         return np.array([*firsts, self.rows], dtype=np.int64)
 
     def to_json(self) -> bytes:
-        """The descriptor as it is stored."""
+        """The descriptor as it is stored, with a checksum at its end."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        text = json.dumps(values, ensure_ascii=False, indent=1)
-        # Bytes of a path that are no text are lone surrogates, as JSON writes them.
-        return text.encode("utf-8", "backslashreplace")
+        return seal(values, indent=1)
 
     @classmethod
     def from_json(cls, data: bytes) -> StreamDescriptor:
-        """Reads what :meth:`to_json` wrote.
+        """Reads what :meth:`to_json` wrote, and what older releases wrote.
 
         Raises:
             StorageError: Another format version, or no descriptor at all.
         """
-        try:
-            values: dict[str, Any] = json.loads(data)
-            version = values.get("format_version")
-        except (ValueError, AttributeError) as error:
-            raise StorageError(f"damaged stream descriptor: {error}") from error
-        check_version(version, f"stream {values.get('name')!r}")
+        values = unseal(data, required=False)
+        version, what = values.get("format_version"), f"stream {values.get('name')!r}"
+        check_version(version, what)
+        if is_sealed(data) != (version != 1):
+            raise StorageError(f"damaged descriptor of {what}: its checksum is gone")
         try:
             values["segments"] = tuple(values["segments"])
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise StorageError(
-                f"damaged descriptor of stream {values.get('name')!r}: {error}"
-            ) from error
+            found = cls(**values)
+            _check_fields(found)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise StorageError(f"damaged descriptor of {what}: {error}") from error
+        return found
+
+
+_WHOLE_NUMBERS = ("first", "rows", "bytes", "nulls", "frame_bytes", "value_bytes")
+
+
+def _check_fields(found: StreamDescriptor) -> None:
+    """Refuses what no writer writes; without a checksum nothing else tells.
+
+    Raises:
+        TypeError: A field has another type.
+        ValueError: A number is impossible, or rows are missing.
+        KeyError: A segment's record lacks a field.
+    """
+    for field in fields(found):
+        value, default = getattr(found, field.name), field.default
+        kind = {"rows": int, "segments": tuple, "path": str, "copy": str}.get(
+            field.name, str if default is MISSING else type(default)
+        )
+        if type(value) is not kind and not (value is None and default is None):
+            raise TypeError(f"{field.name} is {value!r}")
+    if found.kind not in ("blob", "video"):
+        raise ValueError(f"kind is {found.kind!r}")
+    # They become names of files.
+    generation_key(found.name, found.generation)
+    if found.previous:
+        generation_key(found.name, found.previous)
+    if found.copy is not None:
+        _check_file(found.copy)
+    expected = 0
+    for record in found.segments:
+        for name in _WHOLE_NUMBERS:
+            number = record.get(name, 0)
+            if type(number) is not int or number < 0:
+                raise ValueError(f"{name} of a segment is {number!r}")
+        if record["first"] != expected:
+            raise ValueError(f"rows from {expected} on are missing")
+        expected += record["rows"]
+        _check_record(record)
+    if expected != found.rows:
+        raise ValueError(f"{found.rows} rows, but segments of {expected}")
+
+
+def _check_record(record: Record) -> None:
+    parts = record.get("parts", [])
+    files = [*record.get("files", []), *(part["file"] for part in parts)]
+    files += [record[name] for name in ("sidecar", "exact") if name in record]
+    for file in files:
+        _check_file(file)
+    for part in parts:
+        numbers = [part["frames"], *part["entries"], *part["entry_bytes"]]
+        if any(type(number) is not int or number < 0 for number in numbers):
+            raise ValueError(f"numbers of {part['file']!r} are impossible")
+
+
+def _check_file(file: object) -> None:
+    if not isinstance(file, str) or not file or "/" in file or file in (".", ".."):
+        raise ValueError(f"{file!r} is no name of a file")
 
 
 def check_version(version: object, what: str) -> None:
-    """Refuses another format version than this one.
+    """Refuses a format version that this release does not read.
 
     Raises:
-        StorageError: Names both versions.
+        StorageError: Names the versions.
     """
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version not in _READ:
         raise StorageError(
             f"{what} has database format version {version!r}, but this beam_scanner "
-            f"reads and writes version {FORMAT_VERSION}: use the release that wrote "
+            f"reads version {' and '.join(map(str, _READ))}: use the release that wrote "
             "it, or another database folder"
         )
 
@@ -167,19 +223,47 @@ def check_database(store: ObjectStore, create: bool = False) -> None:
     """
     data = store.try_read(MARKER)
     if data is None and create:
-        marker = {"format": "beam_scanner database", "format_version": FORMAT_VERSION}
-        if store.put_if_absent(MARKER, json.dumps(marker).encode()):
+        if store.put_if_absent(MARKER, seal(_marker())):
             return
         data = store.read(MARKER)
+    if data is not None:
+        check_version(_version(store, data), f"database {store.url!r}")
+
+
+def begin_writing(store: ObjectStore) -> None:
+    """Makes the marker say what is going to be written.
+
+    Older releases then refuse the database, in which they could read only some
+    streams. Streams that are there stay as they are.
+
+    Raises:
+        StorageError: The database has another format version.
+    """
+    data = store.try_read(MARKER)
     if data is None:
+        check_database(store, create=True)
         return
-    try:
-        version = json.loads(data)["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(
-            f"{store.describe(MARKER)!r} is no marker of a beam_scanner database"
-        ) from error
+    version = _version(store, data)
     check_version(version, f"database {store.url!r}")
+    if version != FORMAT_VERSION:
+        store.put(MARKER, seal(_marker()))
+
+
+def _marker() -> dict[str, Any]:
+    return {"format": "beam_scanner database", "format_version": FORMAT_VERSION}
+
+
+def _version(store: ObjectStore, data: bytes) -> object:
+    try:
+        version = unseal(data, required=False)["format_version"]
+        if version in _READ and is_sealed(data) == (version == 1):
+            raise StorageError("damaged: its checksum is gone")
+    except (StorageError, KeyError) as error:
+        raise StorageError(
+            f"{store.describe(MARKER)!r} is no marker of a beam_scanner database: "
+            f"{error}"
+        ) from error
+    return version
 
 
 def read_descriptor(store: ObjectStore, name: str) -> StreamDescriptor | None:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.frame_reader import video_file, video_source
+from beam_scanner.storage.frame_reader import video_file
 from beam_scanner.storage.names import generation_key
 from beam_scanner.storage.reader import SegmentedReader
 from beam_scanner.storage.store import ObjectStore, storage_errors
@@ -94,9 +95,8 @@ def video_sources(
                 f"rows of stream {descriptor.name!r} from {record['first']} on are not "
                 "stored as video: only uint8 frames of 3 channels and one size are"
             )
-        for part in record.get("parts", ()):
-            key = f"{folder}/{part['file']}"
-            files.append(video_source(store, key))
+        opened = SegmentFiles(store, descriptor.name, folder, record)
+        files.extend(opened.video(part["file"]) for part in record.get("parts", ()))
     return files
 
 

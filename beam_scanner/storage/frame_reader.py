@@ -7,34 +7,26 @@ seek; see :mod:`beam_scanner.storage.frame_writer` for what is stored.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, BinaryIO
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.errors import StorageError
 from beam_scanner.gops import entry_of
 from beam_scanner.storage.base import Record, RowReader, check_rows
-from beam_scanner.storage.bucket_store import BucketStore
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.frame_writer import index_name
-from beam_scanner.storage.indexes import stored_index
-from beam_scanner.storage.names import generation_key
+from beam_scanner.storage.indexes import ingested_files, stored_index
 from beam_scanner.storage.parquet import ParquetRows, frames_from_arrow
-from beam_scanner.storage.segments import SegmentReader
+from beam_scanner.storage.segments import SegmentReader, check_length
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.types import NULL
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.source import VideoSource
-
-
-def video_source(store: ObjectStore, key: str) -> str | Callable[[], BinaryIO]:
-    """What a decoder opens: a path or URL, or a callable for a store of one's own."""
-    if isinstance(store, BucketStore):
-        return store.describe(key)
-    return store.local_path(key) or partial(store.open, key)
 
 
 class Decoders:
@@ -93,8 +85,9 @@ class Decoders:
 class ExactSegment(SegmentReader):
     """Reads a segment whose frames are all in one Parquet file."""
 
-    def __init__(self, store: ObjectStore, folder: str, record: Record) -> None:
-        self._rows = ParquetRows(store, f"{folder}/{record['exact']}")
+    def __init__(self, files: SegmentFiles, record: Record) -> None:
+        self._rows = ParquetRows(files, record["exact"])
+        check_length(self._rows, record)
 
     def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
         """See :meth:`SegmentReader.read`."""
@@ -125,22 +118,29 @@ class ExactSegment(SegmentReader):
 class EncodedSegment(SegmentReader):
     """Reads a segment of MP4 files, their rows, and what did not fit into them."""
 
-    def __init__(self, store: ObjectStore, folder: str, record: Record) -> None:
-        self._sidecar = ParquetRows(store, f"{folder}/{record['sidecar']}")
+    def __init__(self, files: SegmentFiles, record: Record) -> None:
+        self._sidecar = ParquetRows(files, record["sidecar"])
+        check_length(self._sidecar, record)
         self._parts: list[Decoders | ParquetRows] = []
         for number, part in enumerate(record["parts"]):
-            packed = base64.b64decode(self._sidecar.metadata(index_name(number)))
-            source = video_source(store, f"{folder}/{part['file']}")
-            self._parts.append(Decoders(source, FrameIndex.from_bytes(packed)))
+            index = part_index(self._sidecar, number)
+            if len(index) != part["frames"]:
+                raise StorageError(
+                    f"{self._sidecar.name} is damaged: it has an index of {len(index)} "
+                    f"frames for {part['file']!r}, which has {part['frames']}"
+                )
+            self._parts.append(
+                Decoders(files.video(part["file"], index.fingerprint), index)
+            )
         if "exact" in record:
-            self._parts.append(ParquetRows(store, f"{folder}/{record['exact']}"))
+            self._parts.append(ParquetRows(files, record["exact"]))
         frames = [part["frames"] for part in record["parts"]]
         self._starts = np.cumsum([0, *frames])
         self._cursors: dict[int, Decoders] = {}
         self._numbers: NDArray[np.int64] | None = None
         if record["nulls"]:
             rows = np.arange(record["rows"])
-            null = np.array(self._sidecar.read(rows, lambda c: c.to_pylist()))
+            null = np.array(self._sidecar.read(rows, lambda c: c.to_pylist()), bool)
             self._numbers = np.where(null, -1, np.cumsum(~null) - 1)
 
     def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
@@ -204,6 +204,19 @@ class EncodedSegment(SegmentReader):
         for part in self._parts:
             part.close()
         self._sidecar.close()
+
+
+def part_index(sidecar: ParquetRows, number: int) -> FrameIndex:
+    """The index of the n-th MP4 of a segment.
+
+    Raises:
+        StorageError: It is damaged.
+    """
+    packed = sidecar.metadata(index_name(number))
+    try:
+        return FrameIndex.from_bytes(base64.b64decode(packed, validate=True))
+    except ValueError as error:
+        raise StorageError(f"{sidecar.name} is damaged: {error}") from error
 
 
 def stream_entries(
@@ -316,5 +329,6 @@ def video_file(store: ObjectStore, descriptor: StreamDescriptor) -> VideoSource:
     """The video file that an ingested stream consists of."""
     if descriptor.path is not None:
         return descriptor.path
-    folder = generation_key(descriptor.name, descriptor.generation)
-    return video_source(store, f"{folder}/{descriptor.copy}")
+    assert descriptor.copy is not None
+    files = ingested_files(store, descriptor)
+    return files.video(descriptor.copy, descriptor.fingerprint)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError, VideoError
 from beam_scanner.storage.base import Record, SegmentWriter, check_next
+from beam_scanner.storage.checked import Checksums
 from beam_scanner.storage.parquet import ParquetTable, frame_to_arrow, frame_type
 from beam_scanner.storage.store import ObjectStore, storage_errors
 from beam_scanner.types import NullElement
@@ -58,7 +59,7 @@ class _Part:
         self.path = store.scratch(".mp4")
         self.rows = array("q")
         self.index: FrameIndex | None = None
-        self.size = 0
+        self.sums = Checksums(0, b"")
         with storage_errors("write", self.path):
             self._encoder = VideoEncoder(self.path, encoding)
 
@@ -76,7 +77,7 @@ class _Part:
         if self.index is None:
             with storage_errors("write", self.path):
                 self.index = self._encoder.close()
-                self.size = Path(self.path).stat().st_size
+                self.sums = Checksums.of_file(self.path)
 
     def abort(self) -> None:
         with suppress(Exception):
@@ -229,6 +230,7 @@ class VideoSegmentWriter(SegmentWriter):
             "rows": self._next - self._first,
             "bytes": 0,
             "files": [],
+            "sums": {},
             "kind": "video",
             "type": "FrameType",
             "width": width,
@@ -251,12 +253,10 @@ class VideoSegmentWriter(SegmentWriter):
             packed = base64.b64encode(part.index.to_bytes()).decode()
             indexes[index_name(number)] = packed
             self._store.put(f"{self._folder}/{part.file}", Path(part.path))
-            record["bytes"] += part.size
-            record["files"].append(part.file)
+            _add_file(record, part.file, part.sums)
         assert self._sidecar is not None
-        record["bytes"] += self._sidecar.finish(indexes)
         record["sidecar"] = f"{self._stem}.rows.parquet"
-        record["files"].append(record["sidecar"])
+        _add_file(record, record["sidecar"], self._sidecar.finish(indexes))
         record["parts"] = [part.record(self._first) for part in self._parts]
         # Nulls before the first frame are decoded from where that begins.
         record["parts"][0]["entries"][0] = 0
@@ -265,8 +265,7 @@ class VideoSegmentWriter(SegmentWriter):
         assert self._exact is not None
         whole = self._sidecar is None
         file = f"{self._stem}.parquet" if whole else f"{self._stem}-rest.parquet"
-        record["bytes"] += self._exact.finish()
-        record["files"].append(file)
+        _add_file(record, file, self._exact.finish())
         record["exact"] = file
         if not whole:
             rows = np.frombuffer(self._exact_rows, dtype=np.int64) - self._first
@@ -280,6 +279,12 @@ class VideoSegmentWriter(SegmentWriter):
         for table in (self._sidecar, self._exact):
             if table is not None:
                 table.abort()
+
+
+def _add_file(record: Record, file: str, sums: Checksums) -> None:
+    record["bytes"] += sums.size
+    record["files"].append(file)
+    record["sums"][file] = sums.to_json()
 
 
 def _encodable(frame: Any) -> bool:

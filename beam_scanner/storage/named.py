@@ -367,10 +367,10 @@ class NamedStream(StoredStream):
         return BlobSegmentWriter(store, folder, stem, self._name, first_row, type_info)
 
     def has_segment(self, generation: str, record: Record) -> bool:
-        """Whether all files of a finished segment are still there."""
+        """Whether all files of a finished segment are there, in full size."""
         store = self._storage.store()
         folder = generation_key(self._name, generation)
-        return all(store.exists(f"{folder}/{file}") for file in record["files"])
+        return commit.lost_file(store, self._name, folder, [record]) is None
 
     def publish(
         self,

@@ -22,6 +22,7 @@ from beam_scanner.errors import (
     VideoError,
 )
 from beam_scanner.storage import commit
+from beam_scanner.storage.checked import Checksums
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.indexes import stored_index
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -226,17 +227,18 @@ class NamedVideoStream(NamedStream):
         digest = hashlib.blake2b(data, digest_size=20, person=b"copy" if copy else b"")
         generation = digest.hexdigest()
         folder = generation_key(self._name, generation)
-        files, size = [INDEX], len(data)
-        if copy:
-            files.append(f"video{_extension(path)}")
-            key = f"{folder}/{files[-1]}"
-            size += _copy_file(source, index.fingerprint, store, key)
+        sums = {INDEX: Checksums.of(data)}
+        copied = f"video{_extension(path)}" if copy else None
+        if copied is not None:
+            key = f"{folder}/{copied}"
+            sums[copied] = _copy_file(source, index.fingerprint, store, key)
         store.put(f"{folder}/{INDEX}", data)
         record = {
             "first": 0,
             "rows": len(index),
-            "bytes": size,
-            "files": files,
+            "bytes": sum(each.size for each in sums.values()),
+            "files": list(sums),
+            "sums": {file: each.to_json() for file, each in sums.items()},
             "kind": "video",
             "type": "FrameType",
         }
@@ -250,7 +252,7 @@ class NamedVideoStream(NamedStream):
             fingerprint=index.fingerprint,
             source=index.fingerprint,
             path=None if copy else path,
-            copy=files[-1] if copy else None,
+            copy=copied,
             copied_from=path if copy else "",
             width=index.width,
             height=index.height,
@@ -333,8 +335,10 @@ def _extension(path: str) -> str:
     return extension if re.fullmatch(r"\.[a-z0-9]{1,8}", extension) else ""
 
 
-def _copy_file(source: VideoSource, expected: str, store: ObjectStore, key: str) -> int:
-    """Copies a video into a database; returns how many bytes it has."""
+def _copy_file(
+    source: VideoSource, expected: str, store: ObjectStore, key: str
+) -> Checksums:
+    """Copies a video into a database; returns what it consists of."""
     scratch = store.scratch()
     try:
         with (
@@ -347,9 +351,9 @@ def _copy_file(source: VideoSource, expected: str, store: ObjectStore, key: str)
             raise VideoError(
                 f"video {source_name(source)!r} has changed while it was copied"
             )
-        size = os.path.getsize(scratch)
+        sums = Checksums.of_file(scratch)
         with storage_errors("write", store.describe(key)):
             store.put(key, Path(scratch))
     finally:
         Path(scratch).unlink(missing_ok=True)
-    return size
+    return sums

@@ -22,8 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ElementTypeError, StorageError
+from beam_scanner.errors import (
+    ElementTypeError,
+    ScannerException,
+    StorageError,
+    UntrustedDataError,
+)
 from beam_scanner.storage.base import Record, SegmentWriter, check_next
+from beam_scanner.storage.checked import Checksums, SegmentFiles
 from beam_scanner.storage.store import ObjectStore, storage_errors
 from beam_scanner.types import (
     NULL,
@@ -75,6 +81,8 @@ class ParquetTable:
                     f"{value_name}.shape.list.element",
                 ],
                 write_statistics=["row", "time"],
+                # For other programs; we have a checksum of each block of the file.
+                write_page_checksum=True,
             )
 
     def append(self, row: int, time: float, value: Any, size: int) -> None:
@@ -100,17 +108,17 @@ class ParquetTable:
             self._writer.write_table(pa.table(columns, schema=self._schema))
         self._rows, self._times, self._values, self._bytes = [], [], [], 0
 
-    def finish(self, metadata: dict[str, str] | None = None) -> int:
-        """Closes the file and stores it; returns its size in bytes."""
+    def finish(self, metadata: dict[str, str] | None = None) -> Checksums:
+        """Closes the file and stores it; returns what it consists of."""
         if self._rows:
             self._flush()
         with storage_errors("write", self._path):
             if metadata:
                 self._writer.add_key_value_metadata(metadata)
             self._writer.close()
-            size = os.path.getsize(self._path)
+        sums = Checksums.of_file(self._path)
         self._store.put(self._key, Path(self._path))
-        return size
+        return sums
 
     def abort(self) -> None:
         """Removes the unfinished file."""
@@ -190,12 +198,13 @@ class BlobSegmentWriter(SegmentWriter):
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
-        size = self._table.finish()
+        sums = self._table.finish()
         return {
             "first": self._first,
             "rows": self._next - self._first,
-            "bytes": size,
+            "bytes": sums.size,
             "files": [self._file],
+            "sums": {self._file: sums.to_json()},
             "kind": "blob",
             "type": self._type.name if self._type is not None else "",
             "typed": self._typed,
@@ -210,20 +219,33 @@ class BlobSegmentWriter(SegmentWriter):
 class ParquetRows:
     """Reads rows of one Parquet file by number, a row group at a time.
 
+    Args:
+        files: The files of the segment.
+        file: Which of them.
+
     Attributes:
+        name: What errors call it.
         bytes_read: Compressed bytes that were read.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read.
     """
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
-        self._path = store.describe(key)
+    def __init__(self, files: SegmentFiles, file: str) -> None:
+        self.name = files.name(file)
         self.bytes_read = 0
         self._group = -1
         self._column: Any = None
         self._times: NDArray[np.float64] | None = None
-        with _arrow_errors(self._path):
-            self._file = pq.ParquetFile(store.local_path(key) or store.open(key))
-        meta = self._file.metadata
-        counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+        self._checked = files.size(file) is not None
+        with unreadable(self.name):
+            self._file = pq.ParquetFile(
+                files.open(file), page_checksum_verification=True
+            )
+            meta = self._file.metadata
+            counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+            if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
+                raise StorageError(f"{self.name} is damaged: it has other columns")
         self._starts = np.cumsum([0, *counts])
 
     def __len__(self) -> int:
@@ -237,8 +259,8 @@ class ParquetRows:
         """
         found = (self._file.metadata.metadata or {}).get(name.encode())
         if found is None:
-            raise StorageError(f"{self._path!r} has no metadata {name!r}")
-        return str(found, "ascii")
+            raise StorageError(f"{self.name} is damaged: it has no metadata {name!r}")
+        return str(found, "latin-1")
 
     def read(
         self, rows: NDArray[np.int64], convert: Callable[[Any], list[Any]]
@@ -254,8 +276,23 @@ class ParquetRows:
         cuts = np.flatnonzero(np.diff(groups)) + 1
         for part in np.split(rows, cuts):
             if len(part):
-                values.extend(convert(self._take(part)))
+                column = self._take(part)
+                values.extend(self._converted(convert, column))
         return values
+
+    def _converted(self, convert: Callable[[Any], list[Any]], column: Any) -> list[Any]:
+        try:
+            return convert(column)
+        except (StorageError, UntrustedDataError):
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            if not self._checked:
+                raise StorageError(f"{self.name} is damaged ({why})") from error
+            # It holds what was written, so it is the type that reads it otherwise.
+            raise ElementTypeError(
+                f"values in {self.name} cannot be read as their type ({why})"
+            ) from error
 
     def _take(self, rows: NDArray[np.int64]) -> Any:
         group = int(np.searchsorted(self._starts, rows[0], side="right")) - 1
@@ -267,10 +304,17 @@ class ParquetRows:
 
     def _load(self, group: int) -> Any:
         if self._group != group:
-            name = self._file.schema_arrow.names[2]
-            with _arrow_errors(self._path):
+            with unreadable(self.name):
+                name = self._file.schema_arrow.names[2]
                 table = self._file.read_row_group(group, [name], use_threads=False)
-            self._column = table.column(0).combine_chunks()
+                column = table.column(0).combine_chunks()
+                column.validate(full=not self._checked)
+                rows = int(self._starts[group + 1] - self._starts[group])
+                if len(column) != rows:
+                    raise StorageError(
+                        f"{self.name} is damaged: {len(column)} rows in place of {rows}"
+                    )
+            self._column = column
             self._group = group
             self._count(group, slice(2, None))
         return self._column
@@ -283,9 +327,14 @@ class ParquetRows:
     def times(self) -> NDArray[np.float64]:
         """float64 seconds of all rows of the file, nan where unknown."""
         if self._times is None:
-            with _arrow_errors(self._path):
+            with unreadable(self.name):
                 column = self._file.read(["time"], use_threads=False).column(0)
-            self._times = column.to_numpy(zero_copy_only=False)
+                times = column.to_numpy(zero_copy_only=False).astype(np.float64)
+            if len(times) != len(self):
+                raise StorageError(
+                    f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
+                )
+            self._times = times
             for group in range(self._file.metadata.num_row_groups):
                 self._count(group, slice(1, 2))
         return self._times
@@ -298,14 +347,21 @@ class ParquetRows:
 
 
 @contextmanager
-def _arrow_errors(path: str) -> Iterator[None]:
-    """Turns Arrow's complaints about a file into a ``StorageError``."""
+def unreadable(name: str) -> Iterator[None]:
+    """Turns what reading a damaged file raises into a ``StorageError``.
+
+    Args:
+        name: What errors call the file.
+    """
     try:
-        with storage_errors("read", path):
+        with storage_errors("read", name):
             yield
-    except pa.ArrowException as error:
+    except ScannerException:
+        raise
+    # Without checksums a damaged file may hold anything.
+    except Exception as error:
         raise StorageError(
-            f"cannot read {path!r}: damaged Parquet file ({error})"
+            f"cannot read {name}: damaged Parquet file ({type(error).__name__}: {error})"
         ) from error
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage.base import Record, RowReader, check_rows
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.names import generation_key
+from beam_scanner.storage.names import descriptor_key, generation_key
 from beam_scanner.storage.segments import BlobSegment, SegmentReader
 from beam_scanner.storage.store import ObjectStore
 
@@ -45,14 +47,24 @@ class SegmentedReader(RowReader):
         return self.descriptor.rows
 
     def _open_segment(self, record: Record) -> SegmentReader:
-        if record["kind"] == "blob":
-            name = self.descriptor.type_name
-            return BlobSegment(self._store, self._folder, record, name)
-        # Frames need FFmpeg, which nothing else here should load.
-        from beam_scanner.storage.frame_reader import EncodedSegment, ExactSegment
+        name = self.descriptor.name
+        files = SegmentFiles(self._store, name, self._folder, record)
+        try:
+            if record["kind"] == "blob":
+                return BlobSegment(files, record, self.descriptor.type_name)
+            # Frames need FFmpeg, which nothing else here should load.
+            from beam_scanner.storage.frame_reader import EncodedSegment, ExactSegment
 
-        opened = EncodedSegment if "parts" in record else ExactSegment
-        return opened(self._store, self._folder, record)
+            opened = EncodedSegment if "parts" in record else ExactSegment
+            return opened(files, record)
+        except (LookupError, TypeError, AttributeError) as error:
+            if isinstance(error, ScannerException):
+                raise
+            where = self._store.describe(descriptor_key(name))
+            raise StorageError(
+                f"{where!r} of stream {name!r} is damaged: the record of the segment "
+                f"from row {record['first']} on ({type(error).__name__}: {error})"
+            ) from error
 
     def _segment(self, number: int, cursor: int | None = None) -> SegmentReader:
         if cursor is not None:

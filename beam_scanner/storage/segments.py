@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.errors import StorageError
 from beam_scanner.storage.base import Record
+from beam_scanner.storage.checked import SegmentFiles
 from beam_scanner.storage.parquet import (
     ParquetRows,
     serialized_from_arrow,
     values_from_arrow,
 )
-from beam_scanner.storage.store import ObjectStore
 from beam_scanner.types import ScannerTypeInfo, get_type_info_cpp
 
 
@@ -50,13 +51,25 @@ class SegmentReader(ABC):
         """Releases files and decoders; counters stay."""
 
 
+def check_length(rows: ParquetRows, record: Record) -> None:
+    """Refuses a file that has not the rows of its segment.
+
+    Raises:
+        StorageError: Names the file and both numbers.
+    """
+    if len(rows) != record["rows"]:
+        raise StorageError(
+            f"{rows.name} is damaged: it has {len(rows)} rows in place of "
+            f"{record['rows']}"
+        )
+
+
 class BlobSegment(SegmentReader):
     """Reads a Parquet segment of blobs."""
 
-    def __init__(
-        self, store: ObjectStore, folder: str, record: Record, type_name: str
-    ) -> None:
-        self._rows = ParquetRows(store, f"{folder}/{record['files'][0]}")
+    def __init__(self, files: SegmentFiles, record: Record, type_name: str) -> None:
+        self._rows = ParquetRows(files, record["files"][0])
+        check_length(self._rows, record)
         self._name = type_name
         self._typed: ScannerTypeInfo | None = None
         if record["typed"]:

@@ -34,9 +34,8 @@ from apache_beam.typehints.typehints import (
 )
 
 from beam_scanner import types
+from beam_scanner._array_codecs import ArrayCodec, FlatArrayCodec
 from beam_scanner._element_codecs import (
-    ArrayCodec,
-    FlatArrayCodec,
     ImageCodec,
     ProtobufCodec,
     VariableListCodec,

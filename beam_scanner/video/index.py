@@ -25,7 +25,9 @@ NO_PTS = np.iinfo(np.int64).min
 """Stands for a time that the file does not give."""
 
 _MAGIC = b"BSFRAMES"
-_VERSION = 2
+_VERSION = 3
+_UNCHECKED = 2
+"""A version without a checksum, which is read as it is."""
 _ARRAYS = (
     *("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes"),
     "lost",
@@ -33,6 +35,8 @@ _ARRAYS = (
 _NONE: Int64Array = np.zeros(0, dtype=np.int64)
 _NONE.setflags(write=False)
 _TOLD_STRETCHES = 4
+_LARGEST = 1 << 20
+_MOST_VALUES = 1 << 40
 
 
 def check_damage(damage: str) -> str:
@@ -213,8 +217,9 @@ class FrameIndex:
         packed = [_pack(getattr(self, name)) for name in _ARRAYS]
         scalars["sizes"] = [len(data) for data in packed]
         header = json.dumps(scalars, sort_keys=True).encode()
+        body = b"".join([len(header).to_bytes(4, "little"), header, *packed])
         prefix = _MAGIC + _VERSION.to_bytes(2, "little")
-        return b"".join([prefix, len(header).to_bytes(4, "little"), header, *packed])
+        return b"".join([prefix, zlib.crc32(body).to_bytes(4, "little"), body])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> FrameIndex:
@@ -225,25 +230,37 @@ class FrameIndex:
         """
         if data[:8] != _MAGIC:
             raise VideoError("these bytes are not a frame index")
-        version = int.from_bytes(data[8:10], "little")
-        if version != _VERSION:
+        version, body = int.from_bytes(data[8:10], "little"), data[14:]
+        if version == _UNCHECKED:
+            body = data[10:]
+        elif version != _VERSION:
             raise VideoError(
                 f"frame index has format version {version}, expected {_VERSION}: "
                 "index the video again"
             )
+        elif zlib.crc32(body).to_bytes(4, "little") != data[10:14]:
+            raise VideoError("frame index is damaged: its checksum is wrong")
         try:
-            return cls._unpack(data)
-        except (ValueError, KeyError, zlib.error) as error:
+            index = cls._unpack(body)
+            if version == _UNCHECKED:
+                index._check()
+        # Without a checksum a damaged one may hold anything.
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise VideoError(f"frame index is damaged: {error}") from error
+        except (zlib.error, MemoryError, RecursionError) as error:
+            raise VideoError(f"frame index is damaged: {error}") from error
+        return index
 
     @classmethod
     def _unpack(cls, data: bytes) -> FrameIndex:
-        start = 14 + int.from_bytes(data[10:14], "little")
-        values: dict[str, Any] = json.loads(data[14:start])
+        start = 4 + int.from_bytes(data[:4], "little")
+        values: dict[str, Any] = json.loads(data[4:start])
         lengths, sizes = values.pop("lengths"), values.pop("sizes")
         for name, length, size in zip(_ARRAYS, lengths, sizes, strict=True):
             values[name] = _unpack(data[start : start + size], length)
             start += size
+        if start != len(data):
+            raise ValueError(f"it has {len(data)} bytes in place of {start}")
         for name in ("time_base", "sample_aspect_ratio", "average_rate"):
             if values[name] is not None:
                 values[name] = Fraction(*values[name])
@@ -252,11 +269,50 @@ class FrameIndex:
         values["damage"] = tuple(values["damage"])
         return cls(**values)
 
+    def _check(self) -> None:
+        """Refuses what no video has.
+
+        Raises:
+            ValueError: Says what.
+        """
+        entries, lost, rows = self.entries, self.lost, len(self)
+        per_entry = (self.seek_pts, self.seek_dts, self.seek_pos, self.entry_bytes)
+        crop = self.crop if self.crop is not None else (1, 1)
+        sizes = (self.width, self.height, *crop)
+        numbers = (*sizes, self.rotation, self.stream_index)
+        kinds = (self.seekable, self.timed, self.open_gop, self.mirrored)
+        for wrong, what in (
+            (any(type(n) is not int or n < 0 for n in numbers), "its numbers"),
+            (len(crop) != 2 or not all(0 < n < _LARGEST for n in sizes), "its size"),
+            (any(type(flag) is not bool for flag in kinds), "its flags"),
+            (self.rotation not in (0, 90, 180, 270), "its rotation"),
+            (any(len(array) != len(entries) for array in per_entry), "its entries"),
+            (len(entries) and not _ascend(entries, 0, rows - 1), "its entries"),
+            (bool(rows) != bool(len(entries)), "its entries"),
+            (len(entries) and entries[0] != 0, "its entries"),
+            (len(lost) % 2 or not _ascend(lost, 0, rows), "its lost rows"),
+            (self.time_base <= 0, "its time base"),
+            (not all(isinstance(t, str) for t in self._texts), "its texts"),
+            (not isinstance(self.duration_seconds, float | int), "its duration"),
+        ):
+            if wrong:
+                raise ValueError(f"{what} cannot be")
+
+    @property
+    def _texts(self) -> tuple[Any, ...]:
+        return (self.codec, self.pix_fmt, self.fingerprint, *self.damage)
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return [value.numerator, value.denominator]
     return value
+
+
+def _ascend(array: Int64Array, least: int, most: int) -> bool:
+    """Whether values ascend, all of them in a range."""
+    steps = bool((np.diff(array) > 0).all())
+    return steps and (not len(array) or least <= array[0] <= array[-1] <= most)
 
 
 def _pack(array: Int64Array) -> bytes:
@@ -267,7 +323,14 @@ def _pack(array: Int64Array) -> bytes:
 
 
 def _unpack(data: bytes, length: int) -> Int64Array:
-    twice = np.frombuffer(zlib.decompress(data), dtype="<i8")
+    if type(length) is not int or not 0 <= length <= _MOST_VALUES:
+        raise ValueError(f"an array of {length!r} values")
+    # No more than it should be, whatever it would unpack to.
+    unpacker = zlib.decompressobj()
+    found = unpacker.decompress(data, 8 * length + 1)
+    if not unpacker.eof or unpacker.unused_data:
+        raise ValueError(f"an array is not packed as {length} values are")
+    twice = np.frombuffer(found, dtype="<i8")
     if len(twice) != length:
         raise ValueError(f"an array has {len(twice)} values, expected {length}")
     array = np.cumsum(np.cumsum(twice.astype(np.int64)))

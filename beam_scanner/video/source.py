@@ -198,7 +198,8 @@ def fingerprint(source: VideoSource) -> str:
 
     It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
     fingerprint of its original. Of an object at a URL it is remembered for as long as
-    the service says that the object is the same.
+    the service says that the object is the same. A callable that checks what it opens
+    may have it as an attribute ``fingerprint``.
 
     Args:
         source: The file.
@@ -210,6 +211,9 @@ def fingerprint(source: VideoSource) -> str:
         VideoError: The file is missing or empty.
         StorageError: It cannot be read now.
     """
+    known = getattr(source, "fingerprint", None)
+    if isinstance(known, str):
+        return known
     with open_source(source) as file, reading(source):
         if isinstance(file, ObjectFile):
             return _object_digest(file)

@@ -134,6 +134,6 @@ def test_the_descriptor_is_plain_json(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "é")
     stream.save([b"x"])
     found = json.loads(Path(tmp_path, "é", "stream.json").read_text("utf-8"))
-    assert (found["name"], found["rows"], found["format_version"]) == ("é", 1, 1)
+    assert (found["name"], found["rows"], found["format_version"]) == ("é", 1, 2)
     marker = json.loads(Path(tmp_path, "beam_scanner.json").read_text("utf-8"))
-    assert marker["format_version"] == 1
+    assert marker["format_version"] == 2

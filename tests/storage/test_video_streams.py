@@ -280,11 +280,13 @@ def test_a_damaged_segment_is_an_error(tmp_path):
     content = Path(video).read_bytes()
     with open(video, "wb") as file:
         file.write(content[: len(content) // 2])
-    with pytest.raises(VideoError, match=r"00000000-0\.mp4' has changed"):
+    with pytest.raises(
+        StorageError, match=r"00000000-0\.mp4' of stream 'v' is damaged"
+    ):
         list(stream.load())
     with open(sidecar, "wb") as file:
         file.write(b"PAR1 no more")
-    with pytest.raises(StorageError, match="damaged Parquet file"):
+    with pytest.raises(StorageError, match=r"rows\.parquet' of stream 'v' is damaged"):
         list(stream.load())
 
 
