@@ -145,14 +145,15 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
         )
     options = pipeline_options(flags)
     preflight(options, [args.output, *args.input])
-    found = find_videos(args.input)
+    failures: list[Failure] = []
+    found = find_videos(args.input, failures)
     function = _graph(args)
     perf = _perf(args)
 
     from beam_scanner.client import Client
 
     sc = Client(db_path=args.output, options=options)
-    videos, failures = _ingest(sc, found, args.reindex, say)
+    videos = _ingest(sc, found, failures, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
 
@@ -270,14 +271,24 @@ def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
 
 
 def _ingest(
-    sc: Client, found: list[tuple[str, str]], reindex: bool, say: Callable[[str], None]
-) -> tuple[list[NamedVideoStream], list[Failure]]:
+    sc: Client,
+    found: list[tuple[str, str]],
+    failures: list[Failure],
+    reindex: bool,
+    say: Callable[[str], None],
+) -> list[NamedVideoStream]:
     """Indexes the videos; those that cannot be read are failures of a run."""
     from beam_scanner.ingest import ingest_streams
     from beam_scanner.runners.local import pipeline_options
     from beam_scanner.storage import NamedStream, NamedVideoStream
 
-    videos = [NamedVideoStream(sc, name, path=path) for name, path in found]
+    videos, reasons = [], {}
+    for name, path in found:
+        try:
+            videos.append(NamedVideoStream(sc, name, path=path))
+        except ArgumentError as error:
+            # Keys of objects that no file system could hold.
+            reasons[name] = str(error)
     if reindex:
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
@@ -287,21 +298,23 @@ def _ingest(
     # The job of a run that is left is all that its runner is to be given.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options)
-    reasons, first = {}, None
+    first: ScannerException | None = None
     for video in videos:
         try:
             video.ingest()
         except ScannerException as error:
             first = first or error
             reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
-    failures = [Failure(name, reason) for name, reason in reasons.items()]
+    failures += [
+        Failure(name, reason, kind="input") for name, reason in reasons.items()
+    ]
     good = [video for video in videos if video.name() not in reasons]
     if isinstance(first, StorageError) and not good:
         raise first
     if not good:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise ArgumentError(f"--input: {failures[0].reason}{more}")
-    return good, failures
+    return good
 
 
 def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner._special import special_kind
 from beam_scanner.buckets import is_object_url
 from beam_scanner.buckets.files import open_object
 from beam_scanner.errors import ObjectNotFoundError, StorageError, VideoError
@@ -129,7 +130,8 @@ def _opened(path: str) -> tuple[BinaryIO | None, Any]:
             raise VideoError(f"audio {path!r} does not exist") from error
         return file, GuardedFile(file, f"audio {path!r}")
     if not os.path.isfile(path):
-        what = "is a folder" if os.path.isdir(path) else "does not exist"
+        kind = "a folder" if os.path.isdir(path) else special_kind(path)
+        what = f"is {kind}, not a file" if kind else "does not exist"
         raise VideoError(f"audio {path!r} {what}")
     return None, f"file:{path}"
 

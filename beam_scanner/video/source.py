@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from beam_scanner._special import special_kind
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
@@ -56,6 +57,8 @@ def open_source(source: VideoSource) -> BinaryIO:
             return source()
         if is_object_url(source):
             return open_object(name)
+        if kind := special_kind(source):
+            raise VideoError(f"video {name!r} is {kind}, not a file")
         return open(source, "rb")
     except FileNotFoundError as error:
         raise VideoError(f"video {name!r} does not exist") from error
