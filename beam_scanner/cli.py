@@ -153,7 +153,8 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     from beam_scanner.client import Client
 
     sc = Client(db_path=args.output, options=options)
-    videos = _ingest(sc, found, failures, args.reindex, say)
+    index = _preview if only_explain else _ingest
+    videos = index(sc, found, failures, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
 
@@ -280,15 +281,9 @@ def _ingest(
     """Indexes the videos; those that cannot be read are failures of a run."""
     from beam_scanner.ingest import ingest_streams
     from beam_scanner.runners.local import pipeline_options
-    from beam_scanner.storage import NamedStream, NamedVideoStream
+    from beam_scanner.storage import NamedStream
 
-    videos, reasons = [], {}
-    for name, path in found:
-        try:
-            videos.append(NamedVideoStream(sc, name, path=path))
-        except ArgumentError as error:
-            # Keys of objects that no file system could hold.
-            reasons[name] = str(error)
+    videos = _streams(sc, found, failures)
     if reindex:
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
@@ -298,17 +293,56 @@ def _ingest(
     # The job of a run that is left is all that its runner is to be given.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options)
-    first: ScannerException | None = None
+    return _readable(videos, failures, lambda video: video.ingest())
+
+
+def _preview(
+    sc: Client,
+    found: list[tuple[str, str]],
+    failures: list[Failure],
+    reindex: bool,
+    say: Callable[[str], None],
+) -> list[NamedVideoStream]:
+    """As :func:`_ingest`; stores nothing."""
+    videos = _streams(sc, found, failures)
+    return _readable(videos, failures, lambda video: video.preview(force=reindex))
+
+
+def _streams(
+    sc: Client, found: list[tuple[str, str]], failures: list[Failure]
+) -> list[NamedVideoStream]:
+    from beam_scanner.storage import NamedVideoStream
+
+    videos = []
+    for name, path in found:
+        try:
+            videos.append(NamedVideoStream(sc, name, path=path))
+        except ArgumentError as error:
+            # Keys of objects that no file system could hold.
+            failures.append(Failure(name, str(error), kind="input"))
+    return videos
+
+
+def _readable(
+    videos: Sequence[NamedVideoStream],
+    failures: list[Failure],
+    index: Callable[[NamedVideoStream], object],
+) -> list[NamedVideoStream]:
+    """The videos that can be indexed.
+
+    Raises:
+        ScannerException: None can.
+    """
+    good, first = [], None
     for video in videos:
         try:
-            video.ingest()
+            index(video)
         except ScannerException as error:
             first = first or error
-            reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
-    failures += [
-        Failure(name, reason, kind="input") for name, reason in reasons.items()
-    ]
-    good = [video for video in videos if video.name() not in reasons]
+            reason = str(error).replace(_BY_CODE, "--reindex")
+            failures.append(Failure(video.name(), reason, kind="input"))
+        else:
+            good.append(video)
     if isinstance(first, StorageError) and not good:
         raise first
     if not good:

@@ -215,6 +215,7 @@ class Tables:
     def __init__(self, storage: NamedStorage) -> None:
         self._storage = NamedVideoStorage(storage.raw_store())
         self._ids: TableIds | None = None
+        self._kept = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ids": None}
@@ -286,6 +287,7 @@ class Tables:
         """Removes tables and their streams; those that are not there are no error."""
         if isinstance(names, str):
             raise ArgumentError(f"expected a list of table names, got {names!r}")
+        self._keep_numbers(names)
         for name in names:
             NamedStream(self._storage, name).delete()
         self.replaced(names)
@@ -452,8 +454,17 @@ class Tables:
             for name, found in self._listed()
             if name not in known
         }
-        ids.assign(new[key] for key in in_creation_order(store, new))
+        ids.propose(new[key] for key in in_creation_order(store, new))
         return ids
+
+    def _keep_numbers(self, leaving: Sequence[str]) -> None:
+        """Keeps the numbers of other tables, which must not follow from what is left."""
+        if not self._kept and any(self.has(name) for name in leaving):
+            ids = self._numbered()
+            if any(name not in leaving for name in ids.all()):
+                ids.assign()
+            # All tables are listed for it: once must do.
+            self._kept = True
 
     def _listed(self) -> list[tuple[str, _Found]]:
         """All tables; streams that are columns of one are left out."""
