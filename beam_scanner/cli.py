@@ -18,6 +18,8 @@ from beam_scanner._cli_args import (
     run_parser,
 )
 from beam_scanner._cli_inputs import find_videos
+from beam_scanner._cli_output import print_exception, printable_warnings, put
+from beam_scanner._printable import printable
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
@@ -58,8 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         more of them), 130 interrupted.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.excepthook = print_exception
     try:
-        return _dispatch(given)
+        with printable_warnings():
+            return _dispatch(given)
     except WorkerError as error:
         _complain(error)
         return SOME_FAILED
@@ -77,7 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: object) -> None:
-    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+    put(f"{PROGRAM}: {_line(error)}", error=True)
+
+
+def _line(told: object) -> str:
+    """A text, an error or a failure in one line."""
+    return printable(" ".join(str(told).split()))
 
 
 def _dispatch(given: list[str]) -> int:
@@ -85,7 +95,7 @@ def _dispatch(given: list[str]) -> int:
     if given and given[0] in COMMANDS:
         command, rest = given[0], given[1:]
     if given and given[0] == "--version":
-        print(f"{PROGRAM} {_version()}")
+        put(f"{PROGRAM} {_version()}")
         return DONE
     if command in ("run", "explain"):
         if given and given[0] != command and not given[0].startswith("-"):
@@ -163,7 +173,7 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     if _is_left(options) and not only_explain:
         return _submit(run, perf, args, say)
     if only_explain:
-        print(sc.explain(run.first_outputs(), perf))
+        put(str(sc.explain(run.first_outputs(), perf)))
         _list_failures(failures)
         return SOME_FAILED if failures else DONE
     with _hint_about_cache_mode():
@@ -180,7 +190,7 @@ def _hint_about_kept(run: GraphRun) -> None:
 
     kept = sum(report.kept for report in run.reports)
     if kept:
-        print(hint_about_kept(kept, run.sc.db_path), file=sys.stderr)
+        put(_line(hint_about_kept(kept, run.sc.db_path)), error=True)
 
 
 def _is_left(options: PipelineOptions) -> bool:
@@ -229,7 +239,7 @@ def _submit(
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    put(_line(text), error=True)
 
 
 def _quiet(text: str) -> None:
@@ -430,22 +440,23 @@ def _summarize(run: GraphRun, seconds: float) -> None:
     from beam_scanner._cli_database import byte_text
 
     streams = [stream for stream in run.written if stream.committed()]
-    print(f"\n{_count(len(streams), 'stream')} in {run.sc.db_path}:")
-    width = max((len(s.name()) for s in streams[:_SHOWN_STREAMS]), default=0)
-    for stream in streams[:_SHOWN_STREAMS]:
-        found, files = stream.descriptor(), stream.files()
+    put(f"\n{_count(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
+    names = [printable(stream.name()) for stream in streams[:_SHOWN_STREAMS]]
+    width = max(map(len, names), default=0)
+    for name, stream in zip(names, streams, strict=False):
+        found, place = stream.descriptor(), printable(_place(stream.files()))
         rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
-        print(f"  {stream.name():{width}}  {rows:>12}  {size:>9}  {_place(files)}")
+        put(f"  {name:{width}}  {rows:>12}  {size:>9}  {place}")
     if len(streams) > _SHOWN_STREAMS:
-        print(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
+        put(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
     if run.files:
-        print("files beside them:")
+        put("files beside them:")
         for file in run.files[:_SHOWN_STREAMS]:
-            print(f"  {_near(file)}")
+            put(f"  {printable(_near(file))}")
         if len(run.files) > _SHOWN_STREAMS:
-            print(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
-    print(_counts(run.reports))
-    print(f"{seconds:.1f} s")
+            put(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
+    put(_counts(run.reports))
+    put(f"{seconds:.1f} s")
 
 
 def _place(files: Sequence[str]) -> str:
@@ -495,9 +506,9 @@ def _count(number: int, what: str) -> str:
 def _list_failures(failures: Sequence[Failure]) -> None:
     if not failures:
         return
-    print(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", file=sys.stderr)
+    put(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", error=True)
     for failure in failures:
-        print(f"  {' '.join(str(failure).split())}", file=sys.stderr)
+        put(f"  {_line(failure)}", error=True)
     details = next((f.traceback for f in failures if f.traceback), "")
     if details:
-        print(f"the first one's traceback:\n{details}", file=sys.stderr)
+        put(f"the first one's traceback:\n{details}", error=True)

@@ -11,6 +11,10 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from beam_scanner._printable import printable
+
+_LAYOUT = "\n\t"
+
 
 class ScannerException(Exception):
     """Root of all errors raised by beam_scanner.
@@ -132,10 +136,10 @@ class Failure:
     def __str__(self) -> str:
         where = [f"stream {self.stream!r}"]
         if self.op is not None:
-            where.append(f"op {self.op}")
+            where.append(f"op {printable(self.op)}")
         if self.row is not None:
             where.append(f"row {self.row}")
-        return f"{', '.join(where)}: {self.reason}"
+        return f"{', '.join(where)}: {printable(self.reason, keep=_LAYOUT)}"
 
 
 class JobFailure(ScannerException, RuntimeError):
@@ -162,7 +166,11 @@ class JobFailure(ScannerException, RuntimeError):
             f"{len(self.failures)} stream(s) failed, all others are committed:\n"
             f"{shown}{tail}"
             + (f"\n{hint}" if hint else "")
-            + (f"\nfirst traceback:\n{details}" if details else "")
+            + (
+                f"\nfirst traceback:\n{printable(details, keep=_LAYOUT)}"
+                if details
+                else ""
+            )
         )
 
     def __reduce__(self) -> tuple[type[JobFailure], tuple[list[Failure], str]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from beam_scanner._printable import ruled_table
 from beam_scanner._table_ids import TableIds, in_creation_order
 from beam_scanner.column import Column as Column
 from beam_scanner.column import VideoMetadata, video_metadata
@@ -364,7 +365,7 @@ class Tables:
             if name in ids
         ]
         head = ("ID", "Name", "# rows", "Columns", "Committed")
-        return "TABLES:\n" + _drawn([head, *sorted(lines)])
+        return "TABLES:\n" + ruled_table([head, *sorted(lines)])
 
     def video_metadata(self, tables: Sequence[Table]) -> list[VideoMetadata | None]:
         """Codec, size, rate, duration and length of the videos of tables.
@@ -586,15 +587,3 @@ def _element(value: Any, fn: Callable[[Any, Any], bytes] | None) -> Any:
     from beam_scanner import protobufs
 
     return fn(value, protobufs)
-
-
-def _drawn(lines: Sequence[Sequence[object]]) -> str:
-    """Rows of texts as a table with ruled columns."""
-    texts = [[str(value) for value in line] for line in lines]
-    widths = [max(len(line[place]) for line in texts) for place in range(len(texts[0]))]
-    ruled = "-+-".join("-" * width for width in widths)
-    drawn = [
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
-        for line in texts
-    ]
-    return "\n".join(line.rstrip() for line in [drawn[0], ruled, *drawn[1:]])
