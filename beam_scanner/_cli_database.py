@@ -8,7 +8,9 @@ import itertools
 import numpy as np
 
 from beam_scanner._cli_args import PROGRAM
+from beam_scanner._cli_output import put
 from beam_scanner._patterns import matching_names
+from beam_scanner._printable import printable
 from beam_scanner.errors import ElementTypeError, StorageError, StreamNotFoundError
 from beam_scanner.storage import (
     NamedStorage,
@@ -46,7 +48,13 @@ def list_command(args: argparse.Namespace) -> None:
     for stream in map(streams.__getitem__, names):
         size = "in place" if stream.inplace else byte_text(stream.size_bytes)
         table.append(
-            (stream.name, str(stream.rows), _kind(stream), size, _what(stream))
+            (
+                printable(stream.name),
+                str(stream.rows),
+                printable(_kind(stream)),
+                size,
+                printable(_what(stream)),
+            )
         )
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     for name, rows, kind, size, what in table:
@@ -54,7 +62,7 @@ def list_command(args: argparse.Namespace) -> None:
             f"{name:{widths[0]}}  {rows:>{widths[1]}}  {kind:{widths[2]}}  "
             f"{size:>{widths[3]}}  {what}"
         )
-        print(line.rstrip())
+        put(line.rstrip())
 
 
 def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:
@@ -96,17 +104,17 @@ def show_command(args: argparse.Namespace) -> None:
             f"no stream of {args.database!r} is called {args.name!r}; "
             f"'{PROGRAM} ls {args.database}' lists all"
         ) from error
-    print(f"stream       {found.name}")
-    print(f"type         {_kind(found)}")
-    print(f"rows         {found.rows}")
+    put(f"stream       {printable(found.name)}")
+    put(f"type         {printable(_kind(found))}")
+    put(f"rows         {found.rows}")
     if found.width:
-        print(f"size         {found.width} x {found.height} pixels")
+        put(f"size         {found.width} x {found.height} pixels")
     if found.path is not None:
-        print(f"read from    {found.path}")
+        put(f"read from    {printable(found.path)}")
     else:
-        print(f"stored       {byte_text(found.size_bytes)}")
+        put(f"stored       {byte_text(found.size_bytes)}")
         for number, file in enumerate(plain.files()):
-            print(f"{'files' if number == 0 else '':12} {file}")
+            put(f"{'files' if number == 0 else '':12} {printable(file)}")
     kind = NamedVideoStream if found.kind == "video" else NamedStream
     stream = kind(storage, found.name)
     _show_rows(stream, min(args.rows, found.rows))
@@ -120,9 +128,9 @@ def _show_rows(stream: NamedStream, rows: int) -> None:
         for row, time, value in zip(
             wanted, times, stream.load(rows=wanted), strict=True
         ):
-            print(f"row {row:<8} {time:10.3f} s  {_short(value)}")
+            put(f"row {row:<8} {time:10.3f} s  {printable(_short(value))}")
     except ElementTypeError as error:
-        print(f"its rows cannot be shown: {error}")
+        put(f"its rows cannot be shown: {printable(str(error))}")
 
 
 def _short(value: object) -> str:
@@ -149,7 +157,7 @@ def remove_command(args: argparse.Namespace) -> None:
         found.update(dict.fromkeys(names))
     for name in found:
         NamedStream(storage, name).delete()
-        print(f"removed {name}")
+        put(f"removed {printable(name)}")
 
 
 _ACROSS = " ('*' stays between slashes, '**' crosses them)"
@@ -177,16 +185,14 @@ def gc_command(args: argparse.Namespace) -> None:
                 store.delete(key)
     found = gc(storage, needed, dry_run=args.dry_run)
     verb = "would remove" if args.dry_run else "removed"
-    print(
+    put(
         f"{verb} {len(found.keys)} segment files ({byte_text(found.size_bytes)}), "
         f"{work} files of unfinished runs, {found.scratch_files} temporary files"
     )
     for key in found.keys if args.dry_run else ():
-        print(f"  {store.describe(key)}")
+        put(f"  {printable(store.describe(key))}")
     if live:
-        print(
-            f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)"
-        )
+        put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
 
 
 _RUNS = f"{WORK}/runs/"

@@ -6,13 +6,14 @@ All text from here is valid Unicode of bounded length, and to make it never rais
 from __future__ import annotations
 
 import os
-import re
 import reprlib
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
+
+from beam_scanner._printable import printable
 
 MOST_NAME = 200
 MOST_MESSAGE = 2_000
@@ -30,9 +31,6 @@ _MOST_FRAMES = 200
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
 _OPS = os.path.join(_PACKAGE, "ops", "")
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
 
 
 def plain(text: str) -> str:
@@ -62,16 +60,6 @@ def clipped(text: str, most: int) -> str:
     return plain(found)
 
 
-def printable(text: str) -> str:
-    r"""A text that a terminal shows and does not obey; lines and tabs stay.
-
-    Example:
-        >>> print(printable('\x1b[31mred'))
-        \x1b[31mred
-    """
-    return _CONTROL.sub(_escape, plain(text))
-
-
 def one_line(text: str) -> str:
     r"""A text for one line of a terminal or a log.
 
@@ -80,10 +68,6 @@ def one_line(text: str) -> str:
         no such file\x07
     """
     return printable(" ".join(text.split()))
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match.group().encode("unicode_escape").decode()
 
 
 def class_name(error: BaseException) -> str:

@@ -126,9 +126,9 @@ class Pattern:
         """Whether the path so far is matched."""
         return len(self._tests) in states
 
-    def goes_on(self, states: States) -> bool:
-        """Whether what lies below the path so far may be matched."""
-        return bool(states - {len(self._tests)})
+    def unfinished(self, states: States) -> States:
+        """What may match what lies below the path so far."""
+        return states - {len(self._tests)}
 
     def is_recursive(self, states: States) -> bool:
         """Whether any number of folders may follow."""

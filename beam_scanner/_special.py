@@ -21,6 +21,11 @@ def special_kind(path: str | os.PathLike[str]) -> str:
         ('a device', '', '')
     """
     try:
-        return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")
+        return kind_of_mode(os.stat(path).st_mode)
     except (OSError, ValueError):
         return ""
+
+
+def kind_of_mode(mode: int) -> str:
+    """See :func:`special_kind`; of a file that is open, by the mode from ``fstat``."""
+    return _KINDS.get(stat.S_IFMT(mode), "")

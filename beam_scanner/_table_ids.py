@@ -1,7 +1,8 @@
 """Numbers of tables: from 0 in the order of creation, never given twice.
 
-Numbers are given when the first of them is asked for, so a run pays nothing. Files
-below ``.work/tables/``::
+Numbers are given when the first of them is asked for, so a run pays nothing, and kept
+when something is written that depends on them: a question stores nothing. Until then
+they follow from the order of creation. Files below ``.work/tables/``::
 
     00000000            names of the tables numbered 0, 1, ... (a JSON list)
     00000007            names of those numbered 7, 8, ...: begun when 0 to 6 were given
@@ -47,6 +48,7 @@ class TableIds:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._batches: dict[int, list[str]] = {}
+        self._proposed: list[str] = []
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
 
@@ -65,30 +67,35 @@ class TableIds:
         self._refresh()
         return dict(self._ids)
 
-    def assign(self, names: Iterable[str]) -> None:
-        """Gives numbers to tables that have none, in this order.
+    def propose(self, names: Iterable[str]) -> None:
+        """Gives numbers to tables that have none, in this order; stores nothing."""
+        self._refresh()
+        new = [name for name in dict.fromkeys(names) if name not in self._ids]
+        self._proposed += new
+        self._refresh()
+
+    def assign(self, names: Iterable[str] = ()) -> None:
+        """Gives numbers to tables that have none, in this order, and keeps all.
 
         In a database that cannot be written they hold for this object alone.
         """
-        wanted = list(names)
-        while True:
-            self._refresh()
-            new = [name for name in dict.fromkeys(wanted) if name not in self._ids]
-            if not new:
-                return
+        self.propose(names)
+        while self._proposed:
             try:
                 self._store.put_if_absent(
-                    self._key(self._next()), json.dumps(new).encode()
+                    self._key(self._next()), json.dumps(self._proposed).encode()
                 )
             except StorageError:
-                self._batches[self._next()] = new
-                self._index(set())
                 return
+            self._refresh()
 
     def retire(self, names: Iterable[str]) -> None:
         """Takes the numbers of deleted tables out of use."""
+        wanted = list(names)
         self._refresh()
-        for name in names:
+        if any(name in self._proposed for name in wanted):
+            self.assign()
+        for name in wanted:
             if name in self._ids:
                 self._store.put_if_absent(f"{_RETIRED}{self._ids[name]:08d}", b"")
 
@@ -116,6 +123,9 @@ class TableIds:
             if number not in retired
         }
         self._ids = {name: number for number, name in self._names.items()}
+        self._proposed = [name for name in self._proposed if name not in self._ids]
+        for number, name in enumerate(self._proposed, self._next()):
+            self._names[number], self._ids[name] = name, number
 
 
 def in_creation_order(store: ObjectStore, keys: Iterable[str]) -> list[str]:

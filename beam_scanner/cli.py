@@ -18,6 +18,8 @@ from beam_scanner._cli_args import (
     run_parser,
 )
 from beam_scanner._cli_inputs import find_videos
+from beam_scanner._cli_output import print_exception, printable_warnings, put
+from beam_scanner._printable import printable
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
@@ -58,8 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         more of them), 130 interrupted.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.excepthook = print_exception
     try:
-        return _dispatch(given)
+        with printable_warnings():
+            return _dispatch(given)
     except WorkerError as error:
         _complain(error)
         return SOME_FAILED
@@ -77,7 +82,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: object) -> None:
-    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+    put(f"{PROGRAM}: {_line(error)}", error=True)
+
+
+def _line(told: object) -> str:
+    """A text, an error or a failure in one line."""
+    return printable(" ".join(str(told).split()))
 
 
 def _dispatch(given: list[str]) -> int:
@@ -85,7 +95,7 @@ def _dispatch(given: list[str]) -> int:
     if given and given[0] in COMMANDS:
         command, rest = given[0], given[1:]
     if given and given[0] == "--version":
-        print(f"{PROGRAM} {_version()}")
+        put(f"{PROGRAM} {_version()}")
         return DONE
     if command in ("run", "explain"):
         if given and given[0] != command and not given[0].startswith("-"):
@@ -145,14 +155,16 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
         )
     options = pipeline_options(flags)
     preflight(options, [args.output, *args.input])
-    found = find_videos(args.input)
+    failures: list[Failure] = []
+    found = find_videos(args.input, failures)
     function = _graph(args)
     perf = _perf(args)
 
     from beam_scanner.client import Client
 
     sc = Client(db_path=args.output, options=options)
-    videos, failures = _ingest(sc, found, args.reindex, say)
+    index = _preview if only_explain else _ingest
+    videos = index(sc, found, failures, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
 
@@ -161,7 +173,7 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     if _is_left(options) and not only_explain:
         return _submit(run, perf, args, say)
     if only_explain:
-        print(sc.explain(run.first_outputs(), perf))
+        put(str(sc.explain(run.first_outputs(), perf)))
         _list_failures(failures)
         return SOME_FAILED if failures else DONE
     with _hint_about_cache_mode():
@@ -178,7 +190,7 @@ def _hint_about_kept(run: GraphRun) -> None:
 
     kept = sum(report.kept for report in run.reports)
     if kept:
-        print(hint_about_kept(kept, run.sc.db_path), file=sys.stderr)
+        put(_line(hint_about_kept(kept, run.sc.db_path)), error=True)
 
 
 def _is_left(options: PipelineOptions) -> bool:
@@ -227,7 +239,7 @@ def _submit(
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    put(_line(text), error=True)
 
 
 def _quiet(text: str) -> None:
@@ -270,14 +282,18 @@ def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
 
 
 def _ingest(
-    sc: Client, found: list[tuple[str, str]], reindex: bool, say: Callable[[str], None]
-) -> tuple[list[NamedVideoStream], list[Failure]]:
+    sc: Client,
+    found: list[tuple[str, str]],
+    failures: list[Failure],
+    reindex: bool,
+    say: Callable[[str], None],
+) -> list[NamedVideoStream]:
     """Indexes the videos; those that cannot be read are failures of a run."""
     from beam_scanner.ingest import ingest_streams
     from beam_scanner.runners.local import pipeline_options
-    from beam_scanner.storage import NamedStream, NamedVideoStream
+    from beam_scanner.storage import NamedStream
 
-    videos = [NamedVideoStream(sc, name, path=path) for name, path in found]
+    videos = _streams(sc, found, failures)
     if reindex:
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
@@ -287,21 +303,62 @@ def _ingest(
     # The job of a run that is left is all that its runner is to be given.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options)
-    reasons, first = {}, None
+    return _readable(videos, failures, lambda video: video.ingest())
+
+
+def _preview(
+    sc: Client,
+    found: list[tuple[str, str]],
+    failures: list[Failure],
+    reindex: bool,
+    say: Callable[[str], None],
+) -> list[NamedVideoStream]:
+    """As :func:`_ingest`; stores nothing."""
+    videos = _streams(sc, found, failures)
+    return _readable(videos, failures, lambda video: video.preview(force=reindex))
+
+
+def _streams(
+    sc: Client, found: list[tuple[str, str]], failures: list[Failure]
+) -> list[NamedVideoStream]:
+    from beam_scanner.storage import NamedVideoStream
+
+    videos = []
+    for name, path in found:
+        try:
+            videos.append(NamedVideoStream(sc, name, path=path))
+        except ArgumentError as error:
+            # Keys of objects that no file system could hold.
+            failures.append(Failure(name, str(error), kind="input"))
+    return videos
+
+
+def _readable(
+    videos: Sequence[NamedVideoStream],
+    failures: list[Failure],
+    index: Callable[[NamedVideoStream], object],
+) -> list[NamedVideoStream]:
+    """The videos that can be indexed.
+
+    Raises:
+        ScannerException: None can.
+    """
+    good, first = [], None
     for video in videos:
         try:
-            video.ingest()
+            index(video)
         except ScannerException as error:
             first = first or error
-            reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
-    failures = [Failure(name, reason) for name, reason in reasons.items()]
-    good = [video for video in videos if video.name() not in reasons]
+            reason = str(error).replace(_BY_CODE, "--reindex")
+            failures.append(Failure(video.name(), reason, kind="input"))
+        else:
+            good.append(video)
     if isinstance(first, StorageError) and not good:
         raise first
     if not good:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise ArgumentError(f"--input: {failures[0].reason}{more}")
-    return good, failures
+    return good
 
 
 def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
@@ -383,22 +440,23 @@ def _summarize(run: GraphRun, seconds: float) -> None:
     from beam_scanner._cli_database import byte_text
 
     streams = [stream for stream in run.written if stream.committed()]
-    print(f"\n{_count(len(streams), 'stream')} in {run.sc.db_path}:")
-    width = max((len(s.name()) for s in streams[:_SHOWN_STREAMS]), default=0)
-    for stream in streams[:_SHOWN_STREAMS]:
-        found, files = stream.descriptor(), stream.files()
+    put(f"\n{_count(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
+    names = [printable(stream.name()) for stream in streams[:_SHOWN_STREAMS]]
+    width = max(map(len, names), default=0)
+    for name, stream in zip(names, streams, strict=False):
+        found, place = stream.descriptor(), printable(_place(stream.files()))
         rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
-        print(f"  {stream.name():{width}}  {rows:>12}  {size:>9}  {_place(files)}")
+        put(f"  {name:{width}}  {rows:>12}  {size:>9}  {place}")
     if len(streams) > _SHOWN_STREAMS:
-        print(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
+        put(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
     if run.files:
-        print("files beside them:")
+        put("files beside them:")
         for file in run.files[:_SHOWN_STREAMS]:
-            print(f"  {_near(file)}")
+            put(f"  {printable(_near(file))}")
         if len(run.files) > _SHOWN_STREAMS:
-            print(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
-    print(_counts(run.reports))
-    print(f"{seconds:.1f} s")
+            put(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
+    put(_counts(run.reports))
+    put(f"{seconds:.1f} s")
 
 
 def _place(files: Sequence[str]) -> str:
@@ -448,9 +506,9 @@ def _count(number: int, what: str) -> str:
 def _list_failures(failures: Sequence[Failure]) -> None:
     if not failures:
         return
-    print(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", file=sys.stderr)
+    put(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", error=True)
     for failure in failures:
-        print(f"  {' '.join(str(failure).split())}", file=sys.stderr)
+        put(f"  {_line(failure)}", error=True)
     details = next((f.traceback for f in failures if f.traceback), "")
     if details:
-        print(f"the first one's traceback:\n{details}", file=sys.stderr)
+        put(f"the first one's traceback:\n{details}", error=True)

@@ -34,7 +34,13 @@ from beam_scanner.config import Config
 from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.explain import Explanation, explain
 from beam_scanner.graph import OutputNode
-from beam_scanner.ingest import Ingest, ingest_streams, ingest_videos, lost_rows
+from beam_scanner.ingest import (
+    Ingest,
+    damage_policy,
+    ingest_streams,
+    ingest_videos,
+    lost_rows,
+)
 from beam_scanner.kernels import register_op, register_python_kernel
 from beam_scanner.launch import Report, execute, hint_about_kept, submit
 from beam_scanner.modules import register_module
@@ -128,7 +134,7 @@ class Client:
         self.config = _config(config, config_path, db_path)
         self.options = pipeline_options(options)
         self.named_storage = NamedStorage(self.config.db_path)
-        self.named_storage.store(create=True)
+        self.named_storage.store()
         shipped.register_ops()
         self.ops = OpGenerator(self)
         self.sources = SourceGenerator(self)
@@ -264,7 +270,7 @@ class Client:
     ) -> Explanation:
         """What a run would do, without running: rows, tasks, frames, bytes.
 
-        Videos are indexed, as :meth:`run` does it.
+        Nothing is stored: videos that are not indexed yet are indexed for this once.
 
         Args:
             outputs: As for :meth:`run`.
@@ -278,11 +284,12 @@ class Client:
             ScannerException: As :meth:`run`.
         """
         listed = _outputs(outputs)
-        inputs = input_streams(listed)
-        ingest_streams(inputs, self.named_storage, self.options, damage)
         make = _perf(perf_params or PerfParams.estimate())
-        prepared = prepare(listed, make, CacheMode.Overwrite, self.named_storage)
-        return explain(prepared)
+        storage = self.named_storage
+        with damage_policy(input_streams(listed), damage):
+            return explain(
+                prepare(listed, make, CacheMode.Overwrite, storage, writes=False)
+            )
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
         """Runs are over when :meth:`run` returns: only checks the id.

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner._error_text import clipped, one_line, printable
+from beam_scanner._error_text import clipped, one_line
+from beam_scanner._printable import printable
+
+_LAYOUT = "\n\t"
 
 
 class ScannerException(Exception):
@@ -248,7 +251,11 @@ def causes_text(failures: Sequence[Failure]) -> str:
     example = next((c.failures[0] for c in causes if c.failures[0].traceback), None)
     if example is not None:
         lines.append(f"traceback of {example}"[:_MOST_LINE])
-        lines.append(printable(clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK)))
+        lines.append(
+            printable(
+                clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK), keep=_LAYOUT
+            )
+        )
     return "\n".join(lines)
 
 
@@ -325,5 +332,5 @@ def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:
     if tally.file:
         lines.append(f"each one is in {printable(tally.file)}")
     if hint:
-        lines.append(printable(hint))
+        lines.append(printable(hint, keep=_LAYOUT))
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from beam_scanner._printable import printable
 from beam_scanner.planner.forecast import NodeForecast, forecast
 from beam_scanner.prepare import Prepared, plan_job
 
@@ -95,9 +96,9 @@ class Explanation:
                 f"bytes to read {_bytes(self.bytes_to_read)}"
             ),
         ]
-        lines += [f"cannot be read: {failure}" for failure in self.failures]
+        lines += [f"cannot be read: {printable(failure)}" for failure in self.failures]
         for job in self.jobs[:_SHOWN_JOBS]:
-            lines.append(f"\n{job.name}")
+            lines.append(f"\n{printable(job.name)}")
             for family in job.families:
                 lines += _family_lines(family)
         if len(self.jobs) > _SHOWN_JOBS:
@@ -107,9 +108,10 @@ class Explanation:
 
 def _family_lines(family: FamilyExplanation) -> list[str]:
     lines = [f"  phase {family.phase}: {family.tasks} task(s), cut {family.reason}"]
-    width = max((len(node.label) for node in family.nodes), default=0)
-    for node in family.nodes:
-        text = f"    {node.kind:6}  {node.label:{width}}  {node.rows:>9} rows"
+    labels = [printable(node.label) for node in family.nodes]
+    width = max(map(len, labels), default=0)
+    for label, node in zip(labels, family.nodes, strict=True):
+        text = f"    {node.kind:6}  {label:{width}}  {node.rows:>9} rows"
         verb = {"source": "read", "op": "computed", "output": "written"}[node.kind]
         text += f"  {node.made:>9} {verb}"
         if node.decode is not None:

@@ -6,8 +6,9 @@ import json
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -106,6 +107,22 @@ def ingest_streams(
                 stream.with_damage(damage)
     new = [stream for stream in input_videos(streams) if _is_new(stream)]
     return _ingest(new, Ingest(), storage, options)
+
+
+@contextmanager
+def damage_policy(
+    streams: Sequence[StoredStream], damage: str | None
+) -> Iterator[None]:
+    """Lets videos have another policy for a while; None for that of each."""
+    videos = [s for s in streams if isinstance(s, NamedVideoStream)]
+    before = [video.damage for video in videos]
+    try:
+        for video in videos:
+            video.with_damage(damage or video.damage)
+        yield
+    finally:
+        for video, own in zip(videos, before, strict=True):
+            video.with_damage(own)
 
 
 def lost_rows(streams: Sequence[StoredStream]) -> dict[str, str]:

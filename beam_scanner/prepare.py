@@ -146,6 +146,7 @@ def prepare(
     make_perf: MakePerfParams,
     cache_mode: CacheMode,
     storage: NamedStorage,
+    writes: bool = True,
 ) -> Prepared:
     """Checks a run and takes it apart.
 
@@ -158,6 +159,8 @@ def prepare(
         make_perf: Chooses the packet sizes.
         cache_mode: What to do about outputs that are there.
         storage: The database that keeps work that is not done.
+        writes: Whether videos that are new to the database are indexed there; else
+            nothing is stored.
 
     Returns:
         What to run.
@@ -172,7 +175,7 @@ def prepare(
     check_graph(outputs)
     nodes = nodes_of(outputs)
     count = job_count(nodes)
-    inputs = _Inputs(nodes, outputs, count)
+    inputs = _Inputs(nodes, outputs, count, _check_input if writes else _ask_input)
     ops = [node for node in nodes if isinstance(node, OpNode)]
     try:
         perf = make_perf(inputs.readable(), ops)
@@ -209,6 +212,7 @@ class _Inputs:
         nodes: Of the graph.
         outputs: Of the run.
         count: How many jobs there are.
+        check: Raises what is wrong with an input.
 
     Attributes:
         failures: By number of the job: why its inputs cannot be read.
@@ -219,13 +223,17 @@ class _Inputs:
     """
 
     def __init__(
-        self, nodes: Sequence[Node], outputs: Sequence[OutputNode], count: int
+        self,
+        nodes: Sequence[Node],
+        outputs: Sequence[OutputNode],
+        count: int,
+        check: Callable[[StoredStream], None],
     ) -> None:
         self._nodes = [node for node in nodes if isinstance(node, InputNode)]
         self._names = [stream.name() for stream in outputs[0].streams]
         self.failures: dict[int, Failure] = {}
         for job in range(count):
-            self._look(job, _check_input)
+            self._look(job, check)
         if count <= CHECKED_JOBS:
             for node in self._nodes:
                 self._check_types(node)
@@ -285,6 +293,13 @@ def _reason(error: Exception) -> str:
 def _check_input(stream: StoredStream) -> None:
     if isinstance(stream, NamedVideoStream) and stream.path is not None:
         stream.ingest()
+    else:
+        _ask_input(stream)
+
+
+def _ask_input(stream: StoredStream) -> None:
+    if isinstance(stream, NamedVideoStream) and stream.path is not None:
+        stream.descriptor()
     elif not stream.committed():
         # It may know better what it lacks.
         _open_input(stream)
@@ -320,7 +335,7 @@ def _sort_jobs(
 ) -> None:
     """Tells jobs that must be run from those whose results are there."""
     fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size, storage)
-    store = storage.store(create=True)
+    store = storage.store()
     for number in range(count):
         if number in prepared.failures:
             continue

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from beam_scanner._printable import ruled_table
 from beam_scanner._table_ids import TableIds, in_creation_order
 from beam_scanner.column import Column as Column
 from beam_scanner.column import VideoMetadata, video_metadata
@@ -215,6 +216,7 @@ class Tables:
     def __init__(self, storage: NamedStorage) -> None:
         self._storage = NamedVideoStorage(storage.raw_store())
         self._ids: TableIds | None = None
+        self._kept = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ids": None}
@@ -286,6 +288,7 @@ class Tables:
         """Removes tables and their streams; those that are not there are no error."""
         if isinstance(names, str):
             raise ArgumentError(f"expected a list of table names, got {names!r}")
+        self._keep_numbers(names)
         for name in names:
             NamedStream(self._storage, name).delete()
         self.replaced(names)
@@ -362,7 +365,7 @@ class Tables:
             if name in ids
         ]
         head = ("ID", "Name", "# rows", "Columns", "Committed")
-        return "TABLES:\n" + _drawn([head, *sorted(lines)])
+        return "TABLES:\n" + ruled_table([head, *sorted(lines)])
 
     def video_metadata(self, tables: Sequence[Table]) -> list[VideoMetadata | None]:
         """Codec, size, rate, duration and length of the videos of tables.
@@ -452,8 +455,17 @@ class Tables:
             for name, found in self._listed()
             if name not in known
         }
-        ids.assign(new[key] for key in in_creation_order(store, new))
+        ids.propose(new[key] for key in in_creation_order(store, new))
         return ids
+
+    def _keep_numbers(self, leaving: Sequence[str]) -> None:
+        """Keeps the numbers of other tables, which must not follow from what is left."""
+        if not self._kept and any(self.has(name) for name in leaving):
+            ids = self._numbered()
+            if any(name not in leaving for name in ids.all()):
+                ids.assign()
+            # All tables are listed for it: once must do.
+            self._kept = True
 
     def _listed(self) -> list[tuple[str, _Found]]:
         """All tables; streams that are columns of one are left out."""
@@ -575,15 +587,3 @@ def _element(value: Any, fn: Callable[[Any, Any], bytes] | None) -> Any:
     from beam_scanner import protobufs
 
     return fn(value, protobufs)
-
-
-def _drawn(lines: Sequence[Sequence[object]]) -> str:
-    """Rows of texts as a table with ruled columns."""
-    texts = [[str(value) for value in line] for line in lines]
-    widths = [max(len(line[place]) for line in texts) for place in range(len(texts[0]))]
-    ruled = "-+-".join("-" * width for width in widths)
-    drawn = [
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
-        for line in texts
-    ]
-    return "\n".join(line.rstrip() for line in [drawn[0], ruled, *drawn[1:]])

@@ -48,7 +48,7 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
     Returns:
         One forecast for each node. Frames are those that a run then counts.
     """
-    found = [_empty(node) for node in graph.nodes]
+    found = [_empty(node, graph.job) for node in graph.nodes]
     simple = _decodes_in_order(graph, work_packet)
     for task in range(len(cuts)):
         intervals = cuts.intervals(task)
@@ -62,13 +62,13 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
     return found
 
 
-def _empty(node: object) -> NodeForecast:
+def _empty(node: object, job: int) -> NodeForecast:
     if isinstance(node, BoundSource):
         count = DecodeCount() if node.info.entries is not None else None
         return NodeForecast(node.info.name, "source", node.info.rows, decode=count)
     if isinstance(node, BoundOp):
         return NodeForecast(node.node.label, "op", node.layout.rows)
-    name = node.node.streams[0].name()  # type: ignore[attr-defined]
+    name = node.node.streams[job].name()  # type: ignore[attr-defined]
     return NodeForecast(name, "output", node.rows)  # type: ignore[attr-defined]
 
 

@@ -16,6 +16,8 @@ import sys
 import threading
 from contextlib import suppress
 
+from beam_scanner._printable import PrintableFormatter
+
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
@@ -63,7 +65,7 @@ def main(level: int) -> None:
     signal.signal(signal.SIGINT, lambda number, frame: None)
     handler = logging.StreamHandler()
     handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
+    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
 

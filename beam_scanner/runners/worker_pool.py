@@ -33,6 +33,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
+from beam_scanner._printable import PrintableFormatter
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.threads import heard_by
 
@@ -114,7 +115,9 @@ def _work(control: str, name: str) -> None:
 
     # A terminal interrupts all its processes; the pool ends its workers.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    logging.basicConfig(format="%(levelname)s:%(name)s:%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
+    logging.basicConfig(handlers=[handler])
     harness = SdkHarness(control, worker_id=name)
     threading.Thread(
         target=_leave_with, args=[os.getppid(), harness], name="pool", daemon=True

@@ -113,7 +113,7 @@ class _Walk:
         self._searched: set[tuple[int, int, States]] = set()
         self._folders = [("", pattern.start)]
         # They wait, so that what can be reached without them is called by its own path.
-        self._links: list[tuple[str, list[int]]] = []
+        self._links: list[tuple[int, str, list[int]]] = []
         self.found = Found()
 
     def run(self) -> Found:
@@ -121,25 +121,20 @@ class _Walk:
         while self._folders or self._links:
             if self._folders:
                 below, states = self._folders.pop()
-                entries = self._entries(below, states)
             else:
-                below, listed = heapq.heappop(self._links)
+                _, below, listed = heapq.heappop(self._links)
                 states = frozenset(listed)
-                entries = self._entries(below, states, is_link=True)
-            self._search(below, states, entries)
+            self._search(below, states, self._entries(below, states))
         self.found.files.sort()
         return self.found
 
-    def _entries(
-        self, below: str, states: States, is_link: bool = False
-    ) -> list[os.DirEntry[str]]:
+    def _entries(self, below: str, states: States) -> list[os.DirEntry[str]]:
         """What is in a folder; nothing in those that are left out."""
         path = self._pattern.root + below
         try:
             status = os.stat(path or ".")
             here = status.st_dev, status.st_ino, states
-            again = here in self._searched and self._pattern.is_recursive(states)
-            if is_link and again:
+            if here in self._searched and self._pattern.is_recursive(states):
                 return []
             self._searched.add(here)
             with os.scandir(path or ".") as listing:
@@ -167,11 +162,15 @@ class _Walk:
                 wanted = pattern.is_end(after) and self._is_wanted(entry.name)
                 if wanted and _is_file(entry):
                     self.found.files.append((name, pattern.root + name))
-            elif pattern.goes_on(after) and not is_generation(f"{entry.name}/"):
-                if entry.is_symlink():
-                    heapq.heappush(self._links, (f"{name}/", sorted(after)))
-                else:
-                    self._folders.append((f"{name}/", after))
+                continue
+            inside = pattern.unfinished(after)
+            if not inside or is_generation(f"{entry.name}/"):
+                continue
+            if entry.is_symlink():
+                depth = name.count("/")
+                heapq.heappush(self._links, (depth, f"{name}/", sorted(inside)))
+            else:
+                self._folders.append((f"{name}/", inside))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

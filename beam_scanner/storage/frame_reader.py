@@ -248,18 +248,25 @@ def stream_entries(
 
 
 class VideoFileReader(RowReader):
-    """Reads a video file, in place or copied, by its stored index.
+    """Reads a video file, in place or copied, by its index.
 
     Rows of a salvaged file that cannot be decoded are null.
 
     Args:
         store: The store that holds the index.
         descriptor: The stream's.
+        index: The index, if it is not stored.
     """
 
-    def __init__(self, store: ObjectStore, descriptor: StreamDescriptor) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        descriptor: StreamDescriptor,
+        index: FrameIndex | None = None,
+    ) -> None:
         self.descriptor = descriptor
         self._store = store
+        self._index = index
         self._made: Decoders | None = None
 
     def __len__(self) -> int:
@@ -268,7 +275,9 @@ class VideoFileReader(RowReader):
     @property
     def index(self) -> FrameIndex:
         """The index, which is read when something needs it."""
-        return stored_index(self._store, self.descriptor)
+        if self._index is None:
+            self._index = stored_index(self._store, self.descriptor)
+        return self._index
 
     @property
     def _decoders(self) -> Decoders:

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,13 @@ from beam_scanner.errors import (
     VideoError,
 )
 from beam_scanner.storage import commit
+from beam_scanner.storage.base import RowReader
 from beam_scanner.storage.checked import Checksums
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.indexes import stored_index
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import INDEX, generation_key
-from beam_scanner.storage.paths import absolute
+from beam_scanner.storage.paths import absolute, is_file
 from beam_scanner.storage.store import ObjectStore, storage_errors
 from beam_scanner.types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage, index_video
@@ -67,11 +69,16 @@ class NamedVideoStorage(NamedStorage):
             raise JobFailure(failures)
 
 
+_NOT_STORED = "none"
+"""Generation of a descriptor that was only made to be looked at."""
+
+
 class NamedVideoStream(NamedStream):
     """A stream of frames in a database, or a video file outside it.
 
-    With a path, the file is read where it lies. Its first use indexes it, once for
-    all runs; a file that has changed since is an error.
+    With a path, the file is read where it lies. A run, or :meth:`ingest`, indexes it
+    once for all runs; a file that has changed since is an error. Before that, questions
+    such as :meth:`len` index it for themselves, and store nothing.
 
     Args:
         sc: The client (its ``named_storage`` is used), or a ``NamedStorage``. It is
@@ -83,8 +90,8 @@ class NamedVideoStream(NamedStream):
             ``Client.ingest_videos`` does.
         storage: A database other than the client's.
         damage: What to do about rows that cannot be decoded. ``'strict'``: the video
-            is an error that names them. ``'salvage'``: they are null; the first use
-            decodes all of the video to know which they are.
+            is an error that names them. ``'salvage'``: they are null; all of the
+            video is decoded once to know which they are.
 
     Raises:
         ArgumentError: The name is impossible, or there is no such policy.
@@ -119,6 +126,11 @@ class NamedVideoStream(NamedStream):
             self._storage = NamedVideoStorage(self._storage.raw_store())
         self._path = None if path is None else absolute(path, "path of a video")
         self._ingested = False
+        self._seen: tuple[StreamDescriptor, FrameIndex] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        ingested = self._ingested and self._seen is None
+        return {**super().__getstate__(), "_ingested": ingested, "_seen": None}
 
     @property
     def path(self) -> str | None:
@@ -144,7 +156,7 @@ class NamedVideoStream(NamedStream):
         """
         if check_damage(damage) != self._damage:
             self._damage = damage
-            self._ingested = False
+            self._ingested, self._seen = False, None
 
     def ingest(
         self,
@@ -174,28 +186,72 @@ class NamedVideoStream(NamedStream):
         if self._path is None:
             return self.descriptor()
         current = super().try_descriptor()
-        if current is not None and not current.ingested and not replace:
-            raise StreamExistsError(
-                f"stream {self._name!r} was written by a graph and is not the video "
-                f"{self._path!r}: delete() it, or choose another name"
-            )
-        if current is None or force or replace or not self._is_of_path(current):
-            self._index(self._path, verify, copy)
-        elif self._has_changed(self._path, current):
-            raise VideoError(
-                f"video {self._path!r} of stream {self._name!r} has changed since it "
-                "was indexed: ingest(force=True) takes the new content"
-            )
-        elif not current.verified and (verify or self._damage == "salvage"):
-            self._index(self._file(current), verify, current.copy is not None)
-        elif current.lost and self._damage == "strict":
-            index = stored_index(self._storage.store(), current)
-            raise VideoError(
-                f"video {self._path!r} is damaged: {index.describe_lost()}; "
-                "damage='salvage' takes the other rows, and nulls for these"
-            )
+        found = self._unindexed(self._path, current, force, verify, replace)
+        if found is not None:
+            source, copied = found
+            self._index(source, verify, copy if copied is None else copied)
+        self._ingested, self._seen = True, None
+        return self.descriptor()
+
+    def preview(self, force: bool = False) -> StreamDescriptor:
+        """What :meth:`ingest` would return; stores nothing.
+
+        What this object is asked from then on, it answers by that.
+
+        Args:
+            force: Take a file that has changed since it was indexed.
+
+        Raises:
+            ScannerException: As :meth:`ingest`.
+        """
+        if self._path is None:
+            return self.descriptor()
+        current = super().try_descriptor()
+        found = self._unindexed(self._path, current, force)
+        if found is not None:
+            source, copied = found
+            index = index_video(source, False, self._damage)
+            new = self._of_index(self._path, index)
+            if copied and current is not None:
+                lost = len(index.lost_rows)
+                new = replace(current, verified=index.verified, lost=lost)
+            self._seen = new, index
         self._ingested = True
         return self.descriptor()
+
+    def _unindexed(
+        self,
+        path: str,
+        current: StreamDescriptor | None,
+        force: bool = False,
+        verify: bool = False,
+        replaces: bool = False,
+    ) -> tuple[VideoSource, bool | None] | None:
+        """The file to be indexed; None if its stored index will do.
+
+        With it, whether it is the database's own copy; None for a file that is new.
+        """
+        if current is not None and not current.ingested and not replaces:
+            raise StreamExistsError(
+                f"stream {self._name!r} was written by a graph and is not the video "
+                f"{path!r}: delete() it, or choose another name"
+            )
+        if current is None or force or replaces or not self._is_of_path(current):
+            return path, None
+        if self._has_changed(path, current):
+            raise VideoError(
+                f"video {path!r} of stream {self._name!r} has changed since it was "
+                "indexed: ingest(force=True) takes the new content"
+            )
+        if not current.verified and (verify or self._damage == "salvage"):
+            return self._file(current), current.copy is not None
+        if current.lost and self._damage == "strict":
+            index = stored_index(self._storage.store(), current)
+            raise VideoError(
+                f"video {path!r} is damaged: {index.describe_lost()}; "
+                "damage='salvage' takes the other rows, and nulls for these"
+            )
+        return None
 
     def _is_of_path(self, current: StreamDescriptor) -> bool:
         """Whether the stream is the file at the path, or a copy of it."""
@@ -220,7 +276,6 @@ class NamedVideoStream(NamedStream):
 
     def _index(self, source: VideoSource, verify: bool, copy: bool) -> None:
         assert self._path is not None
-        path = self._path
         index = index_video(source, verify, self._damage)
         store = self._storage.store(create=True)
         data = index.to_bytes()
@@ -228,21 +283,40 @@ class NamedVideoStream(NamedStream):
         generation = digest.hexdigest()
         folder = generation_key(self._name, generation)
         sums = {INDEX: Checksums.of(data)}
-        copied = f"video{_extension(path)}" if copy else None
-        if copied is not None:
-            key = f"{folder}/{copied}"
-            sums[copied] = _copy_file(source, index.fingerprint, store, key)
+        if copy:
+            file = f"video{_extension(self._path)}"
+            key = f"{folder}/{file}"
+            sums[file] = _copy_file(source, index.fingerprint, store, key)
         store.put(f"{folder}/{INDEX}", data)
+        commit.publish(store, self._of_index(self._path, index, generation, sums))
+
+    def _of_index(
+        self,
+        path: str,
+        index: FrameIndex,
+        generation: str = _NOT_STORED,
+        sums: Mapping[str, Checksums] | None = None,
+    ) -> StreamDescriptor:
+        """The descriptor of a video file.
+
+        Args:
+            path: The file.
+            index: Of the file.
+            generation: Of the stored files.
+            sums: The stored files, the index first.
+        """
+        stored = sums or {}
+        copied = next((file for file in stored if file != INDEX), None)
         record = {
             "first": 0,
             "rows": len(index),
-            "bytes": sum(each.size for each in sums.values()),
-            "files": list(sums),
-            "sums": {file: each.to_json() for file, each in sums.items()},
+            "bytes": sum(each.size for each in stored.values()),
+            "files": list(stored),
+            "sums": {file: each.to_json() for file, each in stored.items()},
             "kind": "video",
             "type": "FrameType",
         }
-        new = StreamDescriptor(
+        return StreamDescriptor(
             name=self._name,
             kind="video",
             type_name="FrameType",
@@ -251,15 +325,14 @@ class NamedVideoStream(NamedStream):
             segments=(record,),
             fingerprint=index.fingerprint,
             source=index.fingerprint,
-            path=None if copy else path,
+            path=None if copied else path,
             copy=copied,
-            copied_from=path if copy else "",
+            copied_from=path if copied else "",
             width=index.width,
             height=index.height,
             verified=index.verified,
             lost=len(index.lost_rows),
         )
-        commit.publish(store, new)
 
     def lost_rows(self) -> NDArray[np.int64]:
         """int64[k], ascending: rows of a salvaged video that cannot be decoded.
@@ -273,20 +346,59 @@ class NamedVideoStream(NamedStream):
 
     def describe_lost(self) -> str:
         """Which stored rows cannot be had, and why, for people; '' for none."""
-        found = super().try_descriptor()
+        found = self._seen[0] if self._seen else super().try_descriptor()
         index = None if found is None else self._lossy_index(found)
         return "" if index is None else index.describe_lost()
 
     def _lossy_index(self, found: StreamDescriptor) -> FrameIndex | None:
         if not found.ingested or not found.lost:
             return None
+        if self._seen is not None:
+            return self._seen[1]
         return stored_index(self._storage.store(), found)
 
     def try_descriptor(self) -> StreamDescriptor | None:
-        """See :meth:`NamedStream.try_descriptor`; the first use indexes the video."""
+        """See :meth:`NamedStream.try_descriptor`.
+
+        Of a video that is not indexed yet, what ingesting it would store.
+        """
         if self._path is not None and not self._ingested:
-            return self.ingest()
-        return super().try_descriptor()
+            return self.preview()
+        return self._seen[0] if self._seen else super().try_descriptor()
+
+    def exists(self) -> bool:
+        """Whether the file at the path, or its copy in the database, is there.
+
+        Without a path, the same as :meth:`committed`.
+        """
+        if self._path is None or (self._copied() and self.committed()):
+            return self.committed()
+        return is_file(self._path)
+
+    def committed(self) -> bool:
+        """Whether it stands in the database; a video, whether it is indexed there."""
+        found = super().try_descriptor()
+        if self._path is None or found is None:
+            return found is not None
+        return found.ingested and self._is_of_path(found)
+
+    def delete(self, sc: Any = None) -> None:
+        """See :meth:`NamedStream.delete`; the file at the path stays."""
+        super().delete(sc)
+        self._ingested, self._seen = False, None
+
+    def _copied(self) -> bool:
+        found = super().try_descriptor()
+        return found is not None and found.copy is not None
+
+    def reader(self) -> RowReader:
+        """See :meth:`NamedStream.reader`."""
+        if self.try_descriptor() is None or self._seen is None:
+            return super().reader()
+        # Loads FFmpeg.
+        from beam_scanner.storage.frame_reader import VideoFileReader
+
+        return VideoFileReader(self._storage.store(), *self._seen)
 
     def column_type(self) -> ColumnType:
         """See :meth:`StoredStream.column_type`; known without looking at a file."""

@@ -23,6 +23,10 @@ INDEX = "index.bin"
 _MAX_KEY = 800
 _MAX_PART = 240
 
+# Longer ones are no names: file systems and object stores have none either.
+_LONGEST_PART = 800
+_LONGEST_NAME = 4096
+
 _CUT = "%~"
 """Stands before a digest; what is quoted has it nowhere."""
 
@@ -68,8 +72,8 @@ def stream_key(name: str) -> str:
         name: The stream's name.
 
     Raises:
-        ArgumentError: The name is empty or no text, or would leave the database
-            folder.
+        ArgumentError: The name is empty or no text, would leave the database
+            folder, or is longer than any path.
 
     Example:
         >>> stream_key('films/Amélie 1.mp4')
@@ -89,6 +93,12 @@ def stream_key(name: str) -> str:
         raise ArgumentError(
             f"stream name {name!r} would leave the database folder: expected a "
             "relative name"
+        )
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
+    if max(sizes) > _LONGEST_PART or sum(sizes) + len(sizes) > _LONGEST_NAME:
+        raise ArgumentError(
+            f"stream name {name[:60]!r}... is too long: at most {_LONGEST_PART} bytes "
+            f"between slashes and {_LONGEST_NAME} in all"
         )
     quoted = [_quote_part(part) for part in parts]
     key = "/".join(quoted)

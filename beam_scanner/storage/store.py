@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from beam_scanner._special import special_kind
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.errors import ObjectNotFoundError as ObjectNotFoundError
@@ -301,6 +302,8 @@ class LocalStore(ObjectStore):
 
     def _open(self, key: str) -> io.BufferedReader:
         path = self.local_path(key)
+        if kind := special_kind(path):
+            raise StorageError(f"cannot read {path!r}: it is {kind}, not a file")
         with storage_errors("read", path):
             return open(path, "rb")
 

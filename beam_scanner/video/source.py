@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from beam_scanner._special import kind_of_mode
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
@@ -91,17 +92,11 @@ def _open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
     mode = os.fstat(file.fileno()).st_mode
     if not stat.S_ISREG(mode):
         file.close()
-        raise VideoError(f"{what} is {_special(mode)}, not a file")
+        raise VideoError(f"{what} is {kind_of_mode(mode)}, not a file")
     return file
 
 
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
-
-
-def _special(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a named pipe"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 @contextmanager

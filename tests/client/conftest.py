@@ -25,4 +25,5 @@ def small_video(tmp_path_factory):
 def sc(tmp_path):
     """A client with an empty database of its own."""
     with open_client(tmp_path / "db") as client:
+        client.named_storage.store(create=True)
         yield client

@@ -113,15 +113,18 @@ def test_salvage_by_run(sc, damaged, whole):
 
 
 def test_explain_takes_the_policy_of_the_run(sc, damaged):
-    def graph():
-        NamedVideoStream(sc, "damaged").delete()
-        video = NamedVideoStream(sc, "damaged", path=damaged)
-        return sc.io.Output(sc.io.Input([video]), [NamedVideoStream(sc, "out")])
-
-    sc.explain(graph(), damage="salvage")
-    assert NamedVideoStream(sc, "damaged").lost_rows().tolist() == list(range(22, 30))
-    sc.explain(graph())
-    assert not NamedVideoStream(sc, "damaged").descriptor().verified
+    video = NamedVideoStream(sc, "damaged", path=damaged)
+    graph = sc.io.Output(sc.io.Input([video]), [NamedVideoStream(sc, "out")])
+    known = NamedVideoStream(sc, "known", path=damaged)
+    known.ingest(verify=False)
+    assert sc.explain(graph, damage="salvage").failures == []
+    assert video.damage == "strict"
+    assert not known.descriptor().verified
+    again = NamedVideoStream(sc, "known", path=damaged, damage="salvage")
+    assert again.lost_rows().tolist() == list(range(22, 30))
+    assert not known.descriptor().verified
+    assert not NamedVideoStream(sc, "damaged").exists()
+    sc.explain(graph)
 
 
 def test_ops_see_nulls(sc, damaged):
@@ -147,10 +150,11 @@ def test_what_is_known_fails_strict_before_it_runs(sc, damaged):
 
 def test_salvage_after_strict_finds_the_same_video_again(sc, damaged):
     strict = NamedVideoStream(sc, "damaged", path=damaged)
+    strict.ingest()
     before = strict.fingerprint()
     assert not strict.descriptor().verified
     salvaged = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
-    assert salvaged.descriptor().lost == 8
+    assert salvaged.ingest().lost == 8
     assert salvaged.fingerprint() != before
     folders = {name.split("/")[1] for name in files_of(sc.db_path) if "index" in name}
     assert len(folders) == 1

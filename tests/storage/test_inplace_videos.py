@@ -32,6 +32,7 @@ def video(tmp_path):
 def test_reads_the_file_where_it_is(storage, video):
     before = os.stat(video)
     stream = NamedVideoStream(storage, "films/a", path=video)
+    stream.ingest()
     assert stream.exists()
     assert stream.committed()
     assert stream.len() == 30
@@ -62,6 +63,7 @@ def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
     )
     for _ in range(3):
         stream = NamedVideoStream(storage, "a", path=video)
+        stream.ingest()
         assert stream.len() == 30
         assert stream.committed()
         assert frame_number(next(stream.load())) == 0
@@ -73,7 +75,9 @@ def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
 
 def test_constructing_never_fails_on_a_bad_path(storage, tmp_path):
     stream = NamedVideoStream(storage, "a", path=tmp_path / "none.mp4")
-    for use in (stream.exists, stream.len, stream.committed, stream.ingest):
+    assert not stream.exists()
+    assert not stream.committed()
+    for use in (stream.len, stream.ingest, lambda: next(stream.load())):
         with pytest.raises(VideoError, match=r"none\.mp4' does not exist"):
             use()
     assert list(list_streams(storage)) == []
@@ -91,7 +95,7 @@ def test_bad_videos(storage, tmp_path, video, content):
 
 def test_a_changed_file_is_an_error(storage, video):
     stream = NamedVideoStream(storage, "a", path=video)
-    assert stream.len() == 30
+    stream.ingest()
     reader = stream.reader()
     os.remove(video)
     make_video(video, 40)
@@ -121,9 +125,12 @@ def test_a_touched_or_moved_file_is_the_same(storage, video, tmp_path):
 
 
 def test_another_path_under_the_name_takes_its_place(storage, video, tmp_path):
-    assert NamedVideoStream(storage, "a", path=video).len() == 30
+    assert NamedVideoStream(storage, "a", path=video).ingest().rows == 30
     other = make_video(tmp_path / "b.mp4", 12)
-    assert NamedVideoStream(storage, "a", path=other).len() == 12
+    taken = NamedVideoStream(storage, "a", path=other)
+    assert (taken.len(), taken.committed()) == (12, False)
+    assert NamedVideoStream(storage, "a").files() == [video]
+    taken.ingest()
     assert NamedVideoStream(storage, "a").files() == [other]
 
 
@@ -136,7 +143,7 @@ def test_rows_that_a_graph_wrote_are_not_replaced(storage, video):
 
 def test_relative_paths_are_kept_absolute(storage, video, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert NamedVideoStream(storage, "a", path="a.mp4").len() == 30
+    assert NamedVideoStream(storage, "a", path="a.mp4").ingest().rows == 30
     monkeypatch.chdir("/")
     assert NamedVideoStream(storage, "a").files() == [video]
     assert frame_number(next(NamedVideoStream(storage, "a").load())) == 0
@@ -144,9 +151,11 @@ def test_relative_paths_are_kept_absolute(storage, video, tmp_path, monkeypatch)
 
 def test_delete_leaves_the_file(storage, video):
     stream = NamedVideoStream(storage, "a", path=video)
-    assert stream.len() == 30
+    stream.ingest()
     stream.delete()
-    assert not stream.exists()
+    assert not stream.committed()
+    assert stream.exists()
+    assert stream.len() == 30
     assert os.path.exists(video)
     assert not Path(storage.db_path, "a").exists()
     stream.ingest()

@@ -16,7 +16,7 @@ from beam_scanner.storage.store import LocalStore
 
 _text = st.text(
     st.sampled_from("ab./%\\: ~*?[]é日\0\n") | st.characters(codec=None), max_size=12
-).flatmap(lambda text: st.sampled_from([text, text * 40, text * 400]))
+).flatmap(lambda text: st.sampled_from([text, text * 40, text * 60]))
 
 
 def key_of(name):
@@ -93,7 +93,13 @@ def test_no_name(name):
         stream_key(name)
 
 
-LONG = ["x" * 241, "é" * 121, "%" * 200, "/".join(["x" * 200] * 5), "a/" * 3000 + "b"]
+@pytest.mark.parametrize("name", ["x" * 801, "é" * 401, "x/" * 3000 + "x"])
+def test_too_long(name):
+    with pytest.raises(ArgumentError, match="too long: at most 800 bytes"):
+        stream_key(name)
+
+
+LONG = ["x" * 241, "é" * 121, "%" * 200, "/".join(["x" * 200] * 5), "a/" * 600 + "b"]
 
 
 @pytest.mark.parametrize("name", [*LONG, "x" * 240, "/".join(["x" * 199] * 4)])
