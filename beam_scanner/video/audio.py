@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError, VideoError
-from beam_scanner.video.limits import check_tables
+from beam_scanner.video.claims import check_tables
 from beam_scanner.video.source import (
     check_readable,
     cut_short,

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from beam_scanner._limits import check_picture, max_pixels
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
 from beam_scanner.video.formats import FORMAT_WHITELIST
-from beam_scanner.video.limits import check_picture, max_pixels
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 

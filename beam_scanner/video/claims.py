@@ -1,13 +1,4 @@
-"""How large a video may say it is.
-
-A file of a few hundred bytes can claim millions of samples, or a picture of gigabytes.
-The limits are far beyond what cameras and archives make. Whoever has more raises them
-by environment variables, in the processes of workers too:
-
-* ``BEAM_SCANNER_MAX_PIXELS``: of a picture, width times height; 134217728 (2**27, a
-  little more than 15360x8640) if it is not set;
-* ``BEAM_SCANNER_MAX_FRAMES``: of a file; 16777216 (2**24, 77 hours at 60 a second).
-"""
+"""How many frames an MP4 or MOV file says it has, before FFmpeg believes it."""
 
 from __future__ import annotations
 
@@ -19,10 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ArgumentError, VideoError
-
-_PIXELS, _FRAMES = "BEAM_SCANNER_MAX_PIXELS", "BEAM_SCANNER_MAX_FRAMES"
-_DEFAULTS = {_PIXELS: 1 << 27, _FRAMES: 1 << 24}
+from beam_scanner._limits import check_frames, max_frames
+from beam_scanner.errors import VideoError
 
 _HARMLESS_FRAMES = 1 << 16
 _FRAMES_A_BYTE = 16
@@ -32,80 +21,6 @@ _LARGEST_TABLE = 1 << 29
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip", b"moof")
 _HEADERS = (b"moov", b"moof")
 _INNER = (b"mdia", b"minf", b"stbl", b"edts")
-
-
-def max_pixels() -> int:
-    """The most pixels that a picture may have.
-
-    Raises:
-        ArgumentError: The environment says no number.
-    """
-    return _limit(_PIXELS)
-
-
-def max_frames() -> int:
-    """The most frames that a file may have.
-
-    Raises:
-        ArgumentError: The environment says no number.
-    """
-    return _limit(_FRAMES)
-
-
-def _limit(name: str) -> int:
-    text = os.environ.get(name)
-    if text is None:
-        return _DEFAULTS[name]
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
-        raise ArgumentError(
-            f"environment variable {name}={text!r}: expected a whole number from 1 to "
-            f"{(1 << 31) - 1}"
-        )
-    return int(text)
-
-
-def check_picture(what: str, width: int, height: int) -> None:
-    """Refuses a picture that is too large.
-
-    Args:
-        what: What errors call the file.
-        width: In pixels.
-        height: In pixels.
-
-    Raises:
-        VideoError: It has more than :func:`max_pixels`.
-
-    Example:
-        >>> check_picture("video 'a.mp4'", 65535, 65535)
-        Traceback (most recent call last):
-        ...
-        beam_scanner.errors.VideoError: video 'a.mp4' has pictures of 65535x65535 \
-pixels: more than 134217728 in all are refused, unless the environment variable \
-BEAM_SCANNER_MAX_PIXELS allows them
-    """
-    if width * height > max_pixels():
-        raise VideoError(
-            f"{what} has pictures of {width}x{height} pixels: more than "
-            f"{max_pixels()} in all are refused, unless the environment variable "
-            f"{_PIXELS} allows them"
-        )
-
-
-def check_frames(what: str, frames: int) -> None:
-    """Refuses a file with too many frames.
-
-    Args:
-        what: What errors call the file.
-        frames: How many it has, or says that it has.
-
-    Raises:
-        VideoError: There are more than :func:`max_frames`.
-    """
-    if frames > max_frames():
-        raise VideoError(
-            f"{what} has {frames} frames or more: more than {max_frames()} are "
-            f"refused, unless the environment variable {_FRAMES} allows them"
-        )
 
 
 def check_tables(file: BinaryIO, what: str) -> None:
