@@ -142,9 +142,9 @@ def index_audio(path: str) -> AudioIndex:
     Raises:
         VideoError: It is missing, damaged, or has no audio track.
     """
+    digest = fingerprint(path)
     _refuse_cut(path)
     with _OpenAudio(path) as audio:
-        digest = fingerprint(path)
         return _Scan(path, audio).index(digest)
 
 
