@@ -109,24 +109,37 @@ def _scale(file: BinaryIO, box: _Box) -> int:
 
 
 class _Track:
+    """A track whose boxes are there once, or more often, of which any may count."""
+
     def __init__(self, file: BinaryIO, trak: _Box, movie_scale: int) -> None:
         self._file = file
         self._movie_scale = movie_scale
-        self._boxes = {box.kind: box for box in _leaves(file, trak)}
+        self._boxes: dict[bytes, list[_Box]] = {}
+        for box in _leaves(file, trak):
+            self._boxes.setdefault(box.kind, []).append(box)
 
     def entries(self) -> int:
         """How many entries FFmpeg makes for the track."""
-        sizes = self._head(b"stsz") or self._head(b"stz2")
-        samples, times = int.from_bytes(sizes[8:12], "big"), self._head(b"stts")
-        # Samples of plain sound are counted by the thousand.
-        if self._head(b"hdlr")[8:12] == b"soun" and (
-            times[4:8] == times[12:16] == b"\0\0\0\1"
-        ):
+        sizes = [*self._heads(b"stsz"), *self._heads(b"stz2")]
+        samples = max((int.from_bytes(head[8:12], "big") for head in sizes), default=0)
+        if self._is_plain_sound():
+            # Its samples are counted by the thousand.
             samples >>= 10
-        edits = int.from_bytes(self._head(b"elst")[4:8], "big")
+        heads = self._heads(b"elst")
+        edits = sum(int.from_bytes(head[4:8], "big") for head in heads)
         if samples * edits <= _HARMLESS_FRAMES or samples > max_frames():
             return samples
         return max(samples, self._edited(samples))
+
+    def _is_plain_sound(self) -> bool:
+        kinds = {head[8:12] for head in self._heads(b"hdlr")}
+        return (
+            b"soun" in kinds
+            and b"vide" not in kinds
+            and all(
+                head[4:8] == head[12:16] == b"\0\0\0\1" for head in self._heads(b"stts")
+            )
+        )
 
     def _edited(self, samples: int) -> int:
         """The entries behind an edit list, which may show the same frame often.
@@ -142,22 +155,27 @@ class _Track:
         keys = self._table(b"stss", np.dtype(">u4")).astype(np.int64)
         gaps = np.diff(np.concatenate(([1], np.sort(keys), [samples + 1])))
         lead = int(gaps.max()) if b"stss" in self._boxes else 1
-        wide = self._head(b"elst")[:1] == b"\1"
+        wide = any(head[:1] == b"\1" for head in self._heads(b"elst"))
         number = (">u8", ">i8") if wide else (">u4", ">i4")
         fields = [("duration", number[0]), ("start", number[1]), ("rate", ">u4")]
         edits = self._table(b"elst", np.dtype(fields))
-        clock = self._boxes.get(b"mdhd")
-        ratio = (_scale(self._file, clock) if clock else 1) / (self._movie_scale or 1)
+        clock = self._boxes.get(b"mdhd", [])
+        ratio = (_scale(self._file, clock[0]) if clock else 1) / (
+            self._movie_scale or 1
+        )
         begin = edits["start"].astype(np.float64)
         end = begin + edits["duration"].astype(np.float64) * ratio
         shown = np.interp(end, times, before) - np.interp(begin, times, before)
         return int(np.minimum(np.ceil(shown) + lead, samples).sum())
 
-    def _head(self, kind: bytes) -> bytes:
-        box = self._boxes.get(kind)
-        return _read(self._file, box, 16) if box else b""
+    def _heads(self, kind: bytes) -> list[bytes]:
+        return [_read(self._file, box, 16) for box in self._boxes.get(kind, [])]
 
     def _table(self, kind: bytes, row: np.dtype[Any]) -> NDArray[Any]:
-        box = self._boxes.get(kind)
-        data = _read(self._file, box)[8:] if box else b""
-        return np.frombuffer(data[: len(data) // row.itemsize * row.itemsize], row)
+        tables = []
+        for box in self._boxes.get(kind, []):
+            data = _read(self._file, box)[8:]
+            tables.append(
+                np.frombuffer(data[: len(data) // row.itemsize * row.itemsize], row)
+            )
+        return np.concatenate(tables) if tables else np.zeros(0, row)

@@ -373,7 +373,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
     """
     import av
 
-    name = source_name(source)
+    name, most = source_name(source), str(max_pixels())
     file = open_source(source, kind)
     extension = _extension(name)
     try:
@@ -385,7 +385,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
                 "format_whitelist": FORMAT_WHITELIST,
                 "protocol_whitelist": "none",
                 "max_streams": str(_MAX_STREAMS),
-                "max_pixels": str(max_pixels()),
+                "max_pixels": most,
             },
             # Titles are in any encoding.
             metadata_errors="replace",
