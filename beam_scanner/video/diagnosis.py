@@ -23,9 +23,7 @@ _LISTS = (
     (rb"\s*RTSPtext", "the address of a stream in a network"),
     (rb"\s*(<\?xml.*?)?(<!--.*?-->\s*)*<(mpd|smil|asx)\b", "a playlist (XML)"),
 )
-_INSTEAD = (
-    "; transforms.playlist.Playlist() is a format that reads lists of files beside them"
-)
+_INSTEAD = "; beam_scanner.transforms.Playlist() is a format that reads lists of files beside them"
 _TS_PACKET, _TS_SYNC = 188, 0x47
 
 

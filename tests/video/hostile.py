@@ -119,6 +119,15 @@ def edits(short: bytes, count: int, samples: int) -> bytes:
     return replace_box(bytes(data), b"elst", new, (b"edts", b"trak", b"moov"))
 
 
+def doubled(short: bytes) -> bytes:
+    """An MP4 with a second table of sizes behind the first."""
+    start = box(short, b"stsz") - 8
+    own = short[start : start + int.from_bytes(short[start : start + 4], "big")]
+    second = struct.pack(">I4sIII", 20, b"stsz", 0, 1, MANY)
+    parents = (b"stbl", b"minf", b"mdia", b"trak", b"moov")
+    return replace_box(short, b"stsz", own + second, parents)
+
+
 def replace_box(
     data: bytes, kind: bytes, new: bytes, parents: tuple[bytes, ...]
 ) -> bytes:
@@ -194,6 +203,7 @@ def write(folder: Path, seed: int) -> list[Path]:
             patch(data)
             add(f"{name}.mp4", data)
     add("edits.mp4", edits(Path(whole).read_bytes(), 5000, 60_000))
+    add("second_table.mp4", doubled(Path(whole).read_bytes()))
     for name, data in _images():
         add(name, data)
     for extension in ("mkv", "avi", "ts", "flv", "mp4", "mpg", "ogv", "asf", "nut"):
