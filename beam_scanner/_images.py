@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beam_scanner._limits import check_picture, image_size, max_pixels
 from beam_scanner.errors import ArgumentError, ElementTypeError
 
 _SIGNATURES = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff"}
 _CODECS = {"png": "png", "jpeg": "mjpeg"}
 
-_MOST_PIXELS = 1 << 28
 _DEFLATE_RATIO = 1032
 
 # FFmpeg's layouts for H x W x C arrays that PNG holds exactly.
@@ -177,7 +177,8 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
 
     Raises:
         ElementTypeError: ``data`` is neither, is damaged, or claims more pixels than
-            it can hold, or than 2 ** 28.
+            it can hold.
+        VideoError: The picture is too large; see ``_limits``.
     """
     name = image_format(data)
     if name is None:
@@ -190,7 +191,10 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
 
     context: Any = av.CodecContext.create(_CODECS[name], "r")
     context.thread_count = 1
-    context.options = {"err_detect": "explode", "max_pixels": str(_MOST_PIXELS)}
+    context.options = {"err_detect": "explode", "max_pixels": str(max_pixels())}
+    check_picture(
+        f"a {name.upper()} file of {len(data)} bytes", *(image_size(data) or (0, 0))
+    )
     try:
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
     except (av.FFmpegError, ValueError) as error:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "beam_scanner"
 LAYERS: list[dict[str, str]] = [
     {"errors": "_error_text _patterns _printable _special errors"},
     {
-        "base": "_beam _digest _array_codecs _images _element_codecs _scalar_codecs protobufs types "
+        "base": "_beam _digest _array_codecs _images _limits _element_codecs _scalar_codecs protobufs types "
         "rows sampling gops",
         "buckets": "buckets",
     },

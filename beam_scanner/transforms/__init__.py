@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.ops import Resize as Resize
     from beam_scanner.transforms.ops import ShotBoundaries as ShotBoundaries
     from beam_scanner.transforms.options import ScannerOptions as ScannerOptions
+    from beam_scanner.transforms.playlist import Playlist as Playlist
     from beam_scanner.transforms.read import (
         ReadAllFromNamedStream as ReadAllFromNamedStream,
     )
@@ -94,6 +95,7 @@ _WHERE = {
         "apply_op": "Op op",
         "ops": _OPS,
         "options": "ScannerOptions",
+        "playlist": "Playlist",
         "read": _READ,
         "records": "Commit",
         "sample": _SAMPLE,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError, VideoError
-from beam_scanner.video.limits import check_tables
+from beam_scanner.video.claims import check_tables
 from beam_scanner.video.source import (
     check_readable,
     cut_short,
@@ -142,9 +142,9 @@ def index_audio(path: str) -> AudioIndex:
     Raises:
         VideoError: It is missing, damaged, or has no audio track.
     """
+    digest = fingerprint(path)
     _refuse_cut(path)
     with _OpenAudio(path) as audio:
-        digest = fingerprint(path)
         return _Scan(path, audio).index(digest)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
+
+from beam_scanner._limits import image_size, max_pixels
 
 _HEAD = 64 * 1024
 _OTHER_KINDS = {
@@ -10,8 +13,17 @@ _OTHER_KINDS = {
     b"\x1f\x8b": "a gzip archive",
     b"%PDF": "a PDF document",
     b"\x7fELF": "a program",
-    b"#EXTM3U": "a playlist",
+    b"WEBVTT": "captions",
 }
+_LISTS = (
+    (rb"\s*ffconcat", "a list of files (ffconcat)"),
+    (rb"\s*#EXTM3U", "a playlist (M3U)"),
+    (rb"\s*\[(playlist|reference)\]", "a playlist"),
+    (rb"v=0\r?\n", "the address of a stream in a network (SDP)"),
+    (rb"\s*RTSPtext", "the address of a stream in a network"),
+    (rb"\s*(<\?xml.*?)?(<!--.*?-->\s*)*<(mpd|smil|asx)\b", "a playlist (XML)"),
+)
+_INSTEAD = "; beam_scanner.transforms.Playlist() is a format that reads lists of files beside them"
 _TS_PACKET, _TS_SYNC = 188, 0x47
 
 
@@ -33,6 +45,11 @@ def diagnose(file: BinaryIO) -> str:
     """
     file.seek(0)
     head = file.read(_HEAD)
+    for pattern, what in _LISTS:
+        if re.match(pattern, head.removeprefix(b"\xef\xbb\xbf"), re.I | re.S):
+            return f"it is {what}, and a video is one file{_INSTEAD}"
+    if large := _too_large(head):
+        return large
     for mark, what in _OTHER_KINDS.items():
         if head.startswith(mark):
             return f"it is {what}"
@@ -46,6 +63,17 @@ def diagnose(file: BinaryIO) -> str:
     if head[4:8] == b"ftyp":
         return _of_mp4(file)
     return "" if _begins_a_video(head) else "it does not begin as a video file does"
+
+
+def _too_large(head: bytes) -> str:
+    """Why an image is not decoded, if that is its size."""
+    size = image_size(head)
+    if size is None or size[0] * size[1] <= max_pixels():
+        return ""
+    return (
+        f"it has {size[0]}x{size[1]} pixels, and more than {max_pixels()} are refused, "
+        "unless the environment variable BEAM_SCANNER_MAX_PIXELS allows them"
+    )
 
 
 def _is_text(head: bytes) -> bool:

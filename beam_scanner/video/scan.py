@@ -12,9 +12,11 @@ from typing import Any
 import av
 import numpy as np
 
+from beam_scanner._limits import check_frames, max_frames
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
 from beam_scanner.video.chroma import lies_high_or_low
+from beam_scanner.video.claims import check_tables
 from beam_scanner.video.damage import (
     Packets,
     Pictures,
@@ -25,7 +27,6 @@ from beam_scanner.video.damage import (
 )
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.integrity import PacketCheck
-from beam_scanner.video.limits import check_frames, check_tables, max_frames
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import (
     OpenVideo,

@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from beam_scanner._limits import check_picture, max_pixels
 from beam_scanner._special import kind_of_mode
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
 from beam_scanner.video.formats import FORMAT_WHITELIST
-from beam_scanner.video.limits import check_picture, max_pixels
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 
@@ -31,6 +31,7 @@ _SAMPLE = 4 * 1024
 _SAMPLES = 6
 _CHUNK = 1 << 20
 _MAX_STREAMS = 1000
+_MOST_UNWRITTEN = 1 << 30
 
 # Pictures that only their extension tells. FFmpeg would read one as it reads many, by
 # name, unless told that it comes through a pipe.
@@ -89,11 +90,38 @@ def _open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
     file = open(  # noqa: SIM115 - the caller's to close
         path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
     )
-    mode = os.fstat(file.fileno()).st_mode
-    if not stat.S_ISREG(mode):
+    try:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise VideoError(f"{what} is {kind_of_mode(status.st_mode)}, not a file")
+        # Files of the kernel's say this too.
+        if not status.st_size:
+            raise VideoError(f"{what} is empty (0 bytes)")
+        _refuse_holes(file.fileno(), status, what)
+    except BaseException:
         file.close()
-        raise VideoError(f"{what} is {kind_of_mode(mode)}, not a file")
+        raise
     return file
+
+
+def _refuse_holes(file: int, status: os.stat_result, what: str) -> None:
+    """Refuses a file of which much was never written: reading zeros takes for ever."""
+    if status.st_blocks * 512 + _MOST_UNWRITTEN >= status.st_size:
+        return
+    at = unwritten = 0
+    while at < status.st_size and unwritten <= _MOST_UNWRITTEN:
+        hole = os.lseek(file, at, os.SEEK_HOLE)
+        try:
+            at = os.lseek(file, hole, os.SEEK_DATA)
+        except OSError:  # There is no more.
+            at = status.st_size
+        unwritten += at - hole
+    os.lseek(file, 0, os.SEEK_SET)
+    if unwritten > _MOST_UNWRITTEN:
+        raise VideoError(
+            f"{what} was never completely written: {unwritten} or more of its "
+            f"{status.st_size} bytes are missing"
+        )
 
 
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
@@ -344,7 +372,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
     """
     import av
 
-    name = source_name(source)
+    name, most = source_name(source), str(max_pixels())
     file = open_source(source, kind)
     extension = _extension(name)
     try:
@@ -356,7 +384,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
                 "format_whitelist": FORMAT_WHITELIST,
                 "protocol_whitelist": "none",
                 "max_streams": str(_MAX_STREAMS),
-                "max_pixels": str(max_pixels()),
+                "max_pixels": most,
             },
             # Titles are in any encoding.
             metadata_errors="replace",

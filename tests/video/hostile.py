@@ -115,15 +115,32 @@ def edits(short: bytes, count: int, samples: int) -> bytes:
     table(b"stsz", (4, 1), (8, samples))(data)
     table(b"stts", (4, 1), (8, samples), (12, 1))(data)
     entry = struct.pack(">IiI", 1 << 20, 0, 1 << 16)
-    start = box(data, b"elst") - 8
-    old = int.from_bytes(data[start : start + 4], "big")
     new = struct.pack(">I4sII", 16 + 12 * count, b"elst", 0, count) + entry * count
-    data[start : start + old] = new
-    for kind in (b"edts", b"trak", b"moov"):
-        at = box(data, kind) - 8
+    return replace_box(bytes(data), b"elst", new, (b"edts", b"trak", b"moov"))
+
+
+def doubled(short: bytes) -> bytes:
+    """An MP4 with a second table of sizes behind the first."""
+    start = box(short, b"stsz") - 8
+    own = short[start : start + int.from_bytes(short[start : start + 4], "big")]
+    second = struct.pack(">I4sIII", 20, b"stsz", 0, 1, MANY)
+    parents = (b"stbl", b"minf", b"mdia", b"trak", b"moov")
+    return replace_box(short, b"stsz", own + second, parents)
+
+
+def replace_box(
+    data: bytes, kind: bytes, new: bytes, parents: tuple[bytes, ...]
+) -> bytes:
+    """An MP4, whose pictures come before its index, with another box."""
+    patched = bytearray(data)
+    start = box(data, kind) - 8
+    old = int.from_bytes(data[start : start + 4], "big")
+    patched[start : start + old] = new
+    for parent in parents:
+        at = box(data, parent) - 8
         size = int.from_bytes(data[at : at + 4], "big")
-        set32(data, at, size + len(new) - old)
-    return bytes(data)
+        set32(patched, at, size + len(new) - old)
+    return bytes(patched)
 
 
 def _images() -> Iterator[tuple[str, bytes]]:
@@ -186,6 +203,7 @@ def write(folder: Path, seed: int) -> list[Path]:
             patch(data)
             add(f"{name}.mp4", data)
     add("edits.mp4", edits(Path(whole).read_bytes(), 5000, 60_000))
+    add("second_table.mp4", doubled(Path(whole).read_bytes()))
     for name, data in _images():
         add(name, data)
     for extension in ("mkv", "avi", "ts", "flv", "mp4", "mpg", "ogv", "asf", "nut"):

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
-from hostile import write
+from hostile import edits, table, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from video_fixtures import make_video
+
+from beam_scanner._images import decode_image, encode_image
+from beam_scanner._limits import image_size
+from beam_scanner.errors import ArgumentError, VideoError
+from beam_scanner.video.audio import index_audio
+from beam_scanner.video.claims import check_tables
+from beam_scanner.video.index import index_video
 
 SEED = int(os.environ.get("HOSTILE_SEED", "7"))
 MOST_MIB, MOST_SECONDS = 200, 60
@@ -78,3 +93,95 @@ def test_memory_is_bounded(files, damage):
     assert [
         text for path, text, *_ in told if "Error:" in text and path not in text
     ] == []
+
+
+@pytest.fixture
+def small(tmp_path) -> str:
+    """40 frames of 64x48."""
+    return make_video(tmp_path / "small.mp4", 40, size=(64, 48), gop=10)
+
+
+def test_limits_are_raised_and_lowered_by_the_environment(small, monkeypatch):
+    for name, least in (("PIXELS", 64 * 48), ("FRAMES", 40)):
+        monkeypatch.setenv(f"BEAM_SCANNER_MAX_{name}", str(least))
+        assert len(index_video(small)) == 40
+        monkeypatch.setenv(f"BEAM_SCANNER_MAX_{name}", str(least - 1))
+        for damage in ("strict", "salvage"):
+            with pytest.raises(VideoError) as caught:
+                index_video(small, damage=damage)
+            for told in (small, str(least - 1), f"BEAM_SCANNER_MAX_{name}"):
+                assert told in str(caught.value)
+        monkeypatch.delenv(f"BEAM_SCANNER_MAX_{name}")
+
+
+def test_the_limit_of_frames_holds_without_a_table(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.ts", 40, size=(64, 48))
+    monkeypatch.setenv("BEAM_SCANNER_MAX_FRAMES", "39")
+    with pytest.raises(VideoError, match="BEAM_SCANNER_MAX_FRAMES"):
+        index_video(path)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0", "many", "1e9", "4294967296"])
+def test_a_limit_that_is_no_number(small, monkeypatch, text):
+    monkeypatch.setenv("BEAM_SCANNER_MAX_PIXELS", text)
+    with pytest.raises(ArgumentError, match="BEAM_SCANNER_MAX_PIXELS"):
+        index_video(small)
+
+
+def test_an_image_in_a_graph_is_limited_too(monkeypatch):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for kind in ("png", "jpeg"):
+        file = encode_image(picture, kind)
+        monkeypatch.setenv("BEAM_SCANNER_MAX_PIXELS", str(48 * 64))
+        assert decode_image(file).shape == (48, 64, 3)
+        monkeypatch.setenv("BEAM_SCANNER_MAX_PIXELS", str(48 * 64 - 1))
+        with pytest.raises(VideoError, match="64x48 pixels"):
+            decode_image(file)
+
+
+def check(data: bytes) -> None:
+    check_tables(io.BytesIO(data), "video 'a.mp4'")
+
+
+def test_edits_that_are_honest(small):
+    whole = Path(small).read_bytes()
+    check(edits(whole, 2, 40))
+    check(edits(whole, 1000, 60))
+    with pytest.raises(VideoError, match="cannot hold"):
+        check(edits(whole, 2000, 60_000))
+
+
+def test_long_sound_is_no_claim(tmp_path):
+    path = str(tmp_path / "sound.mov")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 48000 * 20), np.int16), "s16", "mono"
+        )
+        frame.sample_rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert index_audio(path).samples == 960_000
+    data = bytearray(Path(path).read_bytes())
+    table(b"stsz", (8, 1 << 27))(data)
+    check(bytes(data))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_bytes_of_a_head_are_looked_at_without_a_fault(data):
+    whole = bytearray(SMALL)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at : at + 4] = data.draw(st.binary(min_size=1, max_size=8))
+    with contextlib.suppress(VideoError):
+        check(bytes(whole))
+    image_size(bytes(whole[: data.draw(st.integers(0, 100))]))
+
+
+def _small() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = make_video(Path(folder) / "a.mp4", 20, size=(64, 48), bframes=2)
+        return edits(Path(path).read_bytes(), 3, 20)
+
+
+SMALL = _small()

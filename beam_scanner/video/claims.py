@@ -1,13 +1,4 @@
-"""How large a video may say it is.
-
-A file of a few hundred bytes can claim millions of samples, or a picture of gigabytes.
-The limits are far beyond what cameras and archives make. Whoever has more raises them
-by environment variables, in the processes of workers too:
-
-* ``BEAM_SCANNER_MAX_PIXELS``: of a picture, width times height; 134217728 (2**27, a
-  little more than 15360x8640) if it is not set;
-* ``BEAM_SCANNER_MAX_FRAMES``: of a file; 16777216 (2**24, 77 hours at 60 a second).
-"""
+"""How many frames an MP4 or MOV file says it has, before FFmpeg believes it."""
 
 from __future__ import annotations
 
@@ -19,10 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ArgumentError, VideoError
-
-_PIXELS, _FRAMES = "BEAM_SCANNER_MAX_PIXELS", "BEAM_SCANNER_MAX_FRAMES"
-_DEFAULTS = {_PIXELS: 1 << 27, _FRAMES: 1 << 24}
+from beam_scanner._limits import check_frames, max_frames
+from beam_scanner.errors import VideoError
 
 _HARMLESS_FRAMES = 1 << 16
 _FRAMES_A_BYTE = 16
@@ -32,80 +21,6 @@ _LARGEST_TABLE = 1 << 29
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip", b"moof")
 _HEADERS = (b"moov", b"moof")
 _INNER = (b"mdia", b"minf", b"stbl", b"edts")
-
-
-def max_pixels() -> int:
-    """The most pixels that a picture may have.
-
-    Raises:
-        ArgumentError: The environment says no number.
-    """
-    return _limit(_PIXELS)
-
-
-def max_frames() -> int:
-    """The most frames that a file may have.
-
-    Raises:
-        ArgumentError: The environment says no number.
-    """
-    return _limit(_FRAMES)
-
-
-def _limit(name: str) -> int:
-    text = os.environ.get(name)
-    if text is None:
-        return _DEFAULTS[name]
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
-        raise ArgumentError(
-            f"environment variable {name}={text!r}: expected a whole number from 1 to "
-            f"{(1 << 31) - 1}"
-        )
-    return int(text)
-
-
-def check_picture(what: str, width: int, height: int) -> None:
-    """Refuses a picture that is too large.
-
-    Args:
-        what: What errors call the file.
-        width: In pixels.
-        height: In pixels.
-
-    Raises:
-        VideoError: It has more than :func:`max_pixels`.
-
-    Example:
-        >>> check_picture("video 'a.mp4'", 65535, 65535)
-        Traceback (most recent call last):
-        ...
-        beam_scanner.errors.VideoError: video 'a.mp4' has pictures of 65535x65535 \
-pixels: more than 134217728 in all are refused, unless the environment variable \
-BEAM_SCANNER_MAX_PIXELS allows them
-    """
-    if width * height > max_pixels():
-        raise VideoError(
-            f"{what} has pictures of {width}x{height} pixels: more than "
-            f"{max_pixels()} in all are refused, unless the environment variable "
-            f"{_PIXELS} allows them"
-        )
-
-
-def check_frames(what: str, frames: int) -> None:
-    """Refuses a file with too many frames.
-
-    Args:
-        what: What errors call the file.
-        frames: How many it has, or says that it has.
-
-    Raises:
-        VideoError: There are more than :func:`max_frames`.
-    """
-    if frames > max_frames():
-        raise VideoError(
-            f"{what} has {frames} frames or more: more than {max_frames()} are "
-            f"refused, unless the environment variable {_FRAMES} allows them"
-        )
 
 
 def check_tables(file: BinaryIO, what: str) -> None:
@@ -194,24 +109,37 @@ def _scale(file: BinaryIO, box: _Box) -> int:
 
 
 class _Track:
+    """A track whose boxes are there once, or more often, of which any may count."""
+
     def __init__(self, file: BinaryIO, trak: _Box, movie_scale: int) -> None:
         self._file = file
         self._movie_scale = movie_scale
-        self._boxes = {box.kind: box for box in _leaves(file, trak)}
+        self._boxes: dict[bytes, list[_Box]] = {}
+        for box in _leaves(file, trak):
+            self._boxes.setdefault(box.kind, []).append(box)
 
     def entries(self) -> int:
         """How many entries FFmpeg makes for the track."""
-        sizes = self._head(b"stsz") or self._head(b"stz2")
-        samples, times = int.from_bytes(sizes[8:12], "big"), self._head(b"stts")
-        # Samples of plain sound are counted by the thousand.
-        if self._head(b"hdlr")[8:12] == b"soun" and (
-            times[4:8] == times[12:16] == b"\0\0\0\1"
-        ):
+        sizes = [*self._heads(b"stsz"), *self._heads(b"stz2")]
+        samples = max((int.from_bytes(head[8:12], "big") for head in sizes), default=0)
+        if self._is_plain_sound():
+            # Its samples are counted by the thousand.
             samples >>= 10
-        edits = int.from_bytes(self._head(b"elst")[4:8], "big")
+        heads = self._heads(b"elst")
+        edits = sum(int.from_bytes(head[4:8], "big") for head in heads)
         if samples * edits <= _HARMLESS_FRAMES or samples > max_frames():
             return samples
         return max(samples, self._edited(samples))
+
+    def _is_plain_sound(self) -> bool:
+        kinds = {head[8:12] for head in self._heads(b"hdlr")}
+        return (
+            b"soun" in kinds
+            and b"vide" not in kinds
+            and all(
+                head[4:8] == head[12:16] == b"\0\0\0\1" for head in self._heads(b"stts")
+            )
+        )
 
     def _edited(self, samples: int) -> int:
         """The entries behind an edit list, which may show the same frame often.
@@ -227,22 +155,27 @@ class _Track:
         keys = self._table(b"stss", np.dtype(">u4")).astype(np.int64)
         gaps = np.diff(np.concatenate(([1], np.sort(keys), [samples + 1])))
         lead = int(gaps.max()) if b"stss" in self._boxes else 1
-        wide = self._head(b"elst")[:1] == b"\1"
+        wide = any(head[:1] == b"\1" for head in self._heads(b"elst"))
         number = (">u8", ">i8") if wide else (">u4", ">i4")
         fields = [("duration", number[0]), ("start", number[1]), ("rate", ">u4")]
         edits = self._table(b"elst", np.dtype(fields))
-        clock = self._boxes.get(b"mdhd")
-        ratio = (_scale(self._file, clock) if clock else 1) / (self._movie_scale or 1)
+        clock = self._boxes.get(b"mdhd", [])
+        ratio = (_scale(self._file, clock[0]) if clock else 1) / (
+            self._movie_scale or 1
+        )
         begin = edits["start"].astype(np.float64)
         end = begin + edits["duration"].astype(np.float64) * ratio
         shown = np.interp(end, times, before) - np.interp(begin, times, before)
         return int(np.minimum(np.ceil(shown) + lead, samples).sum())
 
-    def _head(self, kind: bytes) -> bytes:
-        box = self._boxes.get(kind)
-        return _read(self._file, box, 16) if box else b""
+    def _heads(self, kind: bytes) -> list[bytes]:
+        return [_read(self._file, box, 16) for box in self._boxes.get(kind, [])]
 
     def _table(self, kind: bytes, row: np.dtype[Any]) -> NDArray[Any]:
-        box = self._boxes.get(kind)
-        data = _read(self._file, box)[8:] if box else b""
-        return np.frombuffer(data[: len(data) // row.itemsize * row.itemsize], row)
+        tables = []
+        for box in self._boxes.get(kind, []):
+            data = _read(self._file, box)[8:]
+            tables.append(
+                np.frombuffer(data[: len(data) // row.itemsize * row.itemsize], row)
+            )
+        return np.concatenate(tables) if tables else np.zeros(0, row)
