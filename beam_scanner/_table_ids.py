@@ -3,7 +3,7 @@
 Numbers are given when the first of them is asked for, so a run pays nothing. Files
 below ``.work/tables/``::
 
-    00000000            names of the tables numbered 0, 1, ... (a JSON list)
+    00000000            names of the tables numbered 0, 1, ...
     00000007            names of those numbered 7, 8, ...: begun when 0 to 6 were given
     retired/00000003    table 3 was deleted
 
@@ -18,7 +18,9 @@ import os
 from collections.abc import Iterable
 
 from beam_scanner.errors import StorageError
+from beam_scanner.storage.descriptor import begin_writing
 from beam_scanner.storage.names import WORK
+from beam_scanner.storage.sealed import is_sealed, seal, unseal
 from beam_scanner.storage.store import ObjectStore
 
 _ROOT = f"{WORK}tables/"
@@ -77,8 +79,9 @@ class TableIds:
             if not new:
                 return
             try:
+                begin_writing(self._store)
                 self._store.put_if_absent(
-                    self._key(self._next()), json.dumps(new).encode()
+                    self._key(self._next()), seal({"first": self._next(), "names": new})
                 )
             except StorageError:
                 self._batches[self._next()] = new
@@ -101,11 +104,14 @@ class TableIds:
     def _refresh(self) -> None:
         retired = set()
         for key in self._store.list(_ROOT):
-            number = int(key.rsplit("/", 1)[1])
+            name = key.rsplit("/", 1)[1]
+            if not (name.isascii() and name.isdigit()):
+                continue
+            number = int(name)
             if key.startswith(_RETIRED):
                 retired.add(number)
             elif number not in self._batches:
-                self._batches[number] = json.loads(self._store.read(key))
+                self._batches[number] = _names(self._store, key)
         self._index(retired)
 
     def _index(self, retired: set[int]) -> None:
@@ -116,6 +122,28 @@ class TableIds:
             if number not in retired
         }
         self._ids = {name: number for number, name in self._names.items()}
+
+
+def _names(store: ObjectStore, key: str) -> list[str]:
+    data = store.read(key)
+    try:
+        # Older releases wrote a bare list.
+        plain = data[:1] == b"[" and not is_sealed(data)
+        if plain:
+            names = json.loads(data)
+        else:
+            found = unseal(data)
+            names = found.get("names")
+            if found.get("first") != int(key.rsplit("/", 1)[1]):
+                raise ValueError("it is another one of these files")
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return names
+        raise ValueError("no list of names")
+    except (StorageError, ValueError, RecursionError) as error:
+        raise StorageError(
+            f"{store.describe(key)!r}, which has numbers of tables, cannot be read: "
+            f"{error}"
+        ) from error
 
 
 def in_creation_order(store: ObjectStore, keys: Iterable[str]) -> list[str]:

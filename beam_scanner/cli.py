@@ -81,6 +81,9 @@ def _complain(error: object) -> None:
 
 
 def _dispatch(given: list[str]) -> int:
+    if given[:1] == ["--untrusted"] and given[1:2] and given[1] in COMMANDS:
+        # Before the command, as after it.
+        given = [given[1], "--untrusted", *given[2:]]
     command, rest = "run", given
     if given and given[0] in COMMANDS:
         command, rest = given[0], given[1:]
@@ -151,7 +154,7 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
 
     from beam_scanner.client import Client
 
-    sc = Client(db_path=args.output, options=options)
+    sc = Client(db_path=args.output, options=options, trusted=not args.untrusted)
     videos, failures = _ingest(sc, found, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun

@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 from beam_scanner.errors import StorageError
+from beam_scanner.storage.store import ObjectStore
 
 _LAST = re.compile(rb',\s*"checksum": "([0-9a-f]{32})"\n?\}\Z')
 _NAMED = b'"checksum":'
@@ -78,6 +79,19 @@ def unseal(data: bytes, required: bool = True) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise StorageError(f"damaged: {type(values).__name__} in place of an object")
     return values
+
+
+def read_sealed(store: ObjectStore, key: str, required: bool = True) -> dict[str, Any]:
+    """The object in a store that :func:`seal` made.
+
+    Raises:
+        StorageError: It is not what was written, or not there; names the file.
+    """
+    data = store.read(key)
+    try:
+        return unseal(data, required)
+    except StorageError as error:
+        raise StorageError(f"{store.describe(key)!r}: {error}") from error
 
 
 def seal_bytes(data: bytes) -> bytes:
