@@ -132,9 +132,9 @@ def _names(store: ObjectStore, key: str) -> list[str]:
         if plain:
             names = json.loads(data)
         else:
-            found = unseal(data)
-            names = found.get("names")
-            if found.get("first") != int(key.rsplit("/", 1)[1]):
+            found = unseal(data, ("first", "names"))
+            names = found["names"]
+            if found["first"] != int(key.rsplit("/", 1)[1]):
                 raise ValueError("it is another one of these files")
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             return names

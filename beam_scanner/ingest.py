@@ -199,7 +199,7 @@ def _ingest_by_workers(
             ),
         )
         keys = list(store.list(folder))
-        return dict(read_sealed(store, key)["failure"] for key in keys)
+        return dict(read_sealed(store, key, ["failure"])["failure"] for key in keys)
     finally:
         for key in list(store.list(folder)):
             store.delete(key)

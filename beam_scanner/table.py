@@ -524,7 +524,7 @@ def _record_key(table: str) -> str:
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
-        found = unseal(data, required=False)
+        found = unseal(data, _FIELDS, required=False)
         # Without its checksum it has one field too many, unless it never had one.
         if not is_sealed(data) and set(found) != set(_FIELDS):
             raise ValueError(f"fields {', '.join(found)}")

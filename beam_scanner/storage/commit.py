@@ -291,6 +291,11 @@ def _used(store: ObjectStore, folder: str) -> set[str]:
     if data is None:
         return set()
     current = parse_at(store, key, data)
+    if descriptor_key(current.name) != key:
+        raise StorageError(
+            f"{store.describe(key)!r} is the descriptor of stream {current.name!r}, so "
+            "nobody knows which files are needed here"
+        )
     if current.generation != generation:
         return set()
     return set(current.file_keys())

@@ -83,7 +83,7 @@ class Claims:
         mine = [self.template, stream]
         if store.put_if_absent(key, seal({"claim": mine})):
             return
-        theirs = read_sealed(store, key)["claim"]
+        theirs = read_sealed(store, key, ["claim"])["claim"]
         if theirs != mine:
             (one, source), (other, another) = sorted([mine, theirs])
             raise StreamExistsError(

@@ -235,7 +235,7 @@ class RunFiles:
         """The failures of each (job, phase) that has ended."""
         found = {}
         for key in self._store.list(f"{self._root}/results/"):
-            ended = read_sealed(self._store, key)
+            ended = read_sealed(self._store, key, ["job", "phase", "failures"])
             failures = [Failure(**item) for item in ended["failures"]]
             found[ended["job"], ended["phase"]] = failures
         return found
@@ -303,12 +303,14 @@ class JobFiles:
         if data is None:
             return None
         try:
-            found: Manifest = unseal(data, required=False)
+            found = unseal(data, required=False)
         except StorageError:
             return None
-        # Without its checksum it has one field too many, unless it never had one.
-        known = is_sealed(data) or set(found) == _MANIFEST_FIELDS
-        return found if known else None
+        if not is_sealed(data):
+            # Without its checksum it has one field too many, unless it never had one.
+            return found if set(found) == _MANIFEST_FIELDS else None
+        place = found.get("place") == [self._own, family, task]
+        return found.get("manifest") if place else None
 
     def put_manifest(
         self, family: int, task: int, manifest: Manifest, replace: bool = False
@@ -324,7 +326,7 @@ class JobFiles:
         Returns:
             Whether this attempt's manifest is the one that counts.
         """
-        data = seal(manifest)
+        data = seal({"place": [self._own, family, task], "manifest": manifest})
         if replace:
             self._manifests.put(self._key(family, task), data)
             return True
