@@ -218,7 +218,7 @@ class Tables:
     """
 
     def __init__(self, storage: NamedStorage) -> None:
-        self._storage = NamedVideoStorage(storage.raw_store())
+        self._storage = NamedVideoStorage(storage.raw_store(), storage.trusted)
         self._ids: TableIds | None = None
 
     def __getstate__(self) -> dict[str, Any]:
