@@ -88,6 +88,7 @@ def run_parser(command: str, every_command: bool = False) -> Parser:
         epilog=_RUN_EXAMPLES.format(program=PROGRAM),
     )
     _add_data(parser)
+    _add_untrusted(parser)
     _add_graph(parser)
     _add_work(parser)
     return parser
@@ -139,6 +140,15 @@ def _add_graph(parser: Parser) -> None:
         default=[],
         metavar="MODULE",
         help="import a module, or FILE.py, first, for the ops that it registers",
+    )
+
+
+def _add_untrusted(parser: Parser, also: str = "") -> None:
+    parser.add_argument(
+        "--untrusted",
+        action="store_true",
+        help="never unpickle what the database holds, which would run whatever code it "
+        f"names{f' ({also})' if also else ''}",
     )
 
 
@@ -203,6 +213,7 @@ def database_parser(command: str) -> Parser:
         prog=f"{PROGRAM} {command}", description=f"{COMMANDS[command].capitalize()}."
     )
     parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
+    _add_untrusted(parser, f"{PROGRAM} {command} never does")
     if command == "ls":
         parser.add_argument(
             "pattern", nargs="?", metavar="PATTERN", help=f"{_PATTERN}; default: all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,7 +12,12 @@ from beam_scanner._cli_args import PROGRAM
 from beam_scanner._cli_output import put
 from beam_scanner._patterns import matching_names
 from beam_scanner._printable import printable
-from beam_scanner.errors import ElementTypeError, StorageError, StreamNotFoundError
+from beam_scanner.errors import (
+    ElementTypeError,
+    StorageError,
+    StreamNotFoundError,
+    UntrustedDataError,
+)
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -22,6 +28,7 @@ from beam_scanner.storage import (
 )
 from beam_scanner.storage.names import MARKER
 from beam_scanner.transforms.work import WORK, remove_garbage, unfinished_tokens
+from beam_scanner.types import NullElement
 
 _SHOWN_WIDTH = 100
 
@@ -32,7 +39,8 @@ def open_database(path: str) -> NamedStorage:
     Raises:
         StorageError: There is none.
     """
-    storage = NamedStorage(path)
+    # Nothing here has a use for values that must be unpickled.
+    storage = NamedStorage(path, trusted=False)
     if not storage.raw_store().exists(MARKER):
         raise StorageError(f"there is no database in {path!r}")
     storage.store()
@@ -125,12 +133,27 @@ def _show_rows(stream: NamedStream, rows: int) -> None:
     with stream.reader() as reader:
         times = reader.seconds(np.asarray(wanted, np.int64))
     try:
-        for row, time, value in zip(
-            wanted, times, stream.load(rows=wanted), strict=True
-        ):
-            put(f"row {row:<8} {time:10.3f} s  {printable(_short(value))}")
+        values = _shown_values(stream, wanted)
+        for row, time, value in zip(wanted, times, values, strict=True):
+            put(f"row {row:<8} {time:10.3f} s  {printable(value)}")
     except ElementTypeError as error:
         put(f"its rows cannot be shown: {printable(str(error))}")
+    except UntrustedDataError:
+        kind = printable(stream.descriptor().type_name)
+        put(f"its rows are not shown: reading {kind} would run code that they name")
+
+
+def _shown_values(stream: NamedStream, rows: list[int]) -> Iterator[str]:
+    found = stream.type()
+    if found is None or not found.unpickles or found.to_arrow is not None:
+        yield from map(_short, stream.load(rows=rows))
+        return
+    for value in stream.load(fn=len, rows=rows):
+        is_null = isinstance(value, NullElement)
+        yield "null" if is_null else f"pickled value, {value} bytes"
+    if rows:
+        put("pickled values run code when they are read, so they are not shown;")
+        put(f"NamedStream(..., {printable(stream.name())!r}).load() reads them")
 
 
 def _short(value: object) -> str:

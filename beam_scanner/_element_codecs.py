@@ -78,6 +78,18 @@ class ScannerTypeInfo:
         """The same as ``cpp_name``."""
         return self.cpp_name
 
+    @property
+    def unpickles(self) -> bool:
+        """Whether reading a value unpickles it, which runs what code it names."""
+        codec = getattr(self.deserialize, "__self__", None)
+        return isinstance(codec, Codec) and codec.unpickles
+
+    @property
+    def plain(self) -> bool:
+        """Whether reading a value is known to run no code that it could choose."""
+        codec = getattr(self.deserialize, "__self__", None)
+        return isinstance(codec, Codec) and codec.plain
+
     def __reduce__(self) -> Any:
         # A worker, whom no module of the user's has told of the type, knows it by its
         # name from now on: so streams say what they hold.
@@ -116,6 +128,16 @@ def _element_from_arrow(info: ScannerTypeInfo, stored: Any) -> Any:
 
 class Codec:
     """Base of all codecs; by itself it keeps ``bytes`` as they are."""
+
+    @property
+    def unpickles(self) -> bool:
+        """See :attr:`ScannerTypeInfo.unpickles`."""
+        return False
+
+    @property
+    def plain(self) -> bool:
+        """See :attr:`ScannerTypeInfo.plain`."""
+        return not self.unpickles
 
     @property
     def arrow_type(self) -> Any:
@@ -157,6 +179,11 @@ class Codec:
 
 class PickleCodec(Codec):
     """Any Python object; ``None`` is a value like any other."""
+
+    @property
+    def unpickles(self) -> bool:
+        """Always."""
+        return True
 
     def serialize(self, value: Any) -> bytes:
         """Pickles ``value``, by value where its class cannot be imported."""
@@ -213,6 +240,16 @@ class VariableListCodec(Codec):
 
     name: str
     element: ScannerTypeInfo
+
+    @property
+    def unpickles(self) -> bool:
+        """Whether its elements are pickles."""
+        return self.element.unpickles
+
+    @property
+    def plain(self) -> bool:
+        """Whether its elements are."""
+        return self.element.plain
 
     @property
     def arrow_type(self) -> Any:

@@ -4,7 +4,7 @@ Numbers are given when the first of them is asked for, so a run pays nothing, an
 when something is written that depends on them: a question stores nothing. Until then
 they follow from the order of creation. Files below ``.work/tables/``::
 
-    00000000            names of the tables numbered 0, 1, ... (a JSON list)
+    00000000            names of the tables numbered 0, 1, ...
     00000007            names of those numbered 7, 8, ...: begun when 0 to 6 were given
     retired/00000003    table 3 was deleted
 
@@ -19,7 +19,9 @@ import os
 from collections.abc import Iterable
 
 from beam_scanner.errors import StorageError
+from beam_scanner.storage.descriptor import begin_writing
 from beam_scanner.storage.names import WORK
+from beam_scanner.storage.sealed import is_sealed, seal, unseal
 from beam_scanner.storage.store import ObjectStore
 
 _ROOT = f"{WORK}tables/"
@@ -82,8 +84,10 @@ class TableIds:
         self.propose(names)
         while self._proposed:
             try:
+                begin_writing(self._store)
                 self._store.put_if_absent(
-                    self._key(self._next()), json.dumps(self._proposed).encode()
+                    self._key(self._next()),
+                    seal({"first": self._next(), "names": self._proposed}),
                 )
             except StorageError:
                 return
@@ -108,11 +112,14 @@ class TableIds:
     def _refresh(self) -> None:
         retired = set()
         for key in self._store.list(_ROOT):
-            number = int(key.rsplit("/", 1)[1])
+            name = key.rsplit("/", 1)[1]
+            if not (name.isascii() and name.isdigit()):
+                continue
+            number = int(name)
             if key.startswith(_RETIRED):
                 retired.add(number)
             elif number not in self._batches:
-                self._batches[number] = json.loads(self._store.read(key))
+                self._batches[number] = _names(self._store, key)
         self._index(retired)
 
     def _index(self, retired: set[int]) -> None:
@@ -126,6 +133,28 @@ class TableIds:
         self._proposed = [name for name in self._proposed if name not in self._ids]
         for number, name in enumerate(self._proposed, self._next()):
             self._names[number], self._ids[name] = name, number
+
+
+def _names(store: ObjectStore, key: str) -> list[str]:
+    data = store.read(key)
+    try:
+        # Older releases wrote a bare list.
+        plain = data[:1] == b"[" and not is_sealed(data)
+        if plain:
+            names = json.loads(data)
+        else:
+            found = unseal(data, ("first", "names"))
+            names = found["names"]
+            if found["first"] != int(key.rsplit("/", 1)[1]):
+                raise ValueError("it is another one of these files")
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return names
+        raise ValueError("no list of names")
+    except (StorageError, ValueError, RecursionError) as error:
+        raise StorageError(
+            f"{store.describe(key)!r}, which has numbers of tables, cannot be read: "
+            f"{error}"
+        ) from error
 
 
 def in_creation_order(store: ObjectStore, keys: Iterable[str]) -> list[str]:

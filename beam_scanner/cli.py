@@ -91,6 +91,9 @@ def _line(told: object) -> str:
 
 
 def _dispatch(given: list[str]) -> int:
+    if given[:1] == ["--untrusted"] and given[1:2] and given[1] in COMMANDS:
+        # Before the command, as after it.
+        given = [given[1], "--untrusted", *given[2:]]
     command, rest = "run", given
     if given and given[0] in COMMANDS:
         command, rest = given[0], given[1:]
@@ -162,7 +165,7 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
 
     from beam_scanner.client import Client
 
-    sc = Client(db_path=args.output, options=options)
+    sc = Client(db_path=args.output, options=options, trusted=not args.untrusted)
     index = _preview if only_explain else _ingest
     videos = index(sc, found, failures, args.reindex, say)
 

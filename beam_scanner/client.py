@@ -94,6 +94,8 @@ class Client:
         db_path: The database's folder; goes before that of the configuration.
         options: A Beam ``PipelineOptions`` or a list of flags: where graphs run.
             Without any, worker processes on all local cores.
+        trusted: False: nothing that the database holds is unpickled, here or on
+            workers; see ``NamedStorage``.
 
     Raises:
         ArgumentError: A master or workers were given.
@@ -122,6 +124,7 @@ class Client:
         machine_params: Any = None,
         db_path: str | None = None,
         options: PipelineOptions | Sequence[str] | None = None,
+        trusted: bool = True,
     ) -> None:
         if master is not None or workers:
             raise ArgumentError(
@@ -133,7 +136,7 @@ class Client:
             warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
         self.config = _config(config, config_path, db_path)
         self.options = pipeline_options(options)
-        self.named_storage = NamedStorage(self.config.db_path)
+        self.named_storage = NamedStorage(self.config.db_path, trusted)
         self.named_storage.store()
         shipped.register_ops()
         self.ops = OpGenerator(self)

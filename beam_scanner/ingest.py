@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections import Counter
@@ -27,6 +26,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.storage.names import WORK
+from beam_scanner.storage.sealed import read_sealed, seal
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.table import Tables
 from beam_scanner.video.source import open_source
@@ -216,7 +216,7 @@ def _ingest_by_workers(
             ),
         )
         keys = list(store.list(folder))
-        return dict(json.loads(store.read(key)) for key in keys)
+        return dict(read_sealed(store, key, ["failure"])["failure"] for key in keys)
     finally:
         for key in list(store.list(folder)):
             store.delete(key)
@@ -228,7 +228,7 @@ def _noting_failures(
     def run(number: int, stream: NamedVideoStream) -> None:
         reason = ingest(stream)
         if reason is not None:
-            note = json.dumps([stream.name(), reason]).encode()
+            note = seal({"failure": [stream.name(), reason]})
             store.put(f"{folder}{number:08d}.json", note)
 
     return run

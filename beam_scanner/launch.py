@@ -122,13 +122,12 @@ def execute(
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 with for_workers(elsewhere=not ends_with_us(options)):
-                    phases = _write_run(prepared, run, files)
+                    phases, digest = _write_run(prepared, run, files)
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
                         _pipeline(
-                            store.url,
-                            run.run,
+                            StoredRun(store.url, run.run, digest),
                             phases,
                             len(prepared.jobs),
                             run_hints(options.view_as(ScannerOptions)),
@@ -169,12 +168,13 @@ def submit(
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         with for_workers(elsewhere=True):
-            phases = _write_run(prepared, run, files, detached=True)
+            phases, digest = _write_run(prepared, run, files, detached=True)
         hints = run_hints(options.view_as(ScannerOptions))
+        source = StoredRun(store.url, run.run, digest)
         try:
             run_pipeline(
                 options,
-                _pipeline(store.url, run.run, phases, len(prepared.jobs), hints, True),
+                _pipeline(source, phases, len(prepared.jobs), hints, True),
                 wait=False,
             )
         except BaseException:
@@ -199,7 +199,8 @@ def _write_run(
     run: RunFiles,
     files: Sequence[JobFiles],
     detached: bool = False,
-) -> int:
+) -> tuple[int, str]:
+    """Returns how many phases there are, and the digest of what was written."""
     shared, nodes = SharedGraph.of(prepared.families)
     settings = RunSettings(
         shared,
@@ -223,13 +224,11 @@ def _write_run(
             zip(prepared.jobs, files, strict=True)
         )
     ]
-    run.write(settings, records)
-    return shared.phases
+    return shared.phases, run.write(settings, records)
 
 
 def _pipeline(
-    db: str,
-    run: str,
+    source: StoredRun,
     phases: int,
     jobs: int,
     hints: Mapping[str, str],
@@ -237,7 +236,6 @@ def _pipeline(
 ) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
-        source = StoredRun(db, run)
         ended = numbers | "Run graph" >> RunGraph(source, phases, hints)
         if detached:
             ended | "End" >> EndRun(source)

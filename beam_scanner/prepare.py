@@ -400,7 +400,7 @@ def _internal(
     for job in range(count):
         if job in jobs:
             folder = JobFiles(store, jobs[job].fingerprint).internal
-            database = NamedStorage(f"{store.url}/{folder}")
+            database = NamedStorage(f"{store.url}/{folder}", storage.trusted)
             streams.append(NamedStream(database, str(number)))
         else:
             streams.append(unused)

@@ -16,6 +16,7 @@ import os
 import tarfile
 import time
 import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,7 +74,8 @@ def profile_ids(storage: NamedStorage) -> list[int]:
 
 
 def _numbers(storage: NamedStorage) -> set[int]:
-    return {int(key.rsplit("/", 1)[1]) for key in storage.store().list(_ROOT)}
+    names = (key.rsplit("/", 1)[1] for key in storage.store().list(_ROOT))
+    return {int(name) for name in names if name.isascii() and name.isdigit()}
 
 
 def _record(report: Report) -> dict[str, Any]:
@@ -178,7 +180,10 @@ class Profile:
         try:
             record = json.loads(gzip.decompress(data))
             version = record["version"]
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (
+            *(OSError, EOFError, ValueError, KeyError, TypeError),
+            *(zlib.error, RecursionError, MemoryError),
+        ) as error:
             where = store.describe(f"{_ROOT}{number:08d}")
             raise StorageError(f"damaged profile {where!r}: {error}") from error
         if version != _VERSION:

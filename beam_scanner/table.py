@@ -9,7 +9,6 @@ Every committed stream is a table. A stream that a graph has made has one column
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +28,11 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.profiler import Profile, profile_ids
-from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.descriptor import (
+    StreamDescriptor,
+    begin_writing,
+    parse_at,
+)
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStorage, NamedVideoStream
 from beam_scanner.storage.names import (
@@ -39,11 +42,13 @@ from beam_scanner.storage.names import (
     is_generation,
     stream_key,
 )
+from beam_scanner.storage.sealed import is_sealed, seal, unseal
 from beam_scanner.types import NullElement
 
 # Stream names are quoted so that none begins with a dot.
 _RECORD = ".table.json"
 _COLUMNS = "columns"
+_FIELDS = ("name", "columns", "rows")
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,7 @@ class Tables:
     """
 
     def __init__(self, storage: NamedStorage) -> None:
-        self._storage = NamedVideoStorage(storage.raw_store())
+        self._storage = NamedVideoStorage(storage.raw_store(), storage.trusted)
         self._ids: TableIds | None = None
         self._kept = False
 
@@ -336,7 +341,9 @@ class Tables:
         if name not in streams.values():
             count = len(values[0])
             record = {"name": name, "columns": list(streams), "rows": count}
-            self._storage.store().put(_record_key(name), json.dumps(record).encode())
+            store = self._storage.store()
+            begin_writing(store)
+            store.put(_record_key(name), seal(record))
         return self.table(name)
 
     def sequence(self, name: str) -> Column:
@@ -485,14 +492,22 @@ class Tables:
                 if found is not None and not _is_stream(found, name):
                     tables.append((name, found))
             elif file == DESCRIPTOR:
-                descriptor = StreamDescriptor.from_json(data)
+                descriptor = parse_at(store, key, data)
                 tables.append((descriptor.name, self._of_stream(descriptor)))
         return [(name, found) for name, found in tables if name not in columns]
 
     def _record(self, name: str) -> dict[str, Any] | None:
         store, key = self._storage.store(), _record_key(name)
         data = store.try_read(key)
-        return None if data is None else _parsed(data, store.describe(key))
+        if data is None:
+            return None
+        record = _parsed(data, store.describe(key))
+        if record["name"] != name:
+            raise StorageError(
+                f"{store.describe(key)!r} is the record of table {record['name']!r}, "
+                f"not of {name!r}"
+            )
+        return record
 
     def _of_stream(self, descriptor: StreamDescriptor) -> _Found:
         name = descriptor.name
@@ -521,10 +536,17 @@ def _record_key(table: str) -> str:
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
-        record = json.loads(data)
-        return {what: record[what] for what in ("name", "columns", "rows")}
-    except (ValueError, KeyError, TypeError) as error:
+        found = unseal(data, _FIELDS, required=False)
+        # Without its checksum it has one field too many, unless it never had one.
+        if not is_sealed(data) and set(found) != set(_FIELDS):
+            raise ValueError(f"fields {', '.join(found)}")
+        name, columns, rows = (found[what] for what in _FIELDS)
+        texts = isinstance(columns, list) and all(isinstance(c, str) for c in columns)
+        if not isinstance(name, str) or not texts or type(rows) is not int or rows < 0:
+            raise ValueError(f"{name!r}, {columns!r}, {rows!r}")
+    except (StorageError, ValueError) as error:
         raise StorageError(f"{where!r} is no record of a table: {error}") from error
+    return found
 
 
 def _is_stream(found: _Found, name: str) -> bool:

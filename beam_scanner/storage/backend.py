@@ -27,6 +27,7 @@ from beam_scanner.storage.base import (
 )
 from beam_scanner.storage.commit import tiled
 from beam_scanner.storage.loading import row_numbers
+from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.types import (
     ColumnType,
     FrameType,
@@ -152,6 +153,7 @@ class StoredStream:
         Raises:
             StreamNotFoundError: At the first ``next()``: not committed.
             RowError: A row lies outside the stream.
+            UntrustedDataError: Values of an untrusted database would be unpickled.
         """
         if not self.committed():
             raise StreamNotFoundError(
@@ -159,12 +161,29 @@ class StoredStream:
             )
         with self.reader() as reader:
             numbers = row_numbers(rows, len(reader), self.name())
-            convert = converter(ty if ty is not None else self.type(), fn)
+            kind = ty if ty is not None else self.type()
+            convert = converter(kind, fn)
+            if fn is None:
+                self.check_trust(kind)
             size = self.estimate_size()
             for element in load_rows(
                 lambda wanted: reader.read(wanted.tolist()), numbers, size
             ):
                 yield convert(element)
+
+    def check_trust(self, ty: Any) -> None:
+        """Refuses to unpickle elements of a storage that is not trusted.
+
+        Args:
+            ty: What they would be read as: an annotation or ``ScannerTypeInfo``.
+
+        Raises:
+            UntrustedDataError: Names the stream and the type.
+        """
+        if ty is None or isinstance(ty, ColumnType) or self.storage().trusted:
+            return
+        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        check_no_pickle(ty if own else get_type_info(ty), self.name())
 
     def column_type(self) -> ColumnType:
         """Whether elements are frames or blobs."""
@@ -247,7 +266,12 @@ class StorageBackend:
 
     ``source`` and ``sink`` are asked once for all streams of an input or output,
     before anything runs; overriding them serves to refuse.
+
+    Attributes:
+        trusted: False: nothing of what is stored is unpickled.
     """
+
+    trusted: bool = True
 
     def source(self, sc: Any, streams: Sequence[StoredStream]) -> Any:
         """Refuses streams that cannot be an input.

@@ -236,13 +236,13 @@ class SegmentFiles:
         self, store: ObjectStore, stream: str, folder: str, record: Record
     ) -> None:
         self._store = store
-        self._stream = stream
+        self.stream = stream
         self._folder = folder
         self._sums = record.get("sums")
 
     def name(self, file: str) -> str:
         """What errors call a file."""
-        return f"{self._store.describe(self._key(file))!r} of stream {self._stream!r}"
+        return f"{self._store.describe(self._key(file))!r} of stream {self.stream!r}"
 
     def _key(self, file: str) -> str:
         return f"{self._folder}/{file}"

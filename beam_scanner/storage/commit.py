@@ -270,7 +270,7 @@ def gc(
     for folder, keys in folders.items():
         if folder.rpartition("/")[2].removesuffix(SEGMENTS) in needed:
             continue
-        keep = _used(store, folder)
+        keep = _used(store, folder, keys)
         for key in keys:
             if key not in keep:
                 unused.append(key)
@@ -282,8 +282,8 @@ def gc(
     return Garbage(tuple(unused), size, scratch)
 
 
-def _used(store: ObjectStore, folder: str) -> set[str]:
-    """Files of a generation that the stream's descriptor names."""
+def _used(store: ObjectStore, folder: str, keys: Sequence[str]) -> set[str]:
+    """Files of a generation that are needed, as far as anybody can tell."""
     stream, _, last = folder.rpartition("/")
     generation = last.removesuffix(SEGMENTS)
     key = f"{stream}/{DESCRIPTOR}"
@@ -291,6 +291,14 @@ def _used(store: ObjectStore, folder: str) -> set[str]:
     if data is None:
         return set()
     current = parse_at(store, key, data)
+    if descriptor_key(current.name) != key:
+        raise StorageError(
+            f"{store.describe(key)!r} is the descriptor of stream {current.name!r}, so "
+            "nobody knows which files are needed here"
+        )
     if current.generation != generation:
-        return set()
+        own = generation_key(current.name, current.generation)
+        lost = lost_file(store, current.name, own, current.segments)
+        # Without a checksum a descriptor may name what never was.
+        return set() if lost is None else set(keys)
     return set(current.file_keys())

@@ -6,7 +6,9 @@ and replaced atomically, and says which files make up the stream.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
@@ -126,7 +128,7 @@ class StreamDescriptor:
         Raises:
             StorageError: Another format version, or no descriptor at all.
         """
-        values = unseal(data, required=False)
+        values = _unsealed(data, "stream")
         version, what = values.get("format_version"), f"stream {values.get('name')!r}"
         check_version(version, what)
         if is_sealed(data) != (version != 1):
@@ -211,6 +213,23 @@ def check_version(version: object, what: str) -> None:
         )
 
 
+def _unsealed(data: bytes, what: str) -> dict[str, Any]:
+    """The object in a file; what a later release wrote is refused as such.
+
+    Raises:
+        StorageError: It is damaged, or of another version.
+    """
+    try:
+        return unseal(data, required=False)
+    except StorageError:
+        with suppress(ValueError, RecursionError):
+            values = json.loads(data)
+            version = values.get("format_version") if isinstance(values, dict) else None
+            if type(version) is int and version > FORMAT_VERSION:
+                check_version(version, what)
+        raise
+
+
 def check_database(store: ObjectStore, create: bool = False) -> None:
     """Checks the marker at the root of a database.
 
@@ -255,7 +274,7 @@ def _marker() -> dict[str, Any]:
 
 def _version(store: ObjectStore, data: bytes) -> object:
     try:
-        version = unseal(data, required=False)["format_version"]
+        version = _unsealed(data, f"database {store.url!r}")["format_version"]
         if version in _READ and is_sealed(data) == (version == 1):
             raise StorageError("damaged: its checksum is gone")
     except (StorageError, KeyError) as error:

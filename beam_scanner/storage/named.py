@@ -52,6 +52,9 @@ class NamedStorage(StorageBackend):
     Args:
         storage_config: The database: a folder, a ``file://`` URL or an
             ``ObjectStore``. None: streams take that of their client.
+        trusted: False: nothing that the database holds is ever unpickled, here or on
+            workers, since that would run whatever code it names. Pickles are the
+            elements of streams typed ``typing.Any``; all other types are read.
 
     Example:
         >>> import tempfile
@@ -61,8 +64,11 @@ class NamedStorage(StorageBackend):
     """
 
     def __init__(
-        self, storage_config: str | os.PathLike[str] | ObjectStore | None = None
+        self,
+        storage_config: str | os.PathLike[str] | ObjectStore | None = None,
+        trusted: bool = True,
     ) -> None:
+        self.trusted = trusted
         if storage_config is None or isinstance(storage_config, ObjectStore):
             self._store = storage_config
         else:
@@ -304,6 +310,8 @@ class NamedStream(StoredStream):
             StreamNotFoundError: At the first ``next()``: not committed.
             RowError: A row lies outside the stream.
             ElementTypeError: The stored type is not registered in this process.
+            UntrustedDataError: Values of an untrusted database would be unpickled.
+            StorageError: What is stored is damaged.
         """
         found = self.try_descriptor()
         if found is None:
@@ -312,6 +320,8 @@ class NamedStream(StoredStream):
             )
         numbers = row_numbers(rows, found.rows, self._name)
         with self.reader() as reader:
+            if fn is None:
+                self.check_trust(ty)
             if ty is None and fn is None and isinstance(reader, SegmentedReader):
                 read = reader.values
             else:
@@ -333,7 +343,7 @@ class NamedStream(StoredStream):
             from beam_scanner.storage.frame_reader import VideoFileReader
 
             return VideoFileReader(store, found)
-        return SegmentedReader(store, found)
+        return SegmentedReader(store, found, self._storage.trusted)
 
     def segment_writer(
         self,

@@ -123,7 +123,8 @@ class NamedVideoStream(NamedStream):
         super().__init__(sc, name, storage)
         self._damage = check_damage(damage)
         if not isinstance(self._storage, NamedVideoStorage):
-            self._storage = NamedVideoStorage(self._storage.raw_store())
+            trusted = self._storage.trusted
+            self._storage = NamedVideoStorage(self._storage.raw_store(), trusted)
         self._path = None if path is None else absolute(path, "path of a video")
         self._ingested = False
         self._seen: tuple[StreamDescriptor, FrameIndex] | None = None

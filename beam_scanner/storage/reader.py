@@ -27,13 +27,17 @@ class SegmentedReader(RowReader):
     Args:
         store: The database's store.
         descriptor: The stream's.
+        trusted: False: nothing is unpickled.
 
     Attributes:
         descriptor: The stream's.
     """
 
-    def __init__(self, store: ObjectStore, descriptor: StreamDescriptor) -> None:
+    def __init__(
+        self, store: ObjectStore, descriptor: StreamDescriptor, trusted: bool = True
+    ) -> None:
         self.descriptor = descriptor
+        self._trusted = trusted
         self._store = store
         self._folder = generation_key(descriptor.name, descriptor.generation)
         self._starts = descriptor.starts()
@@ -51,7 +55,8 @@ class SegmentedReader(RowReader):
         files = SegmentFiles(self._store, name, self._folder, record)
         try:
             if record["kind"] == "blob":
-                return BlobSegment(files, record, self.descriptor.type_name)
+                kind = self.descriptor.type_name
+                return BlobSegment(files, record, kind, self._trusted)
             # Frames need FFmpeg, which nothing else here should load.
             from beam_scanner.storage.frame_reader import EncodedSegment, ExactSegment
 
@@ -115,6 +120,7 @@ class SegmentedReader(RowReader):
 
         Raises:
             ElementTypeError: That type is not registered in this process.
+            UntrustedDataError: It must not be unpickled.
         """
         values: list[Any] = []
         for number, wanted, _ in self._split(self._checked(rows)):

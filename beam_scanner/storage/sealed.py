@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from beam_scanner.errors import StorageError
+from beam_scanner.storage.store import ObjectStore
 
 _LAST = re.compile(rb',\s*"checksum": "([0-9a-f]{32})"\n?\}\Z')
 _NAMED = b'"checksum":'
@@ -52,11 +54,14 @@ def is_sealed(data: bytes) -> bool:
     return _LAST.search(data) is not None
 
 
-def unseal(data: bytes, required: bool = True) -> dict[str, Any]:
+def unseal(
+    data: bytes, fields: Collection[str] = (), required: bool = True
+) -> dict[str, Any]:
     """The object that :func:`seal` was given.
 
     Args:
         data: The bytes.
+        fields: What it must have: another file may have taken the place of this one.
         required: False: an object without a checksum will do, as older releases
             wrote it.
 
@@ -77,7 +82,30 @@ def unseal(data: bytes, required: bool = True) -> dict[str, Any]:
         raise StorageError(f"damaged: {error}") from error
     if not isinstance(values, dict):
         raise StorageError(f"damaged: {type(values).__name__} in place of an object")
+    missing = [name for name in fields if name not in values]
+    if missing:
+        raise StorageError(f"damaged: it has no {', '.join(missing)}")
     return values
+
+
+def read_sealed(
+    store: ObjectStore, key: str, fields: Collection[str]
+) -> dict[str, Any]:
+    """The object in a store that :func:`seal` made.
+
+    Args:
+        store: The store.
+        key: Where.
+        fields: What it must have.
+
+    Raises:
+        StorageError: It is not what was written, or not there; names the file.
+    """
+    data = store.read(key)
+    try:
+        return unseal(data, fields)
+    except StorageError as error:
+        raise StorageError(f"{store.describe(key)!r}: {error}") from error
 
 
 def seal_bytes(data: bytes) -> bytes:

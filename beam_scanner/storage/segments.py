@@ -16,6 +16,7 @@ from beam_scanner.storage.parquet import (
     serialized_from_arrow,
     values_from_arrow,
 )
+from beam_scanner.storage.trust import check_plain
 from beam_scanner.types import ScannerTypeInfo, get_type_info_cpp
 
 
@@ -67,16 +68,21 @@ def check_length(rows: ParquetRows, record: Record) -> None:
 class BlobSegment(SegmentReader):
     """Reads a Parquet segment of blobs."""
 
-    def __init__(self, files: SegmentFiles, record: Record, type_name: str) -> None:
+    def __init__(
+        self, files: SegmentFiles, record: Record, type_name: str, trusted: bool = True
+    ) -> None:
         self._rows = ParquetRows(files, record["files"][0])
         check_length(self._rows, record)
         self._name = type_name
+        self._stream, self._trusted = files.stream, trusted
         self._typed: ScannerTypeInfo | None = None
         if record["typed"]:
             self._typed = get_type_info_cpp(type_name)
 
     def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
         """See :meth:`SegmentReader.read`."""
+        if self._typed is not None:
+            self._check_trust(self._typed)
         return self._rows.read(rows, lambda c: serialized_from_arrow(c, self._typed))
 
     def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
@@ -84,7 +90,12 @@ class BlobSegment(SegmentReader):
         if not self._name:
             return self.read(rows, cursor)
         info = self._typed or get_type_info_cpp(self._name)
+        self._check_trust(info)
         return self._rows.read(rows, lambda c: values_from_arrow(c, self._typed, info))
+
+    def _check_trust(self, info: ScannerTypeInfo) -> None:
+        if not self._trusted:
+            check_plain(info, self._stream)
 
     def times(self) -> NDArray[np.float64]:
         """See :meth:`SegmentReader.times`."""

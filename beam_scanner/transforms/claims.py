@@ -8,7 +8,6 @@ before it writes them, and the claim of another is an error.
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import apache_beam as beam
 
 from beam_scanner.errors import GraphError, StreamExistsError
 from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.sealed import read_sealed, seal
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.complete import when_complete
 from beam_scanner.transforms.hints import unread
@@ -81,9 +81,9 @@ class Claims:
         key = f"{self.folder}{digest.hexdigest()}"
         store = NamedStorage(self.db).store(create=True).relaxed()
         mine = [self.template, stream]
-        if store.put_if_absent(key, json.dumps(mine).encode()):
+        if store.put_if_absent(key, seal({"claim": mine})):
             return
-        theirs = json.loads(store.read(key))
+        theirs = read_sealed(store, key, ["claim"])["claim"]
         if theirs != mine:
             (one, source), (other, another) = sorted([mine, theirs])
             raise StreamExistsError(

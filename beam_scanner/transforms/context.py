@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.errors import ElementTypeError, GraphError
-from beam_scanner.graph import InputNode, OutputNode, topological
+from beam_scanner.graph import InputNode, Node, OpNode, OutputNode, topological
 from beam_scanner.jobs import stream_fingerprint
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.needs import all_needs
@@ -20,7 +20,8 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.base import RowReader
 from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import ObjectStore, open_store
-from beam_scanner.transforms.slots import LeavingSlot
+from beam_scanner.storage.trust import check_no_pickle, check_plain
+from beam_scanner.transforms.slots import LeavingSlot, Slot
 from beam_scanner.transforms.work import (
     JOBS_A_FILE,
     JobFiles,
@@ -76,6 +77,7 @@ def _bind_family(
     family: Family, job: int, made: Mapping[int, SourceInfo]
 ) -> BoundGraph:
     nodes = topological(family.outputs)
+    check_trust(nodes, job)
     sources: dict[int, SourceInfo] = {}
     for node in nodes:
         if isinstance(node, InputNode):
@@ -86,6 +88,38 @@ def _bind_family(
                     info = source_info(stream, reader)
             sources[id(node)] = info
     return bind(nodes, job, sources)
+
+
+def check_trust(nodes: Sequence[Node], job: int) -> None:
+    """Refuses a graph that would unpickle what an untrusted database holds.
+
+    Args:
+        nodes: Of the graph.
+        job: Which job of its inputs.
+
+    Raises:
+        UntrustedDataError: Names the stream and the type.
+    """
+    doubtful: dict[int, StoredStream] = {}
+    for node in nodes:
+        if isinstance(node, InputNode):
+            stream = node.streams[job]
+            if not isinstance(stream, Slot) and not stream.storage().trusted:
+                doubtful[id(node)] = stream
+        for place, column in enumerate(node.inputs):
+            found = doubtful.get(id(column.node))
+            if found is None:
+                continue
+            check_no_pickle(column.type, found.name())
+            if isinstance(node, OpNode):
+                spec = node.spec
+                wanted = spec.inputs[0 if spec.variadic else place].type
+                if wanted is not None and wanted.type is not Any:
+                    check_no_pickle(wanted, found.name())
+                elif wanted is not None and column.type is not None:
+                    check_plain(column.type, found.name())
+            else:
+                doubtful[id(node)] = found
 
 
 def check_rows(
@@ -282,24 +316,27 @@ class StoredRun:
     Attributes:
         db: URL of the database.
         run: Name of the run.
+        digest: Of what was written for it; see ``RunFiles.write``.
     """
 
     db: str
     run: str
+    digest: str = ""
 
     def open(self) -> RunContext:
         """See :class:`RunSource`."""
         store = open_store(self.db)
         files = RunFiles(store, self.run)
+        settings = files.settings(self.digest)
         kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
 
         def record(job: JobId) -> JobRecord:
             file, place = divmod(int(job), JOBS_A_FILE)
             if file not in kept:
-                kept[file] = files.jobs(file)
+                kept[file] = files.jobs(file, settings.digests)
             return _recent(kept, file, _JOB_FILES_KEPT)[place]
 
-        return RunContext(store, files, files.settings(), record)
+        return RunContext(store, files, settings, record)
 
 
 _K = TypeVar("_K")

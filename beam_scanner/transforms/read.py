@@ -19,6 +19,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.find import refuse_folder
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.names import stream_key
+from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.transforms.base import GraphTransform
 from beam_scanner.transforms.claims import STREAM
 from beam_scanner.transforms.formats import FormatStream, VideoFormat
@@ -181,6 +182,10 @@ class ReadFromNamedStream(_Source):
             what the stream was written with; bytes by default.
         name: Makes what a stream is called here, as the key to join sources by, from
             its name; by default that name.
+        trusted: False: nothing that the database holds is unpickled.
+
+    Raises:
+        UntrustedDataError: ``type`` is a pickle, and the database is not trusted.
 
     Example:
         >>> ReadFromNamedStream('/tmp/db', 'histograms/*').label
@@ -195,12 +200,16 @@ class ReadFromNamedStream(_Source):
         pattern: str,
         type: Any = bytes,
         name: Callable[[str], str] | None = None,
+        trusted: bool = True,
     ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
         self._pattern = as_pattern(pattern)
         self._type = type
         self._name = name
+        self._trusted = trusted
+        if not trusted and type is not FrameType:
+            check_no_pickle(get_type_info(type), pattern)
 
     @unread
     def expand(self, pbegin: Any) -> Streams:
@@ -216,7 +225,9 @@ class ReadFromNamedStream(_Source):
         several = has_wildcard(self._pattern)
         only = Pattern(self._pattern).paths[-1]
         called = _template(self._name) if several else only
-        return _read_named(self, found, self._db, self._type, several, called)
+        return _read_named(
+            self, found, self._db, self._type, several, called, self._trusted
+        )
 
 
 class ReadAllFromNamedStream(_Source):
@@ -226,6 +237,7 @@ class ReadAllFromNamedStream(_Source):
         db: Folder or URL of the database.
         type: As for :class:`ReadFromNamedStream`.
         name: As there.
+        trusted: As there.
 
     Example:
         >>> ReadAllFromNamedStream('/tmp/db').label
@@ -239,11 +251,15 @@ class ReadAllFromNamedStream(_Source):
         db: str,
         type: Any = bytes,
         name: Callable[[str], str] | None = None,
+        trusted: bool = True,
     ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
         self._type = type
         self._name = name
+        self._trusted = trusted
+        if not trusted and type is not FrameType:
+            check_no_pickle(get_type_info(type), db)
 
     @unread
     def expand(self, pcoll: Any) -> Streams:
@@ -251,7 +267,9 @@ class ReadAllFromNamedStream(_Source):
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         called = _template(self._name)
-        return _read_named(self, found, self._db, self._type, True, called)
+        return _read_named(
+            self, found, self._db, self._type, True, called, self._trusted
+        )
 
 
 def _template(name: Callable[[str], str] | None) -> str:
@@ -259,10 +277,16 @@ def _template(name: Callable[[str], str] | None) -> str:
 
 
 def _read_named(
-    transform: _Source, found: Any, db: str, type: Any, several: bool, template: str
+    transform: _Source,
+    found: Any,
+    db: str,
+    type: Any,
+    several: bool,
+    template: str,
+    trusted: bool,
 ) -> Streams:
     kind = None if type is FrameType else get_type_info(type)
-    make = partial(stream_at, db, kind is None)
+    make = partial(stream_at, db, kind is None, trusted)
     return transform.read(found, make, kind, several, (), db, template)
 
 

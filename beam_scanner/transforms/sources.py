@@ -45,10 +45,12 @@ def video_at(db: str, name: str, where: str) -> StoredStream:
     return SourceVideo(db, name, where)
 
 
-def stream_at(source: str, video: bool, db: str, name: str, where: str) -> StoredStream:
+def stream_at(
+    source: str, video: bool, trusted: bool, db: str, name: str, where: str
+) -> StoredStream:
     """The stream ``where`` of the database ``source``."""
     kind = NamedVideoStream if video else NamedStream
-    return kind(NamedStorage(source), where)
+    return kind(NamedStorage(source, trusted), where)
 
 
 def stream_names(source: str, pattern: str) -> list[str]:

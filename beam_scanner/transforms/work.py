@@ -20,18 +20,32 @@ the same time. Whoever ends the job first removes them, the token before the res
 from __future__ import annotations
 
 import fcntl
-import json
+import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from beam_scanner._pickling import dumps_graph, loads_graph
-from beam_scanner.errors import Failure
+from beam_scanner.errors import Failure, StorageError
 from beam_scanner.jobs import SharedGraph
-from beam_scanner.storage.store import SCRATCH, ObjectStore, storage_errors
+from beam_scanner.storage.sealed import (
+    is_sealed,
+    read_sealed,
+    seal,
+    seal_bytes,
+    unseal,
+    unseal_bytes,
+)
+from beam_scanner.storage.store import (
+    SCRATCH,
+    ObjectNotFoundError,
+    ObjectStore,
+    storage_errors,
+)
 
 WORK = ".work"
 JOBS_A_FILE = 1000
@@ -39,6 +53,8 @@ _DRIVER = "driver"
 _KEPT_BY = (f"/{_DRIVER}", "/graph")
 
 Manifest = dict[str, Any]
+_MANIFEST_FIELDS = {"run", "outputs", "trace"}
+_TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,7 @@ class RunSettings:
         equal_rows: Whether all outputs of a job must have equally many rows.
         detached: Whether no driver waits for the end.
         attempts: How often a task is tried before its job fails.
+        digests: Of the files of the jobs.
     """
 
     graph: SharedGraph
@@ -62,6 +79,7 @@ class RunSettings:
     equal_rows: bool = True
     detached: bool = False
     attempts: int = 2
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,15 @@ class JobRecord:
     mark: str
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _token_of(data: bytes | None) -> str | None:
+    """The token in a file; None where it is none."""
+    return data.decode() if data is not None and _TOKEN.fullmatch(data) else None
+
+
 class RunFiles:
     """Files of one run.
 
@@ -100,12 +127,22 @@ class RunFiles:
         self.run = run
         self._root = f"{WORK}/runs/{run}"
 
-    def write(self, settings: RunSettings, jobs: Sequence[JobRecord]) -> None:
-        """Stores what the workers need."""
+    def write(self, settings: RunSettings, jobs: Sequence[JobRecord]) -> str:
+        """Stores what the workers need.
+
+        Returns:
+            A digest of it, for :meth:`settings`: what workers unpickle is what was
+            written here, whoever else may write into the database.
+        """
+        digests = []
         for start in range(0, len(jobs), JOBS_A_FILE):
             data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
-            self._store.put(f"{self._root}/jobs-{start // JOBS_A_FILE:06d}", data)
-        self._store.put(f"{self._root}/graph", dumps_graph(settings))
+            digests.append(_digest(data))
+            key = f"{self._root}/jobs-{start // JOBS_A_FILE:06d}"
+            self._store.put(key, seal_bytes(data))
+        data = dumps_graph(replace(settings, digests=tuple(digests)))
+        self._store.put(f"{self._root}/graph", seal_bytes(data))
+        return _digest(data)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -135,17 +172,43 @@ class RunFiles:
             return False
         return True
 
-    def settings(self) -> RunSettings:
-        """The shared part."""
-        found = loads_graph(self._store.read(f"{self._root}/graph"))
+    def settings(self, digest: str = "") -> RunSettings:
+        """The shared part.
+
+        Args:
+            digest: What :meth:`write` returned; empty where only damage is looked for.
+
+        Raises:
+            StorageError: It is not what was written.
+        """
+        found = loads_graph(self._read("graph", digest))
         assert isinstance(found, RunSettings)
         return found
 
-    def jobs(self, number: int) -> list[JobRecord]:
-        """The jobs of file ``number``."""
-        found = loads_graph(self._store.read(f"{self._root}/jobs-{number:06d}"))
+    def jobs(self, number: int, digests: Sequence[str] = ()) -> list[JobRecord]:
+        """The jobs of file ``number``; ``digests``: those of the settings.
+
+        Raises:
+            StorageError: They are not what was written.
+        """
+        digest = digests[number] if digests else ""
+        found = loads_graph(self._read(f"jobs-{number:06d}", digest))
         assert isinstance(found, list)
         return found
+
+    def _read(self, file: str, digest: str) -> bytes:
+        key = f"{self._root}/{file}"
+        try:
+            data = unseal_bytes(self._store.read(key))
+        except ObjectNotFoundError:
+            raise
+        except StorageError as error:
+            raise StorageError(f"{self._store.describe(key)!r}: {error}") from error
+        if digest and _digest(data) != digest:
+            raise StorageError(
+                f"{self._store.describe(key)!r} is not what this run has written"
+            )
+        return data
 
     def mark_failed(self, mark: str) -> None:
         """Says that the rest of the job with this mark need not be run."""
@@ -164,16 +227,17 @@ class RunFiles:
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""
-        data = json.dumps([asdict(failure) for failure in failures]).encode()
+        listed = [asdict(failure) for failure in failures]
+        data = seal({"job": job, "phase": phase, "failures": listed})
         self._store.put(f"{self._root}/results/{job}-{phase}", data)
 
     def results(self) -> dict[tuple[int, int], list[Failure]]:
         """The failures of each (job, phase) that has ended."""
         found = {}
         for key in self._store.list(f"{self._root}/results/"):
-            job, phase = key.rsplit("/", 1)[1].split("-")
-            listed = json.loads(self._store.read(key))
-            found[int(job), int(phase)] = [Failure(**item) for item in listed]
+            ended = read_sealed(self._store, key, ["job", "phase", "failures"])
+            failures = [Failure(**item) for item in ended["failures"]]
+            found[ended["job"], ended["phase"]] = failures
         return found
 
     def remove(self) -> None:
@@ -204,17 +268,22 @@ class JobFiles:
 
     def token(self) -> str | None:
         """The token of a job that was begun and not finished; None if there is none."""
-        data = self._store.try_read(f"{self._root}/begun")
-        return None if data is None else data.decode()
+        return _token_of(self._store.try_read(f"{self._root}/begun"))
 
     def begin(self) -> str:
         """Begins the job, or joins one that was begun; returns its token."""
         token = uuid.uuid4().hex
-        while not self._store.put_if_absent(f"{self._root}/begun", token.encode()):
-            found = self.token()
+        key = f"{self._root}/begun"
+        while not self._store.put_if_absent(key, token.encode()):
+            data = self._store.try_read(key)
+            found = _token_of(data)
             # None: just now another run has ended the job, which begins anew.
             if found is not None:
                 token = found
+                break
+            if data is not None:
+                # It is damaged, so nobody can go on with it.
+                self._store.put(key, token.encode())
                 break
         self._own = token
         return token
@@ -234,10 +303,14 @@ class JobFiles:
         if data is None:
             return None
         try:
-            found: Manifest = json.loads(data)
-        except ValueError:
+            found = unseal(data, required=False)
+        except StorageError:
             return None
-        return found
+        if not is_sealed(data):
+            # Without its checksum it has one field too many, unless it never had one.
+            return found if set(found) == _MANIFEST_FIELDS else None
+        place = found.get("place") == [self._own, family, task]
+        return found.get("manifest") if place else None
 
     def put_manifest(
         self, family: int, task: int, manifest: Manifest, replace: bool = False
@@ -253,7 +326,7 @@ class JobFiles:
         Returns:
             Whether this attempt's manifest is the one that counts.
         """
-        data = json.dumps(manifest).encode()
+        data = seal({"place": [self._own, family, task], "manifest": manifest})
         if replace:
             self._manifests.put(self._key(family, task), data)
             return True
@@ -321,9 +394,9 @@ def _strays(store: ObjectStore) -> list[str]:
 def unfinished_jobs(store: ObjectStore) -> Iterator[tuple[str, str]]:
     """(fingerprint, token) of jobs that were begun and not finished."""
     for key in _begun(store):
-        data = store.try_read(key)
-        if data is not None:
-            yield key.split("/")[-2], data.decode()
+        token = _token_of(store.try_read(key))
+        if token is not None:
+            yield key.split("/")[-2], token
 
 
 def unfinished_tokens(store: ObjectStore) -> Iterable[str]:

@@ -79,10 +79,14 @@ class ReadFromNamedStream(read.ReadFromNamedStream):
         pattern: Name of a stream, or a pattern with *, ? and [].
         type: Element type: FrameType for frames, else the name of what the stream
             was written with, such as Histogram, BboxList or Any.
+        trusted: False if whoever can write to the database might plant values that
+            run code when they are read: then nothing in it is unpickled.
     """
 
-    def __init__(self, db: str, pattern: str, type: str = "Bytes") -> None:
-        super().__init__(db, pattern, type=_element_type(type))
+    def __init__(
+        self, db: str, pattern: str, type: str = "Bytes", trusted: bool = True
+    ) -> None:
+        super().__init__(db, pattern, type=_element_type(type), trusted=trusted)
 
 
 class Slice(sample.Slice):

@@ -61,7 +61,8 @@ def test_every_stream_is_read(old):
         np.abs(frame.astype(int) - make_database.frame(row)).mean()
         for row, frame in enumerate(shown)
     ]
-    assert len(shown) == 30 and max(differ) < 60
+    assert len(shown) == 30
+    assert max(differ) < 60
     assert marker(old) == 1
 
 
@@ -85,7 +86,9 @@ def test_new_streams_beside_old_ones(old):
     assert versions.pop("new") == 2
     assert set(versions.values()) == {1}
     assert list(NamedStream(NamedStorage(old), "new").load()) == [b"x", NULL]
-    assert equal(list(NamedStream(storage, "bytes").load()), make_database.values()["bytes"][1])
+    assert equal(
+        list(NamedStream(storage, "bytes").load()), make_database.values()["bytes"][1]
+    )
 
 
 def test_an_old_stream_is_replaced(old):
@@ -150,5 +153,5 @@ def test_unfinished_work_of_older_code_is_gone_on_with(old):
 def test_other_versions_are_refused(tmp_path, text):
     NamedStream(NamedStorage(tmp_path), "a").save([b"x"])
     (tmp_path / "beam_scanner.json").write_text(text)
-    with pytest.raises(StorageError, match="version|marker"):
+    with pytest.raises(StorageError, match=r"version|marker"):
         list(NamedStream(NamedStorage(tmp_path), "a").load())

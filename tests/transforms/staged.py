@@ -57,7 +57,9 @@ def without_beam(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         launch,
         "_pipeline",
-        lambda db, run, phases, jobs, hints: lambda: run_stages(db, run, phases, jobs),
+        lambda source, phases, jobs, hints: (
+            lambda: run_stages(source.db, source.run, phases, jobs)
+        ),
     )
     patch.setattr(launch, "run_pipeline", lambda options, build, small: build())
 
