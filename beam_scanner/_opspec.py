@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beam_scanner._digest import FirstSeen, code_digest
+from beam_scanner._digest import Digest, code_digest, digest
 from beam_scanner.errors import KernelError
 from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo
 
@@ -100,8 +100,6 @@ class OpSpec:
     open_args: bool = False
     returns_tuple: bool = False
     raw: bool = False
-    _pickled_digest: str = field(default="", init=False, repr=False)
-    _first_seen: FirstSeen = field(default_factory=dict, init=False, repr=False)
 
     @property
     def is_class(self) -> bool:
@@ -115,25 +113,28 @@ class OpSpec:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits that stand for what the op does.
+        """32 hexadecimal digits that stand for what the op does at this moment.
 
-        Covers the name, the version, all attributes, and the code of the kernel
-        and of the functions, classes and plain data that it uses, outside
-        installed packages; lists, dicts and the like as they were when this was
-        first asked for. Equal in every process of one environment. A spec that
-        was pickled keeps the digest it was pickled with.
+        Covers the name, the version, all attributes, and the kernel with all that it
+        uses outside installed packages, by content: see ``code_digest``. Equal in
+        every process of one environment, where it was pickled and where it was loaded.
         """
-        if self._pickled_digest:
-            return self._pickled_digest
+        return self.read().text
+
+    def read(self) -> Digest:
+        """The digest, and what of the kernel it does not cover."""
         types = [port.type for port in (*self.inputs, *self.outputs) if port.type]
-        code = code_digest(
-            self.kernel,
-            tuple((t.name, t.serialize, t.deserialize) for t in types),
-            tuple((p.name, p.default) for p in self.init_params + self.stream_params),
+        params = self.init_params + self.stream_params
+        code = digest(
+            [
+                (f"the kernel of op {self.name}", self.kernel),
+                ("", tuple((t.name, t.serialize, t.deserialize) for t in types)),
+                ("", tuple((p.name, p.default) for p in params)),
+            ],
             home=self.kernel.__module__,
-            first=self._first_seen,
         )
-        return code_digest(json.dumps([code, *self._attributes()]), home="")
+        both = json.dumps([code.text, *self._attributes()])
+        return Digest(code_digest(both, home=""), code.untold)
 
     def _attributes(self) -> list[Any]:
         ports = [
@@ -149,11 +150,6 @@ class OpSpec:
             [self.bounded_state, self.unbounded_state, self.whole_stream],
             [int(device) for device in self.devices],
         ]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # In a worker the kernel's module may be missing, and with it the way to
-        # tell the user's code from installed code.
-        return {**self.__dict__, "_pickled_digest": self.digest, "_first_seen": {}}
 
     def instantiate(self, config: Any, init_args: dict[str, Any]) -> Any:
         """An instance of the kernel; for a function, the function.

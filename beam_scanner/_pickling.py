@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from beam_scanner._beam import import_beam
-from beam_scanner._digest import is_library
+from beam_scanner._installed import is_library
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
 _PROBE = """

@@ -200,7 +200,7 @@ class Fingerprints:
             That of the whole job, and one for each output.
         """
         own = {
-            id(node): code_digest(_own_digest(node, job), home="", by_value=True)
+            id(node): code_digest(_own_digest(node, job), home="")
             for node in self._nodes
         }
         each = [
@@ -249,7 +249,7 @@ def _shared_digest(node: Node, number: dict[int, int]) -> str:
         ]
     if isinstance(node, OutputNode):
         settings.append(repr(node.input.encoding))
-    return code_digest(settings, home="", by_value=True)
+    return code_digest(settings, home="")
 
 
 def _own_digest(node: Node, job: int) -> Any:

@@ -16,7 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "beam_scanner"
 LAYERS: list[dict[str, str]] = [
     {"errors": "errors"},
     {
-        "base": "_beam _digest _images _element_codecs _scalar_codecs protobufs types "
+        "base": "_beam _code_parts _data_parts _digest _files _installed _parts _reading "
+        "_reducing _images _element_codecs _scalar_codecs protobufs types "
         "rows sampling gops",
         "buckets": "buckets",
     },
