@@ -14,7 +14,7 @@ names. Of an object without stable content only the type counts, which is report
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,45 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
         unsteady |= found
 
 
+def where_first(
+    things: Sequence[tuple[str, Any]],
+    home: str | Collection[str],
+    is_wanted: Callable[[Any], bool],
+) -> str | None:
+    """Where the innermost object is of which something is true; None if of none.
+
+    Args:
+        things: See :func:`digest`.
+        home: See :func:`code_digest`.
+        is_wanted: What is asked; it is true of all that such an object is part of.
+
+    Example:
+        >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
+        'the list (float)'
+    """
+    graph = _Graph(Reading({home} if isinstance(home, str) else set(home)), set())
+    root = graph.add(Part(b"", list(things)), 0, "")
+    graph.fill()
+    seen = {root}
+
+    def look(number: int) -> int | None:
+        for other in graph.edges[number]:
+            if other in seen:
+                continue
+            seen.add(other)
+            value = graph.values[other]
+            if isinstance(value, (Part, ModuleUse)):
+                found = look(other)
+                if found is not None:
+                    return found
+            elif is_wanted(value):
+                return look(other) or other
+        return None
+
+    found = look(root)
+    return None if found is None else graph.where(found)
+
+
 class _Graph:
     """Objects by number, with what each consists of.
 
@@ -149,7 +188,10 @@ class _Graph:
             number, text = self._came[number]
             if text:
                 words.append(text)
-        return f"{' of '.join(words)}: {kind.__module__}.{kind.__qualname__}"
+        name = kind.__qualname__
+        if kind.__module__ != "builtins":
+            name = f"{kind.__module__}.{name}"
+        return f"{' of '.join(words)} ({name})"
 
 
 def _hash(*parts: bytes) -> bytes:

@@ -70,7 +70,7 @@ class OpSpec:
         unbounded_state: Whether each row depends on all rows before it.
         whole_stream: Whether it takes all rows of a slice group in one call.
         devices: Kinds of device that it can run on; the first is the default.
-        version: The user's own mark of what the kernel does.
+        version: The user's own mark of what the kernel does; '' if there is none.
         takes_nulls: Whether it is called on null elements.
         init_params: Of the constructor, without ``config``.
         stream_params: Of ``new_stream``.
@@ -93,7 +93,7 @@ class OpSpec:
     unbounded_state: bool = False
     whole_stream: bool = False
     devices: tuple[DeviceType, ...] = (DeviceType.CPU,)
-    version: str = "1"
+    version: str = ""
     takes_nulls: bool = False
     init_params: tuple[Param, ...] = ()
     stream_params: tuple[Param, ...] = ()

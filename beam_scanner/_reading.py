@@ -287,7 +287,12 @@ class Reading:
         if descriptor is not None and hasattr(descriptor, "full_name"):
             file = getattr(descriptor.file, "serialized_pb", b"")
             return Part(label("message", descriptor.full_name, file))
-        members = {k: v for k, v in vars(cls).items() if k not in _CLASS_NOISE}
+        members = {
+            k: v
+            for k, v in vars(cls).items()
+            # Slots are told by __slots__; a class that was loaded has none.
+            if k not in _CLASS_NOISE and not isinstance(v, types.MemberDescriptorType)
+        }
         edges: Edges = [("", base) for base in cls.__bases__]
         if type(cls) is not type:
             edges.append(("", type(cls)))
@@ -383,6 +388,9 @@ def _reduced_edges(value: Any, parts: Any) -> Edges:
     state, items, pairs, setter = [*more, None, None, None, None][:4]
     edges: Edges = [("", make), ("", arguments)]
     if isinstance(state, tuple) and len(state) == 2 and is_slots(state):
+        if type(value).__module__.startswith("pydantic."):
+            # It has the address of its class in it.
+            state = tuple({**(s or {}), "cls_ref": ""} for s in state)
         edges += [("", attributes_part("state", s or {}, "attribute")) for s in state]
     elif isinstance(state, dict) and all(type(k) is str for k in state):
         edges.append(("", attributes_part("state", state, "attribute")))

@@ -1,10 +1,21 @@
-"""What pickling asks of an object."""
+"""What pickling asks of an object, and what ours asks that plain pickling does not.
+
+Caches travel without what they hold: a function with ``functools.lru_cache`` by the
+function and its parameters, an object without the values of its cached properties.
+"""
 
 from __future__ import annotations
 
 import copyreg
+import ctypes
 import functools
+import pickle
+import sys
 import types
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from beam_scanner._beam import import_beam
@@ -21,6 +32,125 @@ def reduced(value: Any) -> Any:
     if reduce is not None:
         return reduce(value)
     return without_cached(value, value.__reduce_ex__(5))
+
+
+def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
+    """What our pickler does in another way than cloudpickle; else NotImplemented.
+
+    Args:
+        value: What is to be pickled.
+        is_by_name: Whether workers find a function under its name.
+
+    Raises:
+        PicklingError: It would be pickled, but could not be loaded.
+    """
+    kind = type(value)
+    if kind is functools._lru_cache_wrapper:
+        if is_by_name(value):
+            return NotImplemented
+        sizes = value.cache_parameters()
+        state = {k: v for k, v in vars(value).items() if k != "__wrapped__"}
+        arguments = (value.__wrapped__, sizes["maxsize"], sizes["typed"])
+        return _make_cached, arguments, state
+    if kind is memoryview:
+        data = value.tobytes() if value.readonly else bytearray(value.tobytes())
+        return _make_memory, (data, value.format, value.shape)
+    if isinstance(value, ctypes.CDLL):
+        raise pickle.PicklingError(
+            f"the native library {value._name!r} is loaded in this process alone"
+        )
+    if kind is object:
+        return _by_place(value, list(sys.modules.values()), is_by_name)
+    if kind.__reduce_ex__ is not object.__reduce_ex__ or isinstance(value, type):
+        return NotImplemented
+    if _names_of(kind):
+        return without_cached(value, value.__reduce_ex__(5))
+    module = sys.modules.get(kind.__module__)
+    if module is not None and not getattr(value, "__dict__", None):
+        return _by_place(value, [module], is_by_name)
+    return NotImplemented
+
+
+def _by_place(
+    value: Any,
+    modules: Iterable[types.ModuleType],
+    is_by_name: Callable[[Any], bool],
+) -> Any:
+    """An object that is known by its identity, by where it stands in a module."""
+    for module in modules:
+        if not isinstance(module, types.ModuleType) or module.__name__ == "__main__":
+            continue
+        for name, member in list(vars(module).items()):
+            if member is value and _is_stateless(value):
+                if _is_imported(module, is_by_name):
+                    return getattr, (module, name)
+                return NotImplemented
+    return NotImplemented
+
+
+def _is_stateless(value: Any) -> bool:
+    try:
+        parts = value.__reduce_ex__(5)
+    except Exception:
+        return False
+    if not isinstance(parts, tuple) or parts[1] != (type(value),):
+        return False
+    return all(part is None for part in parts[2:])
+
+
+def _is_imported(module: types.ModuleType, is_by_name: Callable[[Any], bool]) -> bool:
+    """Whether workers import a module, as told by any function or class of it."""
+    own = [
+        member
+        for member in vars(module).values()
+        if isinstance(member, (types.FunctionType, type))
+        and member.__module__ == module.__name__
+    ]
+    return any(map(is_by_name, own))
+
+
+_making: ContextVar[dict[Any, Any] | None] = ContextVar("_making", default=None)
+
+
+@contextmanager
+def cached_once() -> Iterator[None]:
+    """While open, a cached function that is loaded twice is one: it may call itself."""
+    token = _making.set({})
+    try:
+        yield
+    finally:
+        _making.reset(token)
+
+
+def _make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    made = _making.get()
+    key = (id(function), maxsize, typed)
+    if made is not None and key in made:
+        return made[key]
+    cached = functools.lru_cache(maxsize, typed)(function)
+    if made is not None:
+        made[key] = cached
+    return cached
+
+
+def _make_memory(data: Any, form: str, shape: tuple[int, ...]) -> memoryview:
+    view: Any = memoryview(data)
+    made: memoryview = (
+        view if (form, len(shape)) == ("B", 1) else view.cast(form, shape)
+    )
+    return made
+
+
+_names: weakref.WeakKeyDictionary[type, list[str]] = weakref.WeakKeyDictionary()
+
+
+def _names_of(kind: type) -> list[str]:
+    try:
+        if kind not in _names:
+            _names[kind] = cached_names(kind)
+        return _names[kind]
+    except TypeError:  # classes that cannot be hashed
+        return []
 
 
 def cached_names(kind: type) -> list[str]:

@@ -224,6 +224,10 @@ def _write_run(
         )
     ]
     run.write(settings, records)
+    if prepared.fingerprints is not None:
+        prepared.fingerprints.check_unchanged(
+            (job.number, job.fingerprint) for job in prepared.jobs
+        )
     return shared.phases
 
 
