@@ -18,11 +18,12 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from beam_scanner._beam import import_beam
 from beam_scanner._installed import is_library
+from beam_scanner._module_values import apply_values, module_values, this_process
 from beam_scanner._reducing import cached_once, reduce_own
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
@@ -56,8 +57,13 @@ def dumps_graph(obj: Any) -> bytes:
     modules = _users_modules()
     # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
     with cloudpickle_pickler._pickle_lock, _by_value(modules):
+        config = cloudpickle_pickler.DEFAULT_CONFIG
         with io.BytesIO() as file:
-            _pickler_class()(file, config=cloudpickle_pickler.DEFAULT_CONFIG).dump(obj)
+            pickler = _pickler_class()(file, config=config)
+            pickler.dump(obj)
+            values = module_values(_with_imports(pickler.modules))
+            if values:
+                pickle.dump((this_process(), values), file)
             data = file.getvalue()
         _keep_classes()
     return data
@@ -73,7 +79,14 @@ def loads_graph(data: bytes) -> Any:
     from apache_beam.internal import cloudpickle_pickler
 
     with cloudpickle_pickler._pickle_lock, cached_once():
-        return cloudpickle_pickler._loads(data)
+        file = io.BytesIO(data)
+        found = pickle.load(file)
+        if file.tell() < len(data):
+            process, values = pickle.load(file)
+            # In the program itself they are what they are.
+            if process != this_process():
+                apply_values(values)
+        return found
 
 
 def check_loads(data: bytes) -> None:
@@ -141,13 +154,53 @@ def _pickler_class() -> Any:
     cloudpickle_pickler._dumps(None)
 
     class GraphPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def __init__(self, file: io.BytesIO, config: Any) -> None:
+            super().__init__(file, config=config)
+            self.modules: dict[str, ModuleType] = {}
+
         def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, (FunctionType, type, ModuleType)):
+                self._note(obj)
             found = reduce_own(obj, _is_by_name)
             if found is not NotImplemented:
                 return found
             return super().reducer_override(obj)
 
+        def _note(self, obj: Any) -> None:
+            """Remembers the user's module that something goes by the name of."""
+            is_module = isinstance(obj, ModuleType)
+            name = obj.__name__ if is_module else obj.__module__
+            module = sys.modules.get(name) if isinstance(name, str) else None
+            if module is None or name in self.modules or not _is_own(module):
+                return
+            if cloudpickle._should_pickle_by_reference(obj):
+                self.modules[name] = module
+
     return GraphPickler
+
+
+def _is_own(module: Any) -> bool:
+    """Whether a module is the user's."""
+    return isinstance(module, ModuleType) and not (
+        module.__name__ == "__main__" or is_library(module.__name__)
+    )
+
+
+def _with_imports(modules: dict[str, ModuleType]) -> list[ModuleType]:
+    """Modules, and those of the user's own that they have imported from."""
+    found = dict(modules)
+    waiting = list(modules.values())
+    while waiting:
+        for value in list(vars(waiting.pop()).values()):
+            if not isinstance(value, (FunctionType, type, ModuleType)):
+                continue
+            is_module = isinstance(value, ModuleType)
+            name = value.__name__ if is_module else value.__module__
+            module = sys.modules.get(name) if isinstance(name, str) else None
+            if name not in found and module is not None and _is_own(module):
+                found[module.__name__] = module
+                waiting.append(module)
+    return list(found.values())
 
 
 def _is_by_name(value: Any) -> bool:

@@ -44,7 +44,7 @@ def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
     Raises:
         PicklingError: It would be pickled, but could not be loaded.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if kind is functools._lru_cache_wrapper:
         if is_by_name(value):
             return NotImplemented

@@ -44,6 +44,7 @@ from beam_scanner.graph import (
     UnsliceNode,
 )
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.forks import check_fork
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
@@ -224,6 +225,8 @@ class Group:
 
     def packed(self) -> bytes:
         """The graph as it stands, pickled; the same for all stages while it stands."""
+        # Beam is about to run it.
+        check_fork()
         program = self.compile()
         told = (program.db, program.ops, tuple(map(id, program.outputs)))
         if self._packed is None or self._packed[0] != told:
