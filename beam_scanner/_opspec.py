@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beam_scanner._digest import FirstSeen, code_digest
+from beam_scanner._digest import Digest, code_digest, digest
 from beam_scanner.errors import KernelError
 from beam_scanner.types import ColumnType, DeviceType, ScannerTypeInfo
 
@@ -70,7 +70,7 @@ class OpSpec:
         unbounded_state: Whether each row depends on all rows before it.
         whole_stream: Whether it takes all rows of a slice group in one call.
         devices: Kinds of device that it can run on; the first is the default.
-        version: The user's own mark of what the kernel does.
+        version: The user's own mark of what the kernel does; '' if there is none.
         takes_nulls: Whether it is called on null elements.
         init_params: Of the constructor, without ``config``.
         stream_params: Of ``new_stream``.
@@ -93,15 +93,13 @@ class OpSpec:
     unbounded_state: bool = False
     whole_stream: bool = False
     devices: tuple[DeviceType, ...] = (DeviceType.CPU,)
-    version: str = "1"
+    version: str = ""
     takes_nulls: bool = False
     init_params: tuple[Param, ...] = ()
     stream_params: tuple[Param, ...] = ()
     open_args: bool = False
     returns_tuple: bool = False
     raw: bool = False
-    _pickled_digest: str = field(default="", init=False, repr=False)
-    _first_seen: FirstSeen = field(default_factory=dict, init=False, repr=False)
 
     @property
     def is_class(self) -> bool:
@@ -115,25 +113,28 @@ class OpSpec:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits that stand for what the op does.
+        """32 hexadecimal digits that stand for what the op does at this moment.
 
-        Covers the name, the version, all attributes, and the code of the kernel
-        and of the functions, classes and plain data that it uses, outside
-        installed packages; lists, dicts and the like as they were when this was
-        first asked for. Equal in every process of one environment. A spec that
-        was pickled keeps the digest it was pickled with.
+        Covers the name, the version, all attributes, and the kernel with all that it
+        uses outside installed packages, by content: see ``code_digest``. Equal in
+        every process of one environment, where it was pickled and where it was loaded.
         """
-        if self._pickled_digest:
-            return self._pickled_digest
+        return self.read().text
+
+    def read(self) -> Digest:
+        """The digest, and what of the kernel it does not cover."""
         types = [port.type for port in (*self.inputs, *self.outputs) if port.type]
-        code = code_digest(
-            self.kernel,
-            tuple((t.name, t.serialize, t.deserialize) for t in types),
-            tuple((p.name, p.default) for p in self.init_params + self.stream_params),
+        params = self.init_params + self.stream_params
+        code = digest(
+            [
+                (f"the kernel of op {self.name}", self.kernel),
+                ("", tuple((t.name, t.serialize, t.deserialize) for t in types)),
+                ("", tuple((p.name, p.default) for p in params)),
+            ],
             home=self.kernel.__module__,
-            first=self._first_seen,
         )
-        return code_digest(json.dumps([code, *self._attributes()]), home="")
+        both = json.dumps([code.text, *self._attributes()])
+        return Digest(code_digest(both, home=""), code.untold)
 
     def _attributes(self) -> list[Any]:
         ports = [
@@ -149,11 +150,6 @@ class OpSpec:
             [self.bounded_state, self.unbounded_state, self.whole_stream],
             [int(device) for device in self.devices],
         ]
-
-    def __getstate__(self) -> dict[str, Any]:
-        # In a worker the kernel's module may be missing, and with it the way to
-        # tell the user's code from installed code.
-        return {**self.__dict__, "_pickled_digest": self.digest, "_first_seen": {}}
 
     def instantiate(self, config: Any, init_args: dict[str, Any]) -> Any:
         """An instance of the kernel; for a function, the function.

@@ -9,18 +9,22 @@ registry, and none of the files that the driver was started from.
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
+import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from beam_scanner._beam import import_beam
-from beam_scanner._digest import is_library
+from beam_scanner._installed import is_library
+from beam_scanner._module_values import apply_values, module_values, this_process
+from beam_scanner._reducing import cached_once, reduce_own
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
 _PROBE = """
@@ -53,9 +57,14 @@ def dumps_graph(obj: Any) -> bytes:
     modules = _users_modules()
     # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
     with cloudpickle_pickler._pickle_lock, _by_value(modules):
-        # The part of Beam's pickler that does not compress: it knows locks, flags
-        # and protobuf descriptors.
-        data: bytes = cloudpickle_pickler._dumps(obj)
+        config = cloudpickle_pickler.DEFAULT_CONFIG
+        with io.BytesIO() as file:
+            pickler = _pickler_class()(file, config=config)
+            pickler.dump(obj)
+            values = module_values(_with_imports(pickler.modules))
+            if values:
+                pickle.dump((this_process(), values), file)
+            data = file.getvalue()
         _keep_classes()
     return data
 
@@ -69,7 +78,137 @@ def loads_graph(data: bytes) -> Any:
     import_beam()
     from apache_beam.internal import cloudpickle_pickler
 
-    return cloudpickle_pickler._loads(data)
+    with cloudpickle_pickler._pickle_lock, cached_once():
+        file = io.BytesIO(data)
+        found = pickle.load(file)
+        if file.tell() < len(data):
+            process, values = pickle.load(file)
+            # In the program itself they are what they are.
+            if process != this_process():
+                apply_values(values)
+        return found
+
+
+def check_loads(data: bytes) -> None:
+    """Loads what :func:`dumps_graph` pickled, as a worker will.
+
+    Raises:
+        Exception: Whatever a worker would raise, which has neither the program's main
+            module nor the modules that went by value.
+    """
+    import_beam()
+    from apache_beam.internal import cloudpickle_pickler
+
+    absent = {"__main__", *(module.__name__ for module in _users_modules())}
+    with cloudpickle_pickler._pickle_lock, cached_once():
+        try:
+            _WorkersUnpickler(io.BytesIO(data), absent).load()
+        except pickle.UnpicklingError:
+            raise
+        except Exception:
+            # A second copy may be what this process alone does not take.
+            if not _loads_in_new_process(data):
+                raise
+
+
+class _WorkersUnpickler(pickle.Unpickler):
+    """Finds only what workers find.
+
+    Args:
+        file: The pickle.
+        absent: Modules, with all that is in them, that workers do not have.
+    """
+
+    def __init__(self, file: io.BytesIO, absent: Collection[str]) -> None:
+        super().__init__(file)
+        self._absent = absent
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in self._absent or module.partition(".")[0] in self._absent:
+            raise pickle.UnpicklingError(
+                f"it is pickled as {module}.{name}, and workers have no {module}"
+            )
+        return super().find_class(module, name)
+
+
+def _loads_in_new_process(data: bytes) -> bool:
+    code = (
+        "import sys; from beam_scanner._pickling import loads_graph; "
+        "loads_graph(sys.stdin.buffer.read())"
+    )
+    try:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, input=data, capture_output=True, timeout=300)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
+@functools.cache
+def _pickler_class() -> Any:
+    from apache_beam.internal import cloudpickle_pickler
+    from apache_beam.internal.cloudpickle import cloudpickle
+
+    # So Beam's own way with locks, flags and protobuf descriptors gets known to all
+    # of its picklers.
+    cloudpickle_pickler._dumps(None)
+
+    class GraphPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def __init__(self, file: io.BytesIO, config: Any) -> None:
+            super().__init__(file, config=config)
+            self.modules: dict[str, ModuleType] = {}
+
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, (FunctionType, type, ModuleType)):
+                self._note(obj)
+            found = reduce_own(obj, _is_by_name)
+            if found is not NotImplemented:
+                return found
+            return super().reducer_override(obj)
+
+        def _note(self, obj: Any) -> None:
+            """Remembers the user's module that something goes by the name of."""
+            is_module = isinstance(obj, ModuleType)
+            name = obj.__name__ if is_module else obj.__module__
+            module = sys.modules.get(name) if isinstance(name, str) else None
+            if module is None or name in self.modules or not _is_own(module):
+                return
+            if cloudpickle._should_pickle_by_reference(obj):
+                self.modules[name] = module
+
+    return GraphPickler
+
+
+def _is_own(module: Any) -> bool:
+    """Whether a module is the user's."""
+    return isinstance(module, ModuleType) and not (
+        module.__name__ == "__main__" or is_library(module.__name__)
+    )
+
+
+def _with_imports(modules: dict[str, ModuleType]) -> list[ModuleType]:
+    """Modules, and those of the user's own that they have imported from."""
+    found = dict(modules)
+    waiting = list(modules.values())
+    while waiting:
+        for value in list(vars(waiting.pop()).values()):
+            if not isinstance(value, (FunctionType, type, ModuleType)):
+                continue
+            is_module = isinstance(value, ModuleType)
+            name = value.__name__ if is_module else value.__module__
+            module = sys.modules.get(name) if isinstance(name, str) else None
+            if name not in found and module is not None and _is_own(module):
+                found[module.__name__] = module
+                waiting.append(module)
+    return list(found.values())
+
+
+def _is_by_name(value: Any) -> bool:
+    """Whether workers find a function, or the like, under its name."""
+    from apache_beam.internal.cloudpickle import cloudpickle
+
+    found = cloudpickle._lookup_module_and_qualname(value)
+    return bool(found) and not cloudpickle._is_registered_pickle_by_value(found[0])
 
 
 _elsewhere: ContextVar[bool] = ContextVar("beam_scanner_elsewhere", default=False)
@@ -127,16 +266,28 @@ def _users_modules() -> list[ModuleType]:
     own = {
         name: module
         for name, module in loaded.items()
-        if isinstance(module, ModuleType) and not is_library(name) and _places(module)
+        if isinstance(module, ModuleType)
+        # A module may be known under other names, too.
+        and not is_library(name)
+        and not is_library(module.__name__)
+        and _places(module)
     }
     if _elsewhere.get():
         return list(own.values())
-    found = _found_by_workers(tuple(own), os.getcwd(), os.environ.get("PYTHONPATH"))
+    found = _found_by_workers(tuple(own), _folder(), os.environ.get("PYTHONPATH"))
     return [
         module
         for name, module in own.items()
         if not _places(module) & {os.path.realpath(f) for f in found[name]}
     ]
+
+
+def _folder() -> str:
+    """The working directory; '' if it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _places(module: ModuleType) -> set[str]:

@@ -7,12 +7,13 @@ list. Both together give the graph of one job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from beam_scanner._digest import code_digest
-from beam_scanner._pickling import dumps_graph
+from beam_scanner._digest import code_digest, digest, where_first
+from beam_scanner._pickling import check_loads, dumps_graph
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import (
     InputNode,
@@ -29,7 +30,7 @@ from beam_scanner.planner.phases import Family
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 
-FORMAT = "1"
+FORMAT = "2"
 """Enters every fingerprint; raised when equal graphs begin to give other bytes."""
 
 
@@ -139,10 +140,10 @@ def check_ships(value: Any, nodes: Sequence[Node]) -> None:
         nodes: Of its graph; errors tell which is to blame.
 
     Raises:
-        ArgumentError: It cannot be pickled.
+        ArgumentError: It cannot be pickled, or not be loaded again.
     """
     try:
-        dumps_graph(value)
+        check_loads(dumps_graph(value))
     except Exception as error:
         ops = [node for node in nodes if isinstance(node, OpNode)]
         what = next(filter(None, map(_held_back, ops)), "the graph")
@@ -153,45 +154,94 @@ def check_ships(value: Any, nodes: Sequence[Node]) -> None:
 
 
 def _held_back(node: OpNode) -> str | None:
-    """What of an op cannot be pickled."""
+    """What of an op cannot be sent: the innermost object, and where it is."""
     parts = {
         f"argument {name!r} of op {node.label}": value
         for name, value in (node.init_args | node.stream_args).items()
     }
-    for what, value in {**parts, f"the kernel of op {node.label}": node.spec}.items():
-        try:
-            dumps_graph(value)
-        except Exception:
-            return what
-    return None
+    parts[f"the kernel of op {node.label}"] = node.spec.kernel
+    home = node.spec.kernel.__module__
+    if _is_held_back(list(parts.values())):
+        return where_first(list(parts.items()), home, _is_held_back)
+    return f"op {node.label}" if _is_held_back(node.spec) else None
+
+
+def _is_held_back(value: Any) -> bool:
+    try:
+        check_loads(dumps_graph(value))
+    except Exception:
+        return True
+    return False
 
 
 class Fingerprints:
     """Fingerprints of the outputs of a run.
 
-    Equal fingerprints mean equal results: they cover the graph above an output, the
-    code and version of its ops, their arguments for the job, the input streams, the
-    encoding and the size of tasks.
+    Equal fingerprints mean equal results: they cover the graph above an output, its
+    ops with all values that their kernels use, their arguments for the job, the input
+    streams, the encoding and the size of tasks.
 
     Args:
         outputs: All outputs of the run, before it is cut into phases.
         io_packet: Output rows a task.
         home: The database that keeps work that is not done.
+        ops: What :func:`op_digests` gave where the run was made, if that was elsewhere.
     """
 
     def __init__(
-        self, outputs: Sequence[OutputNode], io_packet: int, home: NamedStorage
+        self,
+        outputs: Sequence[OutputNode],
+        io_packet: int,
+        home: NamedStorage,
+        ops: Sequence[str] | None = None,
     ) -> None:
         self._home = home
         self._outputs = outputs
         self._nodes = topological(outputs)
         self._io_packet = io_packet
+        self._modules = _modules(self._nodes)
+        self._ops = op_digests(outputs) if ops is None else list(ops)
+        told = iter(self._ops)
+        of_op = {
+            id(n): next(told) if isinstance(n, OpNode) else "" for n in self._nodes
+        }
         # Nodes are numbered anew for each output: what else a run makes is no part
         # of a result.
-        self._above = [_shared_digests(topological([output])) for output in outputs]
+        self._above = [
+            _shared_digests(topological([output]), of_op) for output in outputs
+        ]
         # Of the whole job it is: nodes that outputs share are run for all of them.
         number = {id(node): index for index, node in enumerate(self._nodes)}
         self._sharing = [[number[node] for node in above] for above in self._above]
+
+    def check_unchanged(self, jobs: Iterable[tuple[int, str]]) -> None:
+        """Makes sure that what was pickled meanwhile is what was fingerprinted.
+
+        Args:
+            jobs: Number and fingerprint of each job that is to be run.
+
+        Raises:
+            ArgumentError: A value that an op uses has changed.
+        """
+        ops = [node for node in self._nodes if isinstance(node, OpNode)]
+        now = op_digests(self._outputs)
+        changed = [
+            f"op {node.label}"
+            for node, old, new in zip(ops, self._ops, now, strict=True)
+            if old != new
+        ]
+        if not changed and any(node.stream_args for node in ops):
+            changed = [
+                f"stream {self._outputs[0].streams[job].name()!r}"
+                for job, old in jobs
+                if self.of_job(job)[0] != old
+            ]
+        if changed:
+            raise ArgumentError(
+                f"{changed[0]}: a value that a kernel uses, or an argument, has changed "
+                "while the run was being sent to workers; change such values before "
+                "run(), or when it has returned"
+            )
 
     def of_job(self, job: int) -> tuple[str, list[str]]:
         """Fingerprints of one job.
@@ -200,7 +250,7 @@ class Fingerprints:
             That of the whole job, and one for each output.
         """
         own = {
-            id(node): code_digest(_own_digest(node, job), home="", by_value=True)
+            id(node): code_digest(_own_digest(node, job), home=self._modules)
             for node in self._nodes
         }
         each = [
@@ -231,19 +281,64 @@ def _place(stream: StoredStream, home: NamedStorage) -> Any:
     return stream.name()
 
 
-def _shared_digests(nodes: Sequence[Node]) -> dict[int, str]:
+def op_digests(outputs: Sequence[OutputNode]) -> list[str]:
+    """For each op, in topological order, a digest of all that is pickled of it.
+
+    Warns, once in each process, of objects of which only the type counts, unless the
+    op has a ``version``.
+    """
+    nodes = [node for node in topological(outputs) if isinstance(node, OpNode)]
+    modules = _modules(nodes)
+    found = []
+    for node in nodes:
+        kernel = node.spec.read()
+        given = digest(
+            [
+                (f"argument {name!r} of op {node.label}", node.init_args[name])
+                for name in sorted(node.init_args)
+            ],
+            modules,
+        )
+        names = sorted(node.init_args)
+        found.append(code_digest(kernel.text, names, given.text, home=""))
+        if not node.spec.version:
+            _warn(node.label, (*kernel.untold, *given.untold))
+    return found
+
+
+_warned: set[str] = set()
+
+
+def _warn(op: str, untold: Sequence[str]) -> None:
+    new = [text for text in untold if text not in _warned]
+    _warned.update(new)
+    if new:
+        warnings.warn(
+            f"op {op}: what is in these objects cannot be told, so stored results will "
+            f"not be made again when it changes: {'; '.join(new)}. Give the op a "
+            "version= (as register_python_op(version='2')), and another one when they "
+            "change",
+            stacklevel=2,
+        )
+
+
+def _modules(nodes: Sequence[Node]) -> set[str]:
+    """Modules of the kernels: their code counts in full though it be installed."""
+    return {n.spec.kernel.__module__ for n in nodes if isinstance(n, OpNode)}
+
+
+def _shared_digests(nodes: Sequence[Node], ops: Mapping[int, str]) -> dict[int, str]:
     """For the ``id`` of each node a digest of what all jobs share of it."""
     number = {id(node): index for index, node in enumerate(nodes)}
-    return {id(node): _shared_digest(node, number) for node in nodes}
+    return {id(node): _shared_digest(node, number, ops[id(node)]) for node in nodes}
 
 
-def _shared_digest(node: Node, number: dict[int, int]) -> str:
+def _shared_digest(node: Node, number: dict[int, int], op: str) -> str:
     columns = [(number[id(c.node)], c.index) for c in node.inputs]
     settings: list[Any] = [node.label, columns]
     if isinstance(node, OpNode):
         settings += [
-            node.spec.digest,
-            node.init_args,
+            op,
             int(node.device),
             [node.batch, node.stencil, node.stencil_edge, node.bounded_state],
         ]
@@ -251,7 +346,7 @@ def _shared_digest(node: Node, number: dict[int, int]) -> str:
             settings.append(f"on_error {node.on_error}")
     if isinstance(node, OutputNode):
         settings.append(repr(node.input.encoding))
-    return code_digest(settings, home="", by_value=True)
+    return code_digest(settings, home="")
 
 
 def _own_digest(node: Node, job: int) -> Any:

@@ -180,7 +180,7 @@ def register_python_op(
     device_sets: Sequence[Sequence[Any]] | None = None,
     batch: int = 1,
     proto_path: str | None = None,
-    version: str = "1",
+    version: str | None = None,
     takes_nulls: bool = False,
     stencil_edge: str = "repeat",
 ) -> Callable[[_T], _T]:
@@ -200,8 +200,10 @@ def register_python_op(
             for a kernel that can run on several; counts are not used.
         batch: Most rows a call; above 1 the kernel takes and returns sequences.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
-        version: Enters the fingerprint of results, with the kernel's own code.
-            Change it when something else that the kernel uses has changed.
+        version: Enters the fingerprint of results, beside the kernel's code and all
+            values that it uses. Change it when something has changed that is not seen:
+            an installed package, a model behind a URL or in a folder, an object without
+            content (a session, a socket), of which a run warns where none is given.
         takes_nulls: The kernel is called on rows with null elements, too.
         stencil_edge: What stands for rows beyond the ends: 'repeat' the first or
             last row, 'null', or 'error'.
@@ -293,7 +295,7 @@ def read_spec(
     whole_stream: bool = False,
     devices: tuple[DeviceType, ...] = (DeviceType.CPU,),
     batch: int = 1,
-    version: str = "1",
+    version: str | None = None,
     takes_nulls: bool = False,
     stencil_edge: str = "repeat",
     frame: Any = None,
@@ -360,7 +362,7 @@ def read_spec(
         unbounded_state=unbounded_state,
         whole_stream=whole_stream,
         devices=devices,
-        version=str(version),
+        version="" if version is None else str(version),
         takes_nulls=takes_nulls,
         init_params=init,
         stream_params=stream,

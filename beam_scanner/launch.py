@@ -224,7 +224,12 @@ def _write_run(
             zip(prepared.jobs, files, strict=True)
         )
     ]
-    return shared.phases, run.write(settings, records)
+    work = run.write(settings, records)
+    if prepared.fingerprints is not None:
+        prepared.fingerprints.check_unchanged(
+            (job.number, job.fingerprint) for job in prepared.jobs
+        )
+    return shared.phases, work
 
 
 def _pipeline(

@@ -108,6 +108,7 @@ class Prepared:
             left of its work may go.
         failures: By number of the job: inputs that cannot be read.
         plans: By number of the job; empty for more than ``CHECKED_JOBS`` jobs.
+        fingerprints: What gave the jobs their fingerprints.
     """
 
     outputs: tuple[OutputNode, ...]
@@ -118,6 +119,7 @@ class Prepared:
     finished: list[Job] = field(default_factory=list)
     failures: dict[int, Failure] = field(default_factory=dict)
     plans: dict[int, JobPlan] = field(default_factory=dict)
+    fingerprints: Fingerprints | None = None
 
     def places(self) -> list[str]:
         """Paths and URLs that workers read or write, each once."""
@@ -335,6 +337,7 @@ def _sort_jobs(
 ) -> None:
     """Tells jobs that must be run from those whose results are there."""
     fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size, storage)
+    prepared.fingerprints = fingerprints
     store = storage.store()
     for number in range(count):
         if number in prepared.failures:

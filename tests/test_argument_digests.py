@@ -66,7 +66,7 @@ def pairs() -> dict[str, tuple[Any, Any]]:
 
 
 def digest(value: Any) -> str:
-    return code_digest([value], home="", by_value=True)
+    return code_digest([value], home="")
 
 
 @pytest.mark.parametrize("kind", pairs())

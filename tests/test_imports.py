@@ -16,12 +16,14 @@ PACKAGE = Path(__file__).parent.parent / "beam_scanner"
 LAYERS: list[dict[str, str]] = [
     {"errors": "_error_text _patterns _printable _special errors"},
     {
-        "base": "_beam _digest _array_codecs _images _limits _element_codecs _scalar_codecs protobufs types "
+        "base": "_array_codecs _beam _code_parts _data_parts _digest _files _installed "
+        "_parts _reading _reducing _images _limits _element_codecs _scalar_codecs "
+        "protobufs types "
         "rows sampling gops",
         "buckets": "buckets",
     },
     {
-        "kernels": "_opspec _pickling _registry _signature kernels",
+        "kernels": "_module_values _opspec _pickling _registry _signature kernels",
         "video": "video",
     },
     {"storage": "storage"},

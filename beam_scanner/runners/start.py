@@ -17,6 +17,7 @@ from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import dataflow, flink, local, portable, prism
+from beam_scanner.runners.forks import check_fork
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
 
@@ -31,6 +32,7 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
         MissingDependencyError: A runner needs a package that is not installed.
+        WorkerError: This is a forked child in which a graph would hang.
 
     Example:
         >>> preflight(PipelineOptions(['--runner=PortableRunner']))
@@ -39,6 +41,7 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         beam_scanner.errors.ArgumentError: --job_endpoint is missing: expected the \
 address of a job server, as localhost:8099
     """
+    check_fork()
     if local.is_local(options):
         return
     if prism.is_prism(options):

@@ -248,9 +248,7 @@ class FormatStream(StoredStream):
     def fingerprint(self) -> str:
         """What identifies the frames: content, format, and how that is set."""
         content = self._told("look at", lambda: self._format.fingerprint(self._path))
-        return combined_digest(
-            content, code_digest(self._format, home="", by_value=True)
-        )
+        return combined_digest(content, code_digest(self._format, home=""))
 
     def estimate_size(self) -> int:
         """Bytes of a frame."""

@@ -32,7 +32,7 @@ from apache_beam.transforms.resources import (
 )
 from apache_beam.typehints.typehints import is_consistent_with
 
-from beam_scanner._pickling import dumps_graph, loads_graph
+from beam_scanner._pickling import loads_graph
 from beam_scanner._structure import check_graph, facts, made
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import (
@@ -44,6 +44,7 @@ from beam_scanner.graph import (
     UnsliceNode,
 )
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.forks import check_fork
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
@@ -133,6 +134,7 @@ class Group:
         self._steps: list[AppliedPTransform] = []
         self._failures: list[Any] = []
         self._folder = ""
+        self._packed: tuple[Any, bytes, Program] | None = None
         self._source = _Deferred(self)
         self._bound = by_name(found) | "Bind" >> stage(
             Bind, self._source, 0
@@ -220,6 +222,16 @@ class Group:
         outputs = [*self._sinks]
         outputs += [output for streams, output in self._branches if streams in used]
         return Program.of(self._db(), self._run, self.sources, outputs)
+
+    def packed(self) -> bytes:
+        """The graph as it stands, pickled; the same for all stages while it stands."""
+        # Beam is about to run it.
+        check_fork()
+        program = self.compile()
+        told = (program.db, program.ops, tuple(map(id, program.outputs)))
+        if self._packed is None or self._packed[0] != told:
+            self._packed = (told, program.pack(), program)
+        return self._packed[1]
 
     def _db(self) -> str:
         options = self._pipeline.options
@@ -315,7 +327,7 @@ class _Deferred:
         return self._group.compile().open()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return loads_graph, (dumps_graph(self._group.compile()),)
+        return loads_graph, (self._group.packed(),)
 
 
 class _Consumers(PipelineVisitor):  # type: ignore[misc]

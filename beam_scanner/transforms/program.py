@@ -8,12 +8,14 @@ through the stages and tells all that a worker needs beside the program.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from beam_scanner._pickling import dumps_graph
 from beam_scanner._structure import check_graph
+from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import OutputNode
-from beam_scanner.jobs import Fingerprints, SharedGraph
+from beam_scanner.jobs import Fingerprints, SharedGraph, op_digests
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
@@ -28,6 +30,8 @@ from beam_scanner.transforms.slots import (
 )
 from beam_scanner.transforms.sources import check_input
 from beam_scanner.transforms.work import JobFiles, JobRecord, RunFiles, RunSettings
+
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Program:
         outputs: Sinks and branches that leave, over one job of slots.
         shared: The graph in phases, without slots.
         own: The slots, for ``shared``.
+        ops: Digests of the ops of ``outputs``, as they were when it was pickled.
     """
 
     db: str
@@ -72,6 +77,7 @@ class Program:
     outputs: tuple[OutputNode, ...]
     shared: SharedGraph
     own: tuple[Any, ...]
+    ops: tuple[str, ...]
 
     @staticmethod
     def of(
@@ -83,7 +89,25 @@ class Program:
         """Takes a graph with slots apart."""
         shared, nodes = SharedGraph.of(in_phases(outputs))
         own = tuple(SharedGraph.own_values(nodes, 0))
-        return Program(db, run, tuple(sources), tuple(outputs), shared, own)
+        ops = tuple(op_digests(outputs))
+        return Program(db, run, tuple(sources), tuple(outputs), shared, own, ops)
+
+    def pack(self) -> bytes:
+        """The pickled program, whose digests are those of the values in it.
+
+        Raises:
+            ArgumentError: Values that kernels use keep changing.
+        """
+        program = self
+        for _ in range(_TRIES):
+            data = dumps_graph(program)
+            ops = tuple(op_digests(program.outputs))
+            if ops == program.ops:
+                return data
+            program = replace(program, ops=ops)
+        raise ArgumentError(
+            "values that kernels use keep changing while the pipeline is sent to workers"
+        )
 
     def open(self) -> RunContext:
         """See ``RunSource``."""
@@ -135,7 +159,7 @@ class Program:
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(outputs, 0, home).of_job(0)
+        whole, each = Fingerprints(outputs, 0, home, self.ops).of_job(0)
         token = self._begin(whole, each, [output.streams[0] for output in outputs])
         return BoundJob(name, tuple(sources), whole, tuple(each), token)
 

@@ -1,0 +1,86 @@
+"""Refuses to run graphs in a forked child of a process that cannot be forked any more.
+
+Threads do not survive a fork. gRPC and Beam keep some from the first graph on, and in a
+child wait for them for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from beam_scanner.errors import WorkerError
+
+_POOL = "apache_beam.utils.thread_pool_executor"
+_GRPC_THREADS = ("grpc", "event_engine")
+
+
+class _Forks:
+    """Whether this process could be forked, and whether it came from one that could not.
+
+    Attributes:
+        spoiled: Whether this process is the child of one that had threads which a
+            graph needs.
+    """
+
+    def __init__(self) -> None:
+        self.spoiled = False
+        self._had_threads = False
+
+    def before(self) -> None:
+        """Looks at the threads of a process that is about to be forked."""
+        self._had_threads = _has_beams_threads() or _has_grpcs_threads()
+
+    def in_child(self) -> None:
+        """Remembers in the child what was seen."""
+        self.spoiled = self.spoiled or self._had_threads
+
+
+def _has_beams_threads() -> bool:
+    # Another thread may have begun to import it.
+    worker = getattr(sys.modules.get(_POOL), "_Worker", None)
+    if worker is None:
+        return False
+    return any(isinstance(thread, worker) for thread in threading.enumerate())
+
+
+def _has_grpcs_threads() -> bool:
+    """Whether gRPC has begun to work: its threads are not Python's."""
+    if "grpc" not in sys.modules:
+        return False
+    folder = "/proc/self/task"
+    try:
+        tasks = os.listdir(folder)
+    except OSError:  # not on Linux: Beam's own threads must do
+        return False
+    for task in tasks:
+        with suppress(OSError), open(f"{folder}/{task}/comm") as file:
+            if file.read().startswith(_GRPC_THREADS):
+                return True
+    return False
+
+
+_forks = _Forks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_forks.before, after_in_child=_forks.in_child)
+
+
+def check_fork() -> None:
+    """Refuses a graph in a forked child, where it would hang.
+
+    Raises:
+        WorkerError: The parent had run a graph, or used gRPC, before it was forked.
+
+    Example:
+        >>> check_fork()
+    """
+    if _forks.spoiled:
+        raise WorkerError(
+            "this process was forked from one that had run a graph or used gRPC "
+            "before, and a graph would hang in it; start it with 'spawn' instead: "
+            "multiprocessing.get_context('spawn'), or ProcessPoolExecutor("
+            "mp_context=multiprocessing.get_context('spawn')), or fork before the "
+            "first graph is run"
+        )
