@@ -273,7 +273,7 @@ def test_bad_bytes():
     with pytest.raises(VideoError, match="not a frame index"):
         FrameIndex.from_bytes(b"")
     newer = data[:8] + (99).to_bytes(2, "little") + data[10:]
-    with pytest.raises(VideoError, match="format version 99, expected 2"):
+    with pytest.raises(VideoError, match="format version 99, expected 3"):
         FrameIndex.from_bytes(newer)
     with pytest.raises(VideoError, match="damaged"):
         FrameIndex.from_bytes(data[:-10])
