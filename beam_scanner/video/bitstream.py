@@ -11,31 +11,6 @@ from collections.abc import Callable, Iterator
 
 from beam_scanner.video.keyframes import holds_keyframe
 
-_KEYFRAME_IS_CLEAN = frozenset(
-    {
-        "av1",
-        "vp8",
-        "vp9",
-        "mpeg4",
-        "mpeg1video",
-        "mpeg2video",
-        "theora",
-        "flv1",
-        "h263",
-        "ffv1",
-        "mjpeg",
-        "prores",
-        "dnxhd",
-        "huffyuv",
-        "ffvhuff",
-        "utvideo",
-        "rawvideo",
-        "png",
-        "qtrle",
-        "gif",
-    }
-)
-
 _H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
 _SEI_RECOVERY_POINT = 6
 _H264_PPS, _HEVC_PPS = 8, 34
@@ -52,7 +27,8 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
         packet: The packet's first bytes, at least up to its first slice.
 
     Returns:
-        False also for codecs of which nothing is known.
+        What its headers say; True for codecs of which nothing is known: the
+        container's word is checked by decoding.
 
     Example:
         >>> is_clean_entry('h264', b'', b'\0\0\1\x65\x88')  # IDR slice
@@ -70,7 +46,7 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
             if kind <= _HEVC_LAST_SLICE:
                 return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
         return False
-    return codec in _KEYFRAME_IS_CLEAN and holds_keyframe(codec, packet)
+    return holds_keyframe(codec, packet)
 
 
 def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:
@@ -113,8 +89,8 @@ def _recovers_at_once(sei: bytes) -> bool:
     data = sei[1:].replace(b"\0\0\3", b"\0\0")
     at = 0
     while at + 2 <= len(data) and data[at] != 0x80:
-        kind, at = _sei_number(data, at)
-        size, at = _sei_number(data, at)
+        kind, at = sei_number(data, at)
+        size, at = sei_number(data, at)
         if kind == _SEI_RECOVERY_POINT:
             # ue(v): a first bit of 1 is the number 0.
             return at < len(data) and bool(data[at] & 0x80)
@@ -122,7 +98,8 @@ def _recovers_at_once(sei: bytes) -> bool:
     return False
 
 
-def _sei_number(data: bytes, at: int) -> tuple[int, int]:
+def sei_number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of a supplemental message at ``at``, and where it ends."""
     value = 0
     while at < len(data) and data[at] == 0xFF:
         value, at = value + 255, at + 1

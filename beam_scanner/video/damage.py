@@ -1,8 +1,8 @@
 """Which rows of a video cannot be had, from the signs of damage in its packets.
 
 A sign is anything that says that a packet was not decoded as it was coded: an
-exception, a frame marked as corrupt, a packet marked as corrupt or encrypted. It
-taints its own row and, in presentation order, every later one up to the next packet
+exception, a frame marked as corrupt, an encrypted packet. A packet that a transport
+stream marks is a reason to look closer, no sign. A sign taints its own row and, in presentation order, every later one up to the next packet
 at which decoding may start. What comes before the first such packet of a cut
 recording shows nothing, and is no row.
 """
@@ -22,8 +22,10 @@ _END = 1 << 62
 _MOST_REASONS = 8
 _NO_ROWS: Int64Array = np.zeros(0, dtype=np.int64)
 
-# Decoders of these wait for a clean start; others paint on grey.
-_WAITS_FOR_KEYFRAME = frozenset({"h264", "hevc", "av1", "vp8", "vp9"})
+# Decoders of these paint on grey where what a picture refers to is not there.
+_PAINTS_ON_GREY = frozenset(
+    {"mpeg4", "mpeg1video", "mpeg2video", "theora", "flv1", "h263", "ffv1"}
+)
 
 
 @dataclass
@@ -31,31 +33,43 @@ class Packets:
     """All packets of a stream, in decoding order.
 
     Attributes:
+        codec: FFmpeg's name of the codec.
         pts: int64[n], :data:`NO_PTS` where there is none.
         dts: int64[n], likewise.
         pos: int64[n], -1 where unknown.
         size: int64[n], in bytes.
         shown: bool[n], False for what no player shows.
         clean: bool[n], whether decoding may start there.
+        pictures: int64[n], how many pictures each holds; see
+            :mod:`beam_scanner.video.pictures`.
+        marked: bool[n], what the container calls damaged or incomplete.
         signs: Why a packet cannot be decoded, where the container tells.
         encrypted: How many are encrypted.
         last_duration: Of the last packet that has one.
         open_gop: See ``FrameIndex``.
         begins_open: Whether the first clean packet is such an entry.
+        setups: What later packets tell decoders; by packet.
+        swaps_times: Whether frames may have each other's times, as in AVI, which has
+            no times but the order of packets.
         cut: How the file is cut short; '' if it is not.
     """
 
+    codec: str
     pts: Int64Array
     dts: Int64Array
     pos: Int64Array
     size: Int64Array
     shown: BoolArray
     clean: BoolArray
+    pictures: Int64Array
+    marked: BoolArray
     signs: dict[int, str]
     encrypted: int
     last_duration: int
     open_gop: bool
     begins_open: bool
+    setups: list[tuple[int, str, bytes]] = field(default_factory=list)
+    swaps_times: bool = False
     cut: str = ""
 
 
@@ -69,6 +83,8 @@ class Pictures:
         given: Number of the packet that was decoded when each came out.
         signs: Why a packet could not be decoded.
         sums: Checksum of each frame's pixels, where they were asked for.
+        probed: Packets whose first frame is to be summed up.
+        probes: Checksums of these, by packet.
         width: Of the first frame, before rotation.
         height: Of the first frame, before rotation.
         rotation: See ``FrameIndex``.
@@ -83,6 +99,8 @@ class Pictures:
     given: list[int] = field(default_factory=list)
     signs: dict[int, str] = field(default_factory=dict)
     sums: list[int] | None = None
+    probed: set[int] = field(default_factory=set)
+    probes: dict[int, int] = field(default_factory=dict)
     width: int = 0
     height: int = 0
     rotation: int = 0
@@ -97,7 +115,7 @@ class Rows:
     """The rows of a video.
 
     Attributes:
-        pts: int64[n], their times; None where the file gives no times.
+        pts: int64[n], their times; :data:`NO_PTS` where the file gives none.
         lost: See ``FrameIndex``.
         timed: Whether each frame comes with the time of its row.
         starts: int64[k], packets at which decoding may start, ascending; empty where
@@ -108,7 +126,7 @@ class Rows:
             times tell.
     """
 
-    pts: Int64Array | None
+    pts: Int64Array
     lost: Int64Array
     timed: bool
     starts: Int64Array
@@ -135,30 +153,69 @@ def rows_of_packets(packets: Packets) -> Rows:
     return Rows(pts, _NO_ROWS, True, starts, (), len(pts))
 
 
-def rows_of_pictures(packets: Packets, pictures: Pictures, codec: str) -> Rows:
+def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
     """The rows of a video that was decoded from its first packet to its last."""
     signs = {**pictures.signs, **packets.signs}
+    first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
+    if first and packets.codec in _PAINTS_ON_GREY:
+        signs.setdefault(0, "the video begins without a keyframe")
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
-    clock = None not in pictures.pts
-    times = np.array([0 if t is None else t for t in pictures.pts], dtype=np.int64)
-    # In old AVI files frames have each other's times.
-    timed = clock and bool((np.diff(times) >= 0).all())
+    times = np.array([NO_PTS if t is None else t for t in pictures.pts], np.int64)
+    clock = NO_PTS not in times
+    ascending = clock and bool((np.diff(times) > 0).all())
+    if clock and not ascending and not packets.swaps_times:
+        return _rows_by_place(packets, pictures, signs, times)
     starts = possible_starts(packets) & ((given > 0) | ~packets.shown)
     starts[list(signs)] = False
-    ascending = timed and bool((np.diff(times) > 0).all())
     if not ascending or (packets.pts[given > 0] == NO_PTS).any():
         starts[:] = False
-    first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
-    if first and codec not in _WAITS_FOR_KEYFRAME:
-        signs.setdefault(0, "the video begins without a keyframe")
     if signs and starts.any():
         return _Stretches(packets, signs, given, starts).rows(times)
     # Without starts, all that comes out after the first sign is lost.
     hurt = np.array(pictures.given, dtype=np.int64) >= min(signs, default=_END)
     lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
-    shown = np.sort(times) if clock else None
-    found = np.flatnonzero(starts)
-    return Rows(shown, lost, timed, found, _reasons(signs), len(times))
+    shown = np.sort(times) if clock else times
+    found, why = np.flatnonzero(starts), _reasons(signs)
+    return Rows(shown, lost, ascending, found, why, len(times))
+
+
+def _rows_by_place(
+    packets: Packets, pictures: Pictures, signs: dict[int, str], times: Int64Array
+) -> Rows:
+    """The rows of a video whose clock goes back, or stands still.
+
+    Decoding may start at a clean packet whose frame comes after the frames of all
+    packets before. Frames that come between these and it belong to the start before.
+    """
+    count, owners = len(packets.pts), np.array(pictures.packets, dtype=np.int64)
+    rows = np.arange(len(owners))
+    first = np.full(count, -1)
+    first[owners[::-1]] = rows[::-1]
+    last = np.full(count, -1)
+    last[owners] = rows
+    before = np.maximum.accumulate(np.concatenate(([-1], last[:-1])))
+    possible = packets.clean & (first > before)
+    possible[list(signs)] = False
+    starts = np.flatnonzero(possible)
+    edges, came = [], np.array(pictures.given, dtype=np.int64)
+    for sign in sorted(signs):
+        hurt = (owners >= sign) | (came >= sign)
+        if hurt.any():
+            following = starts[starts > sign]
+            end = int(first[following[0]]) if len(following) else len(times)
+            edges.append([int(hurt.argmax()), end])
+    if len(starts) == 0 or first[starts[0]] != 0:
+        starts = np.append(0, starts)
+    first[0] = 0
+    return Rows(
+        pts=times,
+        lost=_joined(edges),
+        timed=True,
+        starts=starts,
+        damage=_reasons(signs),
+        count=len(times),
+        start_rows=first[starts],
+    )
 
 
 def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
@@ -201,13 +258,14 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
             starts.append(begins[stretch + 1])
     found = np.array(starts, dtype=np.int64)
     found = found[found < len(owner)]
+    rows = int(len(owner) - begins[0])
     return Rows(
-        pts=None,
+        pts=np.full(rows, NO_PTS),
         lost=_joined(edges) - begins[0],
         timed=False,
         starts=found,
         damage=_reasons(signs),
-        count=int(len(owner) - begins[0]),
+        count=rows,
         start_rows=found - begins[0],
     )
 

@@ -11,11 +11,6 @@ After any sign of damage the file is opened anew, since decoders carry what they
 concealed over seeks. So whether a row is given, and its bytes, do not depend on what
 was read before it.
 
-Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row and every way
-of getting there: swscale, matrix and range as the file says. Of 8-bit pictures it uses
-each colour sample for all of its pixels, which is right where the sample lies in their
-middle; see :mod:`beam_scanner.video.chroma` for files in which it lies elsewhere.
-
 Decoding uses one thread by default. Whoever reads many videos, or many pieces of
 one, keeps all cores at work by reading them side by side, which scales better than
 threads in one decoder and cannot hang on damaged files as frame threads can.
@@ -30,16 +25,18 @@ from itertools import chain, takewhile
 from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.gops import DecodePosition, entry_of
-from beam_scanner.video import pool
 from beam_scanner.video.bitstream import unreferenced_test
-from beam_scanner.video.chroma import EXACT
-from beam_scanner.video.index import NO_PTS, FrameIndex
-from beam_scanner.video.scan import READ_ERRORS
+from beam_scanner.video.conversion import FrameConverter
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.linear import READ_ERRORS, why
+from beam_scanner.video.messages import Filter, message_filter
+from beam_scanner.video.pictures import Counter, picture_counter
+from beam_scanner.video.seeking import PacketSeeker
+from beam_scanner.video.setups import setup_of, with_data, with_setup
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,
@@ -57,13 +54,6 @@ _ERRORS_AT_ONCE = frozenset({"hevc", "vp8", "vp9", "av1", "ffv1", "mjpeg", "pror
 _GIVES_WHAT_IT_HOLDS = frozenset({"h264", "hevc"})
 """Decoders that, at the end, give pictures with their own times. Others give the last
 one the time of a packet that could not be decoded."""
-
-# Containers that say where packets begin.
-_WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")
-
-
-def _why(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 class _UnexpectedFrameError(Exception):
@@ -91,12 +81,14 @@ class _Way:
         ends: Whether to decode nothing that follows the row's own packet.
         passes_lost: Whether to decode on past damage, where the index knows which
             rows it spoils.
+        messages: Whether the decoder is given messages that pictures do not need.
     """
 
     entry: int
     leave_out: bool = False
     ends: bool = False
     passes_lost: bool = False
+    messages: bool = True
 
 
 class VideoDecoder:
@@ -141,7 +133,10 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
-        self._conversion = EXACT if index.interpolated else None
+        # Where times tell frames apart and say which come first.
+        self._ordered = index.timed and index.monotonic
+        self._by_place = len(index.entry_packets) > 0
+        self._messages = index.messages
         # By entry, the first row that damage spoils with all later ones.
         self._spoilt: dict[int, tuple[int, _UnexpectedFrameError]] = {}
         # By entry, the first row to which no way leads that leaves nothing out.
@@ -150,11 +145,11 @@ class VideoDecoder:
 
     def _forget(self) -> None:
         self._video: OpenVideo | None = None
-        self._reformatter = VideoReformatter()
-        # Whether nothing has been read since the file was opened.
-        self._fresh = False
-        self._seek_way = 0
+        self._convert = FrameConverter(self.index, source_name(self._source))
+        self._seeker: PacketSeeker | None = None
         self._unreferenced: Callable[[memoryview], bool] | None = None
+        self._filter: Filter | None = None
+        self._count_pictures: Counter | None = None
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -164,6 +159,10 @@ class VideoDecoder:
         self._frames: deque[Any] = deque()
         self._skipped: set[int] = set()
         self._leading = False
+        # What the decoder is given with its first packet, and how many it had.
+        self._setup: dict[str, bytes] = {}
+        self._decoded = 0
+        self._withholds = False
         # Times of packets whose frames have not been shown, in decoding order.
         self._pending: dict[int, None] = {}
         self._leave_out = False
@@ -229,6 +228,15 @@ class VideoDecoder:
         following = [*wanted[1:].tolist(), None]
         return map(self._read_row, wanted.tolist(), following)
 
+    def decode_frame(self, row: int) -> Any:
+        """The picture of a row as FFmpeg decodes it: an ``av.VideoFrame``.
+
+        Raises:
+            VideoError: As :meth:`read`. So do the other errors.
+        """
+        self._check_rows(np.array([row]))
+        return self._read_row(row, None, lambda frame: frame)
+
     def _check_rows(self, rows: NDArray[np.int64]) -> None:
         if rows.size == 0:
             return
@@ -241,19 +249,25 @@ class VideoDecoder:
                 f"{len(self.index)} rows"
             )
 
-    def _read_row(self, row: int, following: int | None) -> Frame:
+    def _read_row(
+        self,
+        row: int,
+        following: int | None,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> Any:
         entry = int(np.searchsorted(self.index.entries, row, side="right")) - 1
         spoilt = self._spoilt.get(entry)
         pts = int(self.index.pts[row])
         if self.index.is_lost(row):
-            why = "; ".join(self.index.damage)
+            reason = "; ".join(self.index.damage)
         elif spoilt and row >= spoilt[0] and pts not in spoilt[1].decoded:
-            why = str(spoilt[1])
+            reason = str(spoilt[1])
         else:
             try:
-                return self._to_array(self._decode_row(row, entry, following))
+                frame = self._decode_row(row, entry, following)
+                return convert(frame) if convert else self._convert(frame)
             except _UnexpectedFrameError as error:
-                why = str(error)
+                reason = str(error)
                 if error.lasting:
                     self._spoilt[entry] = row, error
             except BaseException as error:
@@ -264,7 +278,7 @@ class VideoDecoder:
         time = float(self.index.seconds([row])[0])
         raise VideoError(
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
-            f"be decoded: {why}"
+            f"be decoded: {reason}"
         )
 
     def _decode_row(self, row: int, entry: int, following: int | None) -> Any:
@@ -293,7 +307,9 @@ class VideoDecoder:
                 continue
             try:
                 self._start(way)
-                return self._decode_up_to(row)
+                frame = self._decode_up_to(row)
+                self._messages = self._messages and way.messages
+                return frame
             except _UnexpectedFrameError as error:
                 if first is None:
                     first, shown = error, int(self.index.pts[row])
@@ -305,7 +321,7 @@ class VideoDecoder:
 
     @property
     def _may_end(self) -> bool:
-        return self.index.timed and self.index.codec in _GIVES_WHAT_IT_HOLDS
+        return self._ordered and self.index.codec in _GIVES_WHAT_IT_HOLDS
 
     def _ways(self, entry: int, ends: bool) -> Iterator[_Way]:
         yield _Way(entry, leave_out=True, ends=ends)
@@ -314,12 +330,16 @@ class VideoDecoder:
             yield _Way(entry, leave_out=True, ends=not ends)
         # Some encoders call pictures unreferenced that are not.
         yield _Way(entry)
+        if self._messages and self._filter is not None:
+            yield _Way(entry, messages=False)
         # Some files call packets keyframes that are none. Without times, damage on the
         # way would count as no frame.
         if entry > 0 and self.index.timed:
             yield _Way(entry - 1)
         if self.index.timed:
             yield _Way(0)
+            if self._messages and self._filter is not None:
+                yield _Way(0, messages=False)
 
     def _decode_up_to(self, row: int) -> Any:
         """Decodes on to ``row`` and returns its ``av.VideoFrame``."""
@@ -333,10 +353,10 @@ class VideoDecoder:
                 and self._is_left_out(expected)
             ):
                 expected += 1
+            if self._by_place and self._is_leading(frame, 0):
+                continue
             if index.timed and frame.pts != index.pts[expected]:
-                # Pictures shown before the entry may refer to what was not decoded;
-                # they belong to the entry before.
-                if self._leading and (frame.pts or 0) < index.pts[expected]:
+                if self._is_leading(frame, int(index.pts[expected])):
                     continue
                 raise _UnexpectedFrameError(
                     f"frame {expected} has time {frame.pts}, the index says "
@@ -357,6 +377,17 @@ class VideoDecoder:
                     self._interrupt()
                 return frame
 
+    def _is_leading(self, frame: Any, first: int) -> bool:
+        """Whether it is shown before the entry, to the start before which it belongs.
+
+        Such pictures may refer to what was not decoded.
+        """
+        if not self._leading:
+            return False
+        if self._by_place:
+            return frame.opaque not in (None, 0)
+        return bool((frame.pts or 0) < first)
+
     def _is_left_out(self, row: int) -> bool:
         pts = int(self.index.pts[row])
         return (
@@ -370,7 +401,7 @@ class VideoDecoder:
 
         Decoders mark damaged pictures, and it shows only when their turn has come.
         """
-        if not self.index.timed:
+        if not self._ordered:
             return
         held = set(takewhile(lambda pts: pts != frame.pts, self._pending))
         held = {pts for pts in held if pts > frame.pts}
@@ -399,11 +430,13 @@ class VideoDecoder:
         wanted = int(self.index.pts[row])
         while not self._frames:
             packet = self._next_packet()
-            if self._can_leave_out(packet, wanted):
+            if packet is not None and self._can_leave_out(packet, wanted):
                 self._skipped.add(packet.pts)
                 continue
             self._decode(packet)
-            if self._ends and packet.pts == wanted and self._is_whole_picture():
+            if packet is None or not self._ends or packet.pts != wanted:
+                continue
+            if self._is_whole_picture():
                 self._finished = self._drained = True
                 self._decode(None)
         return self._frames.popleft()
@@ -418,9 +451,7 @@ class VideoDecoder:
             return True
         self._packets = chain([follows], self._packets)
         pts, rows = follows.pts, self.index.pts
-        return not follows.size or (
-            pts is not None and pts == rows[np.searchsorted(rows[:-1], pts)]
-        )
+        return pts is not None and bool(pts == rows[np.searchsorted(rows[:-1], pts)])
 
     def _can_leave_out(self, packet: Any, before: int) -> bool:
         return (
@@ -438,10 +469,8 @@ class VideoDecoder:
             packet = next(self._packets, None)
         except READ_ERRORS as error:
             check_readable(self._source, error)
-            raise _UnexpectedFrameError(_why(error), lasting=True) from error
-        if packet is None:
-            raise _UnexpectedFrameError("the video ends before it")
-        self._drained = not packet.size
+            raise _UnexpectedFrameError(why(error), lasting=True) from error
+        self._drained = packet is None
         return packet
 
     def _decode(self, packet: Any) -> None:
@@ -449,39 +478,68 @@ class VideoDecoder:
         if packet is not None and packet.pts is not None:
             self._pending[packet.pts] = None
         try:
-            self._frames.extend(self._video.stream.codec_context.decode(packet))
+            given = self._as_given(packet)
+            if given is not None or packet is None:
+                context = self._video.stream.codec_context
+                self._frames.extend(context.decode(given))
         except READ_ERRORS as error:
             pts = packet.pts if packet is not None else None
             if self._leading and pts is not None and pts < self._first_pts:
                 return  # A picture shown before the entry, which nobody asked for.
-            if self._passes_lost:
+            if self._passes_lost or self._holds_no_picture(packet):
                 return
             lasting = not (
                 packet is not None
                 and self._unreferenced is not None
                 and self._unreferenced(memoryview(packet))
             )
-            raise _UnexpectedFrameError(_why(error), lasting) from error
+            raise _UnexpectedFrameError(why(error), lasting) from error
+
+    def _holds_no_picture(self, packet: Any) -> bool:
+        return (
+            packet is not None
+            and self._count_pictures is not None
+            and self._count_pictures(memoryview(packet)) == 0
+        )
+
+    def _as_given(self, packet: Any) -> Any:
+        """A packet as the decoder is to have it; None for nothing, and at the end."""
+        if packet is None:
+            return None
+        if self._withholds and self._filter is not None:
+            data = self._filter(memoryview(packet))
+            if data == b"":
+                return None
+            packet = packet if data is None else with_data(packet, data)
+        if self._setup:
+            packet, self._setup = with_setup(packet, self._setup), {}
+        if self._by_place:
+            packet.opaque, self._decoded = self._decoded, self._decoded + 1
+        return packet
 
     def _start(self, way: _Way) -> None:
         """Makes the decoder ready to give the row of an entry."""
         self._interrupt()
         self.seeks += 1
-        if self._video is None or not (self._fresh or self.index.seekable):
+        fresh = self._seeker is not None and self._seeker.fresh
+        if self._video is None or not (fresh or self.index.seekable):
             self._open()
+        assert self._seeker is not None
         packets = None
-        if self.index.seekable and (way.entry > 0 or not self._fresh):
-            packets = self._seek(way.entry)
+        if self.index.seekable and (way.entry > 0 or not self._seeker.fresh):
+            packets = self._seeker.seek(way.entry)
             if packets is None:
                 self._open()
         if packets is None:
-            packets = self._skip_to(way.entry)
+            packets = self._seeker.read_to(way.entry)
         if packets is None:
             raise _UnexpectedFrameError("its keyframe is not in the file")
         self._packets = packets
         self._leading = self.index.seekable
         self._leave_out, self._ends = way.leave_out, way.ends
         self._passes_lost = way.passes_lost
+        self._withholds = not (way.messages and self._messages)
+        self._setup = setup_of(self.index.setups, way.entry)
         self._position.next_row = int(self.index.entries[way.entry])
         self._first_pts = int(self.index.pts[self._position.next_row])
 
@@ -495,87 +553,14 @@ class VideoDecoder:
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
         self._video = OpenVideo(self._source, strict=not self.index.open_gop)
-        if self.index.timed and self.index.seekable:
-            extradata = self._video.stream.codec_context.extradata or b""
-            self._unreferenced = unreferenced_test(self.index.codec, extradata)
+        codec = self.index.codec
+        extradata = self._video.stream.codec_context.extradata or b""
+        if self._ordered and self.index.seekable:
+            self._unreferenced = unreferenced_test(codec, extradata)
+        self._filter = message_filter(codec, extradata)
+        self._count_pictures = picture_counter(codec, extradata)
+        self._video.stream.codec_context.copy_opaque = self._by_place
         if self._threads != 1:
             self._video.stream.thread_type = "AUTO"
             self._video.stream.codec_context.thread_count = self._threads
-        self._fresh = True
-
-    def _seek(self, entry: int) -> Iterator[Any] | None:
-        """Packets from an entry on, or None if no seek leads there.
-
-        Containers seek by presentation time, by decoding time, or badly; what worked
-        last is tried first.
-        """
-        assert self._video is not None
-        index = self.index
-        targets = [index.seek_pts[entry], index.seek_dts[entry]]
-        targets += [index.seek_pts[entry - back] for back in (1, 2, 4) if back <= entry]
-        for i in range(len(targets)):
-            way = (i + self._seek_way) % len(targets)
-            if targets[way] == NO_PTS:
-                continue
-            self._fresh = False
-            try:
-                self._video.container.seek(int(targets[way]), stream=self._video.stream)
-                packets = self._skip_to(entry)
-            except READ_ERRORS:
-                continue
-            if packets is not None:
-                self._seek_way = way
-                return packets
-        return None
-
-    def _skip_to(self, entry: int) -> Iterator[Any] | None:
-        """Packets from an entry on; None if the file position is behind it."""
-        assert self._video is not None
-        # Elsewhere the first packet after a seek may be the end of another.
-        at_once = self._fresh or self._video.container.format.name.startswith(
-            _WHOLE_PACKETS
-        )
-        self._fresh = False
-        index = self.index
-        pts, dts = int(index.seek_pts[entry]), int(index.seek_dts[entry])
-        pos = int(index.seek_pos[entry])
-        packets = self._video.container.demux(self._video.stream)
-        for packet in packets:
-            if not packet.size:
-                return None
-            same_place = pos < 0 or packet.pos is None or packet.pos == pos
-            if at_once and same_place and pts in (NO_PTS, packet.pts):
-                return chain([packet], packets)
-            if NO_PTS != dts < (NO_PTS if packet.dts is None else packet.dts):
-                return None
-            at_once = True
-        return None
-
-    def _to_array(self, frame: Any) -> Frame:
-        # One reformatter for all frames: to_ndarray alone makes one a frame.
-        try:
-            rgb = self._reformatter.reformat(
-                frame, format="rgb24", interpolation=self._conversion, threads=1
-            )
-        except READ_ERRORS as error:
-            raise VideoError(
-                f"video {source_name(self._source)!r}: its pictures ({frame.format.name}"
-                f", colour matrix {int(frame.colorspace)}) cannot be converted to RGB"
-            ) from error
-        plane = rgb.planes[0]
-        shown: Frame = np.ndarray(
-            (rgb.height, rgb.width, 3),
-            np.uint8,
-            memoryview(plane),
-            strides=(plane.line_size, 3, 1),
-        )
-        if self.index.crop is not None:
-            width, height = self.index.crop
-            shown = shown[:height, :width]
-        if self.index.mirrored:
-            shown = shown[:, ::-1]
-        if self.index.rotation:
-            shown = np.rot90(shown, self.index.rotation // 90)
-        array = pool.SHARED.empty(shown.shape[0], shown.shape[1])
-        np.copyto(array, shown)
-        return array
+        self._seeker = PacketSeeker(self._video, self.index)

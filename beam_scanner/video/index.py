@@ -11,6 +11,7 @@ import json
 import zlib
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ _UNCHECKED = 2
 """A version without a checksum, which is read as it is."""
 _ARRAYS = (
     *("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes"),
-    "lost",
+    *("lost", "entry_packets"),
 )
 _NONE: Int64Array = np.zeros(0, dtype=np.int64)
 _NONE.setflags(write=False)
@@ -81,13 +82,20 @@ class FrameIndex:
         pix_fmt: FFmpeg's name of the coded pixel format.
         average_rate: Frames a second, on average; None where unknown.
         stream_index: Which stream of the container.
-        duration_seconds: From the first row's time to the end of the last.
+        duration_seconds: From the first row's time to the end of the last; where the
+            clock goes back, the steps that do not are added up.
         fingerprint: :func:`beam_scanner.video.source.fingerprint` of the file.
         seekable: False where no seek can be trusted: then ``entries == [0]``, but for
             starts behind damage, to which the file is read from its beginning.
         timed: Whether each frame comes with the time of its row. Else ``pts`` has the
             times of all frames, in order; where there are none, it follows from the
             average rate.
+        entry_packets: int64[k], the number of each entry's packet in the file, where
+            times cannot tell entries apart; else empty.
+        setups: What a decoder must be given besides the packets from an entry on:
+            (first entry of which it holds, kind, bytes in base64).
+        messages: Whether decoders are given the supplemental messages of H.264 and
+            HEVC; False where some are malformed and hinder decoding.
         open_gop: Whether some entry is an H.264 recovery point, not an IDR picture.
             Decoders cannot be strict about missing references then.
         crop: (width, height) to which coded pictures are cut, before rotation; None
@@ -139,11 +147,23 @@ class FrameIndex:
     mirrored: bool = False
     interpolated: bool = False
     lost: Int64Array = field(default_factory=lambda: _NONE)
+    entry_packets: Int64Array = field(default_factory=lambda: _NONE)
+    setups: tuple[tuple[int, str, str], ...] = ()
+    messages: bool = True
     verified: bool = False
     damage: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    @cached_property
+    def monotonic(self) -> bool:
+        """Whether each row's time is later than that of the row before.
+
+        In joined files the clock may start again: then it is not, and the times are
+        as the file has them.
+        """
+        return bool((np.diff(self.pts) > 0).all())
 
     @property
     def frame_bytes(self) -> int:
@@ -241,7 +261,7 @@ class FrameIndex:
         elif zlib.crc32(body).to_bytes(4, "little") != data[10:14]:
             raise VideoError("frame index is damaged: its checksum is wrong")
         try:
-            index = cls._unpack(body)
+            index = cls._unpack(body, 7 if version == _UNCHECKED else len(_ARRAYS))
             if version == _UNCHECKED:
                 index._check()
         # Without a checksum a damaged one may hold anything.
@@ -249,14 +269,17 @@ class FrameIndex:
             raise VideoError(f"frame index is damaged: {error}") from error
         except (zlib.error, MemoryError, RecursionError) as error:
             raise VideoError(f"frame index is damaged: {error}") from error
+        if version == _UNCHECKED and index.pix_fmt == "pal8":
+            # It does not say which palette holds where: rows would be black.
+            raise VideoError("the frame index has no palettes: index the video again")
         return index
 
     @classmethod
-    def _unpack(cls, data: bytes) -> FrameIndex:
+    def _unpack(cls, data: bytes, arrays: int) -> FrameIndex:
         start = 4 + int.from_bytes(data[:4], "little")
         values: dict[str, Any] = json.loads(data[4:start])
         lengths, sizes = values.pop("lengths"), values.pop("sizes")
-        for name, length, size in zip(_ARRAYS, lengths, sizes, strict=True):
+        for name, length, size in zip(_ARRAYS[:arrays], lengths, sizes, strict=True):
             values[name] = _unpack(data[start : start + size], length)
             start += size
         if start != len(data):
@@ -267,6 +290,7 @@ class FrameIndex:
         if values["crop"] is not None:
             values["crop"] = tuple(values["crop"])
         values["damage"] = tuple(values["damage"])
+        values["setups"] = tuple(tuple(setup) for setup in values.get("setups", ()))
         return cls(**values)
 
     def _check(self) -> None:
@@ -362,8 +386,13 @@ def index_video(
         StorageError: The file cannot be read now, which says nothing about it.
     """
     # Imported here, since planners read indexes without FFmpeg.
+    from beam_scanner.video.entries import starts_cold, without_entries
     from beam_scanner.video.salvage import confirm_rows
     from beam_scanner.video.scan import scan_video
 
-    index = scan_video(source, verify, check_damage(damage))
+    index, sums = scan_video(source, verify, check_damage(damage))
+    if not index.verified and not starts_cold(source, index, sums):
+        index, sums = scan_video(source, True, damage)
+    if index.verified and not starts_cold(source, index, sums):
+        index = without_entries(index)
     return confirm_rows(source, index) if len(index.lost) else index

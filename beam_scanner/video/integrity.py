@@ -43,6 +43,9 @@ class PacketCheck:
             damaged here.
         extradata: The stream's decoder configuration.
 
+    Attributes:
+        is_field: Whether the last packet of H.264 holds a field, not a frame.
+
     Example:
         >>> check = PacketCheck('h264', bytes.fromhex(
         ...     '0164000affe100156764000aacb4317420000003002000000641e244d401000668'
@@ -56,6 +59,7 @@ class PacketCheck:
     """
 
     def __init__(self, codec: str, extradata: bytes) -> None:
+        self.is_field = False
         self._codec = codec
         self._slices = SliceReader()
         self._length_size = length_size(codec, extradata)
@@ -107,8 +111,9 @@ class PacketCheck:
             current = self._slices.read(bytes(nal[:_NUMBER_BYTES]))
         except ValueError:
             # Such a header is for the decoder to complain about.
-            self._last = None
+            self._last, self.is_field = None, False
             return None
+        self.is_field = current.is_field
         if current.is_reference:
             self._last, self._last_nal = current, nal
         if last is None or current.is_idr or current.sequence.gaps_allowed:

@@ -30,6 +30,7 @@ from beam_scanner.gops import load_rows
 from beam_scanner.types import NULL
 from beam_scanner.video.index import FrameIndex, Int64Array, index_video
 from beam_scanner.video.source import VideoSource, source_name
+from beam_scanner.video.timing import interval_seconds
 
 if TYPE_CHECKING:
     from beam_scanner.video.decoder import VideoDecoder
@@ -195,6 +196,9 @@ class VideoReader:
     def at(self, seconds: float | Fraction) -> Any:
         """The frame that is shown at a time.
 
+        Where the clock goes back (see ``index.monotonic``), several may be: it is the
+        first of them.
+
         Args:
             seconds: By the container's clock, as in :attr:`times`.
 
@@ -202,14 +206,15 @@ class VideoReader:
             RowError: Nothing is shown then: it is before the first frame, or behind
                 the end of the last.
         """
-        when, begin = float(seconds), float(self.times[0])
-        end = max(begin + self.duration, float(np.nextafter(self.times[-1], np.inf)))
-        if not begin <= when < end:
+        when, ends = float(seconds), self._ends
+        shown = (self.times <= when) & (when < ends)
+        if not shown.any():
+            begin, end = float(self.times.min()), float(ends.max())
             raise RowError(
                 f"video {source_name(self._source)!r} shows nothing at {when} s: it "
                 f"lasts from {begin:.3f} to {end:.3f} s"
             )
-        return self[int(np.searchsorted(self.times, when, side="right")) - 1]
+        return self[int(shown.argmax())]
 
     def _numbers(self, rows: Iterable[int]) -> Int64Array:
         wrong = f"expected row numbers, got {rows!r}"
@@ -241,6 +246,19 @@ class VideoReader:
         times = self.index.seconds(np.arange(len(self)))
         times.setflags(write=False)
         return times
+
+    @cached_property
+    def _ends(self) -> NDArray[np.float64]:
+        """When each row ends: where the next begins, if that is later."""
+        steps = np.diff(self.times)
+        usual = interval_seconds(self.times)
+        steps[steps < 0] = usual
+        last = usual
+        if self.index.monotonic:
+            last = float(self.times[0]) + self.duration - float(self.times[-1])
+        ends: NDArray[np.float64] = self.times + np.append(steps, last)
+        ends[-1] = max(ends[-1], float(np.nextafter(self.times[-1], np.inf)))
+        return ends
 
     @property
     def seconds(self) -> NDArray[np.float64]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
-from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 
 from beam_scanner._limits import check_frames, max_frames
-from beam_scanner.errors import StorageError, VideoError
-from beam_scanner.video.bitstream import is_clean_entry, is_hidden, is_recovery_point
-from beam_scanner.video.chroma import lies_high_or_low
+from beam_scanner.errors import VideoError
+from beam_scanner.video.bitstream import is_clean_entry, is_recovery_point
 from beam_scanner.video.claims import check_tables
 from beam_scanner.video.damage import (
     Packets,
@@ -27,7 +23,17 @@ from beam_scanner.video.damage import (
 )
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.integrity import PacketCheck
-from beam_scanner.video.orientation import orientation
+from beam_scanner.video.linear import (
+    READ_ERRORS as READ_ERRORS,
+)
+from beam_scanner.video.linear import (
+    decode_all,
+    feed,
+    starts_alike,
+    why,
+)
+from beam_scanner.video.pictures import UNKNOWN, picture_counter
+from beam_scanner.video.setups import SetupTracker, by_entry
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,
@@ -50,18 +56,23 @@ _TRUSTED_CODECS = frozenset(
 )
 # Decoders of these keep nothing of what came before a picture that refers to none, and
 # say which of those behind it they lack references for.
-_STARTS_ANEW = frozenset({"h264", "hevc"})
+_STARTS_ANEW = _REORDERS = frozenset({"h264", "hevc"})
 _CHECKED_FRAMES = 8
-# No larger packet is an MPEG-4 "not coded" picture, which shows nothing.
-_MPEG4_EMPTY_BYTES = 20
 _NAL_PEEK = 64 * 1024
+# How many packets behind that at a later entry its frame may come.
+_LONGEST_DELAY = 32
+# Containers that mark what follows a gap, as a guess.
+_MARKS_GAPS = ("mpegts",)
 
-READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)
-"""What PyAV raises on damaged files. A ``StorageError`` is none of them."""
 
+def scan_video(
+    source: VideoSource, verify: bool, damage: str
+) -> tuple[FrameIndex, dict[int, int]]:
+    """See :func:`beam_scanner.video.index.index_video`.
 
-def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
-    """See :func:`beam_scanner.video.index.index_video`."""
+    Returns:
+        The index, and checksums of some rows at which decoding is to start.
+    """
     name, salvage = source_name(source), damage == "salvage"
     digest = fingerprint(source)
     with open_source(source) as file, reading(source):
@@ -71,31 +82,25 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
         raise VideoError(f"video {name!r} is cut short: {short}")
     with OpenVideo(source) as video:
         pictures, checked = Pictures(), 0 if verify or salvage else _CHECKED_FRAMES
-        packets = _read_packets(video, source, salvage, pictures, checked)
+        packets = _PacketScan(video, source, salvage, pictures, checked).read()
         packets.cut = short or packets.cut
         if checked and _packets_suffice(video, packets):
             rows = rows_of_packets(packets)
-            assert rows.pts is not None
-            if (
-                not pictures.signs
-                and pictures.pts[:checked] == rows.pts[:checked].tolist()
-            ):
-                return _assemble(video, packets, pictures, rows, False, digest)
-    # Later pictures of a recording that begins in an open GOP may list what was cut
-    # off; elsewhere all references are there and must be.
-    with OpenVideo(source, strict=not packets.begins_open) as video:
-        codec = video.stream.codec_context.codec.canonical_name
-        untimed = codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
-        pictures = _decode(video, sums=untimed and salvage)
-        if pictures.read != len(packets.pts):
-            raise _reads_otherwise(name, len(packets.pts), pictures.read)
-        rows = rows_of_pictures(packets, pictures, codec)
-        counted = counted_rows(packets, pictures) if untimed else None
-        if counted is not None and (
-            not salvage or _starts_alike(source, pictures, counted)
-        ):
-            rows = counted
-        index = _assemble(video, packets, pictures, rows, True, digest)
+            shown = rows.pts[:checked].tolist()
+            if not pictures.signs and pictures.pts[:checked] == shown:
+                index = _assemble(video, packets, pictures, rows, digest)
+                probed = packets.pts[list(pictures.probes)]
+                found = np.searchsorted(rows.pts, probed).tolist()
+                return index, dict(zip(found, pictures.probes.values(), strict=True))
+    untimed = packets.codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
+    pictures, messages = decode_all(source, packets, sums=untimed and salvage)
+    rows = rows_of_pictures(packets, pictures)
+    counted = counted_rows(packets, pictures) if untimed else None
+    if counted is not None and (not salvage or starts_alike(source, pictures, counted)):
+        rows = counted
+    with OpenVideo(source) as video:
+        index = _assemble(video, packets, pictures, rows, digest)
+    index = replace(index, verified=True, messages=messages)
     if len(index.lost_rows) == len(index):
         raise VideoError(_nothing_left(source, index, pictures))
     if len(index.lost) and not salvage:
@@ -103,14 +108,16 @@ def scan_video(source: VideoSource, verify: bool, damage: str) -> FrameIndex:
             f"video {name!r} is damaged: {index.describe_lost()}; damage='salvage' "
             "takes the other rows, and nulls for these"
         )
-    return index
+    return index, _probed_rows(pictures, index)
 
 
-def _reads_otherwise(name: str, first: int, again: int) -> StorageError:
-    return StorageError(
-        f"video {name!r} cannot be read: it has {first} packets at first and {again} "
-        "when it is read again"
-    )
+def _probed_rows(pictures: Pictures, index: FrameIndex) -> dict[int, int]:
+    """Checksums by row, where the rows are the frames of the decode."""
+    if len(index) != len(pictures.packets):
+        return {}
+    first = {number: row for row, number in reversed([*enumerate(pictures.packets)])}
+    found = {first[number]: total for number, total in pictures.probes.items()}
+    return {row: found[row] for row in sorted(found) if not index.is_lost(row)}
 
 
 def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) -> str:
@@ -121,90 +128,155 @@ def _nothing_left(source: VideoSource, index: FrameIndex, pictures: Pictures) ->
     )
 
 
-def _read_packets(
-    video: OpenVideo,
-    source: VideoSource,
-    salvage: bool,
-    pictures: Pictures,
-    decoded: int,
-) -> Packets:
+class _PacketScan:
     """Reads all packets, and decodes the first ``decoded`` frames to ``pictures``."""
-    name = source_name(source)
-    context = video.stream.codec_context
-    codec, extradata = context.codec.canonical_name, context.extradata or b""
-    pts, dts, pos, size = (array("q") for _ in range(4))
-    shown, clean = array("b"), array("b")
-    signs: dict[int, str] = {}
-    check = PacketCheck(codec, extradata)
-    duration, encrypted, cut, most = 0, 0, "", max_frames()
-    open_gop = begins_open = False
-    context.copy_opaque = True
-    try:
-        for packet in video.container.demux(video.stream):
-            if len(pictures.pts) < decoded:
-                _feed(context, packet, pictures)
-            if not packet.size:
-                continue
-            # Few packets have any, and asking for one is slow.
-            if any(packet.iter_sidedata()) and packet.has_sidedata("encryption_info"):
-                encrypted += 1
-                signs[len(pts)] = "it is encrypted"
-            elif packet.is_corrupt:
-                signs[len(pts)] = "the container marks data as damaged or incomplete"
-            if len(pts) > most:
-                break
-            data = memoryview(packet)
-            pts.append(NO_PTS if packet.pts is None else packet.pts)
-            dts.append(NO_PTS if packet.dts is None else packet.dts)
-            pos.append(-1 if packet.pos is None else packet.pos)
-            size.append(packet.size)
-            hidden = packet.is_discard
-            if codec == "vp8":
-                hidden = hidden or is_hidden(codec, data[:1].tobytes())
-            shown.append(not hidden)
-            entry = packet.is_keyframe and is_entry(packet, codec, extradata)
-            if found := check.damage(data):
-                # What is missing before an entry is missing from what came before.
-                place = len(pts) - 1 - (entry and found.before)
-                signs.setdefault(place, found.reason)
-            if entry and not open_gop:
-                head = data[:_NAL_PEEK].tobytes()
-                open_gop = is_recovery_point(codec, extradata, head)
-                begins_open = open_gop and not any(clean)
-            clean.append(entry)
-            duration = packet.duration or duration
-    except READ_ERRORS as error:
-        check_readable(source, error)
-        if not salvage:
+
+    def __init__(
+        self,
+        video: OpenVideo,
+        source: VideoSource,
+        salvage: bool,
+        pictures: Pictures,
+        decoded: int,
+    ) -> None:
+        context = video.stream.codec_context
+        self.video, self.source, self.salvage = video, source, salvage
+        self.pictures, self.decoded = pictures, decoded
+        self.codec, extradata = context.codec.canonical_name, context.extradata or b""
+        self.extradata = extradata
+        self.pts, self.dts, self.pos, self.size = (array("q") for _ in range(4))
+        self.shown, self.clean, self.marked = (array("b") for _ in range(3))
+        self.counts = array("b")
+        self.signs: dict[int, str] = {}
+        self.encrypted = self.duration = 0
+        self.open_gop = self.begins_open = False
+        self.check = PacketCheck(self.codec, extradata)
+        self.setups = SetupTracker(self.codec, extradata)
+        self.prefix, self.slices = self.setups.prefix, self.setups.slices
+        self.count = picture_counter(self.codec, extradata)
+        self.guesses = video.container.format.name.startswith(_MARKS_GAPS)
+
+    def read(self) -> Packets:
+        """Reads to the end.
+
+        Raises:
+            VideoError: There are no packets, or they are encrypted or, in a strict
+                scan, cannot be read to the end.
+        """
+        name, cut, most = source_name(self.source), "", max_frames()
+        self.video.stream.codec_context.copy_opaque = True
+        try:
+            for packet in self.video.packets():
+                if packet is not None:
+                    if len(self.pts) > most:
+                        break
+                    self._note(packet)
+        except READ_ERRORS as error:
+            check_readable(self.source, error)
+            cut = f"after packet {len(self.pts)}: {why(error)}"
+            if not self.salvage:
+                raise VideoError(f"video {name!r} is damaged {cut}") from error
+            cut = f"it cannot be read {cut}"
+        count = len(self.pts)
+        check_frames(f"video {name!r}", count)
+        if not count:
+            raise VideoError(f"video {name!r} has no frames" + (cut and f": {cut}"))
+        if self.encrypted == count or (self.encrypted and not self.salvage):
             raise VideoError(
-                f"video {name!r} is damaged after packet {len(pts)}: {why(error)}"
-            ) from error
-        cut = f"it cannot be read after packet {len(pts)}: {why(error)}"
-    check_frames(f"video {name!r}", len(pts))
-    if not pts:
-        raise VideoError(f"video {name!r} has no frames" + (cut and f": {cut}"))
-    if encrypted == len(pts) or (encrypted and not salvage):
-        raise VideoError(
-            f"video {name!r} is encrypted ({encrypted} of {len(pts)} packets): it "
-            "cannot be decoded without its key"
+                f"video {name!r} is encrypted ({self.encrypted} of {count} packets): "
+                "it cannot be decoded without its key"
+            )
+        if self.decoded:
+            feed(self.video.stream.codec_context, None, self.pictures)
+        return self._packets(cut)
+
+    def _packets(self, cut: str) -> Packets:
+        times, decoding, places, sizes, counts = (
+            np.array(values, dtype=np.int64)
+            for values in (self.pts, self.dts, self.pos, self.size, self.counts)
         )
-    times, decoding, places, sizes = (
-        np.array(values, dtype=np.int64) for values in (pts, dts, pos, size)
-    )
-    return Packets(
-        pts=times,
-        dts=decoding,
-        pos=places,
-        size=sizes,
-        shown=np.array(shown, dtype=bool),
-        clean=np.array(clean, dtype=bool),
-        signs=signs,
-        encrypted=encrypted,
-        last_duration=duration,
-        open_gop=open_gop,
-        begins_open=begins_open,
-        cut=cut,
-    )
+        shown, clean, marked = (
+            np.array(values, dtype=bool)
+            for values in (self.shown, self.clean, self.marked)
+        )
+        return Packets(
+            codec=self.codec,
+            pts=times,
+            dts=decoding,
+            pos=places,
+            size=sizes,
+            shown=shown,
+            clean=clean,
+            pictures=counts,
+            marked=marked,
+            signs=self.signs,
+            encrypted=self.encrypted,
+            last_duration=self.duration,
+            open_gop=self.open_gop,
+            begins_open=self.begins_open,
+            setups=self.setups.found,
+            swaps_times=self.video.container.format.name == "avi",
+            cut=cut,
+        )
+
+    def _note(self, packet: Any) -> None:
+        number, data, codec = len(self.pts), memoryview(packet), self.codec
+        # Few packets have any, and asking for one is slow.
+        if any(packet.iter_sidedata()):
+            self.setups.side_data(number, packet)
+            if packet.has_sidedata("encryption_info"):
+                self.encrypted += 1
+                self.signs[number] = "it is encrypted"
+        marked = packet.is_corrupt
+        if marked and not self.guesses:
+            self.signs.setdefault(number, "the container marks data as incomplete")
+        self.marked.append(marked)
+        self.pts.append(NO_PTS if packet.pts is None else packet.pts)
+        self.dts.append(NO_PTS if packet.dts is None else packet.dts)
+        self.pos.append(-1 if packet.pos is None else packet.pos)
+        self.size.append(packet.size)
+        entry = packet.is_keyframe and is_entry(packet, codec, self.extradata)
+        if found := self.check.damage(data):
+            # What is missing before an entry is missing from what came before.
+            self.signs.setdefault(number - (entry and found.before), found.reason)
+        pictures = self.count(data) if self.count is not None else UNKNOWN
+        if self.check.is_field and pictures > 0:
+            pictures = 1 if pictures == 2 else UNKNOWN
+        elif pictures > 1:
+            pictures = UNKNOWN
+        self.counts.append(pictures)
+        self.shown.append(pictures != 0 and not packet.is_discard)
+        # Nearly every packet begins with a slice, and then has no parameter sets.
+        at = self.prefix
+        if not at or packet.size <= at or data[at] not in self.slices:
+            self.setups.data(number, data)
+        if entry and not self.open_gop:
+            head = data[:_NAL_PEEK].tobytes()
+            self.open_gop = is_recovery_point(codec, self.extradata, head)
+            self.begins_open = self.open_gop and not any(self.clean)
+        if self.decoded:
+            self._decode(packet, number, entry and not self.open_gop and number > 0)
+        self.clean.append(entry)
+        self.duration = packet.duration or self.duration
+
+    def _decode(self, packet: Any, number: int, later: bool) -> None:
+        """Decodes the first frames, and one at a later entry."""
+        pictures, context = self.pictures, self.video.stream.codec_context
+        waiting = bool(pictures.probed) and not pictures.probes
+        waiting = waiting and number <= max(pictures.probed) + _LONGEST_DELAY
+        if len(pictures.pts) < self.decoded or waiting:
+            if later and not pictures.probed:
+                pictures.probed.add(number)
+            feed(context, packet, pictures)
+        elif pictures.probed:
+            self.decoded = 0
+        elif later:
+            probe = Pictures(read=number, probed={number})
+            feed(context, packet, probe)
+            feed(context, None, probe)
+            if not probe.signs:
+                pictures.probes.update(probe.probes)
+            self.decoded = 0
 
 
 def is_entry(packet: Any, codec: str, extradata: bytes) -> bool:
@@ -215,138 +287,30 @@ def is_entry(packet: Any, codec: str, extradata: bytes) -> bool:
     return is_clean_entry(codec, extradata, head)
 
 
-def why(error: BaseException) -> str:
-    """What an error of FFmpeg says, without the name of the function.
-
-    Example:
-        >>> why(ValueError('no'))
-        'no'
-    """
-    return str(getattr(error, "strerror", None) or error)
-
-
 def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
     """Whether each shown packet can be taken for one frame at its own time."""
-    codec = video.stream.codec_context.codec.canonical_name
-    times = packets.pts[packets.shown]
+    context, times = video.stream.codec_context, packets.pts[packets.shown]
     return (
         video.container.format.name.startswith(_TRUSTED_FORMATS)
-        and codec in _TRUSTED_CODECS
+        and packets.codec in _TRUSTED_CODECS
         and not packets.signs
+        and not (packets.pictures == UNKNOWN).any()
         and len(times) > 0
         and NO_PTS not in packets.pts
         and len(np.unique(times)) == len(times)
         and bool(packets.clean[0])
         # Pictures shown before the first keyframe may lack what they refer to.
         and bool((times >= packets.pts[0]).all())
-        and not (codec == "mpeg4" and (packets.size <= _MPEG4_EMPTY_BYTES).any())
+        # A decoder that holds back too few pictures leaves some out.
+        and (packets.codec not in _REORDERS or _delay(times) <= context.reorder_depth)
     )
 
 
-def _decode(video: OpenVideo, sums: bool) -> Pictures:
-    """Decodes all, past every error."""
-    context = video.stream.codec_context
-    context.copy_opaque = True
-    pictures = Pictures(sums=[] if sums else None)
-    for packet in _demux(video):
-        _feed(context, packet, pictures)
-    return pictures
-
-
-def _feed(context: Any, packet: Any, pictures: Pictures) -> None:
-    """Decodes the next packet. ``context`` is to have ``copy_opaque``."""
-    if packet.size:
-        # Frames keep the number of their packet, also where they have no time.
-        packet.opaque = pictures.read
-        pictures.read += 1
-    number = pictures.read - 1
-    try:
-        frames = context.decode(packet)
-    except READ_ERRORS as error:
-        pictures.signs.setdefault(number, f"its data is damaged ({why(error)})")
-        return
-    for frame in frames:
-        _note(pictures, frame, number)
-
-
-def _starts_alike(source: VideoSource, pictures: Pictures, rows: Rows) -> bool:
-    """Whether decoders that begin at later starts give what one from the first did.
-
-    Without times, nothing else says which picture a frame is. And parameter sets that
-    came before a start may be missing there.
-    """
-    assert rows.start_rows is not None
-    assert pictures.sums is not None
-    gave = np.array(pictures.packets, dtype=np.int64)
-    ends = [*rows.starts[1:].tolist(), pictures.read]
-    edges = [*rows.lost.tolist(), rows.count, rows.count]
-    for number in range(1, len(rows.starts)):
-        start, end = int(rows.starts[number]), ends[number]
-        first = int(rows.start_rows[number])
-        edge = int(np.searchsorted(rows.lost, first, side="right"))
-        good = 0 if edge % 2 else edges[edge] - first
-        expected = np.flatnonzero((gave >= start) & (gave < end))[:good].tolist()
-        with OpenVideo(source) as video:
-            piece = _decode_piece(video, start, end)
-        if not piece.signs and piece.read < end:
-            raise _reads_otherwise(source_name(source), pictures.read, piece.read)
-        if (piece.packets[:good], (piece.sums or [])[:good]) != (
-            [pictures.packets[i] for i in expected],
-            [pictures.sums[i] for i in expected],
-        ):
-            return False
-    return True
-
-
-def _decode_piece(video: OpenVideo, start: int, end: int) -> Pictures:
-    """Decodes packets ``[start, end)``, up to the first sign of damage."""
-    context = video.stream.codec_context
-    context.copy_opaque = True
-    pictures = Pictures(read=start, sums=[])
-    for number, packet in enumerate(_demux(video)):
-        if pictures.signs:
-            break
-        if number < end and packet.size:
-            if number >= start:
-                _feed(context, packet, pictures)
-            continue
-        with suppress(*READ_ERRORS):
-            for frame in context.decode(None):
-                _note(pictures, frame, end)
-        break
-    return pictures
-
-
-def _demux(video: OpenVideo) -> Iterator[Any]:
-    try:
-        yield from video.container.demux(video.stream)
-    except READ_ERRORS:
-        return  # The pass over the packets has told.
-
-
-def _note(pictures: Pictures, frame: Any, number: int) -> None:
-    if not pictures.pts:
-        pictures.width, pictures.height = frame.width, frame.height
-        pictures.rotation, pictures.mirrored = orientation(frame)
-        pictures.pix_fmt = frame.format.name
-    packet = number if frame.opaque is None else frame.opaque
-    if frame.is_corrupt:
-        pictures.signs.setdefault(packet, "the decoder could not decode all of it")
-    pictures.pts.append(frame.pts)
-    pictures.packets.append(packet)
-    pictures.given.append(number)
-    if pictures.sums is not None:
-        pictures.sums.append(_sum(frame))
-    if len(pictures.pts) == 1:
-        # The last that is done with it: it is drawn over.
-        pictures.interpolated = lies_high_or_low(frame)
-
-
-def _sum(frame: Any) -> int:
-    try:
-        return zlib.crc32(frame.to_ndarray(format="rgb24"))
-    except READ_ERRORS:
-        return 0  # Nobody will read it: it cannot be converted.
+def _delay(times: Int64Array) -> int:
+    """How many pictures a decoder must hold back to show them in order."""
+    ranks = np.empty(len(times), dtype=np.int64)
+    ranks[np.argsort(times)] = np.arange(len(times))
+    return int((np.arange(len(times)) - ranks).max(initial=0))
 
 
 def _rate(video: OpenVideo) -> Fraction | None:
@@ -375,22 +339,41 @@ def _entries(
     return entry_rows, starts
 
 
+def _without_gaps(pts: Int64Array, interval: float) -> Int64Array:
+    """Times with those that the file does not give: so long after the one before."""
+    known = pts != NO_PTS
+    if known.all():
+        return pts
+    rows = np.arange(len(pts))
+    last = np.maximum.accumulate(np.where(known, rows, -1))
+    if not known.any():
+        first, begin = 0, 0
+    else:
+        first = int(known.argmax())
+        begin = int(pts[first])
+    last_known = np.maximum(last, first)
+    base = np.where(last >= 0, pts[last_known], begin)
+    steps = np.rint((rows - last_known) * interval).astype(np.int64)
+    filled: Int64Array = np.where(known, pts, base + steps)
+    return filled
+
+
 def _assemble(
     video: OpenVideo,
     packets: Packets,
     pictures: Pictures,
     rows: Rows,
-    verified: bool,
     digest: str,
 ) -> FrameIndex:
     stream, context = video.stream, video.stream.codec_context
     tick = Fraction(stream.time_base or Fraction(1, 90000))
-    pts = rows.pts
-    if pts is None:
-        interval = 1 / (_rate(video) or Fraction(25)) / tick
-        pts = np.array([round(i * interval) for i in range(rows.count)], dtype=np.int64)
+    interval = 1 / (_rate(video) or Fraction(25)) / tick
+    pts = _without_gaps(rows.pts, float(interval))
     entries, starts = _entries(packets, rows, pts)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
+    by_place = rows.timed and rows.start_rows is not None
+    places, counts = np.unique(packets.pos, return_counts=True)
+    alone = counts[np.searchsorted(places, packets.pos[starts])] == 1
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
     if pictures.rotation % 180:
@@ -398,7 +381,8 @@ def _assemble(
     last = packets.last_duration
     if not last and len(pts) > 1:
         last = int(np.median(np.diff(pts)))
-    took = int(pts[-1]) - int(pts[0]) + last if len(pts) else 0
+    steps = np.diff(pts)
+    took = int(steps[steps > 0].sum()) + last * (1 + int((steps < 0).sum()))
     cut = (f"it is cut short: {packets.cut}",) if packets.cut else ()
     return FrameIndex(
         pts=pts,
@@ -406,7 +390,7 @@ def _assemble(
         entries=entries,
         seek_pts=packets.pts[starts],
         seek_dts=packets.dts[starts],
-        seek_pos=packets.pos[starts],
+        seek_pos=np.where(alone, packets.pos[starts], -1),
         entry_bytes=np.diff(upto[np.append(starts, len(packets.size))]),
         width=width,
         height=height,
@@ -418,14 +402,16 @@ def _assemble(
         stream_index=stream.index,
         duration_seconds=float(took * tick),
         fingerprint=digest,
-        seekable=rows.timed and (len(entries) > 1 or bool(packets.clean[starts[0]])),
+        seekable=rows.timed
+        and (by_place or len(entries) > 1 or bool(packets.clean[starts[0]])),
         timed=rows.timed,
         open_gop=packets.open_gop,
         crop=crop,
         mirrored=pictures.mirrored,
         interpolated=pictures.interpolated,
         lost=rows.lost,
-        verified=verified,
+        entry_packets=starts if by_place else starts[:0],
+        setups=by_entry(packets.setups, starts.tolist()),
         damage=(*rows.damage, *cut),
     )
 

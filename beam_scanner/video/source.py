@@ -36,6 +36,10 @@ _MOST_UNWRITTEN = 1 << 30
 # Pictures that only their extension tells. FFmpeg would read one as it reads many, by
 # name, unless told that it comes through a pipe.
 _UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
+# Sizes of RIFF chunks from here on mean that nobody knew.
+_UNKNOWN_SIZE = 0xFFFFFF00
+# What stands behind the last box of an MP4 may look like another.
+_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"sidx")
 
 # By URL and version, so that each decoder that opens an object need not read it.
 _digests: dict[tuple[str, str], str] = {}
@@ -301,8 +305,10 @@ def cut_short(file: BinaryIO) -> str | None:
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip"):
         return _mp4_cut_short(file, size)
     if head[:4] == b"RIFF":
-        end = 8 + int.from_bytes(head[4:8], "little")
-        return _overrun("RIFF chunk", end, size)
+        length = int.from_bytes(head[4:8], "little")
+        # What is written to a pipe has no size to tell.
+        known = 0 < length < _UNKNOWN_SIZE
+        return _overrun("RIFF chunk", 8 + length, size) if known else None
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return _matroska_cut_short(head, size)
     return None
@@ -324,9 +330,11 @@ def _mp4_cut_short(file: BinaryIO, size: int) -> str | None:
             length = int.from_bytes(head[8:16], "big")
         if length == 0:  # to the end of the file
             return None
-        if length < 8 or not kind.isascii():
-            return None  # bytes after the last box are allowed to be anything
+        if length < 8:
+            return None
         if start + length > size:
+            if kind not in _BOXES:
+                return None  # bytes after the last box are allowed to be anything
             return _overrun(f"box {kind.decode()!r}", start + length, size)
         start += length
     return None
@@ -468,6 +476,16 @@ class OpenVideo:
             if other.index != stream.index:
                 other.discard = av.stream.Discard.all
         return stream
+
+    def packets(self) -> Iterator[Any]:
+        """Packets from where the file is, then None.
+
+        Those of no bytes say nothing, and a decoder would take them for the end.
+        """
+        for packet in self.container.demux(self.stream):
+            if packet.size:
+                yield packet
+        yield None
 
     def close(self) -> None:
         """Closes the file; harmless when repeated."""

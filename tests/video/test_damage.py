@@ -261,7 +261,7 @@ def test_lost_stretches_against_their_definition(data):
     pictures.signs = dict.fromkeys(signs, "a sign")
     if not shown:
         return
-    rows = rows_of_pictures(packets, pictures, "h264")
+    rows = rows_of_pictures(packets, pictures)
 
     begins = [n for n in range(count) if n == 0 or owner[n] != owner[n - 1]]
     begins = [n for n in begins if n not in signs]
@@ -321,7 +321,8 @@ def test_counted_rows_against_their_definition(data):
             good = sum(begin <= n < end and out < min(bad) for n, out in frames)
             lost |= set(range(begin - head + good, end - head))
             entries += [end - head] if end < count else []
-    assert (rows.count, rows.timed, rows.pts) == (count - head, False, None)
+    assert (rows.count, rows.timed) == (count - head, False)
+    assert rows.pts.tolist() == [NO_PTS] * rows.count
     stretches = rows.lost.reshape(-1, 2).tolist()
     assert {row for a, b in stretches for row in range(a, b)} == lost
     assert rows.start_rows.tolist() == entries
@@ -410,12 +411,15 @@ def test_starts_whose_parameter_sets_came_before_them(tmp_path):
 
 def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
     return Packets(
+        codec="h264",
         pts=pts.astype(np.int64),
         dts=np.arange(len(pts)),
         pos=np.arange(len(pts)),
         size=np.ones(len(pts), np.int64),
         shown=np.ones(len(pts), bool),
         clean=clean,
+        pictures=np.ones(len(pts), np.int64),
+        marked=np.zeros(len(pts), bool),
         signs={},
         encrypted=0,
         last_duration=1,
