@@ -121,9 +121,10 @@ def _version() -> str:
 
 
 def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
-    from beam_scanner import _cli_database
+    from beam_scanner import _cli_database, _cli_failures
 
     return {
+        "failures": _cli_failures.failures_command,
         "ls": _cli_database.list_command,
         "show": _cli_database.show_command,
         "rm": _cli_database.remove_command,
@@ -156,29 +157,29 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
 
     from beam_scanner._cli_graphs import GraphRun
 
-    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say))
+    most = _most_failures(args, len(found))
+    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say, most))
     run.failures += failures
+    if most is not None and len(failures) > most:
+        _list_failures(run, "; nothing was run, because of --max-failures")
+        return SOME_FAILED
     if _is_left(options) and not only_explain:
         return _submit(run, perf, args, say)
     if only_explain:
         print(sc.explain(run.first_outputs(), perf))
-        _list_failures(failures)
+        _list_failures(run)
         return SOME_FAILED if failures else DONE
     with _hint_about_cache_mode():
         run.execute()
     if not args.quiet:
         _summarize(run, time.monotonic() - began)
-    _list_failures(run.failures)
-    _hint_about_kept(run)
+    _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
 
-def _hint_about_kept(run: GraphRun) -> None:
-    from beam_scanner.launch import hint_about_kept
-
-    kept = sum(report.kept for report in run.reports)
-    if kept:
-        print(hint_about_kept(kept, run.sc.db_path), file=sys.stderr)
+def _most_failures(args: argparse.Namespace, videos: int) -> int | None:
+    most = args.max_failures
+    return int(most * videos) if isinstance(most, float) else most
 
 
 def _is_left(options: PipelineOptions) -> bool:
@@ -222,7 +223,7 @@ def _submit(
         f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
         f"'{PROGRAM} gc {args.output}' tidies up when the job is over"
     )
-    _list_failures(run.failures)
+    _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
 
@@ -294,7 +295,7 @@ def _ingest(
         except ScannerException as error:
             first = first or error
             reasons[video.name()] = str(error).replace(_BY_CODE, "--reindex")
-    failures = [Failure(name, reason) for name, reason in reasons.items()]
+    failures = [Failure(name, why, kind="input") for name, why in reasons.items()]
     good = [video for video in videos if video.name() not in reasons]
     if isinstance(first, StorageError) and not good:
         raise first
@@ -322,6 +323,7 @@ def _runner(
     args: argparse.Namespace,
     perf: Callable[[Any, Any], PerfParams],
     say: Callable[[str], None],
+    most: int | None,
 ) -> Callable[[Any], Report | None]:
     mode = _cache_mode(args)
 
@@ -334,6 +336,7 @@ def _runner(
                 cache_mode=mode,
                 show_progress=not args.quiet,
                 on_failure="return",
+                max_failures=most,
             )
         return None if number is None else sc.report(number)
 
@@ -445,12 +448,22 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _list_failures(failures: Sequence[Failure]) -> None:
-    if not failures:
+def _list_failures(run: GraphRun, more: str = "") -> None:
+    """Says what failed, by cause; the same as the error of ``Client.run``."""
+    from beam_scanner.errors import Tally, failures_text
+    from beam_scanner.launch import hint_about_kept
+
+    rows = sum(report.rows_failed for report in run.reports)
+    if rows:
+        _say(f"{PROGRAM}: {_count(rows, 'row')} null, because a kernel raised there")
+    if not run.failures:
         return
-    print(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", file=sys.stderr)
-    for failure in failures:
-        print(f"  {' '.join(str(failure).split())}", file=sys.stderr)
-    details = next((f.traceback for f in failures if f.traceback), "")
-    if details:
-        print(f"the first one's traceback:\n{details}", file=sys.stderr)
+    failed = {failure.stream for failure in run.failures}
+    tally = Tally(
+        sum(len(set(report.committed) - failed) for report in run.reports[-1:]),
+        sum(len(report.cached) for report in run.reports[-1:]),
+        next((r.failure_file for r in reversed(run.reports) if r.failure_file), ""),
+    )
+    hint = hint_about_kept(sum(r.kept for r in run.reports), run.sc.db_path) + more
+    text = failures_text(run.failures, hint, tally)
+    print(f"{PROGRAM}: {text}", file=sys.stderr)

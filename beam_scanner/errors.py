@@ -196,7 +196,7 @@ class Cause:
 
 
 _EXAMPLES = 3
-_MOST_LINE = 500
+_MOST_LINE = 300
 _SHOWN_CAUSES = 20
 _SHOWN_TRACEBACK = 4_000
 _VARIES = re.compile(
@@ -214,7 +214,12 @@ def causes_of(failures: Iterable[Failure]) -> list[Cause]:
         key = (failure.op, failure.kind, failure.exception, _kind_of_text(failure))
         found.setdefault(key, []).append(failure)
     causes = [Cause(tuple(listed)) for listed in found.values()]
-    return sorted(causes, key=lambda cause: -len(cause.failures))
+    return sorted(causes, key=_order)
+
+
+def _order(cause: Cause) -> tuple[bool, int]:
+    # What was not run is no cause.
+    return cause.failures[0].kind == "skipped", -len(cause.failures)
 
 
 def _kind_of_text(failure: Failure) -> str:

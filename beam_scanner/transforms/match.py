@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -13,6 +14,8 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_scanner._error_text import one_line, plain
+from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
@@ -21,6 +24,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage.names import is_generation, stream_key
+from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.run_graph import FAILURES, report_failures
 
@@ -271,7 +275,8 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         except ScannerException as error:
             if self._is_strict:
                 raise
-            yield from report_failures([Failure(_shown(str(pattern)), str(error))])
+            name = one_line(str(pattern))
+            yield from report_failures([failure_of(name, error, kind="input")])
 
     def _videos(self, pattern: str) -> Iterator[Any]:
         found = 0
@@ -288,7 +293,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                 folders.add(path)
                 # The files of one folder: it is called as it is.
                 name = name.rpartition("/")[0] or path.rpartition("/")[2]
-            yield from self._named(name, path)
+            yield from self._named(name, path, pattern)
         if not found and not self._may_be_empty(pattern):
             raise StreamNotFoundError(f"no file matches {pattern!r}")
 
@@ -298,28 +303,21 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             return has_wildcard(pattern)
         return bool(self._empty == EmptyMatchTreatment.ALLOW)
 
-    def _named(self, name: str, path: str) -> Iterator[Any]:
+    def _named(self, name: str, path: str, pattern: str) -> Iterator[Any]:
         try:
-            if self._name is not None:
-                name = self._name(path)
+            with contained("name="):
+                if self._name is not None:
+                    name = self._name(path)
             stream_key(name)
-            if _shown(name + path) != name + path:
+            if plain(name + path) != name + path:
                 raise ArgumentError("it holds bytes that are no text")
         except Exception as error:
-            reason = str(error)
-            if not isinstance(error, ScannerException):
-                reason = f"{type(error).__name__}: {error}"
-            failure = Failure(
-                _shown(str(name)), f"path {path!r} makes no stream name: {reason}"
-            )
-            yield from report_failures([failure])
+            name = name if isinstance(name, str) else name_below(pattern, path)
+            failure = failure_of(name, error, kind="input")
+            reason = f"path {path!r} makes no stream name: {failure.reason}"
+            yield from report_failures([replace(failure, reason=reason)])
             return
         yield name, path
-
-
-def _shown(text: str) -> str:
-    """A text that can be encoded."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _paths(pattern: str) -> Iterable[str]:
@@ -351,4 +349,4 @@ class _Once(beam.DoFn):  # type: ignore[misc]
             f"{distinct[0]!r} and {distinct[1]!r} would both be stream {name!r}: match "
             "them by one pattern, or pass name="
         )
-        yield from report_failures([Failure(name, reason)])
+        yield from report_failures([Failure(name, reason, kind="input")])
