@@ -156,12 +156,14 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     videos, failures = _ingest(sc, found, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
+    from beam_scanner.launch import keep_failures
 
     most = _most_failures(args, len(found))
     run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say, most))
     run.failures += failures
+    run.failure_files.append(keep_failures(sc.named_storage.store(), failures))
     if most is not None and len(failures) > most:
-        _list_failures(run, "; nothing was run, because of --max-failures")
+        _list_failures(run, "nothing was run, because of --max-failures")
         return SOME_FAILED
     if _is_left(options) and not only_explain:
         return _submit(run, perf, args, say)
@@ -448,7 +450,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _list_failures(run: GraphRun, more: str = "") -> None:
+def _list_failures(run: GraphRun, hint: str = "") -> None:
     """Says what failed, by cause; the same as the error of ``Client.run``."""
     from beam_scanner.errors import Tally, failures_text
     from beam_scanner.launch import hint_about_kept
@@ -462,8 +464,9 @@ def _list_failures(run: GraphRun, more: str = "") -> None:
     tally = Tally(
         sum(len(set(report.committed) - failed) for report in run.reports[-1:]),
         sum(len(report.cached) for report in run.reports[-1:]),
-        next((r.failure_file for r in reversed(run.reports) if r.failure_file), ""),
+        " and ".join(file for file in run.failure_files if file),
     )
-    hint = hint_about_kept(sum(r.kept for r in run.reports), run.sc.db_path) + more
+    kept = hint_about_kept(sum(r.kept for r in run.reports), run.sc.db_path)
+    hint = hint or kept
     text = failures_text(run.failures, hint, tally)
     print(f"{PROGRAM}: {text}", file=sys.stderr)

@@ -6,7 +6,7 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,9 +166,7 @@ def execute(
                 close_contexts(run.run)
                 forget_fetched(run.run)
                 run.remove()
-    _keep_failures(store, run.run, report)
-    report.seconds = time.monotonic() - began
-    return report
+    return _end(store, run.run, report, began)
 
 
 def check_max_failures(given: Any) -> None:
@@ -209,19 +207,41 @@ def _not_run(prepared: Prepared, most: int) -> list[Failure]:
     return [Failure(job.name, reason, kind="skipped") for job in prepared.jobs]
 
 
-def _keep_failures(store: ObjectStore, run: str, report: Report) -> None:
-    """Stores what failed beside the outputs."""
+def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
+    """Completes a report, and stores what failed beside the outputs."""
 
     def told() -> Iterator[Failure]:
         for failure in told_once([*report.failures, *report.null_rows]):
             report.rows_failed += failure.kind == "row"
             yield failure
 
+    report.failure_file = keep_failures(store, told(), run)
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def keep_failures(
+    store: ObjectStore, failures: Iterable[Failure], run: str = ""
+) -> str:
+    """Stores failures in a database.
+
+    Args:
+        store: The database.
+        failures: Any number.
+        run: Names the run; a new name if empty.
+
+    Returns:
+        The path or URL of the file; '' if there are no failures.
+
+    Warns:
+        UserWarning: They cannot be stored.
+    """
     try:
-        report.failure_file = write_failures(store, run, told(), time.time())
+        return write_failures(store, run or uuid.uuid4().hex, failures, time.time())
     except StorageError as error:
         # The streams are committed all the same, and the failures are in the report.
         warnings.warn(f"the failures of this run are not kept: {error}", stacklevel=4)
+        return ""
 
 
 def submit(
@@ -247,6 +267,7 @@ def submit(
         ArgumentError: A kernel or an argument cannot be sent to workers.
         WorkerError: The runner did not take the job.
     """
+    began = time.monotonic()
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
     most = _most_failures(prepared, max_failures)
@@ -267,8 +288,7 @@ def submit(
         except BaseException:
             run.remove()
             raise
-    _keep_failures(store, uuid.uuid4().hex, report)
-    return report
+    return _end(store, "", report, began)
 
 
 def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
