@@ -39,8 +39,9 @@ this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ... With
 elsewhere --no_wait_until_finish submits the run and returns.
 
 exit codes: 0 done, or submitted; 1 some streams failed (they are listed), the others are
-committed unless --max-failures stopped the run; 2 an argument, an input, an op or the output is wrong, and nothing was run (of a graph
-of several runs, as shots is, no more of them); 130 interrupted.
+committed unless --max-failures stopped the run; 2 an argument, an input, an op or the
+output is wrong, and nothing was run (of a graph of several runs, as shots is, no more
+of them); 130 interrupted.
 """
 
 _OPS_HELP = (
