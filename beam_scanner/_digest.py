@@ -176,7 +176,11 @@ class _Reader:
 
     def put(self, *parts: object) -> None:
         for part in parts:
-            data = part if isinstance(part, bytes) else str(part).encode()
+            data = (
+                part
+                if isinstance(part, bytes)
+                else str(part).encode(errors="surrogatepass")
+            )
             self.hash.update(b"%d:" % len(data))
             self.hash.update(data)
 

@@ -131,12 +131,21 @@ def _users_modules() -> list[ModuleType]:
     }
     if _elsewhere.get():
         return list(own.values())
-    found = _found_by_workers(tuple(own), os.getcwd(), os.environ.get("PYTHONPATH"))
+    folder = _working_folder()
+    found = _found_by_workers(tuple(own), folder, os.environ.get("PYTHONPATH"))
     return [
         module
         for name, module in own.items()
         if not _places(module) & {os.path.realpath(f) for f in found[name]}
     ]
+
+
+def _working_folder() -> str:
+    """Where this process works; empty if that was removed, which hurts no kernel."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
 
 
 def _places(module: ModuleType) -> set[str]:

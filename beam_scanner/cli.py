@@ -18,10 +18,12 @@ from beam_scanner._cli_args import (
     run_parser,
 )
 from beam_scanner._cli_inputs import find_videos
+from beam_scanner._error_text import one_line
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
+    JobFailure,
     ScannerException,
     StorageError,
     StreamExistsError,
@@ -59,7 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(given)
+        with _any_name_printable():
+            return _dispatch(given)
+    except JobFailure as error:
+        # Of a run that a graph of the user's has made itself.
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return SOME_FAILED
     except WorkerError as error:
         _complain(error)
         return SOME_FAILED
@@ -76,8 +83,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
 
 
+@contextlib.contextmanager
+def _any_name_printable() -> Iterator[None]:
+    """Escapes what standard output cannot encode, as standard error does."""
+    out: Any = sys.stdout
+    if not hasattr(out, "reconfigure"):
+        yield
+        return
+    before = out.errors
+    out.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        out.reconfigure(errors=before)
+
+
 def _complain(error: object) -> None:
-    print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{PROGRAM}: {one_line(str(error))}", file=sys.stderr)
 
 
 def _dispatch(given: list[str]) -> int:

@@ -136,7 +136,7 @@ class Failure:
     ended: float | None = None
 
     def __str__(self) -> str:
-        where = [f"stream {one_line(self.stream)!r}"]
+        where = [f"stream '{one_line(self.stream)}'"]
         if self.op is not None:
             where.append(f"op {one_line(self.op)}")
         if self.row is not None:
@@ -243,7 +243,9 @@ def causes_text(failures: Sequence[Failure]) -> str:
     if len(causes) > _SHOWN_CAUSES:
         rest = sum(len(cause.failures) for cause in causes[_SHOWN_CAUSES:])
         lines.append(f"  ... and {rest} more, of {len(causes) - _SHOWN_CAUSES} causes")
-    example = next((c.failures[0] for c in causes if c.failures[0].traceback), None)
+    told = (cause.failures[0] for cause in causes)
+    # What input is wrong needs no look at the code.
+    example = next((f for f in told if f.traceback and f.kind != "input"), None)
     if example is not None:
         lines.append(f"traceback of {example}"[:_MOST_LINE])
         lines.append(printable(clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK)))

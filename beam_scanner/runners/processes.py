@@ -221,7 +221,7 @@ def _module_path() -> str:
         sysconfig.get_path(name)
         for name in ("stdlib", "platstdlib", "purelib", "platlib")
     )
-    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)
+    entries = dict.fromkeys(_absolute(entry) for entry in sys.path)
     return os.pathsep.join(
         entry
         for entry in entries
@@ -229,6 +229,14 @@ def _module_path() -> str:
         and os.pathsep not in entry
         and os.path.exists(entry)
     )
+
+
+def _absolute(entry: str) -> str:
+    try:
+        return os.path.abspath(entry)
+    except FileNotFoundError:
+        # The working folder was removed, and nothing can be found in it.
+        return entry
 
 
 _current: dict[tuple[Any, ...], _ForkServer] = {}

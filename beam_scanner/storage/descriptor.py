@@ -115,7 +115,9 @@ class StreamDescriptor:
     def to_json(self) -> bytes:
         """The descriptor as it is stored."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps(values, ensure_ascii=False, indent=1).encode("utf-8")
+        text = json.dumps(values, ensure_ascii=False, indent=1)
+        # Of a path that is not UTF-8: JSON reads back what this writes.
+        return text.encode("utf-8", "backslashreplace")
 
     @classmethod
     def from_json(cls, data: bytes) -> StreamDescriptor:

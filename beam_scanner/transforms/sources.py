@@ -30,7 +30,7 @@ class SourceVideo(NamedVideoStream):
     """
 
     def __init__(self, db: str, name: str, path: str) -> None:
-        key = hashlib.sha256(path.encode()).hexdigest()[:32]
+        key = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()[:32]
         super().__init__(NamedVideoStorage(f"{db}/{SOURCES}"), key, path=path)
         self._shown = name
 
