@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "say what run would do: rows, tasks, frames to decode, bytes to read",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
+    "failures": "what failed in the runs of a database, and why",
     "rm": "remove streams",
     "gc": "remove files that no stream needs",
 }
@@ -37,9 +38,10 @@ Flags that are not listed are Beam's: --runner=DirectRunner (the default: all co
 this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ... With a runner
 elsewhere --no_wait_until_finish submits the run and returns.
 
-exit codes: 0 done, or submitted; 1 some streams failed (they are listed), all others are committed;
-2 an argument, an input, an op or the output is wrong, and nothing was run (of a graph
-of several runs, as shots is, no more of them); 130 interrupted.
+exit codes: 0 done, or submitted; 1 some streams failed (they are listed), the others are
+committed unless --max-failures stopped the run; 2 an argument, an input, an op or the
+output is wrong, and nothing was run (of a graph of several runs, as shots is, no more
+of them); 130 interrupted.
 """
 
 _OPS_HELP = (
@@ -177,6 +179,14 @@ def _add_work(parser: Parser) -> None:
         help="rows of a task, about; default: as many as decode well together",
     )
     group.add_argument(
+        "--max-failures",
+        "--max_failures",
+        type=_most,
+        metavar="N",
+        help="stop once more streams than this have failed, or more than this share of "
+        "them (0.05); default: never",
+    )
+    group.add_argument(
         "--quiet", action="store_true", help="no progress and no summary; errors only"
     )
 
@@ -207,8 +217,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _most(text: str) -> float:
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        number = -1
+    if number < 0 or (isinstance(number, float) and not 0 < number < 1):
+        raise argparse.ArgumentTypeError(
+            f"expected a number of streams, or a share such as 0.05, got {text!r}"
+        )
+    return number
+
+
 def database_parser(command: str) -> Parser:
-    """The parser of ``ls``, ``show``, ``rm`` or ``gc``."""
+    """The parser of a command about a database."""
     parser = Parser(
         prog=f"{PROGRAM} {command}", description=f"{COMMANDS[command].capitalize()}."
     )
@@ -226,6 +248,18 @@ def database_parser(command: str) -> Parser:
             default=5,
             metavar="N",
             help="how many rows to print; default: %(default)s",
+        )
+    elif command == "failures":
+        parser.add_argument(
+            "--run",
+            metavar="RUN",
+            help="which run, by the start of its name or its time; default: the latest",
+        )
+        parser.add_argument(
+            "--all", action="store_true", help="a line for each failure, not each cause"
+        )
+        parser.add_argument(
+            "--traceback", action="store_true", help="that, and every traceback"
         )
     elif command == "rm":
         parser.add_argument("pattern", nargs="+", metavar="PATTERN", help=_PATTERN)

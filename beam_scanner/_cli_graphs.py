@@ -184,6 +184,7 @@ class GraphRun:
         files: Files that the graph left beside them.
         reports: One for each run.
         failures: Of all runs.
+        failure_files: Parquet files with them.
     """
 
     sc: Any
@@ -195,6 +196,7 @@ class GraphRun:
     files: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    failure_files: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # Outputs are named after the video that they, or what they read, began with.
@@ -271,6 +273,7 @@ class GraphRun:
         if report is not None:
             self.reports.append(report)
             self.failures += report.failures
+            self.failure_files.append(report.failure_file)
             failed = {failure.stream for failure in report.failures}
         good = [
             job

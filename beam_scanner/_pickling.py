@@ -274,7 +274,8 @@ def _users_modules() -> list[ModuleType]:
     }
     if _elsewhere.get():
         return list(own.values())
-    found = _found_by_workers(tuple(own), _folder(), os.environ.get("PYTHONPATH"))
+    folder = _working_folder()
+    found = _found_by_workers(tuple(own), folder, os.environ.get("PYTHONPATH"))
     return [
         module
         for name, module in own.items()
@@ -282,8 +283,8 @@ def _users_modules() -> list[ModuleType]:
     ]
 
 
-def _folder() -> str:
-    """The working directory; '' if it is gone."""
+def _working_folder() -> str:
+    """Where this process works; empty if that was removed, which hurts no kernel."""
     try:
         return os.getcwd()
     except OSError:

@@ -19,11 +19,13 @@ from beam_scanner._cli_args import (
 )
 from beam_scanner._cli_inputs import find_videos
 from beam_scanner._cli_output import print_exception, printable_warnings, put
+from beam_scanner._error_text import one_line
 from beam_scanner._printable import printable
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
+    JobFailure,
     ScannerException,
     StorageError,
     StreamExistsError,
@@ -65,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with printable_warnings():
             return _dispatch(given)
+    except JobFailure as error:
+        # Of a run that a graph of the user's has made itself.
+        put(f"{PROGRAM}: {error}", error=True)
+        return SOME_FAILED
     except WorkerError as error:
         _complain(error)
         return SOME_FAILED
@@ -82,12 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: object) -> None:
-    put(f"{PROGRAM}: {_line(error)}", error=True)
-
-
-def _line(told: object) -> str:
-    """A text, an error or a failure in one line."""
-    return printable(" ".join(str(told).split()))
+    put(f"{PROGRAM}: {one_line(str(error))}", error=True)
 
 
 def _dispatch(given: list[str]) -> int:
@@ -134,9 +135,10 @@ def _version() -> str:
 
 
 def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
-    from beam_scanner import _cli_database
+    from beam_scanner import _cli_database, _cli_failures
 
     return {
+        "failures": _cli_failures.failures_command,
         "ls": _cli_database.list_command,
         "show": _cli_database.show_command,
         "rm": _cli_database.remove_command,
@@ -170,30 +172,32 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
     videos = index(sc, found, failures, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
+    from beam_scanner.launch import keep_failures
 
-    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say))
+    most = _most_failures(args, len(found))
+    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say, most))
     run.failures += failures
+    run.failure_files.append(keep_failures(sc.named_storage.store(), failures))
+    if most is not None and len(failures) > most:
+        _list_failures(run, "nothing was run, because of --max-failures")
+        return SOME_FAILED
     if _is_left(options) and not only_explain:
         return _submit(run, perf, args, say)
     if only_explain:
         put(str(sc.explain(run.first_outputs(), perf)))
-        _list_failures(failures)
+        _list_failures(run)
         return SOME_FAILED if failures else DONE
     with _hint_about_cache_mode():
         run.execute()
     if not args.quiet:
         _summarize(run, time.monotonic() - began)
-    _list_failures(run.failures)
-    _hint_about_kept(run)
+    _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
 
-def _hint_about_kept(run: GraphRun) -> None:
-    from beam_scanner.launch import hint_about_kept
-
-    kept = sum(report.kept for report in run.reports)
-    if kept:
-        put(_line(hint_about_kept(kept, run.sc.db_path)), error=True)
+def _most_failures(args: argparse.Namespace, videos: int) -> int | None:
+    most = args.max_failures
+    return int(most * videos) if isinstance(most, float) else most
 
 
 def _is_left(options: PipelineOptions) -> bool:
@@ -237,12 +241,12 @@ def _submit(
         f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
         f"'{PROGRAM} gc {args.output}' tidies up when the job is over"
     )
-    _list_failures(run.failures)
+    _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
 
 def _say(text: str) -> None:
-    put(_line(text), error=True)
+    put(one_line(str(text)), error=True)
 
 
 def _quiet(text: str) -> None:
@@ -382,6 +386,7 @@ def _runner(
     args: argparse.Namespace,
     perf: Callable[[Any, Any], PerfParams],
     say: Callable[[str], None],
+    most: int | None,
 ) -> Callable[[Any], Report | None]:
     mode = _cache_mode(args)
 
@@ -394,6 +399,7 @@ def _runner(
                 cache_mode=mode,
                 show_progress=not args.quiet,
                 on_failure="return",
+                max_failures=most,
             )
         return None if number is None else sc.report(number)
 
@@ -506,12 +512,23 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _list_failures(failures: Sequence[Failure]) -> None:
-    if not failures:
+def _list_failures(run: GraphRun, hint: str = "") -> None:
+    """Says what failed, by cause; the same as the error of ``Client.run``."""
+    from beam_scanner.errors import Tally, failures_text
+    from beam_scanner.launch import hint_about_kept
+
+    rows = sum(report.rows_failed for report in run.reports)
+    if rows:
+        _say(f"{PROGRAM}: {_count(rows, 'row')} null, because a kernel raised there")
+    if not run.failures:
         return
-    put(f"{PROGRAM}: {_count(len(failures), 'stream')} failed:", error=True)
-    for failure in failures:
-        put(f"  {_line(failure)}", error=True)
-    details = next((f.traceback for f in failures if f.traceback), "")
-    if details:
-        put(f"the first one's traceback:\n{details}", error=True)
+    failed = {failure.stream for failure in run.failures}
+    tally = Tally(
+        sum(len(set(report.committed) - failed) for report in run.reports[-1:]),
+        sum(len(report.cached) for report in run.reports[-1:]),
+        " and ".join(file for file in run.failure_files if file),
+    )
+    kept = hint_about_kept(sum(r.kept for r in run.reports), run.sc.db_path)
+    hint = hint or kept
+    text = failures_text(run.failures, hint, tally)
+    put(f"{PROGRAM}: {text}", error=True)

@@ -42,7 +42,13 @@ from beam_scanner.ingest import (
     lost_rows,
 )
 from beam_scanner.kernels import register_op, register_python_kernel
-from beam_scanner.launch import Report, execute, hint_about_kept, submit
+from beam_scanner.launch import (
+    Report,
+    check_max_failures,
+    execute,
+    hint_about_kept,
+    submit,
+)
 from beam_scanner.modules import register_module
 from beam_scanner.perf import MakePerfParams, PerfParams
 from beam_scanner.prepare import CacheMode, input_streams, prepare
@@ -51,6 +57,7 @@ from beam_scanner.runners.local import pipeline_options
 from beam_scanner.runners.start import ends_with_us
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.table import Column, Table, Tables
+from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.types import DeviceType
 
 _CLUSTER = (
@@ -189,6 +196,7 @@ class Client:
         profiler_level: int = 1,
         on_failure: str = "raise",
         damage: str | None = None,
+        max_failures: float | None = None,
     ) -> int | None:
         """Runs a graph: every job that is not there yet, then commits its streams.
 
@@ -207,17 +215,22 @@ class Client:
                 outputs tells how it went, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
-                and :meth:`failures`.
+                and in :meth:`report`.
             damage: What to do about rows of videos that cannot be decoded: 'strict'
                 or 'salvage', for all inputs in place of the policy of each; see
                 ``NamedVideoStream``. The report tells which rows are lost.
+            max_failures: How many streams may fail: a whole number, or a share of all
+                between 0.0 and 1.0. Once more have failed, tasks that have not begun
+                are left out and the run ends. None: any number.
 
         Returns:
             The id of the run, for :meth:`get_profile`; None if nothing was to do, or
             with ``detach``.
 
         Raises:
-            JobFailure: Some streams failed; all others are committed.
+            JobFailure: Some streams failed; the others are committed, unless
+                ``max_failures`` stopped the run. The database has every failure as
+                Parquet, in its folder ``failures``.
             ScannerException: The graph, an argument or an input is wrong; nothing
                 was run.
         """
@@ -227,6 +240,9 @@ class Client:
             )
         if task_timeout:
             raise ArgumentError("task_timeout is not supported: tasks have no limit")
+        if max_failures is None:
+            max_failures = self.options.view_as(ScannerOptions).max_failures
+        check_max_failures(max_failures)
         if detach and ends_with_us(self.options):
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
@@ -242,17 +258,19 @@ class Client:
         if not prepared.jobs and not prepared.failures and not prepared.finished:
             return None
         if detach:
-            begun = submit(prepared, self.named_storage, self.options)
+            begun = submit(prepared, self.named_storage, self.options, max_failures)
             if begun.failures and on_failure == "raise":
-                raise JobFailure(begun.failures)
+                raise JobFailure(begun.failures, tally=begun.tally)
             return None
-        report = execute(prepared, self.named_storage, self.options, show_progress)
+        report = execute(
+            prepared, self.named_storage, self.options, show_progress, max_failures
+        )
         report.lost = lost_rows(inputs)
         number = store_profile(self.named_storage, report)
         self._reports[number] = report
         if report.failures and on_failure == "raise":
             hint = hint_about_kept(report.kept, self.db_path)
-            raise JobFailure(report.failures, hint)
+            raise JobFailure(report.failures, hint, report.tally)
         return number
 
     def report(self, job_id: int) -> Report:

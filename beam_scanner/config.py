@@ -125,7 +125,12 @@ def _absolute(place: Any) -> str:
     # A worker's working folder is another one than the client's.
     if not path or "://" in path:
         return path
-    return os.path.abspath(os.path.expanduser(path))
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise ArgumentError(
+            f"db_path {path!r} is relative to the working folder, which was removed"
+        ) from None
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class Failure:
     ended: float | None = None
 
     def __str__(self) -> str:
-        where = [f"stream {one_line(self.stream)!r}"]
+        where = [f"stream '{one_line(self.stream)}'"]
         if self.op is not None:
             where.append(f"op {one_line(self.op)}")
         if self.row is not None:
@@ -206,7 +206,7 @@ class Cause:
 
 
 _EXAMPLES = 3
-_MOST_LINE = 500
+_MOST_LINE = 300
 _SHOWN_CAUSES = 20
 _SHOWN_TRACEBACK = 4_000
 _VARIES = re.compile(
@@ -224,7 +224,12 @@ def causes_of(failures: Iterable[Failure]) -> list[Cause]:
         key = (failure.op, failure.kind, failure.exception, _kind_of_text(failure))
         found.setdefault(key, []).append(failure)
     causes = [Cause(tuple(listed)) for listed in found.values()]
-    return sorted(causes, key=lambda cause: -len(cause.failures))
+    return sorted(causes, key=_order)
+
+
+def _order(cause: Cause) -> tuple[bool, int]:
+    # What was not run is no cause.
+    return cause.failures[0].kind == "skipped", -len(cause.failures)
 
 
 def _kind_of_text(failure: Failure) -> str:
@@ -248,7 +253,9 @@ def causes_text(failures: Sequence[Failure]) -> str:
     if len(causes) > _SHOWN_CAUSES:
         rest = sum(len(cause.failures) for cause in causes[_SHOWN_CAUSES:])
         lines.append(f"  ... and {rest} more, of {len(causes) - _SHOWN_CAUSES} causes")
-    example = next((c.failures[0] for c in causes if c.failures[0].traceback), None)
+    told = (cause.failures[0] for cause in causes)
+    # What input is wrong needs no look at the code.
+    example = next((f for f in told if f.traceback and f.kind != "input"), None)
     if example is not None:
         lines.append(f"traceback of {example}"[:_MOST_LINE])
         lines.append(

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner._error_text import class_name, message_of
 from beam_scanner.buckets import is_object_url
+from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
@@ -68,14 +70,21 @@ class Ingest:
         """Ingests one video; why it could not be, so that others are not disturbed."""
         how = {"verify": self.verify, "copy": self.copy, "replace": self.replace}
         try:
-            try:
-                stream.ingest(**how)
-            except StorageError:
-                # A file that cannot be read now may be whole, so it has a second try.
-                stream.ingest(**how)
+            with contained("indexing it"):
+                self._twice(stream, how)
         except ScannerException as error:
-            return str(error)
+            return message_of(error)
+        except Exception as error:
+            return f"{class_name(error)}: {message_of(error)}"
         return None
+
+    @staticmethod
+    def _twice(stream: NamedVideoStream, how: dict[str, bool]) -> None:
+        try:
+            stream.ingest(**how)
+        except StorageError:
+            # A file that cannot be read now may be whole, so it has a second try.
+            stream.ingest(**how)
 
 
 def input_videos(streams: Sequence[StoredStream]) -> list[NamedVideoStream]:

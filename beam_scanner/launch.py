@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +16,22 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner._pickling import for_workers
 from beam_scanner.engine.pool import forget_fetched
-from beam_scanner.errors import Failure
+from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
 from beam_scanner.jobs import SharedGraph, check_ships
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.start import ends_with_us, preflight, run_pipeline
+from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.transforms.context import StoredRun, close_contexts
+from beam_scanner.transforms.failure_records import (
+    TaskRows,
+    rows_of_manifest,
+    told_once,
+)
+from beam_scanner.transforms.keep_failures import Home, KeepFailures
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.publish import tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
@@ -55,8 +63,13 @@ class Report:
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
         kept: Finished tasks of jobs that failed, which another run can go on with.
+        rows_failed: Rows of ops with ``on_error='null'`` that are null because their
+            kernel raised, those that an interrupted run had found included.
+        failure_file: The Parquet file with every failure, of streams and of rows; ''
+            where nothing failed.
         seconds: How long it took.
         traces: Trace of every task, for profiles.
+        null_rows: The rows of ``rows_failed``, by task.
     """
 
     committed: list[str] = field(default_factory=list)
@@ -67,8 +80,16 @@ class Report:
     tasks: int = 0
     reused: int = 0
     kept: int = 0
+    rows_failed: int = 0
+    failure_file: str = ""
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
+    null_rows: list[TaskRows] = field(default_factory=list, repr=False)
+
+    @property
+    def tally(self) -> Tally:
+        """The streams that did not fail, in numbers."""
+        return Tally(len(self.committed), len(self.cached), self.failure_file)
 
 
 def hint_about_kept(kept: int, db_path: str) -> str:
@@ -96,6 +117,7 @@ def execute(
     storage: NamedStorage,
     options: PipelineOptions,
     show_progress: bool,
+    max_failures: float | None = None,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -104,6 +126,7 @@ def execute(
         storage: The database.
         options: The user's Beam options.
         show_progress: Whether to draw a progress bar.
+        max_failures: See ``Client.run``.
 
     Returns:
         How it went; failures are listed, not raised.
@@ -114,15 +137,18 @@ def execute(
     """
     began = time.monotonic()
     store, report = _begin(prepared, storage)
-    if prepared.jobs:
+    run = RunFiles(store, uuid.uuid4().hex)
+    most = _most_failures(prepared, max_failures)
+    if most is not None and len(prepared.failures) > most:
+        report.failures += _not_run(prepared, most)
+    elif prepared.jobs:
         preflight(options, [store.url, *prepared.places()])
-        run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         # A runner elsewhere goes on when this process has died.
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 with for_workers(elsewhere=not ends_with_us(options)):
-                    phases, digest = _write_run(prepared, run, files)
+                    phases, digest = _write_run(prepared, run, files, most)
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
@@ -139,21 +165,99 @@ def execute(
                 close_contexts(run.run)
                 forget_fetched(run.run)
                 run.remove()
+    return _end(store, run.run, report, began)
+
+
+def check_max_failures(given: Any) -> None:
+    """Refuses what is neither a number of streams nor a share of them.
+
+    Raises:
+        ArgumentError: Tells what was expected.
+
+    Example:
+        >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)
+        (None, None, None)
+    """
+    whole = type(given) is int and given >= 0
+    if not (given is None or whole or (type(given) is float and 0 < given < 1)):
+        raise ArgumentError(
+            "max_failures must be a number of streams (0, 1, 2, ...) or a share of "
+            f"them between 0.0 and 1.0, got {given!r}"
+        )
+
+
+def _most_failures(prepared: Prepared, given: float | None) -> int | None:
+    """How many streams may fail, where a share of them may be given."""
+    if isinstance(given, float):
+        return int(given * _jobs(prepared))
+    return given
+
+
+def _jobs(prepared: Prepared) -> int:
+    return len(prepared.jobs) + len(prepared.cached) + len(prepared.failures)
+
+
+def _not_run(prepared: Prepared, most: int) -> list[Failure]:
+    failed, jobs = len(prepared.failures), _jobs(prepared)
+    reason = (
+        f"not run: stopped after {failed} of {jobs} streams failed "
+        f"(max_failures={most})"
+    )
+    return [Failure(job.name, reason, kind="skipped") for job in prepared.jobs]
+
+
+def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
+    """Completes a report, and stores what failed beside the outputs."""
+
+    def told() -> Iterator[Failure]:
+        for failure in told_once([*report.failures, *report.null_rows]):
+            report.rows_failed += failure.kind == "row"
+            yield failure
+
+    report.failure_file = keep_failures(store, told(), run)
     report.seconds = time.monotonic() - began
     return report
 
 
+def keep_failures(
+    store: ObjectStore, failures: Iterable[Failure], run: str = ""
+) -> str:
+    """Stores failures in a database.
+
+    Args:
+        store: The database.
+        failures: Any number.
+        run: Names the run; a new name if empty.
+
+    Returns:
+        The path or URL of the file; '' if there are no failures.
+
+    Warns:
+        UserWarning: They cannot be stored.
+    """
+    try:
+        return write_failures(store, run or uuid.uuid4().hex, failures, time.time())
+    except StorageError as error:
+        # The streams are committed all the same, and the failures are in the report.
+        warnings.warn(f"the failures of this run are not kept: {error}", stacklevel=4)
+        return ""
+
+
 def submit(
-    prepared: Prepared, storage: NamedStorage, options: PipelineOptions
+    prepared: Prepared,
+    storage: NamedStorage,
+    options: PipelineOptions,
+    max_failures: float | None = None,
 ) -> Report:
     """Starts the jobs of a prepared run on a runner that goes on without us.
 
-    The workers commit and tidy up; why streams failed is in their logs.
+    The workers commit and tidy up, and store what failed beside the outputs.
 
     Args:
         prepared: What to run.
         storage: The database.
         options: The user's Beam options.
+        max_failures: See ``Client.run``.
 
     Returns:
         What is known already: streams that are there, and inputs that cannot be read.
@@ -162,13 +266,17 @@ def submit(
         ArgumentError: A kernel or an argument cannot be sent to workers.
         WorkerError: The runner did not take the job.
     """
+    began = time.monotonic()
     store, report = _begin(prepared, storage)
-    if prepared.jobs:
+    run = RunFiles(store, uuid.uuid4().hex)
+    most = _most_failures(prepared, max_failures)
+    if most is not None and len(prepared.failures) > most:
+        report.failures += _not_run(prepared, most)
+    elif prepared.jobs:
         preflight(options, [store.url, *prepared.places()])
-        run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         with for_workers(elsewhere=True):
-            phases, digest = _write_run(prepared, run, files, detached=True)
+            phases, digest = _write_run(prepared, run, files, most, detached=True)
         hints = run_hints(options.view_as(ScannerOptions))
         source = StoredRun(store.url, run.run, digest)
         try:
@@ -180,7 +288,7 @@ def submit(
         except BaseException:
             run.remove()
             raise
-    return report
+    return _end(store, "", report, began)
 
 
 def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
@@ -189,7 +297,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     report = Report(cached=[job.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
     for job in prepared.finished:
-        _finish(prepared, job, JobFiles(store, job.fingerprint))
+        files = JobFiles(store, job.fingerprint)
+        _finish(prepared, job, files, report)
     remove_abandoned(store)
     return store, report
 
@@ -198,6 +307,7 @@ def _write_run(
     prepared: Prepared,
     run: RunFiles,
     files: Sequence[JobFiles],
+    max_failures: int | None,
     detached: bool = False,
 ) -> tuple[int, str]:
     """Returns how many phases there are, and the digest of what was written."""
@@ -208,6 +318,9 @@ def _write_run(
         prepared.perf.io_packet_size,
         checked=bool(prepared.plans),
         detached=detached,
+        max_failures=max_failures,
+        jobs=_jobs(prepared),
+        failed=len(prepared.failures),
     )
     first = SharedGraph.own_values(nodes, prepared.jobs[0].number)
     check_ships((settings, first), nodes)
@@ -241,17 +354,25 @@ def _pipeline(
 ) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
-        ended = numbers | "Run graph" >> RunGraph(source, phases, hints)
+        graph = RunGraph(source, phases, hints)
+        ended = numbers | "Run graph" >> graph
         if detached:
+            failed = graph.failed | "Failed" >> beam.Flatten()
+            failed | "Keep failures" >> KeepFailures(Home(source.db, source.run))
             ended | "End" >> EndRun(source)
 
     return build
 
 
-def _finish(prepared: Prepared, job: Job, files: JobFiles) -> None:
+def _finish(prepared: Prepared, job: Job, files: JobFiles, report: Report) -> None:
     """Ends a job whose run was interrupted after its last stream was committed."""
     token = files.token()
     if token is not None:
+        own = JobFiles(files.store, job.fingerprint, token)
+        for family, task in own.manifests():
+            manifest = own.manifest(family, task)
+            if manifest is not None:
+                report.null_rows += rows_of_manifest(job.name, family, task, manifest)
         for output in prepared.outputs:
             tidy(output.streams[job.number], token)
     files.remove()
@@ -272,7 +393,7 @@ def _conclude(
     for index, (job, job_files) in enumerate(zip(prepared.jobs, files, strict=True)):
         ends = [results.get((index, phase)) for phase in range(last + 1)]
         failures = [failure for end in ends if end for failure in end]
-        finished = _read_manifests(job_files, run.run, report)
+        finished = _read_manifests(job.name, job_files, run.run, report)
         if failures or ends[-1] is None:
             report.failures.append(_first(failures, job))
             report.kept += finished
@@ -285,7 +406,7 @@ def _first(failures: Sequence[Failure], job: Job) -> Failure:
     return next(iter(failures), Failure(job.name, "the run ended before it was done"))
 
 
-def _read_manifests(files: JobFiles, run: str, report: Report) -> int:
+def _read_manifests(name: str, files: JobFiles, run: str, report: Report) -> int:
     """Adds what the tasks of a job counted; returns how many are finished."""
     finished = 0
     for family, task in files.manifests():
@@ -293,11 +414,13 @@ def _read_manifests(files: JobFiles, run: str, report: Report) -> int:
         if manifest is None:
             continue
         finished += 1
+        report.null_rows += rows_of_manifest(name, family, task, manifest)
         if manifest["run"] != run:
             report.reused += 1
             continue
         report.tasks += 1
         trace = manifest["trace"]
+        trace.pop("failed", None)
         report.traces.append({"task": f"{family}-{task}", **trace})
         for name, value in trace["counters"].items():
             report.counters[name] = report.counters.get(name, 0) + value

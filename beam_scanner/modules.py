@@ -50,7 +50,7 @@ def register_module(
         raise ArgumentError(f"module {str(path)!r} does not exist")
     if proto_path is not None:
         protobufs.add_module(str(proto_path))
-    digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:8]
     # A dot would make it a part of some package.
     name = f"{re.sub(r'[^a-zA-Z0-9_]', '_', file.stem)}_{digest}"
     if name in sys.modules:

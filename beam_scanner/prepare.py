@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from beam_scanner.builder import check_graph, input_type
+from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ElementTypeError,
     Failure,
-    ScannerException,
     StreamExistsError,
     StreamNotFoundError,
 )
@@ -38,6 +38,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.context import bind_families, check_rows
+from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.publish import was_made_by
 from beam_scanner.transforms.work import JobFiles
 
@@ -273,23 +274,19 @@ class _Inputs:
         for node in self._nodes:
             stream = node.streams[job]
             try:
-                look(stream)
+                with contained(f"reading stream {stream.name()!r}"):
+                    look(stream)
             except Exception as error:
                 if _is_of_database(stream):
                     raise
-                self.failures[job] = Failure(self._names[job], _reason(error))
+                name = self._names[job]
+                self.failures[job] = failure_of(name, error, kind="input")
                 return
 
 
 def _type_name(stream: StoredStream) -> str:
     found = input_type(stream)
     return "FrameType" if found is None else found.name
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ScannerException):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
 
 
 def _check_input(stream: StoredStream) -> None:

@@ -208,7 +208,7 @@ class KernelInstance:
         if isinstance(error, OpError):
             return error
         name, text = class_name(error), message_of(error)
-        reason = f"{name}: {text}"
+        reason = f"{name}: {text}" if text else name
         if isinstance(error, ValueError) and "read-only" in text:
             reason += (
                 "; this input is used elsewhere too: copy it before writing into it"

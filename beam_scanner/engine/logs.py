@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from beam_scanner._error_text import plain
+
 
 @dataclass
 class Place:
@@ -27,8 +29,14 @@ def _mark(record: logging.LogRecord) -> None:
     place = _place.get()
     if place is not None and place.op and not hasattr(record, "beam_scanner"):
         record.beam_scanner = (place.stream, place.op, place.row)
+        try:
+            text = record.getMessage()
+        except Exception:
+            # Handlers tell of it; a call that logs never fails.
+            return
         where = f"stream {place.stream!r}, op {place.op}, row {place.row}"
-        record.msg, record.args = f"[{where}] {record.getMessage()}", None
+        # What is no character cannot be sent to where workers log to.
+        record.msg, record.args = plain(f"[{where}] {text}"), None
 
 
 @contextmanager

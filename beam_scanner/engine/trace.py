@@ -98,6 +98,7 @@ class TaskTrace:
         """Plain dicts and lists."""
         return {
             "worker": self.worker,
+            "interval": [round(self.started, 6), round(time.time(), 6)],
             "counters": dict(self.counters),
             "seconds": {name: round(took, 6) for name, took in self.seconds.items()},
             "spans": [

@@ -132,6 +132,7 @@ class _ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=_standard(2, stack),
                 env=_variables(),
+                cwd=_working_folder(),
             )
 
     def fork(self, worker: _Worker, variables: Mapping[str, str]) -> None:
@@ -148,7 +149,7 @@ class _ForkServer:
         }
         with worker.theirs as theirs, ExitStack() as stack:
             files = [_standard(number, stack) for number in range(3)]
-            folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
+            folder = os.open(_working_folder(), os.O_PATH | os.O_DIRECTORY)
             stack.callback(os.close, folder)
             # A server that has died is noticed by whoever waits for the worker.
             with suppress(ConnectionError):
@@ -221,7 +222,7 @@ def _module_path() -> str:
         sysconfig.get_path(name)
         for name in ("stdlib", "platstdlib", "purelib", "platlib")
     )
-    entries = dict.fromkeys(os.path.abspath(entry) for entry in sys.path)
+    entries = dict.fromkeys(_absolute(entry) for entry in sys.path)
     return os.pathsep.join(
         entry
         for entry in entries
@@ -229,6 +230,25 @@ def _module_path() -> str:
         and os.pathsep not in entry
         and os.path.exists(entry)
     )
+
+
+def _working_folder() -> str:
+    """Where workers are to work: as we do, unless that folder was removed.
+
+    Python looks there for every module, and fails where there is none.
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"
+
+
+def _absolute(entry: str) -> str:
+    try:
+        return os.path.abspath(entry)
+    except FileNotFoundError:
+        # The working folder was removed, and nothing can be found in it.
+        return entry
 
 
 _current: dict[tuple[Any, ...], _ForkServer] = {}

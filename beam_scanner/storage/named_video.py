@@ -20,6 +20,7 @@ from beam_scanner.errors import (
     ScannerException,
     StorageError,
     StreamExistsError,
+    Tally,
     VideoError,
 )
 from beam_scanner.storage import commit
@@ -64,9 +65,10 @@ class NamedVideoStorage(NamedStorage):
             try:
                 stream.ingest()
             except ScannerException as error:
-                failures.append(Failure(stream.name(), str(error)))
+                failures.append(Failure(stream.name(), str(error), kind="input"))
         if failures:
-            raise JobFailure(failures)
+            good = len(streams) - len(failures)
+            raise JobFailure(failures, tally=Tally(committed=good))
 
 
 _NOT_STORED = "none"

@@ -181,7 +181,12 @@ class LocalStore(ObjectStore):
     """
 
     def __init__(self, root: str | os.PathLike[str], durable: bool = True) -> None:
-        self.root = os.path.abspath(os.fspath(root))
+        try:
+            self.root = os.path.abspath(os.fspath(root))
+        except FileNotFoundError:
+            raise StorageError(
+                f"{root!r} is relative to the working folder, which was removed"
+            ) from None
         self.url = self.root
         self.durable = durable
 

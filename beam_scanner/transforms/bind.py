@@ -7,7 +7,9 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_scanner.errors import Failure, ScannerException
+from beam_scanner.engine.containment import contained
+from beam_scanner.errors import ScannerException
+from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.program import Program
 from beam_scanner.transforms.run_graph import Stage, report_failures
@@ -40,13 +42,16 @@ class Bind(Stage):
         if not program.outputs:
             return
         try:
-            places = [
-                _only(name, slot.label, places)
-                for slot, places in zip(program.sources, listed, strict=True)
-            ]
-            yield program.bind(name, places).to_tuple()
-        except ScannerException as error:
-            yield from report_failures([Failure(name, str(error))])
+            with contained("reading it"):
+                places = [
+                    _only(name, slot.label, places)
+                    for slot, places in zip(program.sources, listed, strict=True)
+                ]
+                job = program.bind(name, places).to_tuple()
+        except Exception as error:
+            yield from report_failures([failure_of(name, error, kind="input")])
+        else:
+            yield job
 
 
 def _only(name: str, source: str, places: Iterable[str]) -> str:

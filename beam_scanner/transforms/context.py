@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
 
 JobId = Any
 """What stands for a job between the stages: hashable, with a deterministic coder."""
+
+_LOOK_SECONDS = 1.0
+"""How often a process looks whether the others have stopped the run."""
 
 _JOBS_KEPT = 32
 _JOB_FILES_KEPT = 4
@@ -280,6 +284,32 @@ class RunContext:
         self._record = record
         self._lock = threading.Lock()
         self._jobs: OrderedDict[JobId, JobState] = OrderedDict()
+        self._stopped: int | None = None
+        self._looked = (-1, 0.0)
+
+    def why_stopped(self) -> str:
+        """Why no more tasks are to be run; empty if they are.
+
+        Cheap: storage is asked once a second, and after each failure found here.
+        """
+        most = self.settings.max_failures
+        if most is None:
+            return ""
+        marked, when = self._looked
+        due = marked != self.files.marked or time.monotonic() > when + _LOOK_SECONDS
+        if self._stopped is None and due:
+            self._looked = (self.files.marked, time.monotonic())
+            failed = self.settings.failed + self.files.failed_jobs()
+            if failed > most:
+                self.files.stop(failed)
+            self._stopped = self.files.stopped_at()
+        if self._stopped is None:
+            return ""
+        of = f" of {self.settings.jobs}" if self.settings.jobs else ""
+        return (
+            f"not run: stopped after {self._stopped}{of} streams failed "
+            f"(max_failures={most})"
+        )
 
     def job(self, job: JobId) -> JobState:
         """One job of the run."""
@@ -308,6 +338,9 @@ class RunSource(Protocol):
     def open(self) -> RunContext:
         """Loads the run."""
 
+    def homes(self) -> list[str]:
+        """URLs of the databases that keep what failed."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -322,6 +355,10 @@ class StoredRun:
     db: str
     run: str
     digest: str = ""
+
+    def homes(self) -> list[str]:
+        """Its failures are kept in the database."""
+        return [self.db]
 
     def open(self) -> RunContext:
         """See :class:`RunSource`."""

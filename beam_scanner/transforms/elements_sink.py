@@ -51,6 +51,7 @@ from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.claims import Claims
 from beam_scanner.transforms.coders import entering, type_of_hint
 from beam_scanner.transforms.failure_records import failure_of
+from beam_scanner.transforms.keep_failures import Home, KeepFailures
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.publish import was_made_by
 from beam_scanner.transforms.records import NAMESPACE, Commit, Written
@@ -199,7 +200,9 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | "Commit"
             >> commit.with_output_types(Commit).with_outputs(FAILURES, main="commits")
         )
-        return Written(ended.commits, ended.failures)
+        home = Home(target.db, target.generation)
+        failed = ended.failures | "Keep failures" >> KeepFailures(home)
+        return Written(ended.commits, failed)
 
     def _target(self, rows: Any) -> _Target:
         if not rows.is_bounded:

@@ -49,6 +49,7 @@ from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
 from beam_scanner.transforms.context import RunContext
 from beam_scanner.transforms.hints import unread
+from beam_scanner.transforms.keep_failures import KeepFailures
 from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.options import ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
@@ -132,6 +133,7 @@ class Group:
             run_hints(pipeline.options.view_as(ScannerOptions))
         )
         self._steps: list[AppliedPTransform] = []
+        self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._folder = ""
         self._packed: tuple[Any, bytes, Program] | None = None
@@ -199,9 +201,14 @@ class Group:
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
             self._steps += phase.rows.producer.parts
-            ends = [*self.failed, self._bound[FAILURES]]
-            ends += [phase.ended[FAILURES] for phase in self._phases]
-            self._failures.append(ends | f"Failures {at}" >> beam.Flatten())
+            before = [] if at else [*self.failed, self._bound[FAILURES]]
+            self._kept.append(
+                [*before, *phase.failed]
+                | f"Failed {at}" >> beam.Flatten()
+                | f"Keep failures {at}" >> KeepFailures(self._source, at)
+            )
+            failures = self._kept | f"Failures {at}" >> beam.Flatten()
+            self._failures.append(failures)
         return self._phases[number]
 
     def _add_hints(self, hints: Mapping[str, Any]) -> None:
@@ -221,7 +228,8 @@ class Group:
         used = _used(self._pipeline)
         outputs = [*self._sinks]
         outputs += [output for streams, output in self._branches if streams in used]
-        return Program.of(self._db(), self._run, self.sources, outputs)
+        most = self._pipeline.options.view_as(ScannerOptions).max_failures
+        return Program.of(self._db(), self._run, self.sources, outputs, most)
 
     def packed(self) -> bytes:
         """The graph as it stands, pickled; the same for all stages while it stands."""
@@ -285,7 +293,7 @@ def _makes_nulls(node: Node) -> bool:
     if isinstance(node, SampleNode) and node.op == "RepeatNull":
         return True
     if isinstance(node, OpNode):
-        if getattr(node.spec.kernel, "gives_nulls", False):
+        if node.on_error == "null" or getattr(node.spec.kernel, "gives_nulls", False):
             return True
         if node.spec.takes_nulls:
             return False
@@ -325,6 +333,10 @@ class _Deferred:
     def open(self) -> RunContext:
         """Opens the program as it stands."""
         return self._group.compile().open()
+
+    def homes(self) -> list[str]:
+        """Databases of the program as it stands."""
+        return self._group.compile().homes()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return loads_graph, (self._group.packed(),)

@@ -14,8 +14,10 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_scanner._error_text import one_line, plain
 from beam_scanner._patterns import Pattern, has_wildcard
 from beam_scanner.buckets import is_object_url
+from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
@@ -25,6 +27,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage.find import Folder, Found, find_files
 from beam_scanner.storage.names import is_generation, stream_key
+from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.run_graph import FAILURES, report_failures
 
@@ -237,14 +240,13 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         except ScannerException as error:
             if self._is_strict:
                 raise
-            yield from report_failures([Failure(_shown(str(pattern)), str(error))])
+            name = one_line(str(pattern))
+            yield from report_failures([failure_of(name, error, kind="input")])
 
     def _videos(self, pattern: str) -> Iterator[Any]:
         found = _found(pattern, self._folder)
         for failure in found.failures:
-            yield from report_failures(
-                [replace(failure, stream=_shown(failure.stream))]
-            )
+            yield from report_failures([replace(failure, stream=plain(failure.stream))])
         folders: set[str] = set()
         for name, path in found.files:
             if self._folders:
@@ -266,26 +268,19 @@ class _Match(beam.DoFn):  # type: ignore[misc]
 
     def _named(self, name: str, path: str) -> Iterator[Any]:
         try:
-            if self._name is not None:
-                name = self._name(path)
+            with contained("name="):
+                if self._name is not None:
+                    name = self._name(path)
             stream_key(name)
-            if _shown(name + path) != name + path:
+            if plain(name + path) != name + path:
                 raise ArgumentError("it holds bytes that are no text")
         except Exception as error:
-            reason = str(error)
-            if not isinstance(error, ScannerException):
-                reason = f"{type(error).__name__}: {error}"
-            failure = Failure(
-                _shown(str(name)), f"path {path!r} makes no stream name: {reason}"
-            )
-            yield from report_failures([failure])
+            name = name if isinstance(name, str) else path.rpartition("/")[2]
+            failure = failure_of(name, error, kind="input")
+            reason = f"path {path!r} makes no stream name: {failure.reason}"
+            yield from report_failures([replace(failure, reason=reason)])
             return
         yield name, path
-
-
-def _shown(text: str) -> str:
-    """A text that can be encoded."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _found(pattern: str, folder: Folder) -> Found:
@@ -332,4 +327,4 @@ class _Once(beam.DoFn):  # type: ignore[misc]
             f"{distinct[0]!r} and {distinct[1]!r} would both be stream {name!r}: match "
             "them by one pattern, or pass name="
         )
-        yield from report_failures([Failure(name, reason)])
+        yield from report_failures([Failure(name, reason, kind="input")])

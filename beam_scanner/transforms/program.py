@@ -69,6 +69,7 @@ class Program:
         shared: The graph in phases, without slots.
         own: The slots, for ``shared``.
         ops: Digests of the ops of ``outputs``, as they were when it was pickled.
+        max_failures: See ``RunSettings``.
     """
 
     db: str
@@ -78,6 +79,7 @@ class Program:
     shared: SharedGraph
     own: tuple[Any, ...]
     ops: tuple[str, ...]
+    max_failures: int | None = None
 
     @staticmethod
     def of(
@@ -85,12 +87,15 @@ class Program:
         run: str,
         sources: Sequence[SourceSlot],
         outputs: Sequence[OutputNode],
+        max_failures: int | None = None,
     ) -> Program:
         """Takes a graph with slots apart."""
         shared, nodes = SharedGraph.of(in_phases(outputs))
         own = tuple(SharedGraph.own_values(nodes, 0))
         ops = tuple(op_digests(outputs))
-        return Program(db, run, tuple(sources), tuple(outputs), shared, own, ops)
+        return Program(
+            db, run, tuple(sources), tuple(outputs), shared, own, ops, max_failures
+        )
 
     def pack(self) -> bytes:
         """The pickled program, whose digests are those of the values in it.
@@ -114,9 +119,20 @@ class Program:
         # No folder of the database is made before there is something to put there.
         store = NamedStorage(self.db).store(create=True)
         settings = RunSettings(
-            self.shared, 0, 0, checked=False, equal_rows=False, detached=True
+            self.shared,
+            0,
+            0,
+            checked=False,
+            equal_rows=False,
+            detached=True,
+            max_failures=self.max_failures,
         )
         return RunContext(store, RunFiles(store, self.run), settings, self.record)
+
+    def homes(self) -> list[str]:
+        """The databases of its sinks; that of its work if it has none."""
+        slots = [output.streams[0] for output in self.outputs]
+        return sorted({s.db for s in slots if isinstance(s, SinkSlot)}) or [self.db]
 
     def record(self, job: JobId) -> JobRecord:
         """What one job has of its own."""
@@ -183,7 +199,10 @@ class Program:
                     tidy(stream, token)
                 files.remove()
             return ""
-        RunFiles(store, self.run).forget_failed(whole)
+        run = RunFiles(store, self.run)
+        run.forget_failed(whole)
+        if self.max_failures is not None:
+            run.forget_stop()
         return files.begin()
 
 

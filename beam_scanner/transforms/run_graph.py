@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -26,7 +28,7 @@ from beam_scanner.transforms.context import (
 )
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.records import NAMESPACE, Commit
-from beam_scanner.transforms.run_task import run_one_task
+from beam_scanner.transforms.run_task import ROWS_FAILED, run_one_task
 from beam_scanner.transforms.stages import commit_job, plan_job
 from beam_scanner.transforms.task_id import Outcome, TaskId
 
@@ -46,6 +48,9 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
 
     Takes a PCollection of jobs, gives one of the jobs that were committed.
 
+    Attributes:
+        failed: PCollections of what failed.
+
     Args:
         source: Where workers find the run.
         phases: How many phases its graph has.
@@ -62,6 +67,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         self._source = source
         self._phases = phases
         self._hints = dict(resource_hints or {})
+        self.failed: list[Any] = []
 
     @unread
     def expand(self, jobs: Any) -> Any:
@@ -75,7 +81,9 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
             | "Spread" >> beam.Keys()
         )
         for phase in range(self._phases):
-            jobs = jobs | f"Phase {phase}" >> Phase(self._source, phase, self._hints)
+            made = Phase(self._source, phase, self._hints)
+            jobs = jobs | f"Phase {phase}" >> made
+            self.failed += made.failed
         return jobs
 
 
@@ -91,6 +99,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
         rows: Outputs of the run stage: rows that leave, by the tag of their branch.
         ended: Outputs of the commit stage: commits by the tag of their sink, and
             failures.
+        failed: PCollections of what failed: of streams, and of rows.
     """
 
     def __init__(
@@ -101,6 +110,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
         self._hints = dict(hints)
         self.rows: Any = None
         self.ended: Any = None
+        self.failed: list[Any] = []
 
     @unread
     def expand(self, jobs: Any) -> Any:
@@ -122,6 +132,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
             | "By job" >> beam.GroupByKey()
             | "Commit" >> stage(_Commit, *self._place).with_outputs(main="jobs")
         )
+        self.failed = [self.ended[FAILURES], self.rows[ROWS_FAILED]]
         return self.ended.jobs
 
 
@@ -268,6 +279,8 @@ def count_commit() -> None:
 def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
     """Failures for whoever wants them; the log and the metrics have them anyway."""
     for failure in failures:
+        if failure.ended is None:
+            failure = replace(failure, ended=time.time())
         _log.error("%s", failure)
         Metrics.counter(NAMESPACE, FAILURES).inc()
         yield TaggedOutput(FAILURES, failure)

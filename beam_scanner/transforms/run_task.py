@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import Any
 
+from beam_scanner.engine.containment import contained
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.storage.base import SegmentWriter
 from beam_scanner.transforms.context import JobState, RunContext
-from beam_scanner.transforms.failure_records import failure_of
+from beam_scanner.transforms.failure_records import failure_of, rows_of_manifest
 from beam_scanner.transforms.publish import has_segments, publish_if_last
-from beam_scanner.transforms.slots import LeavingRows, TaggedRow
+from beam_scanner.transforms.slots import LeavingRows
 from beam_scanner.transforms.task_id import Outcome, TaskId
+from beam_scanner.transforms.work import Manifest
 from beam_scanner.types import FrameType, get_type_info
+
+ROWS_FAILED = "rows failed"
+"""Tag of rows that are null because a kernel raised."""
 
 
 def run_one_task(
     context: RunContext, task: TaskId
-) -> Generator[TaggedRow, None, tuple[Outcome, Mapping[str, int]]]:
+) -> Generator[tuple[str, Any], None, tuple[Outcome, Mapping[str, int]]]:
     """Runs a task, unless its manifest is there or its job has ended.
 
     Yields:
-        Rows that leave the graph for the rest of the pipeline.
+        Rows that leave the graph for the rest of the pipeline, under the tags of
+        their branches; and ``TaskRows`` under ``ROWS_FAILED``.
 
     Returns:
         The outcome, and counters for metrics.
@@ -35,18 +42,21 @@ def run_one_task(
     counters: Mapping[str, int] = {}
     family = (task.family, task.tasks)
     skipped = ("skipped", family)
-    if context.files.is_failed(state.record.mark):
+    if context.files.is_failed(state.record.mark) or context.why_stopped():
         return skipped, counters
     given: Counter[str] = Counter()
     for attempt in range(context.settings.attempts):
         try:
-            if state.leaves(task.family) or not _is_done(state, task):
+            found = None if state.leaves(task.family) else _finished(state, task)
+            if found is None:
                 if state.files.is_over():
                     break
                 counters = yield from _attempt(context, state, task, given)
                 publish_if_last(state, task)
-            elif task.task + 1 == task.tasks:
-                publish_if_last(state, task)
+            else:
+                yield from _tell_rows(state, task, found)
+                if task.task + 1 == task.tasks:
+                    publish_if_last(state, task)
             return ("done", family), counters
         except Exception as error:
             if state.files.is_over():
@@ -59,17 +69,29 @@ def run_one_task(
     return skipped, counters
 
 
-def _is_done(state: JobState, task: TaskId) -> bool:
+def _finished(state: JobState, task: TaskId) -> Manifest | None:
+    """The manifest of a task that need not be run."""
     manifest = state.files.manifest(task.family, task.task)
-    return manifest is not None and has_segments(state, task, manifest)
+    if manifest is None or not has_segments(state, task, manifest):
+        return None
+    return manifest
+
+
+def _tell_rows(
+    state: JobState, task: TaskId, manifest: Manifest
+) -> Iterator[tuple[str, Any]]:
+    name = state.record.name
+    for rows in rows_of_manifest(name, task.family, task.task, manifest):
+        yield ROWS_FAILED, rows
 
 
 def _attempt(
     context: RunContext, state: JobState, task: TaskId, given: Counter[str]
-) -> Generator[TaggedRow, None, Mapping[str, int]]:
+) -> Generator[tuple[str, Any], None, Mapping[str, int]]:
     """Runs a task once and puts its manifest; ``given``: rows that have left."""
     graph = state.graph(task.family)
-    writers = _writers(state, task, graph)
+    with contained("opening its output"):
+        writers = _writers(state, task, graph)
     leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
     for rows in leaving:
         rows.skip = given[rows.tag]
@@ -86,18 +108,20 @@ def _attempt(
                     for row in rows.take():
                         given[rows.tag] += 1
                         yield rows.tag, row
-        records = [writer.finish() for writer in writers.values()]
+        with contained("writing its output"):
+            records = [writer.finish() for writer in writers.values()]
     except BaseException:
         for writer in writers.values():
             writer.abort()
         raise
-    if len(leaving) == len(writers):
-        return found.counters
     manifest = {
         "run": context.files.run,
         "outputs": records,
         "trace": found.to_json(),
     }
+    yield from _tell_rows(state, task, manifest)
+    if len(leaving) == len(writers):
+        return found.counters
     if not state.files.put_manifest(task.family, task.task, manifest):
         there = state.files.manifest(task.family, task.task)
         if there is None or not has_segments(state, task, there):
@@ -120,11 +144,12 @@ def _task(
         if isinstance(node, BoundOp)
     }
     kernels = stack.enter_context(context.kernels.borrow(ops, task.family))
-    readers = {
-        index: stack.enter_context(node.node.streams[0].reader())
-        for index, node in enumerate(graph.nodes)
-        if isinstance(node, BoundSource)
-    }
+    with contained("opening its input"):
+        readers = {
+            index: stack.enter_context(node.node.streams[0].reader())
+            for index, node in enumerate(graph.nodes)
+            if isinstance(node, BoundSource)
+        }
     return Task(
         graph,
         task.intervals,

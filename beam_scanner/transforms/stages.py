@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
+from beam_scanner.engine.containment import contained
 from beam_scanner.errors import Failure
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.transforms.context import JobId, JobState, RunContext
@@ -27,18 +28,19 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
     settings = context.settings
     planned = []
     try:
-        if not settings.checked:
-            state.check(settings.equal_rows)
-        for number, family in enumerate(state.families):
-            if family.phase == phase:
-                planned.append(
-                    (number, cut_tasks(state.graph(number), settings.io_packet))
-                )
+        with contained("planning"):
+            if not settings.checked:
+                state.check(settings.equal_rows)
+            for number, family in enumerate(state.families):
+                if family.phase == phase:
+                    planned.append(
+                        (number, cut_tasks(state.graph(number), settings.io_packet))
+                    )
     except Exception as error:
         if state.files.is_over():
             yield "skipped", None
             return
-        failure = failure_of(state.record.name, error)
+        failure = failure_of(state.record.name, error, kind="input")
         context.files.mark_failed(state.record.mark)
         yield "failed", asdict(failure)
         return
@@ -71,17 +73,27 @@ def commit_job(
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value
     )
+    stopped = context.why_stopped() if _is_cut_short(outcomes) else ""
     try:
         if not failures:
-            for family, tasks in families.items():
-                end_family(state, family, tasks)
+            with contained("committing"):
+                for family, tasks in families.items():
+                    end_family(state, family, tasks)
+            if stopped and any(map(state.leaves, families)):
+                failures = [Failure(state.record.name, stopped, kind="skipped")]
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
+        if stopped:
+            failures = [Failure(state.record.name, stopped, kind="skipped")]
     if state.files.is_over():
         failures = _removed(state)
         for output in state.outputs:
             tidy(output.streams[0], state.record.token)
     return failures
+
+
+def _is_cut_short(outcomes: Iterable[Outcome]) -> bool:
+    return any(kind == "skipped" for kind, _ in outcomes)
 
 
 def _removed(state: JobState) -> list[Failure]:

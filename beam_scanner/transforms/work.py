@@ -6,6 +6,7 @@
                      graph            the shared graph and how to run it
                      jobs-000000      what jobs 0 to 999 have of their own
                      failed/<job>     set when a job failed: its other tasks stop
+                     stopped          set when too many had: all that is left stops
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
     .work/jobs/<fingerprint>/begun    the token of the first run that began it
@@ -70,6 +71,9 @@ class RunSettings:
         detached: Whether no driver waits for the end.
         attempts: How often a task is tried before its job fails.
         digests: Of the files of the jobs.
+        max_failures: How many jobs may fail before the rest is not run; None for all.
+        jobs: How many jobs there are; 0 if nobody knows.
+        failed: How many of them had failed before.
     """
 
     graph: SharedGraph
@@ -80,6 +84,9 @@ class RunSettings:
     detached: bool = False
     attempts: int = 2
     digests: tuple[str, ...] = ()
+    max_failures: int | None = None
+    jobs: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,12 +126,16 @@ class RunFiles:
     Args:
         store: The database.
         run: The run's name.
+
+    Attributes:
+        marked: How many jobs this object has marked as failed.
     """
 
     def __init__(self, store: ObjectStore, run: str) -> None:
         # They end with the run: no power failure can make them matter.
         self._store = store.relaxed()
         self.run = run
+        self.marked = 0
         self._root = f"{WORK}/runs/{run}"
 
     def write(self, settings: RunSettings, jobs: Sequence[JobRecord]) -> str:
@@ -212,7 +223,7 @@ class RunFiles:
 
     def mark_failed(self, mark: str) -> None:
         """Says that the rest of the job with this mark need not be run."""
-        self._store.put_if_absent(self._failed(mark), b"")
+        self.marked += self._store.put_if_absent(self._failed(mark), b"")
 
     def is_failed(self, mark: str) -> bool:
         """Whether some task of the job has failed."""
@@ -221,6 +232,27 @@ class RunFiles:
     def forget_failed(self, mark: str) -> None:
         """Lets a job that has failed begin again."""
         self._store.delete(self._failed(mark))
+
+    def failed_jobs(self) -> int:
+        """How many jobs have failed."""
+        return sum(1 for _ in self._store.list(f"{self._root}/failed/"))
+
+    def stop(self, failed: int) -> None:
+        """Says that no more is to be run.
+
+        Args:
+            failed: How many jobs have failed.
+        """
+        self._store.put_if_absent(f"{self._root}/stopped", str(failed).encode())
+
+    def stopped_at(self) -> int | None:
+        """How many jobs had failed when the run was stopped; None if it was not."""
+        data = self._store.try_read(f"{self._root}/stopped")
+        return None if data is None else int(data)
+
+    def forget_stop(self) -> None:
+        """Lets a run begin again."""
+        self._store.delete(f"{self._root}/stopped")
 
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
@@ -259,6 +291,7 @@ class JobFiles:
     """
 
     def __init__(self, store: ObjectStore, fingerprint: str, own: str = "") -> None:
+        self.store = store
         self._store = store
         # A manifest that a power failure swallows or empties costs a task, while
         # flushing each to the disk would cost every small stream.

@@ -237,7 +237,7 @@ def test_a_video_that_cannot_be_read_fails_alone(
     args = ["--input", tmp_path, "--output", db, "--ops", "Histogram()", IN_MEMORY]
     assert command(*args) == 1
     printed = capsys.readouterr()
-    assert "1 stream failed:" in printed.err
+    assert "1 of 2 streams failed, 1 is committed:" in printed.err
     assert "bad.mp4" in printed.err
     assert NamedStream(NamedStorage(db), "histogram/a.mp4").len() == 40
     # And once more, now that the good one is there.
@@ -256,7 +256,7 @@ def test_a_kernel_that_raises_fails_its_stream_alone(
     args = ["--input", folder, "--output", db, IN_MEMORY]
     assert command(*args, "--graph", f"{graphs}:staged") == 1
     printed = capsys.readouterr()
-    assert "1 stream failed:" in printed.err
+    assert "1 of 2 streams failed, 1 is committed:" in printed.err
     assert "ValueError: too bright" in printed.err
     assert "Traceback" in printed.err
     assert "finished task" not in printed.err
@@ -293,7 +293,7 @@ def test_reindex_of_a_file_that_cannot_be_read_now(
     capsys.readouterr()
     assert command(*args, "--cache-mode", "overwrite", "--reindex") == 1
     printed = capsys.readouterr().err
-    assert "1 stream failed:" in printed
+    assert "1 of 3 streams failed, 2 are committed:" in printed
     assert "b.mp4" in printed
     assert "cannot be opened" in printed
     storage = NamedStorage(db)

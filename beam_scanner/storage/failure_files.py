@@ -1,0 +1,174 @@
+"""Failures of runs as Parquet, in the database of the run's outputs.
+
+::
+
+    failures/20240131T235959Z-<run>.parquet
+
+One row a failure, in the columns of ``COLUMNS``; what is not known is null. A run
+without failures leaves no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_scanner import errors
+from beam_scanner._error_text import plain
+from beam_scanner.errors import Failure, ScannerException, StorageError
+from beam_scanner.storage.store import ObjectStore, storage_errors
+
+FOLDER = "failures"
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"failures/(\d{8}T\d{6}Z)-([\w-]+)\.parquet")
+_ROWS_AT_A_TIME = 1000
+
+COLUMNS = pa.schema(
+    [
+        pa.field("stream", pa.string(), nullable=False),
+        pa.field("task", pa.int64()),
+        pa.field("first_row", pa.int64()),
+        pa.field("last_row", pa.int64()),
+        pa.field("row", pa.int64()),
+        pa.field("op", pa.string()),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("exception", pa.string()),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("traceback", pa.string()),
+        pa.field("attempts", pa.int64(), nullable=False),
+        pa.field("worker", pa.string()),
+        pa.field("started", pa.timestamp("us", "UTC")),
+        pa.field("ended", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True, order=True)
+class FailureFile:
+    """One file of failures.
+
+    Attributes:
+        time: When it was written, as in its name.
+        run: Which run it is about; a run of several phases may have a file for each.
+        key: Where it lies in the store.
+    """
+
+    time: str
+    run: str
+    key: str
+
+
+def write_failures(
+    store: ObjectStore, run: str, failures: Iterable[Failure], when: float
+) -> str:
+    """Stores the failures of a run.
+
+    Args:
+        store: The database.
+        run: Names the run: letters, digits and '-'.
+        failures: Any number; they are not all held in memory.
+        when: Time for the name of the file, in seconds since 1970.
+
+    Returns:
+        The path or URL of the file; '' if there are no failures.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    left = iter(failures)
+    first = next(left, None)
+    if first is None:
+        return ""
+    left = chain([first], left)
+    name = datetime.fromtimestamp(when, UTC).strftime(_TIME)
+    key = f"{FOLDER}/{name}-{run}.parquet"
+    path = store.scratch(".parquet")
+    with storage_errors("write", path):
+        with pq.ParquetWriter(path, COLUMNS, compression="zstd") as writer:
+            while some := list(islice(left, _ROWS_AT_A_TIME)):
+                rows = [_row(failure) for failure in some]
+                writer.write_table(pa.Table.from_pylist(rows, COLUMNS))
+        store.put(key, Path(path))
+    return store.describe(key)
+
+
+def _row(failure: Failure) -> dict[str, Any]:
+    message = failure.reason.removeprefix(f"{failure.exception}: ")
+    return {
+        "stream": plain(failure.stream),
+        "task": failure.task,
+        "first_row": failure.first_row,
+        "last_row": failure.last_row,
+        "row": failure.row,
+        "op": None if failure.op is None else plain(failure.op),
+        "kind": failure.kind,
+        "exception": plain(failure.exception) or None,
+        "message": plain(message),
+        "traceback": plain(failure.traceback) or None,
+        "attempts": failure.attempts,
+        "worker": plain(failure.worker) or None,
+        "started": _time(failure.started),
+        "ended": _time(failure.ended),
+    }
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def failure_files(store: ObjectStore) -> list[FailureFile]:
+    """All files of failures in a database, the oldest first."""
+    found = []
+    for key in store.list(f"{FOLDER}/", lambda folder: True):
+        match = _NAME.fullmatch(key)
+        if match is not None:
+            found.append(FailureFile(match[1], match[2], key))
+    return sorted(found)
+
+
+def read_failures(store: ObjectStore, key: str) -> Iterator[Failure]:
+    """The failures of one file.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    try:
+        with store.open(key) as file, pq.ParquetFile(file) as table:
+            for batch in table.iter_batches(_ROWS_AT_A_TIME):
+                for row in batch.to_pylist():
+                    yield _failure(row)
+    except (pa.ArrowException, KeyError, TypeError, UnicodeDecodeError) as error:
+        where = store.describe(key)
+        raise StorageError(f"{where} is no file of failures: {error}") from error
+
+
+def _failure(row: dict[str, Any]) -> Failure:
+    exception = row["exception"] or ""
+    own = getattr(errors, exception, None)
+    known = isinstance(own, type) and issubclass(own, ScannerException)
+    lead = "" if known or not exception else f"{exception}: "
+    return Failure(
+        row["stream"],
+        f"{lead}{row['message']}",
+        row["row"],
+        row["op"],
+        row["traceback"] or "",
+        row["kind"],
+        exception,
+        row["task"],
+        row["first_row"],
+        row["last_row"],
+        row["attempts"],
+        row["worker"] or "",
+        row["started"] and row["started"].timestamp(),
+        row["ended"] and row["ended"].timestamp(),
+    )
