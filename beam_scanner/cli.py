@@ -151,7 +151,7 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
 
     from beam_scanner.client import Client
 
-    sc = Client(db_path=args.output, options=options)
+    sc = Client(db_path=args.output, options=options, max_attempts=args.max_attempts)
     videos, failures = _ingest(sc, found, args.reindex, say)
 
     from beam_scanner._cli_graphs import GraphRun
@@ -216,6 +216,7 @@ def _submit(
             cache_mode=_cache_mode(args),
             show_progress=False,
             on_failure="return",
+            task_timeout=args.task_timeout or 0,
             detach=True,
         )
     say(
@@ -334,6 +335,7 @@ def _runner(
                 cache_mode=mode,
                 show_progress=not args.quiet,
                 on_failure="return",
+                task_timeout=args.task_timeout or 0,
             )
         return None if number is None else sc.report(number)
 

@@ -20,11 +20,17 @@ from beam_scanner.jobs import SharedGraph, check_ships
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
 from beam_scanner.runners.dataflow import run_hints
-from beam_scanner.runners.start import ends_with_us, preflight, run_pipeline
+from beam_scanner.runners.start import (
+    ends_with_us,
+    preflight,
+    run_pipeline,
+    runs_here,
+)
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import ObjectStore
-from beam_scanner.transforms.context import StoredRun, close_contexts
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.context import StoredRun, close_contexts, process_token
+from beam_scanner.transforms.hosted import end_hosts
+from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.transforms.publish import tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
 from beam_scanner.transforms.work import (
@@ -96,6 +102,7 @@ def execute(
     storage: NamedStorage,
     options: PipelineOptions,
     show_progress: bool,
+    limits: Limits | None = None,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -104,14 +111,17 @@ def execute(
         storage: The database.
         options: The user's Beam options.
         show_progress: Whether to draw a progress bar.
+        limits: Of each task; as the options say if None.
 
     Returns:
         How it went; failures are listed, not raised.
 
     Raises:
         ArgumentError: A kernel or an argument cannot be sent to workers.
-        WorkerError: A worker process died; finished tasks are kept.
+        WorkerError: The pipeline could not be run; finished tasks are kept.
     """
+    limits = limits or Limits.of(options)
+    small = _is_small(prepared)
     began = time.monotonic()
     store, report = _begin(prepared, storage)
     if prepared.jobs:
@@ -122,7 +132,8 @@ def execute(
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 with for_workers(elsewhere=not ends_with_us(options)):
-                    phases = _write_run(prepared, run, files)
+                    here = process_token() if runs_here(options, small) else ""
+                    phases = _write_run(prepared, run, files, limits, here)
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
@@ -133,10 +144,12 @@ def execute(
                             len(prepared.jobs),
                             run_hints(options.view_as(ScannerOptions)),
                         ),
-                        small=_is_small(prepared),
+                        small=small,
+                        again=True,
                     )
                 _conclude(prepared, run, files, report)
             finally:
+                end_hosts(run.run)
                 close_contexts(run.run)
                 forget_fetched(run.run)
                 run.remove()
@@ -145,7 +158,10 @@ def execute(
 
 
 def submit(
-    prepared: Prepared, storage: NamedStorage, options: PipelineOptions
+    prepared: Prepared,
+    storage: NamedStorage,
+    options: PipelineOptions,
+    limits: Limits | None = None,
 ) -> Report:
     """Starts the jobs of a prepared run on a runner that goes on without us.
 
@@ -155,6 +171,7 @@ def submit(
         prepared: What to run.
         storage: The database.
         options: The user's Beam options.
+        limits: Of each task; as the options say if None.
 
     Returns:
         What is known already: streams that are there, and inputs that cannot be read.
@@ -163,13 +180,14 @@ def submit(
         ArgumentError: A kernel or an argument cannot be sent to workers.
         WorkerError: The runner did not take the job.
     """
+    limits = limits or Limits.of(options)
     store, report = _begin(prepared, storage)
     if prepared.jobs:
         preflight(options, [store.url, *prepared.places()])
         run = RunFiles(store, uuid.uuid4().hex)
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         with for_workers(elsewhere=True):
-            phases = _write_run(prepared, run, files, detached=True)
+            phases = _write_run(prepared, run, files, limits, detached=True)
         hints = run_hints(options.view_as(ScannerOptions))
         try:
             run_pipeline(
@@ -198,6 +216,8 @@ def _write_run(
     prepared: Prepared,
     run: RunFiles,
     files: Sequence[JobFiles],
+    limits: Limits,
+    here: str = "",
     detached: bool = False,
 ) -> int:
     shared, nodes = SharedGraph.of(prepared.families)
@@ -207,6 +227,9 @@ def _write_run(
         prepared.perf.io_packet_size,
         checked=bool(prepared.plans),
         detached=detached,
+        attempts=limits.attempts,
+        task_timeout=limits.timeout,
+        here=here,
     )
     first = SharedGraph.own_values(nodes, prepared.jobs[0].number)
     check_ships((settings, first), nodes)

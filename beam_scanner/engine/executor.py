@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.logs import Place, log_context
+from beam_scanner.engine.position import CALL, READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import (
@@ -61,6 +62,7 @@ class Task:
         readers: A reader for each source, by its index.
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
+        position: Is told where the task is.
     """
 
     graph: BoundGraph
@@ -70,6 +72,7 @@ class Task:
     readers: Mapping[int, RowReader]
     sinks: Mapping[int, RowSink]
     stream: str
+    position: Position = field(default_factory=Position)
 
 
 def run_task(task: Task) -> Generator[None, None, TaskTrace]:
@@ -95,7 +98,7 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     with closing(_ReadAhead(schedule, task, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
-            with log_context(work.place):
+            with log_context(work.place), task.position.turn():
                 executor.carry_out(step, values)
             if isinstance(step, Emit):
                 yield
@@ -115,6 +118,12 @@ class _ReadAhead:
     def __init__(self, schedule: Schedule, task: Task, found: TaskTrace) -> None:
         self._schedule = schedule
         self._readers = task.readers
+        self._position = task.position
+        self._names = {
+            index: node.info.name
+            for index, node in enumerate(task.graph.nodes)
+            if isinstance(node, BoundSource)
+        }
         self._clocks = {
             index: _clock(task, node)
             for index, node in enumerate(task.graph.nodes)
@@ -158,9 +167,7 @@ class _ReadAhead:
                     self._reads.acquire()
                     if self._stop.is_set():
                         return
-                    with self._found.span("read"):
-                        reader = self._readers[step.node]
-                        values = reader.read(step.rows.tolist(), step.cursor)
+                    values = self._read(step)
                 elif isinstance(step, Emit):
                     stop = step.first + len(step.rows)
                     rows = np.arange(step.first, stop, dtype=np.int64)
@@ -170,6 +177,14 @@ class _ReadAhead:
         except BaseException as error:
             last = error
         self._put(last)
+
+    def _read(self, step: Read) -> Any:
+        rows = step.rows.tolist()
+        span = (min(rows, default=-1), max(rows, default=-1))
+        entry = self._position.reading
+        doing = entry.doing(READ, self._names[step.node], *span)
+        with self._position.turn(), self._found.span("read"), doing:
+            return self._readers[step.node].read(rows, step.cursor)
 
     def _put(self, item: Any) -> bool:
         while not self._stop.is_set():
@@ -226,7 +241,9 @@ class _Executor:
         elements = [
             NULL if row < 0 else port.raw(buffer[row]) for row in step.rows.tolist()
         ]
-        with self.work.found.span("write"):
+        stop = step.first + len(elements) - 1
+        doing = self.work.task.position.work.doing(WRITE, "", step.first, stop)
+        with self.work.found.span("write"), doing:
             self.work.task.sinks[step.node].write(step.first, elements, seconds)
         self.work.found.counters["rows_written"] += len(elements)
 
@@ -275,17 +292,24 @@ class _OpRunner:
         place, job = self.work.place, self.work.task.graph.job
         place.op = self.op.node.spec.name
         done: list[tuple[Any, ...]] = []
+        position = self.work.task.position
+        position.work.begin(CALL, place.op)
         with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
                 place.row = rows[first]
-                self.kernel.place(self.op, job, rows[first], groups[first])
                 stop = first + length
-                done += self._call(
-                    rows[first:stop], [wanted[first:stop] for wanted in windows]
-                )
+                position.work.rows(rows[first], rows[stop - 1])
+                try:
+                    self.kernel.place(self.op, job, rows[first], groups[first])
+                    done += self._call(
+                        rows[first:stop], [wanted[first:stop] for wanted in windows]
+                    )
+                finally:
+                    position.leave_if_forked()
                 self.kernel.called(rows[stop - 1])
                 first = stop
+        position.work.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
         self._keep(step, rows, done)
@@ -328,12 +352,18 @@ class _OpRunner:
     ) -> list[tuple[Any, ...]]:
         if self.op.node.spec.stencil is None:
             values = [[window[0] for window in column] for column in values]
+        entry = self.work.task.position.work
         if self.batched:
-            return self.kernel.call_batch([rows[at] for at in taken], values)
-        return [
-            self.kernel.call_row(rows[at], [column[number] for column in values])
-            for number, at in enumerate(taken)
-        ]
+            called = [rows[at] for at in taken]
+            entry.rows(called[0], called[-1])
+            return self.kernel.call_batch(called, values)
+        results = []
+        for number, at in enumerate(taken):
+            entry.rows(rows[at], rows[at])
+            results.append(
+                self.kernel.call_row(rows[at], [column[number] for column in values])
+            )
+        return results
 
     def _skips(self, row_values: list[list[Any]]) -> bool:
         if self.op.node.spec.takes_nulls:

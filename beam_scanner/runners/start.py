@@ -63,6 +63,7 @@ def run_pipeline(
     build: Callable[[Pipeline], Any],
     small: bool = False,
     wait: bool = True,
+    again: bool = False,
 ) -> Any:
     """Builds a pipeline and runs it to its end.
 
@@ -72,6 +73,8 @@ def run_pipeline(
         small: Whether the run is too small to earn the start of worker processes;
             only for local runs.
         wait: Whether to wait for the end of a run on other machines.
+        again: Whether a pipeline that is built and run again goes on where it was:
+            so it is when worker processes of this machine have died.
 
     Returns:
         Beam's result.
@@ -85,7 +88,7 @@ def run_pipeline(
             return build(pipeline)
 
     if local.is_local(options):
-        return local.run(options, quietly, small)
+        return local.run(options, quietly, small, again)
     if prism.is_prism(options):
         return prism.run(options, quietly, wait)
     if flink.is_flink(options):
@@ -125,6 +128,22 @@ def ends_with_us(options: PipelineOptions) -> bool:
     if prism.is_prism(options):
         return kind in (None, portable.LOOPBACK)
     return bool(kind == portable.LOOPBACK)
+
+
+def runs_here(options: PipelineOptions, small: bool) -> bool:
+    """Whether tasks are run by threads of this process, as Beam's own local runner does.
+
+    Args:
+        options: The user's.
+        small: As for :func:`run_pipeline`.
+
+    Example:
+        >>> runs_here(PipelineOptions(['--direct_running_mode=in_memory']), False)
+        True
+        >>> runs_here(PipelineOptions(['--runner=PrismRunner']), False)
+        False
+    """
+    return local.is_local(options) and local.is_in_process(options, small)
 
 
 def _has_job_service(options: PipelineOptions) -> bool:

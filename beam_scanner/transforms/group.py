@@ -44,12 +44,13 @@ from beam_scanner.graph import (
     UnsliceNode,
 )
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.local import is_local
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
-from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.context import RunContext, process_token
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
 from beam_scanner.transforms.records import Commit
 from beam_scanner.transforms.run_graph import FAILURES, Phase, sink_tag, stage
@@ -127,6 +128,7 @@ class Group:
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
         self._phases: list[Phase] = []
+        self._limits = Limits.of(pipeline.options)
         self._hints = parse_resource_hints(
             run_hints(pipeline.options.view_as(ScannerOptions))
         )
@@ -219,7 +221,11 @@ class Group:
         used = _used(self._pipeline)
         outputs = [*self._sinks]
         outputs += [output for streams, output in self._branches if streams in used]
-        return Program.of(self._db(), self._run, self.sources, outputs)
+        # Where the runner is Beam's local one, tasks may be threads of this process.
+        here = process_token() if is_local(self._pipeline.options) else ""
+        return Program.of(
+            self._db(), self._run, self.sources, outputs, self._limits, here
+        )
 
     def _db(self) -> str:
         options = self._pipeline.options

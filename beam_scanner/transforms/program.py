@@ -19,6 +19,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.context import JobId, RunContext
+from beam_scanner.transforms.options import Limits
 from beam_scanner.transforms.publish import tidy, was_made_by
 from beam_scanner.transforms.slots import (
     InternalSlot,
@@ -64,6 +65,8 @@ class Program:
         outputs: Sinks and branches that leave, over one job of slots.
         shared: The graph in phases, without slots.
         own: The slots, for ``shared``.
+        limits: Of each task.
+        here: See ``RunSettings``.
     """
 
     db: str
@@ -72,6 +75,8 @@ class Program:
     outputs: tuple[OutputNode, ...]
     shared: SharedGraph
     own: tuple[Any, ...]
+    limits: Limits
+    here: str
 
     @staticmethod
     def of(
@@ -79,18 +84,30 @@ class Program:
         run: str,
         sources: Sequence[SourceSlot],
         outputs: Sequence[OutputNode],
+        limits: Limits,
+        here: str,
     ) -> Program:
         """Takes a graph with slots apart."""
         shared, nodes = SharedGraph.of(in_phases(outputs))
         own = tuple(SharedGraph.own_values(nodes, 0))
-        return Program(db, run, tuple(sources), tuple(outputs), shared, own)
+        return Program(
+            db, run, tuple(sources), tuple(outputs), shared, own, limits, here
+        )
 
     def open(self) -> RunContext:
         """See ``RunSource``."""
         # No folder of the database is made before there is something to put there.
         store = NamedStorage(self.db).store(create=True)
         settings = RunSettings(
-            self.shared, 0, 0, checked=False, equal_rows=False, detached=True
+            self.shared,
+            0,
+            0,
+            checked=False,
+            equal_rows=False,
+            detached=True,
+            attempts=self.limits.attempts,
+            task_timeout=self.limits.timeout,
+            here=self.here,
         )
         return RunContext(store, RunFiles(store, self.run), settings, self.record)
 

@@ -5,7 +5,8 @@
     .work/runs/<run>/driver           locked while the driver of a local run lives
                      graph            the shared graph and how to run it
                      jobs-000000      what jobs 0 to 999 have of their own
-                     failed/<job>     set when a job failed: its other tasks stop
+                     failed/<job>     why a job failed: its other tasks stop
+                     attempts/<job>-<family>-<task>/<id>  see ``attempts``
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
     .work/jobs/<fingerprint>/begun    the token of the first run that began it
@@ -53,6 +54,9 @@ class RunSettings:
         equal_rows: Whether all outputs of a job must have equally many rows.
         detached: Whether no driver waits for the end.
         attempts: How often a task is tried before its job fails.
+        task_timeout: Seconds that an attempt may take; 0 for any number.
+        here: ``process_token`` of the process that may run tasks itself; in all others
+            a process of their own, which may die, runs them.
     """
 
     graph: SharedGraph
@@ -61,7 +65,9 @@ class RunSettings:
     checked: bool
     equal_rows: bool = True
     detached: bool = False
-    attempts: int = 2
+    attempts: int = 3
+    task_timeout: float = 0.0
+    here: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,13 +153,15 @@ class RunFiles:
         assert isinstance(found, list)
         return found
 
-    def mark_failed(self, mark: str) -> None:
+    def mark_failed(self, mark: str, failure: Failure) -> None:
         """Says that the rest of the job with this mark need not be run."""
-        self._store.put_if_absent(self._failed(mark), b"")
+        data = json.dumps(asdict(failure)).encode()
+        self._store.put_if_absent(self._failed(mark), data)
 
-    def is_failed(self, mark: str) -> bool:
-        """Whether some task of the job has failed."""
-        return self._store.exists(self._failed(mark))
+    def failed(self, mark: str) -> Failure | None:
+        """Why the first task of the job failed; None if none has."""
+        data = self._store.try_read(self._failed(mark))
+        return None if data is None else Failure(**json.loads(data))
 
     def forget_failed(self, mark: str) -> None:
         """Lets a job that has failed begin again."""
@@ -161,6 +169,24 @@ class RunFiles:
 
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
+
+    def put_attempt(self, task: str, attempt: str, mark: dict[str, Any]) -> None:
+        """Says that an attempt at a task has begun."""
+        key = f"{self._root}/attempts/{task}/{attempt}"
+        self._store.put(key, json.dumps(mark).encode())
+
+    def forget_attempt(self, task: str, attempt: str) -> None:
+        """Says that an attempt has ended by itself."""
+        self._store.delete(f"{self._root}/attempts/{task}/{attempt}")
+
+    def attempts(self, task: str) -> dict[str, dict[str, Any]]:
+        """Attempts at a task that have begun and not ended."""
+        found = {}
+        for key in self._store.list(f"{self._root}/attempts/{task}/"):
+            data = self._store.try_read(key)
+            if data is not None:
+                found[key.rsplit("/", 1)[1]] = json.loads(data)
+        return found
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""

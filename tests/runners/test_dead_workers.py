@@ -20,8 +20,8 @@ from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.launch import Report, execute
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
+from beam_scanner.runners.forks import SERVER
 from beam_scanner.runners.local import pipeline_options
-from beam_scanner.runners.processes import SERVER
 from beam_scanner.storage.named import NamedStorage, NamedStream
 
 pytestmark = pytest.mark.processes

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.runners import processes
-from beam_scanner.runners.processes import WorkerProcesses, get_ready
+from beam_scanner.runners import forks
+from beam_scanner.runners.forks import get_ready
+from beam_scanner.runners.processes import WorkerProcesses
 
 pytestmark = pytest.mark.processes
 
@@ -46,7 +47,7 @@ def tell(config: Any, x: Any) -> Any:
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = processes._current.values()
+    (server,) = forks._current.values()
     return server
 
 
@@ -198,7 +199,7 @@ os.fork = sometimes
 def test_a_worker_that_cannot_start_ends_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes, "SERVER", NO_ROOM + processes.SERVER)
+    monkeypatch.setattr(forks, "SERVER", NO_ROOM + forks.SERVER)
     monkeypatch.setenv("WORKERS_TELL", "d")
     reasons: list[str] = []
     run = WorkerProcesses(reasons.append)
@@ -263,11 +264,11 @@ def test_a_server_that_died_is_replaced() -> None:
 
 FORKING = """
 import os, sys
-from beam_scanner.runners import processes
+from beam_scanner.runners import forks
 
 def server():
-    processes.get_ready()
-    (found,) = processes._current.values()
+    forks.get_ready()
+    (found,) = forks._current.values()
     return found
 
 first = server()

@@ -23,6 +23,7 @@ from staged import without_beam
 from stored_graphs import check_files, check_work
 
 from beam_scanner import launch
+from beam_scanner.errors import Failure
 from beam_scanner.launch import execute
 from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
@@ -113,7 +114,7 @@ def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> No
     over, goes_on = RunFiles(store, "over"), RunFiles(store, "goes-on")
     store.put(".work/runs/goes-on/graph", b"")
     for run in (over, goes_on):
-        run.mark_failed("0")
+        run.mark_failed("0", Failure("a", "why"))
         run.put_result(0, 0, [])
     remove_garbage(store)
     kept = sorted(store.list(".work/runs/"))
