@@ -9,7 +9,7 @@ from pathlib import Path
 from beam_scanner.runners.forks import Fork
 
 LOOK_SECONDS = 0.5
-STOPPED_SECONDS = 5.0
+STOPPED_SECONDS = 3.0
 """A process that has been stopped so long, while this one was not, is given up."""
 
 

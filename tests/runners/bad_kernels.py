@@ -38,6 +38,11 @@ def _memory() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _kill_parent() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
 def _child() -> None:
     """Forks, and lets the child come back from the call as well."""
     os.fork()
@@ -76,11 +81,11 @@ HARMFUL = {
     "kill": (lambda: os.kill(os.getpid(), signal.SIGKILL), "death", "SIGKILL"),
     "kill group": (lambda: os.killpg(0, signal.SIGKILL), "death", "SIGKILL"),
     "terminate": (lambda: os.kill(os.getpid(), signal.SIGTERM), "death", "SIGTERM"),
-    "kill parent": (lambda: os.kill(os.getppid(), signal.SIGKILL), "death", ""),
+    "kill parent": (_kill_parent, "death", "what starts it has died"),
     "alarm": (lambda: (signal.alarm(1), time.sleep(60)), "death", "SIGALRM"),
     "memory": (_memory, "death", "memory ran out"),
     "close files": (lambda: os.closerange(3, 4096), "death", "closed its connection"),
-    "stop": (lambda: os.kill(os.getpid(), signal.SIGSTOP), "death", "SIGSTOP"),
+    "stop": (lambda: signal.raise_signal(signal.SIGSTOP), "death", "SIGSTOP"),
     "loop": (lambda: [None for _ in iter(int, 1)], "timeout", "task_timeout"),
     "sleep": (lambda: time.sleep(600), "timeout", "task_timeout"),
     "hold": (lambda: ctypes.PyDLL(None).sleep(600), "timeout", "task_timeout"),
