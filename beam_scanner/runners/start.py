@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import apache_beam.pipeline
@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow, flink, local, portable, prism
+from beam_scanner.runners import dataflow, flink, forks, local, portable, prism
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
 
@@ -89,6 +89,10 @@ def run_pipeline(
 
     if local.is_local(options):
         return local.run(options, quietly, small, again)
+    if ends_with_us(options):
+        # Workers are threads of this process, and will need forks.
+        with suppress(OSError):
+            forks.get_ready()
     if prism.is_prism(options):
         return prism.run(options, quietly, wait)
     if flink.is_flink(options):

@@ -41,6 +41,9 @@ _END_SECONDS = 10.0
 _START_SECONDS = 1.0
 """Before another is started, where one could not."""
 
+_TELL_SECONDS = 5.0
+"""For the end of a process to be known, when its connection has ended."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -279,7 +282,7 @@ class _Host:
                 self._kill(None)
                 raise Closed from None
         except Closed:
-            if not self._over.wait(1.0):
+            if not self._over.wait(_TELL_SECONDS):
                 self._reason = self._reason or "closed its connection to the worker"
                 self._kill(None)
             doing, reason = link.position.now(), f"its process {self._why()}"
@@ -307,7 +310,9 @@ class _Host:
         """Ends it: lets kernels close if nothing is in hand."""
         self.users.close()
         self._control.close()
-        if self.users.gone.is_set() and not self._over.wait(_END_SECONDS):
+        # One that was left in the middle has something in hand that nobody wants.
+        idle = len(self._idle) == len(self._links)
+        if idle and not self._over.wait(_END_SECONDS):
             _log.warning(
                 "a process that ran tasks is killed: its kernels, or threads of "
                 "theirs, have not ended in %g seconds",

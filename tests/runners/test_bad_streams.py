@@ -12,6 +12,7 @@ import psutil
 import pytest
 from bad_kernels import HARMFUL, HARMLESS, ROW, ROWS
 from runner_graphs import left_over
+from targets import Target, params
 
 from beam_scanner import Client, NamedStream, PerfParams
 from beam_scanner.errors import ArgumentError, Failure, JobFailure
@@ -77,7 +78,8 @@ def check(
         if way != "close files":  # Which is noticed later.
             assert (failure.op, failure.row) == (op, row), failure
         assert words in failure.reason, failure
-        assert failure.attempts == 3
+        # It may have been charged with another's death, and be tried alone once more.
+        assert 3 <= failure.attempts <= 4
         assert (failure.task, failure.first_row, failure.last_row) == (0, 0, ROWS - 1)
         assert failure.worker.count(":") == 1
         assert failure.started is not None
@@ -116,6 +118,18 @@ def test_however_many_workers_there_are(flags: list[str], tmp_path: Path) -> Non
     with Client(db_path=str(tmp_path / "db"), options=flags) as sc:
         failures, outputs, _ = run(sc, "Misbehave", len(FEW), way=FEW, timeout=TIMEOUT)
         check(FEW, failures, outputs)
+
+
+@pytest.mark.parametrize("target", params("prism", "flink-embedded"), indirect=True)
+def test_on_other_runners(target: Target, tmp_path: Path) -> None:
+    # Tasks are run side by side, and some are charged with what others do.
+    ways = [*FEW, *["nothing"] * 6]
+    flags = target.flags(4)
+    with Client(db_path=str(tmp_path / "db"), options=flags) as sc:
+        failures, outputs, _ = run(
+            sc, "Misbehave", len(ways), way=ways, timeout=2 * TIMEOUT
+        )
+        check(ways, failures, outputs)
 
 
 @pytest.mark.parametrize(
