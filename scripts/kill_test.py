@@ -49,7 +49,7 @@ from beam_scanner.launch import execute
 from beam_scanner.ops import register_ops
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.forks import SERVER
+from beam_scanner.runners.fork_client import SERVER
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream

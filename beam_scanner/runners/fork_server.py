@@ -1,4 +1,4 @@
-"""The process that others are forked from; see ``forks``.
+"""The process that others are forked from; see ``fork_client``.
 
 It has no threads of Python's own and no files but connections to its starter; what
 packages do when they are loaded is all that a fork inherits.
@@ -19,7 +19,7 @@ import warnings
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from beam_scanner.runners import forks, worker
+from beam_scanner.runners import fork_client, worker
 
 _LOOK_SECONDS = 0.5
 _MOST_BYTES = 1 << 20
@@ -146,7 +146,7 @@ class ForkServer:
                 # Python's own generator does so itself.
                 sys.modules["numpy"].random.seed()
             if request["forks"]:
-                forks.adopt(_server_of_its_own())
+                fork_client.adopt(_server_of_its_own())
             module, function = request["program"]
             program = getattr(importlib.import_module(module), function)
             program(*files[_FILES:], **request["arguments"])
@@ -164,7 +164,7 @@ def _kill_group(leader: int) -> None:
 
 def _server_of_its_own() -> socket.socket:
     """Starts a fork server for this process; gives where it takes requests."""
-    control, theirs = forks.connection(socket.SOCK_SEQPACKET)
+    control, theirs = fork_client.connection(socket.SOCK_SEQPACKET)
     user = os.getpid()
     if not os.fork():
         with suppress(BaseException):

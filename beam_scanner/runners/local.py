@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners import forks, interrupts, processes
+from beam_scanner.runners import fork_client, interrupts, processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
@@ -190,7 +190,7 @@ def get_ready(options: PipelineOptions) -> None:
     chosen = local_options(options, small=False).view_as(DirectOptions)
     if chosen.direct_running_mode == "multi_processing":
         with suppress(OSError):
-            forks.get_ready()
+            fork_client.get_ready()
 
 
 class _Watch:

@@ -17,7 +17,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.transforms.environments import Environment, python_sdk_capabilities
 from google.protobuf import json_format, text_format
 
-from beam_scanner.runners import forks
+from beam_scanner.runners import fork_client
 from beam_scanner.runners.stopped import wait_or_kill
 
 _URN = "beam_scanner:env:forked:v1"
@@ -34,10 +34,10 @@ class WorkerProcesses:
         self.name = uuid.uuid4().hex
         self._died = died
         self._lock = threading.Lock()
-        self._workers: list[forks.Fork] = []
+        self._workers: list[fork_client.Fork] = []
         self._closed = False
         _runs[self.name] = self
-        forks.get_ready()
+        fork_client.get_ready()
 
     def environment(self) -> Environment:
         """For Beam's runner, which starts workers as it needs them."""
@@ -46,7 +46,7 @@ class WorkerProcesses:
     def start(self, variables: Mapping[str, str]) -> threading.Thread:
         """Starts a worker; gives a thread that ends with it."""
         level = logging.getLogger().getEffectiveLevel()
-        request = forks.Request(
+        request = fork_client.Request(
             ("beam_scanner.runners.worker", "main"),
             {"level": level},
             variables,
@@ -55,9 +55,9 @@ class WorkerProcesses:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the run is over")
-            worker = forks.Fork()
+            worker = fork_client.Fork()
             self._workers.append(worker)
-            forks.fork(worker, request)
+            fork_client.fork(worker, request)
         thread = threading.Thread(
             target=self._follow, args=[worker], name="run_worker", daemon=True
         )
@@ -71,7 +71,7 @@ class WorkerProcesses:
             for worker in self._workers:
                 worker.kill()
 
-    def _follow(self, worker: forks.Fork) -> None:
+    def _follow(self, worker: fork_client.Fork) -> None:
         code, stopped = wait_or_kill(worker)
         if stopped:
             self._died("it was stopped, and did not go on")

@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow, flink, forks, local, portable, prism
+from beam_scanner.runners import dataflow, flink, fork_client, local, portable, prism
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
 
@@ -92,7 +92,7 @@ def run_pipeline(
     if ends_with_us(options):
         # Workers are threads of this process, and will need forks.
         with suppress(OSError):
-            forks.get_ready()
+            fork_client.get_ready()
     if prism.is_prism(options):
         return prism.run(options, quietly, wait)
     if flink.is_flink(options):

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from beam_scanner.runners.forks import Fork
+from beam_scanner.runners.fork_client import Fork
 
 LOOK_SECONDS = 0.5
 STOPPED_SECONDS = 3.0

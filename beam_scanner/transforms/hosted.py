@@ -24,7 +24,7 @@ from typing import Any
 from beam_scanner._pickling import dumps_graph
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
-from beam_scanner.runners import forks, worker
+from beam_scanner.runners import fork_client, worker
 from beam_scanner.runners.stopped import LOOK_SECONDS, STOPPED_SECONDS, StoppedWatch
 from beam_scanner.transforms.channel import Channel, Closed
 from beam_scanner.transforms.context import RunContext, RunSource, process_token
@@ -228,9 +228,9 @@ class _Host:
         self._code: int | None = None
         self._killed_for: _Link | None = None
         self._reason = ""
-        self._fork = forks.Fork()
-        self._control, theirs = forks.connection(socket.SOCK_SEQPACKET)
-        log, their_log = forks.connection()
+        self._fork = fork_client.Fork()
+        self._control, theirs = fork_client.connection(socket.SOCK_SEQPACKET)
+        log, their_log = fork_client.connection()
         memory = os.memfd_create("positions")
         source = os.memfd_create("run")
         try:
@@ -239,7 +239,7 @@ class _Host:
             with open(source, "wb", closefd=False) as file:
                 file.write(run)
             files = [theirs.fileno(), memory, source, their_log.fileno()]
-            forks.fork(self._fork, _request(files))
+            fork_client.fork(self._fork, _request(files))
         finally:
             os.close(memory)
             os.close(source)
@@ -327,7 +327,7 @@ class _Host:
             number = len(self._links)
             first = number % _SLOTS * POSITION_BYTES
             memory = self._memory[first : first + POSITION_BYTES]
-            mine, theirs = forks.connection()
+            mine, theirs = fork_client.connection()
             link = _Link(Channel(mine), Position(memory))
             self._links.append(link)
             with theirs, suppress(OSError):
@@ -450,10 +450,10 @@ class _Clock:
             raise _Stopped
 
 
-def _request(files: list[int]) -> forks.Request:
+def _request(files: list[int]) -> fork_client.Request:
     printed = worker.printed
     level = logging.getLogger().getEffectiveLevel() if printed is None else printed
-    return forks.Request(
+    return fork_client.Request(
         ("beam_scanner.transforms.task_host", "main"),
         {"level": level, "prints": printed is not None},
         files=files,

@@ -20,7 +20,7 @@ from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.launch import Report, execute
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.forks import SERVER
+from beam_scanner.runners.fork_client import SERVER
 from beam_scanner.runners.local import pipeline_options
 from beam_scanner.storage.named import NamedStorage, NamedStream
 

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.runners import forks
-from beam_scanner.runners.forks import get_ready
+from beam_scanner.runners import fork_client
+from beam_scanner.runners.fork_client import get_ready
 from beam_scanner.runners.processes import WorkerProcesses
 
 pytestmark = pytest.mark.processes
@@ -48,7 +48,7 @@ def tell(config: Any, x: Any) -> Any:
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = forks._current.values()
+    (server,) = fork_client._current.values()
     return server
 
 
@@ -200,7 +200,7 @@ os.fork = sometimes
 def test_a_worker_that_cannot_start_ends_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forks, "SERVER", NO_ROOM + forks.SERVER)
+    monkeypatch.setattr(fork_client, "SERVER", NO_ROOM + fork_client.SERVER)
     monkeypatch.setenv("WORKERS_TELL", "d")
     reasons: list[str] = []
     run = WorkerProcesses(reasons.append)
@@ -265,11 +265,11 @@ def test_a_server_that_died_is_replaced() -> None:
 
 FORKING = """
 import os, sys
-from beam_scanner.runners import forks
+from beam_scanner.runners import fork_client
 
 def server():
-    forks.get_ready()
-    (found,) = forks._current.values()
+    fork_client.get_ready()
+    (found,) = fork_client._current.values()
     return found
 
 first = server()
