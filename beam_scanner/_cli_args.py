@@ -187,6 +187,21 @@ def _add_work(parser: Parser) -> None:
         "them (0.05); default: never",
     )
     group.add_argument(
+        "--task-timeout",
+        "--task_timeout",
+        type=float,
+        metavar="SECONDS",
+        help="end an attempt at a task that takes longer, and try again; default: no "
+        "limit",
+    )
+    group.add_argument(
+        "--max-attempts",
+        "--max_attempts",
+        type=int,
+        metavar="N",
+        help="how often a task is tried before its stream fails; default: 3",
+    )
+    group.add_argument(
         "--quiet", action="store_true", help="no progress and no summary; errors only"
     )
 

@@ -167,7 +167,12 @@ def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
 
     from beam_scanner.client import Client
 
-    sc = Client(db_path=args.output, options=options, trusted=not args.untrusted)
+    sc = Client(
+        db_path=args.output,
+        options=options,
+        trusted=not args.untrusted,
+        max_attempts=args.max_attempts,
+    )
     index = _preview if only_explain else _ingest
     videos = index(sc, found, failures, args.reindex, say)
 
@@ -235,6 +240,7 @@ def _submit(
             cache_mode=_cache_mode(args),
             show_progress=False,
             on_failure="return",
+            task_timeout=args.task_timeout or 0,
             detach=True,
         )
     say(
@@ -400,6 +406,7 @@ def _runner(
                 show_progress=not args.quiet,
                 on_failure="return",
                 max_failures=most,
+                task_timeout=args.task_timeout or 0,
             )
         return None if number is None else sc.report(number)
 

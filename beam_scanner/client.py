@@ -57,7 +57,7 @@ from beam_scanner.runners.local import pipeline_options
 from beam_scanner.runners.start import ends_with_us
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.table import Column, Table, Tables
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.types import DeviceType
 
 _CLUSTER = (
@@ -103,6 +103,9 @@ class Client:
             Without any, worker processes on all local cores.
         trusted: False: nothing that the database holds is unpickled, here or on
             workers; see ``NamedStorage``.
+        max_attempts: How often a task is tried before its stream fails, be it that a
+            kernel raises, or that its process dies or takes too long. Goes before
+            ``--max_attempts``; 3 without either.
 
     Raises:
         ArgumentError: A master or workers were given.
@@ -132,6 +135,7 @@ class Client:
         db_path: str | None = None,
         options: PipelineOptions | Sequence[str] | None = None,
         trusted: bool = True,
+        max_attempts: int | None = None,
     ) -> None:
         if master is not None or workers:
             raise ArgumentError(
@@ -143,6 +147,7 @@ class Client:
             warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
         self.config = _config(config, config_path, db_path)
         self.options = pipeline_options(options)
+        self._attempts = Limits.of(self.options, max_attempts).attempts
         self.named_storage = NamedStorage(self.config.db_path, trusted)
         self.named_storage.store()
         shipped.register_ops()
@@ -208,7 +213,9 @@ class Client:
             cache_mode: What to do about outputs that are committed.
             show_progress: Draw a bar, in a terminal or notebook.
             profiling: Ignored: a profile is always kept.
-            task_timeout: Must be 0: tasks have no time limit.
+            task_timeout: Seconds that an attempt at a task may take, loading its
+                kernels included; it is ended then, native code too, and tried again.
+                0: no limit but that of ``--task_timeout``.
             checkpoint_frequency: Ignored: every finished task is kept.
             detach: Return when the job is submitted, for runners that go on without
                 this process. Its workers commit and tidy up; ``committed()`` of the
@@ -238,11 +245,10 @@ class Client:
             raise ArgumentError(
                 f"on_failure must be 'raise' or 'return', got {on_failure!r}"
             )
-        if task_timeout:
-            raise ArgumentError("task_timeout is not supported: tasks have no limit")
         if max_failures is None:
             max_failures = self.options.view_as(ScannerOptions).max_failures
         check_max_failures(max_failures)
+        limits = Limits.of(self.options, self._attempts, task_timeout)
         if detach and ends_with_us(self.options):
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
@@ -258,12 +264,19 @@ class Client:
         if not prepared.jobs and not prepared.failures and not prepared.finished:
             return None
         if detach:
-            begun = submit(prepared, self.named_storage, self.options, max_failures)
+            begun = submit(
+                prepared, self.named_storage, self.options, max_failures, limits
+            )
             if begun.failures and on_failure == "raise":
                 raise JobFailure(begun.failures, tally=begun.tally)
             return None
         report = execute(
-            prepared, self.named_storage, self.options, show_progress, max_failures
+            prepared,
+            self.named_storage,
+            self.options,
+            show_progress,
+            max_failures,
+            limits,
         )
         report.lost = lost_rows(inputs)
         number = store_profile(self.named_storage, report)

@@ -21,18 +21,24 @@ from beam_scanner.jobs import SharedGraph, check_ships
 from beam_scanner.prepare import Job, Prepared
 from beam_scanner.progress import Watcher
 from beam_scanner.runners.dataflow import run_hints
-from beam_scanner.runners.start import ends_with_us, preflight, run_pipeline
+from beam_scanner.runners.start import (
+    ends_with_us,
+    preflight,
+    run_pipeline,
+    runs_here,
+)
 from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import ObjectStore
-from beam_scanner.transforms.context import StoredRun, close_contexts
+from beam_scanner.transforms.context import StoredRun, close_contexts, process_token
 from beam_scanner.transforms.failure_records import (
     TaskRows,
     rows_of_manifest,
     told_once,
 )
+from beam_scanner.transforms.hosted import end_hosts
 from beam_scanner.transforms.keep_failures import Home, KeepFailures
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.transforms.publish import tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
 from beam_scanner.transforms.work import (
@@ -118,6 +124,7 @@ def execute(
     options: PipelineOptions,
     show_progress: bool,
     max_failures: float | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -127,14 +134,17 @@ def execute(
         options: The user's Beam options.
         show_progress: Whether to draw a progress bar.
         max_failures: See ``Client.run``.
+        limits: Of each task; as the options say if None.
 
     Returns:
         How it went; failures are listed, not raised.
 
     Raises:
         ArgumentError: A kernel or an argument cannot be sent to workers.
-        WorkerError: A worker process died; finished tasks are kept.
+        WorkerError: The pipeline could not be run; finished tasks are kept.
     """
+    limits = limits or Limits.of(options)
+    small = _is_small(prepared)
     began = time.monotonic()
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
@@ -148,7 +158,10 @@ def execute(
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 with for_workers(elsewhere=not ends_with_us(options)):
-                    phases, digest = _write_run(prepared, run, files, most)
+                    here = process_token() if runs_here(options, small) else ""
+                    phases, digest = _write_run(
+                        prepared, run, files, limits, most, here
+                    )
                 with Watcher(prepared, files, show_progress):
                     run_pipeline(
                         options,
@@ -158,10 +171,12 @@ def execute(
                             len(prepared.jobs),
                             run_hints(options.view_as(ScannerOptions)),
                         ),
-                        small=_is_small(prepared),
+                        small=small,
+                        again=True,
                     )
                 _conclude(prepared, run, files, report)
             finally:
+                end_hosts(run.run)
                 close_contexts(run.run)
                 forget_fetched(run.run)
                 run.remove()
@@ -248,6 +263,7 @@ def submit(
     storage: NamedStorage,
     options: PipelineOptions,
     max_failures: float | None = None,
+    limits: Limits | None = None,
 ) -> Report:
     """Starts the jobs of a prepared run on a runner that goes on without us.
 
@@ -258,6 +274,7 @@ def submit(
         storage: The database.
         options: The user's Beam options.
         max_failures: See ``Client.run``.
+        limits: Of each task; as the options say if None.
 
     Returns:
         What is known already: streams that are there, and inputs that cannot be read.
@@ -267,6 +284,7 @@ def submit(
         WorkerError: The runner did not take the job.
     """
     began = time.monotonic()
+    limits = limits or Limits.of(options)
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
     most = _most_failures(prepared, max_failures)
@@ -276,7 +294,9 @@ def submit(
         preflight(options, [store.url, *prepared.places()])
         files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
         with for_workers(elsewhere=True):
-            phases, digest = _write_run(prepared, run, files, most, detached=True)
+            phases, digest = _write_run(
+                prepared, run, files, limits, most, detached=True
+            )
         hints = run_hints(options.view_as(ScannerOptions))
         source = StoredRun(store.url, run.run, digest)
         try:
@@ -307,7 +327,9 @@ def _write_run(
     prepared: Prepared,
     run: RunFiles,
     files: Sequence[JobFiles],
+    limits: Limits,
     max_failures: int | None,
+    here: str = "",
     detached: bool = False,
 ) -> tuple[int, str]:
     """Returns how many phases there are, and the digest of what was written."""
@@ -321,6 +343,9 @@ def _write_run(
         max_failures=max_failures,
         jobs=_jobs(prepared),
         failed=len(prepared.failures),
+        attempts=limits.attempts,
+        task_timeout=limits.timeout,
+        here=here,
     )
     first = SharedGraph.own_values(nodes, prepared.jobs[0].number)
     check_ships((settings, first), nodes)

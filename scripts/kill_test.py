@@ -1,13 +1,15 @@
 """Kills runs at random moments and checks that the next run makes good.
 
 Each round takes a fresh database and starts a run with two worker processes in a
-process of its own. At a random moment the driver, one of the workers or the process
-that they are forks of is killed with SIGKILL. Then the same run is run to its end, and
+process of its own. At a random moment the driver, or one of the processes that work for
+it, is killed with SIGKILL: a worker, what runs tasks for it, or what either is a fork
+of. Without its driver a run ends, and is run again to its end; else it goes on by
+itself. Then
 
 * its streams have the same bytes as those of a run that nobody disturbed,
 * no task that had ended before the kill was done again; so at most those that were
   in flight were,
-* nothing is left of either run but the streams.
+* nothing is left of any run but the streams.
 
 ::
 
@@ -47,8 +49,8 @@ from beam_scanner.launch import execute
 from beam_scanner.ops import register_ops
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
+from beam_scanner.runners.fork_client import SERVER
 from beam_scanner.runners.local import pipeline_options
-from beam_scanner.runners.processes import SERVER
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.work import JobFiles, unfinished_jobs
@@ -161,7 +163,7 @@ def finish(process: subprocess.Popen[str], seconds: float) -> dict[str, Any]:
 
 
 def workers_of(driver: int) -> list[int]:
-    """The processes that work for a driver: the fork server, and forks of it."""
+    """The processes that work for a driver: fork servers, and forks of them."""
     parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError, IndexError):
@@ -169,8 +171,10 @@ def workers_of(driver: int) -> list[int]:
             is_worker = SERVER.encode() in (entry / "cmdline").read_bytes()
             if fields[0] != "Z" and is_worker:
                 parents[int(entry.name)] = int(fields[1])
-    above = {driver} | {each for each in parents if parents[each] == driver}
-    return sorted(each for each, parent in parents.items() if parent in above)
+    found: set[int] = set()
+    while more := {p for p in parents if parents[p] in found | {driver}} - found:
+        found |= more
+    return sorted(found)
 
 
 def is_alive(process: int) -> bool:
@@ -305,13 +309,20 @@ def kill_once(
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
-    process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     wait_until_gone([process.pid, *workers], 15)
     end = time.monotonic() - killed
-    if over or process.returncode == 0:
+    if over or (process.returncode == 0 and victim == process.pid):
         return None
     storage = NamedStorage(str(folder))
     storage.store(create=True)
+    if victim != process.pid:
+        assert process.returncode == 0, err
+        again = json.loads(out.splitlines()[-1])
+        assert committed(storage) == wanted, "other bytes than an undisturbed run"
+        assert (again["tasks"], again["reused"]) == (total, 0), again
+        assert not strays(folder, storage), strays(folder, storage)
+        return Round("worker", killed - began, 0, len(wanted), total, 0, end)
     done, there = manifests(storage), committed(storage)
     for name, files in there.items():
         assert files == wanted[name], f"{name} was committed with other bytes"
@@ -324,7 +335,7 @@ def kill_once(
     assert again["reused"] == done - each * again["cached"], (again, done)
     assert not strays(folder, storage), strays(folder, storage)
     return Round(
-        "driver" if victim == process.pid else "worker",
+        "driver",
         killed - began,
         done,
         len(there),

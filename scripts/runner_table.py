@@ -33,7 +33,7 @@ WHOLE = {
 }
 FAULTS = {
     "test_a_task_manager_is_killed": ("a killed TaskManager", "flink-cluster"),
-    "test_a_worker_dies_and_its_task_is_run_again": (
+    "test_a_process_dies_and_its_task_is_run_again": (
         "a killed worker's task is run again",
         "flink-cluster",
     ),

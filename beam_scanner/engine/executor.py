@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from beam_scanner.engine.containment import contained, foreign
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.logs import Place, log_context
 from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
+from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.needs import Interval
@@ -56,6 +57,7 @@ class Task:
         readers: A reader for each source, by its index.
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
+        position: Is told where the task is.
     """
 
     graph: BoundGraph
@@ -65,6 +67,7 @@ class Task:
     readers: Mapping[int, RowReader]
     sinks: Mapping[int, RowSink]
     stream: str
+    position: Position = field(default_factory=Position)
 
 
 def run_task(task: Task) -> Generator[None, None, TaskTrace]:
@@ -85,12 +88,12 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
-    work = Work(task.graph, found, Place(task.stream))
+    work = Work(task.graph, found, Place(task.stream), task.position)
     executor = _Executor(task, work)
     with closing(_ReadAhead(schedule, task, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
-            with log_context(work.place):
+            with log_context(work.place), task.position.turn():
                 executor.carry_out(step, values)
             if isinstance(step, Emit):
                 yield
@@ -110,6 +113,12 @@ class _ReadAhead:
     def __init__(self, schedule: Schedule, task: Task, found: TaskTrace) -> None:
         self._schedule = schedule
         self._readers = task.readers
+        self._position = task.position
+        self._names = {
+            index: node.info.name
+            for index, node in enumerate(task.graph.nodes)
+            if isinstance(node, BoundSource)
+        }
         self._clocks = {
             index: _clock(task, node)
             for index, node in enumerate(task.graph.nodes)
@@ -153,9 +162,7 @@ class _ReadAhead:
                     self._reads.acquire()
                     if self._stop.is_set():
                         return
-                    with self._found.span("read"):
-                        reader = self._readers[step.node]
-                        values = reader.read(step.rows.tolist(), step.cursor)
+                    values = self._read(step)
                 elif isinstance(step, Emit):
                     stop = step.first + len(step.rows)
                     rows = np.arange(step.first, stop, dtype=np.int64)
@@ -168,6 +175,14 @@ class _ReadAhead:
             last = foreign("reading its input", error)
             last.__cause__ = error
         self._put(last)
+
+    def _read(self, step: Read) -> Any:
+        rows = step.rows.tolist()
+        span = (min(rows, default=-1), max(rows, default=-1))
+        entry = self._position.reading
+        doing = entry.doing(READ, self._names[step.node], *span)
+        with self._position.turn(), self._found.span("read"), doing:
+            return self._readers[step.node].read(rows, step.cursor)
 
     def _put(self, item: Any) -> bool:
         while not self._stop.is_set():
@@ -212,7 +227,9 @@ class _Executor:
         elements = [
             NULL if row < 0 else port.raw(buffer[row]) for row in step.rows.tolist()
         ]
-        with self.work.found.span("write"), contained("writing its output"):
+        stop = step.first + len(elements) - 1
+        doing = self.task.position.work.doing(WRITE, "", step.first, stop)
+        with self.work.found.span("write"), contained("writing its output"), doing:
             self.task.sinks[step.node].write(step.first, elements, seconds)
         self.work.found.counters["rows_written"] += len(elements)
 

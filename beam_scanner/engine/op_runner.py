@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.engine.instance import KernelInstance, OpError
 from beam_scanner.engine.logs import Place
+from beam_scanner.engine.position import CALL, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
@@ -31,13 +32,15 @@ class Work:
     Attributes:
         graph: The bound graph of the task.
         found: Counts what is done.
-        place: Where the task is.
+        place: Where the task is, for logs.
+        position: Is told the same, in memory that outlives the process.
         buffers: For each node the rows that are held.
     """
 
     graph: BoundGraph
     found: TaskTrace
     place: Place
+    position: Position
     buffers: list[dict[int, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,18 +82,25 @@ class OpRunner:
         place, job = self.work.place, self.work.graph.job
         place.op = self.op.node.spec.name
         done: list[tuple[Any, ...]] = []
+        position = self.work.position
+        position.work.begin(CALL, place.op)
         with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
                 place.row = rows[first]
-                self.kernel.place(self.op, job, rows[first], groups[first])
                 stop = first + length
-                self.seen.begin_call(rows[first], rows[stop - 1], groups[first])
-                done += self._call(
-                    rows[first:stop], [wanted[first:stop] for wanted in windows]
-                )
+                position.work.rows(rows[first], rows[stop - 1])
+                try:
+                    self.kernel.place(self.op, job, rows[first], groups[first])
+                    self.seen.begin_call(rows[first], rows[stop - 1], groups[first])
+                    done += self._call(
+                        rows[first:stop], [wanted[first:stop] for wanted in windows]
+                    )
+                finally:
+                    position.leave_if_forked()
                 self.kernel.called(rows[stop - 1])
                 first = stop
+        position.work.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
         self._keep(step, rows, done)
@@ -130,13 +140,16 @@ class OpRunner:
 
     def _run(self, rows: list[int], given: list[Windows]) -> list[tuple[Any, ...]]:
         values = [self._opened(*each) for each in zip(rows, given, strict=True)]
+        entry = self.work.position.work
         if self.batched:
             columns = [list(column) for column in zip(*values, strict=True)]
+            entry.rows(rows[0], rows[-1])
             return self.kernel.call_batch(rows, columns)
-        return [
-            self.kernel.call_row(row, inputs)
-            for row, inputs in zip(rows, values, strict=True)
-        ]
+        made = []
+        for row, inputs in zip(rows, values, strict=True):
+            entry.rows(row, row)
+            made.append(self.kernel.call_row(row, inputs))
+        return made
 
     def _run_or_null(
         self, rows: list[int], given: list[Windows]

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.machine import private_folder
+from beam_scanner.engine.position import CLOSE, SETUP, Position
 from beam_scanner.errors import StorageError
 from beam_scanner.graph import OpNode
 
@@ -30,7 +31,10 @@ class KernelPool:
 
     @contextmanager
     def borrow(
-        self, nodes: dict[int, OpNode], graph: int = 0
+        self,
+        nodes: dict[int, OpNode],
+        graph: int = 0,
+        position: Position | None = None,
     ) -> Iterator[dict[int, KernelInstance]]:
         """Lends an instance for each op node of a graph.
 
@@ -39,19 +43,25 @@ class KernelPool:
         Args:
             nodes: Op nodes by their number in the graph.
             graph: Which graph of the run.
+            position: Is told of kernels that are set up or closed.
 
         Yields:
             The instances by the same numbers.
         """
         taken: dict[int, KernelInstance] = {}
+        position = position or Position()
         try:
             for number, node in nodes.items():
-                taken[number] = self._take(graph, number, node)
+                with position.work.doing(SETUP, node.spec.name):
+                    taken[number] = self._take(graph, number, node)
+                position.leave_if_forked()
                 taken[number].begin_task()
             yield taken
         except BaseException:
+            position.leave_if_forked()
             for instance in taken.values():
-                _close_quietly(instance)
+                with position.work.doing(CLOSE, instance.spec.name):
+                    _close_quietly(instance)
             raise
         with self._lock:
             for number, instance in taken.items():

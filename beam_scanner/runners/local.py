@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners import processes
+from beam_scanner.runners import fork_client, interrupts, processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.loopback import listening_here
 from beam_scanner.runners.names import runner_name
@@ -37,6 +37,11 @@ _ECHOES = (
     "apache_beam.runners.worker.data_plane",
     "apache_beam.runners.portability.fn_api_runner.worker_handlers",
 )
+_RUNS = 10
+"""How often a run is started: a task whose worker dies each time has failed before."""
+
+_log = logging.getLogger(__name__)
+
 _GONE_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
@@ -118,8 +123,17 @@ def _is_given(options: PipelineOptions, name: str) -> bool:
     return f"--{name}" in flags or name in options._all_options
 
 
+def is_in_process(options: PipelineOptions, small: bool) -> bool:
+    """Whether a local run has no worker processes; see :func:`local_options`."""
+    chosen = local_options(options, small).view_as(DirectOptions)
+    return bool(chosen.direct_running_mode != "multi_processing")
+
+
 def run(
-    options: PipelineOptions, build: Callable[[Pipeline], Any], small: bool = False
+    options: PipelineOptions,
+    build: Callable[[Pipeline], Any],
+    small: bool = False,
+    again: bool = False,
 ) -> Any:
     """Builds a pipeline and runs it to its end, on this machine.
 
@@ -127,6 +141,8 @@ def run(
         options: The user's options.
         build: Applies transforms to the pipeline.
         small: See :func:`local_options`.
+        again: Whether a pipeline that is built and run again goes on where it was, so
+            that the death of a worker need not be the end of it.
 
     Returns:
         Beam's result.
@@ -135,8 +151,21 @@ def run(
         WorkerError: A worker process died, or could not do its work.
     """
     chosen = local_options(options, small)
+    for left in reversed(range(_RUNS if again else 1)):
+        watch = _Watch()
+        try:
+            return _run_once(chosen, build, watch)
+        except WorkerError as error:
+            if not watch.has_lost_worker or not left:
+                raise
+            _log.warning("%s: starting again", error)
+
+
+def _run_once(
+    options: PipelineOptions, build: Callable[[Pipeline], Any], watch: _Watch
+) -> Any:
+    chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
-    watch = _Watch()
     runner = FnApiRunner()
     if direct.direct_running_mode == "multi_processing":
         # The runner would put its own environment in place of this one.
@@ -162,7 +191,7 @@ def get_ready(options: PipelineOptions) -> None:
     chosen = local_options(options, small=False).view_as(DirectOptions)
     if chosen.direct_running_mode == "multi_processing":
         with suppress(OSError):
-            processes.get_ready()
+            fork_client.get_ready()
 
 
 class _Watch:
@@ -188,6 +217,11 @@ class _Watch:
         self._result: Any = None
         self._error: BaseException | None = None
 
+    @property
+    def has_lost_worker(self) -> bool:
+        """Whether a worker has died, and that is why the run ended."""
+        return bool(self._reason) and not self._interrupted
+
     def run(self, pipeline: Pipeline) -> Any:
         """Runs it to its end; gives Beam's result."""
         self._interrupts = (
@@ -198,7 +232,8 @@ class _Watch:
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
-                    self._run(pipeline)
+                    with interrupts.watched():
+                        self._run(pipeline)
                 finally:
                     signal.signal(signal.SIGINT, signal.default_int_handler)
             else:
@@ -225,6 +260,7 @@ class _Watch:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = not self._died.is_set()
+        interrupts.came()
         threading.Thread(
             target=self._end_workers,
             args=[_GRACE_SECONDS if self._interrupted else 0.0],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import apache_beam.pipeline
@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow, flink, local, portable, prism
+from beam_scanner.runners import dataflow, flink, fork_client, local, portable, prism
 from beam_scanner.runners.forks import check_fork
 from beam_scanner.runners.names import runner_name
 from beam_scanner.runners.overlapping import overlapping
@@ -66,6 +66,7 @@ def run_pipeline(
     build: Callable[[Pipeline], Any],
     small: bool = False,
     wait: bool = True,
+    again: bool = False,
 ) -> Any:
     """Builds a pipeline and runs it to its end.
 
@@ -75,6 +76,8 @@ def run_pipeline(
         small: Whether the run is too small to earn the start of worker processes;
             only for local runs.
         wait: Whether to wait for the end of a run on other machines.
+        again: Whether a pipeline that is built and run again goes on where it was:
+            so it is when worker processes of this machine have died.
 
     Returns:
         Beam's result.
@@ -88,7 +91,11 @@ def run_pipeline(
             return build(pipeline)
 
     if local.is_local(options):
-        return local.run(options, quietly, small)
+        return local.run(options, quietly, small, again)
+    if ends_with_us(options):
+        # Workers are threads of this process, and will need forks.
+        with suppress(OSError):
+            fork_client.get_ready()
     if prism.is_prism(options):
         return prism.run(options, quietly, wait)
     if flink.is_flink(options):
@@ -128,6 +135,22 @@ def ends_with_us(options: PipelineOptions) -> bool:
     if prism.is_prism(options):
         return kind in (None, portable.LOOPBACK)
     return bool(kind == portable.LOOPBACK)
+
+
+def runs_here(options: PipelineOptions, small: bool) -> bool:
+    """Whether tasks are run by threads of this process, as Beam's own local runner does.
+
+    Args:
+        options: The user's.
+        small: As for :func:`run_pipeline`.
+
+    Example:
+        >>> runs_here(PipelineOptions(['--direct_running_mode=in_memory']), False)
+        True
+        >>> runs_here(PipelineOptions(['--runner=PrismRunner']), False)
+        False
+    """
+    return local.is_local(options) and local.is_in_process(options, small)
 
 
 def _has_job_service(options: PipelineOptions) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import importlib
 import logging
 import os
 import signal
@@ -22,10 +23,16 @@ _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
+_TASKS = "beam_scanner.transforms.task_host"
+"""What forks of workers do; by its name, since it is above this package's runners."""
+
+
 def load() -> None:
-    """Imports what most workers use, beside this package."""
+    """Imports what most forks use."""
     import av  # noqa: F401
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
+
+    importlib.import_module(_TASKS)
 
 
 def leave_with(parent: int) -> None:
@@ -35,7 +42,7 @@ def leave_with(parent: int) -> None:
         os._exit(1)
 
 
-def _leave() -> None:
+def leave() -> None:
     """Ends this process as multiprocessing ends its own.
 
     Python would first take apart all that was imported, for a third of a second, and
@@ -54,6 +61,25 @@ def _leave() -> None:
         os._exit(0)
 
 
+def log_to_stderr(level: int) -> None:
+    """Lets this process print its log as all workers of a local run do.
+
+    Args:
+        level: Of log records that are worth printing.
+    """
+    global printed
+    printed = level
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+
+
+printed: int | None = None
+"""Level of the records that this process prints; None if it is no such worker."""
+
+
 def main(level: int) -> None:
     """Serves a runner until it is told to stop, and ends this process.
 
@@ -63,11 +89,7 @@ def main(level: int) -> None:
     # A terminal interrupts all its processes; the driver ends its workers. A handler,
     # unlike SIG_IGN, is not inherited by programs that kernels start.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    handler = logging.StreamHandler()
-    handler.setLevel(level)
-    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
-    logging.getLogger().addHandler(handler)
-    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    log_to_stderr(level)
 
     from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
@@ -78,4 +100,4 @@ def main(level: int) -> None:
     # print a traceback for it.
     logging.getLogger(sdk_worker.__name__).disabled = True
     sdk_worker.print = lambda *values, **settings: None
-    _leave()
+    leave()

@@ -21,6 +21,8 @@ Where things are:
   ``program``, ``sources``, ``bind``: how workers bind them to the streams they find.
 * ``run_graph``: the stages as PTransforms; ``stages``: what each does, without Beam;
   ``context``, ``work``: what workers know of a run, and keep of it in storage.
+* ``run_task``: attempts at one task; ``hosted``, ``task_host``: the process that makes
+  them, seen from outside and from inside.
 """
 
 from __future__ import annotations

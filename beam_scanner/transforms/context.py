@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -386,6 +388,21 @@ def _recent(kept: OrderedDict[_K, _V], key: _K, most: int) -> _V:
         kept.popitem(last=False)
     return kept[key]
 
+
+class _Process:
+    token = uuid.uuid4().hex
+
+
+def process_token() -> str:
+    """What tells this process from all others, its forks included."""
+    return _Process.token
+
+
+def _after_fork() -> None:
+    _Process.token = uuid.uuid4().hex
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 _contexts: dict[str, RunContext] = {}
 _contexts_lock = threading.Lock()

@@ -45,13 +45,14 @@ from beam_scanner.graph import (
 )
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.forks import check_fork
+from beam_scanner.runners.local import is_local
 from beam_scanner.transforms.bind import Bind, by_name
 from beam_scanner.transforms.coders import value_hint
-from beam_scanner.transforms.context import RunContext
+from beam_scanner.transforms.context import RunContext, process_token
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.keep_failures import KeepFailures
 from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
 from beam_scanner.transforms.records import Commit
 from beam_scanner.transforms.run_graph import FAILURES, Phase, sink_tag, stage
@@ -129,6 +130,7 @@ class Group:
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
         self._phases: list[Phase] = []
+        self._limits = Limits.of(pipeline.options)
         self._hints = parse_resource_hints(
             run_hints(pipeline.options.view_as(ScannerOptions))
         )
@@ -229,7 +231,11 @@ class Group:
         outputs = [*self._sinks]
         outputs += [output for streams, output in self._branches if streams in used]
         most = self._pipeline.options.view_as(ScannerOptions).max_failures
-        return Program.of(self._db(), self._run, self.sources, outputs, most)
+        # Where the runner is Beam's local one, tasks may be threads of this process.
+        here = process_token() if is_local(self._pipeline.options) else ""
+        return Program.of(
+            self._db(), self._run, self.sources, outputs, self._limits, here, most
+        )
 
     def packed(self) -> bytes:
         """The graph as it stands, pickled; the same for all stages while it stands."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass
+from typing import Any, Self
 
 from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_scanner.errors import ArgumentError
+
+MAX_ATTEMPTS = 3
 
 
 def _count(text: str) -> int:
@@ -27,6 +33,8 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
             videos and work that is not finished; that of its first sink if not given.
         max_failures: How many streams may fail before the rest is not run; no limit
             if not given.
+        task_timeout: Seconds that an attempt at a task may take; no limit if not given.
+        max_attempts: How often a task is tried before its stream fails; 3 if not given.
 
     Only Dataflow has a use for the first two; other runners are not given them, since
     each hint would cost them a second environment.
@@ -65,3 +73,78 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
             help="database for indexes and unfinished work of a pipeline; default: "
             "that of its first sink",
         )
+        parser.add_argument(
+            "--task_timeout",
+            type=float,
+            metavar="SECONDS",
+            help="end an attempt at a task that takes longer; default: no limit",
+        )
+        parser.add_argument(
+            "--max_attempts",
+            type=int,
+            metavar="N",
+            help="how often a task is tried before its stream fails, be it that its "
+            "kernel raises, or that the process dies or takes too long; default: "
+            f"{MAX_ATTEMPTS}",
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a task may take.
+
+    Attributes:
+        attempts: How often it is tried.
+        timeout: Seconds that each attempt may take; 0 for any number.
+
+    Raises:
+        ArgumentError: One has an impossible value.
+
+    Example:
+        >>> Limits.of(PipelineOptions(['--max_attempts=2']))
+        Limits(attempts=2, timeout=0.0)
+        >>> Limits.of(PipelineOptions([]), timeout=-1)
+        Traceback (most recent call last):
+            ...
+        beam_scanner.errors.ArgumentError: task_timeout must be a number of seconds, \
+or 0 for no limit; got -1
+    """
+
+    attempts: int = MAX_ATTEMPTS
+    timeout: float = 0.0
+
+    def __post_init__(self) -> None:
+        attempts, timeout = self.attempts, self.timeout
+        if not _is_number(attempts) or attempts != int(attempts) or attempts < 1:
+            raise ArgumentError(
+                f"max_attempts must be a whole number above 0, got {attempts!r}"
+            )
+        if not _is_number(timeout) or timeout < 0:
+            raise ArgumentError(
+                "task_timeout must be a number of seconds, or 0 for no limit; got "
+                f"{timeout!r}"
+            )
+
+    @classmethod
+    def of(
+        cls, options: PipelineOptions, attempts: Any = None, timeout: Any = None
+    ) -> Self:
+        """Limits as the options give them.
+
+        Args:
+            options: The user's.
+            attempts: Goes before ``--max_attempts``, if given.
+            timeout: Goes before ``--task_timeout``, if given and not 0.
+        """
+        own = options.view_as(ScannerOptions)
+        attempts = own.max_attempts if attempts is None else attempts
+        timeout = timeout or own.task_timeout
+        return cls(
+            MAX_ATTEMPTS if attempts is None else attempts,
+            0.0 if timeout is None else timeout,
+        )
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)

@@ -21,6 +21,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.context import JobId, RunContext
+from beam_scanner.transforms.options import Limits
 from beam_scanner.transforms.publish import tidy, was_made_by
 from beam_scanner.transforms.slots import (
     InternalSlot,
@@ -69,6 +70,8 @@ class Program:
         shared: The graph in phases, without slots.
         own: The slots, for ``shared``.
         ops: Digests of the ops of ``outputs``, as they were when it was pickled.
+        limits: Of each task.
+        here: See ``RunSettings``.
         max_failures: See ``RunSettings``.
     """
 
@@ -79,6 +82,8 @@ class Program:
     shared: SharedGraph
     own: tuple[Any, ...]
     ops: tuple[str, ...]
+    limits: Limits
+    here: str
     max_failures: int | None = None
 
     @staticmethod
@@ -87,6 +92,8 @@ class Program:
         run: str,
         sources: Sequence[SourceSlot],
         outputs: Sequence[OutputNode],
+        limits: Limits,
+        here: str,
         max_failures: int | None = None,
     ) -> Program:
         """Takes a graph with slots apart."""
@@ -94,7 +101,16 @@ class Program:
         own = tuple(SharedGraph.own_values(nodes, 0))
         ops = tuple(op_digests(outputs))
         return Program(
-            db, run, tuple(sources), tuple(outputs), shared, own, ops, max_failures
+            db,
+            run,
+            tuple(sources),
+            tuple(outputs),
+            shared,
+            own,
+            ops,
+            limits,
+            here,
+            max_failures,
         )
 
     def pack(self) -> bytes:
@@ -126,6 +142,9 @@ class Program:
             equal_rows=False,
             detached=True,
             max_failures=self.max_failures,
+            attempts=self.limits.attempts,
+            task_timeout=self.limits.timeout,
+            here=self.here,
         )
         return RunContext(store, RunFiles(store, self.run), settings, self.record)
 

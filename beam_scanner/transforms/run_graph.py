@@ -27,6 +27,7 @@ from beam_scanner.transforms.context import (
     run_context,
 )
 from beam_scanner.transforms.hints import unread
+from beam_scanner.transforms.hosted import hosts_of, needs_host, retire_hosts
 from beam_scanner.transforms.records import NAMESPACE, Commit
 from beam_scanner.transforms.run_task import ROWS_FAILED, run_one_task
 from beam_scanner.transforms.stages import commit_job, plan_job
@@ -195,7 +196,11 @@ class _Run(Stage):
         if kind != _TO_RUN:
             yield planned
             return
-        steps = run_one_task(self.context(), TaskId(*task))
+        context = self.context()
+        # Elsewhere than in the driver a task must not take the worker with it.
+        hosts = hosts_of(self.source) if needs_host(context.settings) else None
+        attempt = hosts.attempt if hosts is not None else None
+        steps = run_one_task(context, TaskId(*task), attempt)
         while True:
             try:
                 tag, row = next(steps)
@@ -209,6 +214,7 @@ class _Run(Stage):
         yield job, outcome
 
     def teardown(self) -> None:
+        retire_hosts(self.source.run)
         close_contexts(self.source.run)
 
 
@@ -226,7 +232,7 @@ class _Commit(Stage):
         context = self.context()
         failures = commit_job(context, job, self.phase, outcomes)
         if context.settings.detached:
-            if any(kind == "failed" for kind, _ in outcomes):
+            if failures:
                 # All its tasks have ended, and no phase of it comes after this one.
                 context.files.forget_failed(context.job(job).record.mark)
             yield from self._report(context, job, failures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -182,11 +181,8 @@ class LeavingSlot(Slot):
         """Nothing is stored."""
 
 
-@dataclass
-class _Held:
-    row: int
-    element: Any
-    seconds: float
+Held = tuple[int, Any, float]
+"""Row, element and time of a row that leaves."""
 
 
 class LeavingRows(SegmentWriter):
@@ -194,20 +190,20 @@ class LeavingRows(SegmentWriter):
 
     Args:
         slot: Of their branch.
+        layout: Slice groups of the rows, for :meth:`hand_on`.
 
     Attributes:
         tag: Of the branch.
         skip: Rows that an earlier attempt at the task has handed on.
-        layout: Slice groups of the rows.
     """
 
-    def __init__(self, slot: LeavingSlot) -> None:
+    def __init__(self, slot: LeavingSlot, layout: Layout | None = None) -> None:
         self.tag = slot.tag
         self.skip = 0
-        self.layout: Layout | None = None
+        self._layout = layout
         self._slot = slot
         self._open = leaving(slot.kind)
-        self._held: list[_Held] = []
+        self._held: list[Held] = []
 
     def write(
         self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
@@ -217,22 +213,30 @@ class LeavingRows(SegmentWriter):
         self.skip -= done
         for place in range(done, len(elements)):
             self._held.append(
-                _Held(first_row + place, elements[place], float(seconds[place]))
+                (first_row + place, elements[place], float(seconds[place]))
             )
 
-    def take(self) -> Iterator[tuple[FrameKey, Any]]:
-        """Hands on what was written since."""
+    def take(self) -> list[Held]:
+        """What was written since."""
         held, self._held = self._held, []
+        return held
+
+    def hand_on(self, held: Sequence[Held]) -> Iterator[tuple[FrameKey, Any]]:
+        """Rows as the rest of the pipeline gets them.
+
+        Args:
+            held: What :meth:`take` gave, here or in another process.
+        """
         if not held:
             return
-        rows = np.array([item.row for item in held], dtype=np.int64)
+        rows = np.array([row for row, _, _ in held], dtype=np.int64)
         groups, starts = np.zeros_like(rows), np.zeros_like(rows)
-        if self._slot.sliced and self.layout is not None:
-            groups, (starts, _) = self.layout.group_of(rows), self.layout.bounds(rows)
+        if self._slot.sliced and self._layout is not None:
+            groups, (starts, _) = self._layout.group_of(rows), self._layout.bounds(rows)
         places = zip(groups.tolist(), (rows - starts).tolist(), held, strict=True)
-        for group, row, item in places:
-            key = FrameKey(self._slot.stream, group, row, item.seconds)
-            yield key, self._value(item.row, item.element)
+        for group, place, (row, element, seconds) in places:
+            key = FrameKey(self._slot.stream, group, place, seconds)
+            yield key, self._value(row, element)
 
     def _value(self, row: int, element: Any) -> Any:
         slot = self._slot

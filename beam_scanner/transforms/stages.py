@@ -41,7 +41,7 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
             yield "skipped", None
             return
         failure = failure_of(state.record.name, error, kind="input")
-        context.files.mark_failed(state.record.mark)
+        context.files.mark_failed(state.record.mark, failure)
         yield "failed", asdict(failure)
         return
     for number, cuts in planned:
@@ -70,6 +70,10 @@ def commit_job(
         return []
     outcomes = list(outcomes)
     failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
+    if not failures:
+        # The worker that told may have died before its runner had heard.
+        failure = context.files.failed(state.record.mark)
+        failures = [] if failure is None else [failure]
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value
     )

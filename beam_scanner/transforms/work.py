@@ -5,7 +5,8 @@
     .work/runs/<run>/driver           locked while the driver of a local run lives
                      graph            the shared graph and how to run it
                      jobs-000000      what jobs 0 to 999 have of their own
-                     failed/<job>     set when a job failed: its other tasks stop
+                     failed/<job>     why a job failed: its other tasks stop
+                     attempts/<job>-<family>-<task>/<id>  see ``attempts``
                      stopped          set when too many had: all that is left stops
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
@@ -25,7 +26,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ from beam_scanner.storage.store import (
 WORK = ".work"
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
+_ATTEMPT = ("worker", "started", "alone")
 _KEPT_BY = (f"/{_DRIVER}", "/graph")
 
 Manifest = dict[str, Any]
@@ -74,6 +76,9 @@ class RunSettings:
         max_failures: How many jobs may fail before the rest is not run; None for all.
         jobs: How many jobs there are; 0 if nobody knows.
         failed: How many of them had failed before.
+        task_timeout: Seconds that an attempt may take; 0 for any number.
+        here: ``process_token`` of the process that may run tasks itself; in all others
+            a process of their own, which may die, runs them.
     """
 
     graph: SharedGraph
@@ -82,11 +87,13 @@ class RunSettings:
     checked: bool
     equal_rows: bool = True
     detached: bool = False
-    attempts: int = 2
+    attempts: int = 3
     digests: tuple[str, ...] = ()
     max_failures: int | None = None
     jobs: int = 0
     failed: int = 0
+    task_timeout: float = 0.0
+    here: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,13 +228,18 @@ class RunFiles:
             )
         return data
 
-    def mark_failed(self, mark: str) -> None:
+    def mark_failed(self, mark: str, failure: Failure) -> None:
         """Says that the rest of the job with this mark need not be run."""
-        self.marked += self._store.put_if_absent(self._failed(mark), b"")
+        data = seal(asdict(failure))
+        self.marked += self._store.put_if_absent(self._failed(mark), data)
 
-    def is_failed(self, mark: str) -> bool:
-        """Whether some task of the job has failed."""
-        return self._store.exists(self._failed(mark))
+    def failed(self, mark: str) -> Failure | None:
+        """Why the first task of the job failed; None if none has."""
+        try:
+            found = read_sealed(self._store, self._failed(mark), ["stream", "reason"])
+        except ObjectNotFoundError:
+            return None
+        return Failure(**found)
 
     def forget_failed(self, mark: str) -> None:
         """Lets a job that has failed begin again."""
@@ -256,6 +268,23 @@ class RunFiles:
 
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
+
+    def put_attempt(self, task: str, attempt: str, mark: dict[str, Any]) -> None:
+        """Says that an attempt at a task has begun."""
+        key = f"{self._root}/attempts/{task}/{attempt}"
+        self._store.put(key, seal(mark))
+
+    def forget_attempt(self, task: str, attempt: str) -> None:
+        """Says that an attempt has ended by itself."""
+        self._store.delete(f"{self._root}/attempts/{task}/{attempt}")
+
+    def attempts(self, task: str) -> dict[str, dict[str, Any]]:
+        """Attempts at a task that have begun and not ended."""
+        found = {}
+        for key in self._store.list(f"{self._root}/attempts/{task}/"):
+            with suppress(ObjectNotFoundError):
+                found[key.rsplit("/", 1)[1]] = read_sealed(self._store, key, _ATTEMPT)
+        return found
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""

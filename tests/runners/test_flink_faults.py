@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from runner_graphs import left_over
 from targets import services
@@ -23,7 +24,7 @@ from beam_scanner import (
     PerfParams,
     register_python_op,
 )
-from beam_scanner.errors import WorkerError
+from beam_scanner.errors import JobFailure, WorkerError
 from beam_scanner.kernels import Kernel
 from beam_scanner.launch import Report
 from beam_scanner.transforms.work import remove_garbage
@@ -42,6 +43,17 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+def kill_worker() -> None:
+    """Kills the worker of the runner, which has started what runs kernels."""
+    started_by = psutil.Process().parent()
+    assert started_by is not None
+    os.kill(started_by.ppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+DEATHS = {"self": lambda: os._exit(3), "worker": kill_worker}
+
+
 @register_python_op(name="RunnerGate")
 class Gate(Kernel):
     """Adds one, and waits in the middle of a task until a file is there."""
@@ -58,9 +70,12 @@ class Gate(Kernel):
             until = time.monotonic() + SECONDS
             while not gate.exists() and time.monotonic() < until:
                 time.sleep(0.05)
-        if (self.folder / "die").exists():
-            (self.folder / "die").unlink(missing_ok=True)
-            os._exit(3)
+        for order in self.folder.glob("die-*"):
+            _, who, row = order.name.split("-")
+            if row == "first" or int(row) == x:
+                if row == "first":
+                    order.unlink(missing_ok=True)
+                DEATHS[who]()
         return x + 1
 
 
@@ -135,11 +150,30 @@ def test_a_task_manager_is_killed(
         scene.open()
 
 
-def test_a_worker_dies_and_its_task_is_run_again(scene: Scene) -> None:
-    (scene.folder / "die").touch()
+@pytest.mark.parametrize("who", list(DEATHS))
+def test_a_process_dies_and_its_task_is_run_again(who: str, scene: Scene) -> None:
+    (scene.folder / f"die-{who}-first").touch()
     scene.open()
     scene.run()
-    assert not (scene.folder / "die").exists()
+    assert not list(scene.folder.glob("die-*"))
+    scene.check()
+
+
+@pytest.mark.parametrize("who", list(DEATHS))
+def test_a_task_whose_process_always_dies_fails_its_stream(
+    who: str, scene: Scene
+) -> None:
+    row = 2 * PACKET + 1
+    (scene.folder / f"die-{who}-{row}").touch()
+    scene.open()
+    with pytest.raises(JobFailure) as found:
+        scene.run()
+    (failure,) = found.value.failures
+    assert (failure.kind, failure.task, failure.attempts) == ("death", 2, 3)
+    if who == "self":
+        assert (failure.op, failure.row) == ("RunnerGate", row)
+    (scene.folder / f"die-{who}-{row}").unlink()
+    scene.run()
     scene.check()
 
 

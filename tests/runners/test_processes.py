@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.runners import processes
-from beam_scanner.runners.processes import WorkerProcesses, get_ready
+from beam_scanner.runners import fork_client
+from beam_scanner.runners.fork_client import get_ready
+from beam_scanner.runners.processes import WorkerProcesses
 
 pytestmark = pytest.mark.processes
 
@@ -34,7 +35,8 @@ def tell(config: Any, x: Any) -> Any:
     time.sleep(0.2)  # So that both have some.
     return {
         "process": os.getpid(),
-        "parent": os.getppid(),
+        # It is run by a fork of a fork of a fork.
+        "server": psutil.Process().parents()[2].pid,
         "folder": os.getcwd(),
         "variable": os.environ.get("WORKERS_TELL"),
         "path": [os.path.abspath(entry) for entry in sys.path],
@@ -46,7 +48,7 @@ def tell(config: Any, x: Any) -> Any:
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = processes._current.values()
+    (server,) = fork_client._current.values()
     return server
 
 
@@ -78,20 +80,20 @@ def test_workers_are_as_the_program_is_now(
 ) -> None:
     first = told()
     assert len(each(first, "process")) == 2
-    (parent,) = each(first, "parent")
+    (server,) = each(first, "server")
     assert len(each(first, "drawn")) == 8, "generators of workers are copies"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     second = told()
     assert each(second, "folder") == {json.dumps(os.getcwd())}
-    assert each(second, "parent") == {parent}, "loaded all anew"
+    assert each(second, "server") == {server}, "loaded all anew"
     assert not each(first, "process") & each(second, "process")
     monkeypatch.setenv("WORKERS_TELL", "ü\udc80")
     monkeypatch.syspath_prepend(tmp_path)
     third = told()
     assert {row["variable"] for row in third} == {"ü\udc80"}
     assert all(str(tmp_path) in row["path"] for row in third)
-    assert each(third, "parent") != {parent}, "the old one has other variables"
+    assert each(third, "server") != {server}, "the old one has other variables"
 
 
 def test_workers_write_where_the_program_writes_now(
@@ -198,7 +200,7 @@ os.fork = sometimes
 def test_a_worker_that_cannot_start_ends_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes, "SERVER", NO_ROOM + processes.SERVER)
+    monkeypatch.setattr(fork_client, "SERVER", NO_ROOM + fork_client.SERVER)
     monkeypatch.setenv("WORKERS_TELL", "d")
     reasons: list[str] = []
     run = WorkerProcesses(reasons.append)
@@ -263,11 +265,11 @@ def test_a_server_that_died_is_replaced() -> None:
 
 FORKING = """
 import os, sys
-from beam_scanner.runners import processes
+from beam_scanner.runners import fork_client
 
 def server():
-    processes.get_ready()
-    (found,) = processes._current.values()
+    fork_client.get_ready()
+    (found,) = fork_client._current.values()
     return found
 
 first = server()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,12 @@ from small_runs import (
     contents,
     manifests,
 )
-from staged import without_beam
+from staged import Killed, is_kill, without_beam
 from stored_graphs import check_files, check_work
 
 from beam_scanner import launch
+from beam_scanner.engine.position import Position
+from beam_scanner.errors import Failure
 from beam_scanner.launch import execute
 from beam_scanner.prepare import CacheMode, Prepared
 from beam_scanner.runners.local import pipeline_options
@@ -30,6 +31,7 @@ from beam_scanner.storage.named import NamedStream
 from beam_scanner.storage.store import LocalStore
 from beam_scanner.transforms import run_task, work
 from beam_scanner.transforms.context import StoredRun
+from beam_scanner.transforms.options import Limits
 from beam_scanner.transforms.run_task import run_one_task
 from beam_scanner.transforms.stages import commit_job, plan_job
 from beam_scanner.transforms.task_id import TaskId
@@ -58,7 +60,7 @@ class Run:
         self.files = RunFiles(self.store, name)
         jobs = [JobFiles(self.store, j.fingerprint) for j in prepared.jobs]
         self.job_files = jobs[job]
-        launch._write_run(prepared, self.files, jobs)
+        launch._write_run(prepared, self.files, jobs, Limits())
         self.context = StoredRun(self.store.url, name).open()
         self.job = job
         planned = list(plan_job(self.context, job, 0))
@@ -113,7 +115,7 @@ def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> No
     over, goes_on = RunFiles(store, "over"), RunFiles(store, "goes-on")
     store.put(".work/runs/goes-on/graph", b"")
     for run in (over, goes_on):
-        run.mark_failed("0")
+        run.mark_failed("0", Failure("a", "why"))
         run.put_result(0, 0, [])
     remove_garbage(store)
     kept = sorted(store.list(".work/runs/"))
@@ -128,7 +130,9 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     (winner,) = segments(stream)
     # Just after the twin has looked whether the task is done.
     task = twin.tasks[0]
-    drained(run_task._attempt(twin.context, twin.context.job(0), task, Counter()))
+    attempt = run_task.Try(task, done=False, alone=False, given={})
+    state = twin.context.job(0)
+    drained(run_task._attempt(twin.context, state, attempt, Position()))
     assert len(segments(stream)) == 2
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"
@@ -320,9 +324,6 @@ def test_empty_streams_are_committed(setting: Setting) -> None:
 def test_a_killed_run_on_beam_goes_on(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
     calls = iter(range(100))
     real = run_task._attempt
 
@@ -333,6 +334,7 @@ def test_a_killed_run_on_beam_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(run_task, "_attempt", dies)
+        patch.setattr(run_task, "is_by_user", is_kill)
         prepared = setting.prepare(CacheMode.Error)
         options = pipeline_options(["--direct_running_mode=in_memory"])
         # Beam wraps it.
