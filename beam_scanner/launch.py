@@ -328,7 +328,7 @@ def _write_run(
     run: RunFiles,
     files: Sequence[JobFiles],
     limits: Limits,
-    max_failures: int | None,
+    max_failures: int | None = None,
     here: str = "",
     detached: bool = False,
 ) -> tuple[int, str]:
