@@ -25,7 +25,7 @@ from beam_scanner.storage.named import NamedStorage
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.transforms.context import StoredRun, close_contexts
 from beam_scanner.transforms.options import ScannerOptions
-from beam_scanner.transforms.publish import tidy
+from beam_scanner.transforms.publish import is_spent, tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
 from beam_scanner.transforms.work import (
     JobFiles,
@@ -216,8 +216,9 @@ def _write_run(
             SharedGraph.own_values(nodes, job.number),
             job.fingerprint,
             list(job.outputs),
-            job_files.begin(),
+            job_files.begin(job.seen, _spent(prepared, job)),
             mark=str(number),
+            seen=job.seen,
         )
         for number, (job, job_files) in enumerate(
             zip(prepared.jobs, files, strict=True)
@@ -225,6 +226,11 @@ def _write_run(
     ]
     run.write(settings, records)
     return shared.phases
+
+
+def _spent(prepared: Prepared, job: Job) -> Callable[[str], bool]:
+    streams = [output.streams[job.number] for output in prepared.outputs]
+    return lambda token: is_spent(streams, token)
 
 
 def _pipeline(

@@ -38,7 +38,7 @@ from beam_scanner.storage.backend import StoredStream
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.context import bind_families, check_rows
-from beam_scanner.transforms.publish import was_made_by
+from beam_scanner.transforms.publish import holds, was_made_by
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
@@ -71,12 +71,14 @@ class Job:
         name: Name of its first output.
         fingerprint: Of the whole job.
         outputs: Fingerprint of each output.
+        seen: For each output the generation that the run may replace, '' for none.
     """
 
     number: int
     name: str
     fingerprint: str
     outputs: tuple[str, ...]
+    seen: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -331,7 +333,9 @@ def _sort_jobs(
                 raise
             continue
         streams = [output.streams[number] for output in prepared.outputs]
-        job = Job(number, streams[0].name(), whole, tuple(each))
+        # Before it is asked what is there: what comes later is not to be replaced.
+        seen = tuple(map(_generation, streams))
+        job = Job(number, streams[0].name(), whole, tuple(each), seen)
         token = JobFiles(store, whole).token()
         if token is not None and all(was_made_by(s, token) for s in streams):
             prepared.finished.append(job)
@@ -360,16 +364,14 @@ def _is_cached(
             "hold this result, or CacheMode.Overwrite to run anyway and replace them."
         )
     return len(there) == len(streams) and all(
-        _holds(stream, fingerprint)
+        holds(stream, fingerprint)
         for stream, fingerprint in zip(streams, job.outputs, strict=True)
     )
 
 
-def _holds(stream: StoredStream, fingerprint: str) -> bool:
-    if not isinstance(stream, NamedStream):
-        return True
-    found = stream.try_descriptor()
-    return found is not None and found.fingerprint == fingerprint
+def _generation(stream: StoredStream) -> str:
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    return "" if found is None else found.generation
 
 
 def _internal(

@@ -18,10 +18,11 @@ import numpy as np
 from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
+    StorageError,
     StreamNotFoundError,
 )
 from beam_scanner.gops import load_rows
-from beam_scanner.storage import commit
+from beam_scanner.storage import collect, commit
 from beam_scanner.storage.backend import StorageBackend, StoredStream, converter
 from beam_scanner.storage.base import Record, RowReader, SegmentWriter
 from beam_scanner.storage.descriptor import (
@@ -35,7 +36,8 @@ from beam_scanner.storage.loading import row_numbers
 from beam_scanner.storage.names import descriptor_key, generation_key, stream_key
 from beam_scanner.storage.parquet import BlobSegmentWriter
 from beam_scanner.storage.reader import SegmentedReader
-from beam_scanner.storage.store import ObjectStore, open_store
+from beam_scanner.storage.store import ObjectNotFoundError, ObjectStore, open_store
+from beam_scanner.storage.writers import writing
 from beam_scanner.types import (
     ColumnType,
     FrameType,
@@ -216,8 +218,16 @@ class NamedStream(StoredStream):
         return self.committed()
 
     def committed(self) -> bool:
-        """See :meth:`StoredStream.committed`."""
-        return self.try_descriptor() is not None
+        """See :meth:`StoredStream.committed`: all that its descriptor lists is there.
+
+        Sizes of files are looked at, their content is not.
+        """
+        found = self.try_descriptor()
+        return found is not None and self.is_whole(found)
+
+    def is_whole(self, found: StreamDescriptor) -> bool:
+        """Whether all files of a descriptor of this stream are there."""
+        return commit.is_whole(self._storage.store(), found)
 
     def len(self) -> int:
         """The number of rows.
@@ -367,10 +377,14 @@ class NamedStream(StoredStream):
         return BlobSegmentWriter(store, folder, stem, self._name, first_row, type_info)
 
     def has_segment(self, generation: str, record: Record) -> bool:
-        """Whether all files of a finished segment are still there."""
+        """Whether all files of a finished segment are still there, with their size."""
         store = self._storage.store()
         folder = generation_key(self._name, generation)
-        return all(store.exists(f"{folder}/{file}") for file in record["files"])
+        try:
+            size = sum(store.size(f"{folder}/{file}") for file in record["files"])
+        except ObjectNotFoundError:
+            return False
+        return size == int(record["bytes"])
 
     def publish(
         self,
@@ -380,7 +394,8 @@ class NamedStream(StoredStream):
         run: str = "",
         source: str = "",
         type_name: str = "",
-    ) -> None:
+        seen: str | None = None,
+    ) -> StreamDescriptor:
         """See :meth:`StoredStream.publish`.
 
         Args:
@@ -390,9 +405,15 @@ class NamedStream(StoredStream):
             run: Names the run.
             source: Fingerprint of the source.
             type_name: Element type of a stream without any row.
+            seen: The generation that is to be replaced, '' for none; None for
+                whatever is there.
+
+        Returns:
+            What is there now.
 
         Raises:
             StorageError: Rows or files are missing.
+            StreamReplacedError: Another writer has published it meanwhile.
             ElementTypeError: Segments differ in type; lossy ones in frame size.
             StreamExistsError: Another source of the same run took the name.
         """
@@ -407,7 +428,11 @@ class NamedStream(StoredStream):
             run=run,
             source=source,
         )
-        commit.publish(self._storage.store(create=True), new)
+        return commit.publish(self._storage.store(create=True), new, seen)
+
+    def discard(self, generation: str) -> None:
+        """Removes what was written of a generation that will not be published."""
+        commit.discard(self._storage.raw_store(), self._name, generation)
 
     def tidy(self, run: str) -> None:
         """Removes what the publishing of a run, cut short by a crash, has left.
@@ -441,9 +466,31 @@ class NamedStream(StoredStream):
         Raises:
             ElementTypeError: A value is not of the type.
             ScannerException: Times and values differ in number.
+            StreamReplacedError: Another writer has published the stream meanwhile.
         """
         info = get_type_info(ty)
         generation = uuid.uuid4().hex
+        seen = commit.generation_of(NamedStream.try_descriptor(self))
+        with writing(self._storage.store(create=True), generation):
+            try:
+                record = self._written(generation, values, info, seconds, encoding)
+                self.publish(generation, [record], type_name=info.name, seen=seen)
+            except StorageError:
+                # It may have been published, or still be.
+                raise
+            except ScannerException:
+                self.discard(generation)
+                raise
+
+    def _written(
+        self,
+        generation: str,
+        values: Iterable[Any],
+        info: ScannerTypeInfo,
+        seconds: Iterable[float] | None,
+        encoding: Encoding | None,
+    ) -> Record:
+        """Writes values as one segment."""
         writer = self.segment_writer(generation, 0, "0", 0, encoding, info)
         times = None if seconds is None else iter(seconds)
         try:
@@ -456,11 +503,10 @@ class NamedStream(StoredStream):
                 writer.write(row, [_stored(info, value)], np.array([time]))
             if times is not None and any(True for _ in times):
                 raise ScannerException(f"stream {self._name!r}: more times than rows")
-            record = writer.finish()
+            return writer.finish()
         except BaseException:
             writer.abort()
             raise
-        self.publish(generation, [record], type_name=info.name)
 
 
 def _stored(info: ScannerTypeInfo, value: Any) -> Any:
@@ -498,10 +544,8 @@ def gc(
     storage: NamedStorage | ObjectStore,
     live: Callable[[], Collection[str]] = tuple,
     dry_run: bool = False,
-) -> commit.Garbage:
-    """Removes files that no committed stream and no live run needs.
-
-    Not to be run while something else writes into the database.
+) -> collect.Garbage:
+    """Removes files that no committed stream, no writer and no live run needs.
 
     Args:
         storage: The database.
@@ -509,4 +553,4 @@ def gc(
         dry_run: Only say what would go.
     """
     store = storage.raw_store() if isinstance(storage, NamedStorage) else storage
-    return commit.gc(store, live, dry_run)
+    return collect.gc(store, live, dry_run)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from beam_scanner.errors import (
     ScannerException,
     StorageError,
     StreamExistsError,
+    StreamReplacedError,
     VideoError,
 )
 from beam_scanner.storage import commit
@@ -28,6 +30,7 @@ from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import INDEX, generation_key
 from beam_scanner.storage.paths import absolute
 from beam_scanner.storage.store import ObjectStore, storage_errors
+from beam_scanner.storage.writers import writing
 from beam_scanner.types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage, index_video
 from beam_scanner.video.source import (
@@ -36,6 +39,8 @@ from beam_scanner.video.source import (
     open_source,
     source_name,
 )
+
+_TRIES = 3
 
 
 class NamedVideoStorage(NamedStorage):
@@ -169,7 +174,20 @@ class NamedVideoStream(NamedStream):
                 known).
             StreamExistsError: The name is that of a stream which a graph has written.
             StreamNotFoundError: Neither a path nor a committed stream.
+            StreamReplacedError: Others keep publishing a stream of that name.
         """
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._ingest(force, verify, copy, replace)
+            except StreamReplacedError:
+                # What is there now may be what is wanted.
+                if not left:
+                    raise
+        raise AssertionError
+
+    def _ingest(
+        self, force: bool, verify: bool, copy: bool, replace: bool
+    ) -> StreamDescriptor:
         if self._path is None:
             return self.descriptor()
         current = super().try_descriptor()
@@ -178,15 +196,22 @@ class NamedVideoStream(NamedStream):
                 f"stream {self._name!r} was written by a graph and is not the video "
                 f"{self._path!r}: delete() it, or choose another name"
             )
-        if current is None or force or replace or not self._is_of_path(current):
-            self._index(self._path, verify, copy)
+        if (
+            current is None
+            or force
+            or replace
+            or not self._is_of_path(current)
+            or not self.is_whole(current)
+        ):
+            self._index(self._path, verify, copy, current)
         elif self._has_changed(self._path, current):
             raise VideoError(
                 f"video {self._path!r} of stream {self._name!r} has changed since it "
                 "was indexed: ingest(force=True) takes the new content"
             )
         elif not current.verified and (verify or self._damage == "salvage"):
-            self._index(self._file(current), verify, current.copy is not None)
+            is_copy = current.copy is not None
+            self._index(self._file(current), verify, is_copy, current)
         elif current.lost and self._damage == "strict":
             index = stored_index(self._storage.store(), current)
             raise VideoError(
@@ -217,14 +242,37 @@ class NamedVideoStream(NamedStream):
 
         return video_file(self._storage.store(), current)
 
-    def _index(self, source: VideoSource, verify: bool, copy: bool) -> None:
-        assert self._path is not None
-        path = self._path
+    def _index(
+        self,
+        source: VideoSource,
+        verify: bool,
+        copy: bool,
+        current: StreamDescriptor | None,
+    ) -> None:
+        """Indexes a video, and publishes it in place of ``current``."""
         index = index_video(source, verify, self._damage)
         store = self._storage.store(create=True)
         data = index.to_bytes()
         digest = hashlib.blake2b(data, digest_size=20, person=b"copy" if copy else b"")
-        generation = digest.hexdigest()
+        # Others may publish the same and replace it: no two share their files.
+        generation = f"{digest.hexdigest()}-{uuid.uuid4().hex[:12]}"
+        with writing(store, generation):
+            try:
+                new = self._stored_index(source, index, generation, copy)
+                commit.publish(store, new, commit.generation_of(current))
+            except StorageError:
+                # It may have been published, or still be.
+                raise
+            except ScannerException:
+                self.discard(generation)
+                raise
+
+    def _stored_index(
+        self, source: VideoSource, index: FrameIndex, generation: str, copy: bool
+    ) -> StreamDescriptor:
+        """Stores the files of a generation; gives their descriptor."""
+        assert self._path is not None
+        path, store, data = self._path, self._storage.store(), index.to_bytes()
         folder = generation_key(self._name, generation)
         files, size = [INDEX], len(data)
         if copy:
@@ -240,7 +288,7 @@ class NamedVideoStream(NamedStream):
             "kind": "video",
             "type": "FrameType",
         }
-        new = StreamDescriptor(
+        return StreamDescriptor(
             name=self._name,
             kind="video",
             type_name="FrameType",
@@ -257,7 +305,6 @@ class NamedVideoStream(NamedStream):
             verified=index.verified,
             lost=len(index.lost_rows),
         )
-        commit.publish(store, new)
 
     def lost_rows(self) -> NDArray[np.int64]:
         """int64[k], ascending: rows of a salvaged video that cannot be decoded.
@@ -295,6 +342,9 @@ class NamedVideoStream(NamedStream):
         found = self.descriptor()
         if found.ingested and not found.lost:
             return found.fingerprint
+        if found.ingested:
+            # The same index of the same file, whoever made it.
+            return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
 
     def save_mp4(

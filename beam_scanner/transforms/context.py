@@ -205,14 +205,24 @@ class JobState:
         return work_packet(s.estimate_size() for s in inputs if s.committed())
 
     @property
-    def outputs(self) -> list[OutputNode]:
-        """The outputs that the user asked for."""
+    def numbered_outputs(self) -> list[tuple[int, OutputNode]]:
+        """The outputs that the user asked for, with their numbers in the run."""
         return [
-            output
+            (number, output)
             for family in self.families
             for output, number in zip(family.outputs, family.numbers, strict=True)
             if number != INTERNAL
         ]
+
+    def fingerprint(self, number: int) -> str:
+        """That of an output of the run; of streams between phases that of the job."""
+        if number == INTERNAL:
+            return self.record.fingerprint
+        return self.record.outputs[number]
+
+    def seen(self, number: int) -> str:
+        """The generation that an output of the run may replace, '' for none."""
+        return self.record.seen[number]
 
     @property
     def source(self) -> str:
@@ -255,7 +265,7 @@ class RunContext:
                 self._jobs[job] = JobState(
                     record,
                     self.settings.graph.job(record.own),
-                    JobFiles(self.store, record.fingerprint, record.token),
+                    record.files(self.store, self.files.run),
                 )
             return _recent(self._jobs, job, _JOBS_KEPT)
 

@@ -53,8 +53,8 @@ def run_one_task(
                 break
             if attempt + 1 < context.settings.attempts:
                 continue
-            context.files.mark_failed(state.record.mark)
             failure = failure_of(state.record.name, error)
+            context.files.mark_failed(state.record.mark, failure)
             return ("failed", asdict(failure)), counters
     return skipped, counters
 

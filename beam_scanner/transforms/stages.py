@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from beam_scanner.errors import Failure
+from beam_scanner.errors import Failure, StreamReplacedError
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.transforms.context import JobId, JobState, RunContext
 from beam_scanner.transforms.failure_records import failure_of
-from beam_scanner.transforms.publish import end_family, tidy
-from beam_scanner.transforms.slots import LeavingSlot
+from beam_scanner.transforms.publish import end_family, give_up, tidy, why_over
 from beam_scanner.transforms.task_id import Outcome, TaskId
 
 
@@ -39,7 +38,7 @@ def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | O
             yield "skipped", None
             return
         failure = failure_of(state.record.name, error)
-        context.files.mark_failed(state.record.mark)
+        context.files.mark_failed(state.record.mark, failure)
         yield "failed", asdict(failure)
         return
     for number, cuts in planned:
@@ -67,7 +66,7 @@ def commit_job(
     if state.cached:
         return []
     outcomes = list(outcomes)
-    failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
+    failures = _failures(context, state, outcomes)
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value
     )
@@ -75,19 +74,35 @@ def commit_job(
         if not failures:
             for family, tasks in families.items():
                 end_family(state, family, tasks)
+    except StreamReplacedError as error:
+        failures = [failure_of(state.record.name, error)]
+        give_up(state, state.record.seen)
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
     if state.files.is_over():
-        failures = _removed(state)
-        for output in state.outputs:
+        # What went wrong on the way does not count: it was taken away meanwhile.
+        reason = why_over(state)
+        failures = [Failure(state.record.name, reason)] if reason else []
+        for _, output in state.numbered_outputs:
             tidy(output.streams[0], state.record.token)
+    elif failures and state.record.leaves:
+        # No other run can go on with it.
+        give_up(state)
     return failures
 
 
-def _removed(state: JobState) -> list[Failure]:
-    """A failure, if what has ended a job was not another run that committed it."""
-    streams = [output.streams[0] for output in state.outputs]
-    if all(isinstance(s, LeavingSlot) or s.committed() for s in streams):
-        return []
-    reason = "its unfinished work was removed while it ran, as by gc: run it again"
-    return [Failure(state.record.name, reason)]
+def _failures(
+    context: RunContext, state: JobState, outcomes: Sequence[Outcome]
+) -> list[Failure]:
+    """Why a job failed, once: of several tasks the first row tells."""
+    found = [Failure(**value) for kind, value in outcomes if kind == "failed"]
+    if not found and any(kind == "skipped" for kind, _ in outcomes):
+        # Of the task that failed, the outcome was lost with its worker.
+        known = context.files.failure(state.record.mark)
+        if known is not None:
+            found = [known]
+        elif not state.files.is_over():
+            reason = "some of its tasks were not run, and none says why: run it again"
+            found = [Failure(state.record.name, reason)]
+    found.sort(key=lambda f: (f.row is None, f.row or 0, f.reason))
+    return found[:1]
