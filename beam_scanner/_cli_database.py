@@ -19,8 +19,14 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
+from beam_scanner.storage.commit import files_beside
 from beam_scanner.storage.names import MARKER
-from beam_scanner.transforms.work import WORK, remove_garbage, unfinished_tokens
+from beam_scanner.transforms.work import (
+    WORK,
+    live_runs,
+    remove_garbage,
+    unfinished_tokens,
+)
 
 _SHOWN_WIDTH = 100
 
@@ -114,11 +120,24 @@ def show_command(args: argparse.Namespace) -> None:
         print(f"read from    {found.path}")
     else:
         print(f"stored       {byte_text(found.size_bytes)}")
-        for number, file in enumerate(plain.files()):
-            print(f"{'files' if number == 0 else '':12} {file}")
+        _show_files("files", plain.files())
+    store = storage.store()
+    beside = files_beside(store, found.name)
+    _show_files("beside it", [store.describe(key) for key in beside])
+    if found.published:
+        print(f"published    {found.published}")
+    missing = plain.missing_files(found)
+    _show_files("MISSING", missing)
+    if missing:
+        return
     kind = NamedVideoStream if found.kind == "video" else NamedStream
     stream = kind(storage, found.name)
     _show_rows(stream, min(args.rows, found.rows))
+
+
+def _show_files(what: str, files: Sequence[str]) -> None:
+    for number, file in enumerate(files):
+        print(f"{what if number == 0 else '':12} {file}")
 
 
 def _show_rows(stream: NamedStream, rows: int) -> None:
@@ -151,9 +170,12 @@ def remove_command(args: argparse.Namespace) -> None:
             raise StreamNotFoundError(
                 f"no stream of {args.database!r} is called, or matches, {pattern!r}"
             )
+    store = storage.store()
     for stream in found:
         NamedStream(storage, stream.name).delete()
         print(f"removed {stream.name}")
+        for key in files_beside(store, stream.name):
+            print(f"  left, since beam_scanner did not make it: {store.describe(key)}")
 
 
 def gc_command(args: argparse.Namespace) -> None:
@@ -172,6 +194,12 @@ def gc_command(args: argparse.Namespace) -> None:
         if not args.dry_run:
             remove_garbage(store)
     else:
+        running = live_runs(store)
+        if running:
+            raise StorageError(
+                f"{len(running)} run(s) work in {args.database!r} on this machine: their "
+                "unfinished work is not given up; nothing was removed"
+            )
         for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
             work += 1
             if not args.dry_run:
@@ -184,6 +212,8 @@ def gc_command(args: argparse.Namespace) -> None:
     )
     for key in found.keys if args.dry_run else ():
         print(f"  {store.describe(key)}")
+    for reason in found.left:
+        print(f"left alone: {reason}")
     if live:
         print(
             f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)"

@@ -292,7 +292,15 @@ def _check_input(stream: StoredStream) -> None:
         _open_input(stream)
         raise StreamNotFoundError(
             f"input stream {stream.name()!r} does not exist or was never committed"
+            f"{_missing(stream)}"
         )
+
+
+def _missing(stream: StoredStream) -> str:
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    if found is None or not isinstance(stream, NamedStream):
+        return ""
+    return f": of its files {stream.missing_files(found)[:3]} are gone or cut off"
 
 
 def _is_of_database(stream: StoredStream) -> bool:

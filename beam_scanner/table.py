@@ -28,14 +28,16 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.profiler import Profile, profile_ids
-from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.descriptor import (
+    StreamDescriptor,
+    is_in_place,
+    stream_keys,
+)
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStorage, NamedVideoStream
 from beam_scanner.storage.names import (
     DESCRIPTOR,
-    WORK,
     descriptor_key,
-    is_generation,
     stream_key,
 )
 from beam_scanner.types import NullElement
@@ -460,7 +462,7 @@ class Tables:
         store = self._storage.store()
         tables: list[tuple[str, _Found]] = []
         columns = set[str]()
-        for key in store.list("", lambda key: key == WORK or is_generation(key)):
+        for key in stream_keys(store):
             folder, _, file = key.rpartition("/")
             data = store.try_read(key) if folder else None
             if data is None:
@@ -474,7 +476,8 @@ class Tables:
                     tables.append((name, found))
             elif file == DESCRIPTOR:
                 descriptor = StreamDescriptor.from_json(data)
-                tables.append((descriptor.name, self._of_stream(descriptor)))
+                if is_in_place(descriptor, folder):
+                    tables.append((descriptor.name, self._of_stream(descriptor)))
         return [(name, found) for name, found in tables if name not in columns]
 
     def _record(self, name: str) -> dict[str, Any] | None:

@@ -332,10 +332,11 @@ def remove_stream(store: ObjectStore, name: str) -> None:
 
 
 def files_beside(store: ObjectStore, name: str) -> list[str]:
-    """Keys of files right in a stream's folder, other than its descriptor.
+    """Keys of files right in a stream's folder that are for people, not for us.
 
-    The contact sheet, tables and previews that are made for people lie there.
+    The contact sheet, tables and previews of commands lie there.
     """
     folder = f"{stream_key(name)}/"
     found = store.list(folder, lambda f: f != folder and f.startswith(folder))
-    return [key for key in found if key != f"{folder}{DESCRIPTOR}"]
+    ours = (f"{folder}{DESCRIPTOR}", f"{folder}.")
+    return [key for key in found if not key.startswith(ours)]

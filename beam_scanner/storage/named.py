@@ -227,7 +227,12 @@ class NamedStream(StoredStream):
 
     def is_whole(self, found: StreamDescriptor) -> bool:
         """Whether all files of a descriptor of this stream are there."""
-        return commit.is_whole(self._storage.store(), found)
+        return not self.missing_files(found)
+
+    def missing_files(self, found: StreamDescriptor) -> list[str]:
+        """The files of a descriptor of this stream that are not there, or cut off."""
+        store = self._storage.store()
+        return [store.describe(key) for key in commit.missing_files(store, found)]
 
     def len(self) -> int:
         """The number of rows.

@@ -433,6 +433,8 @@ def _begun_keys(store: ObjectStore, folder: str, depth: int) -> Iterator[str]:
 def live_runs(store: ObjectStore) -> list[str]:
     """Local runs whose drivers live."""
     ending = f"/{_DRIVER}"
+    if store.local_path(WORK) is None:
+        return []
     found = [k for k in store.list(f"{WORK}/runs/") if k.endswith(ending)]
     runs = [RunFiles(store, key.split("/")[2]) for key in found]
     return [run.run for run in runs if not run.is_abandoned()]
