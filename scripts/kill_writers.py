@@ -36,7 +36,7 @@ from typing import Any
 
 from beam_scanner.builder import IOGenerator, OpGenerator
 from beam_scanner.errors import JobFailure
-from beam_scanner.kernels import register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.launch import execute
 from beam_scanner.perf import PerfParams
 from beam_scanner.prepare import CacheMode, prepare
@@ -51,10 +51,16 @@ _SECONDS = 120.0
 
 
 @register_python_op(name="KillWritersScale")
-def scale(config: Any, x: Any, by: int = OLD) -> Any:
-    """Takes a moment, so that there is time to be killed."""
-    time.sleep(0.001)
-    return x * by
+class Scale(Kernel):
+    """Multiplies; takes a moment, so that there is time to be killed."""
+
+    def __init__(self, config: Any, by: int = OLD) -> None:
+        self.by = by
+
+    def execute(self, x: int) -> int:
+        """One row."""
+        time.sleep(0.001)
+        return x * self.by
 
 
 def output(storage: NamedStorage, number: int) -> NamedStream:

@@ -55,7 +55,7 @@ class Unreliable(MemoryStore):
     Attributes:
         fates: What becomes of the next changes; then all are done.
         late: Changes that were reported to have failed, and are still to come.
-        between: Called once before the next conditional change takes place.
+        between: Called once before the next change takes place.
     """
 
     def __init__(self, name: str) -> None:
@@ -65,6 +65,9 @@ class Unreliable(MemoryStore):
         self.between: Callable[[], None] | None = None
 
     def _change(self, change: Callable[[], Any]) -> Any:
+        between, self.between = self.between, None
+        if between is not None:
+            between()
         fate = self.fates.pop(0) if self.fates else "done"
         if fate == "done":
             return change()
