@@ -473,9 +473,19 @@ class NamedStream(StoredStream):
             ScannerException: Times and values differ in number.
             StreamReplacedError: Another writer has published the stream meanwhile.
         """
-        info = get_type_info(ty)
-        generation = uuid.uuid4().hex
         seen = commit.generation_of(NamedStream.try_descriptor(self))
+        self.save_over(seen, values, get_type_info(ty), seconds, encoding)
+
+    def save_over(
+        self,
+        seen: str,
+        values: Iterable[Any],
+        info: ScannerTypeInfo,
+        seconds: Iterable[float] | None = None,
+        encoding: Encoding | None = None,
+    ) -> None:
+        """Like :meth:`save`, in place of a generation that was seen; '' for none."""
+        generation = uuid.uuid4().hex
         with writing(self._storage.store(create=True), generation):
             try:
                 record = self._written(generation, values, info, seconds, encoding)

@@ -202,7 +202,7 @@ class JobState:
         """Rows to handle at a time, where the run does not say."""
         nodes = topological([o for family in self.families for o in family.outputs])
         inputs = [node.streams[0] for node in nodes if isinstance(node, InputNode)]
-        return work_packet(s.estimate_size() for s in inputs if s.committed())
+        return work_packet(s.estimate_size() for s in inputs if _is_there(s))
 
     @property
     def numbered_outputs(self) -> list[tuple[int, OutputNode]]:
@@ -230,6 +230,13 @@ class JobState:
         nodes = topological([o for family in self.families for o in family.outputs])
         first = next(node for node in nodes if isinstance(node, InputNode))
         return stream_fingerprint(first.streams[0])
+
+
+def _is_there(stream: StoredStream) -> bool:
+    """Whether there is a stream; of ours without a look at its files."""
+    if isinstance(stream, NamedStream):
+        return stream.try_descriptor() is not None
+    return stream.committed()
 
 
 class RunContext:
