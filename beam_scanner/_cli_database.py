@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,8 +26,14 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
+from beam_scanner.storage.commit import files_beside
 from beam_scanner.storage.names import MARKER
-from beam_scanner.transforms.work import WORK, remove_garbage, unfinished_tokens
+from beam_scanner.transforms.work import (
+    WORK,
+    live_runs,
+    remove_garbage,
+    unfinished_tokens,
+)
 from beam_scanner.types import NullElement
 
 _SHOWN_WIDTH = 100
@@ -121,11 +127,24 @@ def show_command(args: argparse.Namespace) -> None:
         put(f"read from    {printable(found.path)}")
     else:
         put(f"stored       {byte_text(found.size_bytes)}")
-        for number, file in enumerate(plain.files()):
-            put(f"{'files' if number == 0 else '':12} {printable(file)}")
+        _show_files("files", plain.files())
+    store = storage.store()
+    beside = files_beside(store, found.name)
+    _show_files("beside it", [store.describe(key) for key in beside])
+    if found.published:
+        put(f"published    {printable(found.published)}")
+    missing = plain.missing_files(found)
+    _show_files("MISSING", missing)
+    if missing:
+        return
     kind = NamedVideoStream if found.kind == "video" else NamedStream
     stream = kind(storage, found.name)
     _show_rows(stream, min(args.rows, found.rows))
+
+
+def _show_files(what: str, files: Sequence[str]) -> None:
+    for number, file in enumerate(files):
+        put(f"{what if number == 0 else '':12} {printable(file)}")
 
 
 def _show_rows(stream: NamedStream, rows: int) -> None:
@@ -178,9 +197,13 @@ def remove_command(args: argparse.Namespace) -> None:
                 f"{pattern!r}{hint}"
             )
         found.update(dict.fromkeys(names))
+    store = storage.store()
     for name in found:
         NamedStream(storage, name).delete()
         put(f"removed {printable(name)}")
+        for key in files_beside(store, name):
+            left = printable(store.describe(key))
+            put(f"  left, since beam_scanner did not make it: {left}")
 
 
 _ACROSS = " ('*' stays between slashes, '**' crosses them)"
@@ -202,6 +225,12 @@ def gc_command(args: argparse.Namespace) -> None:
         if not args.dry_run:
             remove_garbage(store)
     else:
+        running = live_runs(store)
+        if running:
+            raise StorageError(
+                f"{len(running)} run(s) work in {args.database!r} on this machine: their "
+                "unfinished work is not given up; nothing was removed"
+            )
         for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
             work += 1
             if not args.dry_run:
@@ -214,6 +243,8 @@ def gc_command(args: argparse.Namespace) -> None:
     )
     for key in found.keys if args.dry_run else ():
         put(f"  {printable(store.describe(key))}")
+    for reason in found.left:
+        put(f"left alone: {printable(reason)}")
     if live:
         put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
 

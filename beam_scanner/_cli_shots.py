@@ -17,7 +17,7 @@ from beam_scanner._cli_sheet import Cell, contact_sheet
 from beam_scanner._images import encode_image
 from beam_scanner.graph import OpColumn
 from beam_scanner.storage import NamedStream, NamedVideoStream
-from beam_scanner.storage.names import stream_key
+from beam_scanner.storage.names import FOR_PEOPLE, stream_key
 from beam_scanner.types import NumpyArrayInt32
 
 WIDTH = 320
@@ -129,16 +129,17 @@ def _leave(
     ]
     store = stream.storage().store()
     folder = stream_key(stream.name())
+    sheet, table, preview = FOR_PEOPLE
     written = {
-        "contact_sheet.png": encode_image(contact_sheet(cells), "png"),
-        "shots.csv": _table(found),
+        sheet: encode_image(contact_sheet(cells), "png"),
+        table: _table(found),
     }
     for name, data in written.items():
         store.put(f"{folder}/{name}", data)
     # The file is made on this machine wherever the database is.
     scratch = Path(previews.save_mp4(store.scratch(".mp4")))
-    store.put(f"{folder}/preview.mp4", scratch)
-    return [store.describe(f"{folder}/{name}") for name in (*written, "preview.mp4")]
+    store.put(f"{folder}/{preview}", scratch)
+    return [store.describe(f"{folder}/{name}") for name in FOR_PEOPLE]
 
 
 def _table(found: Sequence[Shot]) -> bytes:

@@ -56,6 +56,10 @@ class StreamExistsError(ScannerException, FileExistsError):
     """An output would replace a committed stream and was not told to."""
 
 
+class StreamReplacedError(StreamExistsError):
+    """Another run has published a stream while this one made it."""
+
+
 class StorageError(ScannerException, OSError):
     """A database could not be read or written."""
 

@@ -39,7 +39,7 @@ from beam_scanner.transforms.failure_records import (
 from beam_scanner.transforms.hosted import end_hosts
 from beam_scanner.transforms.keep_failures import Home, KeepFailures
 from beam_scanner.transforms.options import Limits, ScannerOptions
-from beam_scanner.transforms.publish import tidy
+from beam_scanner.transforms.publish import is_spent, tidy
 from beam_scanner.transforms.run_graph import EndRun, RunGraph
 from beam_scanner.transforms.work import (
     JobFiles,
@@ -355,8 +355,9 @@ def _write_run(
             SharedGraph.own_values(nodes, job.number),
             job.fingerprint,
             list(job.outputs),
-            job_files.begin(),
+            job_files.begin(job.seen, _spent(prepared, job)),
             mark=str(number),
+            seen=job.seen,
         )
         for number, (job, job_files) in enumerate(
             zip(prepared.jobs, files, strict=True)
@@ -368,6 +369,11 @@ def _write_run(
             (job.number, job.fingerprint) for job in prepared.jobs
         )
     return shared.phases, work
+
+
+def _spent(prepared: Prepared, job: Job) -> Callable[[str], bool]:
+    streams = [output.streams[job.number] for output in prepared.outputs]
+    return lambda token: is_spent(streams, token)
 
 
 def _pipeline(

@@ -39,7 +39,7 @@ from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.transforms.context import bind_families, check_rows
 from beam_scanner.transforms.failure_records import failure_of
-from beam_scanner.transforms.publish import was_made_by
+from beam_scanner.transforms.publish import holds, was_made_by
 from beam_scanner.transforms.work import JobFiles
 
 CHECKED_JOBS = 10_000
@@ -72,12 +72,14 @@ class Job:
         name: Name of its first output.
         fingerprint: Of the whole job.
         outputs: Fingerprint of each output.
+        seen: For each output the generation that the run may replace, '' for none.
     """
 
     number: int
     name: str
     fingerprint: str
     outputs: tuple[str, ...]
+    seen: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -304,7 +306,15 @@ def _ask_input(stream: StoredStream) -> None:
         _open_input(stream)
         raise StreamNotFoundError(
             f"input stream {stream.name()!r} does not exist or was never committed"
+            f"{_missing(stream)}"
         )
+
+
+def _missing(stream: StoredStream) -> str:
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    if found is None or not isinstance(stream, NamedStream):
+        return ""
+    return f": of its files {stream.missing_files(found)[:3]} are gone or cut off"
 
 
 def _is_of_database(stream: StoredStream) -> bool:
@@ -346,7 +356,9 @@ def _sort_jobs(
                 raise
             continue
         streams = [output.streams[number] for output in prepared.outputs]
-        job = Job(number, streams[0].name(), whole, tuple(each))
+        # Before it is asked what is there: what comes later is not to be replaced.
+        seen = tuple(map(_generation, streams))
+        job = Job(number, streams[0].name(), whole, tuple(each), seen)
         token = JobFiles(store, whole).token()
         if token is not None and all(was_made_by(s, token) for s in streams):
             prepared.finished.append(job)
@@ -375,16 +387,14 @@ def _is_cached(
             "hold this result, or CacheMode.Overwrite to run anyway and replace them."
         )
     return len(there) == len(streams) and all(
-        _holds(stream, fingerprint)
+        holds(stream, fingerprint)
         for stream, fingerprint in zip(streams, job.outputs, strict=True)
     )
 
 
-def _holds(stream: StoredStream, fingerprint: str) -> bool:
-    if not isinstance(stream, NamedStream):
-        return True
-    found = stream.try_descriptor()
-    return found is not None and found.fingerprint == fingerprint
+def _generation(stream: StoredStream) -> str:
+    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    return "" if found is None else found.generation
 
 
 def _internal(

@@ -10,7 +10,7 @@ Every committed stream is a table. A stream that a graph has made has one column
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -28,22 +28,23 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.profiler import Profile, profile_ids
+from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.descriptor import (
     StreamDescriptor,
     begin_writing,
+    is_in_place,
     parse_at,
+    stream_keys,
 )
 from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.named_video import NamedVideoStorage, NamedVideoStream
 from beam_scanner.storage.names import (
     DESCRIPTOR,
-    WORK,
     descriptor_key,
-    is_generation,
     stream_key,
 )
 from beam_scanner.storage.sealed import is_sealed, seal, unseal
-from beam_scanner.types import NullElement
+from beam_scanner.types import NullElement, get_type_info
 
 # Stream names are quoted so that none begins with a dot.
 _RECORD = ".table.json"
@@ -298,15 +299,23 @@ class Tables:
             NamedStream(self._storage, name).delete()
         self.replaced(names)
 
-    def replaced(self, names: Sequence[str]) -> None:
-        """Ends tables whose names other streams have taken: numbers and columns."""
+    def replaced(
+        self, names: Sequence[str], kept: Collection[str] = frozenset()
+    ) -> None:
+        """Ends tables whose names others have taken: numbers and columns.
+
+        Args:
+            names: Of the tables.
+            kept: Streams that belong to the others.
+        """
         store = self._storage.store()
         self._known().retire(names)
         for name in names:
             record = self._record(name)
             store.delete(_record_key(name))
             for column in () if record is None else record["columns"]:
-                NamedStream(self._storage, column_stream(name, column)).delete()
+                if (stream := column_stream(name, column)) not in kept:
+                    NamedStream(self._storage, stream).delete()
 
     def new(
         self,
@@ -320,14 +329,19 @@ class Tables:
 
         One column named ``column`` is a stream of the table's name; others are
         streams ``<table>/columns/<column>``. Nothing is stored if a value is wrong.
+        Streams of a table that is replaced stay until the new ones are stored.
 
         Raises:
-            StreamExistsError: It exists, and ``force`` is False.
+            StreamExistsError: It exists, and ``force`` is False; or another writer
+                has stored it meanwhile.
             ArgumentError: Columns, rows and functions do not fit together.
             ElementTypeError: A value is not bytes.
         """
         streams = _column_streams(name, columns)
         values = _serialized(name, columns, rows, fns)
+        made = [NamedStream(self._storage, stream) for stream in streams.values()]
+        # Before it is asked what there is: what comes later is not to be replaced.
+        seen = [generation_of(stream.try_descriptor()) for stream in made]
         if not force:
             for taken in (name, *streams.values()):
                 if self.has(taken):
@@ -335,10 +349,11 @@ class Tables:
                         f"Attempted to create table with existing name {taken}; "
                         "force=True replaces it"
                     )
-        self.delete([name])
-        for (_, stream), elements in zip(streams.items(), values, strict=True):
-            NamedStream(self._storage, stream).save(elements)
+        for stream, before, elements in zip(made, seen, values, strict=True):
+            stream.save_over(before, elements, get_type_info(bytes))
+        self.replaced([name], set(streams.values()))
         if name not in streams.values():
+            NamedStream(self._storage, name).delete()
             count = len(values[0])
             record = {"name": name, "columns": list(streams), "rows": count}
             store = self._storage.store()
@@ -479,7 +494,7 @@ class Tables:
         store = self._storage.store()
         tables: list[tuple[str, _Found]] = []
         columns = set[str]()
-        for key in store.list("", lambda key: key == WORK or is_generation(key)):
+        for key in stream_keys(store):
             folder, _, file = key.rpartition("/")
             data = store.try_read(key) if folder else None
             if data is None:
@@ -493,7 +508,8 @@ class Tables:
                     tables.append((name, found))
             elif file == DESCRIPTOR:
                 descriptor = parse_at(store, key, data)
-                tables.append((descriptor.name, self._of_stream(descriptor)))
+                if is_in_place(descriptor, folder):
+                    tables.append((descriptor.name, self._of_stream(descriptor)))
         return [(name, found) for name, found in tables if name not in columns]
 
     def _record(self, name: str) -> dict[str, Any] | None:

@@ -107,8 +107,20 @@ class Bucket(ABC):
         """Stores bytes unless the key is taken; True if these now lie there."""
 
     @abstractmethod
+    def put_if(self, key: str, data: bytes, expected: bytes) -> bool:
+        """Stores bytes if these are there; True if the new ones now lie there."""
+
+    @abstractmethod
     def delete(self, key: str) -> None:
         """Removes an object; an absent one is no error."""
+
+    @abstractmethod
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """Removes an object if it holds these bytes; whether it did."""
+
+    @abstractmethod
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yields keys that begin so, and how many bytes each object has."""
 
     @abstractmethod
     def pages(self, prefix: str, after: str = "") -> Iterator[tuple[list[str], bool]]:

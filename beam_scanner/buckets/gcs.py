@@ -121,6 +121,15 @@ class GcsBucket(Bucket):
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See :meth:`Bucket.put_if_absent`."""
+        return self._put_over(key, data, 0)
+
+    def put_if(self, key: str, data: bytes, expected: bytes) -> bool:
+        """See :meth:`Bucket.put_if`."""
+        generation = self._generation(key, expected)
+        return generation is not None and self._put_over(key, data, generation)
+
+    def _put_over(self, key: str, data: bytes, generation: int) -> bool:
+        """Stores bytes in place of a generation, 0 for none."""
         token = uuid.uuid4().hex
         with self._errors("write", key):
             from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -128,7 +137,7 @@ class GcsBucket(Bucket):
             blob = self._blob(key)
             blob.metadata = {_WRITER: token}
             try:
-                self._upload(blob, key, data, if_generation_match=0)
+                self._upload(blob, key, data, if_generation_match=generation)
                 return True
             except PreconditionFailed:
                 # An upload whose answer was lost is tried again by the library, and
@@ -139,6 +148,20 @@ class GcsBucket(Bucket):
                 except NotFound:
                     return False
                 return bool((found.metadata or {}).get(_WRITER) == token)
+
+    def _generation(self, key: str, expected: bytes) -> int | None:
+        """The generation of an object that holds these bytes."""
+        with self._errors("read", key):
+            from google.api_core.exceptions import NotFound
+
+            blob = self._blob(key)
+            try:
+                blob.reload()
+                generation = int(blob.generation)
+                data = self._blob(key, generation).download_as_bytes()
+            except NotFound:
+                return None
+        return generation if data == expected else None
 
     def _upload(
         self, blob: Any, key: str, data: bytes | os.PathLike[str], **condition: Any
@@ -162,6 +185,35 @@ class GcsBucket(Bucket):
                 self._blob(key).delete(retry=DEFAULT_RETRY)
             except NotFound:
                 return
+
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """See :meth:`Bucket.delete_if`."""
+        generation = self._generation(key, expected)
+        if generation is None:
+            return False
+        with self._errors("delete", key):
+            from google.api_core.exceptions import NotFound, PreconditionFailed
+            from google.cloud.storage.retry import DEFAULT_RETRY
+
+            try:
+                self._blob(key).delete(
+                    retry=DEFAULT_RETRY, if_generation_match=generation
+                )
+            except (NotFound, PreconditionFailed):
+                return False
+        return True
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See :meth:`Bucket.sizes`."""
+        with self._errors("list", prefix):
+            found = _client().list_blobs(
+                self.name,
+                prefix=prefix or None,
+                fields="items(name,size),nextPageToken",
+                page_size=PAGE_KEYS,
+            )
+            for blob in found:
+                yield blob.name, int(blob.size)
 
     def pages(self, prefix: str, after: str = "") -> Iterator[tuple[list[str], bool]]:
         """See :meth:`Bucket.pages`."""

@@ -26,7 +26,7 @@ _CONNECTIONS = 32
 
 _clients: dict[tuple[int, str], Any] = {}
 _clients_lock = threading.Lock()
-_refusing: set[str] = set()
+_refusing: set[tuple[str, str]] = set()
 
 
 def _client() -> Any:
@@ -167,13 +167,45 @@ class S3Bucket(Bucket):
             StorageError: The service overwrites objects although it is told not to.
         """
         with self._errors("write", key):
-            token = uuid.uuid4().hex
-            won = self._put_new(key, data, token) or self._wrote(key, token)
-            if won:
-                self._check_refuses(key, data, token)
-            return won
+            return self._put_on(key, data, {"IfNoneMatch": "*"})
 
-    def _put_new(self, key: str, data: bytes, token: str) -> bool:
+    def put_if(self, key: str, data: bytes, expected: bytes) -> bool:
+        """See :meth:`Bucket.put_if`.
+
+        Raises:
+            StorageError: The service overwrites objects although it is told not to.
+        """
+        tag = self._tag(key, expected)
+        with self._errors("write", key):
+            if tag is None:
+                return False
+            return self._put_on(key, data, {"IfMatch": tag})
+
+    def _tag(self, key: str, expected: bytes) -> str | None:
+        """The tag of an object that holds these bytes."""
+        with self._errors("read", key):
+            from botocore.exceptions import ClientError
+
+            try:
+                found = _client().get_object(Bucket=self.name, Key=key)
+            except ClientError as error:
+                if _code(error) in ("NoSuchKey", "404", "NotFound"):
+                    return None
+                raise
+            with found["Body"] as body:
+                data: bytes = body.read()
+        return str(found["ETag"]) if data == expected else None
+
+    def _put_on(self, key: str, data: bytes, condition: dict[str, str]) -> bool:
+        token = uuid.uuid4().hex
+        won = self._try_put(key, data, token, condition) or self._wrote(key, token)
+        if won:
+            self._check_refuses(key, data, token, condition)
+        return won
+
+    def _try_put(
+        self, key: str, data: bytes, token: str, condition: dict[str, str]
+    ) -> bool:
         from botocore.exceptions import ClientError
 
         for left in reversed(range(_CONFLICT_TRIES)):
@@ -184,11 +216,12 @@ class S3Bucket(Bucket):
                     Body=data,
                     ContentType=content_type(key),
                     Metadata={_WRITER: token},
-                    IfNoneMatch="*",
+                    **condition,
                 )
                 return True
             except ClientError as error:
-                if _code(error) in ("PreconditionFailed", "412"):
+                # None there: 'NoSuchKey', where one was to be.
+                if _code(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
                     return False
                 # Another writer is at the same key, and may yet fail.
                 if (
@@ -215,23 +248,48 @@ class S3Bucket(Bucket):
             raise
         return bool(found["Metadata"].get(_WRITER) == token)
 
-    def _check_refuses(self, key: str, data: bytes, token: str) -> None:
-        """Once for each service that is not Amazon's: does it mind the condition?"""
+    def _check_refuses(
+        self, key: str, data: bytes, token: str, condition: dict[str, str]
+    ) -> None:
+        """Once for each service that is not Amazon's: does it mind the condition?
+
+        After a put in place of the same bytes the condition still holds, which tells
+        nothing.
+        """
+        (header,) = condition
         client = _client()
         endpoint = client.meta.endpoint_url
-        if endpoint in _refusing or _is_aws(client):
+        if (endpoint, header) in _refusing or _is_aws(client):
             return
-        if self._put_new(key, data, token):
+        if condition[header] == client.head_object(Bucket=self.name, Key=key)["ETag"]:
+            return
+        if self._try_put(key, data, token, condition):
+            name = {"IfNoneMatch": "If-None-Match", "IfMatch": "If-Match"}[header]
             raise StorageError(
                 f"cannot write {self.url_of(key)!r}: the service at {endpoint} ignores "
-                "'If-None-Match', without which two writers would spoil a database"
+                f"{name!r}, without which two writers would spoil a database"
             )
-        _refusing.add(endpoint)
+        _refusing.add((endpoint, header))
 
     def delete(self, key: str) -> None:
         """See :meth:`Bucket.delete`."""
         with self._errors("delete", key):
             _client().delete_object(Bucket=self.name, Key=key)
+
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """See :meth:`Bucket.delete_if`; looks first, and then deletes."""
+        if self._tag(key, expected) is None:
+            return False
+        self.delete(key)
+        return True
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """See :meth:`Bucket.sizes`."""
+        with self._errors("list", prefix):
+            pages = _client().get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.name, Prefix=prefix):
+                for found in page.get("Contents", ()):
+                    yield found["Key"], int(found["Size"])
 
     def pages(self, prefix: str, after: str = "") -> Iterator[tuple[list[str], bool]]:
         """See :meth:`Bucket.pages`."""

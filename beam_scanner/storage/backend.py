@@ -241,8 +241,10 @@ class StoredStream:
         fingerprint: str,
         run: str,
         source: str,
-    ) -> None:
+    ) -> object:
         """Makes the stream visible, atomically; doing it again changes nothing.
+
+        What it returns is ignored.
 
         Args:
             generation: As given to :meth:`segment_writer`.
@@ -256,6 +258,7 @@ class StoredStream:
         """
         ordered = tiled(self.name(), segments)
         self.commit(sum(int(record["rows"]) for record in ordered))
+        return None
 
     def _lacks(self, method: str) -> ScannerException:
         return ScannerException(f"Stream `{type(self).__name__}` has no {method}().")

@@ -74,6 +74,21 @@ class BucketStore(ObjectStore):
         """See :meth:`ObjectStore.put_if_absent`; the service decides."""
         return self._bucket.put_if_absent(self._key(key), data)
 
+    def put_if(self, key: str, data: bytes, expected: bytes | None) -> bool:
+        """See :meth:`ObjectStore.put_if`; the service decides."""
+        if expected is None:
+            return self.put_if_absent(key, data)
+        return self._bucket.put_if(self._key(key), data, expected)
+
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """See :meth:`ObjectStore.delete_if`; S3 looks first, and then deletes."""
+        return self._bucket.delete_if(self._key(key), expected)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """See :meth:`ObjectStore.sizes`; one listing."""
+        found = self._bucket.sizes(self._root + prefix)
+        return {key.removeprefix(self._root): size for key, size in found}
+
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """See :meth:`ObjectStore.read`."""
         return self._bucket.read(self._key(key), start, stop)

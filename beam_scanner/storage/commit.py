@@ -1,20 +1,24 @@
 """Publishing, removing and tidying up: what makes streams appear and go.
 
 The order of steps is what keeps a crash harmless. Segment files come first, then
-the descriptor in one atomic step, then files that nothing names any more go. So a
-reader sees the old stream or the new one, and what a crash leaves behind is only
-ever unused files, which :func:`gc` finds.
+the descriptor in one conditional put, then files that nothing names any more go. So
+a reader sees the old stream or the new one, of two writers that began with the same
+one publishes, and what a crash leaves behind is only ever unused files, which
+:func:`~beam_scanner.storage.collect.gc` finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from beam_scanner.errors import (
     ElementTypeError,
     StorageError,
     StreamExistsError,
+    StreamReplacedError,
 )
 from beam_scanner.storage.base import Record
 from beam_scanner.storage.checked import SegmentFiles
@@ -22,21 +26,16 @@ from beam_scanner.storage.descriptor import (
     StreamDescriptor,
     begin_writing,
     check_database,
-    parse_at,
-    read_descriptor,
+    parse_descriptor,
 )
 from beam_scanner.storage.names import (
     DESCRIPTOR,
-    SEGMENTS,
-    WORK,
+    FOR_PEOPLE,
     descriptor_key,
     generation_key,
-    is_generation,
     stream_key,
 )
 from beam_scanner.storage.store import ObjectNotFoundError, ObjectStore
-
-_SCRATCH_SECONDS = 24 * 3600.0
 
 
 def tiled(name: str, segments: Iterable[Record]) -> tuple[Record, ...]:
@@ -122,36 +121,157 @@ def _frame_size(name: str, segments: Sequence[Record]) -> tuple[int, int]:
     return sizes.pop() if len(sizes) == 1 else (0, 0)
 
 
-def publish(store: ObjectStore, new: StreamDescriptor) -> None:
-    """Makes a stream visible, atomically, in place of what had its name.
+def generation_of(current: StreamDescriptor | None) -> str:
+    """What a writer has seen of a stream: its generation, '' if there is none."""
+    return "" if current is None else current.generation
 
-    Publishing the same fingerprint and run again changes nothing, but finishes
-    the tidying that a crash may have cut short.
+
+def missing_files(store: ObjectStore, stream: StreamDescriptor) -> list[str]:
+    """Keys of the files of a stream that are not there, or not of their size."""
+    folder = generation_key(stream.name, stream.generation)
+    sizes = store.sizes(f"{folder}/") if stream.segments else {}
+    missing = []
+    for record in stream.segments:
+        keys = [f"{folder}/{file}" for file in record.get("files", ())]
+        files = SegmentFiles(store, stream.name, folder, record)
+        written = [files.size(key.rpartition("/")[2]) for key in keys]
+        gone = [
+            key
+            for key, size in zip(keys, written, strict=True)
+            if key not in sizes or size not in (None, sizes[key])
+        ]
+        # Older releases wrote the size of all files together.
+        if not gone and None in written:
+            gone = keys if sum(sizes[k] for k in keys) != record["bytes"] else []
+        missing += gone
+    return missing
+
+
+def is_whole(store: ObjectStore, stream: StreamDescriptor) -> bool:
+    """Whether all that a descriptor lists is there, with its size."""
+    return not missing_files(store, stream)
+
+
+def publish(
+    store: ObjectStore, new: StreamDescriptor, seen: str | None = None
+) -> StreamDescriptor:
+    """Makes a stream visible, atomically, in place of what the writer has seen there.
+
+    Publishing the same generation again changes nothing, but finishes the tidying
+    that a crash may have cut short. Where another writer has published the same
+    result meanwhile, that stays.
+
+    Args:
+        store: The database's store.
+        new: The stream.
+        seen: The generation that was there when the writer began, '' for none; None
+            for whatever is there now. If it was removed since, nothing is in the way.
+
+    Returns:
+        What is there now.
 
     Raises:
-        StorageError: A segment's file is missing.
+        StorageError: A segment's file is missing; or nobody knows whether the stream
+            was published.
+        StreamReplacedError: Another writer has published the stream since.
         StreamExistsError: Another source of the same run has taken the name.
     """
     begin_writing(store)
-    current = read_descriptor(store, new.name)
-    if current is not None and new.run and current.run == new.run:
+    key = descriptor_key(new.name)
+    while True:
+        data = store.try_read(key)
+        current = None if data is None else parse_descriptor(store, new.name, data)
+        if current is not None and _stays(store, current, new, seen):
+            _try_tidy(store, current)
+            if current.generation != new.generation:
+                discard(store, new.name, new.generation)
+            return current
+        missing = missing_files(store, new)
+        if missing:
+            raise StorageError(
+                f"cannot commit stream {new.name!r}: {store.describe(missing[0])!r} is "
+                "missing, or not of the size that was written"
+            )
+        put = _after(new, current)
+        if _put(store, key, put, data):
+            _try_tidy(store, put)
+            return put
+
+
+def _stays(
+    store: ObjectStore,
+    current: StreamDescriptor,
+    new: StreamDescriptor,
+    seen: str | None,
+) -> bool:
+    """Whether what is there is the new stream, or just as good."""
+    mine = current.generation == new.generation
+    if new.run and current.run == new.run:
         if current.source != new.source:
             raise StreamExistsError(
                 f"two sources of one run write stream {new.name!r}: give each its name"
             )
-        if current.fingerprint == new.fingerprint:
-            tidy(store, current)
-            return
-    folder = generation_key(new.name, new.generation)
-    lost = lost_file(store, new.name, folder, new.segments)
-    if lost is not None:
-        raise StorageError(f"cannot commit stream {new.name!r}: {lost}")
+        mine = mine or current.fingerprint == new.fingerprint
+    if mine:
+        return is_whole(store, current)
+    if seen is None or current.generation == seen:
+        return False
+    if _is_same_result(current, new) and is_whole(store, current):
+        return True
+    raise StreamReplacedError(replaced(current))
+
+
+def _is_same_result(one: StreamDescriptor, other: StreamDescriptor) -> bool:
+    def told(found: StreamDescriptor) -> tuple[object, ...]:
+        is_copy = found.copy is not None
+        return found.path, is_copy, found.verified, found.lost, found.type_name
+
+    return (
+        bool(one.fingerprint)
+        and one.fingerprint == other.fingerprint
+        and told(one) == told(other)
+    )
+
+
+def replaced(current: StreamDescriptor) -> str:
+    """What to tell a writer that has lost to another one."""
+    when = f" at {current.published}" if current.published else ""
+    return (
+        f"stream {current.name!r} was replaced by another run{when}, after this one "
+        "had begun; what that one has stored stays, this one stored nothing"
+    )
+
+
+def _after(new: StreamDescriptor, current: StreamDescriptor | None) -> StreamDescriptor:
+    previous = new.previous
     if current is not None:
-        replaced = current.generation != new.generation
-        previous = current.generation if replaced else current.previous
-        new = replace(new, previous=previous)
-    store.put(descriptor_key(new.name), new.to_json())
-    tidy(store, new)
+        is_other = current.generation != new.generation
+        previous = current.generation if is_other else current.previous
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return replace(new, previous=previous, published=now)
+
+
+def _put(
+    store: ObjectStore, key: str, new: StreamDescriptor, seen: bytes | None
+) -> bool:
+    """Puts a descriptor in place of what was read there.
+
+    What fails may have been done: the answer was lost. Then what lies there tells.
+    """
+    try:
+        return store.put_if(key, new.to_json(), seen)
+    except StorageError:
+        data = store.try_read(key)
+        if data is None or data == seen:
+            raise
+        there = parse_descriptor(store, new.name, data)
+        return there.generation == new.generation
+
+
+def _try_tidy(store: ObjectStore, current: StreamDescriptor) -> None:
+    # The stream stands; what cannot be removed now is garbage, which gc finds.
+    with suppress(StorageError):
+        tidy(store, current)
 
 
 def lost_file(
@@ -188,6 +308,21 @@ def tidy(store: ObjectStore, current: StreamDescriptor) -> None:
         _remove_generation(store, current.name, current.previous, ())
 
 
+def discard(store: ObjectStore, name: str, generation: str) -> None:
+    """Removes what was written of a generation that will not be published.
+
+    Where it is the stream's own, or nobody can tell, it stays. No error of the store
+    ends this: what is left is only unused files.
+    """
+    with suppress(StorageError):
+        data = store.try_read(descriptor_key(name))
+        if data is not None:
+            current = parse_descriptor(store, name, data)
+            if current.generation == generation:
+                return
+        _remove_generation(store, name, generation, ())
+
+
 def _remove_generation(
     store: ObjectStore, name: str, generation: str, keep: Collection[str]
 ) -> None:
@@ -196,109 +331,47 @@ def _remove_generation(
             store.delete(key)
 
 
-def unpublish(store: ObjectStore, name: str) -> None:
-    """Takes a stream's descriptor away; its segment files stay for ``gc``."""
+def unpublish(store: ObjectStore, name: str) -> bytes | None:
+    """Takes a stream's descriptor away; its segment files stay for ``gc``.
+
+    Returns:
+        The descriptor; None if there was none.
+    """
     check_database(store)
-    store.delete(descriptor_key(name))
+    key = descriptor_key(name)
+    while True:
+        data = store.try_read(key)
+        if data is None or store.delete_if(key, data):
+            return data
 
 
 def remove_stream(store: ObjectStore, name: str) -> None:
-    """Removes a stream: its descriptor first, then the files of all generations.
+    """Removes a stream: its descriptor, then its files, those for people too.
 
-    A name that has no stream is no error. A video that is read in place stays.
+    A name that has no stream is no error. A video that is read in place stays, and so
+    does what a run is just writing under that name.
     """
-    unpublish(store, name)
-    folder = f"{stream_key(name)}/"
-    generations = store.list(folder, lambda found: not is_generation(found))
-    for key in list(generations):
-        # Files right below the folder belong to no generation of this stream.
-        if "/" in key[len(folder) :]:
+    data = unpublish(store, name)
+    for key in files_beside(store, name):
+        if key.rpartition("/")[2] in FOR_PEOPLE:
             store.delete(key)
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """What :func:`gc` found.
-
-    Attributes:
-        keys: Keys of the unused files.
-        size_bytes: Their size.
-        scratch_files: How many abandoned temporary files were removed.
-    """
-
-    keys: tuple[str, ...]
-    size_bytes: int
-    scratch_files: int
-
-
-def gc(
-    store: ObjectStore,
-    live: Callable[[], Collection[str]] = tuple,
-    dry_run: bool = False,
-    scratch_seconds: float = _SCRATCH_SECONDS,
-) -> Garbage:
-    """Removes segment files that belong to no committed stream and no live run.
-
-    What is written at the same time by other means than runs, such as ``save``, is
-    not known to be in use before it is committed: nothing else may be at work.
-
-    Args:
-        store: The database's store.
-        live: Gives the generations that runs are still writing, or may resume; asked
-            when all files have been listed.
-        dry_run: Only say what would go.
-        scratch_seconds: Temporary files untouched for so long are abandoned.
-
-    Example:
-        >>> import tempfile
-        >>> from beam_scanner.storage.store import LocalStore
-        >>> store = LocalStore(tempfile.mkdtemp())
-        >>> store.put('a/g1.segments/00000000-x.parquet', b'left by a crash')
-        >>> gc(store, live=lambda: {'g2'}).keys
-        ('a/g1.segments/00000000-x.parquet',)
-    """
-    check_database(store)
-    folders: dict[str, list[str]] = {}
-    for key in store.list("", lambda found: found == WORK):
-        folder, _, _ = key.rpartition("/")
-        if is_generation(f"{folder}/"):
-            folders.setdefault(folder, []).append(key)
-    unused = []
-    size = scratch = 0
-    # A run that began since has listed files too: only now it is known which are live.
-    needed = frozenset(live())
-    for folder, keys in folders.items():
-        if folder.rpartition("/")[2].removesuffix(SEGMENTS) in needed:
-            continue
-        keep = _used(store, folder, keys)
-        for key in keys:
-            if key not in keep:
-                unused.append(key)
-                size += store.size(key)
-                if not dry_run:
-                    store.delete(key)
-    if not dry_run:
-        scratch = store.clear_scratch(scratch_seconds)
-    return Garbage(tuple(unused), size, scratch)
-
-
-def _used(store: ObjectStore, folder: str, keys: Sequence[str]) -> set[str]:
-    """Files of a generation that are needed, as far as anybody can tell."""
-    stream, _, last = folder.rpartition("/")
-    generation = last.removesuffix(SEGMENTS)
-    key = f"{stream}/{DESCRIPTOR}"
-    data = store.try_read(key)
     if data is None:
-        return set()
-    current = parse_at(store, key, data)
-    if descriptor_key(current.name) != key:
-        raise StorageError(
-            f"{store.describe(key)!r} is the descriptor of stream {current.name!r}, so "
-            "nobody knows which files are needed here"
-        )
-    if current.generation != generation:
-        own = generation_key(current.name, current.generation)
-        lost = lost_file(store, current.name, own, current.segments)
-        # Without a checksum a descriptor may name what never was.
-        return set() if lost is None else set(keys)
-    return set(current.file_keys())
+        return
+    try:
+        current = parse_descriptor(store, name, data)
+    except StorageError:
+        # Which of the generations was its own, only gc can prove now.
+        return
+    for generation in filter(None, (current.generation, current.previous)):
+        _remove_generation(store, name, generation, ())
+
+
+def files_beside(store: ObjectStore, name: str) -> list[str]:
+    """Keys of files right in a stream's folder that are for people, not for us.
+
+    The contact sheet, tables and previews of commands lie there.
+    """
+    folder = f"{stream_key(name)}/"
+    found = store.list(folder, lambda f: f != folder and f.startswith(folder))
+    ours = (f"{folder}{DESCRIPTOR}", f"{folder}.")
+    return [key for key in found if not key.startswith(ours)]

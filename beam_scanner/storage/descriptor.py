@@ -7,7 +7,8 @@ and replaced atomically, and says which files make up the stream.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
@@ -15,15 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import StorageError, StreamNotFoundError
+from beam_scanner.errors import ArgumentError, StorageError, StreamNotFoundError
 from beam_scanner.storage.base import Record
 from beam_scanner.storage.names import (
     DESCRIPTOR,
     MARKER,
+    SEGMENTS,
     WORK,
     descriptor_key,
     generation_key,
     is_generation,
+    stream_key,
 )
 from beam_scanner.storage.sealed import is_sealed, seal, unseal
 from beam_scanner.storage.store import ObjectStore
@@ -48,6 +51,7 @@ class StreamDescriptor:
         run: Which run published it.
         source: Fingerprint of the source.
         previous: The generation that this one replaced.
+        published: When, in UTC: as in ``2031-05-01T12:30:00+00:00``; '' if unknown.
         path: The video file, for one that is read where it lies.
         width: In pixels; 0 where frames have no one size.
         height: In pixels; 0 where frames have no one size.
@@ -74,6 +78,7 @@ class StreamDescriptor:
     run: str = ""
     source: str = ""
     previous: str = ""
+    published: str = ""
     path: str | None = None
     width: int = 0
     height: int = 0
@@ -106,10 +111,13 @@ class StreamDescriptor:
 
     def file_keys(self) -> Iterator[str]:
         """Yields the keys of all segment files, in row order."""
-        folder = generation_key(self.name, self.generation)
+        return self.files_in(stream_key(self.name))
+
+    def files_in(self, folder: str) -> Iterator[str]:
+        """Yields the same keys for a stream that lies in another folder."""
         for record in self.segments:
             for file in record.get("files", ()):
-                yield f"{folder}/{file}"
+                yield f"{folder}/{self.generation}{SEGMENTS}/{file}"
 
     def starts(self) -> NDArray[np.int64]:
         """int64[segments + 1]: first row of each segment, then the row count."""
@@ -333,21 +341,64 @@ def require_descriptor(store: ObjectStore, name: str) -> StreamDescriptor:
     return found
 
 
-def list_descriptors(
-    store: ObjectStore, prefix: str = ""
-) -> Iterator[StreamDescriptor]:
-    """Yields the descriptors of all committed streams, in order of their keys.
+def own_keys(store: ObjectStore, skip: Callable[[str], bool]) -> list[str]:
+    """The keys of a database, without those of databases in its folders.
 
     Args:
         store: The database's store.
-        prefix: Only streams whose key begins so.
+        skip: See ``ObjectStore.list``.
     """
+    # Only a listing tells a bucket's folders cheaply.
+    is_local = store.local_path(MARKER) is not None
 
-    def skip(folder: str) -> bool:
-        return folder == WORK or is_generation(folder)
+    def leave_out(folder: str) -> bool:
+        return skip(folder) or (is_local and store.exists(f"{folder}{MARKER}"))
 
-    for key in store.list(prefix, skip):
+    keys = list(store.list("", leave_out))
+    others = {key.removesuffix(MARKER) for key in keys if key.endswith(f"/{MARKER}")}
+    if not others:
+        return keys
+    return [key for key in keys if not _lies_in(key, others)]
+
+
+def _lies_in(key: str, folders: set[str]) -> bool:
+    end = key.find("/")
+    while end >= 0:
+        if key[: end + 1] in folders:
+            return True
+        end = key.find("/", end + 1)
+    return False
+
+
+def stream_keys(store: ObjectStore) -> list[str]:
+    """The keys of a database outside the folders of segments, in order."""
+    return own_keys(store, lambda f: f == WORK or is_generation(f))
+
+
+def list_descriptors(store: ObjectStore) -> Iterator[StreamDescriptor]:
+    """Yields the descriptors of all committed streams, in order of their keys.
+
+    One that lies elsewhere than its name says was moved or copied there: nothing finds
+    it under its name, so it is left out.
+    """
+    for key in stream_keys(store):
         if key.endswith(f"/{DESCRIPTOR}"):
             data = store.try_read(key)
             if data is not None:
-                yield parse_at(store, key, data)
+                found = parse_at(store, key, data)
+                if is_in_place(found, key.removesuffix(f"/{DESCRIPTOR}")):
+                    yield found
+
+
+def is_in_place(stream: StreamDescriptor, folder: str) -> bool:
+    """Whether a stream lies where its name says."""
+    # Some file systems give names back in another form of Unicode.
+    kept, told = (unicodedata.normalize("NFC", k) for k in (folder, _key_of(stream)))
+    return kept == told
+
+
+def _key_of(stream: StreamDescriptor) -> str:
+    try:
+        return stream_key(stream.name)
+    except ArgumentError:
+        return ""

@@ -18,10 +18,11 @@ import numpy as np
 from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
+    StorageError,
     StreamNotFoundError,
 )
 from beam_scanner.gops import load_rows
-from beam_scanner.storage import commit
+from beam_scanner.storage import collect, commit
 from beam_scanner.storage.backend import StorageBackend, StoredStream, converter
 from beam_scanner.storage.base import Record, RowReader, SegmentWriter
 from beam_scanner.storage.descriptor import (
@@ -36,6 +37,7 @@ from beam_scanner.storage.names import descriptor_key, generation_key, stream_ke
 from beam_scanner.storage.parquet import BlobSegmentWriter
 from beam_scanner.storage.reader import SegmentedReader
 from beam_scanner.storage.store import ObjectStore, open_store
+from beam_scanner.storage.writers import writing
 from beam_scanner.types import (
     ColumnType,
     FrameType,
@@ -222,8 +224,21 @@ class NamedStream(StoredStream):
         return self.committed()
 
     def committed(self) -> bool:
-        """See :meth:`StoredStream.committed`."""
-        return self.try_descriptor() is not None
+        """See :meth:`StoredStream.committed`: all that its descriptor lists is there.
+
+        Sizes of files are looked at, their content is not.
+        """
+        found = self.try_descriptor()
+        return found is not None and self.is_whole(found)
+
+    def is_whole(self, found: StreamDescriptor) -> bool:
+        """Whether all files of a descriptor of this stream are there."""
+        return not self.missing_files(found)
+
+    def missing_files(self, found: StreamDescriptor) -> list[str]:
+        """The files of a descriptor of this stream that are not there, or cut off."""
+        store = self._storage.store()
+        return [store.describe(key) for key in commit.missing_files(store, found)]
 
     def len(self) -> int:
         """The number of rows.
@@ -390,7 +405,8 @@ class NamedStream(StoredStream):
         run: str = "",
         source: str = "",
         type_name: str = "",
-    ) -> None:
+        seen: str | None = None,
+    ) -> StreamDescriptor:
         """See :meth:`StoredStream.publish`.
 
         Args:
@@ -400,9 +416,15 @@ class NamedStream(StoredStream):
             run: Names the run.
             source: Fingerprint of the source.
             type_name: Element type of a stream without any row.
+            seen: The generation that is to be replaced, '' for none; None for
+                whatever is there.
+
+        Returns:
+            What is there now.
 
         Raises:
             StorageError: Rows or files are missing.
+            StreamReplacedError: Another writer has published it meanwhile.
             ElementTypeError: Segments differ in type; lossy ones in frame size.
             StreamExistsError: Another source of the same run took the name.
         """
@@ -417,7 +439,11 @@ class NamedStream(StoredStream):
             run=run,
             source=source,
         )
-        commit.publish(self._storage.store(create=True), new)
+        return commit.publish(self._storage.store(create=True), new, seen)
+
+    def discard(self, generation: str) -> None:
+        """Removes what was written of a generation that will not be published."""
+        commit.discard(self._storage.raw_store(), self._name, generation)
 
     def tidy(self, run: str) -> None:
         """Removes what the publishing of a run, cut short by a crash, has left.
@@ -451,9 +477,41 @@ class NamedStream(StoredStream):
         Raises:
             ElementTypeError: A value is not of the type.
             ScannerException: Times and values differ in number.
+            StreamReplacedError: Another writer has published the stream meanwhile.
         """
-        info = get_type_info(ty)
+        seen = commit.generation_of(NamedStream.try_descriptor(self))
+        self.save_over(seen, values, get_type_info(ty), seconds, encoding)
+
+    def save_over(
+        self,
+        seen: str,
+        values: Iterable[Any],
+        info: ScannerTypeInfo,
+        seconds: Iterable[float] | None = None,
+        encoding: Encoding | None = None,
+    ) -> None:
+        """Like :meth:`save`, in place of a generation that was seen; '' for none."""
         generation = uuid.uuid4().hex
+        with writing(self._storage.store(create=True), generation):
+            try:
+                record = self._written(generation, values, info, seconds, encoding)
+                self.publish(generation, [record], type_name=info.name, seen=seen)
+            except StorageError:
+                # It may have been published, or still be.
+                raise
+            except ScannerException:
+                self.discard(generation)
+                raise
+
+    def _written(
+        self,
+        generation: str,
+        values: Iterable[Any],
+        info: ScannerTypeInfo,
+        seconds: Iterable[float] | None,
+        encoding: Encoding | None,
+    ) -> Record:
+        """Writes values as one segment."""
         writer = self.segment_writer(generation, 0, "0", 0, encoding, info)
         times = None if seconds is None else iter(seconds)
         try:
@@ -466,11 +524,10 @@ class NamedStream(StoredStream):
                 writer.write(row, [_stored(info, value)], np.array([time]))
             if times is not None and any(True for _ in times):
                 raise ScannerException(f"stream {self._name!r}: more times than rows")
-            record = writer.finish()
+            return writer.finish()
         except BaseException:
             writer.abort()
             raise
-        self.publish(generation, [record], type_name=info.name)
 
 
 def _stored(info: ScannerTypeInfo, value: Any) -> Any:
@@ -508,10 +565,8 @@ def gc(
     storage: NamedStorage | ObjectStore,
     live: Callable[[], Collection[str]] = tuple,
     dry_run: bool = False,
-) -> commit.Garbage:
-    """Removes files that no committed stream and no live run needs.
-
-    Not to be run while something else writes into the database.
+) -> collect.Garbage:
+    """Removes files that no committed stream, no writer and no live run needs.
 
     Args:
         storage: The database.
@@ -519,4 +574,4 @@ def gc(
         dry_run: Only say what would go.
     """
     store = storage.raw_store() if isinstance(storage, NamedStorage) else storage
-    return commit.gc(store, live, dry_run)
+    return collect.gc(store, live, dry_run)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from beam_scanner.errors import (
     ScannerException,
     StorageError,
     StreamExistsError,
+    StreamReplacedError,
     Tally,
     VideoError,
 )
@@ -32,6 +34,7 @@ from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.names import INDEX, generation_key
 from beam_scanner.storage.paths import absolute, is_file
 from beam_scanner.storage.store import ObjectStore, storage_errors
+from beam_scanner.storage.writers import writing
 from beam_scanner.types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage, index_video
 from beam_scanner.video.source import (
@@ -40,6 +43,8 @@ from beam_scanner.video.source import (
     open_source,
     source_name,
 )
+
+_TRIES = 3
 
 
 class NamedVideoStorage(NamedStorage):
@@ -185,14 +190,27 @@ class NamedVideoStream(NamedStream):
                 known).
             StreamExistsError: The name is that of a stream which a graph has written.
             StreamNotFoundError: Neither a path nor a committed stream.
+            StreamReplacedError: Others keep publishing a stream of that name.
         """
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._ingest(force, verify, copy, replace)
+            except StreamReplacedError:
+                # What is there now may be what is wanted.
+                if not left:
+                    raise
+        raise AssertionError
+
+    def _ingest(
+        self, force: bool, verify: bool, copy: bool, replace: bool
+    ) -> StreamDescriptor:
         if self._path is None:
             return self.descriptor()
         current = super().try_descriptor()
         found = self._unindexed(self._path, current, force, verify, replace)
         if found is not None:
             source, copied = found
-            self._index(source, verify, copy if copied is None else copied)
+            self._index(source, verify, copy if copied is None else copied, current)
         self._ingested, self._seen = True, None
         return self.descriptor()
 
@@ -239,7 +257,13 @@ class NamedVideoStream(NamedStream):
                 f"stream {self._name!r} was written by a graph and is not the video "
                 f"{path!r}: delete() it, or choose another name"
             )
-        if current is None or force or replaces or not self._is_of_path(current):
+        if (
+            current is None
+            or force
+            or replaces
+            or not self._is_of_path(current)
+            or not self.is_whole(current)
+        ):
             return path, None
         if self._has_changed(path, current):
             raise VideoError(
@@ -277,13 +301,37 @@ class NamedVideoStream(NamedStream):
 
         return video_file(self._storage.store(), current)
 
-    def _index(self, source: VideoSource, verify: bool, copy: bool) -> None:
-        assert self._path is not None
+    def _index(
+        self,
+        source: VideoSource,
+        verify: bool,
+        copy: bool,
+        current: StreamDescriptor | None,
+    ) -> None:
+        """Indexes a video, and publishes it in place of ``current``."""
         index = index_video(source, verify, self._damage)
         store = self._storage.store(create=True)
         data = index.to_bytes()
         digest = hashlib.blake2b(data, digest_size=20, person=b"copy" if copy else b"")
-        generation = digest.hexdigest()
+        # Others may publish the same and replace it: no two share their files.
+        generation = f"{digest.hexdigest()}-{uuid.uuid4().hex[:12]}"
+        with writing(store, generation):
+            try:
+                new = self._stored_index(source, index, generation, copy)
+                commit.publish(store, new, commit.generation_of(current))
+            except StorageError:
+                # It may have been published, or still be.
+                raise
+            except ScannerException:
+                self.discard(generation)
+                raise
+
+    def _stored_index(
+        self, source: VideoSource, index: FrameIndex, generation: str, copy: bool
+    ) -> StreamDescriptor:
+        """Stores the files of a generation; gives their descriptor."""
+        assert self._path is not None
+        store, data = self._storage.store(), index.to_bytes()
         folder = generation_key(self._name, generation)
         sums = {INDEX: Checksums.of(data)}
         if copy:
@@ -291,7 +339,7 @@ class NamedVideoStream(NamedStream):
             key = f"{folder}/{file}"
             sums[file] = _copy_file(source, index.fingerprint, store, key)
         store.put(f"{folder}/{INDEX}", data)
-        commit.publish(store, self._of_index(self._path, index, generation, sums))
+        return self._of_index(self._path, index, generation, sums)
 
     def _of_index(
         self,
@@ -412,6 +460,9 @@ class NamedVideoStream(NamedStream):
         found = self.descriptor()
         if found.ingested and not found.lost:
             return found.fingerprint
+        if found.ingested:
+            # The same index of the same file, whoever made it.
+            return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
 
     def save_mp4(

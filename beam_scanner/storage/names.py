@@ -18,6 +18,8 @@ MARKER = "beam_scanner.json"
 SEGMENTS = ".segments"
 WORK = ".work/"
 INDEX = "index.bin"
+FOR_PEOPLE = ("contact_sheet.png", "shots.csv", "preview.mp4")
+"""Files that commands leave beside a stream, and that go with it."""
 
 # Object stores allow 1024 bytes; a segment's own part of the key needs some.
 _MAX_KEY = 800

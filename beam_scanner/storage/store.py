@@ -10,6 +10,7 @@ Keys under ``.tmp/`` are a store's own scratch space; listings leave them out.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -26,6 +27,7 @@ from beam_scanner._special import special_kind
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.errors import ObjectNotFoundError as ObjectNotFoundError
+from beam_scanner.storage.locks import LOCK, locked, unlink_unlocked
 
 SCRATCH = ".tmp/"
 
@@ -64,6 +66,44 @@ class ObjectStore(ABC):
             True for the caller whose object now lies there.
         """
 
+    def put_if(self, key: str, data: bytes, expected: bytes | None) -> bool:
+        """Stores an object if the key still holds what was read there.
+
+        Streams are published by this. A store that inherits it checks and then puts:
+        two writers that replace one object at the same moment may both be told that
+        they did. Stores that several writers use should override it with what their
+        service offers, and :class:`~beam_scanner.storage.testing.StorageConformance`
+        tests them.
+
+        Args:
+            key: Where.
+            data: The bytes.
+            expected: What is to be there; None for nothing.
+
+        Returns:
+            True for the caller whose object now lies there. After an error it may lie
+            there or not.
+        """
+        if expected is None:
+            return self.put_if_absent(key, data)
+        if self.try_read(key) != expected:
+            return False
+        self.put(key, data)
+        return True
+
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """Removes an object if the key still holds what was read there.
+
+        A store that inherits it checks and then deletes.
+
+        Returns:
+            Whether it was removed.
+        """
+        if self.try_read(key) != expected:
+            return False
+        self.delete(key)
+        return True
+
     @abstractmethod
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """The bytes ``[start, stop)`` of an object, cut short at its end."""
@@ -87,6 +127,18 @@ class ObjectStore(ABC):
             skip: Is given folders (``'a/b/'``) and says which to leave out; a
                 local store does not look into those.
         """
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The number of bytes of each object whose key begins with ``prefix``."""
+        found = {}
+        for key in self.list(prefix):
+            with suppress(ObjectNotFoundError):
+                found[key] = self.size(key)
+        return found
+
+    def is_link(self, key: str) -> bool:
+        """Whether a file or folder is a symbolic link to another one."""
+        return False
 
     @abstractmethod
     def delete(self, key: str) -> None:
@@ -137,6 +189,8 @@ _REASONS = {
     errno.EISDIR: "a folder is where a file should be",
     errno.ENAMETOOLONG: "the path is too long for this file system",
     errno.EFBIG: "the file would be larger than is allowed here",
+    errno.ENOLCK: "a database needs a file system with locks (flock)",
+    errno.ENOSYS: "a database needs a file system with locks (flock)",
 }
 
 
@@ -241,6 +295,36 @@ class LocalStore(ObjectStore):
                 os.unlink(source)
         return True
 
+    def put_if(self, key: str, data: bytes, expected: bytes | None) -> bool:
+        """See :meth:`ObjectStore.put_if`; the operating system's locks decide."""
+        if expected is None:
+            return self.put_if_absent(key, data)
+        with self._locked(key):
+            if self.try_read(key) != expected:
+                return False
+            self.put(key, data)
+        return True
+
+    def delete_if(self, key: str, expected: bytes) -> bool:
+        """See :meth:`ObjectStore.delete_if`."""
+        with self._locked(key):
+            if self.try_read(key) != expected:
+                return False
+            self.delete(key)
+        return True
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Keeps other processes and threads from the key; ends with the process."""
+        path = self._lock_path(key)
+        with storage_errors("lock", path), locked(path):
+            yield
+
+    def _lock_path(self, key: str) -> str:
+        digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16)
+        name = digest.hexdigest() + LOCK
+        return os.path.join(self.root, SCRATCH[:-1], name)
+
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """See :meth:`ObjectStore.read`."""
         with self._open(key) as file:
@@ -268,26 +352,38 @@ class LocalStore(ObjectStore):
         return self._walk(f"{folder}/" if folder else "", prefix, skip)
 
     def _walk(
-        self, folder: str, prefix: str, skip: Callable[[str], bool] | None
+        self,
+        folder: str,
+        prefix: str,
+        skip: Callable[[str], bool] | None,
+        above: tuple[str, ...] = (),
     ) -> Iterator[str]:
+        """``above``: real paths of the folders whose links led here."""
         path = self.local_path(folder[:-1]) if folder else self.root
         with storage_errors("list", path):
             try:
                 with os.scandir(path) as entries:
-                    found = sorted(
-                        f"{folder}{e.name}/" if e.is_dir() else f"{folder}{e.name}"
-                        for e in entries
-                    )
+                    kinds = [(e.name, _kind(e), e.is_symlink()) for e in entries]
             except (FileNotFoundError, NotADirectoryError):
                 return
-        for key in found:
+        links = {f"{folder}{name}/" for name, _, is_link in kinds if is_link}
+        for key in sorted(f"{folder}{n}{kind}" for n, kind, _ in kinds if kind != "?"):
             is_folder = key.endswith("/")
             if not (key.startswith(prefix) or (is_folder and prefix.startswith(key))):
                 continue
             if not is_folder:
                 yield key
             elif key != SCRATCH and not (skip is not None and skip(key)):
-                yield from self._walk(key, prefix, skip)
+                through = above
+                if key in links:
+                    through = (*above, os.path.realpath(path))
+                    if _leads_back(os.path.join(self.root, key[:-1]), through):
+                        continue
+                yield from self._walk(key, prefix, skip, through)
+
+    def is_link(self, key: str) -> bool:
+        """See :meth:`ObjectStore.is_link`."""
+        return os.path.islink(self.local_path(key.removesuffix("/")))
 
     def delete(self, key: str) -> None:
         """See :meth:`ObjectStore.delete`; folders that become empty go too."""
@@ -327,9 +423,13 @@ class LocalStore(ObjectStore):
             limit = time.time() - older_than_seconds
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    if entry.stat().st_mtime < limit:
-                        os.unlink(entry.path)
-                        removed += 1
+                    if entry.stat().st_mtime >= limit:
+                        continue
+                    if entry.name.endswith(LOCK):
+                        unlink_unlocked(entry.path)
+                        continue
+                    os.unlink(entry.path)
+                    removed += 1
         return removed
 
     def _written(self, data: bytes) -> str:
@@ -404,6 +504,21 @@ class LocalStore(ObjectStore):
                 break
         os.makedirs(folder, exist_ok=True)
         return tuple(parents)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """'/' for a folder, '' for a file, '?' for all that is neither."""
+    try:
+        return "/" if entry.is_dir() else "" if entry.is_file() else "?"
+    except OSError:
+        # A link to itself.
+        return "?"
+
+
+def _leads_back(link: str, above: tuple[str, ...]) -> bool:
+    """Whether a link leads to a folder that one of these is, or lies in."""
+    target = os.path.realpath(link)
+    return any(f"{folder}/".startswith(f"{target}/") for folder in above)
 
 
 def _link(source: str, path: str) -> None:

@@ -94,6 +94,59 @@ class StorageConformance(ABC):
                 assert sum(won) == 1
                 assert store.read(key) == bodies[won.index(True)]
 
+    def test_put_if(self) -> None:
+        """Only in place of what was read; of nothing, if nothing was there."""
+        store = self.make_store()
+        assert not store.put_if("d/1", b"new", b"expected")
+        assert not store.exists("d/1")
+        assert store.put_if("d/1", b"one", None)
+        assert not store.put_if("d/1", b"two", None)
+        assert not store.put_if("d/1", b"two", b"other")
+        assert store.read("d/1") == b"one"
+        assert store.put_if("d/1", b"two", b"one")
+        assert store.put_if("d/1", b"two", b"two")
+        assert not store.put_if("d/1", b"three", b"one")
+        assert store.read("d/1") == b"two"
+        store.delete("d/1")
+        assert not store.put_if("d/1", b"three", b"two")
+        assert list(store.list()) == []
+
+    def test_one_of_many_replaces(self) -> None:
+        """Of concurrent put_if calls with the same expectation one returns True."""
+        store = self.make_store()
+        if type(store).put_if is ObjectStore.put_if:
+            return  # It says itself that it promises less.
+        store.put("r", b"old")
+        before = b"old"
+        with ThreadPoolExecutor(8) as pool:
+            for turn in range(3):
+                bodies = [b"%d %d" % (turn, i) for i in range(12)]
+                won = list(
+                    pool.map(lambda b, old=before: store.put_if("r", b, old), bodies)
+                )
+                assert sum(won) == 1
+                before = bodies[won.index(True)]
+                assert store.read("r") == before
+
+    def test_delete_if(self) -> None:
+        """Only what was read; an absent object is not removed."""
+        store = self.make_store()
+        assert not store.delete_if("d/1", b"")
+        store.put("d/1", b"one")
+        assert not store.delete_if("d/1", b"other")
+        assert store.read("d/1") == b"one"
+        assert store.delete_if("d/1", b"one")
+        assert not store.exists("d/1")
+        assert list(store.list()) == []
+
+    def test_sizes(self) -> None:
+        """Of all objects whose keys begin so."""
+        store = self.make_store()
+        for key, size in (("s/1", 0), ("s/2", 5), ("s/t/3", 7), ("t", 1)):
+            store.put(key, b"x" * size)
+        assert store.sizes("s/") == {"s/1": 0, "s/2": 5, "s/t/3": 7}
+        assert store.sizes("no/") == {}
+
     def test_readers_see_whole_objects(self) -> None:
         """While an object is replaced, a reader gets the old one or the new one."""
         store = self.make_store()

@@ -242,17 +242,27 @@ class JobState:
         """Rows to handle at a time, where the run does not say."""
         nodes = topological([o for family in self.families for o in family.outputs])
         inputs = [node.streams[0] for node in nodes if isinstance(node, InputNode)]
-        return work_packet(s.estimate_size() for s in inputs if s.committed())
+        return work_packet(s.estimate_size() for s in inputs if _is_there(s))
 
     @property
-    def outputs(self) -> list[OutputNode]:
-        """The outputs that the user asked for."""
+    def numbered_outputs(self) -> list[tuple[int, OutputNode]]:
+        """The outputs that the user asked for, with their numbers in the run."""
         return [
-            output
+            (number, output)
             for family in self.families
             for output, number in zip(family.outputs, family.numbers, strict=True)
             if number != INTERNAL
         ]
+
+    def fingerprint(self, number: int) -> str:
+        """That of an output of the run; of streams between phases that of the job."""
+        if number == INTERNAL:
+            return self.record.fingerprint
+        return self.record.outputs[number]
+
+    def seen(self, number: int) -> str:
+        """The generation that an output of the run may replace, '' for none."""
+        return self.record.seen[number]
 
     @property
     def source(self) -> str:
@@ -260,6 +270,13 @@ class JobState:
         nodes = topological([o for family in self.families for o in family.outputs])
         first = next(node for node in nodes if isinstance(node, InputNode))
         return stream_fingerprint(first.streams[0])
+
+
+def _is_there(stream: StoredStream) -> bool:
+    """Whether there is a stream; of ours without a look at its files."""
+    if isinstance(stream, NamedStream):
+        return stream.try_descriptor() is not None
+    return stream.committed()
 
 
 class RunContext:
@@ -321,7 +338,7 @@ class RunContext:
                 self._jobs[job] = JobState(
                     record,
                     self.settings.graph.job(record.own),
-                    JobFiles(self.store, record.fingerprint, record.token),
+                    record.files(self.store, self.files.run),
                 )
             return _recent(self._jobs, job, _JOBS_KEPT)
 

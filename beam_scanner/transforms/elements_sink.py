@@ -24,6 +24,7 @@ import math
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -45,15 +46,16 @@ from beam_scanner.errors import (
     StreamExistsError,
 )
 from beam_scanner.storage.base import Record
+from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.names import generation_key, stream_key
+from beam_scanner.storage.names import stream_key
 from beam_scanner.storage.store import open_store
+from beam_scanner.storage.writers import mark, unmark
 from beam_scanner.transforms.claims import Claims
 from beam_scanner.transforms.coders import entering, type_of_hint
 from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.keep_failures import Home, KeepFailures
 from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.publish import was_made_by
 from beam_scanner.transforms.records import NAMESPACE, Commit, Written
 from beam_scanner.transforms.run_graph import FAILURES, count_commit, report_failures
 from beam_scanner.types import (
@@ -186,7 +188,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | "Count" >> beam.CombinePerKey(sum)
             | "Key by stream" >> beam.Map(_by_stream)
             | "Counts" >> beam.GroupByKey()
-            | "Place" >> beam.ParDo(_Place()).with_outputs("told")
+            | "Place" >> beam.ParDo(_Place(target)).with_outputs("told")
         )
         written = (
             {"rows": keyed[None], "place": placed[None]}
@@ -324,21 +326,39 @@ def _by_stream(counted: tuple[Chunk, int]) -> tuple[str, tuple[str, int, int, in
 class _Place(beam.DoFn):  # type: ignore[misc]
     """Says of each chunk which it is in its stream, and its first stored row."""
 
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+
     def process(
         self, element: tuple[str, Iterable[tuple[str, int, int, int]]]
     ) -> Iterator[Any]:
         name, counts = element
         chunks = sorted(counts)
         streams = sorted({stream for stream, _, _, _ in chunks})
-        yield TaggedOutput(
-            "told", (name, ("planned", json.dumps([streams[:2], len(chunks)])))
-        )
+        try:
+            seen = _tried(lambda: self._seen(name))
+        except Exception as error:
+            yield TaggedOutput("told", _tell_failure(name, error))
+            return
+        plan = json.dumps([streams[:2], len(chunks), seen])
+        yield TaggedOutput("told", (name, ("planned", plan)))
         if len(streams) > 1:
             return
         first = 0
         for number, (stream, group, chunk, rows) in enumerate(chunks):
             yield (name, stream, group, chunk), (number, first)
             first += rows
+
+    def _seen(self, name: str) -> str:
+        """Begins to write a stream; the generation that it is to replace."""
+        target, stream = self._target, self._target.stream(name)
+        store = stream.storage().store(create=True)
+        mark(store, target.generation, _part(name))
+        return generation_of(stream.try_descriptor())
+
+
+def _part(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 class _Write(beam.DoFn):  # type: ignore[misc]
@@ -421,15 +441,15 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
             commit = None if failure else _tried(lambda: self._publish(name, kinds))
         except Exception as error:
             failure = failure_of(name, error)
+        self._end(name, failure)
         if failure is None:
             count_commit()
             yield commit
-            return
-        self._discard(name)
-        yield from report_failures([failure])
+        else:
+            yield from report_failures([failure])
 
     def _publish(self, name: str, kinds: Mapping[str, list[Any]]) -> Commit:
-        streams, chunks = kinds["planned"][0]
+        streams, chunks, seen = kinds["planned"][0]
         if len(streams) > 1:
             raise StreamExistsError(
                 f"{streams[0]!r} and {streams[1]!r} would both be written to stream "
@@ -453,6 +473,7 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
             run=target.generation,
             source=f"elements:{streams[0]}",
             type_name=target.info.name,
+            seen=seen,
         )
         path = stream.storage().raw_store().describe(stream_key(name))
         return Commit(name, path, sum(r["rows"] for r in records), fingerprint)
@@ -465,19 +486,15 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         found.update(" ".join(digests).encode())
         return found.hexdigest()
 
-    def _discard(self, name: str) -> None:
-        """Removes the segments of a stream that is not committed."""
-        store = NamedStorage(self._target.db).raw_store()
-        try:
-            # It may have failed when it was there already, at removing others.
-            if was_made_by(self._target.stream(name), self._target.generation):
-                return
-            folder = generation_key(name, self._target.generation)
-            for key in list(store.list(f"{folder}/")):
-                store.delete(key)
-        except ScannerException:
-            # It failed for a reason already; what is left is only unused files.
-            return
+    def _end(self, name: str, failure: Failure | None) -> None:
+        """Leaves nothing of a stream but what is committed."""
+        target = self._target
+        # It fails for a reason already; what is left is only unused files.
+        with suppress(ScannerException):
+            stream = target.stream(name)
+            if failure is not None:
+                stream.discard(target.generation)
+            unmark(stream.storage().raw_store(), target.generation, _part(name))
 
 
 def _first_failure(name: str, told: Iterable[Any]) -> Failure | None:

@@ -55,7 +55,7 @@ from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.transforms.options import Limits, ScannerOptions
 from beam_scanner.transforms.program import Program, in_phases
 from beam_scanner.transforms.records import Commit
-from beam_scanner.transforms.run_graph import FAILURES, Phase, sink_tag, stage
+from beam_scanner.transforms.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
 from beam_scanner.transforms.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.types import FrameType, get_type_info
 
@@ -211,6 +211,8 @@ class Group:
             )
             failures = self._kept | f"Failures {at}" >> beam.Flatten()
             self._failures.append(failures)
+            if at:
+                _ = self._jobs | f"End {at}" >> EndWork(self._source, at)
         return self._phases[number]
 
     def _add_hints(self, hints: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ through the stages and tells all that a worker needs beside the program.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ from beam_scanner.storage.named import NamedStorage, NamedStream
 from beam_scanner.storage.store import open_store
 from beam_scanner.transforms.context import JobId, RunContext
 from beam_scanner.transforms.options import Limits
-from beam_scanner.transforms.publish import tidy, was_made_by
+from beam_scanner.transforms.publish import holds, is_spent, tidy, was_made_by
 from beam_scanner.transforms.slots import (
     InternalSlot,
     LeavingSlot,
@@ -45,6 +46,7 @@ class BoundJob:
         fingerprint: Of the whole job.
         outputs: Fingerprint of each output.
         token: See ``JobRecord``.
+        seen: See ``JobRecord``.
     """
 
     name: str
@@ -52,10 +54,18 @@ class BoundJob:
     fingerprint: str
     outputs: tuple[str, ...]
     token: str
+    seen: tuple[str, ...]
 
     def to_tuple(self) -> tuple[Any, ...]:
         """Plain values, which every coder knows."""
-        return (self.name, self.sources, self.fingerprint, self.outputs, self.token)
+        return (
+            self.name,
+            self.sources,
+            self.fingerprint,
+            self.outputs,
+            self.token,
+            self.seen,
+        )
 
 
 @dataclass(frozen=True)
@@ -155,17 +165,21 @@ class Program:
 
     def record(self, job: JobId) -> JobRecord:
         """What one job has of its own."""
-        name, sources, whole, outputs, token = job
-        streams = self._inputs(name, sources)
-        folder = JobFiles(open_store(self.db), whole).internal
-        return JobRecord(
+        name, sources, whole, outputs, token, seen = job
+        record = JobRecord(
             name,
-            _filled(self.own, name, streams, f"{self.db}/{folder}"),
+            [],
             whole,
             list(outputs),
             token,
-            mark=whole,
+            _mark(name, sources, whole),
+            tuple(seen),
+            self._leaves,
         )
+        folder = record.files(open_store(self.db), self.run).internal
+        streams = self._inputs(name, sources)
+        own = _filled(self.own, name, streams, f"{self.db}/{folder}")
+        return replace(record, own=own)
 
     def bind(self, name: str, sources: Sequence[str]) -> BoundJob:
         """Makes a job of streams of one name.
@@ -195,8 +209,10 @@ class Program:
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
         whole, each = Fingerprints(outputs, 0, home, self.ops).of_job(0)
-        token = self._begin(whole, each, [output.streams[0] for output in outputs])
-        return BoundJob(name, tuple(sources), whole, tuple(each), token)
+        made = [output.streams[0] for output in outputs]
+        seen = tuple(map(_seen, made, each))
+        token = self._begin(_mark(name, sources, whole), whole, each, made, seen)
+        return BoundJob(name, tuple(sources), whole, tuple(each), token, seen)
 
     def _inputs(self, name: str, sources: Sequence[str]) -> dict[int, StoredStream]:
         return {
@@ -204,14 +220,28 @@ class Program:
             for slot, where in zip(self.sources, sources, strict=True)
         }
 
+    @property
+    def _leaves(self) -> bool:
+        """Whether rows leave the graph for the rest of the pipeline."""
+        return any(isinstance(out.streams[0], LeavingSlot) for out in self.outputs)
+
     def _begin(
-        self, whole: str, each: Sequence[str], streams: Sequence[StoredStream]
+        self,
+        mark: str,
+        whole: str,
+        each: Sequence[str],
+        streams: Sequence[StoredStream],
+        seen: Sequence[str],
     ) -> str:
         """The job's token; empty if its outputs are there."""
         store = NamedStorage(self.db).store(create=True)
+        if self._leaves:
+            RunFiles(store, self.run).forget_failed(mark)
+            if self.shared.phases == 1 and not any(map(_is_stored, streams)):
+                return mark
+            return JobFiles(store, mark, run=self.run).begin(seen)
         files = JobFiles(store, whole)
-        leaving = any(isinstance(stream, LeavingSlot) for stream in streams)
-        if not leaving and all(map(_holds, streams, each)):
+        if all(map(holds, streams, each)):
             token = files.token()
             if token is not None and all(was_made_by(s, token) for s in streams):
                 for stream in streams:
@@ -219,10 +249,10 @@ class Program:
                 files.remove()
             return ""
         run = RunFiles(store, self.run)
-        run.forget_failed(whole)
+        run.forget_failed(mark)
         if self.max_failures is not None:
             run.forget_stop()
-        return files.begin()
+        return files.begin(seen, lambda token: is_spent(streams, token))
 
 
 def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
@@ -253,6 +283,19 @@ def _filled(
     return [fill(value) for value in own]
 
 
-def _holds(stream: StoredStream, wanted: str) -> bool:
+def _is_stored(stream: StoredStream) -> bool:
+    return not isinstance(stream, LeavingSlot)
+
+
+def _seen(stream: StoredStream, wanted: str) -> str:
+    """The generation that an output may replace: none that holds the same result."""
     found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
-    return found is not None and found.fingerprint == wanted
+    if found is None or holds(stream, wanted):
+        return ""
+    return found.generation
+
+
+def _mark(name: str, sources: Sequence[str], whole: str) -> str:
+    """Tells the jobs of a run apart: files of equal content have equal fingerprints."""
+    data = repr((name, tuple(sources), whole)).encode(errors="surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -154,6 +154,33 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
         return when_complete(committed) | "Remove" >> stage(_End, self._source, 0)
 
 
+class EndWork(beam.PTransform):  # type: ignore[misc]
+    """Removes what a pipeline has kept to make rows that leave, when all have left.
+
+    Args:
+        source: Where workers find the run.
+        phase: After which phase; only the last one of the graph counts.
+    """
+
+    def __init__(self, source: RunSource, phase: int) -> None:
+        super().__init__()
+        self._place = (source, phase)
+
+    @unread
+    def expand(self, jobs: Any) -> Any:
+        """Waits for the jobs, also where there are none."""
+        # A side input, not a Flatten: see Phase.
+        ended = (
+            jobs
+            | "All" >> beam.Map(lambda _: (None, None))
+            | "Wait" >> beam.GroupByKey()
+            | "Ended" >> beam.Map(lambda _: None)
+        )
+        end = beam.ParDo(_EndWork(), beam.pvalue.AsList(ended))
+        end.fn.source, end.fn.phase = self._place
+        return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
+
+
 class Stage(beam.DoFn):  # type: ignore[misc]
     """What the stages have in common: the run, loaded once a process."""
 
@@ -224,6 +251,14 @@ class _End(Stage):
         self.context().files.remove()
 
 
+class _EndWork(Stage):
+    @unread
+    def process(self, _: Any, ended: Any) -> None:
+        context = self.context()
+        if self.phase == context.settings.graph.phases - 1:
+            context.files.remove()
+
+
 class _Commit(Stage):
     @unread
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
@@ -249,11 +284,25 @@ class _Commit(Stage):
         if failures:
             return
         state = context.job(job)
+        told = self._told(state)
         for output, number in self._outputs(state):
-            yield from _commits(state, output, number)
-        last = self.phase == context.settings.graph.phases - 1
-        if last and not state.cached and not state.files.is_over():
+            yield from _commits(output, number, told.get(number))
+        phases = context.settings.graph.phases
+        last = self.phase == phases - 1
+        # Rows that leave may have to be made again, from streams of earlier phases:
+        # those stay until the pipeline ends.
+        kept = state.record.leaves and phases > 1
+        if last and not state.cached and not kept:
             state.files.remove()
+
+    def _told(self, state: JobState) -> dict[int, Any]:
+        """What was noted of outputs as they were published, by number."""
+        found: dict[int, Any] = {}
+        for place, family in enumerate(state.families):
+            if family.phase == self.phase and not state.cached:
+                noted = state.files.published(place) or []
+                found.update(zip(family.numbers, noted, strict=False))
+        return found
 
     def _outputs(self, state: JobState) -> Iterator[tuple[OutputNode, int]]:
         for family in state.families:
@@ -263,17 +312,19 @@ class _Commit(Stage):
                         yield output, number
 
 
-def _commits(state: JobState, output: OutputNode, number: int) -> Iterator[Any]:
+def _commits(
+    output: OutputNode, number: int, told: tuple[int, str] | None
+) -> Iterator[Any]:
+    """``told``: rows and fingerprint; None where another run has told of them."""
     stream = output.streams[0]
     if isinstance(stream, NamedStream):
-        found = stream.descriptor()
+        if told is None:
+            found = stream.descriptor()
+            told = found.rows, found.fingerprint
         db = stream.storage().db_path
         count_commit()
         yield TaggedOutput(
-            sink_tag(number),
-            Commit(
-                stream.name(), f"{db}/{stream.name()}", found.rows, found.fingerprint
-            ),
+            sink_tag(number), Commit(stream.name(), f"{db}/{stream.name()}", *told)
         )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from beam_scanner.engine.containment import contained
-from beam_scanner.errors import Failure
+from beam_scanner.errors import Failure, StreamReplacedError
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.transforms.context import JobId, JobState, RunContext
 from beam_scanner.transforms.failure_records import failure_of
-from beam_scanner.transforms.publish import end_family, tidy
-from beam_scanner.transforms.slots import LeavingSlot
+from beam_scanner.transforms.publish import end_family, give_up, tidy, why_over
 from beam_scanner.transforms.task_id import Outcome, TaskId
 
 
@@ -69,15 +68,11 @@ def commit_job(
     if state.cached:
         return []
     outcomes = list(outcomes)
-    failures = [Failure(**value) for kind, value in outcomes if kind == "failed"]
-    if not failures:
-        # The worker that told may have died before its runner had heard.
-        failure = context.files.failed(state.record.mark)
-        failures = [] if failure is None else [failure]
+    stopped = context.why_stopped() if _is_cut_short(outcomes) else ""
+    failures = _failures(context, state, outcomes, stopped)
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value
     )
-    stopped = context.why_stopped() if _is_cut_short(outcomes) else ""
     try:
         if not failures:
             with contained("committing"):
@@ -85,14 +80,22 @@ def commit_job(
                     end_family(state, family, tasks)
             if stopped and any(map(state.leaves, families)):
                 failures = [Failure(state.record.name, stopped, kind="skipped")]
+    except StreamReplacedError as error:
+        failures = [failure_of(state.record.name, error)]
+        give_up(state, state.record.seen)
     except Exception as error:
         failures = [failure_of(state.record.name, error)]
         if stopped:
             failures = [Failure(state.record.name, stopped, kind="skipped")]
     if state.files.is_over():
-        failures = _removed(state)
-        for output in state.outputs:
+        # What went wrong on the way does not count: it was taken away meanwhile.
+        reason = why_over(state)
+        failures = [Failure(state.record.name, reason)] if reason else []
+        for _, output in state.numbered_outputs:
             tidy(output.streams[0], state.record.token)
+    elif failures and state.record.leaves:
+        # No other run can go on with it.
+        give_up(state)
     return failures
 
 
@@ -100,10 +103,18 @@ def _is_cut_short(outcomes: Iterable[Outcome]) -> bool:
     return any(kind == "skipped" for kind, _ in outcomes)
 
 
-def _removed(state: JobState) -> list[Failure]:
-    """A failure, if what has ended a job was not another run that committed it."""
-    streams = [output.streams[0] for output in state.outputs]
-    if all(isinstance(s, LeavingSlot) or s.committed() for s in streams):
-        return []
-    reason = "its unfinished work was removed while it ran, as by gc: run it again"
-    return [Failure(state.record.name, reason)]
+def _failures(
+    context: RunContext, state: JobState, outcomes: Sequence[Outcome], stopped: str
+) -> list[Failure]:
+    """Why a job failed, once: of several tasks the first row tells."""
+    found = [Failure(**value) for kind, value in outcomes if kind == "failed"]
+    if not found and _is_cut_short(outcomes):
+        # Of the task that failed, the outcome was lost with its worker.
+        known = context.files.failed(state.record.mark)
+        if known is not None:
+            found = [known]
+        elif not stopped and not state.files.is_over():
+            reason = "some of its tasks were not run, and none says why: run it again"
+            found = [Failure(state.record.name, reason)]
+    found.sort(key=lambda f: (f.row is None, f.row or 0, f.reason))
+    return found[:1]

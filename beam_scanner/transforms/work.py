@@ -10,30 +10,33 @@
                      stopped          set when too many had: all that is left stops
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
-    .work/jobs/<fingerprint>/begun    the token of the first run that began it
+                     jobs/<job>/...   files of a job that this run has for itself
+    .work/jobs/<fingerprint>/begun    its token, and what the outputs are to replace
                      <token>/<family>-<task>  the manifest of a finished task
+                     <token>/published/<family>  what was published, once it was
                      internal/        streams between phases, a database
 
 Files of a run serve that run alone. Files of a job outlive a run that was killed: a
 later run with the same fingerprint goes on with them, and so does one that runs at
-the same time. Whoever ends the job first removes them, the token before the rest.
+the same time. Whoever ends the job first removes them, the token before the rest. A
+job of which rows leave has its files in its run: what leaves is made by every run,
+and no other run may take away what it is made from.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.jobs import SharedGraph
+from beam_scanner.storage.names import DESCRIPTOR
 from beam_scanner.storage.sealed import (
     is_sealed,
     read_sealed,
@@ -42,18 +45,16 @@ from beam_scanner.storage.sealed import (
     unseal,
     unseal_bytes,
 )
-from beam_scanner.storage.store import (
-    SCRATCH,
-    ObjectNotFoundError,
-    ObjectStore,
-    storage_errors,
-)
+from beam_scanner.storage.store import SCRATCH, ObjectNotFoundError, ObjectStore
+from beam_scanner.storage.writers import held, is_abandoned
 
 WORK = ".work"
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
 _ATTEMPT = ("worker", "started", "alone")
-_KEPT_BY = (f"/{_DRIVER}", "/graph")
+_BEGUN = "begun"
+_PUBLISHED = "published"
+_KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{_BEGUN}")
 
 Manifest = dict[str, Any]
 _MANIFEST_FIELDS = {"run", "outputs", "trace"}
@@ -108,6 +109,9 @@ class JobRecord:
         token: Generation of its streams, and the mark of its unfinished work; empty
             for a job whose outputs are there already.
         mark: What tells it from all other jobs of the run.
+        seen: For each output of the run the generation that it may replace, '' for
+            none: what was there when the run began.
+        leaves: Whether rows leave, so that its files are the run's own.
     """
 
     name: str
@@ -116,15 +120,18 @@ class JobRecord:
     outputs: list[str]
     token: str
     mark: str
+    seen: tuple[str, ...] = ()
+    leaves: bool = False
+
+    def files(self, store: ObjectStore, run: str) -> JobFiles:
+        """The files of the job in a run."""
+        if self.leaves:
+            return JobFiles(store, self.mark, self.token, run)
+        return JobFiles(store, self.fingerprint, self.token)
 
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def _token_of(data: bytes | None) -> str | None:
-    """The token in a file; None where it is none."""
-    return data.decode() if data is not None and _TOKEN.fullmatch(data) else None
 
 
 class RunFiles:
@@ -152,6 +159,8 @@ class RunFiles:
             A digest of it, for :meth:`settings`: what workers unpickle is what was
             written here, whoever else may write into the database.
         """
+        # First what tells others that the run is more than a leftover.
+        self._store.put(f"{self._root}/graph", b"")
         digests = []
         for start in range(0, len(jobs), JOBS_A_FILE):
             data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
@@ -162,33 +171,13 @@ class RunFiles:
         self._store.put(f"{self._root}/graph", seal_bytes(data))
         return _digest(data)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Shows others that this process runs the run, until it ends or dies.
-
-        The lock is the operating system's, so that it goes with the process.
-        """
-        key = f"{self._root}/{_DRIVER}"
-        if self._store.local_path(key) is None:
-            yield
-            return
-        scratch = self._store.scratch()
-        with storage_errors("write", scratch):
-            file = open(scratch, "w")  # noqa: SIM115
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self._store.put(key, Path(scratch))
-            yield
+    def held(self) -> AbstractContextManager[None]:
+        """Shows others that this process runs the run, until it ends or dies."""
+        return held(self._store, f"{self._root}/{_DRIVER}")
 
     def is_abandoned(self) -> bool:
         """Whether the process that held the run has died."""
-        path = self._store.local_path(f"{self._root}/{_DRIVER}")
-        try:
-            with open(path or "") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+        return is_abandoned(self._store, f"{self._root}/{_DRIVER}")
 
     def settings(self, digest: str = "") -> RunSettings:
         """The shared part.
@@ -304,10 +293,13 @@ class RunFiles:
     def remove(self) -> None:
         """Removes all files of the run."""
         # Last goes what tells that the driver has died.
-        held = f"{self._root}/{_DRIVER}"
-        for key in [k for k in self._store.list(f"{self._root}/") if k != held]:
+        driver = f"{self._root}/{_DRIVER}"
+        keys = [k for k in self._store.list(f"{self._root}/") if k != driver]
+        for key in keys:
             self._store.delete(key)
-        self._store.delete(held)
+        for folder in {_internal_of(key) for key in keys} - {""}:
+            _remove_scratch(self._store, folder)
+        self._store.delete(driver)
 
 
 class JobFiles:
@@ -317,42 +309,58 @@ class JobFiles:
         store: The database.
         fingerprint: The job's.
         own: The token that :meth:`begin` gave, where that was called elsewhere.
+        run: The run that has them for itself; '' where runs of equal jobs share them.
     """
 
-    def __init__(self, store: ObjectStore, fingerprint: str, own: str = "") -> None:
+    def __init__(
+        self, store: ObjectStore, fingerprint: str, own: str = "", run: str = ""
+    ) -> None:
         self.store = store
         self._store = store
         # A manifest that a power failure swallows or empties costs a task, while
         # flushing each to the disk would cost every small stream.
         self._manifests = store.relaxed()
-        self._root = f"{WORK}/jobs/{fingerprint}"
+        above = f"{WORK}/runs/{run}" if run else WORK
+        self._root = f"{above}/jobs/{fingerprint}"
+        self._begun = f"{self._root}/{_BEGUN}"
+        self._shared = not run
         self._own = own
 
     def token(self) -> str | None:
         """The token of a job that was begun and not finished; None if there is none."""
-        return _token_of(self._store.try_read(f"{self._root}/begun"))
+        data = self._store.try_read(self._begun)
+        return None if data is None else _token(data)
 
-    def begin(self) -> str:
-        """Begins the job, or joins one that was begun; returns its token."""
-        token = uuid.uuid4().hex
-        key = f"{self._root}/begun"
-        while not self._store.put_if_absent(key, token.encode()):
-            data = self._store.try_read(key)
-            found = _token_of(data)
-            # None: just now another run has ended the job, which begins anew.
-            if found is not None:
-                token = found
-                break
-            if data is not None:
-                # It is damaged, so nobody can go on with it.
-                self._store.put(key, token.encode())
-                break
-        self._own = token
-        return token
+    def begin(
+        self,
+        seen: Sequence[str] = (),
+        is_spent: Callable[[str], bool] = lambda token: False,
+    ) -> str:
+        """Begins the job, or joins one that was begun; returns its token.
+
+        Args:
+            seen: For each output the generation that it may replace. A run that has
+                seen others than the one that it joins takes the job over: that one can
+                publish no more.
+            is_spent: Whether streams of a token were published and replaced: then its
+                files may be on their way out.
+        """
+        new = uuid.uuid4().hex
+        while True:
+            data = self._store.try_read(self._begun)
+            # With one that is damaged nobody can go on.
+            token = (None if data is None else _token(data)) or new
+            if data is not None and token != new and is_spent(token):
+                self._remove(data)
+                continue
+            mine = _begun(token, seen)
+            if data == mine or self._store.put_if(self._begun, mine, data):
+                self._own = token
+                return token
 
     def is_over(self) -> bool:
         """Whether another run has ended the job and removed its files."""
-        return self.token() != self._own
+        return self._shared and self.token() != self._own
 
     @property
     def internal(self) -> str:
@@ -397,18 +405,63 @@ class JobFiles:
     def manifests(self) -> Iterator[tuple[int, int]]:
         """(family, task) of every finished task."""
         folder = self._folder()
-        for key in self._store.list(folder):
+        for key in self._store.list(folder, lambda f: f == f"{folder}{_PUBLISHED}/"):
             family, _, task = key.removeprefix(folder).partition("-")
             yield int(family), int(task)
 
-    def remove(self) -> None:
-        """Removes all files of the job."""
+    def put_published(self, family: int, told: Sequence[Any]) -> None:
+        """Notes that the outputs of a family were published, for whoever asks again.
+
+        Args:
+            family: Which.
+            told: JSON-able, of each output.
+        """
+        data = seal({"family": family, "told": list(told)})
+        self._manifests.put(f"{self._folder()}{_PUBLISHED}/{family}", data)
+
+    def published(self, family: int) -> list[Any] | None:
+        """What was noted of a family; None if it was not published yet."""
+        key = f"{self._folder()}{_PUBLISHED}/{family}"
+        # A note that is damaged counts as none: publishing again changes nothing.
+        with suppress(StorageError):
+            return list(read_sealed(self._store, key, ["family", "told"])["told"])
+        return None
+
+    def remove(self, seen: Sequence[str] | None = None) -> bool:
+        """Removes all files of the job, unless another run has begun it anew.
+
+        Args:
+            seen: Only if no other run has taken the job over since it was begun with
+                this; see :meth:`begin`.
+
+        Returns:
+            Whether it did.
+        """
+        data = self._store.try_read(self._begun)
+        if data is None or (self._own and _token(data) != self._own):
+            return False
+        if seen is not None and data != _begun(_token(data) or "", seen):
+            return False
+        return self._remove(data)
+
+    def _remove(self, begun: bytes) -> bool:
+        # What is listed before the token goes is of nobody who begins after that; but
+        # streams between phases have the same descriptors then.
+        keys = [k for k in self._store.list(f"{self._root}/") if k != self._begun]
+        found = {
+            k: self._store.try_read(k) for k in keys if k.endswith(f"/{DESCRIPTOR}")
+        }
         # The token goes first: without it, what is left is only garbage.
-        self._store.delete(f"{self._root}/begun")
-        for key in list(self._store.list(f"{self._root}/")):
-            self._store.delete(key)
-        # A database leaves the empty folder of its temporary files.
-        self._store.delete(f"{self.internal}/{SCRATCH}none")
+        if not self._store.delete_if(self._begun, begun):
+            return False
+        for key in keys:
+            data = found.get(key)
+            if data is None:
+                self._store.delete(key)
+            else:
+                self._store.delete_if(key, data)
+        _remove_scratch(self._store, self.internal)
+        return True
 
     def _folder(self) -> str:
         # What a run left that was killed as it removed a job's files must not count.
@@ -419,12 +472,32 @@ class JobFiles:
         return f"{self._folder()}{family}-{task:08d}"
 
 
+def _begun(token: str, seen: Sequence[str]) -> bytes:
+    return "\n".join([token, *seen]).encode()
+
+
+def _token(begun: bytes) -> str | None:
+    """The token in a file; None where it is damaged."""
+    token = begun.partition(b"\n")[0]
+    return token.decode() if _TOKEN.fullmatch(token) else None
+
+
+def _internal_of(key: str) -> str:
+    folder, found, _ = key.partition("/internal/")
+    return f"{folder}/internal" if found else ""
+
+
+def _remove_scratch(store: ObjectStore, database: str) -> None:
+    """Removes the empty folder of temporary files that a database leaves."""
+    store.delete(f"{database}/{SCRATCH}none")
+
+
 def remove_abandoned(store: ObjectStore) -> None:
     """Removes the files of local runs whose drivers have died; their jobs' stay."""
     ending = f"/{_DRIVER}"
     for key in list(store.list(f"{WORK}/runs/")):
         if key.endswith(ending):
-            run = RunFiles(store, key.split("/")[-2])
+            run = RunFiles(store, key.split("/")[2])
             if run.is_abandoned():
                 run.remove()
 
@@ -440,7 +513,7 @@ def remove_garbage(store: ObjectStore) -> None:
         store.delete(key)
     found = list(store.list(f"{WORK}/jobs/"))
     # Listed after them: a job that begins meanwhile loses nothing.
-    begun = {token_key.split("/")[-2] for token_key in _begun(store)}
+    begun = {key.split("/")[2] for key in _begun_keys(store, f"{WORK}/jobs/", 3)}
     for key in found:
         if key.split("/")[2] not in begun:
             store.delete(key)
@@ -454,19 +527,35 @@ def _strays(store: ObjectStore) -> list[str]:
 
 
 def unfinished_jobs(store: ObjectStore) -> Iterator[tuple[str, str]]:
-    """(fingerprint, token) of jobs that were begun and not finished."""
-    for key in _begun(store):
-        token = _token_of(store.try_read(key))
+    """(fingerprint, token) of jobs that were begun, not finished, and can go on."""
+    for key in _begun_keys(store, f"{WORK}/jobs/", 3):
+        data = store.try_read(key)
+        token = None if data is None else _token(data)
         if token is not None:
             yield key.split("/")[-2], token
 
 
-def unfinished_tokens(store: ObjectStore) -> Iterable[str]:
+def unfinished_tokens(store: ObjectStore) -> Iterator[str]:
     """Tokens of jobs that were begun and not finished: their segments are needed."""
-    return (token for _, token in unfinished_jobs(store))
+    yield from (token for _, token in unfinished_jobs(store))
+    for key in _begun_keys(store, f"{WORK}/runs/", 5):
+        data = store.try_read(key)
+        token = None if data is None else _token(data)
+        if token is not None:
+            yield token
 
 
-def _begun(store: ObjectStore) -> Iterator[str]:
-    for key in store.list(f"{WORK}/jobs/"):
-        if key.count("/") == 3 and key.endswith("/begun"):
+def _begun_keys(store: ObjectStore, folder: str, depth: int) -> Iterator[str]:
+    for key in store.list(folder):
+        if key.count("/") == depth and key.endswith(f"/{_BEGUN}"):
             yield key
+
+
+def live_runs(store: ObjectStore) -> list[str]:
+    """Local runs whose drivers live."""
+    ending = f"/{_DRIVER}"
+    if store.local_path(WORK) is None:
+        return []
+    found = [k for k in store.list(f"{WORK}/runs/") if k.endswith(ending)]
+    runs = [RunFiles(store, key.split("/")[2]) for key in found]
+    return [run.run for run in runs if not run.is_abandoned()]

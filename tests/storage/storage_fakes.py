@@ -38,6 +38,13 @@ class MemoryStore(ObjectStore):
         with _lock:
             return self._objects.setdefault(key, data) is data
 
+    def put_if(self, key, data, expected):
+        with _lock:
+            if self._objects.get(key) != expected:
+                return False
+            self._objects[key] = data
+            return True
+
     def read(self, key, start=0, stop=None):
         try:
             return self._objects[key][start:stop]

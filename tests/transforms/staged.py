@@ -23,7 +23,8 @@ from beam_scanner.transforms.stages import commit_job, plan_job
 from beam_scanner.transforms.task_id import TaskId
 
 CHANGES = ("put", "put_if_absent", "delete")
-LOOKS = ("read", "exists", "list")
+CONDITIONAL = ("put_if", "delete_if")
+LOOKS = ("read", "exists", "list", "size", "sizes")
 
 
 class Killed(BaseException):
@@ -128,13 +129,23 @@ class Turns:
         self._turn: int | None = None
         # Some drivers get far ahead of others.
         self._switch = self._random.choice([0.5, 0.1, 0.02])
-        for name in (*CHANGES, *LOOKS):
+        self._inside = threading.local()
+        for name in (*CHANGES, *LOOKS, *CONDITIONAL):
             patch.setattr(LocalStore, name, self._wrapped(getattr(LocalStore, name)))
 
     def _wrapped(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def step(store: LocalStore, *args: Any, **named: Any) -> Any:
+            # Who holds the lock of a conditional change is not made to wait with it.
+            if getattr(self._inside, "change", False):
+                return method(store, *args, **named)
             self._pass_on()
-            return method(store, *args, **named)
+            if method.__name__ not in CONDITIONAL:
+                return method(store, *args, **named)
+            self._inside.change = True
+            try:
+                return method(store, *args, **named)
+            finally:
+                self._inside.change = False
 
         return step
 

@@ -186,16 +186,16 @@ def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
 def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, runs = work._begun, []
+    plain, runs = work._begun_keys, []
 
-    def late(store: Any) -> Any:
-        found = list(plain(store))
+    def late(*where: Any) -> Any:
+        found = list(plain(*where))
         if not runs:
             runs.append(Run(setting, "one"))
             assert runs[0].do(0) == "done"
         return iter(found)
 
-    monkeypatch.setattr(work, "_begun", late)
+    monkeypatch.setattr(work, "_begun_keys", late)
     remove_garbage(setting.storage.store())
     (run,) = runs
     for number in range(1, BLOBS):

@@ -133,7 +133,11 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
     ):
         wanted.append((f"{phase}/{reify}", task))
         wanted.append((f"{phase}/Run/ParDo(_Run)", outcome))
-    assert found == sorted((label, "group", types) for label, types in wanted)
+    reasons = [(label, "group", types) for label, types in wanted]
+    # That the last phase has ended.
+    reasons.append(("ShotBoundaries/End 1/All", "group", (Any, Any)))
+    reasons.append(("ShotBoundaries/End 1/Ended", "side input", (Any,)))
+    assert found == sorted(reasons)
 
 
 def test_rows_that_are_grouped_have_a_coder_of_their_own(
