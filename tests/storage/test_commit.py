@@ -82,7 +82,7 @@ def write(stream, generation, elements, attempt="a", tasks=2):
     return records
 
 
-_WHEN = re.compile(rb'"published": "[^"]*"')
+_WHEN = re.compile(rb'"(published|checksum)": "[^"]*"')
 
 
 def tree(folder):

@@ -169,7 +169,10 @@ def test_ingest_of_many_tries_all(storage, video, tmp_path):
         NamedVideoStream(storage, "bad", path=tmp_path / "none.mp4"),
         NamedVideoStream(storage, "good", path=video),
     ]
-    with pytest.raises(JobFailure, match=r"stream 'bad': video .*none\.mp4") as caught:
+    with pytest.raises(
+        JobFailure,
+        match=r"1 of 2 streams failed, 1 is committed:\n  1 stream: video .*none\.mp4",
+    ) as caught:
         storage.ingest(None, streams)
     assert [failure.stream for failure in caught.value.failures] == ["bad"]
     assert [found.name for found in list_streams(storage)] == ["good"]
