@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from beam_scanner._cli_args import (
@@ -511,4 +512,5 @@ def _list_failures(failures: Sequence[Failure]) -> None:
         put(f"  {_line(failure)}", error=True)
     details = next((f.traceback for f in failures if f.traceback), "")
     if details:
-        put(f"the first one's traceback:\n{details}", error=True)
+        # It has texts of others: none of its lines may look like one of ours.
+        put(f"the first one's traceback:\n{indent(details, '  ')}", error=True)

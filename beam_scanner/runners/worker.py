@@ -14,9 +14,10 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from contextlib import suppress
 
-from beam_scanner._printable import PrintableFormatter
+from beam_scanner._printable import PrintableFormatter, printable_warning
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -63,6 +64,7 @@ def main(level: int) -> None:
     # A terminal interrupts all its processes; the driver ends its workers. A handler,
     # unlike SIG_IGN, is not inherited by programs that kernels start.
     signal.signal(signal.SIGINT, lambda number, frame: None)
+    warnings.formatwarning = printable_warning
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
