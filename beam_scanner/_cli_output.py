@@ -9,9 +9,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
 
-from beam_scanner._printable import PrintableFormatter, printable
+from beam_scanner._printable import PrintableFormatter, printable, printable_warning
 
 
 def put(text: str, error: bool = False) -> None:
@@ -34,12 +33,7 @@ def printable_warnings() -> Iterator[None]:
     handler.setFormatter(PrintableFormatter("%(message)s"))
     handler.setLevel(logging.WARNING)
     is_ours = not root.handlers
-    before = warnings.formatwarning
-
-    def formatted(*args: Any, **options: Any) -> str:
-        return printable(before(*args, **options), keep="\n\t")
-
-    warnings.formatwarning = formatted
+    before, warnings.formatwarning = warnings.formatwarning, printable_warning
     if is_ours:
         root.addHandler(handler)
     try:

@@ -164,6 +164,8 @@ def matching_names(text: str, names: Iterable[str]) -> list[str]:
         (['a/x/z', 'a/y'], ['[a]'])
     """
     listed = sorted(names)
+    if text in listed:
+        return [text]
     pattern = Pattern(text)
     for path in pattern.paths:
         if path in listed:

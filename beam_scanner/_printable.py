@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+import warnings
 from collections.abc import Sequence
+from typing import Any
+
+_format_warning = warnings.formatwarning
 
 _JOINERS = "\u200c\u200d"
 """Format characters that Persian, Hindi and emoji are written with."""
@@ -68,8 +72,16 @@ def ruled_table(lines: Sequence[Sequence[object]]) -> str:
 
 
 class PrintableFormatter(logging.Formatter):
-    """Formats log records, tracebacks included, for terminals."""
+    """Formats log records, tracebacks included, for terminals.
+
+    All lines of a record but the first are indented: none looks like another record.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """See ``logging.Formatter``; line breaks and tabs are kept."""
-        return printable(super().format(record), keep="\n\t")
+        """See ``logging.Formatter``."""
+        return printable(super().format(record), keep="\n\t").replace("\n", "\n  ")
+
+
+def printable_warning(*args: Any, **options: Any) -> str:
+    """A ``warnings.formatwarning`` for terminals."""
+    return printable(_format_warning(*args, **options), keep="\n\t")

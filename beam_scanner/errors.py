@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 from beam_scanner._error_text import clipped, one_line
@@ -262,11 +263,9 @@ def causes_text(failures: Sequence[Failure]) -> str:
     example = next((f for f in told if f.traceback and f.kind != "input"), None)
     if example is not None:
         lines.append(f"traceback of {example}"[:_MOST_LINE])
-        lines.append(
-            printable(
-                clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK), keep=_LAYOUT
-            )
-        )
+        text = clipped(example.traceback.rstrip(), _SHOWN_TRACEBACK)
+        # It has texts of others: none of its lines may look like one of ours.
+        lines.append(indent(printable(text, keep=_LAYOUT), "  "))
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner._error_text import class_name, message_of
+from beam_scanner._printable import printable
 from beam_scanner.buckets import is_object_url
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -267,12 +268,14 @@ def ingest_videos(
     names = [name for name, _ in videos]
     twice = next((name for name, n in Counter(names).items() if n > 1), None)
     if twice is not None:
-        raise ArgumentError(f"Duplicate table name {twice} in ingest video set.")
+        raise ArgumentError(
+            f"Duplicate table name {printable(twice)} in ingest video set."
+        )
     tables = Tables(storage)
     taken = [name for name in names if tables.has(name)]
     if taken and not ingest.replace:
         raise StreamExistsError(
-            f"Attempted to ingest over existing table {taken[0]}; force=True replaces it"
+            f"Attempted to ingest over existing table {printable(taken[0])}; force=True replaces it"
         )
     streams, reasons = [], {}
     for name, path in videos:
@@ -287,6 +290,6 @@ def ingest_videos(
     if len(failures) == len(videos):
         raise ScannerException(
             "All videos failed to ingest properly: "
-            + "; ".join(f"{path}: {reason}" for path, reason in failures)
+            + "; ".join(printable(f"{path}: {reason}") for path, reason in failures)
         )
     return [name for name in names if name not in reasons], failures

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from beam_scanner._printable import printable
 from beam_scanner.builder import check_graph, input_type
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -382,7 +383,7 @@ def _is_cached(
     if mode is CacheMode.Error:
         raise StreamExistsError(
             f"Running this job would overwrite the {type(there[0]).__name__} "
-            f"`{there[0].name()}`. You can change this behavior using "
+            f"`{printable(there[0].name())}`. You can change this behavior using "
             "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
             "hold this result, or CacheMode.Overwrite to run anyway and replace them."
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from beam_scanner._printable import ruled_table
+from beam_scanner._printable import printable, ruled_table
 from beam_scanner._table_ids import TableIds, in_creation_order
 from beam_scanner.column import Column as Column
 from beam_scanner.column import VideoMetadata, video_metadata
@@ -134,7 +134,7 @@ class Table:
             if own == name:
                 return Column(self._name, number, name, found.rows, stream)
         raise ArgumentError(
-            f"Column {name} not found in Table {self._name}: its columns are "
+            f"Column {name} not found in Table {printable(self._name)}: its columns are "
             f"{', '.join(own for own, _ in found.columns)}"
         )
 
@@ -184,7 +184,7 @@ class Table:
             ArgumentError: Always.
         """
         raise ArgumentError(
-            f"Table {self._name} has no parent: a stream may have many inputs, and "
+            f"Table {printable(self._name)} has no parent: a stream may have many inputs, and "
             "which of their rows it needed is not kept"
         )
 
@@ -346,7 +346,7 @@ class Tables:
             for taken in (name, *streams.values()):
                 if self.has(taken):
                     raise StreamExistsError(
-                        f"Attempted to create table with existing name {taken}; "
+                        f"Attempted to create table with existing name {printable(taken)}; "
                         "force=True replaces it"
                     )
         for stream, before, elements in zip(made, seen, values, strict=True):

@@ -15,9 +15,10 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from contextlib import suppress
 
-from beam_scanner._printable import PrintableFormatter
+from beam_scanner._printable import PrintableFormatter, printable_warning
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -69,6 +70,7 @@ def log_to_stderr(level: int) -> None:
     """
     global printed
     printed = level
+    warnings.formatwarning = printable_warning
     handler = logging.StreamHandler()
     handler.setLevel(level)
     handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))

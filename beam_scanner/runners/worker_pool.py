@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +34,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-from beam_scanner._printable import PrintableFormatter
+from beam_scanner._printable import PrintableFormatter, printable_warning
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.threads import heard_by
 
@@ -115,6 +116,7 @@ def _work(control: str, name: str) -> None:
 
     # A terminal interrupts all its processes; the pool ends its workers.
     signal.signal(signal.SIGINT, lambda number, frame: None)
+    warnings.formatwarning = printable_warning
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
     logging.basicConfig(handlers=[handler])
