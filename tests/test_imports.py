@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "beam_scanner"
 LAYERS: list[dict[str, str]] = [
     {"errors": "errors"},
     {
-        "base": "_beam _digest _images _limits _element_codecs _scalar_codecs protobufs types "
-        "rows sampling gops",
+        "base": "_beam _digest _images _limits _regular _element_codecs _scalar_codecs "
+        "protobufs types rows sampling gops",
         "buckets": "buckets",
     },
     {

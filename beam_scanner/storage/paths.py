@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from beam_scanner._regular import open_regular
 from beam_scanner.buckets import is_object_url, open_bucket
 from beam_scanner.buckets.base import split_url
 from beam_scanner.buckets.files import open_object
@@ -79,7 +80,7 @@ def open_file(path: str) -> BinaryIO:
     if is_object_url(path):
         return open_object(path)
     with storage_errors("read", path):
-        return open(path, "rb")
+        return open_regular(path)
 
 
 def read_file(path: str) -> bytes:
@@ -91,7 +92,7 @@ def read_file(path: str) -> bytes:
     if is_object_url(path):
         bucket, key = open_bucket(path)
         return bucket.read(key)
-    with storage_errors("read", path), open(path, "rb") as file:
+    with storage_errors("read", path), open_regular(path) as file:
         return file.read()
 
 

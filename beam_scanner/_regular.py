@@ -1,0 +1,72 @@
+"""Opens files, and nothing that only has the name of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import BinaryIO
+
+# Opening a named pipe would wait for somebody to write.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+_MOST_UNWRITTEN = 1 << 30
+
+
+class NoFileError(OSError):
+    """A path leads to something that is there, but is no file to read."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opens a file for reading.
+
+    Raises:
+        NoFileError: It is a device, a named pipe or a socket, or much of it was never
+            written, so that reading it would take for ever; says which.
+        OSError: It cannot be opened.
+
+    Example:
+        >>> open_regular('/dev/zero')
+        Traceback (most recent call last):
+        ...
+        beam_scanner._regular.NoFileError: [Errno 22] is a device, not a file: '/dev/zero'
+    """
+    file = open(  # noqa: SIM115 - the caller's to close
+        path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
+    )
+    try:
+        status = os.fstat(file.fileno())
+        reason = _special(status.st_mode) or _holes(file.fileno(), status)
+        if reason:
+            raise NoFileError(errno.EINVAL, reason, os.fspath(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISFIFO(mode):
+        return "is a named pipe, not a file"
+    return f"is a {'socket' if stat.S_ISSOCK(mode) else 'device'}, not a file"
+
+
+def _holes(file: int, status: os.stat_result) -> str:
+    if status.st_blocks * 512 + _MOST_UNWRITTEN >= status.st_size:
+        return ""
+    at = unwritten = 0
+    while at < status.st_size and unwritten <= _MOST_UNWRITTEN:
+        hole = os.lseek(file, at, os.SEEK_HOLE)
+        try:
+            at = os.lseek(file, hole, os.SEEK_DATA)
+        except OSError:  # There is no more.
+            at = status.st_size
+        unwritten += at - hole
+    os.lseek(file, 0, os.SEEK_SET)
+    if unwritten <= _MOST_UNWRITTEN:
+        return ""
+    return (
+        f"was never completely written: {unwritten} or more of its {status.st_size} "
+        "bytes are missing"
+    )
