@@ -184,7 +184,7 @@ def raise_interrupt(error: BaseException | None) -> None:
         raise cause from None
 
 
-def fingerprint(source: VideoSource) -> str:
+def fingerprint(source: VideoSource, kind: str = "video") -> str:
     """A digest of a file's size and of pieces of its content.
 
     It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
@@ -193,6 +193,7 @@ def fingerprint(source: VideoSource) -> str:
 
     Args:
         source: The file.
+        kind: What errors call it.
 
     Returns:
         40 hexadecimal digits.
@@ -201,11 +202,11 @@ def fingerprint(source: VideoSource) -> str:
         VideoError: The file is missing or empty.
         StorageError: It cannot be read now.
     """
-    with open_source(source) as file, reading(source):
+    with open_source(source, kind) as file, reading(source):
         if isinstance(file, ObjectFile):
-            return _object_digest(file)
+            return _object_digest(file, kind)
         size = file.seek(0, os.SEEK_END)
-        return _digest(source_name(source), size, _reader(file))
+        return _digest(f"{kind} {source_name(source)!r}", size, _reader(file))
 
 
 def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
@@ -216,18 +217,19 @@ def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
     return read
 
 
-def _object_digest(file: ObjectFile) -> str:
+def _object_digest(file: ObjectFile, kind: str) -> str:
     known = file.name, file.version
     if known not in _digests:
         if len(_digests) >= _KNOWN_DIGESTS:
             _digests.clear()
-        _digests[known] = _digest(file.name, file.size, file.read_range)
+        what = f"{kind} {file.name!r}"
+        _digests[known] = _digest(what, file.size, file.read_range)
     return _digests[known]
 
 
-def _digest(name: str, size: int, read: Callable[[int, int], bytes]) -> str:
+def _digest(what: str, size: int, read: Callable[[int, int], bytes]) -> str:
     if size == 0:
-        raise VideoError(f"video {name!r} is empty (0 bytes)")
+        raise VideoError(f"{what} is empty (0 bytes)")
     digest = hashlib.blake2b(str(size).encode(), digest_size=20)
     for start, length in _pieces(size):
         digest.update(read(start, start + length))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,7 +16,6 @@ from harness import (
     unsliced,
 )
 
-from beam_scanner.engine import pool as pool_module
 from beam_scanner.engine.instance import OpError
 from beam_scanner.engine.pool import KernelPool
 from beam_scanner.graph import OpColumn, SliceList
@@ -59,7 +59,7 @@ class Log(Kernel):
 
 @pytest.fixture
 def events(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    monkeypatch.setattr(pool_module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     Log.events.clear()
     return Log.events
 
