@@ -30,9 +30,15 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         ...
         beam_scanner._regular.NoFileError: [Errno 22] is a device, not a file: '/dev/zero'
     """
-    file = open(  # noqa: SIM115 - the caller's to close
-        path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
-    )
+    try:
+        file = open(  # noqa: SIM115 - the caller's to close
+            path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
+        )
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            reason = "is a socket, not a file"
+            raise NoFileError(errno.EINVAL, reason, os.fspath(path)) from error
+        raise
     try:
         status = os.fstat(file.fileno())
         reason = _special(status.st_mode) or _holes(file.fileno(), status)
@@ -49,7 +55,7 @@ def _special(mode: int) -> str:
         return ""
     if stat.S_ISFIFO(mode):
         return "is a named pipe, not a file"
-    return f"is a {'socket' if stat.S_ISSOCK(mode) else 'device'}, not a file"
+    return "is a device, not a file"
 
 
 def _holes(file: int, status: os.stat_result) -> str:
