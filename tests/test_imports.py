@@ -14,11 +14,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "beam_scanner"
 
 LAYERS: list[dict[str, str]] = [
-    {"errors": "_error_text _patterns _printable _special errors"},
+    {"errors": "_error_text _patterns _printable errors"},
     {
         "base": "_array_codecs _beam _code_parts _data_parts _digest _files _installed "
-        "_parts _reading _reducing _images _limits _element_codecs _scalar_codecs "
-        "protobufs types "
+        "_parts _reading _reducing _regular _images _limits _element_codecs "
+        "_scalar_codecs protobufs types "
         "rows sampling gops",
         "buckets": "buckets",
     },

@@ -122,7 +122,9 @@ class AudioStream(StoredStream):
         """
         from beam_scanner.video.source import fingerprint
 
-        return combined_digest("audio", fingerprint(self._path), self._frame_size)
+        return combined_digest(
+            "audio", fingerprint(self._path, "audio"), self._frame_size
+        )
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
         """See :meth:`StoredStream.load_bytes`."""

@@ -22,12 +22,15 @@ from beam_scanner.storage.outside import (
     content_digest,
     exact_seconds,
 )
-from beam_scanner.storage.paths import absolute, is_file, read_file
+from beam_scanner.storage.paths import absolute, is_file, open_file
+from beam_scanner.storage.store import storage_errors
 
 Caption = dict[str, Any]
 """``index``, ``start`` and ``end`` in seconds, and ``line``, the text."""
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_NUMBER = re.compile(r"\d{1,18}")
+_LARGEST = 64 << 20
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 
 
@@ -165,7 +168,13 @@ def read_captions(path: str) -> list[Caption]:
             is not UTF-8.
         StorageError: It cannot be read.
     """
-    lines = [line.strip() for line in _text(read_file(path), path).splitlines()]
+    with storage_errors("read", path), open_file(path) as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise ElementTypeError(
+            f"{path!r} is no file of captions: it has more than {_LARGEST} bytes"
+        )
+    lines = [line.strip() for line in _text(data, path).splitlines()]
     webvtt = bool(lines) and lines[0].split()[:1] == ["WEBVTT"]
     timings = [number for number, line in enumerate(lines) if _is_timing(line)]
     heads = [_head(lines, number, webvtt) for number in timings]
@@ -185,7 +194,7 @@ def read_captions(path: str) -> list[Caption]:
         own = lines[head]
         captions.append(
             {
-                "index": int(own) if own.isdecimal() else len(captions) + 1,
+                "index": int(own) if _NUMBER.fullmatch(own) else len(captions) + 1,
                 "start": start,
                 "end": stop,
                 "line": " ".join(line for line in text if line),

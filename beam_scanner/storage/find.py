@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from beam_scanner._patterns import Pattern, States
-from beam_scanner._special import special_kind
+from beam_scanner._regular import special_kind
 from beam_scanner.buckets import is_object_url, objects_below, open_bucket
 from beam_scanner.errors import ArgumentError, Failure, ObjectNotFoundError
 from beam_scanner.storage.names import DESCRIPTOR, is_generation

@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from beam_scanner._special import special_kind
+from beam_scanner._regular import open_regular
 from beam_scanner.buckets import is_object_url, open_bucket
 from beam_scanner.buckets.base import split_url
 from beam_scanner.buckets.files import open_object
-from beam_scanner.errors import ArgumentError, StorageError
+from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.store import ObjectNotFoundError, storage_errors
 
 _AT_ONCE = 8
@@ -79,10 +79,8 @@ def open_file(path: str) -> BinaryIO:
     """
     if is_object_url(path):
         return open_object(path)
-    if kind := special_kind(path):
-        raise StorageError(f"cannot read {path!r}: it is {kind}, not a file")
     with storage_errors("read", path):
-        return open(path, "rb")
+        return open_regular(path)
 
 
 def read_file(path: str) -> bytes:
@@ -94,7 +92,7 @@ def read_file(path: str) -> bytes:
     if is_object_url(path):
         bucket, key = open_bucket(path)
         return bucket.read(key)
-    with storage_errors("read", path), open_file(path) as file:
+    with storage_errors("read", path), open_regular(path) as file:
         return file.read()
 
 

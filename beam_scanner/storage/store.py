@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from beam_scanner._special import special_kind
+from beam_scanner._regular import special_kind
 from beam_scanner.buckets import is_object_url
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.errors import ObjectNotFoundError as ObjectNotFoundError

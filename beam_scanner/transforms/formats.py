@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner._digest import code_digest
+from beam_scanner._regular import NoFileError, open_regular
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -446,8 +447,11 @@ class _ImageReader(FormatReader):
     def _picture(self, file: str) -> NDArray[Any]:
         from beam_scanner._images import decode_image
 
-        with open(file, "rb") as opened:
-            data = opened.read()
+        try:
+            with open_regular(file) as opened:
+                data = opened.read()
+        except NoFileError as error:
+            raise VideoError(f"image {file!r} {error.strerror}") from error
         try:
             return decode_image(data)
         except ElementTypeError as error:

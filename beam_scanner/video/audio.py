@@ -142,7 +142,7 @@ def index_audio(path: str) -> AudioIndex:
     Raises:
         VideoError: It is missing, damaged, or has no audio track.
     """
-    digest = fingerprint(path)
+    digest = fingerprint(path, "audio")
     _refuse_cut(path)
     with _OpenAudio(path) as audio:
         return _Scan(path, audio).index(digest)
@@ -302,7 +302,7 @@ class AudioDecoder:
         # Where there is no seeking: a decode from the start that goes on.
         self._running: Iterator[Samples] | None = None
         self._next = 0
-        if fingerprint(path) != index.fingerprint:
+        if fingerprint(path, "audio") != index.fingerprint:
             raise VideoError(f"audio {path!r} has changed since it was indexed")
 
     def read(self, start: int, stop: int) -> Samples:

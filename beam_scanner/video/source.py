@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from beam_scanner._limits import check_picture, max_pixels
-from beam_scanner._special import kind_of_mode
+from beam_scanner._regular import NoFileError, open_regular
 from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.video.diagnosis import diagnose
@@ -31,7 +30,6 @@ _SAMPLE = 4 * 1024
 _SAMPLES = 6
 _CHUNK = 1 << 20
 _MAX_STREAMS = 1000
-_MOST_UNWRITTEN = 1 << 30
 
 # Pictures that only their extension tells. FFmpeg would read one as it reads many, by
 # name, unless told that it comes through a pipe.
@@ -90,45 +88,15 @@ def open_source(source: VideoSource, kind: str = "video") -> BinaryIO:
 
 
 def _open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
-    # Opening a named pipe would wait for somebody to write.
-    file = open(  # noqa: SIM115 - the caller's to close
-        path, "rb", opener=lambda name, flags: os.open(name, flags | _AT_ONCE)
-    )
     try:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise VideoError(f"{what} is {kind_of_mode(status.st_mode)}, not a file")
-        # Files of the kernel's say this too.
-        if not status.st_size:
-            raise VideoError(f"{what} is empty (0 bytes)")
-        _refuse_holes(file.fileno(), status, what)
-    except BaseException:
+        file = open_regular(path)
+    except NoFileError as error:
+        raise VideoError(f"{what} {error.strerror}") from error
+    # Files of the kernel's say this too, and cannot tell more.
+    if not os.fstat(file.fileno()).st_size:
         file.close()
-        raise
+        raise VideoError(f"{what} is empty (0 bytes)")
     return file
-
-
-def _refuse_holes(file: int, status: os.stat_result, what: str) -> None:
-    """Refuses a file of which much was never written: reading zeros takes for ever."""
-    if status.st_blocks * 512 + _MOST_UNWRITTEN >= status.st_size:
-        return
-    at = unwritten = 0
-    while at < status.st_size and unwritten <= _MOST_UNWRITTEN:
-        hole = os.lseek(file, at, os.SEEK_HOLE)
-        try:
-            at = os.lseek(file, hole, os.SEEK_DATA)
-        except OSError:  # There is no more.
-            at = status.st_size
-        unwritten += at - hole
-    os.lseek(file, 0, os.SEEK_SET)
-    if unwritten > _MOST_UNWRITTEN:
-        raise VideoError(
-            f"{what} was never completely written: {unwritten} or more of its "
-            f"{status.st_size} bytes are missing"
-        )
-
-
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
@@ -220,7 +188,7 @@ def raise_interrupt(error: BaseException | None) -> None:
         raise cause from None
 
 
-def fingerprint(source: VideoSource) -> str:
+def fingerprint(source: VideoSource, kind: str = "video") -> str:
     """A digest of a file's size and of pieces of its content.
 
     It reads at most 152 KiB, so it is cheap on a file of any size; a copy has the
@@ -230,6 +198,7 @@ def fingerprint(source: VideoSource) -> str:
 
     Args:
         source: The file.
+        kind: What errors call it.
 
     Returns:
         40 hexadecimal digits.
@@ -241,11 +210,11 @@ def fingerprint(source: VideoSource) -> str:
     known = getattr(source, "fingerprint", None)
     if isinstance(known, str):
         return known
-    with open_source(source) as file, reading(source):
+    with open_source(source, kind) as file, reading(source):
         if isinstance(file, ObjectFile):
-            return _object_digest(file)
+            return _object_digest(file, kind)
         size = file.seek(0, os.SEEK_END)
-        return _digest(source_name(source), size, _reader(file))
+        return _digest(f"{kind} {source_name(source)!r}", size, _reader(file))
 
 
 def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
@@ -256,18 +225,19 @@ def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
     return read
 
 
-def _object_digest(file: ObjectFile) -> str:
+def _object_digest(file: ObjectFile, kind: str) -> str:
     known = file.name, file.version
     if known not in _digests:
         if len(_digests) >= _KNOWN_DIGESTS:
             _digests.clear()
-        _digests[known] = _digest(file.name, file.size, file.read_range)
+        what = f"{kind} {file.name!r}"
+        _digests[known] = _digest(what, file.size, file.read_range)
     return _digests[known]
 
 
-def _digest(name: str, size: int, read: Callable[[int, int], bytes]) -> str:
+def _digest(what: str, size: int, read: Callable[[int, int], bytes]) -> str:
     if size == 0:
-        raise VideoError(f"video {name!r} is empty (0 bytes)")
+        raise VideoError(f"{what} is empty (0 bytes)")
     digest = hashlib.blake2b(str(size).encode(), digest_size=20)
     for start, length in _pieces(size):
         digest.update(read(start, start + length))

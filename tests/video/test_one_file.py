@@ -248,8 +248,21 @@ def test_a_reference_of_a_mov_file_is_not_followed(tmp_path, folder):
         index_video(str(path), verify=True)
 
 
+def listen_at(path: Path) -> None:
+    """Leaves a socket behind."""
+    with socket.socket(socket.AF_UNIX) as server:
+        # The path may be too long for it.
+        here = os.getcwd()
+        os.chdir(path.parent)
+        try:
+            server.bind(path.name)
+        finally:
+            os.chdir(here)
+
+
 SPECIAL = {
     "named pipe": ("a named pipe", lambda path: os.mkfifo(path)),
+    "socket": ("a socket", lambda path: listen_at(path)),
     "zeros": ("a device", lambda path: path.symlink_to("/dev/zero")),
     "nothing": ("a device", lambda path: path.symlink_to("/dev/null")),
     "random": ("a device", lambda path: path.symlink_to("/dev/urandom")),
@@ -286,6 +299,21 @@ def test_a_file_of_terabytes_that_is_not_there(tmp_path, folder, head):
     with contextlib.suppress(ScannerException):
         index_video(str(path))
     assert time.monotonic() - began < 30
+
+
+def test_loops_are_shown_once(tmp_path):
+    path = str(tmp_path / "a.gif")
+    with av.open(path, "w", options={"loop": "0"}) as container:  # For ever.
+        stream = container.add_stream("gif", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8"
+        for number in range(6):
+            picture = np.full((48, 64, 3), 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format="rgb8")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_video(path) as video:
+        assert len(video) == 6
 
 
 def test_a_file_that_grows_meanwhile(tmp_path, folder):
