@@ -27,7 +27,7 @@ from beam_scanner.storage.paths import absolute, is_file, read_file
 Caption = dict[str, Any]
 """``index``, ``start`` and ``end`` in seconds, and ``line``, the text."""
 
-_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
+_TIME = r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 
 
@@ -185,7 +185,9 @@ def read_captions(path: str) -> list[Caption]:
         own = lines[head]
         captions.append(
             {
-                "index": int(own) if own.isdecimal() else len(captions) + 1,
+                "index": int(own)
+                if own.isdecimal() and len(own) < 19
+                else len(captions) + 1,
                 "start": start,
                 "end": stop,
                 "line": " ".join(line for line in text if line),
