@@ -256,7 +256,9 @@ class FrameIndex:
         start = 4 + int.from_bytes(data[:4], "little")
         values: dict[str, Any] = json.loads(data[4:start])
         lengths, sizes = values.pop("lengths"), values.pop("sizes")
-        for name, length, size in zip(_ARRAYS, lengths, sizes, strict=True):
+        # Older indexes have fewer arrays.
+        names = _ARRAYS[: len(lengths)]
+        for name, length, size in zip(names, lengths, sizes, strict=True):
             values[name] = _unpack(data[start : start + size], length)
             start += size
         if start != len(data):
