@@ -296,9 +296,10 @@ def _used(store: ObjectStore, folder: str, keys: Sequence[str]) -> set[str]:
             f"{store.describe(key)!r} is the descriptor of stream {current.name!r}, so "
             "nobody knows which files are needed here"
         )
-    if current.generation != generation:
-        own = generation_key(current.name, current.generation)
-        lost = lost_file(store, current.name, own, current.segments)
-        # Without a checksum a descriptor may name what never was.
-        return set() if lost is None else set(keys)
-    return set(current.file_keys())
+    keep = set(current.file_keys()) if current.generation == generation else set()
+    if keep.issuperset(keys):
+        return keep
+    # Without a checksum a descriptor may name what never was.
+    own = generation_key(current.name, current.generation)
+    lost = lost_file(store, current.name, own, current.segments)
+    return keep if lost is None else set(keys)
