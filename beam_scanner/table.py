@@ -18,6 +18,7 @@ from typing import Any
 
 from beam_scanner._printable import printable, ruled_table
 from beam_scanner._table_ids import TableIds, in_creation_order
+from beam_scanner._table_records import parse_record
 from beam_scanner.column import Column as Column
 from beam_scanner.column import VideoMetadata, video_metadata
 from beam_scanner.errors import (
@@ -43,13 +44,12 @@ from beam_scanner.storage.names import (
     descriptor_key,
     stream_key,
 )
-from beam_scanner.storage.sealed import is_sealed, seal, unseal
+from beam_scanner.storage.sealed import seal
 from beam_scanner.types import NullElement, get_type_info
 
 # Stream names are quoted so that none begins with a dot.
 _RECORD = ".table.json"
 _COLUMNS = "columns"
-_FIELDS = ("name", "columns", "rows")
 
 
 @dataclass(frozen=True)
@@ -500,7 +500,7 @@ class Tables:
             if data is None:
                 continue
             if file == _RECORD:
-                record = _parsed(data, store.describe(key))
+                record = parse_record(data, store.describe(key))
                 name = record["name"]
                 columns.update(column_stream(name, c) for c in record["columns"])
                 found = self.find(name)
@@ -517,7 +517,7 @@ class Tables:
         data = store.try_read(key)
         if data is None:
             return None
-        record = _parsed(data, store.describe(key))
+        record = parse_record(data, store.describe(key))
         if record["name"] != name:
             raise StorageError(
                 f"{store.describe(key)!r} is the record of table {record['name']!r}, "
@@ -548,21 +548,6 @@ def column_stream(table: str, column: str) -> str:
 
 def _record_key(table: str) -> str:
     return f"{stream_key(table)}/{_RECORD}"
-
-
-def _parsed(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        found = unseal(data, _FIELDS, required=False)
-        # Without its checksum it has one field too many, unless it never had one.
-        if not is_sealed(data) and set(found) != set(_FIELDS):
-            raise ValueError(f"fields {', '.join(found)}")
-        name, columns, rows = (found[what] for what in _FIELDS)
-        texts = isinstance(columns, list) and all(isinstance(c, str) for c in columns)
-        if not isinstance(name, str) or not texts or type(rows) is not int or rows < 0:
-            raise ValueError(f"{name!r}, {columns!r}, {rows!r}")
-    except (StorageError, ValueError) as error:
-        raise StorageError(f"{where!r} is no record of a table: {error}") from error
-    return found
 
 
 def _is_stream(found: _Found, name: str) -> bool:

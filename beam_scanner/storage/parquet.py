@@ -239,9 +239,7 @@ class ParquetRows:
         self._times: NDArray[np.float64] | None = None
         self._checked = files.size(file) is not None
         with unreadable(self.name):
-            self._file = pq.ParquetFile(
-                files.open(file), page_checksum_verification=True
-            )
+            self._file = pq.ParquetFile(files.open(file))
             meta = self._file.metadata
             counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
             if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
