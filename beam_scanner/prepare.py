@@ -176,7 +176,8 @@ def prepare(
     inputs = _Inputs(nodes, outputs, count)
     ops = [node for node in nodes if isinstance(node, OpNode)]
     try:
-        perf = make_perf(inputs.readable(), ops)
+        with contained("choosing packet sizes"):
+            perf = make_perf(inputs.readable(), ops)
     except Exception:
         if not inputs.blamed(range(count)):
             raise
@@ -195,7 +196,8 @@ def prepare(
 def _plan_jobs(prepared: Prepared, inputs: _Inputs) -> None:
     for job in prepared.jobs:
         try:
-            prepared.plans[job.number] = plan_job(prepared, job.number)
+            with contained("planning"):
+                prepared.plans[job.number] = plan_job(prepared, job.number)
         except Exception:
             if not inputs.blamed([job.number]):
                 raise
@@ -322,7 +324,8 @@ def _sort_jobs(
         if number in prepared.failures:
             continue
         try:
-            whole, each = fingerprints.of_job(number)
+            with contained("reading its inputs"):
+                whole, each = fingerprints.of_job(number)
         except Exception:
             if not inputs.blamed([number]):
                 raise
