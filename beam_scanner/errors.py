@@ -325,7 +325,11 @@ class JobFailure(ScannerException, RuntimeError):
         self.failures = list(failures)
         self.hint = hint
         self.tally = tally or Tally()
-        super().__init__(self.failures, hint, self.tally)
+        # Not the failures: whoever shows the arguments of an error shows all of them.
+        super().__init__()
+
+    def __repr__(self) -> str:
+        return f"<JobFailure: {len(self.failures)} failures>"
 
     def __str__(self) -> str:
         return failures_text(self.failures, self.hint, self.tally)

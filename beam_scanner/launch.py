@@ -437,7 +437,7 @@ def _first(failures: Sequence[Failure], job: Job) -> Failure:
     return next(iter(failures), Failure(job.name, "the run ended before it was done"))
 
 
-def _read_manifests(name: str, files: JobFiles, run: str, report: Report) -> int:
+def _read_manifests(stream: str, files: JobFiles, run: str, report: Report) -> int:
     """Adds what the tasks of a job counted; returns how many are finished."""
     finished = 0
     for family, task in files.manifests():
@@ -445,7 +445,7 @@ def _read_manifests(name: str, files: JobFiles, run: str, report: Report) -> int
         if manifest is None:
             continue
         finished += 1
-        report.null_rows += rows_of_manifest(name, family, task, manifest)
+        report.null_rows += rows_of_manifest(stream, family, task, manifest)
         if manifest["run"] != run:
             report.reused += 1
             continue

@@ -184,7 +184,8 @@ def prepare(
     inputs = _Inputs(nodes, outputs, count, _check_input if writes else _ask_input)
     ops = [node for node in nodes if isinstance(node, OpNode)]
     try:
-        perf = make_perf(inputs.readable(), ops)
+        with contained("choosing packet sizes"):
+            perf = make_perf(inputs.readable(), ops)
     except Exception:
         if not inputs.blamed(range(count)):
             raise
@@ -203,7 +204,8 @@ def prepare(
 def _plan_jobs(prepared: Prepared, inputs: _Inputs) -> None:
     for job in prepared.jobs:
         try:
-            prepared.plans[job.number] = plan_job(prepared, job.number)
+            with contained("planning"):
+                prepared.plans[job.number] = plan_job(prepared, job.number)
         except Exception:
             if not inputs.blamed([job.number]):
                 raise
@@ -351,7 +353,8 @@ def _sort_jobs(
         if number in prepared.failures:
             continue
         try:
-            whole, each = fingerprints.of_job(number)
+            with contained("reading its inputs"):
+                whole, each = fingerprints.of_job(number)
         except Exception:
             if not inputs.blamed([number]):
                 raise

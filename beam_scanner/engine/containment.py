@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dis
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
 from beam_scanner._error_text import class_name, message_of
 from beam_scanner.errors import ScannerException
@@ -49,15 +48,15 @@ def is_interrupt(error: BaseException) -> bool:
     return trace.tb_frame.f_code.co_code[trace.tb_lasti] not in _RAISE
 
 
-@contextmanager
-def contained(what: str) -> Iterator[None]:
+class contained:
     """Makes an ``Exception`` of whatever is raised inside.
 
     Args:
         what: Begins the message: what was done, as 'opening a stream'.
 
     Raises:
-        ForeignError: What was raised is no ``Exception``.
+        ForeignError: What was raised is no ``Exception``, or one with which Python ends
+            a loop.
 
     Example:
         >>> with contained('opening a stream'):
@@ -65,14 +64,18 @@ def contained(what: str) -> Iterator[None]:
         Traceback (most recent call last):
         beam_scanner.engine.containment.ForeignError: opening a stream raised SystemExit: 3
     """
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        if is_interrupt(error):
-            raise
-        raise foreign(what, error) from error
+
+    # No generator: contextlib takes a StopIteration for its own.
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        passes = isinstance(error, Exception) and not isinstance(error, StopIteration)
+        if error is not None and not passes and not is_interrupt(error):
+            raise foreign(self._what, error) from error
 
 
 def foreign(what: str, error: BaseException) -> ForeignError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -140,16 +139,9 @@ class KernelInstance:
             with self.guard(row):
                 found(**arguments)
 
-    @contextmanager
-    def guard(self, row: int | None) -> Iterator[None]:
+    def guard(self, row: int | None) -> _Guard:
         """Turns what the user's code raises into an error that names the op."""
-        try:
-            yield
-        except BaseException as error:
-            # sys.exit(), a cancelled coroutine and a panic of Rust are no Exceptions.
-            if is_interrupt(error):
-                raise
-            raise self._failed(row, error) from error
+        return _Guard(self, row)
 
     def _overrides(self, method: str) -> bool:
         found = getattr(self.spec.kernel, method, None)
@@ -204,7 +196,8 @@ class KernelInstance:
         with self.guard(row):
             return self.spec.call(self.kernel, self.config, inputs)
 
-    def _failed(self, row: int | None, error: BaseException) -> OpError:
+    def failed(self, row: int | None, error: BaseException) -> OpError:
+        """The error to raise for one that users' code has raised."""
         if isinstance(error, OpError):
             return error
         name, text = class_name(error), message_of(error)
@@ -261,6 +254,23 @@ class KernelInstance:
         # The kernel may keep and change what it returned; a frame must not change
         # behind the reader's back.
         return np.array(value, order="C", copy=True)
+
+
+class _Guard:
+    """See :meth:`KernelInstance.guard`."""
+
+    # No generator: contextlib takes a StopIteration for its own.
+    def __init__(self, instance: KernelInstance, row: int | None) -> None:
+        self._instance = instance
+        self._row = row
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        # sys.exit(), a cancelled coroutine and a panic of Rust are no Exceptions.
+        if error is not None and not is_interrupt(error):
+            raise self._instance.failed(self._row, error) from error
 
 
 def _config(node: OpNode, number: int) -> KernelConfig:

@@ -26,7 +26,8 @@ class Op(GraphTransform):
         kernel: Name of a registered op, or a kernel: a class or a function.
         **arguments: Of the op: init arguments, per-stream arguments (one value for
             all streams; inside slices also a ``SliceList``), and ``stencil``,
-            ``batch``, ``bounded_state``, ``device`` and ``stencil_edge``.
+            ``batch``, ``bounded_state``, ``device``, ``stencil_edge`` and
+            ``on_error``.
 
     Raises:
         OpNotFoundError: No such op.

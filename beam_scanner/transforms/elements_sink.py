@@ -25,7 +25,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
+from beam_scanner._error_text import message_of
 from beam_scanner._pickling import dumps_graph, loads_graph
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import (
@@ -242,7 +243,7 @@ class _RowFailure(ScannerException):
 
 def _tell_failure(name: str, error: Exception) -> _Told:
     failure = failure_of(name, error)
-    told = [failure.reason, getattr(error, "row", failure.row), failure.traceback]
+    told = asdict(failure) | {"row": getattr(error, "row", failure.row)}
     return name, ("failed", json.dumps(told))
 
 
@@ -277,7 +278,7 @@ class _ToChunks(beam.DoFn):  # type: ignore[misc]
             data = self._serialized(value)
         except Exception as error:
             yield TaggedOutput(
-                "told", _tell_failure(chunk[0], _RowFailure(key.row, str(error)))
+                "told", _tell_failure(chunk[0], _RowFailure(key.row, message_of(error)))
             )
             return
         seconds = math.nan if key.pts_seconds is None else key.pts_seconds
@@ -499,7 +500,7 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
 
 def _first_failure(name: str, told: Iterable[Any]) -> Failure | None:
     """Of several failures always the same one: that of the first row."""
-    failures = [Failure(name, reason, row, None, text) for reason, row, text in told]
+    failures = [Failure(**{**each, "stream": name}) for each in told]
     return min(
         failures,
         key=lambda f: (math.inf if f.row is None else f.row, f.reason),

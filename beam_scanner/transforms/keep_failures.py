@@ -80,6 +80,7 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
         )
 
 
+@unread
 def _without_key(told: Any) -> tuple[None, Any]:
     return None, told
 

@@ -333,11 +333,15 @@ def count_commit() -> None:
     Metrics.counter(NAMESPACE, "streams_committed").inc()
 
 
+_LEVELS = {"skipped": logging.INFO}
+"""Of what is logged of a failure, by its kind."""
+
+
 def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
     """Failures for whoever wants them; the log and the metrics have them anyway."""
     for failure in failures:
         if failure.ended is None:
             failure = replace(failure, ended=time.time())
-        _log.error("%s", failure)
+        _log.log(_LEVELS.get(failure.kind, logging.ERROR), "%s", failure)
         Metrics.counter(NAMESPACE, FAILURES).inc()
         yield TaggedOutput(FAILURES, failure)

@@ -33,6 +33,8 @@ FAILURE_FIELDS = [
     ("row", int | None),
     ("op", str | None),
     ("traceback", str),
+    ("kind", str),
+    ("exception", str),
 ]
 """Fields of the rows that ``error_handling`` gives."""
 
@@ -120,7 +122,8 @@ class Op(PythonOp):
 
     Args:
         op: Name of a registered op, or a kernel of your own as module:name.
-        arguments: Of the op; also stencil, batch, bounded_state and stencil_edge.
+        arguments: Of the op; also stencil, batch, bounded_state, stencil_edge and
+            on_error.
 
     Example:
         >>> Op('Resize', {'width': 320, 'height': 180}).label

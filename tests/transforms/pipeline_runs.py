@@ -70,7 +70,8 @@ class Run:
 
     def failures(self, name: str) -> dict[str, str]:
         """By stream: why a sink has not committed it."""
-        return {f.stream: f.reason for f in self.rows(f"{name} failures")}
+        told = self.rows(f"{name} failures")
+        return {f.stream: f.reason for f in told if f.kind != "row"}
 
     def run(self) -> None:
         """Runs the pipeline, as often as it is called."""

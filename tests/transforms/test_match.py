@@ -118,8 +118,10 @@ def test_patterns_that_match_nothing(films: Path, file: str, treatment: str) -> 
     options = {"empty_match_treatment": treatment}
     is_allowed = treatment == "ALLOW" or (treatment != "DISALLOW" and file != "no.mp4")
     reason = f"no file matches {pattern!r}"
-    failures = [] if is_allowed else [Failure(pattern, reason)]
-    assert find([pattern], MatchAllVideos, **options) == ({}, failures)
+    videos, failures = find([pattern], MatchAllVideos, **options)
+    assert videos == {}
+    told = [(failure.stream, failure.reason, failure.kind) for failure in failures]
+    assert told == ([] if is_allowed else [(pattern, reason, "input")])
     if is_allowed:
         assert find(pattern, **options) == ({}, [])
     else:

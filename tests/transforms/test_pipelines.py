@@ -133,6 +133,9 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
     ):
         wanted.append((f"{phase}/{reify}", task))
         wanted.append((f"{phase}/Run/ParDo(_Run)", outcome))
+        # What failed, gathered to be kept.
+        group, number = phase.split("/Phase ")
+        wanted.append((f"{group}/Keep failures {number}/No key", (Any, Any)))
     reasons = [(label, "group", types) for label, types in wanted]
     # That the last phase has ended.
     reasons.append(("ShotBoundaries/End 1/All", "group", (Any, Any)))

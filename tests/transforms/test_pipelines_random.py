@@ -210,6 +210,8 @@ class Written:
             options["batch"] = node.batch
         if node.bounded_state is not None:
             options["bounded_state"] = node.bounded_state
+        if node.on_error != "fail":
+            options["on_error"] = node.on_error
         applied = label >> Op(spec.name, **options).with_output_types(
             tuple[FrameKey, Any]
         )
