@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 
+from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
@@ -125,6 +126,7 @@ def _task(
         for index, node in enumerate(graph.nodes)
         if isinstance(node, BoundSource)
     }
+    keep_displays(graph, readers, writers)
     return Task(
         graph,
         task.intervals,

@@ -208,6 +208,8 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
         pictures.width, pictures.height = frame.width, frame.height
         pictures.rotation, pictures.mirrored = orientation(frame)
         pictures.pix_fmt = frame.format.name
+        pictures.primaries = int(frame.color_primaries)
+        pictures.transfer = int(frame.color_trc)
     packet = number if frame.opaque is None else frame.opaque
     if frame.is_corrupt:
         pictures.signs.setdefault(packet, "the decoder could not decode all of it")

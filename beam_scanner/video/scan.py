@@ -372,6 +372,7 @@ def _assemble(
     width, height = crop or (pictures.width, pictures.height)
     if pictures.rotation % 180:
         width, height = height, width
+    aspect = Fraction(stream.sample_aspect_ratio or context.sample_aspect_ratio or 1)
     last = packets.last_duration
     if not last and len(pts) > 1:
         last = int(np.median(np.diff(pts)))
@@ -389,7 +390,7 @@ def _assemble(
         width=width,
         height=height,
         rotation=pictures.rotation,
-        sample_aspect_ratio=Fraction(context.sample_aspect_ratio or 1),
+        sample_aspect_ratio=1 / aspect if pictures.rotation % 180 else aspect,
         codec=context.codec.canonical_name,
         pix_fmt=pictures.pix_fmt,
         average_rate=_rate(video),
@@ -403,6 +404,8 @@ def _assemble(
         crop=crop,
         mirrored=pictures.mirrored,
         interpolated=pictures.interpolated,
+        primaries=pictures.primaries,
+        transfer=pictures.transfer,
         lost=rows.lost,
         entry_packets=starts if by_place else starts[:0],
         setups=by_entry(packets.setups, starts.tolist()),
