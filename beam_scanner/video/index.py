@@ -104,6 +104,8 @@ class FrameIndex:
         lost: int64[2m], ascending: rows ``[lost[0], lost[1])``, ``[lost[2], lost[3])``,
             ... cannot be decoded. Empty in all videos but salvaged ones.
         verified: Whether every frame was decoded to make this index.
+        strict: Whether decoders are to take any oddity for an error; False where
+            they find one in what has no pixels.
         primaries: See :class:`beam_scanner.video.display.Display`.
         transfer: Likewise.
         damage: What is wrong with the file, one short text each.
@@ -149,6 +151,7 @@ class FrameIndex:
     entry_packets: Int64Array = field(default_factory=lambda: _NONE)
     setups: tuple[tuple[int, str, str], ...] = ()
     messages: bool = True
+    strict: bool = True
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
     verified: bool = False
