@@ -87,6 +87,9 @@ def concatenate(
         else:
             _copy(plan, ticks, part)
         os.replace(part, out)
+    except VideoError as error:
+        # Nobody knows of the file that becomes the one that was asked for.
+        raise VideoError(str(error).replace(part, out)) from error
     finally:
         if os.path.exists(part):
             os.remove(part)

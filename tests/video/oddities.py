@@ -7,6 +7,7 @@ may be refused that it gives without an error.
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 import subprocess
@@ -31,6 +32,7 @@ from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.linear import READ_ERRORS
+from beam_scanner.video.scan import is_entry
 from beam_scanner.video.scheduling import kept_scheduling
 
 
@@ -74,9 +76,12 @@ class Base:
             with av.open(str(path)) as container:
                 stream = container.streams.video[0]
                 base.codec = stream.codec_context.codec.canonical_name
-                packets = enumerate(container.demux(stream))
-                base.keys = [i for i, p in packets if p.is_keyframe] or [0]
                 base.extradata = stream.codec_context.extradata or b""
+                base.keys = [
+                    i
+                    for i, packet in enumerate(container.demux(stream))
+                    if packet.size and is_entry(packet, base.codec, base.extradata)
+                ] or [0]
         except (*READ_ERRORS, AttributeError):
             return None
         return base
@@ -99,6 +104,8 @@ class Base:
         return Base.make(self.folder, self.encoder, self.muxer, place, other=True)
 
 
+# libsvtav1 tells about itself on stderr, for each file.
+os.environ.setdefault("SVT_LOG", "1")
 FRAMES = 30
 SIZES = ((64, 48), (176, 144), (64, 64), (720, 576), (1280, 720))
 LARGE = 200_000
