@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import RowError
+from beam_scanner.video.display import Display
 
 Record = dict[str, Any]
 """What a segment writer hands back: JSON-able, with at least ``first``, ``rows``,
@@ -62,6 +63,11 @@ class RowReader(ABC):
         return None
 
     @property
+    def display(self) -> Display | None:
+        """How its frames are to be shown; None where nothing is known of that."""
+        return None
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of one decoded row (the largest), 0 if unknown."""
         return 0
@@ -100,6 +106,9 @@ class SegmentWriter(ABC):
             elements: Serialized bytes, frames or ``NullElement``.
             seconds: float64 of their presentation times, nan where unknown.
         """
+
+    def keep_display(self, display: Display) -> None:  # noqa: B027 - for video alone
+        """Says how the frames that will come are to be shown."""
 
     @abstractmethod
     def finish(self) -> Record:

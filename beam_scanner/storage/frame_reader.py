@@ -25,6 +25,7 @@ from beam_scanner.storage.segments import SegmentReader, check_length
 from beam_scanner.storage.store import ObjectStore
 from beam_scanner.types import NULL
 from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.display import Display
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.source import VideoSource
 
@@ -142,6 +143,12 @@ class EncodedSegment(SegmentReader):
             rows = np.arange(record["rows"])
             null = np.array(self._sidecar.read(rows, lambda c: c.to_pylist()), bool)
             self._numbers = np.where(null, -1, np.cumsum(~null) - 1)
+
+    @property
+    def display(self) -> Display | None:
+        """See :attr:`RowReader.display`."""
+        first = self._parts[0]
+        return first.index.display if isinstance(first, Decoders) else None
 
     def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
         """See :meth:`SegmentReader.read`."""
@@ -285,6 +292,11 @@ class VideoFileReader(RowReader):
             source = video_file(self._store, self.descriptor)
             self._made = Decoders(source, self.index)
         return self._made
+
+    @property
+    def display(self) -> Display:
+        """See :attr:`RowReader.display`."""
+        return self.index.display
 
     def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
         """See :meth:`RowReader.read`.

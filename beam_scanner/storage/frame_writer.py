@@ -28,6 +28,7 @@ from beam_scanner.storage.checked import Checksums
 from beam_scanner.storage.parquet import ParquetTable, frame_to_arrow, frame_type
 from beam_scanner.storage.store import ObjectStore, storage_errors
 from beam_scanner.types import NullElement
+from beam_scanner.video.display import Display
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import FrameIndex
@@ -52,6 +53,7 @@ class _Part:
         file: str,
         encoding: Encoding,
         shape: tuple[int, ...],
+        display: Display | None,
     ) -> None:
         self.stream = stream
         self.file = file
@@ -61,7 +63,7 @@ class _Part:
         self.index: FrameIndex | None = None
         self.sums = Checksums(0, b"")
         with storage_errors("write", self.path):
-            self._encoder = VideoEncoder(self.path, encoding)
+            self._encoder = VideoEncoder(self.path, encoding, display)
 
     def write(self, row: int, frame: NDArray[np.uint8], seconds: float) -> None:
         with storage_errors("write", self.path):
@@ -124,6 +126,7 @@ class VideoSegmentWriter(SegmentWriter):
         self._stream = stream
         self._first = self._next = first_row
         self._encoding = encoding
+        self._display: Display | None = None
         self._sizes: set[tuple[int, int]] = set()
         self._frame_bytes = 0
         self._nulls = 0
@@ -133,6 +136,10 @@ class VideoSegmentWriter(SegmentWriter):
         self._sidecar: ParquetTable | None = None
         self._exact: ParquetTable | None = None
         self._exact_rows = array("q")
+
+    def keep_display(self, display: Display) -> None:
+        """See :meth:`SegmentWriter.keep_display`."""
+        self._display = display
 
     def write(
         self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
@@ -210,7 +217,14 @@ class VideoSegmentWriter(SegmentWriter):
                 return None
         number = len(self._parts)
         file = f"{self._stem}.mp4" if number == 0 else f"{self._stem}-{number}.mp4"
-        part = _Part(self._store, self._stream, file, self._encoding, frame.shape)
+        part = _Part(
+            self._store,
+            self._stream,
+            file,
+            self._encoding,
+            frame.shape,
+            self._display,
+        )
         self._parts.append(part)
         return part
 

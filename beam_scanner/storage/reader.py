@@ -17,6 +17,7 @@ from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.names import descriptor_key, generation_key
 from beam_scanner.storage.segments import BlobSegment, SegmentReader
 from beam_scanner.storage.store import ObjectStore
+from beam_scanner.video.display import Display
 
 _OPEN_SEGMENTS = 8
 
@@ -141,6 +142,14 @@ class SegmentedReader(RowReader):
         """Which rows are null; bool[rows]."""
         masks = [self._segment(i).nulls() for i in range(len(self.descriptor.segments))]
         return np.concatenate([np.zeros(0, dtype=np.bool_), *masks])
+
+    @property
+    def display(self) -> Display | None:
+        """See :attr:`RowReader.display`: that of the first segment of video."""
+        for number, record in enumerate(self.descriptor.segments):
+            if record.get("parts"):
+                return self._segment(number).display
+        return None
 
     def _stream_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
         if self.descriptor.kind != "video":

@@ -18,6 +18,7 @@ from beam_scanner.storage.parquet import (
 )
 from beam_scanner.storage.trust import check_plain
 from beam_scanner.types import ScannerTypeInfo, get_type_info_cpp
+from beam_scanner.video.display import Display
 
 
 class SegmentReader(ABC):
@@ -38,6 +39,11 @@ class SegmentReader(ABC):
     @abstractmethod
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""
+
+    @property
+    def display(self) -> Display | None:
+        """See :attr:`RowReader.display`."""
+        return None
 
     def nulls(self) -> NDArray[np.bool_]:
         """Which rows are null."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from beam_scanner.engine.containment import contained
+from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
@@ -404,6 +405,7 @@ def _task(
             with contained("opening its input"), doing:
                 opened = node.node.streams[0].reader()
                 readers[index] = stack.enter_context(opened)
+    keep_displays(graph, readers, writers)
     return Task(
         graph,
         task.intervals,

@@ -91,6 +91,8 @@ class Pictures:
         mirrored: See ``FrameIndex``.
         pix_fmt: FFmpeg's name of the first frame's pixel format.
         interpolated: See ``FrameIndex``.
+        primaries: See ``FrameIndex``. Of the first frame.
+        transfer: Likewise.
         read: How many packets were read.
     """
 
@@ -107,6 +109,8 @@ class Pictures:
     mirrored: bool = False
     pix_fmt: str = ""
     interpolated: bool = False
+    primaries: int = 2
+    transfer: int = 2
     read: int = 0
 
 

@@ -552,7 +552,7 @@ class VideoDecoder:
             raise VideoError(
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
-        self._video = OpenVideo(self._source, strict=not self.index.open_gop)
+        self._video = OpenVideo(self._source, strict=self.index.strict)
         codec = self.index.codec
         extradata = self._video.stream.codec_context.extradata or b""
         if self._ordered and self.index.seekable:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
+from beam_scanner.video.display import UNSPECIFIED, Display
 from beam_scanner.video.encoding import Encoding as Encoding
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.scheduling import kept_scheduling
@@ -66,6 +67,7 @@ class VideoEncoder:
     Args:
         path: Where to write; an existing file is replaced.
         encoding: How.
+        display: How frames are to be shown, which the file then says.
 
     Attributes:
         rows: Frames written so far.
@@ -83,11 +85,15 @@ class VideoEncoder:
     index: FrameIndex
 
     def __init__(
-        self, path: str | os.PathLike[str], encoding: Encoding | None = None
+        self,
+        path: str | os.PathLike[str],
+        encoding: Encoding | None = None,
+        display: Display | None = None,
     ) -> None:
         self.rows = 0
         self._path = os.fspath(path)
         self._encoding = encoding or Encoding()
+        self._display = display or Display()
         self._shape: tuple[int, ...] | None = None
         # A file that FFmpeg opened itself would stay open after a failed write.
         self._file: BinaryIO | None = None
@@ -156,7 +162,7 @@ class VideoEncoder:
         height, width = first.shape[:2]
         self._file = open(self._path, "wb")  # noqa: SIM115 - closed by close
         self._container, self._stream = open_output(
-            self._file, self._encoding, width, height, rate
+            self._file, self._encoding, width, height, rate, self._display
         )
         self._encode(first, 0)
 
@@ -247,7 +253,12 @@ def _check_frame(frame: Any, row: int) -> None:
 
 
 def open_output(
-    file: BinaryIO, encoding: Encoding, width: int, height: int, rate: Fraction
+    file: BinaryIO,
+    encoding: Encoding,
+    width: int,
+    height: int,
+    rate: Fraction,
+    display: Display | None = None,
 ) -> tuple[Any, Any]:
     """An MP4 to be written and its video stream, whose encoder is set up.
 
@@ -257,6 +268,7 @@ def open_output(
         width: Of the frames that will come; lossy codecs store it padded to even.
         height: As ``width``.
         rate: Frames a second, for the encoder's rate control.
+        display: How frames are to be shown.
 
     Returns:
         ``(av.container.OutputContainer, av.video.stream.VideoStream)``.
@@ -301,6 +313,7 @@ def open_output(
     context.gop_size = _KEYFRAME_DISTANCE if distance == -1 else distance
     if not encoding.lossless:
         context.colorspace, context.color_range = _BT601_MATRIX, _LIMITED_RANGE
+    _say_display(context, display.of_size(width, height) if display else Display())
     if encoding.bitrate != -1:
         context.bit_rate = encoding.bitrate
     context.options = _options(encoding, context.width, context.gop_size)
@@ -315,6 +328,15 @@ def open_output(
                 f"codec 'av1' does not take frames of {width}x{height}: {error}"
             ) from error
     return container, stream
+
+
+def _say_display(context: Any, display: Display) -> None:
+    if display.sample_aspect_ratio != 1:
+        context.sample_aspect_ratio = display.sample_aspect_ratio
+    if display.primaries != UNSPECIFIED:
+        context.color_primaries = display.primaries
+    if display.transfer != UNSPECIFIED:
+        context.color_trc = display.transfer
 
 
 def _smallest(encoding: Encoding) -> int:

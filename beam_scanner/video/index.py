@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.video.display import UNSPECIFIED, Display
 from beam_scanner.video.source import VideoSource
 
 Int64Array = NDArray[np.int64]
@@ -107,6 +108,10 @@ class FrameIndex:
         lost: int64[2m], ascending: rows ``[lost[0], lost[1])``, ``[lost[2], lost[3])``,
             ... cannot be decoded. Empty in all videos but salvaged ones.
         verified: Whether every frame was decoded to make this index.
+        strict: Whether decoders are to take any oddity for an error; False where
+            they find one in what has no pixels.
+        primaries: See :class:`beam_scanner.video.display.Display`.
+        transfer: Likewise.
         damage: What is wrong with the file, one short text each.
 
     Example:
@@ -150,6 +155,9 @@ class FrameIndex:
     entry_packets: Int64Array = field(default_factory=lambda: _NONE)
     setups: tuple[tuple[int, str, str], ...] = ()
     messages: bool = True
+    strict: bool = True
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
     verified: bool = False
     damage: tuple[str, ...] = ()
 
@@ -164,6 +172,12 @@ class FrameIndex:
         as the file has them.
         """
         return bool((np.diff(self.pts) > 0).all())
+
+    @property
+    def display(self) -> Display:
+        """How its rows are to be shown."""
+        aspect, size = self.sample_aspect_ratio, (self.width, self.height)
+        return Display(aspect, self.primaries, self.transfer, *size)
 
     @property
     def frame_bytes(self) -> int:

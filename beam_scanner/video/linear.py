@@ -24,6 +24,25 @@ READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)
 
 # Decoders of these say which references they lack.
 _TELLS_OF_GAPS = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
+# Decoders of these paint over what is missing, unless they are strict.
+_CONCEALS = frozenset(
+    {
+        *(
+            "mpeg1video",
+            "mpeg2video",
+            "mpeg4",
+            "h261",
+            "h263",
+            "h263i",
+            "h263p",
+            "flv1",
+        ),
+        *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "svq3"),
+        *("rv10", "rv20", "rv30", "rv40", "vp3", "vp5", "vp6", "vp6f", "vp7", "vp8"),
+        *("vp9", "av1", "theora", "ffv1", "mjpeg", "mjpegb", "png", "apng", "dvvideo"),
+        *("prores", "dnxhd", "cavs", "jpeg2000", "hq_hqa", "cfhd", "svq1", "indeo3"),
+    }
+)
 _MOST_PROBES = 8
 _LAST_PROBED = 24
 _GAP = 1.5
@@ -41,7 +60,7 @@ def why(error: BaseException) -> str:
 
 def decode_all(
     source: VideoSource, packets: Packets, sums: bool
-) -> tuple[Pictures, bool]:
+) -> tuple[Pictures, bool, bool]:
     """Decodes all, past every error.
 
     Args:
@@ -50,7 +69,8 @@ def decode_all(
         sums: Whether to sum up all frames.
 
     Returns:
-        What came of it; and whether decoders are to be given all messages.
+        What came of it; whether decoders are to be given all messages; and whether
+        they are to be strict.
 
     Raises:
         StorageError: The file does not have the same packets as before.
@@ -65,10 +85,16 @@ def decode_all(
             again.signs or _is_plain(source, packets, again)
         ):
             pictures, messages = again, False
+    elif pictures.signs and strict:
+        again = _decode(source, packets, {}, sums=sums)
+        every = len(pictures.signs) == int(packets.shown.sum())
+        if not again.signs and (every or packets.codec not in _CONCEALS):
+            # Of a codec without concealment; or all pictures have the same oddity.
+            pictures, strict = again, False
     if packets.marked.any():
         for number, reason in _concealed(source, packets, strict).items():
             pictures.signs.setdefault(number, reason)
-    return pictures, messages
+    return pictures, messages, strict
 
 
 def _options(strict: bool) -> dict[str, str]:
@@ -208,6 +234,8 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
         pictures.width, pictures.height = frame.width, frame.height
         pictures.rotation, pictures.mirrored = orientation(frame)
         pictures.pix_fmt = frame.format.name
+        pictures.primaries = int(frame.color_primaries)
+        pictures.transfer = int(frame.color_trc)
     packet = number if frame.opaque is None else frame.opaque
     if frame.is_corrupt:
         pictures.signs.setdefault(packet, "the decoder could not decode all of it")

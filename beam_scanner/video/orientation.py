@@ -21,9 +21,15 @@ def orientation(frame: Any) -> tuple[int, bool]:
         quarter.
     """
     # Not ``frame.side_data``, which the frame keeps and which keeps the frame.
-    for data in SideDataContainer(frame):  # type: ignore[call-arg]
-        if data.type.name == "DISPLAYMATRIX":
-            return turn_of(struct.unpack("=9i", bytes(data)))
+    held: Any = SideDataContainer.__new__(SideDataContainer)
+    try:
+        held.__init__(frame)
+        for data in held:
+            if data.type.name == "DISPLAYMATRIX":
+                return turn_of(struct.unpack("=9i", bytes(data)))
+    except ValueError:
+        # Of a kind that PyAV does not know; then the angle is all that can be had.
+        return round(frame.rotation / 90) * 90 % 360, False
     return 0, False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -87,6 +87,9 @@ def concatenate(
         else:
             _copy(plan, ticks, part)
         os.replace(part, out)
+    except VideoError as error:
+        # Nobody knows of the file that becomes the one that was asked for.
+        raise VideoError(str(error).replace(part, out)) from error
     finally:
         if os.path.exists(part):
             os.remove(part)
@@ -122,7 +125,7 @@ class _Segment:
     ranks: NDArray[np.int64]
     extradata: bytes
     size_tag: str | None
-    shape: tuple[str, int, int, str]
+    shape: tuple[Any, ...]
 
 
 def _copy_plan(
@@ -144,7 +147,7 @@ def _copy_plan(
 
 
 def _inspect(source: VideoSource, index: FrameIndex) -> _Segment | None:
-    if index.codec not in _COPIED_CODECS or index.rotation or not index.timed:
+    if index.codec not in _COPIED_CODECS or not (index.timed and index.monotonic):
         return None
     with OpenVideo(source) as video:
         if not video.container.format.name.startswith(("mov", "matroska")):
@@ -158,7 +161,13 @@ def _inspect(source: VideoSource, index: FrameIndex) -> _Segment | None:
         if hidden or not np.array_equal(np.sort(order), index.pts):
             return None
         context = video.stream.codec_context
-        shape = (index.codec, context.width, context.height, str(context.pix_fmt))
+        shape: tuple[Any, ...] = (
+            index.codec,
+            context.width,
+            context.height,
+            str(context.pix_fmt),
+        )
+        shape += (index.rotation, index.mirrored, index.display)
         return _Segment(
             source,
             np.searchsorted(index.pts, order).astype(np.int64),
@@ -220,7 +229,9 @@ def _encode_again(
     lossless = all(index.pix_fmt == "gbrp" for index in indexes)
     resize = _resizer(scale) if scale else None
     row = 0
-    with VideoEncoder(path, Encoding("raw" if lossless else "h264")) as encoder:
+    display = replace(indexes[0].display, scales=True)
+    encoding = Encoding("raw" if lossless else "h264")
+    with VideoEncoder(path, encoding, display) as encoder:
         for source, index in zip(segments, indexes, strict=True):
             with VideoDecoder(source, index) as decoder:
                 for frame in decoder.read(np.arange(len(index))):

@@ -61,6 +61,8 @@ _CHECKED_FRAMES = 8
 _NAL_PEEK = 64 * 1024
 # How many packets behind that at a later entry its frame may come.
 _LONGEST_DELAY = 32
+# Flags of formats that FFmpeg seeks in by counting what it has read.
+_NO_TIMESTAMPS, _GENERIC_INDEX = 0x80, 0x100
 # Containers that mark what follows a gap, as a guess.
 _MARKS_GAPS = ("mpegts",)
 
@@ -93,14 +95,15 @@ def scan_video(
                 found = np.searchsorted(rows.pts, probed).tolist()
                 return index, dict(zip(found, pictures.probes.values(), strict=True))
     untimed = packets.codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
-    pictures, messages = decode_all(source, packets, sums=untimed and salvage)
+    pictures, messages, strict = decode_all(source, packets, sums=untimed and salvage)
     rows = rows_of_pictures(packets, pictures)
     counted = counted_rows(packets, pictures) if untimed else None
     if counted is not None and (not salvage or starts_alike(source, pictures, counted)):
         rows = counted
     with OpenVideo(source) as video:
         index = _assemble(video, packets, pictures, rows, digest)
-    index = replace(index, verified=True, messages=messages)
+    strict = strict and not packets.open_gop
+    index = replace(index, verified=True, messages=messages, strict=strict)
     if len(index.lost_rows) == len(index):
         raise VideoError(_nothing_left(source, index, pictures))
     if len(index.lost) and not salvage:
@@ -371,13 +374,16 @@ def _assemble(
     pts = _without_gaps(rows.pts, float(interval))
     entries, starts = _entries(packets, rows, pts)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
-    by_place = rows.timed and rows.start_rows is not None
     places, counts = np.unique(packets.pos, return_counts=True)
     alone = counts[np.searchsorted(places, packets.pos[starts])] == 1
+    alone &= packets.pos[starts] >= 0
+    known = _has_own_times(video) or bool(alone.all())
+    by_place = rows.timed and (rows.start_rows is not None or not known)
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
     if pictures.rotation % 180:
         width, height = height, width
+    aspect = Fraction(stream.sample_aspect_ratio or context.sample_aspect_ratio or 1)
     last = packets.last_duration
     if not last and len(pts) > 1:
         last = int(np.median(np.diff(pts)))
@@ -395,7 +401,7 @@ def _assemble(
         width=width,
         height=height,
         rotation=pictures.rotation,
-        sample_aspect_ratio=Fraction(context.sample_aspect_ratio or 1),
+        sample_aspect_ratio=1 / aspect if pictures.rotation % 180 else aspect,
         codec=context.codec.canonical_name,
         pix_fmt=pictures.pix_fmt,
         average_rate=_rate(video),
@@ -406,14 +412,24 @@ def _assemble(
         and (by_place or len(entries) > 1 or bool(packets.clean[starts[0]])),
         timed=rows.timed,
         open_gop=packets.open_gop,
+        strict=not packets.open_gop,
         crop=crop,
         mirrored=pictures.mirrored,
         interpolated=pictures.interpolated,
+        primaries=pictures.primaries,
+        transfer=pictures.transfer,
         lost=rows.lost,
         entry_packets=starts if by_place else starts[:0],
         setups=by_entry(packets.setups, starts.tolist()),
         damage=(*rows.damage, *cut),
     )
+
+
+def _has_own_times(video: OpenVideo) -> bool:
+    """Whether times are in the file, so that they are the same after a seek."""
+    container = video.container.format
+    counted = container.flags & (_NO_TIMESTAMPS | _GENERIC_INDEX)
+    return container.name == "ogg" or not counted
 
 
 def _crop(video: OpenVideo, pictures: Pictures) -> tuple[int, int] | None:

@@ -422,8 +422,8 @@ class Reference:
         pts = int(self._index.pts[row]) if self._index.timed else None
         if digest in self._linear.clean[pts]:
             return ""
-        if pts is None and None not in self._linear.clean:
-            return ""  # Frames have each other's times.
+        if pts is None and digest in set(self._linear.order):
+            return ""  # Frames have each other's times, or some have none.
         if self.is_undefined(row):
             return UNDEFINED
         if digest in self._unharmed.clean[pts]:
