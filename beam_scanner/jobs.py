@@ -168,7 +168,7 @@ def _held_back(node: OpNode) -> str | None:
 
 def _is_held_back(value: Any) -> bool:
     try:
-        check_loads(dumps_graph(value))
+        check_loads(dumps_graph(value), surely=False)
     except Exception:
         return True
     return False

@@ -316,7 +316,9 @@ def test_a_late_import_that_fails_here_counts_by_its_source(
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> None:
+def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> (
+    None
+):
     from apache_beam.utils.retry import with_exponential_backoff  # type: ignore
 
     def made(value: int) -> Any:
