@@ -273,19 +273,31 @@ def test_many_shared_objects_take_no_long_time() -> None:
         "from helpers8 import work\ndef op(config, x: bytes) -> bytes: return work(x)",
         "def op(config, x: bytes) -> bytes:\n import helpers8\n return helpers8.work(x)",
         "def op(config, x: bytes) -> bytes:\n from helpers8 import work\n return work(x)",
-        "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
-        " return getattr(helpers8, 'wo' + 'rk')(x)",
-        "import helpers8\nALL = {'w': helpers8}\n"
-        "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)",
-        "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
-        "def op(config, x: bytes) -> bytes: return W(x)",
-        "import helpers8\nM = helpers8.Worker()\n"
-        "def op(config, x: bytes) -> bytes: return M.work(x)",
-        "import helpers8\nclass C(helpers8.Worker): pass\n"
-        "def op(config, x: bytes) -> bytes: return C().work(x)",
-        "import contextlib, helpers8\n"
-        "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
-        "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)",
+        (
+            "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
+            " return getattr(helpers8, 'wo' + 'rk')(x)"
+        ),
+        (
+            "import helpers8\nALL = {'w': helpers8}\n"
+            "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)"
+        ),
+        (
+            "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
+            "def op(config, x: bytes) -> bytes: return W(x)"
+        ),
+        (
+            "import helpers8\nM = helpers8.Worker()\n"
+            "def op(config, x: bytes) -> bytes: return M.work(x)"
+        ),
+        (
+            "import helpers8\nclass C(helpers8.Worker): pass\n"
+            "def op(config, x: bytes) -> bytes: return C().work(x)"
+        ),
+        (
+            "import contextlib, helpers8\n"
+            "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
+            "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)"
+        ),
     ],
 )
 def test_code_and_data_of_the_users_modules_are_followed(

@@ -237,7 +237,7 @@ class Broken:
 )
 @pytest.mark.parametrize("place", ["global", "nested", "closure"])
 def test_what_cannot_be_loaded_is_named(made: str, name: str, place: str) -> None:
-    modules = "ctypes mmap os weakref socket cv2 threading".split()
+    modules = ["ctypes", "mmap", "os", "weakref", "socket", "cv2", "threading"]
     names = {module: __import__(module) for module in modules}
     value = eval(made, {**names, "Broken": Broken})
     sources = {
