@@ -396,7 +396,22 @@ def test_a_file_that_a_value_names_counts_with_its_content(
         assert of(value) != before
         file.write_bytes(b"one")
         assert of(value) == before
-    assert of(form(tmp_path)) == of(form(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["flag", "calls.txt", "run.log"])
+def test_files_that_kernels_write_do_not_count(tmp_path: Path, name: str) -> None:
+    before = of(str(tmp_path / name))
+    (tmp_path / name).write_bytes(b"1")
+    assert of(str(tmp_path / name)) == before
+
+
+@pytest.mark.parametrize("name", ["a.b/libx.so", "libx.so.1.2", "M.PTH", "x.tar.npz"])
+def test_names_of_files_that_count(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    before = of(str(file))
+    file.write_bytes(b"1")
+    assert of(str(file)) != before
 
 
 def test_a_native_library_is_told_by_its_file() -> None:

@@ -291,5 +291,6 @@ def test_what_only_the_main_module_has_is_named_before_workers_start(
         sys.exit()
     """
     told = python(script(tmp_path, source, ending), tmp_path / "graph", cwd=tmp_path)
-    assert "global MISSING of the kernel of op op (Missing)" in told, told
+    assert "global MISSING of the kernel of op op cannot be sent" in told, told
+    assert "__main__.Missing" in told
     assert "__main__" in told
