@@ -105,7 +105,8 @@ def where_first(
         >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
         ('the list', 'float')
     """
-    graph = _Graph(Reading({home} if isinstance(home, str) else set(home)), set())
+    reading = Reading({home} if isinstance(home, str) else set(home))
+    graph = _Graph(reading, set())
     root = graph.add(Part(b"", list(things)), 0, "")
     graph.fill()
     seen = {root}
@@ -116,6 +117,9 @@ def where_first(
                 continue
             seen.add(other)
             value = graph.values[other]
+            if isinstance(value, type) and reading.is_foreign(value.__module__):
+                # An object of it is to blame, not the installed class.
+                continue
             if isinstance(value, (Part, ModuleUse)):
                 found = look(other)
                 if found is not None:

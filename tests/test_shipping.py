@@ -230,7 +230,7 @@ class Broken:
         ("open(os.devnull, 'rb')", "_io.BufferedReader"),
         ("weakref.ref(Broken)", "weakref"),
         ("socket.socket()", "socket.socket"),
-        ("cv2.CascadeClassifier()", "cv2.CascadeClassifier"),
+        ("cv2.VideoCapture()", "cv2.VideoCapture"),
         ("Broken()", "Broken"),
         ("threading.local()", "_thread._local"),
     ],
