@@ -80,7 +80,9 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
             if [colours[n] for n in graph.edges[node]] != [colours[n] for n in twins]
         }
         if found <= unsteady:
-            return Digest(colours[root].hex(), tuple(map(graph.where, graph.untold)))
+            untold = [graph.where(number) for number in graph.untold]
+            texts = tuple(f"{where} ({kind})" for where, kind in untold)
+            return Digest(colours[root].hex(), texts)
         unsteady |= found
 
 
@@ -88,19 +90,23 @@ def where_first(
     things: Sequence[tuple[str, Any]],
     home: str | Collection[str],
     is_wanted: Callable[[Any], bool],
-) -> str | None:
-    """Where the innermost object is of which something is true; None if of none.
+) -> tuple[str, str] | None:
+    """Where the innermost object is of which something is true, and its type.
 
     Args:
         things: See :func:`digest`.
         home: See :func:`code_digest`.
         is_wanted: What is asked; it is true of all that such an object is part of.
 
+    Returns:
+        None if there is no such object.
+
     Example:
         >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
-        'the list (float)'
+        ('the list', 'float')
     """
-    graph = _Graph(Reading({home} if isinstance(home, str) else set(home)), set())
+    reading = Reading({home} if isinstance(home, str) else set(home))
+    graph = _Graph(reading, set())
     root = graph.add(Part(b"", list(things)), 0, "")
     graph.fill()
     seen = {root}
@@ -111,6 +117,9 @@ def where_first(
                 continue
             seen.add(other)
             value = graph.values[other]
+            if isinstance(value, type) and reading.is_foreign(value.__module__):
+                # An object of it is to blame, not the installed class.
+                continue
             if isinstance(value, (Part, ModuleUse)):
                 found = look(other)
                 if found is not None:
@@ -180,7 +189,7 @@ class _Graph:
                 self.untold.append(number)
             number += 1
 
-    def where(self, number: int) -> str:
+    def where(self, number: int) -> tuple[str, str]:
         """How an object is reached, and its type."""
         kind = type(self.values[number])
         words = []
@@ -191,7 +200,7 @@ class _Graph:
         name = kind.__qualname__
         if kind.__module__ != "builtins":
             name = f"{kind.__module__}.{name}"
-        return f"{' of '.join(words)} ({name})"
+        return " of ".join(words), name
 
 
 def _hash(*parts: bytes) -> bytes:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 
 _WHOLE = 64 << 20
 _PIECE = 256 << 10
 _PIECES = 16
 _LONGEST = 4096
+_KINDS = re.compile(
+    r"\.(so(\.\d+)*|dylib|dll|pyd"  # native libraries
+    r"|onnx|ort|engine|plan|trt|tflite|mlmodel|xml|bin|pt2?|pth|pts?|ckpt|safetensors"
+    r"|gguf|h5|hdf5|keras|pbtxt|pb|caffemodel|prototxt|weights|cfg|names|params|model"
+    r"|pkl|pickle|joblib|npy|npz|mat|spm|vocab|parquet|arrow|feather|csv|tsv"
+    r"|ya?ml|toml|ini|json|cube|icc|ttf|otf|png|jpe?g|tiff?|bmp|webp|exr|svg)",
+    re.IGNORECASE,
+)
 
 _known: dict[tuple[object, ...], str] = {}
 _KNOWN = 4096
@@ -18,9 +27,10 @@ _KNOWN = 4096
 def file_digest(text: str) -> str | None:
     """A digest of the content of the file that a text names; None if it names none.
 
-    Only a text that looks like a path is looked at: one with a separator or a dot. Of
-    a file of more than 64 MiB, size, time of change and pieces count; of a smaller one
-    the content, and nothing else.
+    Only files count that kernels read: models, weights, native libraries, arrays,
+    tables, settings, fonts and pictures, known by their endings. Marks, logs and texts
+    are what kernels write. Of a file of more than 64 MiB, size, time of change and
+    pieces count; of a smaller one the content, and nothing else.
 
     Args:
         text: An argument of an op, or any other value.
@@ -32,12 +42,12 @@ def file_digest(text: str) -> str | None:
         ...     file.flush()
         ...     len(file_digest(file.name))
         32
-        >>> file_digest('a text.') is None
+        >>> file_digest('mark.txt') is None
         True
     """
     if not 2 < len(text) < _LONGEST or "\n" in text or "\0" in text:
         return None
-    if "." not in text and os.sep not in text:
+    if not _KINDS.fullmatch(text, _ending(text)):
         return None
     try:
         found = os.stat(text)
@@ -46,6 +56,12 @@ def file_digest(text: str) -> str | None:
         return _digest(text, found)
     except (OSError, ValueError):
         return None
+
+
+def _ending(text: str) -> int:
+    """Where the ending of a name begins: libfoo.so.1.2 ends in .so.1.2."""
+    library = text.rfind(".so.")
+    return library if library > text.rfind(os.sep) else max(text.rfind("."), 0)
 
 
 def _digest(path: str, found: os.stat_result) -> str:

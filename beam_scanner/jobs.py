@@ -146,14 +146,15 @@ def check_ships(value: Any, nodes: Sequence[Node]) -> None:
         check_loads(dumps_graph(value))
     except Exception as error:
         ops = [node for node in nodes if isinstance(node, OpNode)]
-        what = next(filter(None, map(_held_back, ops)), "the graph")
+        where, kind = next(filter(None, map(_held_back, ops)), ("the graph", ""))
+        told = f"{kind}; " if kind else ""
         raise ArgumentError(
-            f"{what} cannot be sent to workers ({type(error).__name__}: {error}); "
+            f"{where} cannot be sent to workers ({told}{type(error).__name__}: {error}); "
             "let the kernel make it, from something that can be pickled"
         ) from error
 
 
-def _held_back(node: OpNode) -> str | None:
+def _held_back(node: OpNode) -> tuple[str, str] | None:
     """What of an op cannot be sent: the innermost object, and where it is."""
     parts = {
         f"argument {name!r} of op {node.label}": value
@@ -163,12 +164,12 @@ def _held_back(node: OpNode) -> str | None:
     home = node.spec.kernel.__module__
     if _is_held_back(list(parts.values())):
         return where_first(list(parts.items()), home, _is_held_back)
-    return f"op {node.label}" if _is_held_back(node.spec) else None
+    return (f"op {node.label}", "") if _is_held_back(node.spec) else None
 
 
 def _is_held_back(value: Any) -> bool:
     try:
-        check_loads(dumps_graph(value))
+        check_loads(dumps_graph(value), surely=False)
     except Exception:
         return True
     return False

@@ -273,19 +273,31 @@ def test_many_shared_objects_take_no_long_time() -> None:
         "from helpers8 import work\ndef op(config, x: bytes) -> bytes: return work(x)",
         "def op(config, x: bytes) -> bytes:\n import helpers8\n return helpers8.work(x)",
         "def op(config, x: bytes) -> bytes:\n from helpers8 import work\n return work(x)",
-        "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
-        " return getattr(helpers8, 'wo' + 'rk')(x)",
-        "import helpers8\nALL = {'w': helpers8}\n"
-        "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)",
-        "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
-        "def op(config, x: bytes) -> bytes: return W(x)",
-        "import helpers8\nM = helpers8.Worker()\n"
-        "def op(config, x: bytes) -> bytes: return M.work(x)",
-        "import helpers8\nclass C(helpers8.Worker): pass\n"
-        "def op(config, x: bytes) -> bytes: return C().work(x)",
-        "import contextlib, helpers8\n"
-        "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
-        "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)",
+        (
+            "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
+            " return getattr(helpers8, 'wo' + 'rk')(x)"
+        ),
+        (
+            "import helpers8\nALL = {'w': helpers8}\n"
+            "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)"
+        ),
+        (
+            "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
+            "def op(config, x: bytes) -> bytes: return W(x)"
+        ),
+        (
+            "import helpers8\nM = helpers8.Worker()\n"
+            "def op(config, x: bytes) -> bytes: return M.work(x)"
+        ),
+        (
+            "import helpers8\nclass C(helpers8.Worker): pass\n"
+            "def op(config, x: bytes) -> bytes: return C().work(x)"
+        ),
+        (
+            "import contextlib, helpers8\n"
+            "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
+            "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)"
+        ),
     ],
 )
 def test_code_and_data_of_the_users_modules_are_followed(
@@ -316,7 +328,9 @@ def test_a_late_import_that_fails_here_counts_by_its_source(
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> None:
+def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> (
+    None
+):
     from apache_beam.utils.retry import with_exponential_backoff  # type: ignore
 
     def made(value: int) -> Any:
@@ -382,7 +396,22 @@ def test_a_file_that_a_value_names_counts_with_its_content(
         assert of(value) != before
         file.write_bytes(b"one")
         assert of(value) == before
-    assert of(form(tmp_path)) == of(form(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["flag", "calls.txt", "run.log"])
+def test_files_that_kernels_write_do_not_count(tmp_path: Path, name: str) -> None:
+    before = of(str(tmp_path / name))
+    (tmp_path / name).write_bytes(b"1")
+    assert of(str(tmp_path / name)) == before
+
+
+@pytest.mark.parametrize("name", ["a.b/libx.so", "libx.so.1.2", "M.PTH", "x.tar.npz"])
+def test_names_of_files_that_count(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    before = of(str(file))
+    file.write_bytes(b"1")
+    assert of(str(file)) != before
 
 
 def test_a_native_library_is_told_by_its_file() -> None:

@@ -78,8 +78,8 @@ def check_fork() -> None:
     """
     if _forks.spoiled:
         raise WorkerError(
-            "this process was forked from one that had run a graph or used gRPC "
-            "before, and a graph would hang in it; start it with 'spawn' instead: "
+            "this process was forked from one that had run a graph with workers, or used "
+            "gRPC, before, and a graph would hang in it; start it with 'spawn' instead: "
             "multiprocessing.get_context('spawn'), or ProcessPoolExecutor("
             "mp_context=multiprocessing.get_context('spawn')), or fork before the "
             "first graph is run"
