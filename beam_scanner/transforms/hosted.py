@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -98,11 +98,11 @@ class TaskHosts:
         self._host: _Host | None = None
 
     def attempt(
-        self, context: RunContext, wanted: Try
+        self, context: RunContext, wanted: Try, mark: AbstractContextManager[None]
     ) -> Generator[Chunk, None, Ended]:
         """Makes an attempt in a host; an ``Attempt``."""
         limit = context.settings.task_timeout
-        with self._turns.held(wanted.alone), self._lent() as host:
+        with self._turns.held(wanted.alone), mark, self._lent() as host:
             ended = yield from host.attempt(wanted, limit)
         failure = ended.failure
         if failure is not None and failure.kind != "exception":

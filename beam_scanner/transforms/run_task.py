@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,8 +77,11 @@ class Ended:
     rows: tuple[TaskRows, ...] = ()
 
 
-Attempt = Callable[[RunContext, Try], Generator[Chunk, None, Ended]]
-"""Makes an attempt; yields rows that leave."""
+Attempt = Callable[
+    [RunContext, Try, AbstractContextManager[None]], Generator[Chunk, None, Ended]
+]
+"""Makes an attempt; yields rows that leave. Holds the last argument open while it is at
+work, but not while it waits for its turn."""
 
 
 def run_one_task(
@@ -146,8 +149,8 @@ def _once(
     if found is not None and task.task + 1 < task.tasks:
         return Ended({}, rows=_null_rows(state, task, found))
     wanted = Try(task, found is not None, alone, rows.given)
-    with marks.marked(alone) if attempt else nullcontext():
-        return (yield from rows.of(context, wanted, attempt or attempt_here))
+    mark = marks.marked(alone) if attempt else nullcontext()
+    return (yield from rows.of(context, wanted, attempt or attempt_here, mark))
 
 
 class _Tries:
@@ -221,12 +224,16 @@ class _Rows:
         self._ways: dict[str, LeavingRows] = {}
 
     def of(
-        self, context: RunContext, wanted: Try, attempt: Attempt
+        self,
+        context: RunContext,
+        wanted: Try,
+        attempt: Attempt,
+        mark: AbstractContextManager[None],
     ) -> Generator[tuple[str, Any], None, Ended]:
         """Makes an attempt, and hands on its rows."""
         began = time.time()
         # What comes after a row may be slow, or end here.
-        with closing(attempt(context, wanted)) as steps:
+        with closing(attempt(context, wanted, mark)) as steps:
             while True:
                 try:
                     tag, held = next(steps)
@@ -254,9 +261,12 @@ class _Rows:
         return self._ways[tag]
 
 
-def attempt_here(context: RunContext, wanted: Try) -> Generator[Chunk, None, Ended]:
+def attempt_here(
+    context: RunContext, wanted: Try, mark: AbstractContextManager[None]
+) -> Generator[Chunk, None, Ended]:
     """Makes an attempt in this process; an ``Attempt``."""
-    return make_attempt(context, wanted, Position())
+    with mark:
+        return (yield from make_attempt(context, wanted, Position()))
 
 
 def make_attempt(

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from beam_scanner import launch
 from beam_scanner.builder import IOGenerator, OpGenerator
 from beam_scanner.errors import WorkerError
 from beam_scanner.kernels import Kernel, register_python_op
@@ -250,20 +251,36 @@ def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
     scene.check()
 
 
+def read_or_raise(armed: str) -> str:
+    return str(int("no number")) if Path(armed).exists() else armed
+
+
 class Unreadable:
-    """Can be sent to workers, but not be read there."""
+    """Can be sent to workers, but not be read there once a file is there."""
+
+    def __init__(self, armed: str) -> None:
+        self.armed = armed
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return int, ("no number",)
+        return read_or_raise, (self.armed,)
 
 
 @pytest.mark.parametrize("flags", [["--direct_running_mode=in_memory"], FLAGS])
 def test_what_ends_the_pipeline_is_told_in_one_line(
-    flags: list[str], scene: Scene
+    flags: list[str], scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    armed = scene.folder / "armed"
+    run = launch.run_pipeline
+
+    def run_armed(*args: Any, **how: Any) -> Any:
+        armed.touch()
+        return run(*args, **how)
+
+    monkeypatch.setattr(launch, "run_pipeline", run_armed)
     scene.input.save(range(ROWS), Any)
     io, ops = IOGenerator(scene.storage), OpGenerator(scene.storage)
-    made = ops.DeadlyIncrement(x=io.Input([scene.input]), order=Unreadable())
+    order = Unreadable(str(armed))
+    made = ops.DeadlyIncrement(x=io.Input([scene.input]), order=order)
     outputs = [io.Output(made, [scene.output])]
     perf = PerfParams.manual(PACKET, PACKET)
     prepared = prepare(outputs, perf, CacheMode.Error, scene.storage)
