@@ -57,6 +57,10 @@ class StorageError(ScannerException, OSError):
     """A database could not be read or written."""
 
 
+class OutcomeUnknownError(StorageError):
+    """A stream may have been published, or may still be: the store did not say."""
+
+
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """A store holds nothing under the key that was asked for."""
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from beam_scanner.errors import (
     Failure,
     JobFailure,
+    OutcomeUnknownError,
     ScannerException,
     StorageError,
     StreamExistsError,
@@ -260,8 +261,7 @@ class NamedVideoStream(NamedStream):
             try:
                 new = self._stored_index(source, index, generation, copy)
                 commit.publish(store, new, commit.generation_of(current))
-            except StorageError:
-                # It may have been published, or still be.
+            except OutcomeUnknownError:
                 raise
             except ScannerException:
                 self.discard(generation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
-from beam_scanner.errors import Failure, StreamReplacedError
+from beam_scanner.errors import Failure, OutcomeUnknownError, StreamReplacedError
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.transforms.context import JobId, JobState, RunContext
 from beam_scanner.transforms.failure_records import failure_of
@@ -74,6 +74,9 @@ def commit_job(
         if not failures:
             for family, tasks in families.items():
                 end_family(state, family, tasks)
+    except OutcomeUnknownError as error:
+        # What may have been published, or still be, must stay.
+        return [failure_of(state.record.name, error)]
     except StreamReplacedError as error:
         failures = [failure_of(state.record.name, error)]
         give_up(state, state.record.seen)
