@@ -72,6 +72,10 @@ class UntrustedDataError(ScannerException, PermissionError):
     """
 
 
+class OutcomeUnknownError(StorageError):
+    """A stream may have been published, or may still be: the store did not say."""
+
+
 class ObjectNotFoundError(StorageError, FileNotFoundError):
     """A store holds nothing under the key that was asked for."""
 

@@ -299,15 +299,8 @@ class Tables:
             NamedStream(self._storage, name).delete()
         self.replaced(names)
 
-    def replaced(
-        self, names: Sequence[str], kept: Collection[str] = frozenset()
-    ) -> None:
-        """Ends tables whose names others have taken: numbers and columns.
-
-        Args:
-            names: Of the tables.
-            kept: Streams that belong to the others.
-        """
+    def replaced(self, names: Sequence[str], kept: Collection[str] = ()) -> None:
+        """Ends tables whose names others, with streams ``kept``, have taken."""
         store = self._storage.store()
         self._known().retire(names)
         for name in names:
@@ -332,8 +325,7 @@ class Tables:
         Streams of a table that is replaced stay until the new ones are stored.
 
         Raises:
-            StreamExistsError: It exists, and ``force`` is False; or another writer
-                has stored it meanwhile.
+            StreamExistsError: It exists without ``force``, or came meanwhile.
             ArgumentError: Columns, rows and functions do not fit together.
             ElementTypeError: A value is not bytes.
         """

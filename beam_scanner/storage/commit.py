@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 from beam_scanner.errors import (
     ElementTypeError,
+    OutcomeUnknownError,
     StorageError,
     StreamExistsError,
     StreamReplacedError,
@@ -171,8 +172,9 @@ def publish(
         What is there now.
 
     Raises:
-        StorageError: A segment's file is missing; or nobody knows whether the stream
-            was published.
+        StorageError: A segment's file is missing.
+        OutcomeUnknownError: The store did not say whether the stream was published:
+            its files must stay.
         StreamReplacedError: Another writer has published the stream since.
         StreamExistsError: Another source of the same run has taken the name.
     """
@@ -260,12 +262,15 @@ def _put(
     """
     try:
         return store.put_if(key, new.to_json(), seen)
-    except StorageError:
-        data = store.try_read(key)
-        if data is None or data == seen:
-            raise
-        there = parse_descriptor(store, new.name, data)
-        return there.generation == new.generation
+    except StorageError as error:
+        with suppress(StorageError):
+            data = store.try_read(key)
+            if data is not None and data != seen:
+                there = parse_descriptor(store, new.name, data)
+                return there.generation == new.generation
+        raise OutcomeUnknownError(
+            f"cannot tell whether stream {new.name!r} was published: {error}"
+        ) from error
 
 
 def _try_tidy(store: ObjectStore, current: StreamDescriptor) -> None:

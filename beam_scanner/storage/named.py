@@ -17,8 +17,8 @@ import numpy as np
 
 from beam_scanner.errors import (
     ArgumentError,
+    OutcomeUnknownError,
     ScannerException,
-    StorageError,
     StreamNotFoundError,
 )
 from beam_scanner.gops import load_rows
@@ -496,8 +496,7 @@ class NamedStream(StoredStream):
             try:
                 record = self._written(generation, values, info, seconds, encoding)
                 self.publish(generation, [record], type_name=info.name, seen=seen)
-            except StorageError:
-                # It may have been published, or still be.
+            except OutcomeUnknownError:
                 raise
             except ScannerException:
                 self.discard(generation)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from beam_scanner.errors import (
     Failure,
     JobFailure,
+    OutcomeUnknownError,
     ScannerException,
     StorageError,
     StreamExistsError,
@@ -319,8 +320,7 @@ class NamedVideoStream(NamedStream):
             try:
                 new = self._stored_index(source, index, generation, copy)
                 commit.publish(store, new, commit.generation_of(current))
-            except StorageError:
-                # It may have been published, or still be.
+            except OutcomeUnknownError:
                 raise
             except ScannerException:
                 self.discard(generation)

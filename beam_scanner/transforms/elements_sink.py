@@ -43,6 +43,7 @@ from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
     Failure,
+    OutcomeUnknownError,
     ScannerException,
     StreamExistsError,
 )
@@ -437,12 +438,14 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         kinds: dict[str, list[Any]] = {"failed": [], "planned": [], "written": []}
         for kind, text in told:
             kinds[kind].append(json.loads(text))
+        stays = False
         try:
             failure = _first_failure(name, kinds["failed"])
             commit = None if failure else _tried(lambda: self._publish(name, kinds))
         except Exception as error:
             failure = failure_of(name, error)
-        self._end(name, failure)
+            stays = isinstance(error, OutcomeUnknownError)
+        self._end(name, stays or failure is None)
         if failure is None:
             count_commit()
             yield commit
@@ -487,13 +490,13 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         found.update(" ".join(digests).encode())
         return found.hexdigest()
 
-    def _end(self, name: str, failure: Failure | None) -> None:
-        """Leaves nothing of a stream but what is committed."""
+    def _end(self, name: str, stays: bool) -> None:
+        """Leaves nothing of a stream but what is, or may be, committed."""
         target = self._target
         # It fails for a reason already; what is left is only unused files.
         with suppress(ScannerException):
             stream = target.stream(name)
-            if failure is not None:
+            if not stays:
                 stream.discard(target.generation)
             unmark(stream.storage().raw_store(), target.generation, _part(name))
 

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from beam_scanner.errors import ScannerException, StreamReplacedError
+from beam_scanner.errors import (
+    OutcomeUnknownError,
+    ScannerException,
+    StreamReplacedError,
+)
 from beam_scanner.graph import OutputNode
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.storage.backend import StoredStream
@@ -47,8 +51,8 @@ def publish_if_last(state: JobState, task: TaskId) -> None:
         return
     found = manifests_of(state, family, task.tasks)
     if len(found) == task.tasks and all(has_segments(state, task, m) for m in found):
-        # It is no fault of the task; the end of the job tells.
-        with suppress(StreamReplacedError):
+        # It is no fault of the task; the end of the job tries again, and tells.
+        with suppress(StreamReplacedError, OutcomeUnknownError):
             publish_family(state, family, found)
 
 

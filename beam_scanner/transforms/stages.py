@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from beam_scanner.engine.containment import contained
-from beam_scanner.errors import Failure, StreamReplacedError
+from beam_scanner.errors import Failure, OutcomeUnknownError, StreamReplacedError
 from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.transforms.context import JobId, JobState, RunContext
 from beam_scanner.transforms.failure_records import failure_of
@@ -80,6 +80,9 @@ def commit_job(
                     end_family(state, family, tasks)
             if stopped and any(map(state.leaves, families)):
                 failures = [Failure(state.record.name, stopped, kind="skipped")]
+    except OutcomeUnknownError as error:
+        # What may have been published, or still be, must stay.
+        return [failure_of(state.record.name, error)]
     except StreamReplacedError as error:
         failures = [failure_of(state.record.name, error)]
         give_up(state, state.record.seen)

@@ -11,6 +11,7 @@ from commands import command, wrong
 from beam_scanner._cli_args import COMMANDS
 from beam_scanner.cli import main
 from beam_scanner.storage import NamedStorage, NamedStream
+from beam_scanner.transforms.work import RunFiles
 
 # ls, show, rm, gc.
 
@@ -51,6 +52,58 @@ def test_rm(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None
     assert not NamedStream(storage, "histogram/a.mp4").committed()
     assert NamedStream(storage, "frames/a.mp4").committed()
     assert os.path.exists(video)
+
+
+def test_files_for_people(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``show`` names them, ``rm`` takes ours and tells of others."""
+    folder = Path(filled) / "histogram/a.mp4"
+    names = ["contact_sheet.png", "shots.csv", "preview.mp4", "notes.txt"]
+    for name in names:
+        (folder / name).write_text("seen")
+    assert command("show", filled, "histogram/a.mp4") == 0
+    shown = capsys.readouterr().out
+    assert all(str(folder / name) in shown for name in names)
+    assert command("rm", filled, "histogram/*") == 0
+    told = capsys.readouterr().out
+    assert [name for name in names if name in told] == ["notes.txt"]
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_show_of_a_stream_whose_files_are_gone(
+    filled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = NamedStream(NamedStorage(filled), "histogram/a.mp4").files()
+    os.remove(file)
+    assert command("show", filled, "histogram/a.mp4") == 0
+    text = capsys.readouterr().out
+    assert f"MISSING      {file}" in text
+
+
+def test_gc_of_what_is_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "a/g.segments/00000000-x.parquet"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    assert "there is no database" in wrong(capsys, "gc", str(tmp_path))
+    assert kept.exists()
+
+
+def test_gc_leaves_a_run_at_work(
+    filled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunFiles(NamedStorage(filled).store(), "working")
+    with run.held():
+        assert "1 run(s) work in" in wrong(capsys, "gc", filled, "--unfinished")
+        assert run_files(filled) == ["driver"]
+        assert command("gc", filled) == 0
+        assert run_files(filled) == ["driver"]
+    assert command("gc", filled, "--unfinished") == 0
+    assert run_files(filled) == []
+
+
+def run_files(database: str) -> list[str]:
+    return [path.name for path in Path(database).glob(".work/runs/working/*")]
 
 
 def test_gc(filled: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,3 +20,15 @@ def test_runs_that_are_killed_are_made_good() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 kills: every stream has the bytes" in done.stdout
+
+
+@pytest.mark.processes
+def test_writers_that_are_killed_lose_nothing() -> None:
+    script = SCRIPT.with_name("kill_writers.py")
+    done = subprocess.run(
+        [sys.executable, str(script), "--rounds=3", "--scenes", "rm", "gc", "two"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" s\n") == 3

@@ -27,7 +27,11 @@ from hypothesis.stateful import (
 )
 from storage_fakes import MemoryStore
 
-from beam_scanner.errors import StorageError, StreamReplacedError
+from beam_scanner.errors import (
+    OutcomeUnknownError,
+    StorageError,
+    StreamReplacedError,
+)
 from beam_scanner.storage.collect import gc
 from beam_scanner.storage.commit import (
     describe_segments,
@@ -183,7 +187,7 @@ class Publishing(RuleBasedStateMachine):
             writer.told = "lost"
             self.store.fates = []
             discard(self.store, NAME, writer.generation)
-        except StorageError as error:
+        except OutcomeUnknownError as error:
             note(str(error))
             writer.told = "unknown"
         else:

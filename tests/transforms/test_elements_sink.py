@@ -381,7 +381,7 @@ def test_bundles_that_are_tried_again(database: Database) -> None:
         told += list(write.process(element))
         assert len(lost) == 1
     assert len(database.segment_files("out/a")) == 4
-    planned = ("planned", '[["a"], 2]')
+    planned = ("planned", '[["a"], 2, ""]')
     results = [
         list(commit.process(("out/a", [planned, *(item for _, item in told)])))
         for _ in range(2)
@@ -399,7 +399,7 @@ def test_a_part_that_is_lost(database: Database) -> None:
             (("out/a", "a", 0, 0), {"rows": [(0, 0.0, b"x")], "place": [(0, 0)]})
         )
     )
-    planned = ("planned", '[["a"], 2]')
+    planned = ("planned", '[["a"], 2, ""]')
     (found,) = _Commit(target).process(("out/a", [planned, told[0][1]]))
     assert found.tag == "failures"
     assert found.value.reason == (
