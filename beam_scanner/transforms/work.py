@@ -379,8 +379,8 @@ class JobFiles:
         if not is_sealed(data):
             # Without its checksum it has one field too many, unless it never had one.
             return found if set(found) == _MANIFEST_FIELDS else None
-        place = found.get("place") == [self._own, family, task]
-        return found.get("manifest") if place else None
+        place = found.pop("place", None)
+        return found if place == [self._own, family, task] else None
 
     def put_manifest(
         self, family: int, task: int, manifest: Manifest, replace: bool = False
@@ -396,7 +396,7 @@ class JobFiles:
         Returns:
             Whether this attempt's manifest is the one that counts.
         """
-        data = seal({"place": [self._own, family, task], "manifest": manifest})
+        data = seal({**manifest, "place": [self._own, family, task]})
         if replace:
             self._manifests.put(self._key(family, task), data)
             return True
