@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from beam_scanner.video.bitstream import length_size
+from beam_scanner.video.bitstream import length_size, parameter_sets
+from beam_scanner.video.h264 import Bits
 
 UNKNOWN = -1
 """Only decoding tells how many pictures a packet holds."""
 
 _SLICE, _PARTITION, _IDR = 1, 2, 5
 _HEVC_VCL, _HEVC_BLA, _HEVC_IDR, _HEVC_IRAP = 31, (16, 17, 18), (19, 20), range(16, 24)
-_HEVC_ENDS = (36, 37)
+_HEVC_ENDS, _HEVC_PPS = (36, 37), 34
 # Messages, parameter sets, delimiters, ends, fillers.
 _NO_SLICES, _HEVC_NO_SLICES = range(6, 14), range(32, 41)
 _CODES = (b"\0\0\1", b"\0\0\0")
@@ -47,7 +48,7 @@ def picture_counter(codec: str, extradata: bytes) -> Counter | None:
     if codec == "h264":
         return _h264_counter(length_size(codec, extradata))
     if codec == "hevc":
-        return _hevc_counter(length_size(codec, extradata))
+        return _hevc_counter(length_size(codec, extradata), extradata)
     if codec == "av1":
         return _av1_counter(extradata)
     return _COUNTERS.get(codec)
@@ -98,8 +99,14 @@ def _h264_counter(prefix: int) -> Counter:
     return count
 
 
-def _hevc_counter(prefix: int) -> Counter:
+def _hevc_counter(prefix: int, extradata: bytes) -> Counter:
+    sets = parameter_sets("hevc", extradata)
+    if sets is None:
+        sets = [bytes(nal) for nal in nal_units(memoryview(extradata), 0)]
+    hides = any(map(_may_hide, sets))
+
     def count(packet: memoryview) -> int:
+        nonlocal hides
         firsts = slices = 0
         for nal in nal_units(packet, prefix):
             if len(nal) < 3:
@@ -107,6 +114,7 @@ def _hevc_counter(prefix: int) -> Counter:
             kind, layer = nal[0] >> 1 & 0x3F, (nal[0] & 1) << 5 | nal[1] >> 3
             if layer:
                 continue
+            hides = hides or (kind == _HEVC_PPS and _may_hide(bytes(nal)))
             # Pictures that wait to be shown may be dropped there.
             if kind in _HEVC_ENDS or kind in _HEVC_BLA:
                 return UNKNOWN
@@ -117,10 +125,24 @@ def _hevc_counter(prefix: int) -> Counter:
                     if kind in _HEVC_IRAP and nal[2] & 0x40:
                         return UNKNOWN
         if slices:
-            return firsts or UNKNOWN
+            return UNKNOWN if hides else firsts or UNKNOWN
         return _none_or_unknown(packet, prefix, 1, _HEVC_NO_SLICES)
 
     return count
+
+
+def _may_hide(nal: bytes) -> bool:
+    """Whether it is a set of parameters whose pictures say if they are shown."""
+    if not nal or nal[0] >> 1 & 0x3F != _HEVC_PPS:
+        return False
+    bits = Bits(nal[1:])
+    try:
+        bits.golomb()
+        bits.golomb()
+        bits.take(1)
+        return bool(bits.take(1))
+    except ValueError:
+        return False
 
 
 def _none_or_unknown(packet: memoryview, prefix: int, shift: int, kinds: range) -> int:

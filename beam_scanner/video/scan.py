@@ -376,9 +376,9 @@ def _assemble(
     upto = np.concatenate(([0], np.cumsum(packets.size)))
     places, counts = np.unique(packets.pos, return_counts=True)
     alone = counts[np.searchsorted(places, packets.pos[starts])] == 1
-    alone &= packets.pos[starts] >= 0
-    known = _has_own_times(video) or bool(alone.all())
-    by_place = rows.timed and (rows.start_rows is not None or not known)
+    counted = _counts_times(video, bool((alone & (packets.pos[starts] >= 0)).all()))
+    alone &= not counted
+    by_place = rows.timed and (rows.start_rows is not None or counted)
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
     if pictures.rotation % 180:
@@ -425,11 +425,18 @@ def _assemble(
     )
 
 
-def _has_own_times(video: OpenVideo) -> bool:
-    """Whether times are in the file, so that they are the same after a seek."""
+def _counts_times(video: OpenVideo, placed: bool) -> bool:
+    """Whether FFmpeg makes up times by counting, so that they change with a seek.
+
+    Args:
+        video: The video.
+        placed: Whether all packets at which decoding starts have a place of their own.
+    """
     container = video.container.format
-    counted = container.flags & (_NO_TIMESTAMPS | _GENERIC_INDEX)
-    return container.name == "ogg" or not counted
+    if container.flags & _NO_TIMESTAMPS or container.name.endswith("_pipe"):
+        return True  # Places are those of what was read at once.
+    counts = container.flags & _GENERIC_INDEX and container.name != "ogg"
+    return bool(counts) and not placed
 
 
 def _crop(video: OpenVideo, pictures: Pictures) -> tuple[int, int] | None:

@@ -9,13 +9,28 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from oddities import COMMON, ODDITIES, Base, Outcome, compare, encoders, try_seed
+from oddities import (
+    COMMON,
+    ODDITIES,
+    Base,
+    Outcome,
+    compare,
+    encoders,
+    pixel_formats,
+    try_one,
+    try_seed,
+    write_odd,
+)
+from video_fixtures import frame_number
+
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import index_video
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "odd_videos.py"
-SEEDS = range(200)
+SEEDS = range(120)
 SEED = 20
 # A sample of the pairs of encoder and container.
-PAIRS = 150
+PAIRS = 100
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +48,7 @@ def test_odd_videos(folder):
             skipped=bool(outcome.skipped),
             refused=bool(outcome.refused),
         )
-    assert counts["rows"] > 3000
+    assert counts["rows"] > 1500
     assert counts["skipped"] + counts["refused"] < len(SEEDS) // 4
 
 
@@ -50,6 +65,72 @@ def test_encoders_in_containers(folder):
         if outcome.rows:
             seen.add(base.codec)
     assert len(seen) > 10
+
+
+NALS = ("libx264", "libx265")
+KINDS = [
+    *(
+        (e, m, "no_pictures")
+        for e in NALS
+        for m in ("mp4", "matroska", "mpegts", "flv")
+    ),
+    *((e, m, "bad_messages") for e in NALS for m in ("mp4", "matroska", "mpegts")),
+    *((e, m, "other_sets") for e in NALS for m in ("mp4", "mov")),
+    ("libx265", "mpegts", "other_sets"),
+    *((e, "mpegts", "other_sets") for e in ("mpeg2video", "mpeg4")),
+    *((e, "mpegts", "sets_once") for e in (*NALS, "mpeg2video")),
+    *(
+        (e, m, "joined")
+        for e in ("libx264", "mpeg2video")
+        for m in ("mpegts", "matroska")
+    ),
+    *(("libvpx", m, "joined") for m in ("matroska", "webm", "ogg")),
+    ("mpeg2video", "mpeg", "joined"),
+    *((e, "avi", "unknown_sizes") for e in ("mjpeg", "mpeg4", "libx264")),
+    *((e, m, "junk_behind") for e in NALS for m in ("mp4", "mov")),
+    *((e, "mp4", "empty_sample") for e in (*NALS, "mpeg4", "libvpx-vp9")),
+    *((e, "mp4", "edited") for e in (*NALS, "mpeg4")),
+]
+
+
+@pytest.mark.parametrize(("encoder", "muxer", "oddity"), KINDS)
+def test_kinds(encoder, muxer, oddity, folder):
+    base = Base.make(folder, encoder, muxer)
+    if base is None:
+        pytest.skip(f"{encoder} does not go into {muxer}")
+    for seed in range(3):
+        outcome = Outcome(seed, encoder, muxer, oddity)
+        try_one(base, outcome, random.Random(seed), other=False)
+        assert not outcome.findings, outcome
+        assert outcome.rows, outcome
+
+
+@pytest.mark.parametrize("encoder", NALS)
+def test_later_parameter_sets_are_kept_for_later_starts(encoder, folder):
+    base = Base.make(folder, encoder, "mp4")
+    path = folder / "other.mp4"
+    assert write_odd(path, base, "other_sets", random.Random(SEED))
+    index = index_video(path)
+    assert len(index.entries) > 2
+    assert index.setups
+    with VideoDecoder(path, index) as decoder:
+        assert frame_number(next(decoder.read([len(index) - 1]))) == len(index) - 1
+
+
+@pytest.mark.parametrize("muxer", ["avi", "mov", "matroska", "nut"])
+@pytest.mark.parametrize(
+    "encoder", ["rawvideo", "png", "qtrle", "gif", "zlib", "targa"]
+)
+def test_colour_tables(encoder, muxer, folder):
+    formats = pixel_formats(encoder)
+    if "pal8" not in formats:
+        pytest.skip(f"{encoder} has no colour tables")
+    base = Base.make(folder, encoder, muxer, formats.index("pal8"))
+    if base is None:
+        pytest.skip(f"{encoder} does not go into {muxer}")
+    outcome = Outcome(SEED, encoder, muxer, "plain")
+    compare(base.path, outcome, random.Random(SEED), other=False)
+    assert not outcome.findings, outcome
 
 
 def test_all_oddities_have_their_turn():
