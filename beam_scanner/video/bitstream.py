@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from beam_scanner.video.keyframes import holds_keyframe
+from beam_scanner.video.keyframes import has_header_test, holds_keyframe
 
 _H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
 _SEI_RECOVERY_POINT = 6
@@ -47,6 +47,16 @@ def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
                 return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
         return False
     return holds_keyframe(codec, packet)
+
+
+def reads_headers(codec: str) -> bool:
+    """Whether packets of a codec are asked themselves where decoding may start.
+
+    Example:
+        >>> reads_headers('h264'), reads_headers('wmv2')
+        (True, False)
+    """
+    return codec in ("h264", "hevc") or has_header_test(codec)
 
 
 def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:

@@ -21,13 +21,14 @@ def starts_cold(source: VideoSource, index: FrameIndex, sums: dict[int, int]) ->
         index: Its index.
         sums: Checksums of rows as a decoder from the start gives them.
     """
-    for row, expected in sums.items():
-        if row < int(index.entries[1:2].sum()):
-            continue
+    rows = np.array(sorted(sums), dtype=np.int64)
+    owners = np.searchsorted(index.entries, rows, side="right") - 1
+    for entry in np.unique(owners[owners > 0]):
         with VideoDecoder(source, index) as decoder:
             try:
-                if checksum(decoder.decode_frame(row)) != expected:
-                    return False
+                for row in rows[owners == entry].tolist():
+                    if checksum(decoder.decode_frame(row)) != sums[row]:
+                        return False
             except VideoError:
                 return False
     return True

@@ -36,6 +36,11 @@ def holds_keyframe(codec: str, packet: bytes) -> bool:
         return False
 
 
+def has_header_test(codec: str) -> bool:
+    """Whether :func:`holds_keyframe` looks at the headers of a codec."""
+    return codec in _TESTS
+
+
 def _mpeg4(packet: bytes) -> bool:
     return packet[_behind(packet, b"\0\0\1\xb6")] >> 6 == 0
 

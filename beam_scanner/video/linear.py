@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from beam_scanner.errors import StorageError
+from beam_scanner.video.bitstream import reads_headers
 from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.damage import Packets, Pictures, Rows
 from beam_scanner.video.index import NO_PTS
@@ -43,7 +44,7 @@ _CONCEALS = frozenset(
         *("prores", "dnxhd", "cavs", "jpeg2000", "hq_hqa", "cfhd", "svq1", "indeo3"),
     }
 )
-_MOST_PROBES = 8
+_MOST_PROBES, _MOST_CHANGES = 8, 4
 _LAST_PROBED = 24
 _GAP = 1.5
 
@@ -126,21 +127,20 @@ def _decode(
 
 
 def _to_probe(packets: Packets) -> set[int]:
-    """Packets at which decoding may start, and some that are decoded from there."""
+    """Packets at which decoding may start, and some that are decoded from there.
+
+    Each costs opening the file and a seek, so there are few where headers were read.
+    """
     clean = np.flatnonzero(packets.clean)
-    later = clean[1:]
-    chosen = (
-        later[np.linspace(0, len(later) - 1, _MOST_PROBES).astype(int)]
-        if len(later)
-        else later
-    )
-    changed = [number for number, *_ in packets.setups][:_MOST_PROBES]
-    places = np.searchsorted(clean, [n for n in changed if n > 0])
-    chosen = np.unique([*chosen, *clean[places[places < len(clean)]]])
-    ends = np.append(clean, len(packets.clean))
-    following = ends[
-        np.searchsorted(ends, chosen, side="right").clip(max=len(ends) - 1)
-    ]
+    if len(clean) < 2:
+        return set()
+    most = 1 if reads_headers(packets.codec) else _MOST_PROBES
+    places = np.linspace(0, len(clean), most + 2)[1:-1].astype(int).clip(min=1)
+    changed = [number for number, *_ in packets.setups if number > 0][:_MOST_CHANGES]
+    behind = np.searchsorted(clean, changed)
+    chosen = np.unique(clean[[*places, *behind[behind < len(clean)]]])
+    ends = np.append(clean[1:], len(packets.clean))
+    following = ends[np.searchsorted(clean, chosen)]
     lasts = np.minimum(following - 1, chosen + _LAST_PROBED)
     return {int(n) for n in (*chosen, *lasts) if n > 0}
 
