@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from beam_scanner.errors import StorageError
+from beam_scanner.errors import ArgumentError, StorageError
+from beam_scanner.storage.names import stream_key
 from beam_scanner.storage.sealed import is_sealed, unseal
 
+# Stream names are quoted so that none begins with a dot.
+RECORD = ".table.json"
+_COLUMNS = "columns"
 _FIELDS = ("name", "columns", "rows")
 
 
@@ -35,3 +40,36 @@ def parse_record(data: bytes, where: str) -> dict[str, Any]:
     except (StorageError, ValueError) as error:
         raise StorageError(f"{where!r} is no record of a table: {error}") from error
     return found
+
+
+def record_key(table: str) -> str:
+    """The key of a table's record."""
+    return f"{stream_key(table)}/{RECORD}"
+
+
+def column_stream(table: str, column: str) -> str:
+    """The stream that holds one of several columns of a table.
+
+    Example:
+        >>> column_stream('pairs', 'a')
+        'pairs/columns/a'
+    """
+    return f"{table}/{_COLUMNS}/{column}"
+
+
+def column_streams(table: str, columns: Sequence[str]) -> dict[str, str]:
+    """The stream of each column, by name of the column."""
+    if isinstance(columns, str) or not columns:
+        raise ArgumentError(f"expected a list of column names, got {columns!r}")
+    names = list(columns)
+    wrong = next((n for n in names if not isinstance(n, str) or not n), None)
+    if wrong is not None or len(set(names)) < len(names):
+        raise ArgumentError(
+            f"columns of table {table!r} need names that differ, got {names!r}"
+        )
+    if names == ["column"]:
+        return {"column": table}
+    streams = {name: column_stream(table, name) for name in names}
+    for stream in streams.values():
+        stream_key(stream)
+    return streams

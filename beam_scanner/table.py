@@ -18,7 +18,13 @@ from typing import Any
 
 from beam_scanner._printable import printable, ruled_table
 from beam_scanner._table_ids import TableIds, in_creation_order
-from beam_scanner._table_records import parse_record
+from beam_scanner._table_records import (
+    RECORD,
+    column_stream,
+    column_streams,
+    parse_record,
+    record_key,
+)
 from beam_scanner.column import Column as Column
 from beam_scanner.column import VideoMetadata, video_metadata
 from beam_scanner.errors import (
@@ -46,10 +52,6 @@ from beam_scanner.storage.names import (
 )
 from beam_scanner.storage.sealed import seal
 from beam_scanner.types import NullElement, get_type_info
-
-# Stream names are quoted so that none begins with a dot.
-_RECORD = ".table.json"
-_COLUMNS = "columns"
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ class Tables:
         self._known().retire(names)
         for name in names:
             record = self._record(name)
-            store.delete(_record_key(name))
+            store.delete(record_key(name))
             for column in () if record is None else record["columns"]:
                 if (stream := column_stream(name, column)) not in kept:
                     NamedStream(self._storage, stream).delete()
@@ -329,7 +331,7 @@ class Tables:
             ArgumentError: Columns, rows and functions do not fit together.
             ElementTypeError: A value is not bytes.
         """
-        streams = _column_streams(name, columns)
+        streams = column_streams(name, columns)
         values = _serialized(name, columns, rows, fns)
         made = [NamedStream(self._storage, stream) for stream in streams.values()]
         # Before it is asked what there is: what comes later is not to be replaced.
@@ -350,7 +352,7 @@ class Tables:
             record = {"name": name, "columns": list(streams), "rows": count}
             store = self._storage.store()
             begin_writing(store)
-            store.put(_record_key(name), seal(record))
+            store.put(record_key(name), seal(record))
         return self.table(name)
 
     def sequence(self, name: str) -> Column:
@@ -465,7 +467,7 @@ class Tables:
         store = self._storage.store()
         known = ids.all()
         new = {
-            descriptor_key(name) if _is_stream(found, name) else _record_key(name): name
+            descriptor_key(name) if _is_stream(found, name) else record_key(name): name
             for name, found in self._listed()
             if name not in known
         }
@@ -491,7 +493,7 @@ class Tables:
             data = store.try_read(key) if folder else None
             if data is None:
                 continue
-            if file == _RECORD:
+            if file == RECORD:
                 record = parse_record(data, store.describe(key))
                 name = record["name"]
                 columns.update(column_stream(name, c) for c in record["columns"])
@@ -505,7 +507,7 @@ class Tables:
         return [(name, found) for name, found in tables if name not in columns]
 
     def _record(self, name: str) -> dict[str, Any] | None:
-        store, key = self._storage.store(), _record_key(name)
+        store, key = self._storage.store(), record_key(name)
         data = store.try_read(key)
         if data is None:
             return None
@@ -528,42 +530,10 @@ class Tables:
         return _Found(descriptor.rows, columns, descriptor.ingested)
 
 
-def column_stream(table: str, column: str) -> str:
-    """The stream that holds one of several columns of a table.
-
-    Example:
-        >>> column_stream('pairs', 'a')
-        'pairs/columns/a'
-    """
-    return f"{table}/{_COLUMNS}/{column}"
-
-
-def _record_key(table: str) -> str:
-    return f"{stream_key(table)}/{_RECORD}"
-
-
 def _is_stream(found: _Found, name: str) -> bool:
     """Whether a table is the stream of its own name."""
     stream = found.columns[-1][1]
     return stream is not None and stream.name() == name
-
-
-def _column_streams(table: str, columns: Sequence[str]) -> dict[str, str]:
-    """The stream of each column, by name of the column."""
-    if isinstance(columns, str) or not columns:
-        raise ArgumentError(f"expected a list of column names, got {columns!r}")
-    names = list(columns)
-    wrong = next((n for n in names if not isinstance(n, str) or not n), None)
-    if wrong is not None or len(set(names)) < len(names):
-        raise ArgumentError(
-            f"columns of table {table!r} need names that differ, got {names!r}"
-        )
-    if names == ["column"]:
-        return {"column": table}
-    streams = {name: column_stream(table, name) for name in names}
-    for stream in streams.values():
-        stream_key(stream)
-    return streams
 
 
 def _serialized(

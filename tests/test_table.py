@@ -12,6 +12,7 @@ from video_fixtures import frame_number, make_video, numbered_frames
 
 from beam_scanner import protobufs
 from beam_scanner._table_ids import TableIds
+from beam_scanner._table_records import column_stream
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -26,7 +27,7 @@ from beam_scanner.profiler import store_profile
 from beam_scanner.storage.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.named_video import NamedVideoStream
 from beam_scanner.storage.store import LocalStore
-from beam_scanner.table import Table, Tables, column_stream
+from beam_scanner.table import Table, Tables
 from beam_scanner.types import (
     NULL,
     ColumnType,

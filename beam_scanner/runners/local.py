@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners import fork_client, interrupts, processes
+from beam_scanner.runners import fork_client, processes
 from beam_scanner.runners.failures import GO_ON, pipeline_failed
 from beam_scanner.runners.loopback import listening_here
 from beam_scanner.runners.names import runner_name
@@ -232,8 +232,7 @@ class _Watch:
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
-                    with interrupts.watched():
-                        self._run(pipeline)
+                    self._run(pipeline)
                 finally:
                     signal.signal(signal.SIGINT, signal.default_int_handler)
             else:
@@ -260,7 +259,6 @@ class _Watch:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._interrupted = not self._died.is_set()
-        interrupts.came()
         threading.Thread(
             target=self._end_workers,
             args=[_GRACE_SECONDS if self._interrupted else 0.0],

@@ -12,14 +12,13 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from beam_scanner.engine.containment import contained
+from beam_scanner.engine.containment import contained, is_interrupt
 from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.runners.interrupts import is_by_user
 from beam_scanner.storage.base import SegmentWriter
 from beam_scanner.transforms.attempts import Attempts, Lost
 from beam_scanner.transforms.context import JobState, RunContext
@@ -294,7 +293,7 @@ def make_attempt(
                 return Ended(counters, rows=rows)
             except BaseException as error:
                 position.leave_if_forked()
-                if is_by_user(error):
+                if is_interrupt(error):
                     raise
                 return failed(state.record.name, error, began)
             yield chunk
