@@ -305,8 +305,11 @@ def test_names_of_tables_and_columns(
     assert tables.names() == [name]
     tables.delete([name])
     assert tables.names() == []
-    left = [path.name for path in folder.rglob("*") if path.is_file()]
-    assert left == ["beam_scanner.json"]
+    # Numbers of tables are never given again.
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.name for path in left if "tables" not in path.parts} == {
+        "beam_scanner.json"
+    }
 
 
 # Numbers.
