@@ -377,7 +377,8 @@ def _assemble(
     places, counts = np.unique(packets.pos, return_counts=True)
     alone = counts[np.searchsorted(places, packets.pos[starts])] == 1
     counted = _counts_times(video, bool((alone & (packets.pos[starts] >= 0)).all()))
-    alone &= not counted
+    # Without times, a file that is read from its start is known by its places.
+    alone &= not (counted and rows.timed)
     by_place = rows.timed and (rows.start_rows is not None or counted)
     crop = _crop(video, pictures)
     width, height = crop or (pictures.width, pictures.height)
