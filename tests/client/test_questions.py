@@ -35,7 +35,7 @@ PERF = PerfParams.manual(10, 10)
 
 READS = {
     *("read", "size", "exists", "list", "open", "local_path", "describe", "try_read"),
-    "relaxed",
+    *("relaxed", "sizes", "is_link"),
 }
 
 
@@ -104,6 +104,7 @@ WRITES = {
             "commit",
             "segment_writer",
             "publish",
+            "discard",
             "tidy",
             "unpublish",
         ),
@@ -119,6 +120,7 @@ WRITES = {
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "has_segment": ("g", {"files": ["x"]}),
+    "check_trust": (None,),
     "report": (1,),
     "wait_on_job": (1,),
     "wait_on_job_gen": (1,),
@@ -235,7 +237,7 @@ def test_a_client(db: Path, tmp_path: Path, video: str, unchanged: None) -> None
         for name in table.column_names() if table.exists() else ():
             ask_all(table.column(name), Column)
     plan = sc.explain(graph)
-    assert [job.name for job in plan.jobs] == ["one", "two"]
+    assert [job.name for job in plan.jobs] == ["one", "two"], plan.failures
     assert plan.failures == []
 
 

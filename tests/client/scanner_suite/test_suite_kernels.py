@@ -272,7 +272,7 @@ def _kill_a_worker(after):
 # Threads of Beam's that served the worker die with it.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_fault_tolerance(tmp_path, test_video):
-    """A worker dies: an error within seconds; the next run makes what is missing."""
+    """A worker dies: another takes its place, and the run goes on."""
     db = tmp_path / "db"
 
     def graph(sc):
@@ -291,19 +291,12 @@ def test_fault_tolerance(tmp_path, test_video):
             target=_kill_a_worker, args=(some_are_done,), daemon=True
         )
         killer.start()
-        began = time.monotonic()
-        with pytest.raises(ScannerException, match="worker process died"):
-            run(sc, output_op, PerfParams.manual(1, 1))
-        killer.join()
-        assert time.monotonic() - began < 40
-        assert not output.committed()
-    with open_client(db) as sc:
-        output_op, output = graph(sc)
         # A keyframe every 24 frames: no task is smaller than that.
         assert sc.explain(output_op, PerfParams.manual(1, 1)).tasks == 20
         report = sc.report(run(sc, output_op, PerfParams.manual(1, 1)))
-        assert report.reused >= 4
-        assert report.reused + report.tasks == 20
+        killer.join()
+        assert report.committed == ["test_fault_tolerance"]
+        assert report.tasks == 20
         assert list(output.load()) == list(range(480))
 
 
@@ -323,11 +316,19 @@ def test_job_blacklist(cl):
         run(cl, output_op)
 
 
+@register_python_op()
+class SuiteSleepLong(Kernel):
+    def execute(self, ignore: FrameType) -> bytes:
+        time.sleep(20)
+        return b""
+
+
 def test_job_timeout(cl):
-    """Tasks have no time limit; asking for one is an error, not silence."""
     range_frame = cl.streams.Range(clip(cl), ranges=[{"start": 0, "end": 1}])
     output = NamedStream(cl, "test_timeout")
-    output_op = cl.io.Output(cl.ops.SuiteSleepFrame(ignore=range_frame), [output])
-    with pytest.raises(ScannerException, match="task_timeout"):
+    output_op = cl.io.Output(cl.ops.SuiteSleepLong(ignore=range_frame), [output])
+    with pytest.raises(
+        ScannerException, match=r"op SuiteSleepLong, row 0: .*task_timeout"
+    ):
         run(cl, output_op, task_timeout=0.1)
     assert not output.committed()
