@@ -28,6 +28,7 @@ from beam_scanner.storage import (
     PythonStream,
     StoredStream,
 )
+from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.table import Column, Table
 from beam_scanner.transforms.formats import FormatStream, NumpyStack
 
@@ -105,6 +106,7 @@ WRITES = {
             "segment_writer",
             "publish",
             "discard",
+            "save_over",
             "tidy",
             "unpublish",
         ),
@@ -118,9 +120,13 @@ WRITES = {
     Column: {"save_mp4"},
 }
 
+EMPTY = StreamDescriptor("a", "blob", "Bytes", 0, "g")
+
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "has_segment": ("g", {"files": ["x"]}),
     "check_trust": (None,),
+    "is_whole": (EMPTY,),
+    "missing_files": (EMPTY,),
     "report": (1,),
     "wait_on_job": (1,),
     "wait_on_job_gen": (1,),

@@ -181,7 +181,7 @@ def test_bad_videos(bucket_url):
 def test_a_video_that_changes(bucket_url, clip, tmp_path):
     film = upload(f"{bucket_url}/a.mp4", clip)
     storage = NamedStorage(tmp_path / "db")
-    assert NamedVideoStream(storage, "a", path=film).len() == 2 * ROWS
+    assert NamedVideoStream(storage, "a", path=film).ingest().rows == 2 * ROWS
     upload(film, make_video(tmp_path / "b.mp4", frames=30))
     with pytest.raises(VideoError, match=r"a\.mp4' of stream 'a' has changed"):
         NamedVideoStream(storage, "a", path=film).len()

@@ -43,8 +43,22 @@ class MemoryBucket(Bucket):
     def put_if_absent(self, key, data):
         return self.objects.setdefault(key, data) is data
 
+    def put_if(self, key, data, expected):
+        if self.objects.get(key) != expected:
+            return False
+        self.objects[key] = data
+        return True
+
     def delete(self, key):
         self.objects.pop(key, None)
+
+    def delete_if(self, key, expected):
+        return self.objects.get(key) == expected and bool(self.objects.pop(key))
+
+    def sizes(self, prefix):
+        yield from (
+            (k, len(v)) for k, v in self.objects.items() if k.startswith(prefix)
+        )
 
 
 CONTENT = bytes(range(251)) * 4200
