@@ -241,6 +241,7 @@ def _submit(
             show_progress=False,
             on_failure="return",
             task_timeout=args.task_timeout or 0,
+            max_failures=args.max_failures,
             detach=True,
         )
     say(

@@ -65,6 +65,9 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
         ["nvidia-l4", "type:nvidia-l4;count:0;install-nvidia-driver", "count:1"],
     ),
     "min_ram": (["16GB", "1.5TB", "900MiB"], ["16", "much", "GB"]),
+    "task_timeout": (["60.0", "1.5"], ["0", "-1", "1e3", "", "soon"]),
+    "max_attempts": (["1", "10"], ["0", "-1", "1.5", "three"]),
+    "max_failures": (["20", "0.05", "0"], ["-1", "1.5", "0.0", "5%", ""]),
 }
 
 

@@ -106,7 +106,7 @@ def test_what_two_sinks_would_write(kind: str, flags: tuple[str], db: Path) -> N
     lines = failures | beam.Map(lambda f: f"{f.stream}: {f.reason}")
     _ = lines | beam.io.WriteToText(str(db / "failures"), num_shards=1)
     run.run()
-    (file,) = db.glob("failures*")
+    (file,) = db.glob("failures-*")
     found = set(file.read_text().splitlines())
     (failure,) = found
     loser = failure.partition(":")[0]
