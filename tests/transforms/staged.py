@@ -69,7 +69,7 @@ def without_beam(patch: pytest.MonkeyPatch) -> None:
         ),
     )
     patch.setattr(launch, "run_pipeline", lambda options, build, small, again: build())
-    patch.setattr(run_task, "is_by_user", is_kill)
+    patch.setattr(run_task, "is_interrupt", is_kill)
 
 
 class Steps:

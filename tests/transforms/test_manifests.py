@@ -333,7 +333,7 @@ def test_a_killed_run_on_beam_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(run_task, "_attempt", dies)
-        patch.setattr(run_task, "is_by_user", is_kill)
+        patch.setattr(run_task, "is_interrupt", is_kill)
         prepared = setting.prepare(CacheMode.Error)
         options = pipeline_options(["--direct_running_mode=in_memory"])
         # Beam wraps it.

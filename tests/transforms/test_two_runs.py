@@ -16,6 +16,7 @@ from beam_scanner.errors import Failure, StreamExistsError
 from beam_scanner.prepare import CacheMode
 from beam_scanner.storage import gc
 from beam_scanner.transforms.context import StoredRun
+from beam_scanner.transforms.options import Limits
 from beam_scanner.transforms.run_task import run_one_task
 from beam_scanner.transforms.stages import commit_job, plan_job
 from beam_scanner.transforms.task_id import TaskId
@@ -52,8 +53,8 @@ def run(
     store = setting.storage.store()
     files = RunFiles(store, f"run {next(_runs)}")
     jobs = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
-    phases = launch._write_run(prepared, files, jobs)
-    context = StoredRun(store.url, files.run).open()
+    phases, digest = launch._write_run(prepared, files, jobs, Limits())
+    context = StoredRun(store.url, files.run, digest).open()
     now("begun")
     live = list(range(len(prepared.jobs)))
     for phase in range(phases):
