@@ -15,8 +15,9 @@ import os
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import FunctionType, ModuleType
 from typing import Any
@@ -45,6 +46,10 @@ json.dump(found, sys.stdout)
 """
 
 
+_given: dict[int, ModuleData] = {}
+"""By ``id``: what was loaded here, with its program's values."""
+
+
 def dumps_graph(obj: Any) -> bytes:
     """Pickles a graph, or anything with kernels in it.
 
@@ -70,7 +75,10 @@ def _dump(obj: Any, with_values: bool) -> bytes:
     with cloudpickle_pickler._pickle_lock, _by_value(modules):
         file = io.BytesIO()
         pickler = _pickled(obj, file)
-        values = _module_data(pickler) if with_values else None
+        # What was loaded here is sent on with the values of the program.
+        values = _given.get(id(obj))
+        if values is None and with_values:
+            values = _module_data(pickler)
         if values is not None:
             _pickled(values, file)
         _keep_classes()
@@ -159,7 +167,11 @@ def loads_graph(data: bytes) -> Any:
         file = io.BytesIO(data)
         found = pickle.load(file)
         if file.tell() < len(data):
-            apply_values(pickle.load(file))
+            values: ModuleData = pickle.load(file)
+            apply_values(values)
+            with suppress(TypeError):  # of lists and the like nobody asks
+                weakref.finalize(found, _given.pop, id(found), None).atexit = False
+                _given[id(found)] = values
         return found
 
 
