@@ -15,12 +15,11 @@ import os
 import pickle
 import subprocess
 import sys
-import weakref
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from beam_scanner._beam import import_beam
 from beam_scanner._installed import is_library
@@ -46,8 +45,10 @@ json.dump(found, sys.stdout)
 """
 
 
-_given: dict[int, ModuleData] = {}
-"""By ``id``: what was loaded here, with its program's values."""
+class KeepsValues:
+    """Takes the values of modules along that it came with, wherever it is sent on."""
+
+    values: ClassVar[ModuleData | None] = None
 
 
 def dumps_graph(obj: Any) -> bytes:
@@ -75,12 +76,10 @@ def _dump(obj: Any, with_values: bool) -> bytes:
     with cloudpickle_pickler._pickle_lock, _by_value(modules):
         file = io.BytesIO()
         pickler = _pickled(obj, file)
-        # What was loaded here is sent on with the values of the program.
-        values = _given.get(id(obj))
-        if values is None and with_values:
+        if with_values and not (isinstance(obj, KeepsValues) and obj.values):
             values = _module_data(pickler)
-        if values is not None:
-            _pickled(values, file)
+            if values is not None:
+                _pickled(values, file)
         _keep_classes()
     return file.getvalue()
 
@@ -166,12 +165,16 @@ def loads_graph(data: bytes) -> Any:
     with cloudpickle_pickler._pickle_lock, cached_once():
         file = io.BytesIO(data)
         found = pickle.load(file)
+        values: ModuleData | None = None
+        keeps = isinstance(found, KeepsValues)
         if file.tell() < len(data):
-            values: ModuleData = pickle.load(file)
+            values = pickle.load(file)
+            if keeps:
+                object.__setattr__(found, "values", values)
+        elif keeps:
+            values = found.values
+        if values is not None:
             apply_values(values)
-            with suppress(TypeError):  # of lists and the like nobody asks
-                weakref.finalize(found, _given.pop, id(found), None).atexit = False
-                _given[id(found)] = values
         return found
 
 

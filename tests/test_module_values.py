@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -260,3 +261,48 @@ def test_what_has_no_content_is_left_to_be_made_by_kernels(tmp_path: Path) -> No
     change = "import socket; helpers.MODEL = socket.socket()"
     program, worker = both(tmp_path, change, "opened")
     assert worker.split()[1] == program.split()[1] == "'socket'"
+
+
+PIPELINE = """
+import sys
+from typing import Any
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+import helpers
+from beam_scanner import NamedStorage, NamedStream, register_python_op
+from beam_scanner.transforms import Op, ReadFromNamedStream, WriteToNamedStream
+
+@register_python_op()
+def Work(config, x: bytes) -> Any:
+    return [int(helpers.TABLE["a"].sum()), float(helpers.LARGE.sum())]
+@register_python_op()
+def Held(config, x: bytes) -> Any: return helpers.held()
+
+def run(op):
+    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    with beam.Pipeline("FnApiRunner", options=PipelineOptions(flags)) as p:
+        rows = p | ReadFromNamedStream("db", "in") | Op(op)
+        rows | WriteToNamedStream("db", name=op)
+    made = NamedStream(NamedStorage("db"), op)
+    return list(made.load()) if made.committed() else None
+
+if __name__ == "__main__":
+    storage = NamedStorage("db")
+    storage.store(create=True)
+    NamedStream(storage, "in").save([b"a", b"b"])
+    helpers.TABLE.loc[0, "a"] = 3
+    helpers.LARGE[0] = 2
+    helpers.HELD.value.append(2)
+    print(run("Work"), run("Held"))
+"""
+
+
+@pytest.mark.processes
+def test_hosts_of_pipelines_are_given_the_programs_values(tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text(HELPERS)
+    (tmp_path / "others.py").write_text(OTHERS)
+    (tmp_path / "pipeline.py").write_text(PIPELINE)
+    told = python("pipeline.py", cwd=tmp_path)
+    assert told == "[[5, 2.0], [5, 2.0]] None"
+    (reason,) = pd.read_parquet(tmp_path / "db" / "failures")["message"]
+    assert "global HELD of module helpers (helpers.Holder)" in reason

@@ -120,3 +120,86 @@ def test_what_cannot_be_sent_and_was_changed_is_an_error_that_names_it(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("JobFailure")
     assert "global HELD of module helpers (helpers.Holder)" in done.stdout
+
+
+LAZY = """
+import sys
+from typing import Any
+from beam_scanner import CacheMode, Client, NamedStream, PerfParams, register_python_op
+import helpers
+
+@register_python_op()
+def Lazy(config, x: bytes) -> Any:
+    with open(sys.argv[2], "ab") as calls: calls.write(b"x")
+    with open(sys.argv[3]) as stop:
+        if x in stop.read().encode(): raise RuntimeError("stop")
+    return helpers.work()
+
+def run(mode, name):
+    open(sys.argv[2], "w").close()
+    flags = [f"--direct_num_workers={len(mode) // 8}", f"--direct_running_mode={mode}"]
+    with Client(db_path=sys.argv[1], options=flags) as sc:
+        given, made = NamedStream(sc, "in"), NamedStream(sc, name)
+        if not given.committed():
+            given.save([b"%d" % row for row in range(10)])
+        sc.run(
+            sc.io.Output(sc.ops.Lazy(x=sc.io.Input([given])), [made]),
+            PerfParams.manual(1, 1),
+            cache_mode=CacheMode.Ignore,
+            show_progress=False,
+            on_failure="return",
+            max_attempts=1,
+        )
+        told = list(made.load()) if made.committed() else None
+        with open(sys.argv[2]) as calls:
+            return told, len(calls.read())
+
+def stop(row):
+    with open(sys.argv[3], "w") as file: file.write(row)
+
+if __name__ == "__main__":
+    stop("")
+    right = [[2.0, 1.0]] * 10
+    assert run("in_memory", "a") == (right, 10)
+    assert helpers._model is not None
+    # What code has filled in meanwhile costs that it is made again.
+    assert run("in_memory", "a") == (right, 10)
+    assert run("multi_processing", "a") == (right, 0)
+    helpers._model = helpers._session = helpers._large = None
+    stop("7")
+    told, calls = run("multi_processing", "b")
+    assert told is None
+    stop("")
+    assert run("multi_processing", "b") == (right, 11 - calls)
+    stop("7")
+    told, calls = run("in_memory", "c")
+    assert told is None
+    stop("")
+    assert run("multi_processing", "c") == (right, 10)
+"""
+LAZY_HELPERS = """
+import re, threading
+import numpy as np
+_model = _session = _large = None
+def work():
+    global _model, _session, _large
+    if _model is None:
+        _model = {"weights": np.ones(2), "pattern": re.compile("a")}
+        _session, _large = threading.local(), np.ones(300_000)
+    return [float(_model["weights"].sum()), float(_large[0])]
+"""
+
+
+@pytest.mark.processes
+def test_what_kernels_fill_in_costs_time_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "helpers.py").write_text(LAZY_HELPERS)
+    (tmp_path / "program.py").write_text(LAZY)
+    done = subprocess.run(
+        [sys.executable, "program.py", "db", "calls", "stop"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
