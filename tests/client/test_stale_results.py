@@ -138,7 +138,7 @@ def Lazy(config, x: bytes) -> Any:
 def run(mode, name):
     open(sys.argv[2], "w").close()
     flags = [f"--direct_num_workers={len(mode) // 8}", f"--direct_running_mode={mode}"]
-    with Client(db_path=sys.argv[1], options=flags) as sc:
+    with Client(db_path=sys.argv[1], options=flags, max_attempts=1) as sc:
         given, made = NamedStream(sc, "in"), NamedStream(sc, name)
         if not given.committed():
             given.save([b"%d" % row for row in range(10)])
@@ -148,7 +148,6 @@ def run(mode, name):
             cache_mode=CacheMode.Ignore,
             show_progress=False,
             on_failure="return",
-            max_attempts=1,
         )
         told = list(made.load()) if made.committed() else None
         with open(sys.argv[2]) as calls:
