@@ -19,11 +19,18 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from beam_scanner._beam import import_beam
 from beam_scanner._installed import is_library
-from beam_scanner._module_values import apply_values, module_values, this_process
+from beam_scanner._module_members import Place, has_content, members_used, told
+from beam_scanner._module_values import (
+    ModuleData,
+    apply_values,
+    members_to_send,
+    module_values,
+    this_process,
+)
 from beam_scanner._reducing import cached_once, reduce_own
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
@@ -36,6 +43,12 @@ for name in json.load(sys.stdin):
         found[name] = [spec.origin, *(spec.submodule_search_locations or ())]
 json.dump(found, sys.stdout)
 """
+
+
+class KeepsValues:
+    """Takes the values of modules along that it came with, wherever it is sent on."""
+
+    values: ClassVar[ModuleData | None] = None
 
 
 def dumps_graph(obj: Any) -> bytes:
@@ -51,22 +64,93 @@ def dumps_graph(obj: Any) -> bytes:
         >>> loads_graph(dumps_graph(lambda x: x + 1))(1)
         2
     """
+    return _dump(obj, with_values=not _here.get())
+
+
+def _dump(obj: Any, with_values: bool) -> bytes:
     import_beam()
     from apache_beam.internal import cloudpickle_pickler
 
     modules = _users_modules()
     # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
     with cloudpickle_pickler._pickle_lock, _by_value(modules):
-        config = cloudpickle_pickler.DEFAULT_CONFIG
-        with io.BytesIO() as file:
-            pickler = _pickler_class()(file, config=config)
-            pickler.dump(obj)
-            values = module_values(_with_imports(pickler.modules))
-            if values:
-                pickle.dump((this_process(), values), file)
-            data = file.getvalue()
+        file = io.BytesIO()
+        pickler = _pickled(obj, file)
+        if with_values and not (isinstance(obj, KeepsValues) and obj.values):
+            values = _module_data(pickler)
+            if values is not None:
+                _pickled(values, file)
         _keep_classes()
-    return data
+    return file.getvalue()
+
+
+def _pickled(obj: Any, file: Any) -> Any:
+    """Pickles into a file; returns the pickler, which knows what it has met."""
+    from apache_beam.internal import cloudpickle_pickler
+
+    pickler = _pickler_class()(file, config=cloudpickle_pickler.DEFAULT_CONFIG)
+    pickler.dump(obj)
+    return pickler
+
+
+def _module_data(pickler: Any) -> ModuleData | None:
+    """Values that code of modules finds there, when its pickle names it."""
+    modules = dict(pickler.modules)
+    sizes: dict[Place, int] = {}
+
+    def code_in(place: Place, value: Any) -> list[Any]:
+        counting = _Counting()
+        try:
+            inside = _pickled(value, counting)
+        except Exception:
+            return []
+        sizes[place] = counting.size
+        modules.update(inside.modules)
+        return list(inside.code)
+
+    members = members_used(pickler.code, _is_sent, code_in)
+    modules.update((name, sys.modules[name]) for name, _ in members)
+    plain = module_values(_with_imports(modules))
+    others = {
+        place: value
+        for place, value in members.items()
+        if place[1] not in plain.get(place[0], {})
+        and (place in sizes or has_content(value))
+    }
+    if not plain and not others:
+        return None
+    digests = {place: told(value) for place, value in others.items()}
+    kinds = {place: _kind(value) for place, value in others.items()}
+    sent = members_to_send(digests, {p: sizes[p] for p in others if p in sizes})
+    file = io.BytesIO()
+    _pickled({place: others[place] for place in sent}, file)
+    return ModuleData(
+        this_process(),
+        plain,
+        {place: (digests[place], kinds[place]) for place in others},
+        frozenset(sent),
+        file.getvalue(),
+    )
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+class _Counting:
+    """A file that keeps nothing."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, data: Any) -> int:
+        """Counts bytes."""
+        size = memoryview(data).nbytes
+        self.size += size
+        return size
 
 
 def loads_graph(data: bytes) -> Any:
@@ -81,29 +165,35 @@ def loads_graph(data: bytes) -> Any:
     with cloudpickle_pickler._pickle_lock, cached_once():
         file = io.BytesIO(data)
         found = pickle.load(file)
+        values: ModuleData | None = None
+        keeps = isinstance(found, KeepsValues)
         if file.tell() < len(data):
-            process, values = pickle.load(file)
-            # In the program itself they are what they are.
-            if process != this_process():
-                apply_values(values)
+            values = pickle.load(file)
+            if keeps:
+                object.__setattr__(found, "values", values)
+        elif keeps:
+            values = found.values
+        if values is not None:
+            apply_values(values)
         return found
 
 
-def check_loads(data: bytes, surely: bool = True) -> None:
-    """Loads what :func:`dumps_graph` pickled, as a worker will.
+def check_loads(obj: Any, surely: bool = True) -> None:
+    """Pickles and loads something, as :func:`dumps_graph` and a worker will.
 
     Args:
-        data: Its result.
+        obj: What to pickle.
         surely: Whether to ask a new process before anything is refused: a second copy
             may be what this process alone does not take.
 
     Raises:
-        Exception: Whatever a worker would raise, which has neither the program's main
-            module nor the modules that went by value.
+        Exception: Whatever pickling raises, or a worker would raise, which has neither
+            the program's main module nor the modules that went by value.
     """
     import_beam()
     from apache_beam.internal import cloudpickle_pickler
 
+    data = _dump(obj, with_values=False)
     absent = {"__main__", *(module.__name__ for module in _users_modules())}
     with cloudpickle_pickler._pickle_lock, cached_once():
         try:
@@ -161,6 +251,7 @@ def _pickler_class() -> Any:
         def __init__(self, file: io.BytesIO, config: Any) -> None:
             super().__init__(file, config=config)
             self.modules: dict[str, ModuleType] = {}
+            self.code: list[Any] = []
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, (FunctionType, type, ModuleType)):
@@ -171,10 +262,14 @@ def _pickler_class() -> Any:
             return super().reducer_override(obj)
 
         def _note(self, obj: Any) -> None:
-            """Remembers the user's module that something goes by the name of."""
+            """Remembers code of the user's, and modules whose names go in its place."""
             is_module = isinstance(obj, ModuleType)
             name = obj.__name__ if is_module else obj.__module__
-            module = sys.modules.get(name) if isinstance(name, str) else None
+            if not isinstance(name, str) or is_library(name):
+                return
+            if not is_module:
+                self.code.append(obj)
+            module = sys.modules.get(name)
             if module is None or name in self.modules or not _is_own(module):
                 return
             if cloudpickle._should_pickle_by_reference(obj):
@@ -187,6 +282,18 @@ def _is_own(module: Any) -> bool:
     """Whether a module is the user's."""
     return isinstance(module, ModuleType) and not (
         module.__name__ == "__main__" or is_library(module.__name__)
+    )
+
+
+def _is_sent(module: ModuleType) -> bool:
+    """Whether functions of a module are pickled by value."""
+    from apache_beam.internal.cloudpickle import cloudpickle
+
+    name = module.__name__
+    return (
+        name == "__main__"
+        or name not in sys.modules
+        or cloudpickle._is_registered_pickle_by_value(module)
     )
 
 
@@ -218,19 +325,24 @@ def _is_by_name(value: Any) -> bool:
 _elsewhere: ContextVar[bool] = ContextVar("beam_scanner_elsewhere", default=False)
 
 
+_here: ContextVar[bool] = ContextVar("beam_scanner_here", default=False)
+
+
 @contextmanager
-def for_workers(elsewhere: bool) -> Iterator[None]:
+def for_workers(elsewhere: bool, here: bool = False) -> Iterator[None]:
     """While open, what is pickled is for such workers.
 
     Args:
         elsewhere: Whether they are not started here: they have what is installed, but
             not the folder of the program.
+        here: Whether there are none: this very process runs the kernels.
     """
-    token = _elsewhere.set(elsewhere)
+    tokens = _elsewhere.set(elsewhere), _here.set(here)
     try:
         yield
     finally:
-        _elsewhere.reset(token)
+        _elsewhere.reset(tokens[0])
+        _here.reset(tokens[1])
 
 
 def _keep_classes() -> None:

@@ -207,6 +207,25 @@ class Reading:
             names += [kind, *sorted(values)]
         return Part(label(*names), edges)
 
+    def names_of(self, function: types.FunctionType) -> dict[str, Any]:
+        """Globals that a function reads, and modules of the user's that it imports."""
+        if self.is_foreign(function.__globals__.get("__name__")):
+            return {}
+        return self._imports(function) | self._globals(function)
+
+    def members_of(self, use: ModuleUse) -> dict[str, Any]:
+        """Of a module, what is used."""
+        found = {}
+        for name, value in list(vars(use.module).items()):
+            if name in _MODULE_NOISE or (
+                use.names is not None and name not in use.names
+            ):
+                continue
+            if isinstance(value, types.ModuleType):
+                value = ModuleUse(value, use.names)
+            found[name] = value
+        return found
+
     def _globals(self, function: types.FunctionType) -> dict[str, Any]:
         """Globals that a function, and those inside it, read."""
         space, found = function.__globals__, {}
@@ -263,19 +282,9 @@ class Reading:
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and not file.endswith(".py"):
             return Part(label("compiled module", file_digest(file)))
-        space = {k: v for k, v in vars(module).items() if k not in _MODULE_NOISE}
-        if use.names is not None:
-            space = {k: v for k, v in space.items() if k in use.names}
-        names = sorted(space)
-        edges = [
-            (
-                f"global {name}",
-                ModuleUse(value, use.names)
-                if isinstance(value := space[name], types.ModuleType)
-                else value,
-            )
-            for name in names
-        ]
+        members = self.members_of(use)
+        names = sorted(members)
+        edges = [(f"global {name}", members[name]) for name in names]
         return Part(label("own module", *names), edges)
 
     def _class(self, cls: type) -> Part:
@@ -287,29 +296,14 @@ class Reading:
         if descriptor is not None and hasattr(descriptor, "full_name"):
             file = getattr(descriptor.file, "serialized_pb", b"")
             return Part(label("message", descriptor.full_name, file))
-        members = {
-            k: v
-            for k, v in vars(cls).items()
-            # Slots are told by __slots__; a class that was loaded has none.
-            if k not in _CLASS_NOISE and not isinstance(v, types.MemberDescriptorType)
-        }
+        members = class_members(cls)
         edges: Edges = [("", base) for base in cls.__bases__]
         if type(cls) is not type:
             edges.append(("", type(cls)))
         if issubclass(cls, enum.Enum):
-            kept = {k: v for k, v in members.items() if k not in _ENUM_NOISE}
             values = cls.__members__
-            members = {k: v for k, v in kept.items() if k not in values}
             named = [(k, v.value) for k, v in values.items()]
             edges.append(("", Part(label(*values), named)))
-        if "__pydantic_fields__" in members:
-            # The rest is made of these, some of it when it is first used.
-            kept_names = ("__pydantic_fields__", "__pydantic_decorators__")
-            members = {
-                k: v
-                for k, v in members.items()
-                if not k.startswith("__pydantic_") or k in kept_names
-            }
         for key in sorted(members):
             is_code = isinstance(members[key], types.FunctionType)
             edges.append(
@@ -378,6 +372,28 @@ class Reading:
 
     def _untold(self, value: Any) -> Part:
         return Part(label("untold"), [("", type(value))], untold=True)
+
+
+def class_members(cls: type) -> dict[str, Any]:
+    """What the body of a class, or whoever changed it since, has set."""
+    members = {
+        k: v
+        for k, v in vars(cls).items()
+        # Slots are told by __slots__; a class that was loaded has none.
+        if k not in _CLASS_NOISE and not isinstance(v, types.MemberDescriptorType)
+    }
+    if issubclass(cls, enum.Enum):
+        for name in (*_ENUM_NOISE, *cls.__members__):
+            members.pop(name, None)
+    if "__pydantic_fields__" in members:
+        # The rest is made of these, some of it when it is first used.
+        kept = ("__pydantic_fields__", "__pydantic_decorators__")
+        members = {
+            k: v
+            for k, v in members.items()
+            if not k.startswith("__pydantic_") or k in kept
+        }
+    return members
 
 
 def _reduced_edges(value: Any, parts: Any) -> Edges:

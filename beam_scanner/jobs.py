@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beam_scanner._digest import code_digest, digest, where_first
-from beam_scanner._pickling import check_loads, dumps_graph
+from beam_scanner._pickling import check_loads
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import (
     InputNode,
@@ -143,7 +143,7 @@ def check_ships(value: Any, nodes: Sequence[Node]) -> None:
         ArgumentError: It cannot be pickled, or not be loaded again.
     """
     try:
-        check_loads(dumps_graph(value))
+        check_loads(value)
     except Exception as error:
         ops = [node for node in nodes if isinstance(node, OpNode)]
         where, kind = next(filter(None, map(_held_back, ops)), ("the graph", ""))
@@ -169,7 +169,7 @@ def _held_back(node: OpNode) -> tuple[str, str] | None:
 
 def _is_held_back(value: Any) -> bool:
     try:
-        check_loads(dumps_graph(value), surely=False)
+        check_loads(value, surely=False)
     except Exception:
         return True
     return False

@@ -157,8 +157,9 @@ def execute(
         # A runner elsewhere goes on when this process has died.
         with run.held() if ends_with_us(options) else nullcontext():
             try:
-                with for_workers(elsewhere=not ends_with_us(options)):
-                    here = process_token() if runs_here(options, small) else ""
+                here = process_token() if runs_here(options, small) else ""
+                alone = bool(here) and not limits.timeout
+                with for_workers(elsewhere=not ends_with_us(options), here=alone):
                     phases, digest = _write_run(
                         prepared, run, files, limits, most, here
                     )

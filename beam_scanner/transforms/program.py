@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from beam_scanner._pickling import dumps_graph
+from beam_scanner._pickling import KeepsValues, dumps_graph
 from beam_scanner._structure import check_graph
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph import OutputNode
@@ -69,7 +69,7 @@ class BoundJob:
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(KeepsValues):
     """What workers must know of the graph of a pipeline.
 
     Attributes:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from beam_scanner._module_values import check_values
 from beam_scanner._pickling import loads_graph
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
@@ -111,6 +112,7 @@ class _Host:
             with position.work.doing(LOAD, ""):
                 context = run_context(self._loaded())
                 context.job(wanted.task.job).graph(wanted.task.family)
+                check_values()
         except BaseException as error:
             return failed("", error)
         steps = make_attempt(context, wanted, position)
