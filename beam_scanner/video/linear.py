@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
+from beam_scanner._limits import max_pixels
 from beam_scanner.errors import StorageError
 from beam_scanner.video.bitstream import reads_headers
 from beam_scanner.video.chroma import lies_high_or_low
@@ -112,7 +113,7 @@ def _decode(
     pictures = Pictures(sums=[] if sums else None, probed=_to_probe(packets))
     with OpenVideo(source, strict=False) as video:
         context = video.stream.codec_context
-        context.options = options
+        context.options = {"max_pixels": str(max_pixels()), **options}
         context.copy_opaque = True
         keep = None if messages else message_filter(packets.codec, context.extradata)
         for packet in _packets(video):

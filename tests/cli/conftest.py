@@ -101,3 +101,9 @@ def filled(video: str, db: str) -> str:
     assert command(*args, "Stride(4) | Histogram()") == 0
     assert command(*args, "Stride(4)") == 0
     return db
+
+
+@pytest.fixture(autouse=True)
+def no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test may have loaded what shows progress bars in notebooks."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -219,8 +220,6 @@ def test_what_is_no_row_s_fault_fails_the_stream() -> None:
 
 def interrupted(config: Any, value: Any) -> Any:
     if value == 2:
-        import signal
-
         signal.raise_signal(signal.SIGINT)
         for _ in range(1000):
             pass
@@ -235,6 +234,15 @@ def pretends(config: Any, value: Any) -> Any:
 
 def test_an_interrupt_of_the_user_is_no_row_s_failure() -> None:
     rows = source()
+    # What a shell runs in the background ignores interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _interrupts(rows)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupts(rows: Any) -> None:
     (column,) = replace(call(interrupted, rows), on_error="null").outputs()
     with pytest.raises(KeyboardInterrupt):
         run(column, rows, list(range(4)), 10, 10)

@@ -294,7 +294,7 @@ def test_two_streams_of_one_name(database: Database) -> None:
     assert [c.stream for c in database.commits] == ["out"]
 
 
-@pytest.mark.parametrize("stream", ["../../x", "x" * 300, "bad\udc80"])
+@pytest.mark.parametrize("stream", ["../../x", "x" * 900, "bad\udc80"])
 def test_impossible_stream_names(database: Database, stream: str) -> None:
     given = [(FrameKey(s, 0, 0), b"x") for s in (stream, "good")]
     database.write(given, "{stream}")

@@ -14,6 +14,7 @@ import pytest
 from hostile import box, replace_box
 
 import beam_scanner.video
+from beam_scanner.video.scheduling import kept_scheduling
 
 SIZE = (64, 48)
 COLOUR = (120, 90, 200)
@@ -43,7 +44,7 @@ def write(
     options: dict[str, str] | None = None,
 ) -> str:
     """Frames of limited range, in a container that the extension tells."""
-    with av.open(str(path), "w") as container:
+    with kept_scheduling(), av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = *SIZE, pix_fmt
         context = stream.codec_context

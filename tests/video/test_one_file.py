@@ -25,6 +25,7 @@ from beam_scanner.video import open as open_video
 from beam_scanner.video.audio import index_audio
 from beam_scanner.video.formats import FORMAT_WHITELIST
 from beam_scanner.video.index import index_video
+from beam_scanner.video.scheduling import kept_scheduling
 from beam_scanner.video.source import open_container
 
 # What was looked at and left out of the list of formats, and why.
@@ -397,7 +398,7 @@ def muxers() -> list[str]:
 def written(name: str, path: str) -> bool:
     """Writes a file with the codecs that a format takes by default, if it has any."""
     try:
-        with av.open(path, "w", format=name) as container:
+        with kept_scheduling(), av.open(path, "w", format=name) as container:
             video, audio = container.default_video_codec, container.default_audio_codec
             if video in av.codecs_available:
                 stream: Any = container.add_stream(video, rate=25)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from beam_scanner.video import source
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video
 from beam_scanner.video.source import fingerprint
+
+BY_USER = KeyboardInterrupt()
 
 
 class Fault:
@@ -54,6 +57,9 @@ class _FaultyFile(io.BytesIO):
     def read(self, size=-1):
         self._fault.reads += 1
         if self._fault.reads - 1 in self._fault.failing:
+            if self._fault.error is BY_USER:
+                # As Python does when the user interrupts, without any raise here.
+                signal.default_int_handler(signal.SIGINT, None)
             raise self._fault.error
         return super().read(size)
 
@@ -225,7 +231,7 @@ def test_an_interrupt_stays_one(path, error):
 
 
 def test_an_interrupted_ingest_is_not_tried_again(tmp_path, monkeypatch):
-    fault = Fault(make_video(tmp_path / "a.mkv", 40), KeyboardInterrupt())
+    fault = Fault(make_video(tmp_path / "a.mkv", 40), BY_USER)
     index_video(fault)
     monkeypatch.setattr(source, "open_object", lambda url: fault())
     client = Client(db_path=str(tmp_path / "db"))
