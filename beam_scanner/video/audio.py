@@ -286,7 +286,7 @@ class AudioDecoder:
 
     Example:
         >>> import tempfile, wave
-        >>> path = os.path.join(tempfile.mkdtemp(), 'a.wav')
+        >>> path = tempfile.mkdtemp() + '/a.wav'
         >>> with wave.open(path, 'wb') as file:
         ...     file.setparams((1, 2, 8000, 0, 'NONE', ''))
         ...     file.writeframes(np.array([0, 16384, -32768], '<i2').tobytes())
