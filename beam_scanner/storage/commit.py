@@ -355,7 +355,11 @@ def remove_stream(store: ObjectStore, name: str) -> None:
 
     A name that has no stream is no error. A video that is read in place stays, and so
     does what a run is just writing under that name.
+
+    Raises:
+        StorageError: A link leads to it, so that it is perhaps another database's.
     """
+    _check_no_link(store, name)
     data = unpublish(store, name)
     for key in files_beside(store, name):
         if key.rpartition("/")[2] in FOR_PEOPLE:
@@ -369,6 +373,18 @@ def remove_stream(store: ObjectStore, name: str) -> None:
         return
     for generation in filter(None, (current.generation, current.previous)):
         _remove_generation(store, name, generation, ())
+
+
+def _check_no_link(store: ObjectStore, name: str) -> None:
+    parts = stream_key(name).split("/")
+    folders = ["/".join(parts[: number + 1]) for number in range(len(parts))]
+    generations = {key.rpartition("/")[0] for key in store.list(f"{folders[-1]}/")}
+    for folder in [*folders, *sorted(generations)]:
+        if store.is_link(f"{folder}/"):
+            raise StorageError(
+                f"stream {name!r} is not removed: {store.describe(folder)!r} is a link, "
+                "and what it leads to may be needed elsewhere; remove the link itself"
+            )
 
 
 def files_beside(store: ObjectStore, name: str) -> list[str]:

@@ -300,3 +300,23 @@ def test_committed_means_that_all_is_there(tmp_path: Path) -> None:
     os.truncate(file, os.path.getsize(file) - 1)
     assert [stream.committed() for stream in streams] == [False, False, True]
     assert [stream.exists() for stream in streams] == [False, False, True]
+
+
+@pytest.mark.parametrize("place", ["stream", "generation", "above"])
+def test_a_stream_is_not_removed_through_a_link(tmp_path: Path, place: str) -> None:
+    theirs = NamedStream(NamedStorage(str(tmp_path / "theirs")), "a/b")
+    theirs.save([b"1"], bytes)
+    mine = NamedStream(NamedStorage(str(tmp_path / "mine")), "a/b")
+    mine.save([b"2"], bytes)
+    folder = {"stream": "a/b", "above": "a"}.get(place)
+    if folder is None:
+        folder = str(Path(mine.files()[0]).parent.relative_to(tmp_path / "mine"))
+        (tmp_path / "mine" / folder).rename(tmp_path / "moved")
+        (tmp_path / "mine" / folder).symlink_to(tmp_path / "moved")
+    else:
+        shutil.rmtree(tmp_path / "mine" / folder)
+        (tmp_path / "mine" / folder).symlink_to(tmp_path / "theirs" / folder)
+    with pytest.raises(StorageError, match="is a link"):
+        mine.delete()
+    assert list(theirs.load()) == [b"1"]
+    assert mine.committed()
