@@ -110,6 +110,7 @@ def publish_family(state: JobState, number: int, found: Sequence[Manifest]) -> N
     if state.files.published(number) is not None:
         return
     family = state.families[number]
+    _check_unreplaced(state, number)
     told = []
     for place, (output, index) in enumerate(
         zip(family.outputs, family.numbers, strict=True)
@@ -118,6 +119,23 @@ def publish_family(state: JobState, number: int, found: Sequence[Manifest]) -> N
         told.append(_publish(state, output, segments, index))
     # Where they are replaced after that, the descriptors do not tell any more.
     state.files.put_published(number, told)
+
+
+def _check_unreplaced(state: JobState, number: int) -> None:
+    """Raises before any output is stored where another run has taken one of them."""
+    family, token = state.families[number], state.record.token
+    for output, index in zip(family.outputs, family.numbers, strict=True):
+        stream = output.streams[0]
+        if index == INTERNAL or not isinstance(stream, NamedStream):
+            continue
+        found = NamedStream.try_descriptor(stream)
+        if (
+            found is not None
+            and found.generation not in (state.seen(index), token)
+            and found.run != token
+            and found.fingerprint != state.fingerprint(index)
+        ):
+            raise StreamReplacedError(replaced(found))
 
 
 def _publish(
@@ -181,17 +199,20 @@ def is_spent(streams: Sequence[StoredStream], token: str) -> bool:
 
 def why_over(state: JobState) -> str:
     """Why a job of which another run has ended the work is not done; '' if it is."""
+    is_done = True
     for number, output in state.numbered_outputs:
         stream = output.streams[0]
         if holds(stream, state.fingerprint(number)):
             continue
+        is_done = False
         if isinstance(stream, NamedStream):
             found = NamedStream.try_descriptor(stream)
             ours = ("", state.seen(number), state.record.token)
             if found is not None and found.generation not in ours:
                 return replaced(found)
-        return "its unfinished work was removed while it ran, as by gc: run it again"
-    return ""
+    if is_done:
+        return ""
+    return "its unfinished work was removed while it ran, as by gc: run it again"
 
 
 def tidy(stream: StoredStream, token: str) -> None:
