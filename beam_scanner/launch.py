@@ -198,7 +198,7 @@ def check_max_failures(given: Any) -> None:
     if not (given is None or whole or (type(given) is float and 0 < given < 1)):
         raise ArgumentError(
             "max_failures must be a number of streams (0, 1, 2, ...) or a share of "
-            f"them between 0.0 and 1.0, got {given!r}"
+            f"them above 0.0 and below 1.0, got {given!r}"
         )
 
 

@@ -9,6 +9,7 @@ one publishes, and what a crash leaves behind is only ever unused files, which
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,7 @@ from beam_scanner.storage.descriptor import (
 from beam_scanner.storage.names import (
     DESCRIPTOR,
     FOR_PEOPLE,
+    MARKER,
     descriptor_key,
     generation_key,
     stream_key,
@@ -179,6 +181,7 @@ def publish(
         StreamExistsError: Another source of the same run has taken the name.
     """
     begin_writing(store)
+    _check_own(store, new.name)
     key = descriptor_key(new.name)
     while True:
         data = store.try_read(key)
@@ -198,6 +201,24 @@ def publish(
         if _put(store, key, put, data):
             _try_tidy(store, put)
             return put
+
+
+def _check_own(store: ObjectStore, name: str) -> None:
+    """Refuses to store a stream in another database, to which a link leads."""
+    parts = stream_key(name).split("/")
+    folders = ["/".join(parts[: number + 1]) for number in range(len(parts))]
+    linked = next((f for f in folders if store.is_link(f"{f}/")), None)
+    here, there = store.local_path(MARKER), store.local_path(folders[-1])
+    if linked is None or here is None or there is None:
+        return
+    at = os.path.realpath(there)
+    while not os.path.exists(os.path.join(at, MARKER)) and at != os.path.dirname(at):
+        at = os.path.dirname(at)
+    if at not in (os.path.realpath(os.path.dirname(here)), os.path.dirname(at)):
+        raise StorageError(
+            f"stream {name!r} is not stored: {store.describe(linked)!r} is a link into "
+            f"another database, {at!r}"
+        )
 
 
 def _stays(

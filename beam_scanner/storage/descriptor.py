@@ -309,7 +309,8 @@ def parse_descriptor(store: ObjectStore, name: str, data: bytes) -> StreamDescri
     found = parse_at(store, descriptor_key(name), data)
     if found.name != name:
         raise StorageError(
-            f"streams {name!r} and {found.name!r} are the same folder on this file "
+            f"the folder of stream {name!r} holds stream {found.name!r}: it was moved or "
+            "copied to here, or the names are the same folder on this file "
             f"system: {store.describe(descriptor_key(name))!r}"
         )
     return found

@@ -16,7 +16,7 @@ from beam_scanner._patterns import Pattern, States
 from beam_scanner._regular import special_kind
 from beam_scanner.buckets import is_object_url, objects_below, open_bucket
 from beam_scanner.errors import ArgumentError, Failure, ObjectNotFoundError
-from beam_scanner.storage.names import DESCRIPTOR, is_generation
+from beam_scanner.storage.names import DESCRIPTOR, is_made_generation
 
 EXTENSIONS = (
     *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
@@ -164,7 +164,7 @@ class _Walk:
                     self.found.files.append((name, pattern.root + name))
                 continue
             inside = pattern.unfinished(after)
-            if not inside or is_generation(f"{entry.name}/"):
+            if not inside or is_made_generation(f"{entry.name}/"):
                 continue
             if entry.is_symlink():
                 depth = name.count("/")
@@ -217,9 +217,13 @@ def _listed(pattern: Pattern, is_wanted: Callable[[str], bool]) -> Found:
         sorted(
             (name, pattern.root + name)
             for name in names
-            if not any(f in streams or is_generation(f) for f in _folders(name))
+            if not any(f in streams or _is_segments(f) for f in _folders(name))
         )
     )
+
+
+def _is_segments(folder: str) -> bool:
+    return is_made_generation(f"{folder[:-1].rpartition('/')[2]}/")
 
 
 def _folders(name: str) -> Iterator[str]:

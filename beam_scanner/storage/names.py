@@ -148,6 +148,21 @@ def generation_key(name: str, generation: str) -> str:
     return f"{stream_key(name)}/{generation}{SEGMENTS}"
 
 
+_MADE = re.compile(rf"[0-9a-f]{{32,40}}(-[0-9a-f]{{12}})?{re.escape(SEGMENTS)}/")
+
+
+def is_made_generation(folder: str) -> bool:
+    """Whether a folder is called as those that this package makes for segments.
+
+    Example:
+        >>> is_made_generation(f'{"5f0c" * 8}.segments/')
+        True
+        >>> is_made_generation('shots.segments/')
+        False
+    """
+    return _MADE.fullmatch(folder) is not None
+
+
 def is_generation(folder: str) -> bool:
     """Whether a folder (``'a/5f0c.segments/'``) holds the segments of a stream."""
     return folder.endswith(f"{SEGMENTS}/")

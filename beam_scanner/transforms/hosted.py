@@ -8,6 +8,7 @@ runner ever sees a worker die of what a kernel does.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import mmap
@@ -104,6 +105,9 @@ class TaskHosts:
         limit = context.settings.task_timeout
         with self._turns.held(wanted.alone), mark, self._lent() as host:
             ended = yield from host.attempt(wanted, limit)
+            if ended.failure is not None and _is_spoilt(ended.failure):
+                # Others would fail in it for what this task has used up.
+                host.spoilt = True
         failure = ended.failure
         if failure is not None and failure.kind != "exception":
             stream = context.job(wanted.task.job).record.name
@@ -201,6 +205,21 @@ class _Users:
             self.gone.set()
 
 
+_USED_UP = (
+    os.strerror(errno.EMFILE),
+    os.strerror(errno.ENFILE),
+    os.strerror(errno.ENOMEM),
+    "can't start new thread",
+)
+
+
+def _is_spoilt(failure: Failure) -> bool:
+    """Whether a process has run out of something that others in it need, too."""
+    if failure.exception == "MemoryError":
+        return True
+    return any(said in failure.reason for said in _USED_UP)
+
+
 class _TooLong(Exception):
     """A task has taken too long."""
 
@@ -217,10 +236,12 @@ class _Host:
 
     Attributes:
         users: Those who use it.
+        spoilt: Whether it has run out of files, memory or threads.
     """
 
     def __init__(self, run: bytes) -> None:
         self.users = _Users()
+        self.spoilt = False
         self._links: list[_Link] = []
         self._idle: list[_Link] = []
         self._lock = threading.Lock()
@@ -254,7 +275,12 @@ class _Host:
     def is_fit(self) -> bool:
         """Whether it can be given tasks."""
         room = len(self._links) < _SLOTS or bool(self._idle)
-        return room and not self._over.is_set() and self._killed_for is None
+        return (
+            not self.spoilt
+            and room
+            and not self._over.is_set()
+            and self._killed_for is None
+        )
 
     def attempt(self, wanted: Try, limit: float) -> Generator[Chunk, None, Ended]:
         """Makes an attempt.

@@ -26,7 +26,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage.find import Folder, Found, find_files
-from beam_scanner.storage.names import is_generation, stream_key
+from beam_scanner.storage.names import is_made_generation, stream_key
 from beam_scanner.transforms.failure_records import failure_of
 from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.run_graph import FAILURES, report_failures
@@ -308,7 +308,7 @@ def _found_by_beam(pattern: Pattern) -> Found:
             (name, pattern.root + name)
             for name in names
             if pattern.matches(name)
-            and not any(is_generation(f"{part}/") for part in name.split("/"))
+            and not any(is_made_generation(f"{part}/") for part in name.split("/"))
         ]
     )
 

@@ -320,3 +320,27 @@ def test_a_stream_is_not_removed_through_a_link(tmp_path: Path, place: str) -> N
         mine.delete()
     assert list(theirs.load()) == [b"1"]
     assert mine.committed()
+
+
+@pytest.mark.parametrize("folder", ["a/b", "a"])
+def test_a_stream_is_not_stored_in_another_database(
+    tmp_path: Path, folder: str
+) -> None:
+    theirs = NamedStream(NamedStorage(str(tmp_path / "theirs")), "a/b")
+    theirs.save([b"1"], bytes)
+    mine = NamedStream(NamedStorage(str(tmp_path / "mine")), "a/b")
+    mine.save([b"2"], bytes)
+    shutil.rmtree(tmp_path / "mine" / folder)
+    (tmp_path / "mine" / folder).symlink_to(tmp_path / "theirs" / folder)
+    with pytest.raises(StorageError, match="a link into another database"):
+        mine.save([b"3"], bytes)
+    assert list(theirs.load()) == [b"1"]
+
+
+def test_a_stream_may_lie_on_another_disk(tmp_path: Path) -> None:
+    stream = NamedStream(NamedStorage(str(tmp_path / "db")), "a/b")
+    stream.save([b"1"], bytes)
+    (tmp_path / "db/a").rename(tmp_path / "disk")
+    (tmp_path / "db/a").symlink_to(tmp_path / "disk")
+    stream.save([b"2"], bytes)
+    assert list(stream.load()) == [b"2"]

@@ -315,3 +315,12 @@ def test_folders_that_may_not_be_searched(
     assert failures == [failure]
     # Nobody needs to look there.
     assert find_files("f/open/*.mp4", "refuse").failures == []
+
+
+def test_a_folder_that_is_only_called_like_ours(tmp_path: Path) -> None:
+    for name in ("shots.segments/a.mp4", f"{'5f0c' * 8}.segments/b.mp4"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    found = find_files(f"{tmp_path}/**/*.mp4", "refuse")
+    assert [name for name, _ in found.files] == ["shots.segments/a.mp4"]

@@ -26,6 +26,8 @@ from beam_scanner.transforms.match import (
 VIDEOS: list[Any] = []
 FAILURES: list[Failure] = []
 
+GENERATION = "5f0c" * 8
+
 
 def keep(found: Any) -> None:
     (FAILURES if isinstance(found, Failure) else VIDEOS).append(found)
@@ -182,7 +184,7 @@ def test_a_file_that_looks_like_a_pattern(tmp_path: Path) -> None:
 
 
 def test_a_database_among_the_videos(films: Path) -> None:
-    part = films / "db" / "small" / "g1.segments" / "00000000-x.mp4"
+    part = films / "db" / "small" / f"{GENERATION}.segments" / "00000000-x.mp4"
     part.parent.mkdir(parents=True)
     part.touch()
     assert part.name not in str(find(f"{films}/**.mp4")[0])
@@ -212,7 +214,7 @@ def test_other_file_systems(monkeypatch: pytest.MonkeyPatch) -> None:
                 "x.mp4",
                 "a/x.mp4",
                 "a/.y.mp4",
-                "a/g.segments/z.mp4",
+                f"a/{GENERATION}.segments/z.mp4",
                 "a/n.txt",
             )
         ]
