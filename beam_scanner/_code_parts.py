@@ -17,7 +17,7 @@ from beam_scanner._parts import Edges, Part, label
 
 EMPTY_CELL = Part(label("empty cell"))
 _HAS_DOCSTRING = 0x4000000
-"""Flag of code objects, from Python 3.13 on."""
+"""Flag of code objects, from Python 3.14 on."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _not_code(code: types.CodeType) -> set[int]:
 
 def _has_docstring(code: types.CodeType) -> bool:
     """Whether the first constant, if a text, is the docstring."""
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= (3, 14):
         return bool(code.co_flags & _HAS_DOCSTRING)
     # Comprehensions and other nameless code have no docstring; functions without
     # one have None in its place.
