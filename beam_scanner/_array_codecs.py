@@ -139,7 +139,7 @@ def _listed(name: str, stored: Any, dtype: str) -> npt.NDArray[Any]:
     except (TypeError, ValueError, OverflowError) as error:
         raise damaged_value(name, error) from error
     if array.ndim != 1:
-        raise damaged_value(name, "it is no list of numbers")
+        raise damaged_value(name, "it is not a list of numbers")
     return array
 
 

@@ -102,7 +102,7 @@ def _not_code(code: types.CodeType) -> set[int]:
 
 
 def _has_docstring(code: types.CodeType) -> bool:
-    """Whether the first constant, if a text, is the docstring."""
+    """Whether the first constant, if it is a string, is the docstring."""
     if sys.version_info >= (3, 14):
         return bool(code.co_flags & _HAS_DOCSTRING)
     # Comprehensions and other nameless code have no docstring; functions without

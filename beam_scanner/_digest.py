@@ -7,7 +7,7 @@ two equal arrays.
 
 Installed code counts by its name. All other values count by content, as they are at
 that moment: module-level data that code uses, closures, defaults, attributes, base
-classes, the modules that it imports, and the content of files that a text or a path
+classes, the modules that it imports, and the content of files that a string or a path
 names. Of an object without stable content only the type counts, which is reported.
 """
 
@@ -231,7 +231,7 @@ def _colours(
         if len(group) == 1 and group[0] not in edges[group[0]]:
             colours[group[0]] = colour(group[0])
             continue
-        # Refined until no node is told from another that was not before.
+        # Refine until a round tells no more nodes apart than the one before.
         for node in group:
             colours[node] = b""
         kinds = 1

@@ -25,7 +25,7 @@ _KNOWN = 4096
 
 
 def file_digest(text: str) -> str | None:
-    """A digest of the content of the file that a text names; None if it names none.
+    """A digest of the content of the file at a path; None if no file is there.
 
     Only files count that kernels read: models, weights, native libraries, arrays,
     tables, settings, fonts and pictures, known by their endings. Marks, logs and texts

@@ -51,7 +51,7 @@ print(json.dumps(told_here(json.load(sys.stdin))))
 
 @dataclass(frozen=True)
 class ModuleData:
-    """What workers are told of the data of modules.
+    """The module data that is sent to workers.
 
     Attributes:
         process: The program's.

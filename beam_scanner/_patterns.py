@@ -144,7 +144,7 @@ class Pattern:
 
 
 def has_wildcard(text: str) -> bool:
-    """Whether a text is a pattern rather than a path.
+    """Whether a string is a pattern rather than a path.
 
     Example:
         >>> has_wildcard('films/a?.mp4'), has_wildcard('a.mp4'), has_wildcard('a[[].mp4')

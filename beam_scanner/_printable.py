@@ -18,7 +18,7 @@ def printable(text: str, keep: str = "") -> str:
     r"""A text with everything escaped that a terminal may take for a command.
 
     Control characters, line breaks, marks that turn the direction of writing, other
-    invisible characters and lone surrogates (bytes of a file name that is no UTF-8)
+    invisible characters and lone surrogates (from file names that are not UTF-8)
     become what ``repr`` makes of them; letters, emoji and spaces stay. Done again, it
     changes nothing.
 
