@@ -10,7 +10,7 @@ one publishes, and what a crash leaves behind is only ever unused files, which
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -133,21 +133,53 @@ def missing_files(store: ObjectStore, stream: StreamDescriptor) -> list[str]:
     """Keys of the files of a stream that are not there, or not of their size."""
     folder = generation_key(stream.name, stream.generation)
     sizes = store.sizes(f"{folder}/") if stream.segments else {}
-    missing = []
-    for record in stream.segments:
-        keys = [f"{folder}/{file}" for file in record.get("files", ())]
-        files = SegmentFiles(store, stream.name, folder, record)
-        written = [files.size(key.rpartition("/")[2]) for key in keys]
-        gone = [
-            key
-            for key, size in zip(keys, written, strict=True)
-            if key not in sizes or size not in (None, sizes[key])
-        ]
-        # Older releases wrote the size of all files together.
-        if not gone and None in written:
-            gone = keys if sum(sizes[k] for k in keys) != record["bytes"] else []
-        missing += gone
-    return missing
+    return [
+        key
+        for record in stream.segments
+        for key in _missing(store, stream.name, folder, record, sizes.get)
+    ]
+
+
+def has_segment(store: ObjectStore, name: str, generation: str, record: Record) -> bool:
+    """Whether all files of one segment are there, with their sizes.
+
+    Args:
+        store: The database's store.
+        name: The stream's name.
+        generation: Of the segment.
+        record: Of the segment.
+    """
+
+    def size_of(key: str) -> int | None:
+        try:
+            return store.size(key)
+        except ObjectNotFoundError:
+            return None
+
+    folder = generation_key(name, generation)
+    return not _missing(store, name, folder, record, size_of)
+
+
+def _missing(
+    store: ObjectStore,
+    name: str,
+    folder: str,
+    record: Record,
+    size_of: Callable[[str], int | None],
+) -> list[str]:
+    keys = [f"{folder}/{file}" for file in record.get("files", ())]
+    files = SegmentFiles(store, name, folder, record)
+    written = [files.size(key.rpartition("/")[2]) for key in keys]
+    found = [size_of(key) for key in keys]
+    gone = [
+        key
+        for key, size, wanted in zip(keys, found, written, strict=True)
+        if size is None or wanted not in (None, size)
+    ]
+    # Older releases wrote the size of all files together.
+    if not gone and None in written:
+        gone = keys if sum(filter(None, found)) != record["bytes"] else []
+    return gone
 
 
 def is_whole(store: ObjectStore, stream: StreamDescriptor) -> bool:
@@ -203,10 +235,15 @@ def publish(
             return put
 
 
+def _folders_to(name: str) -> list[str]:
+    """Keys of the folders from the root of a database to that of a stream."""
+    parts = stream_key(name).split("/")
+    return ["/".join(parts[: number + 1]) for number in range(len(parts))]
+
+
 def _check_own(store: ObjectStore, name: str) -> None:
     """Refuses to store a stream in another database, to which a link leads."""
-    parts = stream_key(name).split("/")
-    folders = ["/".join(parts[: number + 1]) for number in range(len(parts))]
+    folders = _folders_to(name)
     linked = next((f for f in folders if store.is_link(f"{f}/")), None)
     here, there = store.local_path(MARKER), store.local_path(folders[-1])
     if linked is None or here is None or there is None:
@@ -300,32 +337,6 @@ def _try_tidy(store: ObjectStore, current: StreamDescriptor) -> None:
         tidy(store, current)
 
 
-def lost_file(
-    store: ObjectStore, name: str, folder: str, segments: Iterable[Record]
-) -> str | None:
-    """Says which file of some segments is missing or cut short; None if none is.
-
-    Args:
-        store: The database's store.
-        name: The stream's name.
-        folder: Key of the generation's folder.
-        segments: Records of the segments.
-    """
-    for record in segments:
-        files = SegmentFiles(store, name, folder, record)
-        for file in record["files"]:
-            key = f"{folder}/{file}"
-            try:
-                size, written = store.size(key), files.size(file)
-            except ObjectNotFoundError:
-                return f"{store.describe(key)!r} is missing"
-            if written is not None and size != written:
-                return (
-                    f"{store.describe(key)!r} has {size} bytes, {written} were written"
-                )
-    return None
-
-
 def tidy(store: ObjectStore, current: StreamDescriptor) -> None:
     """Removes files of this generation that lost, and the one it replaced."""
     keep = set(current.file_keys())
@@ -397,8 +408,7 @@ def remove_stream(store: ObjectStore, name: str) -> None:
 
 
 def _check_no_link(store: ObjectStore, name: str) -> None:
-    parts = stream_key(name).split("/")
-    folders = ["/".join(parts[: number + 1]) for number in range(len(parts))]
+    folders = _folders_to(name)
     generations = {key.rpartition("/")[0] for key in store.list(f"{folders[-1]}/")}
     for folder in [*folders, *sorted(generations)]:
         if store.is_link(f"{folder}/"):

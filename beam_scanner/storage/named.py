@@ -394,8 +394,7 @@ class NamedStream(StoredStream):
     def has_segment(self, generation: str, record: Record) -> bool:
         """Whether all files of a finished segment are there, in full size."""
         store = self._storage.store()
-        folder = generation_key(self._name, generation)
-        return commit.lost_file(store, self._name, folder, [record]) is None
+        return commit.has_segment(store, self._name, generation, record)
 
     def publish(
         self,
