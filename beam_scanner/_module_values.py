@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import pickle
-import subprocess
 import sys
 import threading
 import types
@@ -31,6 +29,7 @@ import numpy as np
 
 from beam_scanner._digest import code_digest
 from beam_scanner._module_members import Place, member_at, told
+from beam_scanner._new_process import ask_new_process
 from beam_scanner._reducing import cached_once
 from beam_scanner.errors import ArgumentError
 
@@ -146,19 +145,8 @@ def _as_imported(digests: Mapping[Place, str]) -> set[Place]:
     """Those members that a new process finds in their modules as they are here."""
     asked = [place for place in digests if (place, digests[place]) not in _imported]
     if asked:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", _PROBE],
-                input=json.dumps(asked),
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=300,
-            )
-            found = json.loads(done.stdout.splitlines()[-1])
-        except (OSError, subprocess.SubprocessError, ValueError, IndexError):
-            # Sending it is never wrong, only larger.
-            found = [""] * len(asked)
+        # Sending a value is never wrong, only larger.
+        found = ask_new_process(_PROBE, asked, 300) or [""] * len(asked)
         for place, digest in zip(asked, found, strict=True):
             _imported[place, digests[place]] = digest == digests[place]
     return {place for place in digests if _imported[place, digests[place]]}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import io
-import json
 import os
 import pickle
 import subprocess
@@ -31,6 +30,7 @@ from beam_scanner._module_values import (
     module_values,
     this_process,
 )
+from beam_scanner._new_process import ask_new_process
 from beam_scanner._reducing import cached_once, reduce_own
 
 # Prints where a new interpreter, started as Beam starts its workers, finds modules.
@@ -425,20 +425,6 @@ def _found_by_workers(
         folder: The working directory, which workers start in.
         path: ``PYTHONPATH``, which they inherit.
     """
-    found: dict[str, list[str | None]] = {}
-    if names:
-        try:
-            # -c puts the working directory first on the path, as -m of workers does.
-            done = subprocess.run(
-                [sys.executable, "-c", _PROBE],
-                input=json.dumps(names),
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=60,
-            )
-            found = json.loads(done.stdout)
-        except (OSError, subprocess.SubprocessError, ValueError):
-            # By value is never wrong, only larger.
-            found = {}
+    # Sending a module by value is never wrong, only larger.
+    found = (ask_new_process(_PROBE, names, 60) if names else None) or {}
     return {name: [f for f in found.get(name, ()) if f] for name in names}

@@ -23,7 +23,7 @@ LAYERS: list[dict[str, str]] = [
         "buckets": "buckets",
     },
     {
-        "kernels": "_module_members _module_values _opspec _pickling _registry _signature kernels",
+        "kernels": "_module_members _new_process _module_values _opspec _pickling _registry _signature kernels",
         "video": "video",
     },
     {"storage": "storage"},
