@@ -25,10 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import select
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,7 +32,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from seed_processes import outcomes_of
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "video")]
@@ -69,53 +67,7 @@ def _chunk(
     command = [sys.executable, __file__, "--child", str(folder)]
     command += ["--first", str(first), "--seeds", str(stop - first)]
     command += ["--kinds", args.kinds, "--damages", args.damages]
-    with tempfile.TemporaryFile() as log:
-        yield from _run_child(command, args, log, first, stop)
-
-
-def _run_child(
-    command: list[str], args: argparse.Namespace, log: IO[bytes], first: int, stop: int
-) -> Iterator[dict[str, Any]]:
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_AS, (args.memory << 20, args.memory << 20)
-        ),
-    )
-    seed, ready = first, False
-    try:
-        for line in _lines(child, args.seconds):
-            if "began" in line:
-                seed, ready = line["began"], True
-            else:
-                yield line
-                seed += 1
-        if not ready:
-            log.seek(0)
-            raise SystemExit(f"a process did not start:\n{log.read().decode()}")
-        if seed < stop:
-            reason = "the process took too long"
-            if child.poll() is not None:
-                reason = f"the process ended with code {child.returncode}"
-            yield {"seed": seed, "findings": [reason]}
-    finally:
-        child.kill()
-        child.wait()
-
-
-def _lines(child: subprocess.Popen[bytes], seconds: float) -> Iterator[dict[str, Any]]:
-    """What a child prints, until it ends or is silent for so long."""
-    assert child.stdout is not None
-    held = b""
-    while select.select([child.stdout], [], [], seconds)[0]:
-        piece = os.read(child.stdout.fileno(), 1 << 16)
-        if not piece:
-            child.wait()
-            return
-        *lines, held = (held + piece).split(b"\n")
-        yield from map(json.loads, lines)
+    yield from outcomes_of(command, first, stop, args.seconds, args.memory)
 
 
 def main() -> None:
