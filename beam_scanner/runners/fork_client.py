@@ -14,6 +14,7 @@ import json
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -86,6 +87,13 @@ class Fork:
                 pass
         lines = self._told.splitlines()
         return int(lines[1]) if len(lines) == 2 else None
+
+    def interrupt(self) -> None:
+        """Sends it an interrupt; nothing if it is not known to run."""
+        number, line_end, rest = self._told.partition(b"\n")
+        if line_end and not rest:
+            with suppress(ProcessLookupError):
+                os.kill(int(number), signal.SIGINT)
 
     def kill(self) -> None:
         """Kills it, also before it has begun; nothing if it has ended."""

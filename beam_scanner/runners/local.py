@@ -43,6 +43,7 @@ _RUNS = 10
 _log = logging.getLogger(__name__)
 
 _GONE_SECONDS = 1.0
+_TELLING_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
 
@@ -213,6 +214,7 @@ class _Watch:
         self._interrupted = False
         self._died = threading.Event()
         self._reason = ""
+        self._told = threading.Event()
         self._over = threading.Event()
         self._result: Any = None
         self._error: BaseException | None = None
@@ -265,6 +267,9 @@ class _Watch:
             name="end workers",
             daemon=True,
         ).start()
+        # What they print must stop before Beam cuts them off. Only for a moment: this
+        # thread may be starting a worker, which the other one waits for.
+        self._told.wait(_TELLING_SECONDS)
         signal.default_int_handler(number, frame)
 
     def _run(self, pipeline: Pipeline) -> None:
@@ -295,6 +300,9 @@ class _Watch:
 
     def _end_workers(self, grace: float) -> None:
         """Kills the workers if the run is not over soon."""
+        if self.workers is not None and self._interrupted:
+            self.workers.interrupt()
+        self._told.set()
         if not self._over.wait(grace) and self.workers is not None:
             self.workers.kill()
 

@@ -64,6 +64,12 @@ class WorkerProcesses:
         thread.start()
         return thread
 
+    def interrupt(self) -> None:
+        """Tells all workers that the user has interrupted the run."""
+        with self._lock:
+            for worker in self._workers:
+                worker.interrupt()
+
     def kill(self) -> None:
         """Kills all workers; there will be no others."""
         with self._lock:

@@ -17,6 +17,7 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
+from typing import Any
 
 from beam_scanner._printable import PrintableFormatter, printable_warning
 
@@ -88,18 +89,23 @@ def main(level: int) -> None:
     Args:
         level: Of log records that are worth printing.
     """
-    # A terminal interrupts all its processes; the driver ends its workers. A handler,
-    # unlike SIG_IGN, is not inherited by programs that kernels start.
-    signal.signal(signal.SIGINT, lambda number, frame: None)
-    log_to_stderr(level)
-
     from apache_beam.runners.worker import sdk_worker, sdk_worker_main
 
+    def be_silent(*signal: Any) -> None:
+        """Bundles that fail from now on fail because the run ends.
+
+        Beam would print a traceback for each.
+        """
+        logging.getLogger(sdk_worker.__name__).disabled = True
+        sdk_worker.print = lambda *values, **settings: None
+
+    # The driver ends its workers: an interrupt, of a terminal or the driver, only says
+    # that it will. A handler, unlike SIG_IGN, is not inherited by programs that kernels
+    # start.
+    signal.signal(signal.SIGINT, be_silent)
+    log_to_stderr(level)
     # Says at each start that a folder is missing which only containers have.
     logging.getLogger(sdk_worker_main.__name__).setLevel(logging.ERROR)
     sdk_worker_main.main(sys.argv)
-    # What was being done when the user interrupted ends for nobody, and Beam would
-    # print a traceback for it.
-    logging.getLogger(sdk_worker.__name__).disabled = True
-    sdk_worker.print = lambda *values, **settings: None
+    be_silent()
     leave()
