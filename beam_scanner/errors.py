@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
-from beam_scanner._error_text import clipped, one_line
-from beam_scanner._printable import printable
+from beam_scanner.text.error_text import clipped, one_line
+from beam_scanner.text.printable import printable
 
 _LAYOUT = "\n\t"
 

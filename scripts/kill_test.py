@@ -44,16 +44,16 @@ from typing import Any
 import av
 import numpy as np
 
-from beam_scanner.builder import IOGenerator, OpGenerator, StreamsGenerator
-from beam_scanner.launch import execute
+from beam_scanner.graph.builder import IOGenerator, OpGenerator, StreamsGenerator
 from beam_scanner.ops import register_ops
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.fork_client import SERVER
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.named_video import NamedVideoStream
-from beam_scanner.transforms.work import JobFiles, unfinished_jobs
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.launch import execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.run.run_files import JobFiles, unfinished_jobs
+from beam_scanner.runners.local.fork_client import SERVER
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
 
 JOBS = 4
 KINDS = ("histograms", "shots", "small", "exact")

@@ -34,14 +34,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from beam_scanner.builder import IOGenerator, OpGenerator
 from beam_scanner.errors import JobFailure
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
-from beam_scanner.launch import execute
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.launch import execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 SCENES = ("commit", "overwrite", "rm", "gc", "two")
 STREAMS = 30

@@ -15,7 +15,7 @@ import apache_beam as beam
 from video_fixtures import make_video
 
 from beam_scanner import ops
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.kernels import registered_ops, registry
 
 ROOT = Path(__file__).parent.parent

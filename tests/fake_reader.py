@@ -10,8 +10,8 @@ import numpy as np
 from graphs import TYPES
 from oracle import is_null
 
-from beam_scanner.gops import DecodePosition
-from beam_scanner.storage.base import RowReader
+from beam_scanner.rows.gops import DecodePosition
+from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.types import NULL
 
 

@@ -21,7 +21,7 @@ from recorders import (
     record,
 )
 
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     Node,
     OpColumn,
@@ -34,7 +34,7 @@ from beam_scanner.graph import (
     topological,
 )
 from beam_scanner.kernels import OpSpec, Port
-from beam_scanner.sampling import (
+from beam_scanner.rows.sampling import (
     All,
     Gather,
     GatherPartition,

@@ -13,9 +13,9 @@ from fake_reader import FakeReader, random_entries
 from graphs import TYPES, RandomGraph
 
 from beam_scanner.engine.executor import Task, run_task
-from beam_scanner.engine.pool import KernelPool
+from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.engine.trace import TaskTrace
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     OpColumn,
     OpNode,

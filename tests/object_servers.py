@@ -252,7 +252,7 @@ class S3Server:
         }
 
     def make_bucket(self) -> str:
-        from beam_scanner.buckets import s3
+        from beam_scanner.stores import s3
 
         name = f"test-{uuid.uuid4().hex[:12]}"
         s3._client().create_bucket(Bucket=name)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     OpColumn,
     OpNode,
@@ -27,7 +27,7 @@ from beam_scanner.graph import (
     UnsliceNode,
 )
 from beam_scanner.kernels import KernelConfig
-from beam_scanner.sampling import (
+from beam_scanner.rows.sampling import (
     All,
     Gather,
     GatherPartition,

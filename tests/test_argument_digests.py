@@ -29,8 +29,8 @@ from beam_scanner import (
     protobufs,
     register_python_op,
 )
-from beam_scanner._digest import code_digest
 from beam_scanner.kernels import Kernel
+from beam_scanner.kernels.digests.digest import code_digest
 
 
 class Slotted:

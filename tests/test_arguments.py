@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from beam_scanner import DeviceType, FrameType, Kernel, PerfParams, SliceList
-from beam_scanner.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -18,7 +17,8 @@ from beam_scanner.errors import (
     OpNotFoundError,
     ScannerException,
 )
-from beam_scanner.graph import Node, OpColumn
+from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
+from beam_scanner.graph.nodes import Node, OpColumn
 from beam_scanner.kernels import register_python_op, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.ops import resize as resize_module

@@ -11,13 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_scanner import types
-from beam_scanner.builder import (
-    IOGenerator,
-    OpGenerator,
-    StreamsGenerator,
-    TaskPartitioner,
-    check_graph,
-)
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -25,7 +18,14 @@ from beam_scanner.errors import (
     OpNotFoundError,
     ScannerException,
 )
-from beam_scanner.graph import (
+from beam_scanner.graph.builder import (
+    IOGenerator,
+    OpGenerator,
+    StreamsGenerator,
+    TaskPartitioner,
+    check_graph,
+)
+from beam_scanner.graph.nodes import (
     OpNode,
     SliceList,
 )

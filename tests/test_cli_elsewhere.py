@@ -11,13 +11,13 @@ import pytest
 from object_servers import GcsServer
 from video_fixtures import make_video
 
-from beam_scanner._cli_inputs import find_videos
-from beam_scanner.buckets import open_bucket
-from beam_scanner.cli import main
-from beam_scanner.client import Client
+from beam_scanner.cli.inputs import find_videos
+from beam_scanner.cli.main import main
 from beam_scanner.errors import ArgumentError
-from beam_scanner.prepare import CacheMode
+from beam_scanner.run.prepare import CacheMode
+from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream
+from beam_scanner.stores import open_bucket
 
 IN_MEMORY = "--direct_running_mode=in_memory"
 DATAFLOW = "--runner=DataflowRunner"

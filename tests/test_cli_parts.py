@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from video_fixtures import numbered_frame
 
 from beam_scanner import FrameType, ops
-from beam_scanner._cli_graphs import output_name
-from beam_scanner._cli_inputs import find_videos
-from beam_scanner._cli_ops import Call, build_ops, check_ops, parse_ops
-from beam_scanner._cli_sheet import MOST_CELLS, Cell, contact_sheet
-from beam_scanner.builder import OpGenerator, StreamsGenerator, TaskPartitioner
+from beam_scanner.apps.contact_sheet import MOST_CELLS, Cell, contact_sheet
+from beam_scanner.cli.graphs import output_name
+from beam_scanner.cli.inputs import find_videos
+from beam_scanner.cli.ops_language import Call, build_ops, check_ops, parse_ops
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph import Node, OpColumn
-from beam_scanner.sampling import (
+from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
+from beam_scanner.graph.nodes import Node, OpColumn
+from beam_scanner.rows.sampling import (
     Gather,
     Repeat,
     Stride,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.config import Config
 from beam_scanner.errors import ArgumentError, ScannerException
+from beam_scanner.scannerpy.config import Config
 
 
 @pytest.fixture

@@ -342,7 +342,7 @@ def test_in_the_same_process_classes_keep_their_identity():
 
 def test_kernels_and_graphs_load_no_video_library():
     code = (
-        "import sys, beam_scanner.builder, beam_scanner.kernels\n"
+        "import sys, beam_scanner.graph.builder, beam_scanner.kernels\n"
         "print({'av', 'cv2', 'tensorflow'} & set(sys.modules))"
     )
     done = subprocess.run(

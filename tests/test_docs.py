@@ -13,7 +13,7 @@ import pytest
 from documents import ROOT, blocks, forgotten, make_films, run_block
 from video_fixtures import frame_number, make_video
 
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
 
 PAGES = sorted(ROOT.glob("docs/*.md"))

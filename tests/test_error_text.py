@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner import _error_text
-from beam_scanner._error_text import (
+from beam_scanner.errors import Failure, JobFailure, Tally, causes_of
+from beam_scanner.run.failure_records import failure_of
+from beam_scanner.text import error_text
+from beam_scanner.text.error_text import (
     MOST_MESSAGE,
     MOST_TRACEBACK,
     class_name,
@@ -26,8 +28,6 @@ from beam_scanner._error_text import (
     printable,
     traceback_of,
 )
-from beam_scanner.errors import Failure, JobFailure, Tally, causes_of
-from beam_scanner.transforms.failure_records import failure_of
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=200) | st.just(
     "\udcff\ud800"
@@ -167,7 +167,7 @@ def test_odd_exceptions_are_told(name: str) -> None:
 
 
 def test_what_never_returns_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_error_text, "PATIENCE", 0.2)
+    monkeypatch.setattr(error_text, "PATIENCE", 0.2)
     seen: list[Any] = []
 
     class Waits(Exception):

@@ -25,8 +25,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_scanner._digest import code_digest, digest
 from beam_scanner.kernels import dumps_graph, loads_graph, read_spec
+from beam_scanner.kernels.digests.digest import code_digest, digest
 from beam_scanner.types import FrameType
 
 ROOT = Path(__file__).parent.parent
@@ -363,13 +363,13 @@ def test_an_installed_package_of_the_kernels_own_counts_as_an_editable_one(
             info.mkdir()
             (info / "METADATA").write_text("Name: mypackage8\nVersion: 1.0\n")
             (info / "RECORD").write_text(record + "mypackage8/ops.py,,\n")
-        from beam_scanner import _installed
+        from beam_scanner.kernels.digests import installed_code
 
-        _installed._in_library.cache_clear()
-        _installed._installed_into.cache_clear()
+        installed_code._in_library.cache_clear()
+        installed_code._installed_into.cache_clear()
         import mypackage8.ops  # type: ignore
 
-        found.append(_installed.is_library("mypackage8.ops"))
+        found.append(installed_code.is_library("mypackage8.ops"))
         found.append(read_spec(mypackage8.ops.op).digest)
         for name in [n for n in sys.modules if n.startswith("mypackage8")]:
             del sys.modules[name]

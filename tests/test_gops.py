@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.gops import DecodePosition, ascending_cost, entry_of
+from beam_scanner.rows.gops import DecodePosition, ascending_cost, entry_of
 
 ROWS = 9
 

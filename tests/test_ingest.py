@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from video_fixtures import make_video
 
-import beam_scanner.ingest
+import beam_scanner.run.ingest
 from beam_scanner import Client, NamedVideoStream
-from beam_scanner.ingest import Ingest, _seconds
+from beam_scanner.run.ingest import Ingest, _seconds
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
@@ -18,12 +18,12 @@ PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 @pytest.mark.parametrize("damage", ["strict", "salvage"])
 def test_here_or_by_workers(tmp_path: Path, monkeypatch, by_workers, damage) -> None:
     monkeypatch.setattr(
-        beam_scanner.ingest, "_LOCAL_SECONDS", 0 if by_workers else float("inf")
+        beam_scanner.run.ingest, "_LOCAL_SECONDS", 0 if by_workers else float("inf")
     )
     pipelines = []
-    run = beam_scanner.ingest.run_pipeline
+    run = beam_scanner.run.ingest.run_pipeline
     monkeypatch.setattr(
-        beam_scanner.ingest,
+        beam_scanner.run.ingest,
         "run_pipeline",
         lambda options, build: pipelines.append(build) or run(options, build),
     )

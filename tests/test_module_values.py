@@ -121,7 +121,7 @@ print(spec.digest, direct(None, b"").decode())
 """
 WORKER = """
 import sys
-from beam_scanner._module_values import check_values
+from beam_scanner.kernels.module_values import check_values
 from beam_scanner.kernels import loads_graph
 data = open(sys.argv[1], "rb").read()
 spec = loads_graph(data)
@@ -230,7 +230,7 @@ def test_what_kernels_change_themselves_they_keep(tmp_path: Path) -> None:
 
 REFUSED = """
 import sys
-from beam_scanner._module_values import check_values
+from beam_scanner.kernels.module_values import check_values
 from beam_scanner.kernels import loads_graph
 spec = loads_graph(open(sys.argv[1], "rb").read())
 for _ in range(2):

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_scanner import profiler
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import ArgumentError, Failure, StorageError
-from beam_scanner.launch import Report
-from beam_scanner.profiler import Profile, profile_ids, store_profile
-from beam_scanner.storage.named import NamedStorage
-from beam_scanner.storage.store import LocalStore
+from beam_scanner.run import profiler
+from beam_scanner.run.launch import Report
+from beam_scanner.run.profiler import Profile, profile_ids, store_profile
+from beam_scanner.storage.streams.named import NamedStorage
+from beam_scanner.stores.object_store import LocalStore
 
 Event = dict[str, Any]
 

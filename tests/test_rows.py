@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.rows import (
+from beam_scanner.rows.row_maps import (
     EMPTY,
     NULL_ROW,
     Layout,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oracle import is_null, partition, sample
 
 from beam_scanner.errors import ArgumentError, RowError, ScannerException
-from beam_scanner.rows import NULL_ROW
-from beam_scanner.sampling import (
+from beam_scanner.rows.row_maps import NULL_ROW
+from beam_scanner.rows.sampling import (
     All,
     Gather,
     GatherPartition,

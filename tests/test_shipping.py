@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from beam_scanner import _pickling
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph import OpNode
-from beam_scanner.jobs import check_ships
-from beam_scanner.kernels import read_spec
+from beam_scanner.graph.nodes import OpNode
+from beam_scanner.kernels import pickling, read_spec
+from beam_scanner.run.jobs import check_ships
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,7 +48,7 @@ def script(folder: Path, source: str, ending: str = "") -> Path:
         + "from beam_scanner.kernels import dumps_graph, read_spec\n"
         + textwrap.dedent(ending)
         + "\nspec = read_spec(op)\n"
-        + "from beam_scanner.jobs import check_ships\n"
+        + "from beam_scanner.run.jobs import check_ships\n"
         + "check_ships(spec, [])\n"
         + "open(sys.argv[1], 'wb').write(dumps_graph(spec))\n"
         + "print(op(None, b'x'), spec.digest)\n"
@@ -203,7 +202,7 @@ def test_another_name_for_an_installed_module_makes_it_no_users_module(
     import beam_scanner
 
     monkeypatch.setitem(sys.modules, "scannerpy8", beam_scanner)
-    assert "beam_scanner" not in {m.__name__ for m in _pickling._users_modules()}
+    assert "beam_scanner" not in {m.__name__ for m in pickling._users_modules()}
 
 
 def node(source: str, **names: Any) -> OpNode:
@@ -281,8 +280,8 @@ def test_what_only_the_main_module_has_is_named_before_workers_start(
     def op(config, x: bytes) -> bytes: return MISSING
     """
     ending = """
-    from beam_scanner.graph import OpNode
-    from beam_scanner.jobs import check_ships
+    from beam_scanner.graph.nodes import OpNode
+    from beam_scanner.run.jobs import check_ships
     made = OpNode(read_spec(op), ())
     try:
         check_ships(made.spec, [made])

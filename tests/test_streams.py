@@ -9,14 +9,6 @@ from hypothesis import strategies as st
 from test_builder import Stored, blobs, frames, io, ops, out, partitioner, streams
 
 from beam_scanner import types
-from beam_scanner.builder import (
-    IOGenerator,
-    SinkGenerator,
-    SourceGenerator,
-    StreamsGenerator,
-    TaskPartitioner,
-    check_graph,
-)
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -24,7 +16,15 @@ from beam_scanner.errors import (
     OpNotFoundError,
     ScannerException,
 )
-from beam_scanner.graph import (
+from beam_scanner.graph.builder import (
+    IOGenerator,
+    SinkGenerator,
+    SourceGenerator,
+    StreamsGenerator,
+    TaskPartitioner,
+    check_graph,
+)
+from beam_scanner.graph.nodes import (
     InputNode,
     Node,
     OpColumn,
@@ -38,7 +38,7 @@ from beam_scanner.kernels import (
     dumps_graph,
     loads_graph,
 )
-from beam_scanner.sampling import (
+from beam_scanner.rows.sampling import (
     All,
     Gather,
     GatherPartition,

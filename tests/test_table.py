@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from video_fixtures import frame_number, make_video, numbered_frames
 
 from beam_scanner import protobufs
-from beam_scanner._table_ids import TableIds
-from beam_scanner._table_records import column_stream
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -22,12 +20,14 @@ from beam_scanner.errors import (
     StreamExistsError,
     StreamNotFoundError,
 )
-from beam_scanner.launch import Report
-from beam_scanner.profiler import store_profile
-from beam_scanner.storage.named import NamedStorage, NamedStream, list_streams
-from beam_scanner.storage.named_video import NamedVideoStream
-from beam_scanner.storage.store import LocalStore
-from beam_scanner.table import Table, Tables
+from beam_scanner.run.launch import Report
+from beam_scanner.run.profiler import store_profile
+from beam_scanner.scannerpy.table import Table, Tables
+from beam_scanner.scannerpy.table_ids import TableIds
+from beam_scanner.scannerpy.table_records import column_stream
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams
+from beam_scanner.storage.streams.named_video import NamedVideoStream
+from beam_scanner.stores.object_store import LocalStore
 from beam_scanner.types import (
     NULL,
     ColumnType,

@@ -15,7 +15,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from beam_scanner.video.scheduling import kept_scheduling
+from beam_scanner.video.thread_scheduling import kept_scheduling
 
 GRID_ROWS, GRID_COLUMNS = 4, 5
 MAX_FRAMES = 1 << 16

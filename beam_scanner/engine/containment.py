@@ -11,8 +11,8 @@ import dis
 import threading
 from typing import Any
 
-from beam_scanner._error_text import class_name, message_of
 from beam_scanner.errors import ScannerException
+from beam_scanner.text.error_text import class_name, message_of
 
 _RAISE = {dis.opmap["RAISE_VARARGS"], dis.opmap["RERAISE"]}
 

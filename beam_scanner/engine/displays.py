@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.storage.base import RowReader, SegmentWriter
+from beam_scanner.storage.stored_rows import RowReader, SegmentWriter
 from beam_scanner.video.display import UNSPECIFIED, Display
 
 # Ops that leave colours as they are. Of others nobody knows.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.engine.containment import contained, foreign
 from beam_scanner.engine.instance import KernelInstance
-from beam_scanner.engine.logs import Place, log_context
+from beam_scanner.engine.log_context import Place, log_context
 from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
@@ -27,8 +27,8 @@ from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSo
 from beam_scanner.planner.needs import Interval
 from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
 from beam_scanner.planner.tasks import Trace, trace
-from beam_scanner.storage.base import RowReader
-from beam_scanner.types import NULL
+from beam_scanner.storage.stored_rows import RowReader
+from beam_scanner.types.element_types import NULL
 
 READS_AHEAD = 2
 """Reads that may wait for the kernels."""

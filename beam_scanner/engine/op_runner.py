@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.engine.instance import KernelInstance, OpError
-from beam_scanner.engine.logs import Place
+from beam_scanner.engine.log_context import Place
 from beam_scanner.engine.position import CALL, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
-from beam_scanner.types import NULL, NullElement, ScannerTypeInfo
+from beam_scanner.types.element_types import NULL, NullElement, ScannerTypeInfo
 
 Windows = list[list[Any]]
 """What a row's call takes: for each input the elements of its window, serialized."""
@@ -321,7 +321,7 @@ def opener(
         GraphError: One is frames, the other is not.
 
     Example:
-        >>> from beam_scanner.types import Any, get_type_info
+        >>> from beam_scanner.types.element_types import Any, get_type_info
         >>> bytes_info, any_info = get_type_info(bytes), get_type_info(Any)
         >>> opener(any_info, bytes_info) is None
         True

@@ -28,7 +28,7 @@ def register_ops() -> None:
     """Registers all ops of this package; again is harmless.
 
     Example:
-        >>> from beam_scanner.kernels import registered_ops
+        >>> from beam_scanner.kernels.register import registered_ops
         >>> register_ops()
         >>> 'Histogram' in registered_ops()
         True

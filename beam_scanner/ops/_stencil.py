@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.types import FrameType
+from beam_scanner.types.element_types import FrameType
 
 
 def frame_pair(op: str, frames: Sequence[FrameType]) -> tuple[FrameType, FrameType]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beam_scanner.kernels import register_python_op
-from beam_scanner.types import Histogram
+from beam_scanner.kernels.register import register_python_op
+from beam_scanner.types.element_types import Histogram
 
 WINDOW = 500
 """Rows before and after each row among which a boundary must stand out."""

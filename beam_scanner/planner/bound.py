@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.errors import ArgumentError, GraphError
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     Node,
     OpColumn,
@@ -25,7 +25,15 @@ from beam_scanner.graph import (
     SliceNode,
     UnsliceNode,
 )
-from beam_scanner.rows import EMPTY, NULL_ROW, Int64Array, Layout, RowMap, RowSet, union
+from beam_scanner.rows.row_maps import (
+    EMPTY,
+    NULL_ROW,
+    Int64Array,
+    Layout,
+    RowMap,
+    RowSet,
+    union,
+)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.gops import ascending_cost
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
 from beam_scanner.planner.tasks import TaskCuts
-from beam_scanner.rows import RowSet
+from beam_scanner.rows.gops import ascending_cost
+from beam_scanner.rows.row_maps import RowSet
 
 
 @dataclass

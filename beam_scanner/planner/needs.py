@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput
-from beam_scanner.rows import RowSet, union
+from beam_scanner.rows.row_maps import RowSet, union
 
 Interval = tuple[int, int]
 

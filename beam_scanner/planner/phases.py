@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     Node,
     OpColumn,
@@ -25,7 +25,7 @@ from beam_scanner.graph import (
 )
 
 if TYPE_CHECKING:
-    from beam_scanner.storage.backend import StoredStream
+    from beam_scanner.storage.streams.backend import StoredStream
 
 INTERNAL = -1
 

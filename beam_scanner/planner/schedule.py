@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.gops import DecodePosition, entry_of
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.rows import NULL_ROW, Int64Array, RowSet
+from beam_scanner.rows.gops import DecodePosition, entry_of
+from beam_scanner.rows.row_maps import NULL_ROW, Int64Array, RowSet
 
 REORDER_BYTES = 256 << 20
 """Most bytes of decoded rows that one source keeps for later use."""

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.gops import ascending_cost, entry_of
-from beam_scanner.graph import SliceNode, topological
+from beam_scanner.graph.nodes import SliceNode, topological
 from beam_scanner.planner.bound import (
     BoundGraph,
     BoundOp,
@@ -21,7 +20,8 @@ from beam_scanner.planner.bound import (
     BoundSource,
 )
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.rows import Int64Array, Layout, RowSet
+from beam_scanner.rows.gops import ascending_cost, entry_of
+from beam_scanner.rows.row_maps import Int64Array, Layout, RowSet
 
 TARGET_DECODED = 500
 """Frames that a task decodes, about, where the packet size is left to the planner."""

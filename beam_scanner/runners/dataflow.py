@@ -30,7 +30,7 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.transforms.resources import parse_resource_hints
 
 from beam_scanner.errors import ArgumentError, MissingDependencyError
-from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.runner_names import runner_name
 
 _DRIVER = "install-nvidia-driver"
 _PROJECT = re.compile(r"([a-z][-a-z0-9.]*[a-z0-9]:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -169,7 +169,7 @@ def run_hints(options: PipelineOptions) -> dict[str, str]:
         ArgumentError: A value is none that Beam or Dataflow could read.
 
     Example:
-        >>> from beam_scanner.transforms.options import ScannerOptions
+        >>> from beam_scanner.run.options import ScannerOptions
         >>> run_hints(ScannerOptions(['--runner=DataflowRunner', '--min_ram=16GB']))
         {'min_ram': '16GB'}
         >>> run_hints(ScannerOptions(['--runner=FlinkRunner', '--min_ram=16GB']))

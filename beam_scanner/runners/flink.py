@@ -39,7 +39,7 @@ from apache_beam.runners.portability.flink_runner import (
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
-from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.runner_names import runner_name
 
 _CACHE_MILLIS = 500
 """How long workers wait for their next stage: starting them takes seconds.

@@ -29,7 +29,7 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
-from beam_scanner.runners.names import runner_name
+from beam_scanner.runners.runner_names import runner_name
 
 _INSTALL = f"go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
 

@@ -16,10 +16,11 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.runner import create_runner
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow, flink, fork_client, local, portable, prism
-from beam_scanner.runners.forks import check_fork
-from beam_scanner.runners.names import runner_name
+from beam_scanner.runners import dataflow, flink, portable, prism
+from beam_scanner.runners.fork_check import check_fork
+from beam_scanner.runners.local import fork_client, local_run
 from beam_scanner.runners.overlapping import overlapping
+from beam_scanner.runners.runner_names import runner_name
 
 
 def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
@@ -42,7 +43,7 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
 address of a job server, as localhost:8099
     """
     check_fork()
-    if local.is_local(options):
+    if local_run.is_local(options):
         return
     if prism.is_prism(options):
         prism.check(options, urls)
@@ -90,8 +91,8 @@ def run_pipeline(
         with _no_labels_of_cells():
             return build(pipeline)
 
-    if local.is_local(options):
-        return local.run(options, quietly, small, again)
+    if local_run.is_local(options):
+        return local_run.run(options, quietly, small, again)
     if ends_with_us(options):
         # Workers are threads of this process, and will need forks.
         with suppress(OSError):
@@ -130,7 +131,7 @@ def ends_with_us(options: PipelineOptions) -> bool:
         False
     """
     kind = options.view_as(PortableOptions).environment_type
-    if local.is_local(options):
+    if local_run.is_local(options):
         return True
     if prism.is_prism(options):
         return kind in (None, portable.LOOPBACK)
@@ -150,7 +151,7 @@ def runs_here(options: PipelineOptions, small: bool) -> bool:
         >>> runs_here(PipelineOptions(['--runner=PrismRunner']), False)
         False
     """
-    return local.is_local(options) and local.is_in_process(options, small)
+    return local_run.is_local(options) and local_run.is_in_process(options, small)
 
 
 def _has_job_service(options: PipelineOptions) -> bool:

@@ -34,9 +34,9 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
-from beam_scanner._printable import PrintableFormatter, printable_warning
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.threads import heard_by
+from beam_scanner.text.printable import PrintableFormatter, printable_warning
 
 _CALLS = 16
 _LOOK_SECONDS = 0.5

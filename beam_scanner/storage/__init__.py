@@ -5,31 +5,35 @@ Importing this loads no media library.
 
 from __future__ import annotations
 
-from beam_scanner.storage.audio import AudioStorage as AudioStorage
-from beam_scanner.storage.audio import AudioStream as AudioStream
-from beam_scanner.storage.backend import StorageBackend as StorageBackend
-from beam_scanner.storage.backend import StoredStream as StoredStream
-from beam_scanner.storage.base import RowReader as RowReader
-from beam_scanner.storage.base import SegmentWriter as SegmentWriter
-from beam_scanner.storage.caption import CaptionStorage as CaptionStorage
-from beam_scanner.storage.caption import CaptionStream as CaptionStream
 from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor
-from beam_scanner.storage.files import FilesStorage as FilesStorage
-from beam_scanner.storage.files import FilesStream as FilesStream
-from beam_scanner.storage.named import NamedStorage as NamedStorage
-from beam_scanner.storage.named import NamedStream as NamedStream
-from beam_scanner.storage.named import gc as gc
-from beam_scanner.storage.named import list_streams as list_streams
-from beam_scanner.storage.named_video import NamedVideoStorage as NamedVideoStorage
-from beam_scanner.storage.named_video import NamedVideoStream as NamedVideoStream
-from beam_scanner.storage.packed import PackedFileStorage as PackedFileStorage
-from beam_scanner.storage.packed import PackedFileStream as PackedFileStream
-from beam_scanner.storage.python import PythonStorage as PythonStorage
-from beam_scanner.storage.python import PythonStream as PythonStream
-from beam_scanner.storage.store import LocalStore as LocalStore
-from beam_scanner.storage.store import ObjectNotFoundError as ObjectNotFoundError
-from beam_scanner.storage.store import ObjectStore as ObjectStore
-from beam_scanner.storage.store import open_store as open_store
+from beam_scanner.storage.stored_rows import RowReader as RowReader
+from beam_scanner.storage.stored_rows import SegmentWriter as SegmentWriter
+from beam_scanner.storage.streams.audio import AudioStorage as AudioStorage
+from beam_scanner.storage.streams.audio import AudioStream as AudioStream
+from beam_scanner.storage.streams.backend import StorageBackend as StorageBackend
+from beam_scanner.storage.streams.backend import StoredStream as StoredStream
+from beam_scanner.storage.streams.caption import CaptionStorage as CaptionStorage
+from beam_scanner.storage.streams.caption import CaptionStream as CaptionStream
+from beam_scanner.storage.streams.files import FilesStorage as FilesStorage
+from beam_scanner.storage.streams.files import FilesStream as FilesStream
+from beam_scanner.storage.streams.named import NamedStorage as NamedStorage
+from beam_scanner.storage.streams.named import NamedStream as NamedStream
+from beam_scanner.storage.streams.named import gc as gc
+from beam_scanner.storage.streams.named import list_streams as list_streams
+from beam_scanner.storage.streams.named_video import (
+    NamedVideoStorage as NamedVideoStorage,
+)
+from beam_scanner.storage.streams.named_video import (
+    NamedVideoStream as NamedVideoStream,
+)
+from beam_scanner.storage.streams.packed import PackedFileStorage as PackedFileStorage
+from beam_scanner.storage.streams.packed import PackedFileStream as PackedFileStream
+from beam_scanner.storage.streams.python import PythonStorage as PythonStorage
+from beam_scanner.storage.streams.python import PythonStream as PythonStream
+from beam_scanner.stores.object_store import LocalStore as LocalStore
+from beam_scanner.stores.object_store import ObjectNotFoundError as ObjectNotFoundError
+from beam_scanner.stores.object_store import ObjectStore as ObjectStore
+from beam_scanner.stores.object_store import open_store as open_store
 
 __all__ = [
     "AudioStorage",

@@ -4,7 +4,7 @@ The order of steps is what keeps a crash harmless. Segment files come first, the
 the descriptor in one conditional put, then files that nothing names any more go. So
 a reader sees the old stream or the new one, of two writers that began with the same
 one publishes, and what a crash leaves behind is only ever unused files, which
-:func:`~beam_scanner.storage.collect.gc` finds.
+:func:`~beam_scanner.storage.garbage.gc` finds.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from beam_scanner.errors import (
     StreamExistsError,
     StreamReplacedError,
 )
-from beam_scanner.storage.base import Record
-from beam_scanner.storage.checked import SegmentFiles
+from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import (
     StreamDescriptor,
     begin_writing,
     check_database,
     parse_descriptor,
 )
-from beam_scanner.storage.names import (
+from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.stream_names import (
     DESCRIPTOR,
     FOR_PEOPLE,
     MARKER,
@@ -38,7 +38,7 @@ from beam_scanner.storage.names import (
     generation_key,
     stream_key,
 )
-from beam_scanner.storage.store import ObjectNotFoundError, ObjectStore
+from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 
 def tiled(name: str, segments: Iterable[Record]) -> tuple[Record, ...]:

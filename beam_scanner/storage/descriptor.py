@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, StorageError, StreamNotFoundError
-from beam_scanner.storage.base import Record
-from beam_scanner.storage.names import (
+from beam_scanner.storage.sealed_files import is_sealed, seal, unseal
+from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.stream_names import (
     DESCRIPTOR,
     MARKER,
     SEGMENTS,
@@ -28,8 +29,7 @@ from beam_scanner.storage.names import (
     is_generation,
     stream_key,
 )
-from beam_scanner.storage.sealed import is_sealed, seal, unseal
-from beam_scanner.storage.store import ObjectStore
+from beam_scanner.stores.object_store import ObjectStore
 
 FORMAT_VERSION = 2
 _READ = (1, 2)

@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beam_scanner import errors
-from beam_scanner._error_text import plain
 from beam_scanner.errors import Failure, ScannerException, StorageError
-from beam_scanner.storage.store import ObjectStore, storage_errors
+from beam_scanner.stores.object_store import ObjectStore, storage_errors
+from beam_scanner.text.error_text import plain
 
 FOLDER = "failures"
 

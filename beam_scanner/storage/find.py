@@ -1,6 +1,6 @@
 """Which files a path or a pattern names, and how their streams are called.
 
-The same for folders and buckets; :mod:`beam_scanner._patterns` has the rules.
+The same for folders and buckets; :mod:`beam_scanner.stores.patterns` has the rules.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from beam_scanner._patterns import Pattern, States
-from beam_scanner._regular import special_kind
-from beam_scanner.buckets import is_object_url, objects_below, open_bucket
 from beam_scanner.errors import ArgumentError, Failure, ObjectNotFoundError
-from beam_scanner.storage.names import DESCRIPTOR, is_made_generation
+from beam_scanner.storage.stream_names import DESCRIPTOR, is_made_generation
+from beam_scanner.stores import is_object_url, objects_below, open_bucket
+from beam_scanner.stores.patterns import Pattern, States
+from beam_scanner.stores.regular_files import special_kind
 
 EXTENSIONS = (
     *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),

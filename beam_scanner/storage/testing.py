@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from beam_scanner.errors import StorageError
-from beam_scanner.storage.store import ObjectNotFoundError, ObjectStore
+from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 
 def _raises(kind: type[Exception], call: Callable[[], object], word: str) -> None:

@@ -31,13 +31,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from beam_scanner.elements.keys import FrameKey as FrameKey
+    from beam_scanner.elements.records import Commit as Commit
+    from beam_scanner.run.options import ScannerOptions as ScannerOptions
+    from beam_scanner.storage.streams.formats import ImageFolder as ImageFolder
+    from beam_scanner.storage.streams.formats import NumpyStack as NumpyStack
+    from beam_scanner.storage.streams.formats import VideoFormat as VideoFormat
     from beam_scanner.transforms.apply_op import Op as Op
     from beam_scanner.transforms.apply_op import op as op
-    from beam_scanner.transforms.formats import ImageFolder as ImageFolder
-    from beam_scanner.transforms.formats import NumpyStack as NumpyStack
-    from beam_scanner.transforms.formats import VideoFormat as VideoFormat
     from beam_scanner.transforms.group import Streams as Streams
-    from beam_scanner.transforms.keys import FrameKey as FrameKey
     from beam_scanner.transforms.ops import Blur as Blur
     from beam_scanner.transforms.ops import ConvertColor as ConvertColor
     from beam_scanner.transforms.ops import Discard as Discard
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.ops import Pass as Pass
     from beam_scanner.transforms.ops import Resize as Resize
     from beam_scanner.transforms.ops import ShotBoundaries as ShotBoundaries
-    from beam_scanner.transforms.options import ScannerOptions as ScannerOptions
     from beam_scanner.transforms.playlist import Playlist as Playlist
     from beam_scanner.transforms.read import (
         ReadAllFromNamedStream as ReadAllFromNamedStream,
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.read import ReadAllFromVideo as ReadAllFromVideo
     from beam_scanner.transforms.read import ReadFromNamedStream as ReadFromNamedStream
     from beam_scanner.transforms.read import ReadFromVideo as ReadFromVideo
-    from beam_scanner.transforms.records import Commit as Commit
     from beam_scanner.transforms.sample import Gather as Gather
     from beam_scanner.transforms.sample import Range as Range
     from beam_scanner.transforms.sample import Ranges as Ranges
@@ -91,17 +91,17 @@ _READ = "ReadAllFromNamedStream ReadAllFromVideo ReadFromNamedStream ReadFromVid
 _WHERE = {
     name: module
     for module, names in {
-        "formats": "ImageFolder NumpyStack VideoFormat",
-        "group": "Streams",
-        "keys": "FrameKey",
-        "apply_op": "Op op",
-        "ops": _OPS,
-        "options": "ScannerOptions",
-        "playlist": "Playlist",
-        "read": _READ,
-        "records": "Commit",
-        "sample": _SAMPLE,
-        "write": "WriteToNamedStream WriteToNamedVideo",
+        "elements.keys": "FrameKey",
+        "elements.records": "Commit",
+        "run.options": "ScannerOptions",
+        "storage.streams.formats": "ImageFolder NumpyStack VideoFormat",
+        "transforms.apply_op": "Op op",
+        "transforms.group": "Streams",
+        "transforms.ops": _OPS,
+        "transforms.playlist": "Playlist",
+        "transforms.read": _READ,
+        "transforms.sample": _SAMPLE,
+        "transforms.write": "WriteToNamedStream WriteToNamedVideo",
     }.items()
     for name in names.split()
 }
@@ -113,7 +113,7 @@ def __getattr__(name: str) -> Any:
     # Workers import modules of this package that need none of these.
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"beam_scanner.{_WHERE[name]}"), name)
 
 
 def __dir__() -> list[str]:

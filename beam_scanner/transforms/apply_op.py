@@ -6,14 +6,14 @@ from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beam_scanner.builder import OpBuilder
+from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
-from beam_scanner.jobs import check_ships
-from beam_scanner.kernels import OpSpec, Registry, read_spec, registry
+from beam_scanner.graph.builder import OpBuilder
+from beam_scanner.kernels.register import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
-from beam_scanner.transforms.base import GraphTransform, group_of
+from beam_scanner.run.jobs import check_ships
 from beam_scanner.transforms.group import Streams
-from beam_scanner.transforms.hints import unread
+from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
 
 class Op(GraphTransform):

@@ -36,8 +36,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_scanner._error_text import message_of
-from beam_scanner._pickling import dumps_graph, loads_graph
+from beam_scanner.elements.coders import entering, type_of_hint
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.elements.records import NAMESPACE, Commit, Written
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import (
     ArgumentError,
@@ -47,20 +48,19 @@ from beam_scanner.errors import (
     ScannerException,
     StreamExistsError,
 )
-from beam_scanner.storage.base import Record
+from beam_scanner.kernels.pickling import dumps_graph, loads_graph
+from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.keep_failures import Home, KeepFailures
+from beam_scanner.run.run_graph import FAILURES, count_commit, report_failures
+from beam_scanner.run.sink_claims import Claims
 from beam_scanner.storage.commit import generation_of
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.names import stream_key
-from beam_scanner.storage.store import open_store
-from beam_scanner.storage.writers import mark, unmark
-from beam_scanner.transforms.claims import Claims
-from beam_scanner.transforms.coders import entering, type_of_hint
-from beam_scanner.transforms.failure_records import failure_of
-from beam_scanner.transforms.keep_failures import Home, KeepFailures
-from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.records import NAMESPACE, Commit, Written
-from beam_scanner.transforms.run_graph import FAILURES, count_commit, report_failures
-from beam_scanner.types import (
+from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.stream_names import stream_key
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.writer_marks import mark, unmark
+from beam_scanner.stores.object_store import open_store
+from beam_scanner.text.error_text import message_of
+from beam_scanner.types.element_types import (
     NULL,
     FrameType,
     NullElement,

@@ -32,10 +32,12 @@ from apache_beam.transforms.resources import (
 )
 from apache_beam.typehints.typehints import is_consistent_with
 
-from beam_scanner._pickling import loads_graph
-from beam_scanner._structure import check_graph, facts, made
+from beam_scanner.elements.coders import value_hint
+from beam_scanner.elements.hints import unread
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     Node,
     OpColumn,
     OpNode,
@@ -43,21 +45,19 @@ from beam_scanner.graph import (
     SampleNode,
     UnsliceNode,
 )
+from beam_scanner.graph.validate import check_graph, facts, made
+from beam_scanner.kernels.pickling import loads_graph
+from beam_scanner.run.bind import Bind, by_name
+from beam_scanner.run.context import RunContext, process_token
+from beam_scanner.run.keep_failures import KeepFailures
+from beam_scanner.run.options import Limits, ScannerOptions
+from beam_scanner.run.program import Program, in_phases
+from beam_scanner.run.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
+from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
-from beam_scanner.runners.forks import check_fork
-from beam_scanner.runners.local import is_local
-from beam_scanner.transforms.bind import Bind, by_name
-from beam_scanner.transforms.coders import value_hint
-from beam_scanner.transforms.context import RunContext, process_token
-from beam_scanner.transforms.hints import unread
-from beam_scanner.transforms.keep_failures import KeepFailures
-from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.options import Limits, ScannerOptions
-from beam_scanner.transforms.program import Program, in_phases
-from beam_scanner.transforms.records import Commit
-from beam_scanner.transforms.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
-from beam_scanner.transforms.slots import LeavingSlot, SinkSlot, SourceSlot
-from beam_scanner.types import FrameType, get_type_info
+from beam_scanner.runners.fork_check import check_fork
+from beam_scanner.runners.local.local_run import is_local
+from beam_scanner.types.element_types import FrameType, get_type_info
 
 
 class Streams(PCollection):  # type: ignore[misc]

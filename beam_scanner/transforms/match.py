@@ -14,9 +14,7 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from beam_scanner._error_text import one_line, plain
-from beam_scanner._patterns import Pattern, has_wildcard
-from beam_scanner.buckets import is_object_url
+from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -25,11 +23,13 @@ from beam_scanner.errors import (
     StorageError,
     StreamNotFoundError,
 )
+from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.run_graph import FAILURES, report_failures
 from beam_scanner.storage.find import Folder, Found, find_files
-from beam_scanner.storage.names import is_made_generation, stream_key
-from beam_scanner.transforms.failure_records import failure_of
-from beam_scanner.transforms.hints import unread
-from beam_scanner.transforms.run_graph import FAILURES, report_failures
+from beam_scanner.storage.stream_names import is_made_generation, stream_key
+from beam_scanner.stores import is_object_url
+from beam_scanner.stores.patterns import Pattern, has_wildcard
+from beam_scanner.text.error_text import one_line, plain
 
 _TREATMENTS = (
     EmptyMatchTreatment.ALLOW,

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
-from beam_scanner.storage.outside import combined_digest
-from beam_scanner.transforms.formats import FormatIndex, FormatReader, VideoFormat
+from beam_scanner.storage.streams.formats import FormatIndex, FormatReader, VideoFormat
+from beam_scanner.storage.streams.outside import combined_digest
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.source import fingerprint, open_source, reading
 
@@ -55,7 +55,7 @@ class Playlist(VideoFormat):
 
     Example:
         >>> import tempfile
-        >>> from beam_scanner.transforms.formats import FormatStream
+        >>> from beam_scanner.storage.streams.formats import FormatStream
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> folder = tempfile.mkdtemp()
         >>> for name in ('a.mp4', 'b.mp4'):

@@ -11,28 +11,28 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
-from beam_scanner._patterns import Pattern, has_wildcard
-from beam_scanner._structure import made
+from beam_scanner.elements.hints import unread
 from beam_scanner.errors import StreamNotFoundError
-from beam_scanner.graph import InputNode, OpColumn
-from beam_scanner.storage.backend import StoredStream
+from beam_scanner.graph.nodes import InputNode, OpColumn
+from beam_scanner.graph.validate import made
+from beam_scanner.run.sink_claims import STREAM
+from beam_scanner.run.slots import SourceSlot
+from beam_scanner.run.sources import stream_at, stream_names, video_at
 from beam_scanner.storage.find import refuse_folder
-from beam_scanner.storage.named import NamedStorage
-from beam_scanner.storage.names import stream_key
+from beam_scanner.storage.stream_names import stream_key
+from beam_scanner.storage.streams.backend import StoredStream
+from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
+from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.storage.trust import check_no_pickle
-from beam_scanner.transforms.base import GraphTransform
-from beam_scanner.transforms.claims import STREAM
-from beam_scanner.transforms.formats import FormatStream, VideoFormat
+from beam_scanner.stores.patterns import Pattern, has_wildcard
 from beam_scanner.transforms.group import Group, Streams
-from beam_scanner.transforms.hints import unread
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,
     as_pattern,
 )
-from beam_scanner.transforms.slots import SourceSlot
-from beam_scanner.transforms.sources import stream_at, stream_names, video_at
-from beam_scanner.types import FrameType, ScannerTypeInfo, get_type_info
+from beam_scanner.transforms.stream_transform import GraphTransform
+from beam_scanner.types.element_types import FrameType, ScannerTypeInfo, get_type_info
 
 _numbers = itertools.count()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from beam_scanner._streams import StreamsGenerator, TaskPartitioner
+from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph import Node, OpColumn, SliceList, SliceNode
-from beam_scanner.sampling import Partition
-from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.graph.nodes import Node, OpColumn, SliceList, SliceNode
+from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
+from beam_scanner.rows.sampling import Partition
 from beam_scanner.transforms.group import Streams
-from beam_scanner.transforms.hints import unread
+from beam_scanner.transforms.stream_transform import GraphTransform
 
 partitioner = TaskPartitioner()
 """Ways to cut a stream for :class:`Slice`."""

@@ -6,16 +6,16 @@ from typing import Any
 
 from apache_beam.pvalue import PCollection
 
+from beam_scanner.elements.hints import unread
+from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.storage.named import NamedStorage
-from beam_scanner.storage.names import stream_key
-from beam_scanner.transforms.base import GraphTransform
-from beam_scanner.transforms.claims import STREAM, Claims, sinks_of
+from beam_scanner.run.sink_claims import STREAM, Claims, sinks_of
+from beam_scanner.run.slots import SinkSlot
+from beam_scanner.storage.stream_names import stream_key
+from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.group import Streams
-from beam_scanner.transforms.hints import unread
-from beam_scanner.transforms.records import Written
-from beam_scanner.transforms.slots import SinkSlot
+from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.video.encoding import Encoding
 
 

@@ -9,7 +9,7 @@ Nothing here imports FFmpeg until a video is opened, so descriptions of videos c
 be planned with and shipped about cheaply.
 """
 
-from beam_scanner.video.reader import VideoReader as VideoReader
-from beam_scanner.video.reader import open as open
+from beam_scanner.video.video_reader import VideoReader as VideoReader
+from beam_scanner.video.video_reader import open as open
 
 __all__ = ["VideoReader", "open"]

@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video import pool
+from beam_scanner.video import frame_pool
 from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.linear import READ_ERRORS
@@ -67,6 +67,6 @@ class FrameConverter:
             shown = shown[:, ::-1]
         if index.rotation:
             shown = np.rot90(shown, index.rotation // 90)
-        array = pool.SHARED.empty(shown.shape[0], shown.shape[1])
+        array = frame_pool.SHARED.empty(shown.shape[0], shown.shape[1])
         np.copyto(array, shown)
         return array

@@ -2,7 +2,7 @@
 
 A decoder starts at the last entry at or before a row and decodes up to it; for rows
 that follow it reads on, and seeks only where that skips frames (see
-:mod:`beam_scanner.gops`). On the way it leaves out pictures to which no other refers,
+:mod:`beam_scanner.rows.gops`). On the way it leaves out pictures to which no other refers,
 which changes no pixel of the others. Every frame's time is compared with the index: a
 file or a seek that gives other frames than expected leads to another attempt from
 further back and then to an error, never to a wrong frame.
@@ -28,15 +28,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
-from beam_scanner.gops import DecodePosition, entry_of
-from beam_scanner.video.bitstream import unreferenced_test
+from beam_scanner.rows.gops import DecodePosition, entry_of
+from beam_scanner.video.bitstream.messages import Filter, message_filter
+from beam_scanner.video.bitstream.packets import unreferenced_test
+from beam_scanner.video.bitstream.pictures import Counter, picture_counter
+from beam_scanner.video.bitstream.setups import setup_of, with_data, with_setup
 from beam_scanner.video.conversion import FrameConverter
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.linear import READ_ERRORS, why
-from beam_scanner.video.messages import Filter, message_filter
-from beam_scanner.video.pictures import Counter, picture_counter
 from beam_scanner.video.seeking import PacketSeeker
-from beam_scanner.video.setups import setup_of, with_data, with_setup
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from beam_scanner._limits import image_size, max_pixels
+from beam_scanner.types.media_limits import image_size, max_pixels
 
 _HEAD = 64 * 1024
 _OTHER_KINDS = {

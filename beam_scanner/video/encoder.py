@@ -24,7 +24,7 @@ from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.display import UNSPECIFIED, Display
 from beam_scanner.video.encoding import Encoding as Encoding
 from beam_scanner.video.index import FrameIndex, index_video
-from beam_scanner.video.scheduling import kept_scheduling
+from beam_scanner.video.thread_scheduling import kept_scheduling
 from beam_scanner.video.timing import (
     TICKS,
     TIME_BASE,

@@ -10,15 +10,15 @@ from typing import Any
 import av
 import numpy as np
 
-from beam_scanner._limits import max_pixels
 from beam_scanner.errors import StorageError
-from beam_scanner.video.bitstream import reads_headers
+from beam_scanner.types.media_limits import max_pixels
+from beam_scanner.video.bitstream.messages import Filter, message_filter
+from beam_scanner.video.bitstream.packets import reads_headers
+from beam_scanner.video.bitstream.setups import with_data
 from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.damage import Packets, Pictures, Rows
 from beam_scanner.video.index import NO_PTS
-from beam_scanner.video.messages import Filter, message_filter
 from beam_scanner.video.orientation import orientation
-from beam_scanner.video.setups import with_data
 from beam_scanner.video.source import OpenVideo, VideoSource, source_name
 
 READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)

@@ -20,7 +20,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.video.bitstream import parameter_sets, picture_parameters
+from beam_scanner.video.bitstream.packets import parameter_sets, picture_parameters
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from beam_scanner._limits import check_frames, max_frames
 from beam_scanner.errors import VideoError
-from beam_scanner.video.bitstream import is_clean_entry, is_recovery_point
-from beam_scanner.video.claims import check_tables
+from beam_scanner.types.media_limits import check_frames, max_frames
+from beam_scanner.video.bitstream.integrity import PacketCheck
+from beam_scanner.video.bitstream.packets import is_clean_entry, is_recovery_point
+from beam_scanner.video.bitstream.pictures import UNKNOWN, picture_counter
+from beam_scanner.video.bitstream.setups import SetupTracker, by_entry
+from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.damage import (
     Packets,
     Pictures,
@@ -22,7 +25,6 @@ from beam_scanner.video.damage import (
     rows_of_pictures,
 )
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
-from beam_scanner.video.integrity import PacketCheck
 from beam_scanner.video.linear import (
     READ_ERRORS as READ_ERRORS,
 )
@@ -32,8 +34,6 @@ from beam_scanner.video.linear import (
     starts_alike,
     why,
 )
-from beam_scanner.video.pictures import UNKNOWN, picture_counter
-from beam_scanner.video.setups import SetupTracker, by_entry
 from beam_scanner.video.source import (
     OpenVideo,
     VideoSource,

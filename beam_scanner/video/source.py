@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from beam_scanner._limits import check_picture, max_pixels
-from beam_scanner._regular import NoFileError, open_regular
-from beam_scanner.buckets import ObjectFile, is_object_url, open_object
 from beam_scanner.errors import ScannerException, StorageError, VideoError
+from beam_scanner.stores import ObjectFile, is_object_url, open_object
+from beam_scanner.stores.regular_files import NoFileError, open_regular
+from beam_scanner.types.media_limits import check_picture, max_pixels
+from beam_scanner.video.container_formats import FORMAT_WHITELIST
 from beam_scanner.video.diagnosis import diagnose
-from beam_scanner.video.formats import FORMAT_WHITELIST
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 

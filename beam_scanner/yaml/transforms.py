@@ -16,15 +16,15 @@ from apache_beam import typehints
 from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.yaml.yaml_errors import ErrorHandlingConfig
 
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure
-from beam_scanner.kernels import op_spec
+from beam_scanner.kernels.register import op_spec
 from beam_scanner.ops import register_ops
-from beam_scanner.transforms import base, read, sample, write
+from beam_scanner.run.sink_claims import STREAM
+from beam_scanner.transforms import read, sample, stream_transform, write
 from beam_scanner.transforms.apply_op import Op as PythonOp
-from beam_scanner.transforms.claims import STREAM
 from beam_scanner.transforms.group import Streams
-from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.types import FrameType, get_type_info_cpp
+from beam_scanner.types.element_types import FrameType, get_type_info_cpp
 from beam_scanner.video.encoding import Encoding
 
 FAILURE_FIELDS = [
@@ -203,7 +203,7 @@ class WriteToNamedVideo(WriteToNamedStream):
         super().__init__(db, name, encoding, error_handling=error_handling)
 
 
-class StreamsToRows(base.GraphTransform):
+class StreamsToRows(stream_transform.GraphTransform):
     """Gives the rows of streams to any other transform of YAML.
 
     They have the fields stream, group (of a slice; 0 outside), row, pts_seconds (null
@@ -327,7 +327,7 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
     return [p for p in found if p.name not in ("self", "config", "init_parameter")]
 
 
-def _sampler(kind: type[base.GraphTransform]) -> Any:
+def _sampler(kind: type[stream_transform.GraphTransform]) -> Any:
     own = vars(kind).get("__init__")
     return _listed(kind, _parameters(own) if own else [], kind.__doc__ or "")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 
 IN_MEMORY = "--direct_running_mode=in_memory"
 ROOT = Path(__file__).parents[2]

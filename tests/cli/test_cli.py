@@ -14,7 +14,7 @@ import pytest
 from commands import IN_MEMORY, command, wrong
 from video_fixtures import frame_number, make_video, numbered_frame
 
-from beam_scanner._cli_graphs import find_graph, load_module
+from beam_scanner.cli.graphs import find_graph, load_module
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 

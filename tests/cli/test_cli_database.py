@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from commands import command, wrong
 
-from beam_scanner._cli_args import COMMANDS
-from beam_scanner.cli import main
+from beam_scanner.cli.args import COMMANDS
+from beam_scanner.cli.main import main
+from beam_scanner.run.run_files import RunFiles
 from beam_scanner.storage import NamedStorage, NamedStream
-from beam_scanner.transforms.work import RunFiles
 
 # ls, show, rm, gc.
 

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from beam_scanner import Client, NamedStream
-from beam_scanner._printable import PrintableFormatter, printable
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.errors import ArgumentError, Failure, JobFailure
 from beam_scanner.storage import NamedStorage
+from beam_scanner.text.printable import PrintableFormatter, printable
 
 ODD = [
     "\x1b[31mred\x1b[2J",

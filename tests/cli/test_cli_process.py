@@ -11,7 +11,7 @@ import pytest
 from commands import ROOT, wrong
 from video_fixtures import make_video
 
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 
@@ -76,7 +76,7 @@ def test_errors_of_the_package_are_one_line(
     def fail(given: list[str]) -> int:
         raise ScannerException("first\n  second")
 
-    monkeypatch.setattr("beam_scanner.cli._dispatch", fail)
+    monkeypatch.setattr("beam_scanner.cli.main._dispatch", fail)
     assert main([]) == 2
     assert capsys.readouterr().err == "beam-scanner: first second\n"
 
@@ -87,7 +87,7 @@ def test_an_interrupt(
     def interrupt(given: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("beam_scanner.cli._dispatch", interrupt)
+    monkeypatch.setattr("beam_scanner.cli.main._dispatch", interrupt)
     assert main([]) == 130
     assert "goes on" in capsys.readouterr().err
 

@@ -28,7 +28,7 @@ from beam_scanner import (
 from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels import registry
 from beam_scanner.storage import gc, list_streams
-from beam_scanner.storage.python import PythonStream
+from beam_scanner.storage.streams.python import PythonStream
 
 ROWS = 8
 
@@ -350,7 +350,7 @@ class _Whole(Kernel):
 RESUMED = """
 import os, sys
 sys.path[:0] = {path!r}
-import beam_scanner.launch as launch
+import beam_scanner.run.launch as launch
 from beam_scanner import Client
 from test_failed_streams import *
 

@@ -14,10 +14,10 @@ from beam_scanner import (
     JobFailure,
     NamedStream,
     PerfParams,
-    prepare,
     register_python_op,
 )
 from beam_scanner.errors import ElementTypeError
+from beam_scanner.run import prepare
 
 
 def test_workers_check_what_the_driver_does_not(

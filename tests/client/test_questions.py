@@ -14,9 +14,10 @@ import pytest
 from video_fixtures import make_video
 
 from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.errors import ScannerException
-from beam_scanner.prepare import CacheMode
+from beam_scanner.run.prepare import CacheMode
+from beam_scanner.scannerpy.table import Column, Table
 from beam_scanner.storage import (
     AudioStream,
     CaptionStream,
@@ -29,8 +30,7 @@ from beam_scanner.storage import (
     StoredStream,
 )
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.table import Column, Table
-from beam_scanner.transforms.formats import FormatStream, NumpyStack
+from beam_scanner.storage.streams.formats import FormatStream, NumpyStack
 
 PERF = PerfParams.manual(10, 10)
 

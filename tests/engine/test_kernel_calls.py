@@ -17,10 +17,10 @@ from harness import (
 )
 
 from beam_scanner.engine.instance import OpError
-from beam_scanner.engine.pool import KernelPool
-from beam_scanner.graph import OpColumn, SliceList
+from beam_scanner.engine.instance_pool import KernelPool
+from beam_scanner.graph.nodes import OpColumn, SliceList
 from beam_scanner.kernels import Kernel
-from beam_scanner.sampling import Gather, Repeat, StridedPartition, StridedRanges
+from beam_scanner.rows.sampling import Gather, Repeat, StridedPartition, StridedRanges
 from beam_scanner.types import NULL, NullElement
 
 

@@ -21,9 +21,9 @@ from harness import (
 
 from beam_scanner.engine.instance import OpError
 from beam_scanner.errors import GraphError
-from beam_scanner.graph import OpColumn
+from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import Kernel
-from beam_scanner.sampling import Gather
+from beam_scanner.rows.sampling import Gather
 from beam_scanner.types import FrameType
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from oracle import is_null
 
 from beam_scanner.engine.instance import OpError
-from beam_scanner.graph import OpColumn
+from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import Kernel
-from beam_scanner.sampling import Gather
+from beam_scanner.rows.sampling import Gather
 from beam_scanner.types import FrameType
 
 ROWS = 30

@@ -16,7 +16,7 @@ from harness import Runner, runner, walk
 from oracle import evaluate, evaluate_times, same
 
 from beam_scanner.engine import executor
-from beam_scanner.engine.pool import KernelPool
+from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.planner import schedule as schedule_module
 from beam_scanner.planner.schedule import Schedule
 

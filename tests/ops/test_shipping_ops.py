@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from beam_scanner import kernels, ops, protobufs, types
-from beam_scanner._images import decode_image
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -36,6 +35,7 @@ from beam_scanner.ops.images import ImageDecoder, ImageEncoder
 from beam_scanner.ops.montage import Montage
 from beam_scanner.ops.resize import Resize, target_size
 from beam_scanner.ops.shots import find_boundaries, shot_boundaries
+from beam_scanner.types.images import decode_image
 
 CONFIG = KernelConfig()
 FRAMES = hnp.arrays(

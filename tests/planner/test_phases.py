@@ -12,9 +12,9 @@ from graphs import TYPES, RandomGraph, random_graph
 from harness import Runner, call, outputs_of, sampled, sliced, source, unsliced
 from oracle import evaluate, same
 
-from beam_scanner.graph import InputNode, OpColumn, OutputNode, topological
+from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, topological
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
-from beam_scanner.sampling import Stride, StridedPartition
+from beam_scanner.rows.sampling import Stride, StridedPartition
 from beam_scanner.types import FrameType
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600")) // 2

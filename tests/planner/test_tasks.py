@@ -25,7 +25,7 @@ from harness import (
 )
 
 from beam_scanner.errors import ArgumentError, GraphError, RowError
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     OpColumn,
     OutputNode,
@@ -38,8 +38,8 @@ from beam_scanner.planner.forecast import forecast
 from beam_scanner.planner.needs import task_needs
 from beam_scanner.planner.schedule import Schedule
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks
-from beam_scanner.rows import RowSet
-from beam_scanner.sampling import (
+from beam_scanner.rows.row_maps import RowSet
+from beam_scanner.rows.sampling import (
     All,
     Gather,
     GatherPartition,

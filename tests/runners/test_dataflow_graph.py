@@ -18,6 +18,9 @@ from job_graph import crossings, environments
 from runner_graphs import FEATURES
 from small_gcs import Objects, small_gcs
 
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.options import ScannerOptions
+from beam_scanner.run.run_graph import RunGraph
 from beam_scanner.runners import dataflow
 from beam_scanner.transforms import (
     Histogram,
@@ -35,9 +38,6 @@ from beam_scanner.transforms import (
     WriteToNamedVideo,
     partitioner,
 )
-from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.options import ScannerOptions
-from beam_scanner.transforms.run_graph import RunGraph
 
 apiclient = pytest.importorskip(
     "apache_beam.runners.dataflow.internal.apiclient", reason="needs the gcp extra"

@@ -14,8 +14,8 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_scanner.errors import ArgumentError, MissingDependencyError
+from beam_scanner.run.options import ScannerOptions
 from beam_scanner.runners import dataflow
-from beam_scanner.transforms.options import ScannerOptions
 
 GOOD = {
     "project": "my-project",

@@ -14,16 +14,16 @@ from typing import Any
 import psutil
 import pytest
 
-from beam_scanner import launch
-from beam_scanner.builder import IOGenerator, OpGenerator
 from beam_scanner.errors import WorkerError
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
-from beam_scanner.launch import Report, execute
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.fork_client import SERVER
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run import launch
+from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.fork_client import SERVER
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 pytestmark = pytest.mark.processes
 

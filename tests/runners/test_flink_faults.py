@@ -26,8 +26,8 @@ from beam_scanner import (
 )
 from beam_scanner.errors import JobFailure, WorkerError
 from beam_scanner.kernels import Kernel
-from beam_scanner.launch import Report
-from beam_scanner.transforms.work import remove_garbage
+from beam_scanner.run.launch import Report
+from beam_scanner.run.run_files import remove_garbage
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
 

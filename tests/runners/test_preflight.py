@@ -14,7 +14,7 @@ from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.kernels import Kernel
 from beam_scanner.runners import flink, prism
-from beam_scanner.runners.local import pipeline_options
+from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.runners.start import ends_with_us, preflight
 
 GS = "gs://bucket/db"

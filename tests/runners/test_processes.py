@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.runners import fork_client
-from beam_scanner.runners.fork_client import get_ready
-from beam_scanner.runners.processes import WorkerProcesses
+from beam_scanner.runners.local import fork_client
+from beam_scanner.runners.local.fork_client import get_ready
+from beam_scanner.runners.local.processes import WorkerProcesses
 
 pytestmark = pytest.mark.processes
 

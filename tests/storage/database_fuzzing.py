@@ -27,23 +27,24 @@ from typing import Any
 import make_database
 import numpy as np
 
-from beam_scanner import cli
-from beam_scanner.client import Client
+from beam_scanner.cli import main
 from beam_scanner.errors import (
     Failure,
     ScannerException,
     StorageError,
     StreamNotFoundError,
 )
-from beam_scanner.jobs import SharedGraph
 from beam_scanner.kernels import register_python_op
-from beam_scanner.perf import PerfParams
-from beam_scanner.profiler import Profile
-from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream, indexes
-from beam_scanner.transforms.work import JobFiles, JobRecord, RunFiles, RunSettings
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.jobs import SharedGraph
+from beam_scanner.run.profiler import Profile
+from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings
+from beam_scanner.scannerpy.client import Client
+from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
+from beam_scanner.storage.segments import index_cache
 from beam_scanner.types import NULL, FrameType, get_type_info
 from beam_scanner.video.index import index_video
-from beam_scanner.video.reader import VideoReader
+from beam_scanner.video.video_reader import VideoReader
 
 VERSION_1 = Path(__file__).parent / "version1.tar.gz"
 RUN = "fuzzed"
@@ -159,7 +160,7 @@ def _known(whole: Whole) -> Whole:
 def _command(folder: Path, command: str, *more: str) -> tuple[int, str]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        code = cli.main([command, str(folder), *more])
+        code = main.main([command, str(folder), *more])
     return code, out.getvalue().replace(str(folder), "DB")
 
 
@@ -554,7 +555,7 @@ def _try_all(
     rng: random.Random,
     out: Outcome,
 ) -> None:
-    indexes._indexes.clear()
+    index_cache._indexes.clear()
     checks = _Checks(whole, folder, out)
     same = all(
         (folder / file).is_file() and (folder / file).read_bytes() == data
@@ -572,7 +573,7 @@ def _try_all(
     checks.work()
     if not removed:
         # Without its descriptor a stream is none, and its files are gc's.
-        indexes._indexes.clear()
+        index_cache._indexes.clear()
         checks.gc(before, name)
     # Not all video is stored as MP4.
     refused = checks.refusals - {"save_mp4"}

@@ -81,7 +81,7 @@ KINDS = {
 
 def upload(url: str, path: str | os.PathLike[str]) -> str:
     """Copies a file to a URL; gives the URL."""
-    from beam_scanner.buckets import open_bucket
+    from beam_scanner.stores import open_bucket
 
     bucket, key = open_bucket(url)
     bucket.put(key, Path(path))

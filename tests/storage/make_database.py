@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from beam_scanner import protobufs, types
-from beam_scanner.client import Client
 from beam_scanner.errors import JobFailure
 from beam_scanner.kernels import register_python_op
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.prepare import CacheMode
+from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoder import VideoEncoder

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from beam_scanner.storage import ObjectNotFoundError, ObjectStore
-from beam_scanner.storage.store import storage_errors
+from beam_scanner.stores.object_store import storage_errors
 
 _stores: dict[str, dict[str, bytes]] = {}
 _lock = threading.Lock()

@@ -81,7 +81,7 @@ def test_rows_are_the_samples_that_wave_wrote(tmp_path_factory, data):
 @pytest.fixture
 def short_blocks(monkeypatch):
     """Blocks of two seconds."""
-    monkeypatch.setattr("beam_scanner.video.audio._BLOCK_SECONDS", 2)
+    monkeypatch.setattr("beam_scanner.video.sound._BLOCK_SECONDS", 2)
 
 
 @pytest.mark.usefixtures("short_blocks")

@@ -22,7 +22,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
-from beam_scanner.storage import parquet as parquet_module
+from beam_scanner.storage.segments import parquet as parquet_module
 from beam_scanner.types import NULL, NullElement, get_type_info
 
 

@@ -5,9 +5,9 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.buckets import Bucket, ObjectFile, Stat, files
 from beam_scanner.errors import ObjectNotFoundError
-from beam_scanner.storage.bucket_store import BucketStore
+from beam_scanner.stores import Bucket, ObjectFile, Stat, object_file
+from beam_scanner.stores.bucket_store import BucketStore
 
 MEBI = 1 << 20
 
@@ -74,8 +74,8 @@ _steps = st.lists(
 
 @given(_steps, st.sampled_from([1000, 64 * 1024, 256 * 1024]))
 def test_reads_what_any_file_would(steps, block):
-    before = files.BLOCK_BYTES
-    files.BLOCK_BYTES = block
+    before = object_file.BLOCK_BYTES
+    object_file.BLOCK_BYTES = block
     try:
         ours = ObjectFile(MemoryBucket({"a": CONTENT}), "a")
         theirs = io.BytesIO(CONTENT)
@@ -89,7 +89,7 @@ def test_reads_what_any_file_would(steps, block):
             assert ours.tell() == theirs.tell()
         assert ours.read() == theirs.read()
     finally:
-        files.BLOCK_BYTES = before
+        object_file.BLOCK_BYTES = before
 
 
 def test_reading_on_fetches_more_and_more():

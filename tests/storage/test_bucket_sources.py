@@ -11,7 +11,6 @@ from sounds import music, noise, write_audio, write_wav
 from video_fixtures import make_video
 
 from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
-from beam_scanner.buckets import open_bucket
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
 from beam_scanner.storage import (
     AudioStream,
@@ -19,8 +18,8 @@ from beam_scanner.storage import (
     FilesStorage,
     FilesStream,
     PackedFileStream,
-    paths,
 )
+from beam_scanner.stores import open_bucket, paths
 
 CAPTIONS = "1\n00:00:01,500 --> 00:00:02,000\nHello\n"
 ELEMENTS = [b"", b"one", b"\0" * 1000, "zwölf".encode()]
@@ -108,7 +107,7 @@ def test_files_are_replaced_at_the_commit(bucket_url, put, monkeypatch):
         move(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr("beam_scanner.storage.files.move_file", killed)
+        patch.setattr("beam_scanner.storage.streams.files.move_file", killed)
         with pytest.raises(KeyboardInterrupt):
             stream.publish("g1", records, "fingerprint", "run", "source")
     assert not stream.committed()

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from beam_scanner.buckets import gcs, match_objects, open_bucket, s3
 from beam_scanner.errors import ArgumentError, MissingDependencyError, StorageError
 from beam_scanner.storage import (
     NamedStorage,
@@ -18,6 +17,7 @@ from beam_scanner.storage import (
     open_store,
 )
 from beam_scanner.storage.testing import StorageConformance
+from beam_scanner.stores import gcs, match_objects, open_bucket, s3
 
 REFUSAL = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\nConnection: close\r\n\r\n"

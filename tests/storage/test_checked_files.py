@@ -17,8 +17,8 @@ from storage_fakes import MemoryStore
 
 from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
-from beam_scanner.storage.checked import BLOCK, CheckedFile, Checksums
-from beam_scanner.storage.sealed import seal, seal_bytes, unseal, unseal_bytes
+from beam_scanner.storage.checked_files import BLOCK, CheckedFile, Checksums
+from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal, unseal_bytes
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoding import Encoding
 

@@ -20,7 +20,7 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
-from beam_scanner.storage.writers import mark, remove_old_marks, unmark, writing
+from beam_scanner.storage.writer_marks import mark, remove_old_marks, unmark, writing
 
 ROWS = [b"some", b"rows"]
 

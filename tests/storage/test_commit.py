@@ -30,7 +30,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.commit import tiled
-from beam_scanner.storage.sealed import seal, unseal
+from beam_scanner.storage.sealed_files import seal, unseal
 from beam_scanner.types import get_type_info
 
 

@@ -19,7 +19,7 @@ from beam_scanner.storage.failure_files import (
     read_failures,
     write_failures,
 )
-from beam_scanner.storage.store import LocalStore, open_store
+from beam_scanner.stores.object_store import LocalStore, open_store
 
 FULL = Failure(
     "a/ü.mp4",

@@ -12,9 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from beam_scanner._cli_inputs import find_videos
-from beam_scanner._patterns import Pattern, has_wildcard, matching_names
-from beam_scanner.buckets import match_objects, open_bucket
+from beam_scanner.cli.inputs import find_videos
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
 from beam_scanner.storage import (
     AudioStream,
@@ -25,6 +23,8 @@ from beam_scanner.storage import (
     PackedFileStream,
 )
 from beam_scanner.storage.find import find_files
+from beam_scanner.stores import match_objects, open_bucket
+from beam_scanner.stores.patterns import Pattern, has_wildcard, matching_names
 from beam_scanner.transforms.match import _found, absolute_pattern
 
 FOLDERS = ["a", "b", "ab", ".a", "[a]", "é", "A", "a b", "*"]

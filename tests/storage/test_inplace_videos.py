@@ -14,8 +14,8 @@ from beam_scanner.storage import (
     NamedVideoStream,
     gc,
     list_streams,
-    named_video,
 )
+from beam_scanner.storage.streams import named_video
 from beam_scanner.types import ColumnType, FrameType, get_type_info
 
 

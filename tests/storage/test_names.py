@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage import NamedStorage, NamedStream, gc, list_streams
-from beam_scanner.storage.names import (
+from beam_scanner.storage.stream_names import (
     descriptor_key,
     generation_key,
     is_generation,
     stream_key,
 )
-from beam_scanner.storage.store import LocalStore
+from beam_scanner.stores.object_store import LocalStore
 
 _text = st.text(
     st.sampled_from("ab./%\\: ~*?[]é日\0\n") | st.characters(codec=None), max_size=12

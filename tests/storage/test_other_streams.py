@@ -26,9 +26,9 @@ from beam_scanner.storage import (
     PackedFileStream,
     PythonStorage,
     PythonStream,
-    files,
 )
-from beam_scanner.storage import python as python_streams
+from beam_scanner.storage.streams import files
+from beam_scanner.storage.streams import python as python_streams
 from beam_scanner.types import NULL, Any
 
 ELEMENTS = [b"", b"one", b"\0" * 1000, "zwölf".encode()]

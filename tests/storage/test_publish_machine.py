@@ -32,7 +32,6 @@ from beam_scanner.errors import (
     StorageError,
     StreamReplacedError,
 )
-from beam_scanner.storage.collect import gc
 from beam_scanner.storage.commit import (
     describe_segments,
     discard,
@@ -45,7 +44,8 @@ from beam_scanner.storage.descriptor import (
     check_database,
     read_descriptor,
 )
-from beam_scanner.storage.names import descriptor_key, generation_key
+from beam_scanner.storage.garbage import gc
+from beam_scanner.storage.stream_names import descriptor_key, generation_key
 
 NAME = "s"
 SEGMENTS = 2

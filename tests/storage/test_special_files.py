@@ -13,8 +13,8 @@ import pytest
 from beam_scanner import ScannerException
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage import CaptionStream, FilesStream, PackedFileStream
-from beam_scanner.storage.caption import read_captions
-from beam_scanner.transforms.formats import FormatStream, ImageFolder
+from beam_scanner.storage.streams.caption import read_captions
+from beam_scanner.storage.streams.formats import FormatStream, ImageFolder
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "captions": lambda path: read_captions(str(path)),

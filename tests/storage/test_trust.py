@@ -9,22 +9,23 @@ import make_database
 import pyarrow as pa
 import pytest
 
-from beam_scanner import cli, types
-from beam_scanner.client import Client
+from beam_scanner import types
+from beam_scanner.cli import main
 from beam_scanner.errors import (
     ScannerException,
     StorageError,
     UntrustedDataError,
 )
-from beam_scanner.jobs import SharedGraph
 from beam_scanner.kernels import Kernel, register_python_op
-from beam_scanner.perf import PerfParams
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.jobs import SharedGraph
+from beam_scanner.run.run_files import JobRecord, RunFiles, RunSettings
+from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
-from beam_scanner.storage.backend import StorageBackend, StoredStream
-from beam_scanner.storage.sealed import seal, seal_bytes, unseal
-from beam_scanner.transforms.context import StoredRun
+from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal
+from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.transforms.read import ReadAllFromNamedStream, ReadFromNamedStream
-from beam_scanner.transforms.work import JobRecord, RunFiles, RunSettings
 from beam_scanner.types import FrameType
 
 Pickles = types.VariableList("TrustedPickles", Any)
@@ -225,8 +226,8 @@ def test_a_class_of_ones_own_must_be_named(tmp_path):
 @pytest.mark.parametrize("flags", [[], ["--untrusted"]])
 def test_show_never_unpickles(planted, capsys, flags):
     kind = unseal((planted / "s/stream.json").read_bytes())["type_name"]
-    assert cli.main([*flags, "show", str(planted), "s"]) == 0
-    assert cli.main(["show", *flags, str(planted), "s"]) == 0
+    assert main.main([*flags, "show", str(planted), "s"]) == 0
+    assert main.main(["show", *flags, str(planted), "s"]) == 0
     shown = capsys.readouterr().out
     if kind != "Any":
         assert "are not shown" in shown
@@ -234,11 +235,11 @@ def test_show_never_unpickles(planted, capsys, flags):
         assert "pickled value, " in shown
         assert ".load() reads them" in shown
     for command in ("ls", "gc"):
-        assert cli.main([*flags, command, str(planted)]) == 0
+        assert main.main([*flags, command, str(planted)]) == 0
 
 
 def test_show_of_columns(planted_column, capsys):
-    assert cli.main(["show", str(planted_column), "s"]) == 0
+    assert main.main(["show", str(planted_column), "s"]) == 0
     assert "are not shown" in capsys.readouterr().out
 
 
@@ -389,8 +390,8 @@ def test_planted_files_beside_streams(tmp_path, trap):
             options = make_database.in_memory()
             with suppress(ScannerException):
                 list(NamedStream(NamedStorage(folder), "sums").load())
-            cli.main(["ls", str(folder)])
-            cli.main(["gc", "--dry-run", str(folder)])
+            main.main(["ls", str(folder)])
+            main.main(["gc", "--dry-run", str(folder)])
             if ".work" in path.parts or path.name.startswith((".", "beam_scanner")):
                 with (
                     suppress(ScannerException),

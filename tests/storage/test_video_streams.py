@@ -10,7 +10,7 @@ from storage_fakes import MemoryStore
 from video_fixtures import frame_number, numbered_frame, numbered_frames
 
 from beam_scanner.errors import ElementTypeError, RowError, StorageError, VideoError
-from beam_scanner.gops import DecodePosition, entry_of
+from beam_scanner.rows.gops import DecodePosition, entry_of
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.types import NULL, ColumnType, FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding

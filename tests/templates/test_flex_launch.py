@@ -16,7 +16,7 @@ from job_graph import crossings, environments
 from object_servers import GcsServer
 from video_fixtures import make_video
 
-from beam_scanner.buckets import match_objects, open_bucket
+from beam_scanner.stores import match_objects, open_bucket
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
 

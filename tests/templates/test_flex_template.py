@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_scanner._cli_args import parse_run, run_parser
-from beam_scanner._cli_graphs import output_name
-from beam_scanner._cli_ops import parse_ops
+from beam_scanner.cli.args import parse_run, run_parser
+from beam_scanner.cli.graphs import output_name
+from beam_scanner.cli.ops_language import parse_ops
 from beam_scanner.errors import ArgumentError
+from beam_scanner.run.options import ScannerOptions
 from beam_scanner.runners import dataflow
-from beam_scanner.transforms.options import ScannerOptions
 
 types = pytest.importorskip(
     "google.cloud.dataflow_v1beta3.types", reason="needs the gcp extra"

@@ -12,8 +12,8 @@ from apache_beam.options.pipeline_options import PipelineOptions, PortableOption
 from apache_beam.version import __version__ as beam_version
 from kubernetes_fields import object_mistakes
 
-from beam_scanner._cli_args import parse_run, run_parser
-from beam_scanner._cli_ops import check_ops, parse_ops
+from beam_scanner.cli.args import parse_run, run_parser
+from beam_scanner.cli.ops_language import check_ops, parse_ops
 from beam_scanner.ops import register_ops
 
 FOLDER = Path(__file__).parents[2] / "templates" / "flink"

@@ -11,11 +11,11 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.errors import Failure
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.named_video import NamedVideoStream
-from beam_scanner.transforms.keys import FrameKey
-from beam_scanner.transforms.records import NAMESPACE, Commit
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
 
 IN_MEMORY = ("--runner=FnApiRunner", "--direct_running_mode=in_memory")
 PROCESSES = (

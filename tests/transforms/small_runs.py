@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beam_scanner.builder import IOGenerator, OpGenerator
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
-from beam_scanner.launch import Report, execute
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, Prepared, prepare
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.prepare import CacheMode, Prepared, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from harness import drained
 
-from beam_scanner import launch
-from beam_scanner.storage.store import LocalStore
-from beam_scanner.transforms import run_task
-from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.run_task import run_one_task
-from beam_scanner.transforms.stages import commit_job, plan_job
-from beam_scanner.transforms.task_id import TaskId
+from beam_scanner.run import launch, run_task
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.run_task import run_one_task
+from beam_scanner.run.stages import commit_job, plan_job
+from beam_scanner.run.task_id import TaskId
+from beam_scanner.stores.object_store import LocalStore
 
 CHANGES = ("put", "put_if_absent", "delete")
 CONDITIONAL = ("put_if", "delete_if")

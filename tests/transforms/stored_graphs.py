@@ -10,9 +10,9 @@ from typing import Any
 from graphs import TYPES, RandomGraph, random_graph
 from oracle import evaluate, evaluate_times, same
 
-from beam_scanner.graph import InputNode, OutputNode
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.graph.nodes import InputNode, OutputNode
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pipeline_runs import IN_MEMORY, PROCESSES, Run, save, stream
 
 from beam_scanner.errors import StreamExistsError
-from beam_scanner.storage.named import NamedStorage
+from beam_scanner.run.sink_claims import Claims, may_meet
+from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import ReadFromNamedStream, WriteToNamedStream, op
-from beam_scanner.transforms.claims import Claims, may_meet
 
 TEMPLATES = st.lists(st.sampled_from(["a", "b", "{stream}"]), min_size=1, max_size=4)
 STREAMS = ["".join(s) for n in range(1, 4) for s in product("ab", repeat=n)]

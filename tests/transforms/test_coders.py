@@ -27,9 +27,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from beam_scanner import protobufs, types
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.transforms import coders
-from beam_scanner.transforms.coders import (
+from beam_scanner.elements import coders
+from beam_scanner.elements.coders import (
     Array,
     ElementCoder,
     Frame,
@@ -39,7 +38,8 @@ from beam_scanner.transforms.coders import (
     type_of_hint,
     value_hint,
 )
-from beam_scanner.transforms.keys import FrameKey
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.errors import ElementTypeError
 from beam_scanner.types import (
     NULL,
     FrameType,
@@ -482,8 +482,8 @@ PROGRAM = """
     from apache_beam import typehints
     from apache_beam.options.pipeline_options import PipelineOptions
     from beam_scanner import protobufs, types
-    from beam_scanner.transforms.coders import Frame, leaving, value_hint
-    from beam_scanner.transforms.keys import FrameKey
+    from beam_scanner.elements.coders import Frame, leaving, value_hint
+    from beam_scanner.elements.keys import FrameKey
     from beam_scanner.types import get_type_info
 
 

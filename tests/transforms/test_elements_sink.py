@@ -22,12 +22,13 @@ from pipeline_runs import Run
 from video_fixtures import frame_number, numbered_frame
 
 from beam_scanner import protobufs, types
+from beam_scanner.elements.coders import Frame, leaving, value_hint
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure, StorageError
-from beam_scanner.runners import local
+from beam_scanner.runners.local import local_run
 from beam_scanner.storage import commit as publishing
-from beam_scanner.storage.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import elements_sink
-from beam_scanner.transforms.coders import Frame, leaving, value_hint
 from beam_scanner.transforms.elements_sink import (
     Commit,
     WriteElements,
@@ -35,7 +36,6 @@ from beam_scanner.transforms.elements_sink import (
     _Target,
     _Write,
 )
-from beam_scanner.transforms.keys import FrameKey
 from beam_scanner.types import FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding
 
@@ -485,7 +485,7 @@ def test_worker_processes(tmp_path: Path) -> None:
             frames = rows | beam.Map(numbered)
             _ = frames | WriteElements(path, "{stream}", video=True)
 
-        local.run(local.pipeline_options(options), build)
+        local_run.run(local_run.pipeline_options(options), build)
         found[mode] = [
             (
                 stream.fingerprint().partition(":")[0],

@@ -16,14 +16,10 @@ from pipeline_kernels import Count, Number
 from pipeline_runs import FRAMES, Run
 
 from beam_scanner.kernels import register_python_op
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.transforms import (
-    ReadFromVideo,
-    WriteToNamedStream,
-    op,
-    run_graph,
-)
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.run import run_graph
+from beam_scanner.run.options import ScannerOptions
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.transforms import ReadFromVideo, WriteToNamedStream, op
 from beam_scanner.types import FrameType
 
 

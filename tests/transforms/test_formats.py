@@ -15,9 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from video_fixtures import frame_number, numbered_frame
 
-from beam_scanner._images import encode_image
-from beam_scanner._pickling import dumps_graph, loads_graph
-from beam_scanner.builder import IOGenerator, OpGenerator, StreamsGenerator
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -26,13 +23,14 @@ from beam_scanner.errors import (
     StreamNotFoundError,
     VideoError,
 )
+from beam_scanner.graph.builder import IOGenerator, OpGenerator, StreamsGenerator
 from beam_scanner.kernels import register_python_op
-from beam_scanner.launch import execute
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.transforms.formats import (
+from beam_scanner.kernels.pickling import dumps_graph, loads_graph
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.launch import execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.formats import (
     FormatIndex,
     FormatReader,
     FormatStream,
@@ -41,7 +39,9 @@ from beam_scanner.transforms.formats import (
     VideoFormat,
     _natural,
 )
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.types import ColumnType, FrameType
+from beam_scanner.types.images import encode_image
 
 ROWS = 24
 

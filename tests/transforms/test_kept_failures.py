@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline_runs import Run, save, stream
 
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.failure_files import COLUMNS
 from beam_scanner.transforms import (
@@ -19,7 +20,6 @@ from beam_scanner.transforms import (
     WriteToNamedStream,
     op,
 )
-from beam_scanner.transforms.keys import FrameKey
 
 
 class Panic(BaseException):

@@ -23,8 +23,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_scanner.elements.keys import FrameKey, FrameKeyCoder
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.transforms.keys import FrameKey, FrameKeyCoder
 
 IN_MEMORY = PipelineOptions(["--direct_running_mode=in_memory"])
 ROWS = st.integers(0, 2**63 - 1)
@@ -170,7 +170,7 @@ PROGRAM = """
     from typing import Tuple
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
-    from beam_scanner.transforms.keys import FrameKey
+    from beam_scanner.elements.keys import FrameKey
 
 
     def late(row):

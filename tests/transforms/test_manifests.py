@@ -20,26 +20,25 @@ from small_runs import (
 from staged import Killed, is_kill, without_beam
 from stored_graphs import check_files, check_work
 
-from beam_scanner import launch
 from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
-from beam_scanner.launch import execute
-from beam_scanner.prepare import CacheMode, Prepared
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStream
-from beam_scanner.storage.store import LocalStore
-from beam_scanner.transforms import run_task, work
-from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.options import Limits
-from beam_scanner.transforms.run_task import run_one_task
-from beam_scanner.transforms.stages import commit_job, plan_job
-from beam_scanner.transforms.task_id import TaskId
-from beam_scanner.transforms.work import (
+from beam_scanner.run import launch, run_files, run_task
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.launch import execute
+from beam_scanner.run.options import Limits
+from beam_scanner.run.prepare import CacheMode, Prepared
+from beam_scanner.run.run_files import (
     JobFiles,
     RunFiles,
     remove_garbage,
     unfinished_tokens,
 )
+from beam_scanner.run.run_task import run_one_task
+from beam_scanner.run.stages import commit_job, plan_job
+from beam_scanner.run.task_id import TaskId
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStream
+from beam_scanner.stores.object_store import LocalStore
 
 BLOBS = -(-ROWS // PACKET)
 """Tasks of the first phase of a job."""
@@ -186,7 +185,7 @@ def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
 def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, runs = work._begun_keys, []
+    plain, runs = run_files._begun_keys, []
 
     def late(*where: Any) -> Any:
         found = list(plain(*where))
@@ -195,7 +194,7 @@ def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
             assert runs[0].do(0) == "done"
         return iter(found)
 
-    monkeypatch.setattr(work, "_begun_keys", late)
+    monkeypatch.setattr(run_files, "_begun_keys", late)
     remove_garbage(setting.storage.store())
     (run,) = runs
     for number in range(1, BLOBS):

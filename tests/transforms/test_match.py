@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.errors import ArgumentError, Failure
-from beam_scanner.storage.names import stream_key
+from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,

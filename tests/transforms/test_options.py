@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
-from beam_scanner.transforms.options import ScannerOptions
+from beam_scanner.run.options import ScannerOptions
 
 FLAGS = [
     "--runner=DataflowRunner",

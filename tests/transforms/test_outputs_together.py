@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from small_runs import IN_MEMORY
 
-from beam_scanner import launch
-from beam_scanner.builder import IOGenerator, OpGenerator
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import register_python_op
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.local import pipeline_options
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run import launch
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage import NamedStorage, NamedStream, gc
 
 THEIRS = 7

@@ -14,6 +14,7 @@ from pipeline_runs import FRAMES, Run, stream, video
 from video_fixtures import frame_number
 
 from beam_scanner import Client, NamedStream, NamedVideoStream
+from beam_scanner.elements.coders import Frame
 from beam_scanner.transforms import (
     FrameKey,
     Gather,
@@ -27,7 +28,6 @@ from beam_scanner.transforms import (
     WriteToNamedVideo,
     partitioner,
 )
-from beam_scanner.transforms.coders import Frame
 
 
 def forecast(db: Path, film: Path, *build: Callable[[Any, Any], Any]) -> int:

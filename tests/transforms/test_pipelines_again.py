@@ -16,7 +16,8 @@ from stored_graphs import check_files, check_work
 from video_fixtures import frame_number, make_video
 
 from beam_scanner.engine import containment, instance
-from beam_scanner.storage.named import NamedStorage
+from beam_scanner.run import run_task
+from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import (
     Histogram,
     ReadFromNamedStream,
@@ -27,7 +28,6 @@ from beam_scanner.transforms import (
     WriteToNamedStream,
     WriteToNamedVideo,
     op,
-    run_task,
 )
 
 ROWS = 20

@@ -25,6 +25,7 @@ from pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
 from video_fixtures import frame_number
 
 from beam_scanner import protobufs, transforms, types
+from beam_scanner.elements.coders import Frame
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import (
     Commit,
@@ -48,7 +49,6 @@ from beam_scanner.transforms import (
     op,
     partitioner,
 )
-from beam_scanner.transforms.coders import Frame
 from beam_scanner.video.encoding import Encoding
 
 RAM = "beam:resources:min_ram_bytes:v1"

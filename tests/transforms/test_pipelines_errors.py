@@ -22,7 +22,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.kernels import Kernel
-from beam_scanner.storage.named import NamedStorage
+from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import (
     Gather,
     ImageFolder,

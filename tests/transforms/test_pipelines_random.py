@@ -20,7 +20,7 @@ from pipeline_runs import Run
 from recorders import describe
 from stored_graphs import _check_stream, check_work
 
-from beam_scanner.graph import (
+from beam_scanner.graph.nodes import (
     InputNode,
     Node,
     OpColumn,
@@ -31,9 +31,9 @@ from beam_scanner.graph import (
     UnsliceNode,
 )
 from beam_scanner.kernels import Param, registry
-from beam_scanner.sampling import All, Gather, Repeat, Stride, StridedRanges
-from beam_scanner.storage.named import NamedStorage, NamedStream
-from beam_scanner.storage.named_video import NamedVideoStream
+from beam_scanner.rows.sampling import All, Gather, Repeat, Stride, StridedRanges
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.transforms import (
     FrameKey,
     Op,
@@ -44,7 +44,7 @@ from beam_scanner.transforms import (
     WriteToNamedStream,
 )
 from beam_scanner.transforms import sample as samples
-from beam_scanner.transforms.base import GraphTransform
+from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
 

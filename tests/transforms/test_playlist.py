@@ -19,8 +19,8 @@ from video_fixtures import frame_number, make_video
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.errors import VideoError
+from beam_scanner.storage.streams.formats import FormatStream
 from beam_scanner.transforms import ReadFromVideo, op
-from beam_scanner.transforms.formats import FormatStream
 from beam_scanner.transforms.playlist import Playlist, _unquoted, listed_files
 from beam_scanner.types import FrameType
 from beam_scanner.video.index import index_video

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from stored_graphs import StoredGraph, check_work
 
-from beam_scanner import prepare as prepare_module
-from beam_scanner.graph import OutputNode
-from beam_scanner.launch import Report, execute
-from beam_scanner.perf import PerfParams
-from beam_scanner.prepare import CacheMode, prepare
-from beam_scanner.runners.local import pipeline_options
-from beam_scanner.storage.named import NamedStorage
+from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run import prepare as prepare_module
+from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_BEAM_GRAPHS", "240"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0")) + 1_000_000

@@ -11,16 +11,16 @@ import pytest
 from small_runs import JOBS, Setting
 from staged import drained
 
-from beam_scanner import launch
 from beam_scanner.errors import Failure, StreamExistsError
-from beam_scanner.prepare import CacheMode
+from beam_scanner.run import launch
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.options import Limits
+from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.run_files import JobFiles, RunFiles, unfinished_tokens
+from beam_scanner.run.run_task import run_one_task
+from beam_scanner.run.stages import commit_job, plan_job
+from beam_scanner.run.task_id import TaskId
 from beam_scanner.storage import gc
-from beam_scanner.transforms.context import StoredRun
-from beam_scanner.transforms.options import Limits
-from beam_scanner.transforms.run_task import run_one_task
-from beam_scanner.transforms.stages import commit_job, plan_job
-from beam_scanner.transforms.task_id import TaskId
-from beam_scanner.transforms.work import JobFiles, RunFiles, unfinished_tokens
 
 MINE, THEIRS, OLD = 3, 5, 7
 _runs = iter(range(1000))

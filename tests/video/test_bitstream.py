@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from video_fixtures import make_video
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video.bitstream import (
+from beam_scanner.video.bitstream.packets import (
     is_clean_entry,
     is_hidden,
     parameter_sets,

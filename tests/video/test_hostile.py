@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from video_fixtures import make_video
 
-from beam_scanner._images import decode_image, encode_image
-from beam_scanner._limits import image_size
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.video.audio import index_audio
-from beam_scanner.video.claims import check_tables
+from beam_scanner.types.images import decode_image, encode_image
+from beam_scanner.types.media_limits import image_size
+from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.index import index_video
+from beam_scanner.video.sound import index_audio
 
 SEED = int(os.environ.get("HOSTILE_SEED", "7"))
 MOST_MIB, MOST_SECONDS = 200, 60
@@ -35,7 +35,7 @@ import json, os, resource, signal, sys, time
 import numpy, av
 from beam_scanner.errors import ScannerException
 from beam_scanner.video import open as open_video
-from beam_scanner.video.audio import index_audio
+from beam_scanner.video.sound import index_audio
 import beam_scanner.video.decoder, beam_scanner.video.scan, beam_scanner.video.salvage
 
 def use(path):

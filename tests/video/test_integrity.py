@@ -11,9 +11,9 @@ from fuzzing import FUZZED, whole_video
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.video.bitstream import parameter_sets, unreferenced_test
-from beam_scanner.video.h264 import Bits, PictureSet, SequenceSet, SliceReader
-from beam_scanner.video.integrity import PacketCheck
+from beam_scanner.video.bitstream.h264 import Bits, PictureSet, SequenceSet, SliceReader
+from beam_scanner.video.bitstream.integrity import PacketCheck
+from beam_scanner.video.bitstream.packets import parameter_sets, unreferenced_test
 
 H264 = [k.name for k in FUZZED if k.name.startswith("h264")]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from video_fixtures import make_video
 
 import beam_scanner.video
-from beam_scanner.video.keyframes import holds_keyframe
+from beam_scanner.video.bitstream.keyframes import holds_keyframe
 
 # Codec of the encoder, container, options.
 KINDS = [

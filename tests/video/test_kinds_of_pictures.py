@@ -14,7 +14,7 @@ import pytest
 from hostile import box, replace_box
 
 import beam_scanner.video
-from beam_scanner.video.scheduling import kept_scheduling
+from beam_scanner.video.thread_scheduling import kept_scheduling
 
 SIZE = (64, 48)
 COLOUR = (120, 90, 200)

@@ -13,10 +13,10 @@ from video_fixtures import make_video
 
 from beam_scanner import Client, NamedVideoStream
 from beam_scanner.storage import AudioStream
-from beam_scanner.video.audio import index_audio
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video
 from beam_scanner.video.remux import concatenate
+from beam_scanner.video.sound import index_audio
 
 TITLE = "Caf\u00e9 fran\u00e7ais".encode("latin-1")
 KINDS = {"avi": "mpeg4", "mkv": "h264", "mp4": "h264", "mov": "h264", "ts": "h264"}

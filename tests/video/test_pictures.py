@@ -8,9 +8,9 @@ from corpus import KINDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_scanner.video.messages import message_filter
-from beam_scanner.video.pictures import UNKNOWN, picture_counter
-from beam_scanner.video.setups import SetupTracker
+from beam_scanner.video.bitstream.messages import message_filter
+from beam_scanner.video.bitstream.pictures import UNKNOWN, picture_counter
+from beam_scanner.video.bitstream.setups import SetupTracker
 
 CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores", "dnxhd")
 EXTRADATA = st.binary(max_size=60) | st.binary(max_size=60).map(lambda b: b"\1" + b)

@@ -21,7 +21,7 @@ from video_fixtures import make_video
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream
 from beam_scanner.errors import ScannerException, StorageError, VideoError
-from beam_scanner.ingest import Ingest
+from beam_scanner.run.ingest import Ingest
 from beam_scanner.video import source
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video

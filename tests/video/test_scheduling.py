@@ -13,7 +13,7 @@ from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import CODECS, Encoding
 from beam_scanner.video.index import index_video
-from beam_scanner.video.scheduling import kept_scheduling
+from beam_scanner.video.thread_scheduling import kept_scheduling
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems list no threads"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import beam_scanner.client as client_module
+import beam_scanner.scannerpy.client as client_module
 from beam_scanner import (
     NamedVideoStream,
 )

@@ -18,7 +18,7 @@ from client_helpers import files_of, numbers, open_client, work_left
 from refusals import failures_of, refused, run
 from video_fixtures import frame_number, make_video
 
-import beam_scanner.client as client_module
+import beam_scanner.scannerpy.client as client_module
 from beam_scanner import (
     CacheMode,
     FrameType,

@@ -17,7 +17,7 @@ from beam_scanner import (
     NamedVideoStream,
     PerfParams,
 )
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 
 # Phases
 

@@ -1,0 +1,1 @@
+"""Programs that ship: graphs that the command runs by name."""

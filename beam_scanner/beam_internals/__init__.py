@@ -1,0 +1,1 @@
+"""Every name of Beam's that its documentation does not promise, behind one door."""

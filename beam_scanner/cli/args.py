@@ -1,0 +1,332 @@
+"""What the command takes: options, help, and Beam's own flags."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from beam_scanner.errors import ArgumentError
+
+PROGRAM = "beam-scanner"
+
+COMMANDS = {
+    "run": "run a graph over videos (the default: 'run' may be left out)",
+    "explain": "say what run would do: rows, tasks, frames to decode, bytes to read",
+    "ls": "list the streams of a database",
+    "show": "what a stream is, its files and its first rows",
+    "failures": "what failed in the runs of a database, and why",
+    "rm": "remove streams",
+    "gc": "remove files that no stream needs",
+}
+
+_RUN_EXAMPLES = """\
+examples:
+  {program} --input film.mp4 --output db
+      find the shots of a film; leaves a contact sheet and a preview
+  {program} --input 'films/**/*.mp4' --output db --ops 'Stride(8) | Histogram()'
+      a histogram of every eighth frame of every film
+  {program} --input films --output db --graph my_graphs.py:faces --cache-mode ignore
+      a function of your own, for the films whose results are not there yet
+  {program} explain --input film.mp4 --output db --ops 'Gather([5, 90])'
+      what that would decode
+
+A run that was stopped goes on where it stopped when it is run again.
+
+Flags that are not listed are Beam's: --runner=DirectRunner (the default: all cores of
+this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ... With a runner
+elsewhere --no_wait_until_finish submits the run and returns.
+
+exit codes: 0 done, or submitted; 1 some streams failed (they are listed), the others are
+committed unless --max-failures stopped the run; 2 an argument, an input, an op or the
+output is wrong, and nothing was run (of a graph of several runs, as shots is, no more
+of them); 130 interrupted.
+"""
+
+_OPS_HELP = (
+    "ops and samplers, joined by '|': 'Stride(8) | Resize(width=320, height=180) | "
+    "Histogram()'. Values are literals. Samplers: All, Stride, Range, Ranges, "
+    "StridedRange, StridedRanges, Gather, Repeat, RepeatNull; groups: "
+    "Slice(all(50)) ... Unslice(); at the end lossless() or compress_video(quality=20)"
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises errors instead of leaving the program."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """See the class."""
+        raise ArgumentError(f"{message} (see {self.prog} --help)")
+
+
+def run_parser(command: str, every_command: bool = False) -> Parser:
+    """The parser of ``run`` and ``explain``.
+
+    Args:
+        command: Which of them.
+        every_command: Let the help list all commands.
+    """
+    listed = "\n".join(f"  {name:9}{text}" for name, text in COMMANDS.items())
+    about = (
+        f"Computation graphs over video.\n\ncommands:\n{listed}\n\n"
+        f"'{PROGRAM} COMMAND --help' says more of each. Options of run:"
+        if every_command
+        else f"{COMMANDS[command]}."
+    )
+    parser = Parser(
+        prog=PROGRAM if every_command else f"{PROGRAM} {command}",
+        usage=f"{PROGRAM}{'' if command == 'run' else ' ' + command} "
+        "--input VIDEO [VIDEO ...] --output DATABASE\n"
+        f"{'':7}[--graph GRAPH | --ops OPS] [options] [Beam's flags]",
+        description=about,
+        epilog=_RUN_EXAMPLES.format(program=PROGRAM),
+    )
+    _add_data(parser)
+    _add_untrusted(parser)
+    _add_graph(parser)
+    _add_work(parser)
+    return parser
+
+
+def _add_data(parser: Parser) -> None:
+    data = parser.add_argument_group("videos and streams")
+    data.add_argument(
+        "--input",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="VIDEO",
+        help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
+        "alone) and folders, here or in buckets (gs://, s3://); a stream is named after "
+        "the path below the part without wildcards",
+    )
+    data.add_argument(
+        "--output", metavar="DATABASE", help="the database's folder, or its URL"
+    )
+    data.add_argument(
+        "--name",
+        default="{output}/{input}",
+        metavar="TEMPLATE",
+        help="names of output streams, from {output} (the output's name in the graph), "
+        "{input} (the input stream's) and {stem} (that without extension); default: "
+        "%(default)s",
+    )
+    data.add_argument(
+        "--reindex",
+        action="store_true",
+        help="index videos anew, so that files that have changed are taken as they are",
+    )
+
+
+def _add_graph(parser: Parser) -> None:
+    group = parser.add_argument_group("what to compute")
+    graph = group.add_mutually_exclusive_group()
+    graph.add_argument(
+        "--graph",
+        metavar="GRAPH",
+        help="MODULE:FUNCTION, FILE.py:FUNCTION, or one that is built in: shots (the "
+        "default: shot boundaries, one thumbnail a shot, histograms)",
+    )
+    graph.add_argument("--ops", metavar="OPS", help=_OPS_HELP)
+    group.add_argument(
+        "--load",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import a module, or FILE.py, first, for the ops that it registers",
+    )
+
+
+def _add_untrusted(parser: Parser, also: str = "") -> None:
+    parser.add_argument(
+        "--untrusted",
+        action="store_true",
+        help="never unpickle what the database holds, which would run whatever code it "
+        f"names{f' ({also})' if also else ''}",
+    )
+
+
+def _add_work(parser: Parser) -> None:
+    group = parser.add_argument_group("how to run")
+    group.add_argument(
+        "--cache-mode",
+        "--cache_mode",
+        choices=("error", "ignore", "overwrite"),
+        default="error",
+        help="what to do about outputs that are there: refuse to run, leave out those "
+        "that hold just this result, or replace them; default: %(default)s",
+    )
+    group.add_argument(
+        "--work-packet-size",
+        "--work_packet_size",
+        type=_count,
+        metavar="ROWS",
+        help="rows in memory at a time; never changes a result",
+    )
+    group.add_argument(
+        "--io-packet-size",
+        "--io_packet_size",
+        type=_count,
+        metavar="ROWS",
+        help="rows of a task, about; default: as many as decode well together",
+    )
+    group.add_argument(
+        "--max-failures",
+        "--max_failures",
+        type=_most,
+        metavar="N",
+        help="stop once more streams than this have failed, or more than this share of "
+        "them (0.05); default: never",
+    )
+    group.add_argument(
+        "--task-timeout",
+        "--task_timeout",
+        type=float,
+        metavar="SECONDS",
+        help="end an attempt at a task that takes longer, and try again; default: no "
+        "limit",
+    )
+    group.add_argument(
+        "--max-attempts",
+        "--max_attempts",
+        type=int,
+        metavar="N",
+        help="how often a task is tried before its stream fails; default: 3",
+    )
+    group.add_argument(
+        "--quiet", action="store_true", help="no progress and no summary; errors only"
+    )
+
+
+def parse_run(
+    parser: Parser, rest: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """Reads the arguments of ``run`` or ``explain``.
+
+    Returns:
+        Ours, and the flags that are Beam's.
+
+    Raises:
+        ArgumentError: One is missing, unknown or wrong.
+    """
+    args, flags = parser.parse_known_args(list(rest))
+    # Before what is missing: it may be there, misspelt.
+    check_beam_flags(parser, flags)
+    missing = [f"--{name}" for name in ("input", "output") if not getattr(args, name)]
+    if missing:
+        parser.error(f"{' and '.join(missing)} must be given")
+    return args, flags
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return int(text)
+
+
+def _most(text: str) -> float:
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        number = -1
+    if number < 0 or (isinstance(number, float) and not 0 < number < 1):
+        raise argparse.ArgumentTypeError(
+            f"expected a number of streams, or a share such as 0.05, got {text!r}"
+        )
+    return number
+
+
+def database_parser(command: str) -> Parser:
+    """The parser of a command about a database."""
+    parser = Parser(
+        prog=f"{PROGRAM} {command}", description=f"{COMMANDS[command].capitalize()}."
+    )
+    parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
+    _add_untrusted(parser, f"{PROGRAM} {command} never does")
+    if command == "ls":
+        parser.add_argument(
+            "pattern", nargs="?", metavar="PATTERN", help=f"{_PATTERN}; default: all"
+        )
+    elif command == "show":
+        parser.add_argument("name", metavar="STREAM", help="the stream's name")
+        parser.add_argument(
+            "--rows",
+            type=_count,
+            default=5,
+            metavar="N",
+            help="how many rows to print; default: %(default)s",
+        )
+    elif command == "failures":
+        parser.add_argument(
+            "--run",
+            metavar="RUN",
+            help="which run, by the start of its name or its time; default: the latest",
+        )
+        parser.add_argument(
+            "--all", action="store_true", help="a line for each failure, not each cause"
+        )
+        parser.add_argument(
+            "--traceback", action="store_true", help="that, and every traceback"
+        )
+    elif command == "rm":
+        parser.add_argument("pattern", nargs="+", metavar="PATTERN", help=_PATTERN)
+    else:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what would go"
+        )
+        parser.add_argument(
+            "--unfinished",
+            action="store_true",
+            help="also what runs left that were stopped, and could go on with; not "
+            "while a run is at work",
+        )
+    return parser
+
+
+_PATTERN = "names, or patterns such as 'histograms/**' (* stays between slashes)"
+
+
+def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
+    """Checks the arguments that are left for Beam.
+
+    Args:
+        parser: Ours, which left them.
+        flags: What it left.
+
+    Raises:
+        ArgumentError: Beam does not know one either, or its value is wrong.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    # Beam knows the flags of those options whose classes are loaded.
+    import beam_scanner.run.options  # noqa: F401
+    from beam_scanner.runners.local.local_run import is_local
+
+    held: list[Any] = []
+    options = PipelineOptions([])
+    options.get_all_options(add_extra_args_fn=held.append)
+    beam = held[0]
+
+    def fail(message: str) -> NoReturn:
+        raise ArgumentError(f"{message} (one of Beam's flags)")
+
+    beam.error = fail
+    _, unknown = beam.parse_known_args(list(flags))
+    local = is_local(PipelineOptions(list(flags)))
+    ours = [flag for action in parser._actions for flag in action.option_strings]
+    for flag in unknown:
+        name = flag.partition("=")[0]
+        near = difflib.get_close_matches(name, ours, n=1)
+        # Other runners may take flags that Beam's Python side has not heard of.
+        if local or (near and name.startswith("-")):
+            hint = f"; did you mean {near[0]}?" if near else ""
+            what = "option" if name.startswith("-") else "argument"
+            raise ArgumentError(f"there is no {what} {name!r}{hint}")

@@ -1,0 +1,252 @@
+"""The commands ``ls``, ``show``, ``rm`` and ``gc``: what is in a database."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from beam_scanner.cli.args import PROGRAM
+from beam_scanner.cli.output import put
+from beam_scanner.errors import (
+    ElementTypeError,
+    StorageError,
+    StreamNotFoundError,
+    UntrustedDataError,
+)
+from beam_scanner.run.run_files import (
+    WORK,
+    live_runs,
+    remove_garbage,
+    unfinished_tokens,
+)
+from beam_scanner.storage import (
+    NamedStorage,
+    NamedStream,
+    NamedVideoStream,
+    StreamDescriptor,
+    gc,
+    list_streams,
+)
+from beam_scanner.storage.commit import files_beside
+from beam_scanner.storage.stream_names import MARKER
+from beam_scanner.stores.patterns import matching_names
+from beam_scanner.text.printable import printable
+from beam_scanner.types.element_types import NullElement
+
+_SHOWN_WIDTH = 100
+
+
+def open_database(path: str) -> NamedStorage:
+    """The database of a folder.
+
+    Raises:
+        StorageError: There is none.
+    """
+    # Nothing here has a use for values that must be unpickled.
+    storage = NamedStorage(path, trusted=False)
+    if not storage.raw_store().exists(MARKER):
+        raise StorageError(f"there is no database in {path!r}")
+    storage.store()
+    return storage
+
+
+def list_command(args: argparse.Namespace) -> None:
+    """Prints a line for each stream."""
+    storage = open_database(args.database)
+    streams = _streams(storage)
+    names = streams if args.pattern is None else matching_names(args.pattern, streams)
+    table = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
+    for stream in map(streams.__getitem__, names):
+        size = "in place" if stream.inplace else byte_text(stream.size_bytes)
+        table.append(
+            (
+                printable(stream.name),
+                str(stream.rows),
+                printable(_kind(stream)),
+                size,
+                printable(_what(stream)),
+            )
+        )
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    for name, rows, kind, size, what in table:
+        line = (
+            f"{name:{widths[0]}}  {rows:>{widths[1]}}  {kind:{widths[2]}}  "
+            f"{size:>{widths[3]}}  {what}"
+        )
+        put(line.rstrip())
+
+
+def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:
+    return {stream.name: stream for stream in list_streams(storage)}
+
+
+def _kind(stream: StreamDescriptor) -> str:
+    return "video" if stream.kind == "video" else stream.type_name or "-"
+
+
+def _what(stream: StreamDescriptor) -> str:
+    size = f"{stream.width}x{stream.height}" if stream.width else ""
+    return " ".join(part for part in (size, stream.path or "") if part)
+
+
+def byte_text(count: int) -> str:
+    """A number of bytes for people.
+
+    Example:
+        >>> byte_text(999), byte_text(1_234_567)
+        ('999 B', '1.2 MB')
+    """
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def show_command(args: argparse.Namespace) -> None:
+    """Prints what a stream is."""
+    storage = open_database(args.database)
+    plain = NamedStream(storage, args.name)
+    try:
+        found = plain.descriptor()
+    except StreamNotFoundError as error:
+        raise StreamNotFoundError(
+            f"no stream of {args.database!r} is called {args.name!r}; "
+            f"'{PROGRAM} ls {args.database}' lists all"
+        ) from error
+    put(f"stream       {printable(found.name)}")
+    put(f"type         {printable(_kind(found))}")
+    put(f"rows         {found.rows}")
+    if found.width:
+        put(f"size         {found.width} x {found.height} pixels")
+    if found.path is not None:
+        put(f"read from    {printable(found.path)}")
+    else:
+        put(f"stored       {byte_text(found.size_bytes)}")
+        _show_files("files", plain.files())
+    store = storage.store()
+    beside = files_beside(store, found.name)
+    _show_files("beside it", [store.describe(key) for key in beside])
+    if found.published:
+        put(f"published    {printable(found.published)}")
+    missing = plain.missing_files(found)
+    _show_files("MISSING", missing)
+    if missing:
+        return
+    kind = NamedVideoStream if found.kind == "video" else NamedStream
+    stream = kind(storage, found.name)
+    _show_rows(stream, min(args.rows, found.rows))
+
+
+def _show_files(what: str, files: Sequence[str]) -> None:
+    for number, file in enumerate(files):
+        put(f"{what if number == 0 else '':12} {printable(file)}")
+
+
+def _show_rows(stream: NamedStream, rows: int) -> None:
+    wanted = list(range(rows))
+    with stream.reader() as reader:
+        times = reader.seconds(np.asarray(wanted, np.int64))
+    try:
+        values = _shown_values(stream, wanted)
+        for row, time, value in zip(wanted, times, values, strict=True):
+            put(f"row {row:<8} {time:10.3f} s  {printable(value)}")
+    except ElementTypeError as error:
+        put(f"its rows cannot be shown: {printable(str(error))}")
+    except UntrustedDataError:
+        kind = printable(stream.descriptor().type_name)
+        put(f"its rows are not shown: reading {kind} would run code that they name")
+
+
+def _shown_values(stream: NamedStream, rows: list[int]) -> Iterator[str]:
+    found = stream.type()
+    if found is None or not found.unpickles or found.to_arrow is not None:
+        yield from map(_short, stream.load(rows=rows))
+        return
+    for value in stream.load(fn=len, rows=rows):
+        is_null = isinstance(value, NullElement)
+        yield "null" if is_null else f"pickled value, {value} bytes"
+    if rows:
+        put("pickled values run code when they are read, so they are not shown;")
+        put(f"NamedStream(..., {printable(stream.name())!r}).load() reads them")
+
+
+def _short(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and len(shape) > 1:
+        return f"array {' x '.join(map(str, shape))} {getattr(value, 'dtype', '')}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN_WIDTH else f"{text[: _SHOWN_WIDTH - 3]}..."
+
+
+def remove_command(args: argparse.Namespace) -> None:
+    """Removes streams."""
+    storage = open_database(args.database)
+    streams = _streams(storage)
+    found: dict[str, None] = {}
+    for pattern in args.pattern:
+        names = matching_names(pattern, streams)
+        if not names:
+            hint = "" if "**" in pattern or "*" not in pattern else _ACROSS
+            raise StreamNotFoundError(
+                f"no stream of {args.database!r} is called, or matches, "
+                f"{pattern!r}{hint}"
+            )
+        found.update(dict.fromkeys(names))
+    store = storage.store()
+    for name in found:
+        NamedStream(storage, name).delete()
+        put(f"removed {printable(name)}")
+        for key in files_beside(store, name):
+            left = printable(store.describe(key))
+            put(f"  left, since beam_scanner did not make it: {left}")
+
+
+_ACROSS = " ('*' stays between slashes, '**' crosses them)"
+
+
+def gc_command(args: argparse.Namespace) -> None:
+    """Removes files that nothing needs."""
+    storage = open_database(args.database)
+    store = storage.store()
+    live: list[str] = []
+
+    def needed() -> list[str]:
+        if not args.unfinished:
+            live.extend(unfinished_tokens(store))
+        return live
+
+    work = 0
+    if not args.unfinished:
+        if not args.dry_run:
+            remove_garbage(store)
+    else:
+        running = live_runs(store)
+        if running:
+            raise StorageError(
+                f"{len(running)} run(s) work in {args.database!r} on this machine: their "
+                "unfinished work is not given up; nothing was removed"
+            )
+        for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
+            work += 1
+            if not args.dry_run:
+                store.delete(key)
+    found = gc(storage, needed, dry_run=args.dry_run)
+    verb = "would remove" if args.dry_run else "removed"
+    put(
+        f"{verb} {len(found.keys)} segment files ({byte_text(found.size_bytes)}), "
+        f"{work} files of unfinished runs, {found.scratch_files} temporary files"
+    )
+    for key in found.keys if args.dry_run else ():
+        put(f"  {printable(store.describe(key))}")
+    for reason in found.left:
+        put(f"left alone: {printable(reason)}")
+    if live:
+        put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
+
+
+_RUNS = f"{WORK}/runs/"

@@ -1,0 +1,325 @@
+"""Reads ``--ops``: calls of ops with literal arguments, joined by '|'.
+
+The text is parsed with :mod:`ast` and never evaluated, so it may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
+from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
+from beam_scanner.graph.nodes import Node, OpColumn
+from beam_scanner.kernels.register import op_spec, registered_ops
+
+_MOST_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the text.
+
+    Attributes:
+        name: What is called.
+        args: Positional arguments: literals, or a ``Call``.
+        kwargs: Arguments by name.
+        column: Where it begins in the text, from 1.
+        text: The call as it was written.
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    column: int = field(default=1, compare=False)
+    text: str = field(default="", compare=False)
+
+
+def parse_ops(text: str) -> list[Call]:
+    """Reads a chain of calls.
+
+    Args:
+        text: Such as ``'Stride(8) | Resize(width=320, height=180) | Histogram()'``.
+
+    Returns:
+        The calls in order.
+
+    Raises:
+        ArgumentError: It is something else; says where.
+
+    Example:
+        >>> [(call.name, call.args, call.kwargs) for call in parse_ops(
+        ...     "Range(0, 90) | ImageEncoder(format='jpg')")]
+        [('Range', (0, 90), {}), ('ImageEncoder', (), {'format': 'jpg'})]
+    """
+    if not text.strip():
+        raise ArgumentError("--ops is empty; it is 'Op(...) | Op(...) | ...'")
+    if len(text) > _MOST_CHARACTERS:
+        raise ArgumentError(f"--ops is longer than {_MOST_CHARACTERS} characters")
+    source = _Source(text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source.code, mode="eval").body
+        return [source.call(node) for node in _chain(tree)]
+    except SyntaxError as error:
+        column = source.column(error.lineno or 1, (error.offset or 1) - 1)
+        message = (error.msg or "cannot be read").partition(". ")[0]
+        raise _error(min(column, len(text)), message) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise ArgumentError(f"--ops cannot be read: {error}") from None
+
+
+def _error(column: int, message: str, text: str = "") -> ArgumentError:
+    shown = text if len(text) <= 60 else f"{text[:57]}..."
+    where = f" ({' '.join(shown.split())})" if shown else ""
+    return ArgumentError(f"--ops, column {column}{where}: {message}")
+
+
+def _chain(tree: ast.expr) -> list[ast.expr]:
+    calls: list[ast.expr] = []
+    while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):
+        calls.append(tree.right)
+        tree = tree.left
+    return [tree, *reversed(calls)]
+
+
+class _Source:
+    """Turns syntax into calls, and says where it does not go.
+
+    Attributes:
+        code: What is parsed.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.code = text.lstrip()
+        self._skipped = len(text) - len(self.code)
+        if "\n" in self.code:
+            # In parentheses lines may break anywhere.
+            self.code = f"({self.code}\n)"
+            self._skipped -= 1
+        self._lines = self.code.splitlines(keepends=True)
+
+    def column(self, line: int, characters: int) -> int:
+        """From a line of the code and a place in it to a place in the text, from 1."""
+        before = sum(len(earlier) for earlier in self._lines[: line - 1])
+        return max(1, self._skipped + before + characters + 1)
+
+    def _column(self, node: ast.expr) -> int:
+        # ast counts bytes of UTF-8.
+        line = self._lines[node.lineno - 1].encode()
+        characters = len(line[: node.col_offset].decode(errors="replace"))
+        return self.column(node.lineno, characters)
+
+    def _text(self, node: ast.expr) -> str:
+        return ast.get_source_segment(self.code, node) or ""
+
+    def fail(self, node: ast.expr, message: str) -> ArgumentError:
+        """The error that names a part of the text."""
+        return _error(self._column(node), message, self._text(node))
+
+    def call(self, node: ast.expr) -> Call:
+        """Reads one call."""
+        if isinstance(node, ast.Name):
+            raise self.fail(node, f"write {node.id}()")
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            raise self.fail(node, "expected a call of an op, such as Stride(8)")
+        kwargs: dict[str, Any] = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise self.fail(keyword.value, "** cannot be used here")
+            kwargs[keyword.arg] = self._value(keyword.value)
+        args = tuple(self._value(arg) for arg in node.args)
+        return Call(node.func.id, args, kwargs, self._column(node), self._text(node))
+
+    def _value(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self.call(node)
+        try:
+            return ast.literal_eval(node)
+        except (ValueError, TypeError, SyntaxError):
+            raise self.fail(
+                node, "expected a literal: a number, text, True, None, a list, ..."
+            ) from None
+
+
+def build_ops(sc: Any, column: OpColumn, calls: Sequence[Call], jobs: int) -> OpColumn:
+    """Adds a chain of calls to a graph.
+
+    Args:
+        sc: The client.
+        column: What the first op reads.
+        calls: What :func:`parse_ops` returned.
+        jobs: How many streams the graph reads; each gets the same arguments.
+
+    Returns:
+        The last op's column.
+
+    Raises:
+        ArgumentError: There is no such op, or it cannot be called so; says where.
+    """
+    for call in calls:
+        try:
+            column = _apply(sc, column, call, jobs)
+        except (ScannerException, TypeError) as error:
+            raise _error(call.column, str(error), call.text) from error
+    return column
+
+
+def check_ops(calls: Sequence[Call]) -> None:
+    """Checks a chain of calls as far as that goes without any stream.
+
+    Raises:
+        ArgumentError: As :func:`build_ops`.
+    """
+    nobody = SimpleNamespace(
+        ops=OpGenerator(), streams=StreamsGenerator(), partitioner=TaskPartitioner()
+    )
+    build_ops(nobody, OpColumn(Node()), calls, 1)
+
+
+def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
+    if call.name == "Slice":
+        return _stream_op(sc, "Slice")(column, [_partition(sc, call)] * jobs)
+    _check_literals(call)
+    if call.name in _SAMPLERS:
+        values = _bind(call, _SAMPLERS[call.name])
+        return _stream_op(sc, call.name)(column, [values] * jobs)
+    if call.name in ("All", "Unslice"):
+        _bind(call, _nothing)
+        return _stream_op(sc, call.name)(column)
+    if call.name in _ENCODINGS:
+        made: OpColumn = getattr(column, call.name)(*call.args, **call.kwargs)
+        return made
+    return _call_op(sc, column, call, jobs)
+
+
+def _check_literals(call: Call) -> None:
+    for value in (*call.args, *call.kwargs.values()):
+        if isinstance(value, Call):
+            raise ArgumentError(
+                f"{value.text} cannot be an argument of {call.name}: expected a literal"
+            )
+
+
+def _stream_op(sc: Any, name: str) -> Callable[..., OpColumn]:
+    found: Callable[..., OpColumn] = getattr(sc.streams, name)
+    return found
+
+
+def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
+    if call.name not in registered_ops() or call.name.startswith("_"):
+        known = [*registered_ops(), *_SAMPLERS, *_ENCODINGS, "All", "Slice", "Unslice"]
+        near = did_you_mean(call.name, known)
+        raise ArgumentError(
+            f"Op {call.name} does not exist{near or '; there are ' + ', '.join(known)}"
+        )
+    op = getattr(sc.ops, call.name)
+    spec = op_spec(call.name)
+    if call.args:
+        raise ArgumentError("give arguments by name, such as width=320")
+    if len(spec.inputs) > 1:
+        takes = ", ".join(port.name for port in spec.inputs)
+        raise ArgumentError(
+            f"{call.name} has {len(spec.inputs)} inputs ({takes}), a chain has one; "
+            "use --graph"
+        )
+    if len(spec.outputs) > 1:
+        raise ArgumentError(f"{call.name} has several outputs; use --graph")
+    per_stream = {param.name for param in spec.stream_params}
+    named = {
+        name: [value] * jobs if name in per_stream else value
+        for name, value in call.kwargs.items()
+    }
+    made: OpColumn = op(column, **named)
+    return made
+
+
+def _partition(sc: Any, call: Call) -> Any:
+    values = [*call.args, *call.kwargs.values()]
+    if len(values) != 1 or not isinstance(values[0], Call):
+        raise ArgumentError(
+            "Slice takes one of all(50), strided(2, 50), range(0, 90), "
+            "ranges([(0, 9)]), strided_range(0, 90, 2), strided_ranges([(0, 9)], 2), "
+            "gather([[5, 7]])"
+        )
+    how = values[0]
+    if how.name not in _PARTITIONS:
+        raise ArgumentError(
+            f"{how.name} is no way to slice; use one of {', '.join(_PARTITIONS)}"
+        )
+    _check_literals(how)
+    return getattr(sc.partitioner, how.name)(*how.args, **how.kwargs)
+
+
+def _bind(call: Call, taker: Callable[..., Any]) -> Any:
+    try:
+        inspect.signature(taker).bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(taker).parameters)
+        raise ArgumentError(f"{error}; {call.name} takes ({takes})") from None
+    return taker(*call.args, **call.kwargs)
+
+
+def _nothing() -> None:
+    return None
+
+
+_ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
+_PARTITIONS = (
+    "all",
+    "strided",
+    "range",
+    "ranges",
+    "strided_range",
+    "strided_ranges",
+    "gather",
+)
+
+
+def _stride(stride: Any) -> Any:
+    return stride
+
+
+def _range(start: Any, end: Any) -> Any:
+    return (start, end)
+
+
+def _ranges(intervals: Any) -> Any:
+    return intervals
+
+
+def _strided_range(start: Any, end: Any, stride: Any) -> Any:
+    return (start, end, stride)
+
+
+def _strided_ranges(intervals: Any, stride: Any) -> Any:
+    return (intervals, stride)
+
+
+def _gather(rows: Any) -> Any:
+    return rows
+
+
+def _repeat(spacing: Any) -> Any:
+    return spacing
+
+
+_SAMPLERS: dict[str, Callable[..., Any]] = {
+    "Stride": _stride,
+    "Range": _range,
+    "Ranges": _ranges,
+    "StridedRange": _strided_range,
+    "StridedRanges": _strided_ranges,
+    "Gather": _gather,
+    "Repeat": _repeat,
+    "RepeatNull": _repeat,
+}
+"""For each sampler what turns its arguments into one stream's value."""

@@ -1,0 +1,1 @@
+"""What travels in PCollections: keys, values, and what sinks report."""

@@ -1,0 +1,1 @@
+"""Computation graphs: nodes, how they are built, and what makes one valid."""

@@ -1,0 +1,338 @@
+"""Builds graphs with Scanner's calls: ``sc.io``, ``sc.ops``, ``sc.streams``.
+
+What a call gets wrong, it says: nothing here waits for a run::
+
+    frames = sc.io.Input([NamedVideoStream(sc, 'a', path='a.mp4')])
+    some = sc.streams.Stride(frames, [8])
+    small = sc.ops.Resize(frame=some, width=[640], height=[480])
+    output = sc.io.Output(small, [NamedVideoStream(sc, 'a_small')])
+
+Graphs hold no client: they can be pickled and read by other processes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    GraphError,
+    OpNotFoundError,
+    did_you_mean,
+)
+from beam_scanner.graph.arguments import check_arguments
+from beam_scanner.graph.nodes import InputNode, OpColumn, OpNode, OutputNode
+from beam_scanner.graph.op_call import OpCall
+from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
+from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
+from beam_scanner.graph.samplers import column_of
+from beam_scanner.graph.validate import check_graph as check_graph
+from beam_scanner.graph.validate import made
+from beam_scanner.kernels.register import (
+    OpSpec,
+    Param,
+    Registry,
+    registry,
+)
+from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
+from beam_scanner.storage.streams.backend import element_type
+from beam_scanner.types.element_types import ColumnType, ScannerTypeInfo, get_type_info
+
+
+class OpGenerator:
+    """The registered ops by name: ``sc.ops``.
+
+    Args:
+        sc: The client, if there is one.
+        ops: Where to look; all registered ops if None.
+
+    Example:
+        >>> OpGenerator().Nope
+        Traceback (most recent call last):
+        beam_scanner.errors.OpNotFoundError: Op Nope does not exist
+    """
+
+    def __init__(self, sc: Any = None, ops: Registry | None = None) -> None:
+        self._sc = sc
+        self._ops = registry() if ops is None else ops
+
+    def __getattr__(self, name: str) -> OpBuilder:
+        if name.startswith("_"):
+            raise OpNotFoundError(f"Op {name} does not exist")
+        try:
+            self._ops.get(name)
+        except OpNotFoundError as error:
+            hint = did_you_mean(name, self._ops.names())
+            if hasattr(StreamsGenerator, name):
+                hint = f"; it is sc.streams.{name}"
+            raise OpNotFoundError(f"{error}{hint}") from None
+        return OpBuilder(self._sc, self._ops, name)
+
+    def __dir__(self) -> list[str]:
+        return self._ops.names()
+
+
+class OpBuilder:
+    """One op: call it with columns and arguments to get its output columns.
+
+    Args:
+        sc: The client, if there is one.
+        ops: Where the op is registered.
+        name: Its name.
+    """
+
+    def __init__(self, sc: Any, ops: Registry, name: str) -> None:
+        self._sc = sc
+        self._ops = ops
+        self.__name__ = name
+        spec = ops.get(name)
+        self.__doc__ = spec.kernel.__doc__
+        self.__signature__ = _signature(spec)
+
+    def __repr__(self) -> str:
+        return f"sc.ops.{self.__name__}{self.__signature__}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Adds the op to a graph.
+
+        Args:
+            *args: Columns, in the order of the op's inputs.
+            **kwargs: Columns by the names of inputs; init arguments; per-stream
+                arguments, each a list; and for every op ``device``, ``batch``,
+                ``stencil``, ``stencil_edge``, ``bounded_state``, ``on_error``.
+
+        Returns:
+            An OpColumn, or a tuple of them if the op has several outputs.
+
+        Raises:
+            ScannerException: An argument is missing, unknown or impossible.
+        """
+        call = OpCall(self._ops, self.__name__, dict(kwargs))
+        options = call.options()
+        columns = call.columns(args)
+        stream_args = call.stream_args(columns)
+        init_args = call.init_args()
+        check_arguments(call.spec, init_args, stream_args)
+        node = OpNode(
+            spec=call.spec,
+            columns=columns,
+            init_args=init_args,
+            stream_args=stream_args,
+            device=options.device,
+            batch=options.batch,
+            stencil=options.stencil,
+            stencil_edge=options.stencil_edge,
+            bounded_state=options.bounded_state,
+            on_error=options.on_error,
+        )
+        made(node, self._sc)
+        outputs = node.outputs()
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _signature(spec: OpSpec) -> inspect.Signature:
+    """For ``help`` and for editors."""
+    kinds = inspect.Parameter
+    kind = kinds.VAR_POSITIONAL if spec.variadic else kinds.POSITIONAL_OR_KEYWORD
+    options = kinds("call_options", kinds.VAR_KEYWORD)
+    params = (*spec.init_params, *spec.stream_params)
+    try:
+        return inspect.Signature(
+            [
+                *(kinds(p.name, kind, annotation=p.type_name) for p in spec.inputs),
+                *(
+                    kinds(p.name, kinds.KEYWORD_ONLY, default=_default(p))
+                    for p in params
+                ),
+                options,
+            ]
+        )
+    except ValueError:  # columns of register_op may have any names
+        return inspect.Signature([options])
+
+
+def _default(param: Param) -> Any:
+    return inspect.Parameter.empty if param.required else param.default
+
+
+class IOGenerator:
+    """Where graphs begin and end: ``sc.io``.
+
+    Args:
+        sc: The client, if there is one.
+    """
+
+    def __init__(self, sc: Any = None) -> None:
+        self._sc = sc
+
+    def Input(self, streams: Sequence[StoredStream]) -> OpColumn:
+        """Reads stored streams; the graph is run once for each.
+
+        Args:
+            streams: One or more, all of the type of the first.
+
+        Returns:
+            A column with the rows of each stream.
+
+        Raises:
+            ScannerException: No list of streams, or their storage cannot be read.
+        """
+        listed = _streams("Input", streams)
+        found = listed[0].storage().source(self._sc, list(listed))
+        if isinstance(found, OpColumn):
+            return found
+        node = made(InputNode(listed), self._sc)
+        return OpColumn(node, 0, input_type(listed[0]))
+
+    def Output(self, op: OpColumn, streams: Sequence[StoredStream]) -> OutputNode:
+        """Writes a column to stored streams.
+
+        Args:
+            op: The column.
+            streams: One for each stream of the inputs.
+
+        Returns:
+            What ``sc.run`` takes.
+
+        Raises:
+            ScannerException: No list of streams, one for each of the inputs', or
+                their storage cannot be written.
+        """
+        column = column_of(op, "io.Output", "the first argument")
+        listed = _streams("Output", streams)
+        found = listed[0].storage().sink(self._sc, column, list(listed))
+        if isinstance(found, OutputNode):
+            return found
+        if column.type is not None and isinstance(listed[0], NamedVideoStream):
+            raise ElementTypeError(
+                f"output {listed[0].name()!r} is a NamedVideoStream, but the column of "
+                f"{column.node.label} holds {column.type.name}; use a NamedStream"
+            )
+        node = OutputNode(column, listed)
+        made(node, self._sc)
+        return node
+
+
+def _streams(method: str, streams: Any) -> tuple[StoredStream, ...]:
+    if not isinstance(streams, (list, tuple)):
+        raise ArgumentError(
+            f"io.{method} must take a list of streams as input, got "
+            f"{type(streams).__name__}"
+        )
+    if not streams:
+        raise ArgumentError(
+            f"io.{method} must take a list of streams as input, got an empty one"
+        )
+    for index, stream in enumerate(streams):
+        if not isinstance(stream, StoredStream):
+            raise ArgumentError(
+                f"io.{method} must take a list of streams as input: element {index} is "
+                f"{type(stream).__name__}"
+            )
+    return tuple(streams)
+
+
+def input_type(stream: StoredStream) -> ScannerTypeInfo | None:
+    """The type of a stream's elements; None for frames, bytes if it does not say.
+
+    Raises:
+        ElementTypeError: It says a type that is not registered.
+    """
+    if stream.column_type() == ColumnType.Video:
+        return None
+    return element_type(stream) or get_type_info(bytes)
+
+
+class SourceGenerator:
+    """Scanner's lower-level inputs: ``sc.sources``.
+
+    Args:
+        sc: The client.
+    """
+
+    _KINDS: ClassVar = {
+        "Column": NamedStream,
+        "Sequence": NamedStream,
+        "FrameColumn": NamedVideoStream,
+        "FrameSequence": NamedVideoStream,
+    }
+
+    def __init__(self, sc: Any) -> None:
+        self._sc = sc
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._KINDS:
+            raise OpNotFoundError(
+                f"Source {name} does not exist; it may be a StoredStream for sc.io.Input"
+            )
+
+        def source(
+            table_name: Sequence[str], column_name: Sequence[str] | None = None
+        ) -> OpColumn:
+            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            return IOGenerator(self._sc).Input(streams)
+
+        return source
+
+
+class SinkGenerator:
+    """Scanner's lower-level outputs: ``sc.sinks``.
+
+    Args:
+        sc: The client.
+    """
+
+    _KINDS: ClassVar = {"Column": NamedStream, "FrameColumn": NamedVideoStream}
+
+    def __init__(self, sc: Any) -> None:
+        self._sc = sc
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._KINDS:
+            raise OpNotFoundError(
+                f"Sink {name} does not exist; it may be a StoredStream for sc.io.Output"
+            )
+
+        def sink(
+            columns: Mapping[str, OpColumn] | None = None,
+            table_name: Sequence[str] = (),
+            column_name: Sequence[str] | None = None,
+        ) -> OutputNode:
+            if not isinstance(columns, Mapping) or not columns:
+                raise ArgumentError(
+                    f"Columns must be specified for {name} Sink. For example, "
+                    f"sc.sinks.{name}(columns={{'column_name': col}})."
+                )
+            if len(columns) > 1:
+                raise GraphError(
+                    f"sink {name} takes one column, got {', '.join(columns)}; use one "
+                    "sc.io.Output for each"
+                )
+            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            return IOGenerator(self._sc).Output(next(iter(columns.values())), streams)
+
+        return sink
+
+
+def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStream]:
+    if not isinstance(tables, (list, tuple)) or not tables:
+        raise ArgumentError(
+            f"table_name of {name} must be a list with one name for each stream, got "
+            f"{tables!r}"
+        )
+    return [kind(sc, table) for table in tables]
+
+
+__all__ = [
+    "IOGenerator",
+    "OpBuilder",
+    "OpGenerator",
+    "SinkGenerator",
+    "SourceGenerator",
+    "StreamsGenerator",
+    "TaskPartitioner",
+    "check_graph",
+]

@@ -1,0 +1,302 @@
+"""The arguments of one call of an op: which are columns, options, and the kernel's."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beam_scanner.errors import ArgumentError, ElementTypeError, did_you_mean
+from beam_scanner.graph.nodes import OpColumn, SliceList
+from beam_scanner.graph.samplers import column_of, whole_number
+from beam_scanner.graph.validate import facts
+from beam_scanner.kernels.register import (
+    Param,
+    Port,
+    Registry,
+    check_edge,
+    check_stencil,
+)
+from beam_scanner.kernels.signature import RESERVED
+from beam_scanner.types.element_types import DeviceType
+
+_OPEN_TYPES = ("Bytes", "Any")
+"""Blob types that go with every other blob type."""
+
+_OF_FUNCTIONS = (
+    "; parameters of a function are columns: it finds other values, given by other "
+    "names, in config.args, and a class takes them in __init__"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call may say of every op; see ``OpNode``."""
+
+    device: DeviceType
+    batch: int
+    stencil: tuple[int, ...] | None
+    stencil_edge: str
+    bounded_state: int | None
+    on_error: str
+
+
+class OpCall:
+    """Sorts out the arguments of one op call; what is used is taken from ``kwargs``."""
+
+    def __init__(self, ops: Registry, name: str, kwargs: dict[str, Any]) -> None:
+        self.name = name
+        self.kwargs = kwargs
+        self.device = self._device(ops, kwargs.pop("device", None))
+        self.spec = ops.get(name, self.device)
+        own = {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
+        own |= {port.name for port in self.spec.inputs}
+        # Scanner's programs may pass these two; a kernel may use the names itself.
+        if "extra" not in own:
+            kwargs.pop("extra", None)
+        self.args = None if "args" in own else kwargs.pop("args", None)
+
+    def _device(self, ops: Registry, wanted: Any) -> DeviceType:
+        devices = ops.devices(self.name)
+        if wanted is None:
+            return DeviceType.CPU if DeviceType.CPU in devices else devices[0]
+        if not isinstance(wanted, DeviceType):
+            raise ArgumentError(
+                f"Invalid device type {wanted!r} for op {self.name}; use DeviceType.CPU "
+                "or DeviceType.GPU"
+            )
+        if wanted not in devices:
+            raise ArgumentError(
+                f"Op {self.name} requested kernel with device type {wanted.name} but no "
+                f"such kernel exists; it has one for "
+                f"{', '.join(device.name for device in devices)}"
+            )
+        return wanted
+
+    def options(self) -> Options:
+        """What the call says beside the kernel's own arguments."""
+        edge = self.kwargs.pop("stencil_edge", None)
+        if edge is None:
+            edge = self.spec.stencil_edge
+        elif self.spec.stencil is None:
+            raise ArgumentError(
+                f"Op {self.name} specified stencil_edge but that Op was not declared to "
+                "support stenciling"
+            )
+        check_edge(self.name, edge)
+        return Options(
+            self.device,
+            self._batch(),
+            self._stencil(),
+            edge,
+            self._bounded(),
+            self._on_error(),
+        )
+
+    def _on_error(self) -> str:
+        on_error = self.kwargs.pop("on_error", "fail")
+        if on_error not in ("fail", "null"):
+            raise ArgumentError(
+                f"on_error of op {self.name} must be 'fail' or 'null', got {on_error!r}"
+            )
+        if on_error == "null" and self.spec.unbounded_state:
+            raise ArgumentError(
+                f"on_error of op {self.name} cannot be 'null': it has unbounded state, "
+                "so every later row may depend on the one that failed"
+            )
+        if on_error == "null" and self.spec.whole_stream:
+            raise ArgumentError(
+                f"on_error of op {self.name} cannot be 'null': it takes all rows of a "
+                "stream in one call, so that no single row fails"
+            )
+        return str(on_error)
+
+    def _batch(self) -> int:
+        batch = whole_number(self.kwargs.pop("batch", -1), f"batch of op {self.name}")
+        if batch == -1:
+            return self.spec.batch
+        if batch < 1:
+            raise ArgumentError(
+                f"batch of op {self.name} must be 1 or more, got {batch}"
+            )
+        if batch > 1 and self.spec.batch == 1:
+            raise ArgumentError(
+                f"Op {self.name} specified a batch size but the Kernel for that Op was "
+                "not declared to support batching; add batch=... to its registration"
+            )
+        return batch
+
+    def _stencil(self) -> tuple[int, ...] | None:
+        stencil = self.kwargs.pop("stencil", None)
+        if stencil is None or (isinstance(stencil, (list, tuple)) and not stencil):
+            return self.spec.stencil
+        if self.spec.stencil is None:
+            raise ArgumentError(
+                f"Op {self.name} specified stencil but that Op was not declared to "
+                "support stenciling; add stencil=[0] to its registration"
+            )
+        return check_stencil(self.name, stencil)
+
+    def _bounded(self) -> int | None:
+        what = f"bounded_state of op {self.name}"
+        rows = whole_number(self.kwargs.pop("bounded_state", -1), what)
+        if rows == -1:
+            return self.spec.bounded_state
+        if self.spec.bounded_state is None:
+            raise ArgumentError(
+                f"Op {self.name} specified bounded_state but that Op was not declared to "
+                "have bounded state; add bounded_state=... to its registration"
+            )
+        if rows < 0:
+            raise ArgumentError(f"{what} must be 0 or more, got {rows}")
+        return rows
+
+    def columns(self, args: tuple[Any, ...]) -> tuple[OpColumn, ...]:
+        """The input columns, in the op's order."""
+        given = self._variadic(args) if self.spec.variadic else self._named(args)
+        hint = "" if self.spec.is_class else _OF_FUNCTIONS
+        columns = []
+        for port, value in given:
+            op, what = f"op {self.name}", f"input {port.name}"
+            column = column_of(value, op, what, hint)
+            _check_type(self.name, port, column)
+            columns.append(column)
+        return tuple(columns)
+
+    def _variadic(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
+        port = self.spec.inputs[0]
+        if port.name in self.kwargs:
+            raise ArgumentError(
+                f"op {self.name} takes its inputs by position: "
+                f"sc.ops.{self.name}(a, b, ...), not {port.name}=..."
+            )
+        if not args:
+            raise ArgumentError(f"Op {self.name} required one or more inputs")
+        return [(port, value) for value in args]
+
+    def _named(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
+        ports = self.spec.inputs
+        names = ", ".join(port.name for port in ports)
+        if len(args) > len(ports):
+            raise ArgumentError(
+                f"Op {self.name} expects {len(ports)} input columns ({names}), but "
+                f"received {len(args)}"
+            )
+        given = []
+        for index, port in enumerate(ports):
+            value = self.kwargs.pop(port.name, None)
+            if index < len(args):
+                if value is not None:
+                    raise ArgumentError(
+                        f"op {self.name} got input {port.name} twice, by position and "
+                        "by name"
+                    )
+                value = args[index]
+            if value is None:
+                unknown = sorted(set(self.kwargs) - self._known() - set(RESERVED))
+                near = difflib.get_close_matches(port.name, unknown, n=1)
+                raise ArgumentError(
+                    f"Op {self.name} required sequence {port.name} as input"
+                    + (f"; is {near[0]!r} misspelt?" if near else "")
+                )
+            given.append((port, value))
+        return given
+
+    def _known(self) -> set[str]:
+        return {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
+
+    def stream_args(self, columns: tuple[OpColumn, ...]) -> dict[str, tuple[Any, ...]]:
+        """The per-stream arguments, each with one value for each stream."""
+        params = self.spec.stream_params
+        given = {
+            p.name: self.kwargs.pop(p.name) for p in params if p.name in self.kwargs
+        }
+        missing = [p.name for p in params if p.required and p.name not in given]
+        if missing and not given:
+            raise ArgumentError(
+                f"No arguments provided to op `{self.name}` for stream parameters "
+                f"{', '.join(missing)}."
+            )
+        if missing:
+            raise ArgumentError(
+                f"op {self.name} needs the per-stream argument {missing[0]}"
+            )
+        for name, values in given.items():
+            if not isinstance(values, list) or isinstance(values, SliceList):
+                raise ArgumentError(
+                    f"The argument `{name}` to op `{self.name}` is a stream config "
+                    "argument and must be a list with one value for each stream, got "
+                    f"{values!r}"
+                )
+        found = {name: tuple(values) for name, values in given.items()}
+        self._check_lengths(found, columns)
+        return found
+
+    def _check_lengths(
+        self, given: dict[str, tuple[Any, ...]], columns: tuple[OpColumn, ...]
+    ) -> None:
+        jobs = next((n for c in columns if (n := facts(c.node).jobs) is not None), None)
+        expected = jobs
+        for name, values in given.items():
+            expected = len(values) if expected is None else expected
+            if len(values) != expected or not values:
+                raise ArgumentError(
+                    f"Op `{self.name}` had {len(values)} per-stream arguments, but "
+                    f"expected {expected or 'one or more'}: argument `{name}` needs one "
+                    "value for each stream"
+                )
+        for stream, values in enumerate(zip(*given.values(), strict=True)):
+            sizes = {len(v) for v in values if isinstance(v, SliceList)}
+            if len(sizes) > 1:
+                raise ArgumentError(
+                    f"the SliceLists of op {self.name} for stream {stream} have "
+                    f"different lengths: {sorted(sizes)}"
+                )
+
+    def init_args(self) -> dict[str, Any]:
+        """What is left: the arguments of the kernel's constructor."""
+        given = self.kwargs
+        if self.args is not None:
+            if not isinstance(self.args, Mapping) or not all(
+                isinstance(name, str) for name in self.args
+            ):
+                raise ArgumentError(
+                    f"args of op {self.name} must be a dict of init arguments, got "
+                    f"{self.args!r}"
+                )
+            twice = sorted(set(given) & set(self.args))
+            if twice:
+                raise ArgumentError(
+                    f"op {self.name} got argument {twice[0]!r} twice, also in args"
+                )
+            given = {**self.args, **given}
+        params: tuple[Param, ...] = self.spec.init_params
+        known = {param.name for param in params}
+        unknown = sorted(set(given) - known)
+        if unknown and not self.spec.open_args:
+            takes = [port.name for port in self.spec.inputs]
+            takes += [p.name for p in (*params, *self.spec.stream_params)]
+            raise ArgumentError(
+                f"op {self.name} has no argument {unknown[0]!r}"
+                + (did_you_mean(unknown[0], [*takes, *RESERVED]) or ".")
+                + f" It takes {', '.join(takes)}"
+            )
+        for param in params:
+            if param.required and param.name not in given:
+                raise ArgumentError(f"op {self.name} needs the argument {param.name!r}")
+        return dict(given)
+
+
+def _check_type(op: str, port: Port, column: OpColumn) -> None:
+    have = "FrameType" if column.type is None else column.type.name
+    if (column.type is None) == (port.type is None) and (
+        have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
+    ):
+        return
+    # A chain of the command is checked before there is a node that it begins with.
+    of = f"column of {column.node.label}" if column.node.label else "column"
+    raise ElementTypeError(
+        f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
+        f"{have}"
+    )

@@ -1,0 +1,1 @@
+"""Digests of code and data: equal for equal values, in every process."""

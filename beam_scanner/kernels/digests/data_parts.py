@@ -1,0 +1,183 @@
+"""Plain data, taken apart: numbers, texts, containers, arrays, tables, tensors."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import enum
+import io
+import logging
+import pathlib
+import pickle
+import sys
+import threading
+import weakref
+from collections.abc import Collection, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, cast
+
+import numpy as np
+
+from beam_scanner.kernels.digests.named_files import file_digest
+from beam_scanner.kernels.digests.parts import Edges, Part, content, label
+
+_PLAIN = frozenset({int, float, complex, bool, type(None), bytes, str})
+
+# They hold what is gone, or comes back, without anybody's doing.
+_WEAK = (
+    weakref.ReferenceType,
+    weakref.WeakKeyDictionary,
+    weakref.WeakValueDictionary,
+    weakref.WeakSet,
+)
+_LOCKS = (type(threading.Lock()), type(threading.RLock()))
+
+
+def data_part(value: Any) -> Part | None:
+    """What data of a known class consists of; None for all others."""
+    if isinstance(value, np.ndarray):
+        return _array(value)
+    if isinstance(value, np.generic):
+        return Part(label("scalar", value.dtype.str, value.tobytes()))
+    if isinstance(value, enum.Enum):
+        return Part(label("member", value.name), [("", type(value))])
+    if isinstance(value, pathlib.PurePath):
+        told = file_digest(str(value)) or ""
+        return Part(label("path", type(value).__name__, str(value), told))
+    if isinstance(value, memoryview):
+        return Part(label("memory", value.format, value.shape, value.tobytes()))
+    if isinstance(value, pickle.PickleBuffer):
+        return Part(label("buffer", content(value.raw())))
+    if type(value) is array.array:
+        return Part(label("array", value.typecode, content(value)))
+    if type(value) is slice:
+        return Part(
+            label("slice"),
+            [("", value.start), ("", value.stop), ("", value.step)],
+        )
+    if isinstance(value, (*_WEAK, *_LOCKS)):
+        return Part(label("library", type(value).__name__))
+    if isinstance(value, (logging.Logger, ContextVar)):
+        return Part(label(type(value).__name__, value.name))
+    if isinstance(value, ctypes.CDLL):
+        return Part(label("CDLL"), [("", value._name), ("", type(value))])
+    if isinstance(value, io.TextIOWrapper):
+        return Part(label("file", value.mode), [("", value.name)])
+    return _of_tables(value) or _of_tensors(value)
+
+
+def text_of(value: Any) -> str:
+    # The text of a number has a limit of digits.
+    return hex(value) if type(value) is int else repr(value)
+
+
+def string_part(value: str) -> Part:
+    told = file_digest(value)
+    if told is None:
+        return Part(label("str", value))
+    return Part(label("file", value, told))
+
+
+def sequence_part(values: Any) -> Part:
+    kind = type(values).__name__
+    if _is_long_and_plain(values):
+        return Part(label(kind, len(values), _told_at_once(values)))
+    return Part(label(kind, len(values)), [("", value) for value in values])
+
+
+def mapping_part(values: Mapping[Any, Any]) -> Part:
+    if _is_long_and_plain(values) and _is_long_and_plain(values.values()):
+        told = _told_at_once(values), _told_at_once(values.values())
+        return Part(label("dict", len(values), *told))
+    pairs = [edge for item in values.items() for edge in pair(*item)]
+    return Part(label("dict", len(values)), pairs)
+
+
+def _is_long_and_plain(values: Collection[Any]) -> bool:
+    """Whether values are many and plain; names of files count where they are few."""
+    return len(values) > 1000 and set(map(type, values)) <= _PLAIN
+
+
+def _told_at_once(values: Iterable[Any]) -> bytes:
+    texts = (text_of(value) for value in values)
+    return content("\n".join(texts).encode())
+
+
+def pair(key: Any, value: Any) -> Edges:
+    return [("", key), (f"item {key!r}" if type(key) is str else "", value)]
+
+
+def attributes_part(kind: str, values: Mapping[str, Any], what: str) -> Part:
+    names = sorted(values)
+    return Part(
+        label("attributes", kind, *names), [(f"{what} {n}", values[n]) for n in names]
+    )
+
+
+def _array(value: np.ndarray[Any, Any]) -> Part:
+    edges: Edges = []
+    if isinstance(value, np.ma.MaskedArray):
+        edges = [
+            ("", np.ma.getmaskarray(value)),
+            ("", value.fill_value),
+            ("", np.ma.getdata(value)),
+        ]
+        return Part(label("masked", bool(value.hardmask)), edges)
+    if type(value) is not np.ndarray:
+        edges = [("", type(value)), ("", _subclass_state(value))]
+        value = value.view(np.ndarray)
+    kind = value.dtype
+    told = (kind.str, value.shape)
+    if kind.names is not None:
+        # Between fields there may be bytes that nobody has set.
+        fields = [(f"field {name}", value[name]) for name in kind.names]
+        return Part(label("record", *kind.names, *told), [*edges, *fields])
+    if kind.hasobject or kind.kind == "T":
+        return Part(label("objects", *told), [*edges, ("", value.tolist())])
+    if value.flags.c_contiguous and value.size:
+        data: Any = value.reshape(-1).view(np.uint8)
+    else:
+        data = value.tobytes()
+    return Part(label("array", *told, content(data)), edges)
+
+
+def _subclass_state(value: Any) -> Any:
+    if isinstance(value, np.memmap):
+        return None
+    return dict(getattr(value, "__dict__", {}))
+
+
+def _of_tables(value: Any) -> Part | None:
+    """Data frames by their columns: how these lie in memory says nothing."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not type(value).__module__.startswith("pandas."):
+        return None
+    if type(value) is pandas.DataFrame:
+        columns = [
+            (f"column {name}", _column(value.iloc[:, number]))
+            for number, name in enumerate(value.columns)
+        ]
+        edges = [("", value.columns), ("", value.index), ("", dict(value.attrs))]
+        return Part(label("DataFrame"), edges + columns)
+    if type(value) is pandas.Series:
+        edges = [("", value.index), ("", value.name), ("", dict(value.attrs))]
+        return Part(label("Series"), [*edges, ("", _column(value))])
+    return None
+
+
+def _column(series: Any) -> Any:
+    plain = isinstance(series.dtype, np.dtype)
+    return series.to_numpy() if plain else series.array
+
+
+def _of_tensors(value: Any) -> Part | None:
+    """Tensors by their numbers: pickling would write addresses."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not isinstance(value, getattr(torch, "Tensor", ())):
+        return None
+    value = cast("Any", value)
+    if value.layout is not torch.strided or value.is_quantized:
+        return None
+    numbers = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    told = (str(value.dtype), tuple(value.shape), value.requires_grad)
+    return Part(label("tensor", *told, content(numbers)), [("", type(value))])

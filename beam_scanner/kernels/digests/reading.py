@@ -1,0 +1,422 @@
+"""What a worker would be given of an object: a label, and the objects it consists of.
+
+The same as pickling sends, in a form that is equal for equal values in every process:
+code without line numbers, names of files and docstrings; attributes sorted by name;
+sets without order; no identities and no addresses; caches without what they hold.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Collection
+from typing import Any
+
+from beam_scanner.kernels.digests.code_parts import (
+    absolute_name,
+    cell_value,
+    code_part,
+    names_used,
+    source_part,
+)
+from beam_scanner.kernels.digests.data_parts import (
+    attributes_part,
+    data_part,
+    mapping_part,
+    pair,
+    sequence_part,
+    string_part,
+    text_of,
+)
+from beam_scanner.kernels.digests.installed_code import is_installed_file, is_library
+from beam_scanner.kernels.digests.named_files import file_digest
+from beam_scanner.kernels.digests.parts import Edges, ModuleUse, Part, content, label
+from beam_scanner.kernels.digests.reducing import is_slots, reduced, states_itself
+
+_ATOMS = frozenset({int, float, complex, bool, type(None), type(Ellipsis), range})
+_DESCRIPTORS = (
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.WrapperDescriptorType,
+)
+# Made by the interpreter, by annotations or by pickling, not by what a class does.
+_CLASS_NOISE = frozenset(
+    {
+        "__abstractmethods__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations__",
+        "__annotations_cache__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__dict__",
+        "__doc__",
+        "__firstlineno__",
+        "__match_args__",
+        "__module__",
+        "__orig_bases__",
+        "__parameters__",
+        "__qualname__",
+        "__signature__",
+        "__slotnames__",
+        "__static_attributes__",
+        "__weakref__",
+        "_abc_impl",
+    }
+)
+_ENUM_NOISE = frozenset(
+    {
+        "__new__",
+        "__new_member__",
+        "_generate_next_value_",
+        "_hashable_values_",
+        "_member_map_",
+        "_member_names_",
+        "_member_type_",
+        "_new_member_",
+        "_unhashable_values_",
+        "_unhashable_values_map_",
+        "_use_args_",
+        "_value2member_map_",
+        "_value_repr_",
+    }
+)
+_MODULE_NOISE = frozenset(
+    {
+        "__annotations__",
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+    }
+)
+# Pickling them twice is known to give the same.
+_STEADY = frozenset({"numpy", "pandas", "pyarrow", "beam_scanner", "google"})
+
+
+class Reading:
+    """Takes objects apart.
+
+    Args:
+        homes: Modules whose code counts in full though it be installed; of each, its
+            whole package, but for this one.
+    """
+
+    def __init__(self, homes: Collection[str] = ()) -> None:
+        self._modules = {home for home in homes if home}
+        self._packages = {home.partition(".")[0] for home in self._modules}
+        self._packages -= {"beam_scanner", *sys.stdlib_module_names}
+        self._known: dict[str, dict[int, str]] = {}
+
+    def part(self, value: Any) -> Part:
+        """What an object consists of."""
+        kind = type(value)
+        if kind is Part:
+            return value  # type: ignore[no-any-return]
+        if kind is ModuleUse:
+            return self._module(value)
+        if kind in _ATOMS:
+            return Part(label(kind.__name__, text_of(value)))
+        if kind is str:
+            return string_part(value)
+        if kind in (bytes, bytearray):
+            return Part(label(kind.__name__, content(value)))
+        if kind in (list, tuple):
+            return sequence_part(value)
+        if kind is dict or kind is types.MappingProxyType:
+            return mapping_part(value)
+        if kind in (set, frozenset):
+            return Part(label(kind.__name__), [("", v) for v in value], unordered=True)
+        return self._code(value) or data_part(value) or self._generic(value)
+
+    # --- code ------------------------------------------------------------------
+
+    def _code(self, value: Any) -> Part | None:
+        if isinstance(value, types.CodeType):
+            return code_part(value)
+        if isinstance(value, types.FunctionType):
+            return self._function(value)
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, types.ModuleType):
+            return self._module(ModuleUse(value, None))
+        if isinstance(value, (staticmethod, classmethod)):
+            return Part(label(type(value).__name__), [("", value.__func__)])
+        if type(value) is property:
+            return Part(
+                label("property"),
+                [("", value.fget), ("", value.fset), ("", value.fdel)],
+            )
+        if isinstance(value, functools.cached_property):
+            return Part(label("cached property"), [("", value.func)])
+        if isinstance(value, (functools.partial, functools.partialmethod)):
+            given = [("argument", argument) for argument in value.args]
+            by_name = attributes_part("", value.keywords, "argument")
+            made = Part(label("arguments", len(given)), given)
+            return Part(
+                label("partial", type(value).__name__),
+                [("", value.func), ("", made), ("", by_name)],
+            )
+        if isinstance(value, types.MethodType):
+            named = self._name_in_library(value)
+            if named:
+                return Part(label("library", *named))
+            return Part(label("method"), [("", value.__func__), ("", value.__self__)])
+        if isinstance(value, types.CellType):
+            return Part(label("cell"), [("", cell_value(value))])
+        if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
+            return self._builtin(value)
+        if isinstance(value, _DESCRIPTORS):
+            owner = value.__objclass__
+            return Part(label("descriptor", owner.__qualname__, value.__name__))
+        return None
+
+    def _function(self, function: types.FunctionType) -> Part:
+        module = function.__module__
+        foreign = self.is_foreign(module)
+        if foreign and "<locals>" not in function.__qualname__:
+            return Part(label("library", module, function.__qualname__))
+        code = function.__code__
+        cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
+        edges: Edges = [("", code)]
+        edges += [("default of a parameter", v) for v in function.__defaults__ or ()]
+        names: list[object] = ["function", len(function.__defaults__ or ())]
+        named = {
+            "keyword default": function.__kwdefaults__ or {},
+            "variable": {name: cell_value(cell) for name, cell in cells},
+            "attribute": {
+                k: v for k, v in vars(function).items() if k != "__wrapped__"
+            },
+        }
+        if not self.is_foreign(function.__globals__.get("__name__")):
+            named["global"] = self._globals(function)
+            named["import"] = self._imports(function)
+        for kind, values in named.items():
+            edges += [(f"{kind} {name}", values[name]) for name in sorted(values)]
+            names += [kind, *sorted(values)]
+        return Part(label(*names), edges)
+
+    def names_of(self, function: types.FunctionType) -> dict[str, Any]:
+        """Globals that a function reads, and modules of the user's that it imports."""
+        if self.is_foreign(function.__globals__.get("__name__")):
+            return {}
+        return self._imports(function) | self._globals(function)
+
+    def members_of(self, use: ModuleUse) -> dict[str, Any]:
+        """Of a module, what is used."""
+        found = {}
+        for name, value in list(vars(use.module).items()):
+            if name in _MODULE_NOISE or (
+                use.names is not None and name not in use.names
+            ):
+                continue
+            if isinstance(value, types.ModuleType):
+                value = ModuleUse(value, use.names)
+            found[name] = value
+        return found
+
+    def _globals(self, function: types.FunctionType) -> dict[str, Any]:
+        """Globals that a function, and those inside it, read."""
+        space, found = function.__globals__, {}
+        used = names_used(function.__code__)
+        for name in used.globals - _MODULE_NOISE:
+            if name in space:
+                value = space[name]
+                if isinstance(value, types.ModuleType):
+                    value = ModuleUse(value, used.attributes)
+                found[name] = value
+        return found
+
+    def _imports(self, function: types.FunctionType) -> dict[str, Any]:
+        """Modules of the user's own that a function imports when it is called."""
+        found: dict[str, Any] = {}
+        used = names_used(function.__code__)
+        for name, level, names in used.imports:
+            full = absolute_name(name, level, function.__globals__)
+            for each in (full, *(f"{full}.{n}" for n in names)):
+                module = self._imported(each)
+                if module is not None:
+                    found[each] = (
+                        ModuleUse(module, used.attributes)
+                        if isinstance(module, types.ModuleType)
+                        else module
+                    )
+        return found
+
+    def _imported(self, name: str) -> Any:
+        """A user's module, its code where it cannot be imported here, or None."""
+        top = name.partition(".")[0]
+        if not name or top in sys.stdlib_module_names or self.is_foreign(top):
+            return None
+        if name in sys.modules:
+            module = sys.modules[name]
+            foreign = module is None or self.is_foreign(name)
+            return None if foreign else module
+        try:
+            spec = importlib.util.find_spec(name)
+        except Exception:
+            return None
+        origin = spec.origin if spec is not None else None
+        if spec is None or origin is None or is_installed_file(origin):
+            return None
+        try:
+            return importlib.import_module(name)
+        except Exception:
+            return source_part(origin)
+
+    def _module(self, use: ModuleUse) -> Part:
+        module = use.module
+        if self.is_foreign(module.__name__):
+            return Part(label("module", module.__name__))
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and not file.endswith(".py"):
+            return Part(label("compiled module", file_digest(file)))
+        members = self.members_of(use)
+        names = sorted(members)
+        edges = [(f"global {name}", members[name]) for name in names]
+        return Part(label("own module", *names), edges)
+
+    def _class(self, cls: type) -> Part:
+        module, name = cls.__module__, cls.__qualname__
+        static = not cls.__flags__ & 1 << 9
+        if static or (self.is_foreign(module) and "<locals>" not in name):
+            return Part(label("library", module, name))
+        descriptor = getattr(cls, "DESCRIPTOR", None)
+        if descriptor is not None and hasattr(descriptor, "full_name"):
+            file = getattr(descriptor.file, "serialized_pb", b"")
+            return Part(label("message", descriptor.full_name, file))
+        members = class_members(cls)
+        edges: Edges = [("", base) for base in cls.__bases__]
+        if type(cls) is not type:
+            edges.append(("", type(cls)))
+        if issubclass(cls, enum.Enum):
+            values = cls.__members__
+            named = [(k, v.value) for k, v in values.items()]
+            edges.append(("", Part(label(*values), named)))
+        for key in sorted(members):
+            is_code = isinstance(members[key], types.FunctionType)
+            edges.append(
+                (f"{'method' if is_code else 'attribute'} {key}", members[key])
+            )
+        return Part(label("class", len(cls.__bases__), *sorted(members)), edges)
+
+    def _builtin(self, value: Any) -> Part:
+        owner = value.__self__
+        named = self._name_in_library(value)
+        if named:
+            return Part(label("library", *named))
+        if owner is None or isinstance(owner, types.ModuleType):
+            module = sys.modules.get(value.__module__ or "")
+            file = getattr(module, "__file__", None)
+            told = file_digest(file) if file else ""
+            return Part(label("compiled", value.__qualname__, told))
+        return Part(label("bound", value.__name__), [("", owner)])
+
+    def is_foreign(self, module: Any) -> bool:
+        """Whether code of a module counts by its name alone."""
+        if not isinstance(module, str) or module in self._modules:
+            return False
+        top = module.partition(".")[0]
+        return top not in self._packages and is_library(module)
+
+    def _name_in_library(self, value: Any) -> tuple[str, str] | None:
+        """Module and name of an object that an installed module holds as a global."""
+        owner = getattr(value, "__self__", None)
+        for module in (
+            getattr(value, "__module__", None),
+            type(value).__module__,
+            type(owner).__module__,
+        ):
+            if isinstance(module, str) and self.is_foreign(module):
+                if module not in self._known:
+                    space = vars(sys.modules[module]) if module in sys.modules else {}
+                    self._known[module] = {id(v): k for k, v in space.items()}
+                name = self._known[module].get(id(value))
+                if name is not None:
+                    return module, name
+        return None
+
+    def _generic(self, value: Any) -> Part:
+        kind = type(value)
+        named = self._name_in_library(value)
+        if named:
+            return Part(label("library", *named))
+        if isinstance(value, functools._lru_cache_wrapper):
+            sizes = value.cache_parameters()
+            told = label("cached", sizes["maxsize"], sizes["typed"])
+            return Part(told, [("", value.__wrapped__)])
+        foreign = self.is_foreign(kind.__module__)
+        if foreign and callable(value) and hasattr(value, "__wrapped__"):
+            return Part(label("wrapper"), [("", kind), ("", value.__wrapped__)])
+        if isinstance(value, (types.GeneratorType, types.CoroutineType)):
+            return self._untold(value)
+        try:
+            parts = reduced(value)
+            steady = kind.__module__.partition(".")[0] in _STEADY
+            again = None if steady or not states_itself(kind) else reduced(value)
+        except Exception:
+            return self._untold(value)
+        twin = [] if again is None else _reduced_edges(value, again)
+        return Part(label("object"), _reduced_edges(value, parts), twin=twin)
+
+    def _untold(self, value: Any) -> Part:
+        return Part(label("untold"), [("", type(value))], untold=True)
+
+
+def class_members(cls: type) -> dict[str, Any]:
+    """What the body of a class, or whoever changed it since, has set."""
+    members = {
+        k: v
+        for k, v in vars(cls).items()
+        # Slots are told by __slots__; a class that was loaded has none.
+        if k not in _CLASS_NOISE and not isinstance(v, types.MemberDescriptorType)
+    }
+    if issubclass(cls, enum.Enum):
+        for name in (*_ENUM_NOISE, *cls.__members__):
+            members.pop(name, None)
+    if "__pydantic_fields__" in members:
+        # The rest is made of these, some of it when it is first used.
+        kept = ("__pydantic_fields__", "__pydantic_decorators__")
+        members = {
+            k: v
+            for k, v in members.items()
+            if not k.startswith("__pydantic_") or k in kept
+        }
+    return members
+
+
+def _reduced_edges(value: Any, parts: Any) -> Edges:
+    """What pickling would write of an object."""
+    if isinstance(parts, str):
+        return [("", Part(label("name", parts))), ("", type(value))]
+    make, arguments, *more = parts
+    state, items, pairs, setter = [*more, None, None, None, None][:4]
+    edges: Edges = [("", make), ("", arguments)]
+    if isinstance(state, tuple) and len(state) == 2 and is_slots(state):
+        if type(value).__module__.startswith("pydantic."):
+            # It has the address of its class in it.
+            state = tuple({**(s or {}), "cls_ref": ""} for s in state)
+        edges += [("", attributes_part("state", s or {}, "attribute")) for s in state]
+    elif isinstance(state, dict) and all(type(k) is str for k in state):
+        edges.append(("", attributes_part("state", state, "attribute")))
+    else:
+        edges.append(("", state))
+    edges.append(("", None if items is None else list(items)))
+    if pairs is None:
+        edges.append(("", None))
+    else:
+        told = [edge for key, item in pairs for edge in pair(key, item)]
+        edges.append(("", Part(label("items"), told)))
+    edges.append(("", setter))
+    return edges

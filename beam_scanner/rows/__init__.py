@@ -1,0 +1,1 @@
+"""Row arithmetic, in pure integers: sets and maps of rows, GOPs, samplers."""

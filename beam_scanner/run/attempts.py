@@ -1,0 +1,120 @@
+"""Attempts at a task, counted where the death of a worker does not end the count.
+
+Before an attempt begins it leaves a mark in storage, which goes when it has ended by
+itself, well or not. So marks that are found when a task comes (again) tell of workers
+that died as they ran it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.task_id import TaskId
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An attempt whose worker died.
+
+    Attributes:
+        worker: ``'host:pid'``.
+        started: In seconds since 1970.
+        alone: Whether the worker ran no other task.
+    """
+
+    worker: str
+    started: float
+    alone: bool
+
+
+class Attempts:
+    """Marks of the attempts at one task.
+
+    Args:
+        files: Of the run.
+        mark: Of the job.
+        stream: Its name, for people.
+        task: The task.
+    """
+
+    def __init__(self, files: RunFiles, mark: str, stream: str, task: TaskId) -> None:
+        self._files = files
+        self._stream = stream
+        self._number = task.task
+        self._key = f"{mark}-{task.family}-{task.task}"
+
+    def lost(self) -> list[Lost]:
+        """Attempts that ended with their worker, in order."""
+        found = [
+            Lost(mark["worker"], mark["started"], mark["alone"])
+            for mark in self._files.attempts(self._key).values()
+            if not _is_alive(mark)
+        ]
+        return sorted(found, key=lambda lost: lost.started)
+
+    @contextmanager
+    def marked(self, alone: bool) -> Iterator[None]:
+        """Leaves a mark while open.
+
+        Args:
+            alone: Whether the worker runs no other task meanwhile.
+        """
+        attempt = uuid.uuid4().hex[:12]
+        process = os.getpid()
+        mark = {
+            "stream": self._stream,
+            "task": self._number,
+            "worker": f"{socket.gethostname()}:{process}",
+            "started": time.time(),
+            "alone": alone,
+            "born": _born(process),
+        }
+        self._files.put_attempt(self._key, attempt, mark)
+        try:
+            yield
+        finally:
+            self._files.forget_attempt(self._key, attempt)
+
+    def forget(self) -> None:
+        """Removes the marks of a task that has ended."""
+        for attempt, mark in self._files.attempts(self._key).items():
+            if not _is_alive(mark):
+                self._files.forget_attempt(self._key, attempt)
+
+
+def _born(process: int) -> str:
+    """When a process began, so that its number tells it from a later one; '' if gone."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else f"{_boot()} {fields[18]}"
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _is_alive(mark: dict[str, Any]) -> bool:
+    """Whether a worker runs the attempt still, as a copy of the task does.
+
+    Of those on other machines nothing is known: they count as dead.
+    """
+    host, _, process = mark["worker"].rpartition(":")
+    if host != socket.gethostname():
+        return False
+    born = _born(int(process))
+    return born != "" and born == str(mark["born"])

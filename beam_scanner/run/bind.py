@@ -1,0 +1,68 @@
+"""Binds the streams that a pipeline finds to its graph: makes jobs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+
+from beam_scanner.elements.hints import unread
+from beam_scanner.engine.containment import contained
+from beam_scanner.errors import ScannerException
+from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.program import Program
+from beam_scanner.run.run_graph import Stage, report_failures
+
+Found = tuple[str, Sequence[Iterable[str]]]
+"""Name of a stream, and for each source where it lies: one place, if all is well."""
+
+
+def by_name(found: Sequence[Any]) -> Any:
+    """Joins sources by the names of their streams.
+
+    Args:
+        found: For each source a PCollection of ``(name, where it lies)``.
+
+    Returns:
+        PCollection of ``Found``. Grouping also spreads the streams over the workers.
+    """
+    return tuple(found) | "By name" >> beam.CoGroupByKey()
+
+
+class Bind(Stage):
+    """Makes a job of each name."""
+
+    @unread
+    def process(self, found: Found) -> Iterator[Any]:
+        """Binds one name."""
+        name, listed = found
+        program = self.source
+        assert isinstance(program, Program)
+        if not program.outputs:
+            return
+        try:
+            with contained("reading it"):
+                places = [
+                    _only(name, slot.label, places)
+                    for slot, places in zip(program.sources, listed, strict=True)
+                ]
+                job = program.bind(name, places).to_tuple()
+        except Exception as error:
+            yield from report_failures([failure_of(name, error, kind="input")])
+        else:
+            yield job
+
+
+def _only(name: str, source: str, places: Iterable[str]) -> str:
+    distinct = sorted(set(places))
+    if not distinct:
+        raise ScannerException(
+            f"{source} has no stream {name!r} to join with that of the other sources"
+        )
+    if len(distinct) > 1:
+        raise ScannerException(
+            f"{source} found two streams named {name!r}: {distinct[0]} and "
+            f"{distinct[1]}; give name= a function that tells them apart"
+        )
+    return distinct[0]

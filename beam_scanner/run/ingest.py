@@ -1,0 +1,295 @@
+"""Indexes videos before they are read, many at a time as a Beam pipeline."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_scanner.engine.containment import contained
+from beam_scanner.errors import (
+    ArgumentError,
+    ScannerException,
+    StorageError,
+    StreamExistsError,
+)
+from beam_scanner.runners.local.local_run import get_ready, is_local, pipeline_options
+from beam_scanner.runners.start import preflight, run_pipeline
+from beam_scanner.scannerpy.table import Tables
+from beam_scanner.storage.sealed_files import read_sealed, seal
+from beam_scanner.storage.stream_names import WORK
+from beam_scanner.storage.streams.backend import StoredStream
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
+from beam_scanner.stores import is_object_url
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.text.error_text import class_name, message_of
+from beam_scanner.text.printable import printable
+from beam_scanner.video.source import open_source
+
+_READS = 8
+"""Files of an object store that are read at once here. Files on disks are read one by
+one: reading packets is short calls of FFmpeg, for which threads take turns in Python,
+and two threads take longer than one."""
+
+_LOCAL_SECONDS, _START_SECONDS = 3.0, 20.0
+"""Work for which a pipeline is worth its start: of local workers, and of others."""
+
+_READY_SECONDS = 1.0
+"""Work beside which local workers are made ready for the run that comes after it."""
+
+_FILE_SECONDS, _BYTES, _FETCHED_BYTES, _DECODED_BYTES = 0.05, 500e6, 50e6, 20e6
+"""What indexing takes, about: a file, and bytes a second that are read from a disk,
+fetched over a network, decoded."""
+
+# Elsewhere the index needs every frame decoded.
+_INDEXED_BY_PACKETS = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """How videos become streams.
+
+    Attributes:
+        verify: Decode every frame once.
+        copy: Copy the files into the database.
+        replace: Take the place of streams of the same names.
+    """
+
+    verify: bool = False
+    copy: bool = False
+    replace: bool = False
+
+    def __call__(self, stream: NamedVideoStream) -> str | None:
+        """Ingests one video; why it could not be, so that others are not disturbed."""
+        how = {"verify": self.verify, "copy": self.copy, "replace": self.replace}
+        try:
+            with contained("indexing it"):
+                self._twice(stream, how)
+        except ScannerException as error:
+            return message_of(error)
+        except Exception as error:
+            return f"{class_name(error)}: {message_of(error)}"
+        return None
+
+    @staticmethod
+    def _twice(stream: NamedVideoStream, how: dict[str, bool]) -> None:
+        try:
+            stream.ingest(**how)
+        except StorageError:
+            # A file that cannot be read now may be whole, so it has a second try.
+            stream.ingest(**how)
+
+
+def input_videos(streams: Sequence[StoredStream]) -> list[NamedVideoStream]:
+    """Those of the streams that are video files, each name once."""
+    found = [s for s in streams if isinstance(s, NamedVideoStream) and s.path]
+    return list({stream.name(): stream for stream in found}.values())
+
+
+def ingest_streams(
+    streams: Sequence[StoredStream],
+    storage: NamedStorage,
+    options: PipelineOptions,
+    damage: str | None = None,
+) -> dict[str, str]:
+    """Indexes every video that is read in place and has no index yet.
+
+    Args:
+        streams: Any streams; those that are not videos with a path are left alone.
+        storage: The client's database.
+        options: Where to run.
+        damage: The policy of all of them from now on; None for that of each.
+
+    Returns:
+        Why videos could not be indexed, by name of the stream.
+    """
+    if damage is not None:
+        for stream in streams:
+            if isinstance(stream, NamedVideoStream):
+                stream.with_damage(damage)
+    new = [stream for stream in input_videos(streams) if _is_new(stream)]
+    return _ingest(new, Ingest(), storage, options)
+
+
+@contextmanager
+def damage_policy(
+    streams: Sequence[StoredStream], damage: str | None
+) -> Iterator[None]:
+    """Lets videos have another policy for a while; None for that of each."""
+    videos = [s for s in streams if isinstance(s, NamedVideoStream)]
+    before = [video.damage for video in videos]
+    try:
+        for video in videos:
+            video.with_damage(damage or video.damage)
+        yield
+    finally:
+        for video, own in zip(videos, before, strict=True):
+            video.with_damage(own)
+
+
+def lost_rows(streams: Sequence[StoredStream]) -> dict[str, str]:
+    """By name of each video with rows that cannot be decoded: which, and why."""
+    videos = {s.name(): s for s in streams if isinstance(s, NamedVideoStream)}
+    told = {name: stream.describe_lost() for name, stream in videos.items()}
+    return {name: text for name, text in told.items() if text}
+
+
+def _is_new(stream: NamedVideoStream) -> bool:
+    found = NamedStream.try_descriptor(stream)
+    return found is None or (stream.damage == "salvage" and not found.verified)
+
+
+def _ingest(
+    streams: Sequence[NamedVideoStream],
+    ingest: Ingest,
+    storage: NamedStorage,
+    options: PipelineOptions,
+) -> dict[str, str]:
+    """Why some of the videos could not be ingested, by name of the stream."""
+    if not streams:
+        return {}
+    sends = ingest.copy and is_object_url(storage.db_path)
+    enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
+    seconds = _seconds(streams, ingest, sends, enough)
+    if len(streams) > 1 and seconds > enough:
+        return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
+    if seconds > _READY_SECONDS:
+        # Many videos are seldom indexed for their own sake.
+        get_ready(options)
+    remote = sends or any(is_object_url(stream.path or "") for stream in streams)
+    with ThreadPoolExecutor(_READS if remote else 1) as pool:
+        reasons = pool.map(ingest, streams)
+        return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
+
+
+def _seconds(
+    streams: Sequence[NamedVideoStream], ingest: Ingest, sends: bool, enough: float
+) -> float:
+    """How long ingesting videos without workers takes, about; or more than enough."""
+    least = _FILE_SECONDS * len(streams)
+    if least > enough:
+        return least
+    with ThreadPoolExecutor(_READS) as pool:
+        sizes = list(pool.map(_size, streams))
+    rates = (_bytes_a_second(stream, ingest) for stream in streams)
+    takes = sum(size / rate for size, rate in zip(sizes, rates, strict=True))
+    return least + takes + sends * sum(sizes) / _FETCHED_BYTES
+
+
+def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:
+    path = str(stream.path).lower()
+    decodes = ingest.verify or stream.damage == "salvage"
+    if decodes or not path.endswith(_INDEXED_BY_PACKETS):
+        return _DECODED_BYTES
+    return _FETCHED_BYTES if is_object_url(path) else _BYTES
+
+
+def _size(stream: NamedVideoStream) -> int:
+    """Bytes of a video; 0 where nobody can tell, which ingesting it will explain."""
+    try:
+        with open_source(str(stream.path)) as file:
+            return file.seek(0, os.SEEK_END)
+    except (ScannerException, OSError):
+        return 0
+
+
+def _ingest_by_workers(
+    streams: Sequence[NamedVideoStream],
+    ingest: Ingest,
+    store: ObjectStore,
+    options: PipelineOptions,
+) -> dict[str, str]:
+    """The same as a pipeline; workers leave failures in the database."""
+    preflight(options)
+    try:
+        preflight(options, [store.url, *(str(stream.path) for stream in streams)])
+    except ArgumentError:
+        # Out of reach of workers elsewhere; it may be copied to where it is not.
+        options = pipeline_options(None)
+    folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
+    try:
+        run_pipeline(
+            options,
+            lambda pipeline: (
+                pipeline
+                | "Videos" >> beam.Create(enumerate(streams))
+                | "Spread videos" >> beam.Reshuffle()
+                | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
+            ),
+        )
+        keys = list(store.list(folder))
+        return dict(read_sealed(store, key, ["failure"])["failure"] for key in keys)
+    finally:
+        for key in list(store.list(folder)):
+            store.delete(key)
+
+
+def _noting_failures(
+    ingest: Ingest, store: ObjectStore, folder: str
+) -> Callable[[int, NamedVideoStream], None]:
+    def run(number: int, stream: NamedVideoStream) -> None:
+        reason = ingest(stream)
+        if reason is not None:
+            note = seal({"failure": [stream.name(), reason]})
+            store.put(f"{folder}{number:08d}.json", note)
+
+    return run
+
+
+def ingest_videos(
+    videos: Sequence[tuple[str, str]],
+    storage: NamedStorage,
+    options: PipelineOptions,
+    ingest: Ingest,
+    damage: str = "strict",
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Makes streams of videos; see ``Client.ingest_videos``.
+
+    Returns:
+        Names of the good ones, and ``(path, reason)`` of the others.
+    """
+    if not isinstance(videos, (list, tuple)) or not all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in videos
+    ):
+        raise ArgumentError(
+            "videos must be a list of pairs of a table name and a path, such as "
+            f"[('film', 'film.mp4')]; got {videos!r}"
+        )
+    if not videos:
+        raise ArgumentError("Must ingest at least one video.")
+    names = [name for name, _ in videos]
+    twice = next((name for name, n in Counter(names).items() if n > 1), None)
+    if twice is not None:
+        raise ArgumentError(
+            f"Duplicate table name {printable(twice)} in ingest video set."
+        )
+    tables = Tables(storage)
+    taken = [name for name in names if tables.has(name)]
+    if taken and not ingest.replace:
+        raise StreamExistsError(
+            f"Attempted to ingest over existing table {printable(taken[0])}; force=True replaces it"
+        )
+    streams, reasons = [], {}
+    for name, path in videos:
+        try:
+            streams.append(NamedVideoStream(storage, name, path=path, damage=damage))
+        except ArgumentError as error:
+            reasons[name] = str(error)
+    reasons |= _ingest(streams, ingest, storage, options)
+    # A table is replaced only by a video that can be read.
+    tables.replaced([name for name in taken if name not in reasons])
+    failures = [(path, reasons[name]) for name, path in videos if name in reasons]
+    if len(failures) == len(videos):
+        raise ScannerException(
+            "All videos failed to ingest properly: "
+            + "; ".join(printable(f"{path}: {reason}") for path, reason in failures)
+        )
+    return [name for name in names if name not in reasons], failures

@@ -1,0 +1,117 @@
+"""Stores what failed beside the outputs of a pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindow
+
+from beam_scanner.elements.hints import unread
+from beam_scanner.errors import Failure, ScannerException
+from beam_scanner.run.failure_records import TaskRows, told_once
+from beam_scanner.storage.failure_files import write_failures
+from beam_scanner.storage.streams.named import NamedStorage
+
+_LOGGED_ROWS = 20
+
+_log = logging.getLogger(__name__)
+
+
+class FailureHomes(Protocol):
+    """Which databases get the failures of a run; small and picklable."""
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+
+    def homes(self) -> list[str]:
+        """URLs of the databases."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The one database of a run.
+
+    Attributes:
+        db: Its URL.
+        run: The run's name.
+    """
+
+    db: str
+    run: str
+
+    def homes(self) -> list[str]:
+        """See :class:`FailureHomes`."""
+        return [self.db]
+
+
+class KeepFailures(beam.PTransform):  # type: ignore[misc]
+    """Stores failures of streams and rows, when all are known.
+
+    Takes a PCollection of ``Failure`` and ``TaskRows``, gives one of ``Failure``, each
+    once. A bundle that is executed again writes the same file again; where nothing
+    failed none is written.
+
+    Args:
+        homes: Where to.
+        part: Of several steps of one run, which this is.
+    """
+
+    def __init__(self, homes: FailureHomes, part: int = 0) -> None:
+        super().__init__()
+        self._keep = beam.ParDo(_Keep())
+        # Beam's own copy, which is pickled when the pipeline is complete.
+        self._keep.fn.homes = homes
+        self._keep.fn.part = part
+
+    @unread
+    def expand(self, told: Any) -> Any:
+        """Gathers them in one place."""
+        return (
+            told
+            | "No key" >> beam.Map(_without_key)
+            | "All" >> beam.GroupByKey()
+            | "Keep" >> self._keep
+        )
+
+
+@unread
+def _without_key(told: Any) -> tuple[None, Any]:
+    return None, told
+
+
+class _Keep(beam.DoFn):  # type: ignore[misc]
+    homes: FailureHomes
+    part: int
+
+    @unread
+    def process(
+        self,
+        element: tuple[None, Iterable[Failure | TaskRows]],
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Failure]:
+        _, told = element
+        when = max((each.ended or 0.0 for each in told), default=0.0)
+        name = self.homes.run + (f"-{self.part}" if self.part else "")
+        if not isinstance(window, GlobalWindow):
+            name += f"-{int(window.max_timestamp())}"
+        for db in self.homes.homes():
+            try:
+                store = NamedStorage(db).store(create=True)
+                kept = write_failures(store, name, told_once(told), when)
+                _log.info("failures of this run are in %s", kept)
+            except ScannerException as error:
+                _log.warning("failures of this run could not be kept: %s", error)
+        rows = (each for each in told if isinstance(each, TaskRows))
+        for each in islice(rows, _LOGGED_ROWS):
+            many = f", and {len(each.failed.rows) - 1} more rows" * (
+                len(each.failed.rows) > 1
+            )
+            first = next(each.failures(set()))
+            _log.warning("null instead of failing: %s%s", first, many)
+        yield from told_once(told)

@@ -1,0 +1,377 @@
+"""Profiles: what took how long in a run, worker by worker.
+
+Every run leaves one in its database, under ``.work/profiles/<number>``; the latest
+:data:`MOST_PROFILES` are kept. Sums (:meth:`Profile.statistics`) cover all tasks; the
+trace (:meth:`Profile.write_trace`) has the longest spans of each, at most
+:data:`MOST_SPANS` in all.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import io
+import json
+import os
+import tarfile
+import time
+import warnings
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from beam_scanner.errors import ArgumentError, StorageError
+from beam_scanner.storage.stream_names import WORK
+from beam_scanner.storage.streams.named import NamedStorage
+from beam_scanner.stores.object_store import storage_errors
+
+if TYPE_CHECKING:
+    from beam_scanner.run.launch import Report
+
+MOST_PROFILES = 100
+"""Profiles that a database keeps."""
+
+MOST_SPANS = 200_000
+"""Spans that one profile keeps; more than that, no viewer opens."""
+
+_ROOT = f"{WORK}profiles/"
+_VERSION = 1
+_KINDS = {"read": "load", "decode": "load", "write": "save"}
+_EXTENSIONS = (".trace", ".json", ".tar.gz")
+
+
+def store_profile(storage: NamedStorage, report: Report) -> int:
+    """Stores the profile of a run that has just ended.
+
+    Args:
+        storage: The database.
+        report: How the run went.
+
+    Returns:
+        The run's number: 1, 2, ...; two processes never get the same.
+
+    Warns:
+        UserWarning: The profile cannot be written.
+    """
+    store = storage.store(create=True)
+    data = gzip.compress(json.dumps(_record(report)).encode(), 5, mtime=0)
+    known = sorted(_numbers(storage))
+    number = max(known, default=0) + 1
+    try:
+        while not store.put_if_absent(f"{_ROOT}{number:08d}", data):
+            number += 1
+        for old in known[: max(0, len(known) + 1 - MOST_PROFILES)]:
+            store.delete(f"{_ROOT}{old:08d}")
+    except StorageError as error:
+        # The streams of the run are committed: that must not look like a failure.
+        warnings.warn(f"the profile of this run is not kept: {error}", stacklevel=3)
+    return number
+
+
+def profile_ids(storage: NamedStorage) -> list[int]:
+    """Numbers of the runs whose profiles are kept, the latest first."""
+    return sorted(_numbers(storage), reverse=True)
+
+
+def _numbers(storage: NamedStorage) -> set[int]:
+    names = (key.rsplit("/", 1)[1] for key in storage.store().list(_ROOT))
+    return {int(name) for name in names if name.isascii() and name.isdigit()}
+
+
+def _record(report: Report) -> dict[str, Any]:
+    end = time.time()
+    return {
+        "version": _VERSION,
+        "interval": [end - report.seconds, end],
+        "tasks": report.tasks,
+        "reused": report.reused,
+        "committed": report.committed,
+        "cached": len(report.cached),
+        "failures": [str(failure) for failure in report.failures[:1000]],
+        "counters": report.counters,
+        "workers": _sums(report.traces),
+        "traces": _thinned(report.traces),
+    }
+
+
+def _sums(traces: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """For each worker its tasks, seconds and counters."""
+    workers: dict[str, dict[str, Any]] = {}
+    for trace in traces:
+        empty = {"tasks": 0, "seconds": {}, "counters": {}}
+        worker = workers.setdefault(trace["worker"], empty)
+        worker["tasks"] += 1
+        for what in ("seconds", "counters"):
+            for name, value in trace[what].items():
+                worker[what][name] = worker[what].get(name, 0) + value
+    return workers
+
+
+def _thinned(traces: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Worker, task and spans of each task: the longest spans, if there are too many."""
+    traces = traces[:MOST_SPANS]
+    share = max(1, MOST_SPANS // max(1, len(traces)))
+    many = sum(len(trace["spans"]) for trace in traces) > MOST_SPANS
+    kept = []
+    for trace in traces:
+        spans = trace["spans"]
+        interval = _interval(spans)
+        if many and len(spans) > share:
+            spans = sorted(
+                heapq.nlargest(share, spans, key=lambda span: span[2] - span[1]),
+                key=lambda span: span[1],
+            )
+        kept.append(
+            {
+                "task": trace["task"],
+                "worker": trace["worker"],
+                "interval": interval,
+                "spans": spans,
+            }
+        )
+    return kept
+
+
+def _interval(spans: Sequence[Sequence[Any]]) -> list[float] | None:
+    if not spans:
+        return None
+    return [min(span[1] for span in spans), max(span[2] for span in spans)]
+
+
+class Profile:
+    """What took how long in one run.
+
+    Args:
+        number: The run's.
+        record: What :func:`store_profile` has stored.
+
+    Attributes:
+        job_id: The run's number.
+        tasks: How many tasks were run; those of an earlier run do not count.
+    """
+
+    def __init__(self, number: int, record: dict[str, Any]) -> None:
+        self.job_id = number
+        self.tasks = int(record["tasks"])
+        self._record = record
+
+    def __repr__(self) -> str:
+        return f"Profile({self.job_id}, tasks={self.tasks})"
+
+    @classmethod
+    def load(cls, storage: NamedStorage, job_id: int | str) -> Profile:
+        """Reads a profile.
+
+        Args:
+            storage: The database.
+            job_id: What ``Client.run`` has returned.
+
+        Raises:
+            ArgumentError: There was no such run, or its profile is not kept any more.
+        """
+        number = _number(job_id)
+        store = storage.store()
+        data = None if number is None else store.try_read(f"{_ROOT}{number:08d}")
+        if number is None or data is None:
+            raise ArgumentError(
+                f"Job name {job_id} does not exist: expected what run returned for one "
+                f"of the latest {MOST_PROFILES} runs"
+            )
+        try:
+            record = json.loads(gzip.decompress(data))
+            version = record["version"]
+        except (
+            *(OSError, EOFError, ValueError, KeyError, TypeError),
+            *(zlib.error, RecursionError, MemoryError),
+        ) as error:
+            where = store.describe(f"{_ROOT}{number:08d}")
+            raise StorageError(f"damaged profile {where!r}: {error}") from error
+        if version != _VERSION:
+            raise StorageError(
+                f"profile of run {number} has version {version!r}, expected {_VERSION}"
+            )
+        return cls(number, record)
+
+    @property
+    def failures(self) -> list[str]:
+        """What went wrong: one text for each stream that failed, the first 1000."""
+        return list(self._record["failures"])
+
+    @property
+    def committed(self) -> list[str]:
+        """Names of the streams that the run committed: of each job the first."""
+        return list(self._record["committed"])
+
+    def total_time_interval(self) -> tuple[int, int]:
+        """Begin and end of the run, in nanoseconds since the epoch."""
+        begin, end = self._record["interval"]
+        return int(begin * 1e9), int(end * 1e9)
+
+    def statistics(self) -> dict[str, Any]:
+        """Sums over all tasks.
+
+        Returns:
+            ``'load'``, ``'eval'`` and ``'save'``: seconds by label, summed over
+            threads and workers; ``'counters'``: whole numbers (frames_needed,
+            frames_decoded, bytes_read, rows_written, ...); ``'workers'``: for each
+            worker its tasks, seconds and counters; ``'tasks'``; ``'total_time'``:
+            seconds from begin to end.
+        """
+        kinds: dict[str, dict[str, float]] = {"load": {}, "eval": {}, "save": {}}
+        for worker in self._record["workers"].values():
+            for label, seconds in worker["seconds"].items():
+                found = kinds[_kind(label)]
+                found[label] = found.get(label, 0.0) + seconds
+        begin, end = self._record["interval"]
+        return {
+            **kinds,
+            "counters": dict(self._record["counters"]),
+            "workers": self._record["workers"],
+            "tasks": self.tasks,
+            "total_time": end - begin,
+        }
+
+    def write_trace(self, path: str | os.PathLike[str]) -> str:
+        """Writes a trace in Chrome's format, for Perfetto or ``chrome://tracing``.
+
+        Args:
+            path: Ends with ``.trace``, ``.json`` or ``.tar.gz`` (a packed ``.trace``).
+
+        Returns:
+            The path.
+
+        Raises:
+            ArgumentError: Another extension.
+            StorageError: The file cannot be written.
+        """
+        path = os.fspath(path)
+        extension = next((e for e in _EXTENSIONS if path.endswith(e)), None)
+        if extension is None:
+            raise ArgumentError(
+                f"Invalid trace extension {_extension(path)!r} of {path!r}. Must be "
+                ".trace, .json or .tar.gz."
+            )
+        data = json.dumps(self.trace_events()).encode()
+        with storage_errors("write", path):
+            if extension == ".tar.gz":
+                name = os.path.basename(path).removesuffix(extension) + ".trace"
+                _write_packed(path, name, data)
+            else:
+                with open(path, "wb") as file:
+                    file.write(data)
+        return path
+
+    def trace_events(self) -> list[dict[str, Any]]:
+        """The trace as Chrome takes it: processes are workers, threads what they did.
+
+        Times are in microseconds since the first event.
+        """
+        begin, end = self._record["interval"]
+        run = {"counters": self._record["counters"], "tasks": self.tasks}
+        spans = [_Span(begin, end, "Driver", "run", "run", f"run {self.job_id}", run)]
+        for trace in self._record["traces"]:
+            worker = f"Worker {trace['worker']}"
+            args = {"task": trace["task"]}
+            if trace["interval"] is not None:
+                first, last = trace["interval"]
+                name = f"task {trace['task']}"
+                spans.append(_Span(first, last, worker, "task", "tasks", name, {}))
+            for label, first, last, thread in trace["spans"]:
+                kind = _kind(label)
+                where = f"{kind}: {thread}"
+                spans.append(_Span(first, last, worker, kind, where, label, args))
+        return _chrome_events(spans)
+
+
+class _Span(NamedTuple):
+    """One bar of a trace; times in seconds since the epoch."""
+
+    begin: float
+    end: float
+    process: str
+    kind: str
+    thread: str
+    name: str
+    args: dict[str, Any]
+
+
+_ORDER = {"task": 0, "load": 1, "eval": 2, "save": 3}
+
+
+def _chrome_events(spans: Iterable[_Span]) -> list[dict[str, Any]]:
+    """Chrome's events: complete ones, and the names of processes and threads.
+
+    Several tasks of one process have threads of one name. Bars that overlap are drawn
+    in rows of their own, since viewers take them for nested calls otherwise.
+    """
+    ordered = sorted(spans, key=lambda span: span.begin)
+    zero = ordered[0].begin
+    processes: dict[str, int] = {}
+    rows: dict[tuple[str, str], list[list[int]]] = {}
+    events, names = [], []
+    threads = 0
+    for span in ordered:
+        first, last = (round((t - zero) * 1e6) for t in (span.begin, span.end))
+        if span.process not in processes:
+            processes[span.process] = len(processes)
+            names += _named("process", span.process, processes[span.process])
+        pid = processes[span.process]
+        lanes = rows.setdefault((span.process, span.thread), [])
+        lane = next((lane for lane in lanes if lane[1] <= first), None)
+        if lane is None:
+            lane = [threads, 0]
+            threads += 1
+            lanes.append(lane)
+            shown = f"{span.thread} {len(lanes)}" if len(lanes) > 1 else span.thread
+            names += _named("thread", shown, pid, lane[0], _ORDER.get(span.kind, 0))
+        lane[1] = max(first, last)
+        events.append(
+            {
+                "name": span.name,
+                "cat": span.kind,
+                "ph": "X",
+                "ts": first,
+                "dur": lane[1] - first,
+                "pid": pid,
+                "tid": lane[0],
+                "args": span.args,
+            }
+        )
+    return names + events
+
+
+def _named(
+    what: str, name: str, pid: int, tid: int = 0, order: int | None = None
+) -> list[dict[str, Any]]:
+    arguments = {
+        f"{what}_name": {"name": name},
+        f"{what}_sort_index": {"sort_index": pid if order is None else order},
+    }
+    return [
+        {"name": key, "ph": "M", "pid": pid, "tid": tid, "args": args}
+        for key, args in arguments.items()
+    ]
+
+
+def _kind(label: str) -> str:
+    return _KINDS.get(label, "eval")
+
+
+def _number(job_id: object) -> int | None:
+    if isinstance(job_id, bool) or not isinstance(job_id, (int, str)):
+        return None
+    text = str(job_id)
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _extension(path: str) -> str:
+    name = os.path.basename(path)
+    return name[name.index(".") :] if "." in name else ""
+
+
+def _write_packed(path: str, name: str, data: bytes) -> None:
+    with tarfile.open(path, "w:gz") as packed:
+        info = tarfile.TarInfo(name)
+        info.size = len(data)
+        info.mtime = int(time.time())
+        packed.addfile(info, io.BytesIO(data))

@@ -1,0 +1,42 @@
+"""What crosses from plan to run and from run to commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from beam_scanner.planner.needs import Interval
+from beam_scanner.run.context import JobId
+
+
+@dataclass(frozen=True)
+class TaskId:
+    """One task; what crosses from plan to run, as :meth:`to_tuple`.
+
+    Attributes:
+        job: Its job.
+        family: Number of its family.
+        task: Its own number.
+        tasks: How many tasks the family has.
+        intervals: Rows of each output that it makes.
+    """
+
+    job: JobId
+    family: int
+    task: int
+    tasks: int
+    intervals: tuple[Interval, ...]
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Plain values, which every coder knows."""
+        return (self.job, self.family, self.task, self.tasks, self.intervals)
+
+    def __str__(self) -> str:
+        return f"task {self.task + 1} of {self.tasks}"
+
+
+Outcome = tuple[str, Any]
+"""('done', (family, tasks)), where one of so many tasks has been done, or there are
+none; or ('failed', failure); or ('skipped', (family, tasks)), where the job has failed
+or another run has ended it; or, of a whole job, ('skipped', None) or ('cached', None),
+where its outputs are there already."""

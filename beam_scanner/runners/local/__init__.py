@@ -1,0 +1,1 @@
+"""Runs on this machine's cores: Beam's FnApiRunner with worker processes."""

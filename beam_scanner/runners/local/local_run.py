@@ -1,0 +1,332 @@
+"""All cores of this machine: Beam's FnApiRunner with worker processes.
+
+``--runner=DirectRunner`` means this too. Left to itself Beam would first try to
+download another runner; that happens here only if ``--prism_location`` names one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from apache_beam import Pipeline
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    PrismRunnerOptions,
+)
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.runners.local import fork_client, processes
+from beam_scanner.runners.loopback import listening_here
+from beam_scanner.runners.overlapping import overlapping
+from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
+from beam_scanner.runners.runner_names import runner_name
+from beam_scanner.runners.threads import READERS, heard_by, join_new
+
+# Connections to a worker that has died break, often before its end is known: threads
+# that read them raise, and these loggers tell.
+_ECHOES = (
+    "apache_beam.runners.worker.data_plane",
+    "apache_beam.runners.portability.fn_api_runner.worker_handlers",
+)
+_RUNS = 10
+"""How often a run is started: a task whose worker dies each time has failed before."""
+
+_log = logging.getLogger(__name__)
+
+_GONE_SECONDS = 1.0
+_TELLING_SECONDS = 0.5
+_GRACE_SECONDS = 3.0
+"""For workers to end what they do when the user interrupts."""
+
+
+def pipeline_options(
+    options: PipelineOptions | Sequence[str] | None,
+) -> PipelineOptions:
+    """Options as a client is given them: typed, as flags, or none.
+
+    Example:
+        >>> pipeline_options(['--direct_num_workers=2']).view_as(
+        ...     DirectOptions
+        ... ).direct_num_workers
+        2
+
+    Raises:
+        ArgumentError: They are something else.
+    """
+    if isinstance(options, PipelineOptions):
+        return options
+    listed = options is None or isinstance(options, (list, tuple))
+    if not listed or not all(isinstance(flag, str) for flag in options or ()):
+        raise ArgumentError(
+            "options must be a Beam PipelineOptions or a list of flags such as "
+            f"['--runner=DirectRunner'], got {options!r}"
+        )
+    # Without flags Beam would read those of the program that uses this package.
+    return PipelineOptions(list(options or []))
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the options ask for this machine's own cores.
+
+    Example:
+        >>> is_local(pipeline_options(['--runner=DirectRunner']))
+        True
+        >>> is_local(pipeline_options(['--runner=PrismRunner']))
+        False
+    """
+    name = runner_name(options)
+    # Beam's DirectRunner takes Prism where it is told where that is.
+    location = options.view_as(PrismRunnerOptions).prism_location
+    return name == "fnapi" or (name in (None, "direct") and not location)
+
+
+def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
+    """Fills in workers: one process a core, or this process alone for a small run.
+
+    Args:
+        options: The user's; what they say of workers holds.
+        small: Whether the run is too small to earn the start of processes.
+    """
+    chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+    direct = chosen.view_as(DirectOptions)
+    has_mode = _is_given(options, "direct_running_mode")
+    if not has_mode and not _is_given(options, "direct_num_workers"):
+        direct.direct_running_mode = "in_memory" if small else "multi_processing"
+        direct.direct_num_workers = 1 if small else _cores()
+    elif not has_mode and direct.direct_num_workers != 1:
+        direct.direct_running_mode = "multi_processing"
+    elif has_mode and not _is_given(options, "direct_num_workers"):
+        alone = direct.direct_running_mode == "in_memory"
+        direct.direct_num_workers = 1 if alone else _cores()
+    return chosen
+
+
+def _cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0))
+
+
+def _is_given(options: PipelineOptions, name: str) -> bool:
+    """Whether the user set an option, be it to its default.
+
+    Beam has no public way to ask.
+    """
+    flags = [str(flag).partition("=")[0] for flag in options._flags or []]
+    return f"--{name}" in flags or name in options._all_options
+
+
+def is_in_process(options: PipelineOptions, small: bool) -> bool:
+    """Whether a local run has no worker processes; see :func:`local_options`."""
+    chosen = local_options(options, small).view_as(DirectOptions)
+    return bool(chosen.direct_running_mode != "multi_processing")
+
+
+def run(
+    options: PipelineOptions,
+    build: Callable[[Pipeline], Any],
+    small: bool = False,
+    again: bool = False,
+) -> Any:
+    """Builds a pipeline and runs it to its end, on this machine.
+
+    Args:
+        options: The user's options.
+        build: Applies transforms to the pipeline.
+        small: See :func:`local_options`.
+        again: Whether a pipeline that is built and run again goes on where it was, so
+            that the death of a worker need not be the end of it.
+
+    Returns:
+        Beam's result.
+
+    Raises:
+        WorkerError: A worker process died, or could not do its work.
+    """
+    chosen = local_options(options, small)
+    for left in reversed(range(_RUNS if again else 1)):
+        watch = _Watch()
+        try:
+            return _run_once(chosen, build, watch)
+        except WorkerError as error:
+            if not watch.has_lost_worker or not left:
+                raise
+            _log.warning("%s: starting again", error)
+
+
+def _run_once(
+    options: PipelineOptions, build: Callable[[Pipeline], Any], watch: _Watch
+) -> Any:
+    chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+    direct = chosen.view_as(DirectOptions)
+    runner = FnApiRunner()
+    if direct.direct_running_mode == "multi_processing":
+        # The runner would put its own environment in place of this one.
+        direct.direct_running_mode = None
+        watch.workers = processes.WorkerProcesses(watch.worker_died)
+        runner = FnApiRunner(watch.workers.environment())
+    pipeline = Pipeline(runner=runner, options=chosen)
+    build(pipeline)
+    return watch.run(pipeline)
+
+
+def get_ready(options: PipelineOptions) -> None:
+    """Loads what worker processes need, beside what this process does meanwhile.
+
+    Nothing where the options ask for no processes of this machine. Where it fails, so
+    will the run, and say why.
+
+    Args:
+        options: The user's, of a run that may come and not be small.
+    """
+    if not is_local(options):
+        return
+    chosen = local_options(options, small=False).view_as(DirectOptions)
+    if chosen.direct_running_mode == "multi_processing":
+        with suppress(OSError):
+            fork_client.get_ready()
+
+
+class _Watch:
+    """Runs a pipeline and turns the death of a worker process into an error.
+
+    The runner waits for ever for a worker that has died. Here that ends the wait: in
+    the main thread by an interrupt, after which Beam cleans up; elsewhere, or where a
+    program has taken interrupts for itself (or a shell has switched them off, as for
+    jobs in the background), by leaving the runner's thread behind. Beam's cleaning up,
+    too, waits for workers, which may have hours to go; so they are killed.
+
+    Attributes:
+        workers: The worker processes, if there are any.
+    """
+
+    def __init__(self) -> None:
+        self.workers: processes.WorkerProcesses | None = None
+        self._interrupts = False
+        self._interrupted = False
+        self._died = threading.Event()
+        self._reason = ""
+        self._told = threading.Event()
+        self._over = threading.Event()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    @property
+    def has_lost_worker(self) -> bool:
+        """Whether a worker has died, and that is why the run ended."""
+        return bool(self._reason) and not self._interrupted
+
+    def run(self, pipeline: Pipeline) -> Any:
+        """Runs it to its end; gives Beam's result."""
+        self._interrupts = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        with heard_by(_lost_connection), _without_echoes(), listening_here():
+            if self._interrupts:
+                signal.signal(signal.SIGINT, self._interrupt)
+                try:
+                    self._run(pipeline)
+                finally:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
+            else:
+                self._run_aside(pipeline)
+        if self._died.is_set() and not self._interrupted:
+            raise WorkerError(_explain(self._reason)) from self._error
+        if isinstance(self._error, Exception):
+            raise pipeline_failed(self._error) from self._error
+        if isinstance(self._error, KeyboardInterrupt):
+            # Where in Beam it struck tells nobody anything.
+            raise KeyboardInterrupt from None
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def worker_died(self, reason: str) -> None:
+        """Ends the run."""
+        if self._died.is_set() or self._over.is_set():
+            return
+        self._reason = reason
+        self._died.set()
+        if self._interrupts and not self._interrupted:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = not self._died.is_set()
+        threading.Thread(
+            target=self._end_workers,
+            args=[_GRACE_SECONDS if self._interrupted else 0.0],
+            name="end workers",
+            daemon=True,
+        ).start()
+        # What they print must stop before Beam cuts them off. Only for a moment: this
+        # thread may be starting a worker, which the other one waits for.
+        self._told.wait(_TELLING_SECONDS)
+        signal.default_int_handler(number, frame)
+
+    def _run(self, pipeline: Pipeline) -> None:
+        try:
+            self._result = pipeline.run()
+            self._result.wait_until_finish()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._over.set()
+
+    def _run_aside(self, pipeline: Pipeline) -> None:
+        before = set(threading.enumerate())
+        threading.Thread(
+            target=self._run, args=[pipeline], name="pipeline", daemon=True
+        ).start()
+        try:
+            while not self._over.wait(0.2) and not self._died.is_set():
+                pass
+        finally:
+            if not self._over.is_set():
+                self._died.set()
+                self._end_workers(0.0)
+                # Where it waits for no worker the runner ends too, and its threads
+                # tell of lost connections, here to nobody.
+                self._over.wait(_GONE_SECONDS)
+                join_new(before, READERS, _GONE_SECONDS)
+
+    def _end_workers(self, grace: float) -> None:
+        """Kills the workers if the run is not over soon."""
+        if self.workers is not None and self._interrupted:
+            self.workers.interrupt()
+        self._told.set()
+        if not self._over.wait(grace) and self.workers is not None:
+            self.workers.kill()
+
+
+def _lost_connection(args: threading.ExceptHookArgs) -> bool:
+    return args.thread is not None and args.thread.name in READERS
+
+
+@overlapping
+@contextmanager
+def _without_echoes() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _ECHOES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _explain(text: str) -> str:
+    return (
+        f"a worker process died ({text}): out of memory, a crash in native code or a "
+        f"kill. {GO_ON}"
+    )

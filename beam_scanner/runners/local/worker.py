@@ -1,0 +1,111 @@
+"""A worker process of a local run: Beam's own, with readable logs.
+
+Beam would send each log record to the driver, which prints it as a protocol buffer;
+and its start-up would print a dozen lines. Here warnings, and what kernels log, go
+straight to the driver's standard error.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from typing import Any
+
+from beam_scanner.text.printable import PrintableFormatter, printable_warning
+
+_PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
+
+
+_TASKS = "beam_scanner.run.task_host"
+"""What forks of workers do; by its name, since it is above this package's runners."""
+
+
+def load() -> None:
+    """Imports what most forks use."""
+    import av  # noqa: F401
+    from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
+
+    importlib.import_module(_TASKS)
+
+
+def leave_with(parent: int) -> None:
+    """Ends this process, whatever it is doing, as soon as its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def leave() -> None:
+    """Ends this process as multiprocessing ends its own.
+
+    Python would first take apart all that was imported, for a third of a second, and
+    the runner waits for one worker after the other.
+    """
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            # A kernel may have closed it, or there was none from the beginning.
+            with suppress(AttributeError, ValueError, OSError):
+                stream.flush()
+        # What native code has printed.
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os._exit(0)
+
+
+def log_to_stderr(level: int) -> None:
+    """Lets this process print its log as all workers of a local run do.
+
+    Args:
+        level: Of log records that are worth printing.
+    """
+    global printed
+    printed = level
+    warnings.formatwarning = printable_warning
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("apache_beam").setLevel(logging.WARNING)
+
+
+printed: int | None = None
+"""Level of the records that this process prints; None if it is no such worker."""
+
+
+def main(level: int) -> None:
+    """Serves a runner until it is told to stop, and ends this process.
+
+    Args:
+        level: Of log records that are worth printing.
+    """
+    from apache_beam.runners.worker import sdk_worker, sdk_worker_main
+
+    def be_silent(*signal: Any) -> None:
+        """Bundles that fail from now on fail because the run ends.
+
+        Beam would print a traceback for each.
+        """
+        logging.getLogger(sdk_worker.__name__).disabled = True
+        sdk_worker.print = lambda *values, **settings: None
+
+    # The driver ends its workers: an interrupt, of a terminal or the driver, only says
+    # that it will. A handler, unlike SIG_IGN, is not inherited by programs that kernels
+    # start.
+    signal.signal(signal.SIGINT, be_silent)
+    log_to_stderr(level)
+    # Says at each start that a folder is missing which only containers have.
+    logging.getLogger(sdk_worker_main.__name__).setLevel(logging.ERROR)
+    sdk_worker_main.main(sys.argv)
+    be_silent()
+    leave()

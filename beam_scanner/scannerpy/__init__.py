@@ -1,0 +1,1 @@
+"""Scanner's API: the client, tables, and the configuration."""

@@ -1,0 +1,510 @@
+"""The client: Scanner's API, run as Beam pipelines.
+
+::
+
+    sc = Client(db_path='db')
+    frames = sc.io.Input([NamedVideoStream(sc, 'clip', path='clip.mp4')])
+    some = sc.streams.Stride(frames, [8])
+    histograms = sc.ops.Histogram(frame=some)
+    output = NamedStream(sc, 'clip histograms')
+    sc.run(sc.io.Output(histograms, [output]), PerfParams.estimate())
+    for histogram in output.load():
+        ...
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_scanner import ops as shipped
+from beam_scanner.errors import ArgumentError, JobFailure
+from beam_scanner.graph.builder import (
+    IOGenerator,
+    OpGenerator,
+    SinkGenerator,
+    SourceGenerator,
+    StreamsGenerator,
+    TaskPartitioner,
+)
+from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.kernels.op_modules import register_module
+from beam_scanner.kernels.register import register_op, register_python_kernel
+from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
+from beam_scanner.run.explain import Explanation, explain
+from beam_scanner.run.ingest import (
+    Ingest,
+    damage_policy,
+    ingest_streams,
+    ingest_videos,
+    lost_rows,
+)
+from beam_scanner.run.launch import (
+    Report,
+    check_max_failures,
+    execute,
+    hint_about_kept,
+    submit,
+)
+from beam_scanner.run.options import Limits, ScannerOptions
+from beam_scanner.run.prepare import CacheMode, input_streams, prepare
+from beam_scanner.run.profiler import Profile, store_profile
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.runners.start import ends_with_us
+from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.table import Column, Table, Tables
+from beam_scanner.storage.streams.named import NamedStorage
+from beam_scanner.types.element_types import DeviceType
+
+_CLUSTER = (
+    "graphs run where the Beam options say: "
+    "Client(options=['--runner=...', ...]); without options, on all local cores"
+)
+
+
+class Job:
+    """Arguments of one stream of a graph, as Scanner's older programs keep them.
+
+    Example:
+        >>> Job({'frames': 'a.mp4'}).op_args()
+        {'frames': 'a.mp4'}
+    """
+
+    def __init__(self, op_args: dict[Any, Any]) -> None:
+        self._op_args = op_args
+
+    def op_args(self) -> dict[Any, Any]:
+        """The arguments, by op."""
+        return self._op_args
+
+
+class Client:
+    """Runs graphs over the streams of one database.
+
+    Args:
+        master: Scanner's; Beam has no master, so any value but None is an error.
+        workers: Scanner's; an error likewise, but for ``[]``.
+        start_cluster: Ignored.
+        config_path: A TOML file; see ``Config``.
+        config: A configuration; goes before ``config_path``.
+        debug: Ignored.
+        enable_watchdog: Ignored.
+        prefetch_table_metadata: Ignored.
+        no_workers_timeout: Ignored.
+        grpc_timeout: Ignored.
+        new_job_retries_limit: Ignored.
+        machine_params: Ignored, with a warning.
+        db_path: The database's folder; goes before that of the configuration.
+        options: A Beam ``PipelineOptions`` or a list of flags: where graphs run.
+            Without any, worker processes on all local cores.
+        trusted: False: nothing that the database holds is unpickled, here or on
+            workers; see ``NamedStorage``.
+        max_attempts: How often a task is tried before its stream fails, be it that a
+            kernel raises, or that its process dies or takes too long. Goes before
+            ``--max_attempts``; 3 without either.
+
+    Raises:
+        ArgumentError: A master or workers were given.
+        StorageError: The database cannot be used.
+
+    Example:
+        >>> import tempfile
+        >>> with Client(db_path=tempfile.mkdtemp()) as sc:
+        ...     sc.has_table('nothing')
+        False
+    """
+
+    def __init__(
+        self,
+        master: str | None = None,
+        workers: Sequence[str] | None = None,
+        start_cluster: bool = True,
+        config_path: str | None = None,
+        config: Config | None = None,
+        debug: bool | None = None,
+        enable_watchdog: bool = True,
+        prefetch_table_metadata: bool = True,
+        no_workers_timeout: float = 30,
+        grpc_timeout: float = 30,
+        new_job_retries_limit: int = 5,
+        machine_params: Any = None,
+        db_path: str | None = None,
+        options: PipelineOptions | Sequence[str] | None = None,
+        trusted: bool = True,
+        max_attempts: int | None = None,
+    ) -> None:
+        if master is not None or workers:
+            raise ArgumentError(
+                f"there is no master and there are no workers to name: {_CLUSTER}"
+            )
+        if workers is not None:
+            raise ArgumentError(f"workers=[] leaves nothing to run on: {_CLUSTER}")
+        if machine_params is not None:
+            warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
+        self.config = _config(config, config_path, db_path)
+        self.options = pipeline_options(options)
+        self._attempts = Limits.of(self.options, max_attempts).attempts
+        self.named_storage = NamedStorage(self.config.db_path, trusted)
+        self.named_storage.store()
+        shipped.register_ops()
+        self.ops = OpGenerator(self)
+        self.sources = SourceGenerator(self)
+        self.sinks = SinkGenerator(self)
+        self.streams = StreamsGenerator(self)
+        self.partitioner = TaskPartitioner(self)
+        self.io = IOGenerator(self)
+        self._tables = Tables(self.named_storage)
+        self._reports: dict[int, Report] = {}
+
+    @property
+    def db_path(self) -> str:
+        """The database's folder or URL."""
+        return self.named_storage.db_path
+
+    @property
+    def protobufs(self) -> Any:
+        """The message types; the module ``beam_scanner.protobufs``."""
+        from beam_scanner import protobufs
+
+        return protobufs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held between runs; for Scanner's programs."""
+
+    stop_cluster = close
+
+    def run(
+        self,
+        outputs: OutputNode | Sequence[OutputNode],
+        perf_params: MakePerfParams,
+        cache_mode: CacheMode = CacheMode.Error,
+        show_progress: bool = True,
+        profiling: bool = False,
+        task_timeout: float = 0,
+        checkpoint_frequency: int = 10,
+        detach: bool = False,
+        profiler_level: int = 1,
+        on_failure: str = "raise",
+        damage: str | None = None,
+        max_failures: float | None = None,
+    ) -> int | None:
+        """Runs a graph: every job that is not there yet, then commits its streams.
+
+        A run that was interrupted is gone on with by running it again.
+
+        Args:
+            outputs: What ``sc.io.Output`` returned, one or more.
+            perf_params: ``PerfParams.estimate()`` or ``PerfParams.manual(...)``.
+            cache_mode: What to do about outputs that are committed.
+            show_progress: Draw a bar, in a terminal or notebook.
+            profiling: Ignored: a profile is always kept.
+            task_timeout: Seconds that an attempt at a task may take, loading its
+                kernels included; it is ended then, native code too, and tried again.
+                0: no limit but that of ``--task_timeout``.
+            checkpoint_frequency: Ignored: every finished task is kept.
+            detach: Return when the job is submitted, for runners that go on without
+                this process. Its workers commit and tidy up; ``committed()`` of the
+                outputs tells how it went, their logs why not.
+            profiler_level: Ignored.
+            on_failure: 'raise', or 'return' to find failures by ``committed()``
+                and in :meth:`report`.
+            damage: What to do about rows of videos that cannot be decoded: 'strict'
+                or 'salvage', for all inputs in place of the policy of each; see
+                ``NamedVideoStream``. The report tells which rows are lost.
+            max_failures: How many streams may fail: a whole number, or a share of all
+                between 0.0 and 1.0. Once more have failed, tasks that have not begun
+                are left out and the run ends. None: any number.
+
+        Returns:
+            The id of the run, for :meth:`get_profile`; None if nothing was to do, or
+            with ``detach``.
+
+        Raises:
+            JobFailure: Some streams failed; the others are committed, unless
+                ``max_failures`` stopped the run. The database has every failure as
+                Parquet, in its folder ``failures``.
+            ScannerException: The graph, an argument or an input is wrong; nothing
+                was run.
+        """
+        if on_failure not in ("raise", "return"):
+            raise ArgumentError(
+                f"on_failure must be 'raise' or 'return', got {on_failure!r}"
+            )
+        if max_failures is None:
+            max_failures = self.options.view_as(ScannerOptions).max_failures
+        check_max_failures(max_failures)
+        limits = Limits.of(self.options, self._attempts, task_timeout)
+        if detach and ends_with_us(self.options):
+            raise ArgumentError(
+                "detach=True is for runners elsewhere: this one ends with this process"
+            )
+        listed = _outputs(outputs)
+        inputs = input_streams(listed)
+        # What is submitted is one job: its videos are indexed before, here.
+        here = PipelineOptions([]) if detach else self.options
+        ingest_streams(inputs, self.named_storage, here, damage)
+        prepared = prepare(
+            listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
+        )
+        if not prepared.jobs and not prepared.failures and not prepared.finished:
+            return None
+        if detach:
+            begun = submit(
+                prepared, self.named_storage, self.options, max_failures, limits
+            )
+            if begun.failures and on_failure == "raise":
+                raise JobFailure(begun.failures, tally=begun.tally)
+            return None
+        report = execute(
+            prepared,
+            self.named_storage,
+            self.options,
+            show_progress,
+            max_failures,
+            limits,
+        )
+        report.lost = lost_rows(inputs)
+        number = store_profile(self.named_storage, report)
+        self._reports[number] = report
+        if report.failures and on_failure == "raise":
+            hint = hint_about_kept(report.kept, self.db_path)
+            raise JobFailure(report.failures, hint, report.tally)
+        return number
+
+    def report(self, job_id: int) -> Report:
+        """What a run of this client did: streams, failures, frames, seconds.
+
+        Raises:
+            ArgumentError: This client has not run it.
+        """
+        if job_id not in self._reports:
+            raise ArgumentError(f"this client has no run {job_id}")
+        return self._reports[job_id]
+
+    def explain(
+        self,
+        outputs: OutputNode | Sequence[OutputNode],
+        perf_params: MakePerfParams | None = None,
+        damage: str | None = None,
+    ) -> Explanation:
+        """What a run would do, without running: rows, tasks, frames, bytes.
+
+        Nothing is stored: videos that are not indexed yet are indexed for this once.
+
+        Args:
+            outputs: As for :meth:`run`.
+            perf_params: As for :meth:`run`.
+            damage: As for :meth:`run`.
+
+        Returns:
+            Numbers for programs; its text is for people.
+
+        Raises:
+            ScannerException: As :meth:`run`.
+        """
+        listed = _outputs(outputs)
+        make = _perf(perf_params or PerfParams.estimate())
+        storage = self.named_storage
+        with damage_policy(input_streams(listed), damage):
+            return explain(
+                prepare(listed, make, CacheMode.Overwrite, storage, writes=False)
+            )
+
+    def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
+        """Runs are over when :meth:`run` returns: only checks the id.
+
+        Raises:
+            ArgumentError: There was no such run.
+        """
+        self.get_profile(bulk_job_id)
+
+    def wait_on_job_gen(self, bulk_job_id: int) -> Iterator[dict[str, Any]]:
+        """Yields the state of a run once: it is over.
+
+        Raises:
+            ArgumentError: There was no such run.
+        """
+        profile = self.get_profile(bulk_job_id)
+        yield {
+            "finished": True,
+            "tasks_done": profile.tasks,
+            "total_tasks": profile.tasks,
+        }
+
+    def get_active_jobs(self) -> list[int]:
+        """Ids of running runs: none, since :meth:`run` returns at the end."""
+        return []
+
+    def get_profile(self, job_name: int | str, **options: Any) -> Profile:
+        """The profile of a run.
+
+        Args:
+            job_name: What :meth:`run` returned.
+            **options: Scanner's; ignored.
+
+        Raises:
+            ArgumentError: There was no such run.
+        """
+        return Profile.load(self.named_storage, job_name)
+
+    def ingest_videos(
+        self,
+        videos: Sequence[tuple[str, str]],
+        inplace: bool = False,
+        force: bool = False,
+        verify: bool = False,
+        damage: str = "strict",
+    ) -> tuple[list[Table], list[tuple[str, str]]]:
+        """Indexes videos, so that streams can name them.
+
+        Args:
+            videos: Pairs of a name and a path.
+            inplace: Read the files where they lie, rather than copies of them in the
+                database.
+            force: Replace streams of these names, each by a video that is good.
+            verify: Decode every frame once, so that damage shows now.
+            damage: ``'strict'``: a video with rows that cannot be decoded fails.
+                ``'salvage'``: these rows are null; every frame is decoded once.
+
+        Returns:
+            The tables of the good ones, and ``(path, reason)`` of the others.
+
+        Raises:
+            ScannerException: No video, a name given twice or taken, or all failed.
+        """
+        names, failures = ingest_videos(
+            videos,
+            self.named_storage,
+            self.options,
+            Ingest(verify=verify, copy=not inplace, replace=force),
+            damage,
+        )
+        self._tables.assign_ids(names)
+        return [self.table(name) for name in names], failures
+
+    def table(self, name: str | int) -> Table:
+        """The table of that name or id; one that is not there does not ``exist``."""
+        return self._tables.table(name)
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is a committed table of that name."""
+        return self._tables.has(name)
+
+    def delete_table(self, name: str) -> None:
+        """Removes a table; one that is not there is no error."""
+        self._tables.delete([name])
+
+    def delete_tables(self, names: Sequence[str]) -> None:
+        """Removes tables; those that are not there are no error."""
+        self._tables.delete(names)
+
+    def new_table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        fns: Sequence[Callable[[Any, Any], bytes] | None] | None = None,
+        force: bool = False,
+    ) -> Table:
+        """Stores rows as a table.
+
+        Args:
+            name: Of the table.
+            columns: Names of its columns.
+            rows: For each row one element (bytes) a column.
+            fns: For each column a function ``(value, protobufs)`` to bytes, or None.
+            force: Replace a table of that name.
+
+        Raises:
+            ScannerException: It exists, or a row has another width.
+        """
+        return self._tables.new(name, columns, rows, fns, force)
+
+    def sequence(self, name: str) -> Column:
+        """The column of a stream: its frames or its elements."""
+        return self._tables.sequence(name)
+
+    def summarize(self) -> str:
+        """All tables, as a text table."""
+        return self._tables.summarize()
+
+    def bulk_fetch_video_metadata(self, tables: Sequence[Table]) -> list[Any]:
+        """Codec, size, rate, duration and length of the videos of tables."""
+        return self._tables.video_metadata(tables)
+
+    def batch_load(
+        self,
+        tables: Sequence[Table],
+        column: str,
+        callback: Callable[[str, list[Any]], None],
+        batch_size: int = 1000,
+        workers: int = 16,
+    ) -> None:
+        """Loads a column of many tables, calling back with each one's elements."""
+        self._tables.batch_load(tables, column, callback, workers)
+
+    def load_op(self, so_path: str, proto_path: str | None = None) -> None:
+        """Registers the ops of a Python file; see ``register_module``."""
+        register_module(so_path, proto_path)
+
+    def register_op(self, *args: Any, **kwargs: Any) -> None:
+        """See ``beam_scanner.kernels.register.register_op``."""
+        register_op(*args, **kwargs)
+
+    def register_python_kernel(
+        self, op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
+    ) -> None:
+        """See ``beam_scanner.kernels.register.register_python_kernel``."""
+        register_python_kernel(op_name, device_type, kernel, batch)
+
+
+def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:
+    if config is None:
+        return Config(config_path=path, db_path=db_path)
+    return config if db_path is None else config.with_db_path(db_path)
+
+
+def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
+    listed: list[Any] = [outputs]
+    if isinstance(outputs, (list, tuple)):
+        listed = list(outputs)
+    wrong = next((o for o in listed if not isinstance(o, OutputNode)), None)
+    if wrong is not None or not listed:
+        raise ArgumentError(
+            "run takes what sc.io.Output returned, one or a list; got "
+            f"{type(wrong).__name__ if listed else 'an empty list'}"
+        )
+    return listed
+
+
+def _perf(perf_params: Any) -> MakePerfParams:
+    if isinstance(perf_params, PerfParams):
+        return lambda inputs, ops: perf_params
+    if not callable(perf_params) or isinstance(perf_params, type):
+        raise ArgumentError(
+            "perf_params must be PerfParams.estimate() or PerfParams.manual(...), got "
+            f"{perf_params!r}"
+        )
+    made: MakePerfParams = perf_params
+    return made
+
+
+def _cache_mode(mode: Any) -> CacheMode:
+    if not isinstance(mode, CacheMode):
+        raise ArgumentError(f"cache_mode must be a CacheMode, got {mode!r}")
+    return mode

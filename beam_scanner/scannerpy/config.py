@@ -1,0 +1,205 @@
+"""Where the database is: a TOML file, or nothing at all.
+
+::
+
+    [storage]
+    type = "posix"
+    db_path = "/data/scanner"
+
+Without any file the database is ``~/.beam_scanner/db``. Nothing here asks
+questions or writes files.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from beam_scanner.errors import ArgumentError
+from beam_scanner.stores.object_store import ObjectStore, open_store
+
+_LATER = ("gcs", "s3")
+
+
+class Config:
+    """The settings of a client.
+
+    Args:
+        config_path: A TOML file. None: ``~/.beam_scanner/config.toml`` if it is
+            there, and the defaults if it is not.
+        db_path: The database's folder or URL; goes before that of the file.
+
+    Attributes:
+        config: All settings, as :meth:`default_config` has them.
+        config_path: The file.
+        db_path: The database's folder, absolute, or its URL.
+        master_address: Scanner's; Beam has no master.
+        master_port: Scanner's; a text.
+        worker_port: Scanner's; a text.
+
+    Raises:
+        ArgumentError: The file is missing or no TOML, or a value is missing or wrong;
+            names the file and the key.
+
+    Example:
+        >>> Config(db_path='/data/films').db_path
+        '/data/films'
+    """
+
+    def __init__(
+        self,
+        config_path: str | os.PathLike[str] | None = None,
+        db_path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        given = config_path is not None
+        path = self.default_config_path() if config_path is None else config_path
+        self.config_path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        if given or os.path.exists(self.config_path):
+            self.config = _complete(_read(self.config_path), self.config_path, db_path)
+        else:
+            self.config = self.default_config()
+        chosen = self.config["storage"]["db_path"] if db_path is None else db_path
+        self.db_path = _absolute(chosen)
+        network = self.config["network"]
+        self.master_address: str = network["master"]
+        self.master_port: str = network["master_port"]
+        self.worker_port: str = network["worker_port"]
+        open_store(self.db_path)
+
+    def __repr__(self) -> str:
+        return f"Config({self.config_path!r}, db_path={self.db_path!r})"
+
+    @property
+    def storage(self) -> ObjectStore:
+        """The place where the database's files lie."""
+        return open_store(self.db_path)
+
+    def with_db_path(self, path: str | os.PathLike[str]) -> Self:
+        """The same settings for another database.
+
+        Args:
+            path: Its folder or URL.
+
+        Example:
+            >>> Config().with_db_path('/data/films').db_path
+            '/data/films'
+        """
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.db_path = _absolute(path)
+        open_store(other.db_path)
+        return other
+
+    @staticmethod
+    def default_config_path() -> str:
+        """The file that is read if none is given, in the user's home folder."""
+        return os.path.expanduser("~/.beam_scanner/config.toml")
+
+    @staticmethod
+    def default_config() -> dict[str, Any]:
+        """What holds without a file.
+
+        Example:
+            >>> Config.default_config()['storage']['type']
+            'posix'
+        """
+        return {
+            "storage": {
+                "type": "posix",
+                "db_path": os.path.expanduser("~/.beam_scanner/db"),
+            },
+            "network": {
+                "master": "localhost",
+                "master_port": "5001",
+                "worker_port": "5002",
+            },
+        }
+
+
+def _absolute(place: Any) -> str:
+    if not isinstance(place, (str, os.PathLike)):
+        raise ArgumentError(f"db_path must be a folder or URL, got {place!r}")
+    path = str(os.fspath(place))
+    # A worker's working folder is another one than the client's.
+    if not path or "://" in path:
+        return path
+    try:
+        return os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError:
+        raise ArgumentError(
+            f"db_path {path!r} is relative to the working folder, which was removed"
+        ) from None
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise ArgumentError(f"Scanner config file does not exist: {path!r}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"config file {path!r} is no TOML: {error}") from error
+    except OSError as error:
+        raise ArgumentError(
+            f"config file {path!r} cannot be read: {error.strerror}"
+        ) from error
+
+
+def _complete(
+    found: dict[str, Any], path: str, db_path: str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    """The settings of a file, with defaults for what it may leave out."""
+    whole = Config.default_config()
+    storage = _section(found, "storage", path)
+    if storage is None:
+        raise _missing("storage", path)
+    if "type" not in storage:
+        raise _missing("storage.type", path)
+    _check_type(storage["type"], path)
+    if db_path is None and "db_path" not in storage:
+        raise _missing("storage.db_path", path)
+    for section, values in (
+        ("storage", storage),
+        ("network", _section(found, "network", path) or {}),
+    ):
+        for key in whole[section].keys() & values.keys():
+            values = {**values, key: _text(values[key], f"{section}.{key}", path)}
+        whole[section] = {**whole[section], **values}
+    return {**found, **whole}
+
+
+def _section(
+    found: Mapping[str, Any], section: str, path: str
+) -> dict[str, Any] | None:
+    values = found.get(section)
+    if values is not None and not isinstance(values, dict):
+        raise ArgumentError(
+            f"config file {path!r}: expected a section [{section}], got {values!r}"
+        )
+    return values
+
+
+def _text(value: Any, key: str, path: str) -> str:
+    if key.endswith("_port") and type(value) is int:
+        return str(value)
+    if not isinstance(value, str) or not value:
+        raise ArgumentError(
+            f"config file {path!r}: expected a text for {key}, got {value!r}"
+        )
+    return value
+
+
+def _missing(key: str, path: str) -> ArgumentError:
+    return ArgumentError(f"Scanner config missing key: {key} (in {path!r})")
+
+
+def _check_type(kind: object, path: str) -> None:
+    if kind == "posix":
+        return
+    hint = "is not supported yet" if kind in _LATER else "is unknown"
+    raise ArgumentError(
+        f"Unsupported storage type {kind}: storage.type in {path!r} {hint}; "
+        "expected 'posix'"
+    )

@@ -1,0 +1,1 @@
+"""Segments: the files that hold the rows of stored streams."""

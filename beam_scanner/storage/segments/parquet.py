@@ -1,0 +1,437 @@
+"""Parquet segments: rows that any data tool opens.
+
+Columns are ``row`` (int64), ``time`` (float64 seconds, null if unknown) and
+``value``, null where the element is a ``NullElement``. A value is what the element
+type maps to, or its serialized bytes. A frame that no MP4 holds exactly is a struct
+of ``dtype`` (NumPy's code), ``shape`` and ``data`` (C order).
+
+Row groups are closed at a byte budget that depends on the elements alone: writing
+takes bounded memory, and reading a row reads a few MiB at most, or that one row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from beam_scanner.errors import (
+    ElementTypeError,
+    ScannerException,
+    StorageError,
+    UntrustedDataError,
+)
+from beam_scanner.storage.checked_files import Checksums, SegmentFiles
+from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
+from beam_scanner.stores.object_store import ObjectStore, storage_errors
+from beam_scanner.types.element_types import (
+    NULL,
+    FrameType,
+    NullElement,
+    ScannerTypeInfo,
+    get_type_info,
+)
+
+GROUP_BYTES = 4 << 20
+GROUP_ROWS = 1 << 16
+_MAX_ELEMENT = (1 << 31) - 1
+
+
+class ParquetTable:
+    """Writes rows to one Parquet file of the store, row group by row group.
+
+    Args:
+        store: Where the file goes.
+        key: Under which key.
+        value_name: Name of the third column.
+        value_type: Its Arrow type.
+    """
+
+    def __init__(
+        self, store: ObjectStore, key: str, value_type: Any, value_name: str = "value"
+    ) -> None:
+        self._store = store
+        self._key = key
+        self._schema = pa.schema(
+            [
+                pa.field("row", pa.int64(), nullable=False),
+                pa.field("time", pa.float64()),
+                pa.field(value_name, value_type),
+            ]
+        )
+        self._path = store.scratch(".parquet")
+        self._rows: list[int] = []
+        self._times: list[float] = []
+        self._values: list[Any] = []
+        self._bytes = 0
+        with storage_errors("write", self._path):
+            self._writer = pq.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="snappy",
+                use_dictionary=[
+                    f"{value_name}.dtype",
+                    f"{value_name}.shape.list.element",
+                ],
+                write_statistics=["row", "time"],
+                # For other programs; we have a checksum of each block of the file.
+                write_page_checksum=True,
+            )
+
+    def append(self, row: int, time: float, value: Any, size: int) -> None:
+        """Adds a row whose value takes about ``size`` bytes."""
+        if self._rows and self._bytes + size > GROUP_BYTES:
+            self._flush()
+        self._rows.append(row)
+        self._times.append(time)
+        self._values.append(value)
+        self._bytes += size
+        if len(self._rows) >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        names = self._schema.names
+        times = np.array(self._times, dtype=np.float64)
+        columns = {
+            names[0]: pa.array(self._rows, pa.int64()),
+            names[1]: pa.array(times, pa.float64(), mask=np.isnan(times)),
+            names[2]: pa.array(self._values, self._schema.field(2).type),
+        }
+        with storage_errors("write", self._path):
+            self._writer.write_table(pa.table(columns, schema=self._schema))
+        self._rows, self._times, self._values, self._bytes = [], [], [], 0
+
+    def finish(self, metadata: dict[str, str] | None = None) -> Checksums:
+        """Closes the file and stores it; returns what it consists of."""
+        if self._rows:
+            self._flush()
+        with storage_errors("write", self._path):
+            if metadata:
+                self._writer.add_key_value_metadata(metadata)
+            self._writer.close()
+        sums = Checksums.of_file(self._path)
+        self._store.put(self._key, Path(self._path))
+        return sums
+
+    def abort(self) -> None:
+        """Removes the unfinished file."""
+        with suppress(OSError):
+            self._writer.close()
+        with suppress(OSError):
+            os.unlink(self._path)
+
+
+class BlobSegmentWriter(SegmentWriter):
+    """Writes serialized elements as a Parquet segment.
+
+    Args:
+        store: The database's store.
+        folder: Key of the generation's folder.
+        stem: Name of the file, without its end.
+        stream: Name of the stream, for errors.
+        first_row: Number of the segment's first row.
+        type_info: The element type; None stores plain bytes.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        folder: str,
+        stem: str,
+        stream: str,
+        first_row: int,
+        type_info: ScannerTypeInfo | None = None,
+    ) -> None:
+        self._stream = stream
+        self._first = self._next = first_row
+        self._type = type_info
+        self._value_bytes = 0
+        self._file = f"{stem}.parquet"
+        self._typed = type_info is not None and type_info.to_arrow is not None
+        arrow_type = type_info.arrow_type if self._typed and type_info else None
+        value_type = pa.binary() if arrow_type is None else arrow_type
+        self._table = ParquetTable(store, f"{folder}/{self._file}", value_type)
+
+    def write(
+        self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
+    ) -> None:
+        """See :meth:`SegmentWriter.write`.
+
+        Raises:
+            ElementTypeError: An element is neither bytes nor ``NullElement``.
+            RowError: The rows do not follow those already written.
+        """
+        check_next(self._next, first_row, self._stream)
+        for row, (element, time) in enumerate(
+            zip(elements, seconds, strict=True), first_row
+        ):
+            value, size = self._value(row, element)
+            self._table.append(row, float(time), value, size)
+        self._next += len(elements)
+
+    def _value(self, row: int, element: Any) -> tuple[Any, int]:
+        if isinstance(element, NullElement):
+            return None, 8
+        if not isinstance(element, bytes):
+            raise ElementTypeError(
+                f"row {row} of stream {self._stream!r}: expected serialized bytes, got "
+                f"{type(element).__name__}"
+            )
+        _check_size(len(element), row, self._stream)
+        self._value_bytes += len(element)
+        if not self._typed or self._type is None or self._type.to_arrow is None:
+            return element, len(element) + 16
+        value = self._type.to_arrow(self._type.deserialize(element))
+        if value is None:
+            raise ElementTypeError(
+                f"row {row} of stream {self._stream!r}: type {self._type.name} maps an "
+                "element to None, which is kept for null rows"
+            )
+        return value, len(element) + 16
+
+    def finish(self) -> Record:
+        """See :meth:`SegmentWriter.finish`."""
+        sums = self._table.finish()
+        return {
+            "first": self._first,
+            "rows": self._next - self._first,
+            "bytes": sums.size,
+            "files": [self._file],
+            "sums": {self._file: sums.to_json()},
+            "kind": "blob",
+            "type": self._type.name if self._type is not None else "",
+            "typed": self._typed,
+            "value_bytes": self._value_bytes,
+        }
+
+    def abort(self) -> None:
+        """See :meth:`SegmentWriter.abort`."""
+        self._table.abort()
+
+
+class ParquetRows:
+    """Reads rows of one Parquet file by number, a row group at a time.
+
+    Args:
+        files: The files of the segment.
+        file: Which of them.
+
+    Attributes:
+        name: What errors call it.
+        bytes_read: Compressed bytes that were read.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read.
+    """
+
+    def __init__(self, files: SegmentFiles, file: str) -> None:
+        self.name = files.name(file)
+        self.bytes_read = 0
+        self._group = -1
+        self._column: Any = None
+        self._times: NDArray[np.float64] | None = None
+        self._checked = files.size(file) is not None
+        with unreadable(self.name):
+            self._file = pq.ParquetFile(files.open(file))
+            meta = self._file.metadata
+            counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+            if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
+                raise StorageError(f"{self.name} is damaged: it has other columns")
+        self._starts = np.cumsum([0, *counts])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def metadata(self, name: str) -> str:
+        """A text from the file's metadata.
+
+        Raises:
+            StorageError: There is none of that name.
+        """
+        found = (self._file.metadata.metadata or {}).get(name.encode())
+        if found is None:
+            raise StorageError(f"{self.name} is damaged: it has no metadata {name!r}")
+        return str(found, "latin-1")
+
+    def read(
+        self, rows: NDArray[np.int64], convert: Callable[[Any], list[Any]]
+    ) -> list[Any]:
+        """The third column's values.
+
+        Args:
+            rows: int64, ascending, counted from the file's first row.
+            convert: Makes a list of Python values of an Arrow array.
+        """
+        values: list[Any] = []
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        cuts = np.flatnonzero(np.diff(groups)) + 1
+        for part in np.split(rows, cuts):
+            if len(part):
+                column = self._take(part)
+                values.extend(self._converted(convert, column))
+        return values
+
+    def _converted(self, convert: Callable[[Any], list[Any]], column: Any) -> list[Any]:
+        try:
+            return convert(column)
+        except (StorageError, UntrustedDataError):
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            if not self._checked:
+                raise StorageError(f"{self.name} is damaged ({why})") from error
+            # It holds what was written, so it is the type that reads it otherwise.
+            raise ElementTypeError(
+                f"values in {self.name} cannot be read as their type ({why})"
+            ) from error
+
+    def _take(self, rows: NDArray[np.int64]) -> Any:
+        group = int(np.searchsorted(self._starts, rows[0], side="right")) - 1
+        column = self._load(group)
+        wanted = rows - self._starts[group]
+        if wanted[-1] - wanted[0] + 1 == len(wanted):
+            return column.slice(int(wanted[0]), len(wanted))
+        return column.take(pa.array(wanted))
+
+    def _load(self, group: int) -> Any:
+        if self._group != group:
+            with unreadable(self.name):
+                name = self._file.schema_arrow.names[2]
+                table = self._file.read_row_group(group, [name], use_threads=False)
+                column = table.column(0).combine_chunks()
+                column.validate(full=not self._checked)
+                rows = int(self._starts[group + 1] - self._starts[group])
+                if len(column) != rows:
+                    raise StorageError(
+                        f"{self.name} is damaged: {len(column)} rows in place of {rows}"
+                    )
+            self._column = column
+            self._group = group
+            self._count(group, slice(2, None))
+        return self._column
+
+    def _count(self, group: int, columns: slice) -> None:
+        meta = self._file.metadata.row_group(group)
+        for index in range(meta.num_columns)[columns]:
+            self.bytes_read += meta.column(index).total_compressed_size
+
+    def times(self) -> NDArray[np.float64]:
+        """float64 seconds of all rows of the file, nan where unknown."""
+        if self._times is None:
+            with unreadable(self.name):
+                column = self._file.read(["time"], use_threads=False).column(0)
+                times = column.to_numpy(zero_copy_only=False).astype(np.float64)
+            if len(times) != len(self):
+                raise StorageError(
+                    f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
+                )
+            self._times = times
+            for group in range(self._file.metadata.num_row_groups):
+                self._count(group, slice(1, 2))
+        return self._times
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._column = None
+        self._group = -1
+        self._file.close(force=True)
+
+
+@contextmanager
+def unreadable(name: str) -> Iterator[None]:
+    """Turns what reading a damaged file raises into a ``StorageError``.
+
+    Args:
+        name: What errors call the file.
+    """
+    try:
+        with storage_errors("read", name):
+            yield
+    except ScannerException:
+        raise
+    # Without checksums a damaged file may hold anything.
+    except Exception as error:
+        raise StorageError(
+            f"cannot read {name}: damaged Parquet file ({type(error).__name__}: {error})"
+        ) from error
+
+
+def frame_to_arrow(frame: Any, row: int, stream: str) -> tuple[dict[str, Any], int]:
+    """A frame as the struct that Parquet stores, and its size in bytes.
+
+    Raises:
+        ElementTypeError: It is no array, or one of Python objects, or too large.
+    """
+    try:
+        struct: dict[str, Any] = frame_type().to_arrow(frame)  # type: ignore[misc]
+    except ElementTypeError as error:
+        raise ElementTypeError(f"row {row} of stream {stream!r}: {error}") from error
+    size = len(struct["data"])
+    _check_size(size, row, stream)
+    return struct, size + 64
+
+
+def frame_type() -> ScannerTypeInfo:
+    """The type of frames, whose Arrow type is a struct of dtype, shape and data."""
+    return get_type_info(FrameType)
+
+
+def _check_size(size: int, row: int, stream: str) -> None:
+    if size > _MAX_ELEMENT:
+        raise ElementTypeError(
+            f"row {row} of stream {stream!r} has {size} bytes: at most 2 GiB fit into "
+            "one element"
+        )
+
+
+def frames_from_arrow(column: Any) -> list[Any]:
+    """The frames of an Arrow array of structs; each owns its memory."""
+    back: Any = frame_type().from_arrow
+    return [
+        back(
+            {
+                "dtype": scalar["dtype"].as_py(),
+                "shape": scalar["shape"].as_py(),
+                "data": scalar["data"].as_buffer(),
+            }
+        )
+        if scalar.is_valid
+        else NULL
+        for scalar in column
+    ]
+
+
+def _from_arrow(column: Any, back: Callable[[Any], Any] | None) -> list[Any]:
+    values = column.to_pylist()
+    if back is None:
+        return [NULL if value is None else value for value in values]
+    return [NULL if value is None else back(value) for value in values]
+
+
+def serialized_from_arrow(column: Any, typed: ScannerTypeInfo | None) -> list[Any]:
+    """Serialized elements of an Arrow array; nulls become ``NullElement``.
+
+    Args:
+        column: The array.
+        typed: The type whose ``to_arrow`` wrote it; None for serialized bytes.
+    """
+    if typed is None or typed.from_arrow is None:
+        return _from_arrow(column, None)
+    back, serialize = typed.from_arrow, typed.serialize
+    return _from_arrow(column, lambda value: serialize(back(value)))
+
+
+def values_from_arrow(
+    column: Any, typed: ScannerTypeInfo | None, type_info: ScannerTypeInfo
+) -> list[Any]:
+    """Values of an Arrow array, without the detour over serialized bytes."""
+    if typed is None or typed.from_arrow is None:
+        return _from_arrow(column, type_info.deserialize)
+    return _from_arrow(column, typed.from_arrow)

@@ -1,0 +1,1 @@
+"""Streams by kind: named ones, videos, audio, captions, files, values."""

@@ -1,0 +1,162 @@
+"""Packed files: one file of many elements, as Scanner's programs write them.
+
+Little-endian: the number of elements (uint64), the size of each (uint64), and then
+their bytes, one after another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.errors import StorageError
+from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
+from beam_scanner.storage.streams.outside import (
+    NumberedReader,
+    combined_digest,
+    content_digest,
+)
+from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.stores.paths import absolute, is_file, open_file
+
+_NUMBER = 8
+
+
+class PackedFileStorage(StorageBackend):
+    """Packed files, wherever they lie; they can be inputs only."""
+
+
+class PackedFileStream(StoredStream):
+    r"""The elements of a packed file, as bytes.
+
+    Args:
+        path: The file, or its ``gs://`` or ``s3://`` URL: the number of elements and
+            the size of each as little-endian uint64, then their bytes.
+        storage: Only for Scanner's programs.
+
+    Raises:
+        ArgumentError: The path is none.
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.packed')
+        >>> with open(path, 'wb') as file:
+        ...     _ = file.write(np.array([2, 3, 1], '<u8').tobytes() + b'abcd')
+        >>> list(PackedFileStream(path).load())
+        [b'abc', b'd']
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], storage: PackedFileStorage | None = None
+    ) -> None:
+        self._path = absolute(path, "path of a PackedFileStream")
+        self._storage = storage or PackedFileStorage()
+
+    def name(self) -> str:
+        """The file's path."""
+        return self._path
+
+    def storage(self) -> PackedFileStorage:
+        """See :meth:`StoredStream.storage`."""
+        return self._storage
+
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return is_file(self._path)
+
+    committed = exists
+
+    def len(self) -> int:
+        """The number of elements."""
+        return len(_offsets(self._path)) - 1
+
+    def estimate_size(self) -> int:
+        """Bytes of an element, on average."""
+        with open_file(self._path) as file:
+            size = file.seek(0, os.SEEK_END)
+        return size // max(1, self.len())
+
+    def fingerprint(self) -> str:
+        """Changes with the file's size and content (of pieces of a large one)."""
+        return combined_digest("packed", content_digest(self._path))
+
+    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[bytes]:
+        """See :meth:`StoredStream.load_bytes`."""
+        with self.reader() as reader:
+            for row in range(len(reader)) if rows is None else rows:
+                yield from reader.read([row])
+
+    def reader(self) -> PackedFileReader:
+        """See :meth:`StoredStream.reader`.
+
+        Raises:
+            StorageError: The file is missing, or no packed file.
+        """
+        return PackedFileReader(self._path)
+
+
+class PackedFileReader(NumberedReader):
+    """Reads elements of a packed file.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._offsets = _offsets(path)
+        super().__init__(path, len(self._offsets) - 1)
+        self._path = path
+        self._bytes_read = 0
+        self._file = open_file(path)
+
+    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+        """See :meth:`RowReader.read`."""
+        return [self._element(row) for row in self.checked(rows)]
+
+    def _element(self, row: int) -> bytes:
+        start, stop = int(self._offsets[row]), int(self._offsets[row + 1])
+        with storage_errors("read", self._path):
+            self._file.seek(start)
+            data = self._file.read(stop - start)
+        if len(data) != stop - start:
+            raise StorageError(f"cannot read {self._path!r}: it became shorter")
+        self._bytes_read += len(data)
+        return data
+
+    def counters(self) -> dict[str, int]:
+        """See :meth:`RowReader.counters`."""
+        return {**super().counters(), "bytes_read": self._bytes_read}
+
+    def close(self) -> None:
+        """See :meth:`RowReader.close`."""
+        self._file.close()
+
+
+def _offsets(path: str) -> NDArray[np.uint64]:
+    """Where each element begins, and where the last one ends."""
+    with storage_errors("read", path), open_file(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        count = int.from_bytes(file.read(_NUMBER), "little")
+        head = _NUMBER * (1 + count)
+        if size < _NUMBER or head > size:
+            raise StorageError(
+                f"{path!r} is no packed file: {size} bytes cannot hold the sizes of "
+                f"{count} elements"
+            )
+        sizes = np.frombuffer(file.read(head - _NUMBER), dtype="<u8")
+    if (sizes > size).any() or head + sum(sizes.tolist()) > size:
+        raise StorageError(
+            f"packed file {path!r} is cut short: it has {size} bytes, its elements "
+            f"would take {head + sum(sizes.tolist())}"
+        )
+    ends = head + np.cumsum(sizes, dtype=np.uint64)
+    return np.concatenate((np.array([head], dtype=np.uint64), ends))

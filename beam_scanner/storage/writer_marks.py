@@ -1,0 +1,108 @@
+"""Marks of who is at work: what they write is no garbage, although nothing names it.
+
+Runs keep marks of their own, with what they can go on with. Here are those of other
+writers, as ``save``: a file ``.work/writers/<generation>/...`` for as long as a
+generation is written. Of a process that died on this machine the lock tells; other
+marks count for a week.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from beam_scanner.errors import StorageError
+from beam_scanner.storage.stream_names import WORK
+from beam_scanner.stores.object_store import ObjectStore, storage_errors
+
+WRITERS = f"{WORK}writers/"
+_HELD = "held"
+_MOST_SECONDS = 7 * 24 * 3600.0
+
+
+@contextmanager
+def held(store: ObjectStore, key: str) -> Iterator[None]:
+    """Puts a file that stays locked until this process ends the block, or dies.
+
+    The lock is the operating system's, so in a bucket there is nothing.
+    """
+    if store.local_path(key) is None:
+        yield
+        return
+    scratch = store.scratch()
+    with storage_errors("write", scratch):
+        file = open(scratch, "wb")  # noqa: SIM115
+    with file:
+        file.write(_now())
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        store.put(key, Path(scratch))
+        yield
+
+
+def is_abandoned(store: ObjectStore, key: str) -> bool:
+    """Whether the process that held a file has died, as far as this machine knows."""
+    try:
+        with open(store.local_path(key) or "") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def writing(store: ObjectStore, generation: str) -> Iterator[None]:
+    """Marks a generation that this process writes."""
+    key = f"{WRITERS}{generation}/{_HELD}"
+    store = store.relaxed()
+    if store.local_path(key) is None:
+        mark(store, generation, _HELD)
+    with held(store, key):
+        try:
+            yield
+        finally:
+            with suppress(StorageError):
+                store.delete(key)
+
+
+def mark(store: ObjectStore, generation: str, part: str) -> None:
+    """Marks a part of a generation that several processes write."""
+    store.relaxed().put(f"{WRITERS}{generation}/{part}", _now())
+
+
+def unmark(store: ObjectStore, generation: str, part: str) -> None:
+    """Takes the mark of a part away."""
+    store.delete(f"{WRITERS}{generation}/{part}")
+
+
+def written_now(store: ObjectStore) -> set[str]:
+    """The generations that somebody writes, as far as can be told."""
+    found = set()
+    for key in list(store.list(WRITERS)):
+        generation, _, part = key.removeprefix(WRITERS).partition("/")
+        if not (part == _HELD and is_abandoned(store, key)) and _is_young(store, key):
+            found.add(generation)
+    return found
+
+
+def remove_old_marks(store: ObjectStore) -> None:
+    """Removes the marks that count no more."""
+    known = written_now(store)
+    for key in list(store.list(WRITERS)):
+        if key.removeprefix(WRITERS).partition("/")[0] not in known:
+            store.delete(key)
+
+
+def _now() -> bytes:
+    return str(time.time()).encode()
+
+
+def _is_young(store: ObjectStore, key: str) -> bool:
+    data = store.try_read(key)
+    try:
+        return data is not None and time.time() - float(data) < _MOST_SECONDS
+    except ValueError:
+        return False

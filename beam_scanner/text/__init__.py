@@ -1,0 +1,1 @@
+"""Text that people read: escaped where others chose it, and bounded."""

@@ -1,0 +1,127 @@
+"""What all transforms that extend a graph have in common."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.transforms.resources import parse_resource_hints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
+
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.transforms.group import Group, Streams
+
+
+class GraphTransform(beam.PTransform):  # type: ignore[misc]
+    """A transform of whole streams.
+
+    Resource hints of it are for the stage that runs its graph, and for no other.
+    """
+
+    def __init__(self, label: str | None = None) -> None:
+        super().__init__(label)
+        self.run_hints: dict[str, bytes] = {}
+        self._declared: dict[str, Any] = {}
+
+    def with_resource_hints(self, **hints: Any) -> GraphTransform:
+        """Hints for the stage that decodes and computes: all of it, and nothing else.
+
+        Args:
+            **hints: In Beam's words, as ``min_ram='16GB'``.
+        """
+        self.run_hints.update(parse_resource_hints(hints))
+        return self
+
+    def display_data(self) -> dict[str, Any]:
+        """The arguments, for a runner's page of the pipeline."""
+        return {
+            name.lstrip("_"): _shown(value)
+            for name, value in vars(self).items()
+            if name.lstrip("_") in self._shown and value is not None
+        }
+
+    _shown: tuple[str, ...] = ()
+
+    def streams(self, value: Any, what: str = "its input") -> Streams:
+        """The value, if it is one or more streams.
+
+        Raises:
+            ElementTypeError: It is something else.
+        """
+        if isinstance(value, Streams):
+            return value
+        name = type(self).__name__
+        if isinstance(value, beam.PCollection):
+            made_by = (
+                "" if value.producer is None else f" of {value.producer.full_label}"
+            )
+            raise ElementTypeError(
+                f"{name} takes whole streams, as ReadFromVideo and the transforms of "
+                f"beam_scanner give them; {what} is an ordinary PCollection{made_by}. "
+                f"Apply {name} before that, or write the elements with "
+                "WriteToNamedStream and read them with ReadFromNamedStream"
+            )
+        fields = getattr(value, "_fields", ())
+        hint = f"; pick one of its outputs: {', '.join(fields)}" if fields else ""
+        raise ElementTypeError(
+            f"{name} takes streams, as ReadFromVideo gives them; {what} is "
+            f"{type(value).__name__}{hint}"
+        )
+
+    def extended(self, before: Streams, column: OpColumn) -> Streams:
+        """The streams of a column over the graph of ``before``."""
+        return before.group.extend(column, self.run_hints, self.declared())
+
+    def with_output_types(self, hint: Any = None, **named: Any) -> GraphTransform:
+        """Declares the type of the elements, as that some values are None.
+
+        Args:
+            hint: In Beam's words, as ``tuple[FrameKey, int | None]``.
+            **named: The same for single outputs of an op with several, by their names.
+        """
+        for name, given in {"": hint, **named}.items():
+            if given is not None:
+                self._declared[name] = convert_to_beam_type(given)
+        return self
+
+    def declared(self, output: str = "") -> Any:
+        """The type of the elements that the user has declared, if any."""
+        return self._declared.get(output, self._declared.get(""))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item!r}" for name, item in value.items())
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+# Groups that were joined, so that two joins of the same sources decode them once.
+_joined: weakref.WeakKeyDictionary[Any, dict[frozenset[int], Group]]
+_joined = weakref.WeakKeyDictionary()
+
+
+def group_of(inputs: Sequence[Streams]) -> Group:
+    """The group that reads all sources of the inputs."""
+    groups = list({id(each.group): each.group for each in inputs}.values())
+    sources = {
+        slot: found
+        for group in groups
+        for slot, found in zip(group.sources, group.found, strict=True)
+    }
+    for group in groups:
+        if len(group.sources) == len(sources):
+            return group
+    known = _joined.setdefault(inputs[0].pipeline, {})
+    key = frozenset(slot.number for slot in sources)
+    if key not in known:
+        ordered = sorted(sources, key=lambda slot: slot.number)
+        found = [sources[slot] for slot in ordered]
+        failed = {id(pc): pc for group in groups for pc in group.failed}
+        several = all(group.several for group in groups)
+        known[key] = Group(
+            inputs[0].pipeline, ordered, found, list(failed.values()), several
+        )
+    return known[key]

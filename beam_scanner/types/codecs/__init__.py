@@ -1,0 +1,1 @@
+"""How each element type becomes bytes, and a value in a Parquet column."""

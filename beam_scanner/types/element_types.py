@@ -1,0 +1,413 @@
+"""Element types: what the rows of a stream hold, and how they are kept.
+
+A kernel says in annotations what it takes and gives::
+
+    def execute(self, frame: FrameType) -> types.Histogram: ...
+
+| annotation | value in Python | column of the Parquet file |
+|---|---|---|
+| ``FrameType`` | H x W x C array, uint8 RGB from a video | (video) or as NumpyArray |
+| ``bytes`` (``Bytes``) | bytes | binary |
+| ``typing.Any`` (``Any``) | anything that pickles; None is a value | binary (pickle) |
+| ``int``, ``float``, ``bool``, ``str`` | the same | int64, double, bool, string |
+| ``Image`` | H x W x C array, uint8 or uint16 | binary (a PNG or JPEG file) |
+| ``Histogram`` | list of three int32 arrays | list<list<int32>> |
+| ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | struct<dtype, shape, data> |
+| ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | list<float>, list<int32> |
+| ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | struct, list<struct> |
+
+``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
+and :func:`register_type` takes a class with a ``serialize`` and a ``deserialize``. A
+row without a value is :data:`NULL`, of every type.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from typing import Any as Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from beam_scanner import protobufs
+from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
+from beam_scanner.types.codecs.element_codecs import ScannerTypeInfo as ScannerTypeInfo
+
+_Class = TypeVar("_Class", bound=type)
+
+
+class NullElement:
+    """A row that has no value; differs from ``b''`` and from ``None``.
+
+    Example:
+        >>> NullElement() == NULL, NULL == None, NULL == b''
+        (True, False, False)
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NullElement)
+
+    def __hash__(self) -> int:
+        return hash(NullElement)
+
+    def __repr__(self) -> str:
+        return "NullElement()"
+
+
+NULL = NullElement()
+
+
+class ColumnType(enum.IntEnum):
+    """Whether a stream holds serialized values or frames.
+
+    Example:
+        >>> ColumnType(1).name
+        'Video'
+    """
+
+    Blob = 0
+    Video = 1
+
+
+class DeviceType(enum.IntEnum):
+    """Where a kernel runs.
+
+    Example:
+        >>> DeviceType['CPU'].value
+        0
+    """
+
+    CPU = 0
+    GPU = 1
+
+
+@dataclass(frozen=True)
+class DeviceHandle:
+    """One device of the machine that a kernel runs on.
+
+    Attributes:
+        device: Its kind.
+        device_id: Its number among those of its kind.
+
+    Example:
+        >>> DeviceHandle(DeviceType.GPU, 1).device_id
+        1
+    """
+
+    device: DeviceType
+    device_id: int = 0
+
+
+_by_annotation: dict[Any, ScannerTypeInfo] = {}
+_by_name: dict[str, ScannerTypeInfo] = {}
+
+
+def _owner(annotation: Any) -> str:
+    return f"{annotation.__module__}.{annotation.__qualname__}"
+
+
+def _register(info: ScannerTypeInfo) -> None:
+    known = _by_name.get(info.name)
+    # The same class again is a notebook cell that was run once more.
+    if known is not None and _owner(known.type) != _owner(info.type):
+        raise ArgumentError(
+            f"type name {info.name!r} of {_owner(info.type)} is already registered by "
+            f"{_owner(known.type)}; give one of them another name"
+        )
+    _by_name[info.name] = info
+    _by_annotation[info.type] = info
+
+
+def _arrived(*parts: Any) -> ScannerTypeInfo:
+    """A type that was pickled in another process."""
+    info = ScannerTypeInfo(*parts)
+    if info.name not in _by_name:
+        _register(info)
+    return info
+
+
+def get_type_info(annotation: Any) -> ScannerTypeInfo:
+    """The type that an annotation of a kernel stands for.
+
+    Args:
+        annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
+            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
+
+    Raises:
+        ElementTypeError: The annotation stands for no registered type.
+
+    Example:
+        >>> get_type_info(bytes).name
+        'Bytes'
+    """
+    if isinstance(annotation, ScannerTypeInfo):
+        return annotation
+    origin = typing.get_origin(annotation)
+    key = np.ndarray if origin is np.ndarray else annotation
+    try:
+        return _by_annotation[key]
+    except (KeyError, TypeError):
+        shown = inspect.formatannotation(annotation)
+        raise ElementTypeError(_unregistered(shown)) from None
+
+
+def get_type_info_cpp(name: str) -> ScannerTypeInfo:
+    """The type that is registered under ``name``, as stored streams remember it.
+
+    Raises:
+        ElementTypeError: No type of that name is registered in this process.
+
+    Example:
+        >>> get_type_info_cpp('BboxList').type is BboxList
+        True
+    """
+    try:
+        return _by_name[name]
+    except KeyError:
+        raise ElementTypeError(_unregistered(name)) from None
+
+
+def _unregistered(shown: str) -> str:
+    return (
+        f"Type `{shown}` has not been registered with Scanner; use one of "
+        f"{', '.join(sorted(_by_name))}, typing.Any for whatever pickles, or decorate a "
+        "class that has serialize(value) -> bytes and deserialize(data) with "
+        "@beam_scanner.types.element_types.register_type"
+    )
+
+
+@dataclass(frozen=True)
+class _UserSerializer:
+    """Makes what a user's ``serialize`` does wrong an ElementTypeError."""
+
+    name: str
+    function: Callable[[Any], Any]
+
+    def __call__(self, value: Any) -> bytes:
+        try:
+            data = self.function(value)
+        except ElementTypeError:
+            raise
+        except Exception as error:
+            raise ElementTypeError(
+                f"type {self.name} cannot serialize {element_codecs.describe_value(value)}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ElementTypeError(
+                f"serialize of type {self.name} must return bytes, got "
+                f"{element_codecs.describe_value(data)}"
+            )
+        return bytes(data)
+
+
+def register_type(cls: _Class) -> _Class:
+    """Class decorator: makes ``cls`` an annotation for elements.
+
+    Args:
+        cls: Has ``serialize(value) -> bytes`` and ``deserialize(bytes) -> value``,
+            both without ``self``. It may have ``arrow_type``, ``to_arrow(value)`` and
+            ``from_arrow(stored)``, for a Parquet column that others can read.
+
+    Returns:
+        ``cls``; its ``__name__`` is the name of the type.
+
+    Raises:
+        ArgumentError: A method is missing, or another class has the name.
+
+    Example:
+        >>> @register_type
+        ... class Celsius:
+        ...     def serialize(value):
+        ...         return str(value).encode()
+        ...     def deserialize(data):
+        ...         return float(data)
+        >>> get_type_info(Celsius).deserialize(get_type_info(Celsius).serialize(21.5))
+        21.5
+    """
+    members: dict[str, Any] = {}
+    for name, alias in (("serialize", "serializer"), ("deserialize", "deserializer")):
+        members[name] = getattr(cls, name, None) or getattr(cls, alias, None)
+        if not callable(members[name]):
+            raise ArgumentError(f"type {cls.__name__} has no {name} function")
+    arrow = [getattr(cls, n, None) for n in ("arrow_type", "to_arrow", "from_arrow")]
+    if any(arrow) and not all(arrow):
+        raise ArgumentError(
+            f"type {cls.__name__} needs arrow_type, to_arrow and from_arrow, or none"
+        )
+    _register(
+        ScannerTypeInfo(
+            cls,
+            cls.__name__,
+            _UserSerializer(cls.__name__, members["serialize"]),
+            members["deserialize"],
+            arrow[0] or pa.binary(),
+            arrow[1],
+            arrow[2],
+        )
+    )
+    return cls
+
+
+def _new_type(name: str, codec: element_codecs.Codec, doc: str) -> Any:
+    # As collections.namedtuple does: the class belongs to whoever named it.
+    module = sys._getframe(2).f_globals.get("__name__", "__main__")
+    cls = type(name, (), {"__module__": module, "__doc__": doc})
+    _register(codec.info(cls, name))
+    return cls
+
+
+def ProtobufType(name: str, proto: type[Message]) -> Any:
+    """Makes and registers a type whose values are messages of class ``proto``.
+
+    Its column is a struct of the message's fields (with map fields, or for messages
+    that contain themselves: the serialized message).
+
+    Example:
+        >>> Landmark = ProtobufType('Landmark', protobufs.Point)
+        >>> str(get_type_info(Landmark).arrow_type)
+        'struct<x: float, y: float, score: float>'
+    """
+    if not (isinstance(proto, type) and issubclass(proto, Message)):
+        raise ArgumentError(f"type {name} expected a protobuf class, got {proto!r}")
+    codec = element_codecs.ProtobufCodec(name, proto)
+    return _new_type(name, codec, f"Values are {proto.DESCRIPTOR.full_name} messages.")
+
+
+def VariableList(name: str, typ: Any) -> Any:
+    """Makes and registers a type whose values are lists of ``typ``, of any length.
+
+    Example:
+        >>> Words = VariableList('Words', bytes)
+        >>> info = get_type_info(Words)
+        >>> info.deserialize(info.serialize([b'to', b'', b'be']))
+        [b'to', b'', b'be']
+    """
+    element = get_type_info(typ)
+    codec = element_codecs.VariableListCodec(name, element)
+    return _new_type(name, codec, f"Values are lists of {element.name}.")
+
+
+def UniformList(
+    name: str, typ: Any, size: int | None = None, parts: int | None = None
+) -> Any:
+    """Makes and registers a type whose values are lists of equally large elements.
+
+    Args:
+        name: Name of the type.
+        typ: Annotation of the elements.
+        size: Bytes of each serialized element; lists may have any length.
+        parts: Length of every list. Give this or ``size``.
+
+    Raises:
+        ArgumentError: Both or neither of ``size`` and ``parts`` are given.
+
+    Example:
+        >>> Corners = UniformList('Corners', NumpyArrayFloat32, parts=4)
+        >>> info = get_type_info(Corners)
+        >>> len(info.serialize([np.zeros(2, np.float32)] * 4))
+        32
+    """
+    given = size if parts is None else parts
+    if (size is None) == (parts is None) or given is None or given <= 0:
+        raise ArgumentError(
+            f"type {name} expected one of size and parts, above 0, got size={size!r} "
+            f"and parts={parts!r}"
+        )
+    element = get_type_info(typ)
+    codec = element_codecs.UniformListCodec(name, element, size, parts)
+    return _new_type(name, codec, f"Values are lists of {element.name}.")
+
+
+Bytes = bytes
+
+if TYPE_CHECKING:
+    # What a kernel's author holds in hand, so that type checkers see its methods.
+    FrameType = npt.NDArray[Any]
+    NumpyArray = npt.NDArray[Any]
+    NumpyArrayFloat32 = npt.NDArray[np.float32]
+    NumpyArrayInt32 = npt.NDArray[np.int32]
+    Image = npt.NDArray[Any] | bytes
+    Histogram = list[npt.NDArray[np.int32]]
+    Bbox = protobufs.BoundingBox
+    BboxList = list[protobufs.BoundingBox]
+else:
+    NumpyArray = np.ndarray
+
+    class FrameType:
+        """Annotation of frames: H x W x C arrays, uint8 RGB where they come from a video.
+
+        Other dtypes and channel counts may be made and stored. Frames that a kernel is
+        given may be read-only.
+        """
+
+    class Image:
+        """Annotation of pictures that are kept as a PNG or JPEG file.
+
+        A kernel may return an array (kept as PNG, exactly) or the bytes of a file;
+        it is given the H x W x C array.
+        """
+
+    class Histogram:
+        """Annotation of color histograms: a list of three int32 arrays."""
+
+    class NumpyArrayFloat32:
+        """Annotation of float32 arrays that come back flat; NumpyArray keeps shapes."""
+
+    class NumpyArrayInt32:
+        """Annotation of int32 arrays that come back flat; NumpyArray keeps shapes."""
+
+    class Bbox:
+        """Annotation of a ``protobufs.BoundingBox``."""
+
+    class BboxList:
+        """Annotation of a list of ``protobufs.BoundingBox``."""
+
+
+def _register_own() -> None:
+    bbox = element_codecs.ProtobufCodec("Bbox", protobufs.BoundingBox)
+    own: list[tuple[Any, str, element_codecs.Codec]] = [
+        (bytes, "Bytes", element_codecs.Codec()),
+        (Any, "Any", element_codecs.PickleCodec()),
+        (int, "int", scalar_codecs.IntCodec()),
+        (float, "float", scalar_codecs.FloatCodec()),
+        (bool, "bool", scalar_codecs.BoolCodec()),
+        (str, "str", scalar_codecs.StrCodec()),
+        (FrameType, "FrameType", array_codecs.ArrayCodec("FrameType")),
+        (Image, "Image", element_codecs.ImageCodec()),
+        (Histogram, "Histogram", array_codecs.HistogramCodec()),
+        (NumpyArray, "NumpyArray", array_codecs.ArrayCodec("NumpyArray")),
+        (
+            NumpyArrayFloat32,
+            "NumpyArrayFloat32",
+            array_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32"),
+        ),
+        (
+            NumpyArrayInt32,
+            "NumpyArrayInt32",
+            array_codecs.FlatArrayCodec("NumpyArrayInt32", "int32"),
+        ),
+        (Bbox, "Bbox", bbox),
+        (
+            BboxList,
+            "BboxList",
+            element_codecs.VariableListCodec("BboxList", bbox.info(Bbox, "Bbox")),
+        ),
+    ]
+    for annotation, name, codec in own:
+        info = codec.info(annotation, name)
+        _by_name[name] = _by_annotation[annotation] = info
+
+
+_register_own()

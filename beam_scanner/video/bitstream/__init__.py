@@ -1,0 +1,1 @@
+"""What packets say in their first bytes, codec by codec."""

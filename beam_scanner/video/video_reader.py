@@ -1,0 +1,362 @@
+"""A video file as a sequence of frames, for people.
+
+::
+
+    with beam_scanner.video.open('film.mp4') as video:
+        first, last = video[0], video[-1]
+        for frame in video.read(range(0, len(video), 30)):
+            ...
+
+It reads with the same index and the same decoder as graphs do: every row is the row
+of a decode from the start, whatever was read before.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from operator import index as as_integer
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.rows.gops import load_rows
+from beam_scanner.types.element_types import NULL
+from beam_scanner.video.index import FrameIndex, Int64Array, index_video
+from beam_scanner.video.source import VideoSource, source_name
+from beam_scanner.video.timing import interval_seconds
+
+if TYPE_CHECKING:
+    from beam_scanner.video.decoder import VideoDecoder
+
+
+def open(
+    source: VideoSource | BinaryIO, *, damage: str = "strict", verify: bool = False
+) -> VideoReader:
+    """Opens a video for reading by row.
+
+    Indexing reads the file once, and decodes it only where that is needed to know
+    what the rows are.
+
+    Args:
+        source: A path, a URL, a callable that opens the file anew each time, or an
+            open, seekable binary file, which stays the caller's to close.
+        damage: ``'strict'``: a row that cannot be decoded is an error.
+            ``'salvage'``: it is ``NullElement()``, in all reads alike; everything is
+            decoded once to know which rows these are.
+        verify: Decode everything once, so that damage is an error now.
+
+    Returns:
+        The reader; closing it is up to the caller.
+
+    Raises:
+        VideoError: The file is missing, no video, encrypted or damaged.
+        ArgumentError: There is no such policy; or an open file cannot seek.
+
+    Example:
+        >>> import tempfile
+        >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
+        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        ...     for i in range(25):
+        ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
+        >>> with open(path) as video:
+        ...     print(len(video), video.width, video.height, video.codec)
+        ...     video[-1].shape, int(video.at(0.41)[0, 0, 0])
+        25 32 16 h264
+        ((16, 32, 3), 10)
+    """
+    chosen: Any = source
+    if hasattr(source, "read"):
+        chosen = _Reopened(cast(BinaryIO, source))
+    return VideoReader(chosen, index_video(chosen, verify, damage))
+
+
+class VideoReader:
+    """The frames of a video by row: ``len``, ``[i]``, slices, iteration.
+
+    A frame is uint8[height, width, 3], RGB, rotation applied, and the caller's own.
+    Threads may share a reader, and take turns; each reads faster with a reader of its
+    own. A pickled reader opens its file again where it is used.
+
+    Args:
+        source: The file.
+        index: Its index.
+
+    Attributes:
+        index: All that is known of the video without decoding it.
+
+    Example:
+        >>> import tempfile
+        >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
+        >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
+        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        ...     for i in range(25):
+        ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
+        >>> video = VideoReader(path, encoder.index)
+        >>> [int(frame[0, 0, 0]) for frame in video[20:3:-8]]
+        [20, 12, 4]
+        >>> [int(frame[0, 0, 0]) for frame in video.read([7, 0, 7])]
+        [7, 0, 7]
+        >>> video.times[:3].tolist()
+        [0.0, 0.04, 0.08]
+        >>> video.close()
+    """
+
+    def __init__(self, source: VideoSource, index: FrameIndex) -> None:
+        self.index = index
+        self._source = source
+        self._decoder: VideoDecoder | None = None
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self._source, "index": self.index}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["source"], state["index"])  # type: ignore[misc]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file; a later read opens it again."""
+        with self._lock:
+            if self._decoder is not None:
+                self._decoder.close()
+                self._decoder = None
+
+    def __repr__(self) -> str:
+        rate = "" if self.rate is None else f", {float(self.rate):.6g} fps"
+        turned = f", turned by {self.rotation} degrees" if self.rotation else ""
+        mirrored = ", mirrored" if self.index.mirrored else ""
+        lost = len(self.lost)
+        return (
+            f"VideoReader({source_name(self._source)!r}: {len(self)} frames, "
+            f"{self.width}x{self.height}{rate}, {self.duration:.3f} s, {self.codec}"
+            f"{turned}{mirrored}" + (f", {lost} lost" if lost else "") + ")"
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.read(range(len(self)))
+
+    def __getitem__(self, row: int | slice) -> Any:
+        """One frame, or those of a slice as a list.
+
+        Raises:
+            RowError: There is no such row.
+            VideoError: It cannot be decoded.
+        """
+        if isinstance(row, slice):
+            return self.frames_at(range(*row.indices(len(self))))
+        number = as_integer(row)
+        if not -len(self) <= number < len(self):
+            raise RowError(
+                f"row {number} is not in video {source_name(self._source)!r} of "
+                f"{len(self)} rows"
+            )
+        return self._read(np.array([number % len(self)]))[0]
+
+    def read(self, rows: Iterable[int]) -> Iterator[Any]:
+        """Yields frames in the order that is asked for.
+
+        Rows that ascend are decoded one after the other as they are taken; others in
+        the order of the file, some 256 MB of frames at a time.
+
+        Args:
+            rows: Row numbers from 0, in any order, also more than once.
+
+        Yields:
+            For each row its frame, or ``NullElement()`` where a salvaged video has
+            lost it.
+
+        Raises:
+            ArgumentError: These are no row numbers.
+            RowError: One is negative or past the end.
+            VideoError: A row cannot be decoded; names it and its time.
+        """
+        numbers = self._numbers(rows)
+        return load_rows(self._read, numbers, self.index.frame_bytes)
+
+    def frames_at(self, rows: Iterable[int]) -> list[Any]:
+        """The frames that :meth:`read` yields, as a list."""
+        return list(self.read(rows))
+
+    def at(self, seconds: float | Fraction) -> Any:
+        """The frame that is shown at a time.
+
+        Where the clock goes back (see ``index.monotonic``), several may be: it is the
+        first of them.
+
+        Args:
+            seconds: By the container's clock, as in :attr:`times`.
+
+        Raises:
+            RowError: Nothing is shown then: it is before the first frame, or behind
+                the end of the last.
+        """
+        when, ends = float(seconds), self._ends
+        shown = (self.times <= when) & (when < ends)
+        if not shown.any():
+            begin, end = float(self.times.min()), float(ends.max())
+            raise RowError(
+                f"video {source_name(self._source)!r} shows nothing at {when} s: it "
+                f"lasts from {begin:.3f} to {end:.3f} s"
+            )
+        return self[int(shown.argmax())]
+
+    def _numbers(self, rows: Iterable[int]) -> Int64Array:
+        wrong = f"expected row numbers, got {rows!r}"
+        try:
+            wanted = np.asarray(rows if isinstance(rows, Sequence) else list(rows))
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(wrong) from error
+        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+            raise ArgumentError(wrong)
+        numbers = wanted.astype(np.int64)
+        self.index.seconds(numbers)
+        return numbers
+
+    def _read(self, rows: Int64Array) -> list[Any]:
+        """Reads rows that ascend without duplicates."""
+        # FFmpeg is loaded when the first frame is.
+        from beam_scanner.video.decoder import VideoDecoder
+
+        lost = self.index.is_lost(rows)
+        with self._lock:
+            if self._decoder is None:
+                self._decoder = VideoDecoder(self._source, self.index)
+            frames = self._decoder.read(rows[~lost])
+            return [NULL if gone else next(frames) for gone in lost.tolist()]
+
+    @cached_property
+    def times(self) -> NDArray[np.float64]:
+        """float64[rows]: when each is shown, in seconds by the container's clock."""
+        times = self.index.seconds(np.arange(len(self)))
+        times.setflags(write=False)
+        return times
+
+    @cached_property
+    def _ends(self) -> NDArray[np.float64]:
+        """When each row ends: where the next begins, if that is later."""
+        steps = np.diff(self.times)
+        usual = interval_seconds(self.times)
+        steps[steps < 0] = usual
+        last = usual
+        if self.index.monotonic:
+            last = float(self.times[0]) + self.duration - float(self.times[-1])
+        ends: NDArray[np.float64] = self.times + np.append(steps, last)
+        ends[-1] = max(ends[-1], float(np.nextafter(self.times[-1], np.inf)))
+        return ends
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """The same as :attr:`times`."""
+        return self.times
+
+    @property
+    def keyframes(self) -> Int64Array:
+        """int64[k], ascending: rows at which decoding may start."""
+        return self.index.entries
+
+    @property
+    def lost(self) -> Int64Array:
+        """int64[k], ascending: rows of a salvaged video that cannot be decoded."""
+        return self.index.lost_rows
+
+    @property
+    def width(self) -> int:
+        """Of a frame in pixels, after rotation."""
+        return self.index.width
+
+    @property
+    def height(self) -> int:
+        """Of a frame in pixels, after rotation."""
+        return self.index.height
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec."""
+        return self.index.codec
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, on average; None where the file does not say."""
+        return self.index.average_rate
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the time of the first frame to the end of the last."""
+        return self.index.duration_seconds
+
+    @property
+    def rotation(self) -> int:
+        """Degrees that frames were turned counterclockwise: 0, 90, 180 or 270."""
+        return self.index.rotation
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a pixel over its height; frames are not stretched by it."""
+        return self.index.sample_aspect_ratio
+
+
+class _Reopened:
+    """Opens an open file again and again, each time with a position of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        if not file.seekable():
+            raise ArgumentError(f"expected a file that can seek, got {file!r}")
+        self._file = file
+        self._lock = threading.Lock()
+        self.name = str(getattr(file, "name", None) or repr(file))
+
+    def __call__(self) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_Window(self._file, self._lock)))
+
+    def __reduce__(self) -> Any:
+        raise VideoError(
+            f"video {self.name!r} is an open file, which cannot be sent elsewhere: "
+            "open it by its path"
+        )
+
+
+class _Window(io.RawIOBase):
+    def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
+        self._file, self._lock, self._at = file, lock, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            with self._lock:
+                offset += self._file.seek(0, os.SEEK_END)
+        elif whence == os.SEEK_CUR:
+            offset += self._at
+        self._at = max(0, offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        with self._lock:
+            self._file.seek(self._at)
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
