@@ -66,6 +66,7 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def code_part(code: types.CodeType) -> Part:
+    """Takes a code object apart: its instructions, constants and names."""
     told = label(
         "code",
         code.co_code,
@@ -112,6 +113,7 @@ def _has_docstring(code: types.CodeType) -> bool:
 
 
 def cell_value(cell: types.CellType) -> Any:
+    """What a closure holds; a mark of its own where it is still empty."""
     try:
         return cell.cell_contents
     except ValueError:  # a name that the enclosing function never set
@@ -119,6 +121,7 @@ def cell_value(cell: types.CellType) -> Any:
 
 
 def absolute_name(name: str, level: int, space: Mapping[str, Any]) -> str:
+    """The full name of a module that a relative import names."""
     if not level:
         return name
     try:
@@ -128,6 +131,7 @@ def absolute_name(name: str, level: int, space: Mapping[str, Any]) -> str:
 
 
 def source_part(file: str) -> Any:
+    """The content of a source file, as what an object consists of."""
     try:
         with open(file, "rb") as source:
             return compile(source.read(), "", "exec", dont_inherit=True)

@@ -67,11 +67,13 @@ def data_part(value: Any) -> Part | None:
 
 
 def text_of(value: Any) -> str:
+    """A plain value as a string that no other value of its type has."""
     # The text of a number has a limit of digits.
     return hex(value) if type(value) is int else repr(value)
 
 
 def string_part(value: str) -> Part:
+    """A string, and the content of the file that it names, if it names one."""
     told = file_digest(value)
     if told is None:
         return Part(label("str", value))
@@ -79,6 +81,7 @@ def string_part(value: str) -> Part:
 
 
 def sequence_part(values: Any) -> Part:
+    """A list or tuple: plain values at once, others one by one."""
     kind = type(values).__name__
     if _is_long_and_plain(values):
         return Part(label(kind, len(values), _told_at_once(values)))
@@ -86,6 +89,7 @@ def sequence_part(values: Any) -> Part:
 
 
 def mapping_part(values: Mapping[Any, Any]) -> Part:
+    """A mapping in its order, which a kernel may iterate."""
     if _is_long_and_plain(values) and _is_long_and_plain(values.values()):
         told = _told_at_once(values), _told_at_once(values.values())
         return Part(label("dict", len(values), *told))
@@ -104,10 +108,12 @@ def _told_at_once(values: Iterable[Any]) -> bytes:
 
 
 def pair(key: Any, value: Any) -> Edges:
+    """The two objects of an item of a mapping."""
     return [("", key), (f"item {key!r}" if type(key) is str else "", value)]
 
 
 def attributes_part(kind: str, values: Mapping[str, Any], what: str) -> Part:
+    """An object that consists of its attributes."""
     names = sorted(values)
     return Part(
         label("attributes", kind, *names), [(f"{what} {n}", values[n]) for n in names]
