@@ -2,6 +2,7 @@
 # make test                    install, lint, types, all tests
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
+# make docs                    the documentation site, in build/site/
 # make clean                   remove what these made
 
 WORKS = -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -14,7 +15,7 @@ VIDEO ?=
 OUTPUT ?= demo_output
 JOBS ?= 2
 
-.PHONY: demo test runners check clean
+.PHONY: demo test runners check docs clean
 
 demo: $(VENV)/.installed-demo
 	@video="$(VIDEO)"; \
@@ -34,6 +35,9 @@ check: $(VENV)/.installed-demo,test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 # One stamp for each set of extras; an environment that broke is made anew.
 $(VENV)/.installed-%: pyproject.toml constraints.txt

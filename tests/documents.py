@@ -91,4 +91,4 @@ def _run_yaml(text: str) -> None:
         build(pipeline)
 
 
-_DATABASE = ("ls", "show", "rm", "gc")
+_DATABASE = ("ls", "show", "rm", "gc", "failures")
