@@ -41,16 +41,14 @@ from beam_scanner.types.codecs.element_codecs import (
     ImageCodec,
     ProtobufCodec,
     VariableListCodec,
-    wrong_value,
 )
-from beam_scanner.types.element_types import (
-    NULL,
-    FrameType,
-    NullElement,
+from beam_scanner.types.element_types import NULL, FrameType, NullElement
+from beam_scanner.types.type_info import (
     ScannerTypeInfo,
     get_type_info,
     get_type_info_cpp,
 )
+from beam_scanner.types.value_errors import wrong_value
 
 if TYPE_CHECKING:
     Array = npt.NDArray[Any]

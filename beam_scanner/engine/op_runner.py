@@ -17,7 +17,8 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
-from beam_scanner.types.element_types import NULL, NullElement, ScannerTypeInfo
+from beam_scanner.types.element_types import NULL, NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo
 
 Windows = list[list[Any]]
 """What a row's call takes: for each input the elements of its window, serialized."""
@@ -321,7 +322,8 @@ def opener(
         GraphError: One is frames, the other is not.
 
     Example:
-        >>> from beam_scanner.types.element_types import Any, get_type_info
+        >>> from beam_scanner.types.element_types import Any
+        >>> from beam_scanner.types.type_info import get_type_info
         >>> bytes_info, any_info = get_type_info(bytes), get_type_info(Any)
         >>> opener(any_info, bytes_info) is None
         True

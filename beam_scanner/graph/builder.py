@@ -39,7 +39,8 @@ from beam_scanner.kernels.register import (
 )
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 from beam_scanner.storage.streams.backend import element_type
-from beam_scanner.types.element_types import ColumnType, ScannerTypeInfo, get_type_info
+from beam_scanner.types.element_types import ColumnType
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 
 class OpGenerator:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.kernels.register import OpSpec
 from beam_scanner.rows.sampling import Partition, Sampler
-from beam_scanner.types.element_types import ColumnType, DeviceType, ScannerTypeInfo
+from beam_scanner.types.element_types import ColumnType, DeviceType
+from beam_scanner.types.type_info import ScannerTypeInfo
 from beam_scanner.video.encoding import CODECS, Encoding
 
 _OPTIONS = ("quality", "bitrate", "keyframe_distance")

@@ -9,7 +9,8 @@ from typing import Any
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.digests.digest import Digest, code_digest, digest
-from beam_scanner.types.element_types import ColumnType, DeviceType, ScannerTypeInfo
+from beam_scanner.types.element_types import ColumnType, DeviceType
+from beam_scanner.types.type_info import ScannerTypeInfo
 
 
 @dataclass(frozen=True)

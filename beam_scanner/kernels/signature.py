@@ -14,7 +14,7 @@ from typing import Any, ForwardRef
 from beam_scanner import types
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.kernels.op_spec import Param, Port
-from beam_scanner.types.element_types import ScannerTypeInfo
+from beam_scanner.types.type_info import ScannerTypeInfo
 
 Parameters = Mapping[str, inspect.Parameter]
 

@@ -20,7 +20,8 @@ from beam_scanner.run.task_id import TaskId
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
-from beam_scanner.types.element_types import FrameType, get_type_info
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 
 
 def has_segments(state: JobState, task: TaskId, manifest: Manifest) -> bool:

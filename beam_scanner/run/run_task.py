@@ -31,7 +31,8 @@ from beam_scanner.run.run_files import Manifest
 from beam_scanner.run.slots import Held, LeavingRows, LeavingSlot
 from beam_scanner.run.task_id import Outcome, TaskId
 from beam_scanner.storage.stored_rows import SegmentWriter
-from beam_scanner.types.element_types import FrameType, get_type_info
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 
 ROWS_FAILED = "rows failed"
 """Tag of rows that are null because a kernel raised."""

@@ -17,7 +17,8 @@ from beam_scanner.storage.stored_rows import Record, SegmentWriter
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
-from beam_scanner.types.element_types import NullElement, ScannerTypeInfo
+from beam_scanner.types.element_types import NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
 
 TaggedRow = tuple[str, tuple[FrameKey, Any]]

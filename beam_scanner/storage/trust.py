@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from beam_scanner.errors import UntrustedDataError
-from beam_scanner.types.element_types import ScannerTypeInfo
+from beam_scanner.types.type_info import ScannerTypeInfo
 
 
 def check_plain(info: ScannerTypeInfo, stream: str) -> None:

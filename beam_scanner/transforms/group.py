@@ -57,7 +57,8 @@ from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.fork_check import check_fork
 from beam_scanner.runners.local.local_run import is_local
-from beam_scanner.types.element_types import FrameType, get_type_info
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 
 
 class Streams(PCollection):  # type: ignore[misc]

@@ -32,7 +32,8 @@ from beam_scanner.transforms.match import (
     as_pattern,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
-from beam_scanner.types.element_types import FrameType, ScannerTypeInfo, get_type_info
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 _numbers = itertools.count()
 

@@ -18,9 +18,9 @@ from beam_scanner.types.element_types import NumpyArray as NumpyArray
 from beam_scanner.types.element_types import NumpyArrayFloat32 as NumpyArrayFloat32
 from beam_scanner.types.element_types import NumpyArrayInt32 as NumpyArrayInt32
 from beam_scanner.types.element_types import ProtobufType as ProtobufType
-from beam_scanner.types.element_types import ScannerTypeInfo as ScannerTypeInfo
 from beam_scanner.types.element_types import UniformList as UniformList
 from beam_scanner.types.element_types import VariableList as VariableList
-from beam_scanner.types.element_types import get_type_info as get_type_info
-from beam_scanner.types.element_types import get_type_info_cpp as get_type_info_cpp
 from beam_scanner.types.element_types import register_type as register_type
+from beam_scanner.types.type_info import ScannerTypeInfo as ScannerTypeInfo
+from beam_scanner.types.type_info import get_type_info as get_type_info
+from beam_scanner.types.type_info import get_type_info_cpp as get_type_info_cpp

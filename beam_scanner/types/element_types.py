@@ -24,9 +24,7 @@ row without a value is :data:`NULL`, of every type.
 from __future__ import annotations
 
 import enum
-import inspect
 import sys
-import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -40,7 +38,13 @@ from google.protobuf.message import Message
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
-from beam_scanner.types.codecs.element_codecs import ScannerTypeInfo as ScannerTypeInfo
+from beam_scanner.types.type_info import (
+    Codec,
+    ScannerTypeInfo,
+    get_type_info,
+    register_type_info,
+)
+from beam_scanner.types.value_errors import describe_value
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -109,84 +113,6 @@ class DeviceHandle:
     device_id: int = 0
 
 
-_by_annotation: dict[Any, ScannerTypeInfo] = {}
-_by_name: dict[str, ScannerTypeInfo] = {}
-
-
-def _owner(annotation: Any) -> str:
-    return f"{annotation.__module__}.{annotation.__qualname__}"
-
-
-def _register(info: ScannerTypeInfo) -> None:
-    known = _by_name.get(info.name)
-    # The same class again is a notebook cell that was run once more.
-    if known is not None and _owner(known.type) != _owner(info.type):
-        raise ArgumentError(
-            f"type name {info.name!r} of {_owner(info.type)} is already registered by "
-            f"{_owner(known.type)}; give one of them another name"
-        )
-    _by_name[info.name] = info
-    _by_annotation[info.type] = info
-
-
-def _arrived(*parts: Any) -> ScannerTypeInfo:
-    """A type that was pickled in another process."""
-    info = ScannerTypeInfo(*parts)
-    if info.name not in _by_name:
-        _register(info)
-    return info
-
-
-def get_type_info(annotation: Any) -> ScannerTypeInfo:
-    """The type that an annotation of a kernel stands for.
-
-    Args:
-        annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
-            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
-
-    Raises:
-        ElementTypeError: The annotation stands for no registered type.
-
-    Example:
-        >>> get_type_info(bytes).name
-        'Bytes'
-    """
-    if isinstance(annotation, ScannerTypeInfo):
-        return annotation
-    origin = typing.get_origin(annotation)
-    key = np.ndarray if origin is np.ndarray else annotation
-    try:
-        return _by_annotation[key]
-    except (KeyError, TypeError):
-        shown = inspect.formatannotation(annotation)
-        raise ElementTypeError(_unregistered(shown)) from None
-
-
-def get_type_info_cpp(name: str) -> ScannerTypeInfo:
-    """The type that is registered under ``name``, as stored streams remember it.
-
-    Raises:
-        ElementTypeError: No type of that name is registered in this process.
-
-    Example:
-        >>> get_type_info_cpp('BboxList').type is BboxList
-        True
-    """
-    try:
-        return _by_name[name]
-    except KeyError:
-        raise ElementTypeError(_unregistered(name)) from None
-
-
-def _unregistered(shown: str) -> str:
-    return (
-        f"Type `{shown}` has not been registered with Scanner; use one of "
-        f"{', '.join(sorted(_by_name))}, typing.Any for whatever pickles, or decorate a "
-        "class that has serialize(value) -> bytes and deserialize(data) with "
-        "@beam_scanner.types.element_types.register_type"
-    )
-
-
 @dataclass(frozen=True)
 class _UserSerializer:
     """Makes what a user's ``serialize`` does wrong an ElementTypeError."""
@@ -201,13 +127,13 @@ class _UserSerializer:
             raise
         except Exception as error:
             raise ElementTypeError(
-                f"type {self.name} cannot serialize {element_codecs.describe_value(value)}: "
+                f"type {self.name} cannot serialize {describe_value(value)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(data, bytes | bytearray | memoryview):
             raise ElementTypeError(
                 f"serialize of type {self.name} must return bytes, got "
-                f"{element_codecs.describe_value(data)}"
+                f"{describe_value(data)}"
             )
         return bytes(data)
 
@@ -246,7 +172,7 @@ def register_type(cls: _Class) -> _Class:
         raise ArgumentError(
             f"type {cls.__name__} needs arrow_type, to_arrow and from_arrow, or none"
         )
-    _register(
+    register_type_info(
         ScannerTypeInfo(
             cls,
             cls.__name__,
@@ -260,11 +186,11 @@ def register_type(cls: _Class) -> _Class:
     return cls
 
 
-def _new_type(name: str, codec: element_codecs.Codec, doc: str) -> Any:
+def _new_type(name: str, codec: Codec, doc: str) -> Any:
     # As collections.namedtuple does: the class belongs to whoever named it.
     module = sys._getframe(2).f_globals.get("__name__", "__main__")
     cls = type(name, (), {"__module__": module, "__doc__": doc})
-    _register(codec.info(cls, name))
+    register_type_info(codec.info(cls, name))
     return cls
 
 
@@ -377,8 +303,8 @@ else:
 
 def _register_own() -> None:
     bbox = element_codecs.ProtobufCodec("Bbox", protobufs.BoundingBox)
-    own: list[tuple[Any, str, element_codecs.Codec]] = [
-        (bytes, "Bytes", element_codecs.Codec()),
+    own: list[tuple[Any, str, Codec]] = [
+        (bytes, "Bytes", Codec()),
         (Any, "Any", element_codecs.PickleCodec()),
         (int, "int", scalar_codecs.IntCodec()),
         (float, "float", scalar_codecs.FloatCodec()),
@@ -406,8 +332,7 @@ def _register_own() -> None:
         ),
     ]
     for annotation, name, codec in own:
-        info = codec.info(annotation, name)
-        _by_name[name] = _by_annotation[annotation] = info
+        register_type_info(codec.info(annotation, name))
 
 
 _register_own()

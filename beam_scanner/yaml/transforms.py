@@ -24,7 +24,8 @@ from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.transforms import read, sample, stream_transform, write
 from beam_scanner.transforms.apply_op import Op as PythonOp
 from beam_scanner.transforms.group import Streams
-from beam_scanner.types.element_types import FrameType, get_type_info_cpp
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info_cpp
 from beam_scanner.video.encoding import Encoding
 
 FAILURE_FIELDS = [

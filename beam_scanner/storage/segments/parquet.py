@@ -31,13 +31,8 @@ from beam_scanner.errors import (
 from beam_scanner.storage.checked_files import Checksums, SegmentFiles
 from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
-from beam_scanner.types.element_types import (
-    NULL,
-    FrameType,
-    NullElement,
-    ScannerTypeInfo,
-    get_type_info,
-)
+from beam_scanner.types.element_types import NULL, FrameType, NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 GROUP_BYTES = 4 << 20
 GROUP_ROWS = 1 << 16

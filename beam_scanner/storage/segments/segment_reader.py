@@ -17,7 +17,7 @@ from beam_scanner.storage.segments.parquet import (
 )
 from beam_scanner.storage.stored_rows import Record
 from beam_scanner.storage.trust import check_plain
-from beam_scanner.types.element_types import ScannerTypeInfo, get_type_info_cpp
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info_cpp
 from beam_scanner.video.display import Display
 
 

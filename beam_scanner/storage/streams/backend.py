@@ -28,13 +28,8 @@ from beam_scanner.storage.stored_rows import (
 )
 from beam_scanner.storage.streams.loading import row_numbers
 from beam_scanner.storage.trust import check_no_pickle
-from beam_scanner.types.element_types import (
-    ColumnType,
-    FrameType,
-    NullElement,
-    ScannerTypeInfo,
-    get_type_info,
-)
+from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 from beam_scanner.video.encoding import Encoding
 
 

@@ -39,7 +39,8 @@ from beam_scanner.stores.paths import (
     read_file,
     write_file,
 )
-from beam_scanner.types.element_types import NullElement, ScannerTypeInfo
+from beam_scanner.types.element_types import NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo
 from beam_scanner.video.encoding import Encoding
 
 _PART = ".part"

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_scanner.types.codecs.element_codecs import Codec, damaged_value, wrong_value
+from beam_scanner.types.type_info import Codec
+from beam_scanner.types.value_errors import damaged_value, wrong_value
 
 _LONGEST_DTYPE = 1 << 16
 

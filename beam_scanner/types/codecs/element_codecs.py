@@ -10,8 +10,8 @@ import functools
 import pickle
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,96 +22,8 @@ from google.protobuf.message import DecodeError, Message
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ElementTypeError
-
-# Wide enough for a whole frame in a message, short enough for one line.
-_SHOWN = 60
-
-
-def describe_value(value: Any) -> str:
-    """Names the class of ``value`` and a little of it, for error messages."""
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype} with shape {value.shape}"
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
-    return f"{type(value).__name__} {shown}"
-
-
-def wrong_value(name: str, value: Any, expected: str) -> ElementTypeError:
-    """The error for a value that type ``name`` cannot hold."""
-    return ElementTypeError(
-        f"type {name} expected {expected}, got {describe_value(value)}"
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class ScannerTypeInfo:
-    """What the engine and the storage must know of one element type.
-
-    Attributes:
-        type: The annotation that stands for the type in kernels.
-        cpp_name: Name under which stored streams remember the type.
-        serialize: Value to bytes; raises :class:`ElementTypeError` where the value
-            is not of this type.
-        deserialize: Bytes to a value that shares no memory with other values.
-        arrow_type: ``pyarrow.DataType`` of the Parquet column of such elements.
-        to_arrow: Value to what pyarrow accepts for ``arrow_type``. None: the
-            column holds the serialized bytes.
-        from_arrow: The way back; None where ``to_arrow`` is None.
-
-    Example:
-        >>> from beam_scanner import types
-        >>> info = types.get_type_info(types.Histogram)
-        >>> info.name, str(info.arrow_type)
-        ('Histogram', 'list<item: list<item: int32>>')
-    """
-
-    type: Any
-    cpp_name: str
-    serialize: Callable[[Any], bytes]
-    deserialize: Callable[[bytes], Any]
-    arrow_type: Any = field(default_factory=pa.binary)
-    to_arrow: Callable[[Any], Any] | None = None
-    from_arrow: Callable[[Any], Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """The same as ``cpp_name``."""
-        return self.cpp_name
-
-    @property
-    def unpickles(self) -> bool:
-        """Whether reading a value unpickles it, which runs what code it names."""
-        codec = getattr(self.deserialize, "__self__", None)
-        return isinstance(codec, Codec) and codec.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """Whether reading a value is known to run no code that it could choose."""
-        codec = getattr(self.deserialize, "__self__", None)
-        return isinstance(codec, Codec) and codec.plain
-
-    def __reduce__(self) -> Any:
-        # A worker, whom no module of the user's has told of the type, knows it by its
-        # name from now on: so streams say what they hold.
-        from beam_scanner.types.element_types import _arrived
-
-        return _arrived, tuple(getattr(self, each.name) for each in fields(self))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ScannerTypeInfo):
-            return NotImplemented
-        return self.cpp_name == other.cpp_name
-
-    def __hash__(self) -> int:
-        return hash(self.cpp_name)
-
-    def __repr__(self) -> str:
-        return f"ScannerTypeInfo({self.cpp_name})"
-
-
-def damaged_value(name: str, why: object) -> ElementTypeError:
-    """The error for stored bytes that are no value of type ``name``."""
-    return ElementTypeError(f"type {name} cannot read a stored value: {why}")
+from beam_scanner.types.type_info import Codec, ScannerTypeInfo
+from beam_scanner.types.value_errors import damaged_value, describe_value, wrong_value
 
 
 def _element_to_arrow(info: ScannerTypeInfo, value: Any) -> Any:
@@ -124,57 +36,6 @@ def _element_from_arrow(info: ScannerTypeInfo, stored: Any) -> Any:
     if info.from_arrow is None:
         return info.deserialize(stored)
     return info.from_arrow(stored)
-
-
-class Codec:
-    """Base of all codecs; by itself it keeps ``bytes`` as they are."""
-
-    @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return False
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return not self.unpickles
-
-    @property
-    def arrow_type(self) -> Any:
-        """Type of a column that others can read; None: a column of the bytes."""
-        return None
-
-    def serialize(self, value: Any) -> bytes:
-        """Value to bytes."""
-        if not isinstance(value, bytes | bytearray | memoryview):
-            raise wrong_value("Bytes", value, "bytes")
-        return bytes(value)
-
-    def deserialize(self, data: bytes) -> Any:
-        """Bytes to value."""
-        return bytes(data)
-
-    def to_arrow(self, value: Any) -> Any:
-        """Value to what ``arrow_type`` holds."""
-        return self.serialize(value)
-
-    def from_arrow(self, stored: Any) -> Any:
-        """What ``arrow_type`` holds to value."""
-        return self.deserialize(stored)
-
-    def info(self, annotation: Any, name: str) -> ScannerTypeInfo:
-        """The type info of ``annotation`` under this codec."""
-        if self.arrow_type is None:
-            return ScannerTypeInfo(annotation, name, self.serialize, self.deserialize)
-        return ScannerTypeInfo(
-            annotation,
-            name,
-            self.serialize,
-            self.deserialize,
-            self.arrow_type,
-            self.to_arrow,
-            self.from_arrow,
-        )
 
 
 class PickleCodec(Codec):

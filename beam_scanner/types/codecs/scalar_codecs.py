@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beam_scanner.types.codecs.element_codecs import Codec, damaged_value, wrong_value
+from beam_scanner.types.type_info import Codec
+from beam_scanner.types.value_errors import damaged_value, wrong_value
 
 
 def _unpacked(name: str, form: str, data: bytes) -> Any:

@@ -1,0 +1,217 @@
+"""What is known of an element type, and the registry of types.
+
+Types are found by the annotation that stands for them in kernels, and by the name
+under which stored streams remember them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.types.value_errors import wrong_value
+
+
+@dataclass(frozen=True, eq=False)
+class ScannerTypeInfo:
+    """What the engine and the storage must know of one element type.
+
+    Attributes:
+        type: The annotation that stands for the type in kernels.
+        cpp_name: Name under which stored streams remember the type.
+        serialize: Value to bytes; raises :class:`ElementTypeError` where the value
+            is not of this type.
+        deserialize: Bytes to a value that shares no memory with other values.
+        arrow_type: ``pyarrow.DataType`` of the Parquet column of such elements.
+        to_arrow: Value to what pyarrow accepts for ``arrow_type``. None: the
+            column holds the serialized bytes.
+        from_arrow: The way back; None where ``to_arrow`` is None.
+
+    Example:
+        >>> from beam_scanner import types
+        >>> info = types.get_type_info(types.Histogram)
+        >>> info.name, str(info.arrow_type)
+        ('Histogram', 'list<item: list<item: int32>>')
+    """
+
+    type: Any
+    cpp_name: str
+    serialize: Callable[[Any], bytes]
+    deserialize: Callable[[bytes], Any]
+    arrow_type: Any = field(default_factory=pa.binary)
+    to_arrow: Callable[[Any], Any] | None = None
+    from_arrow: Callable[[Any], Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The same as ``cpp_name``."""
+        return self.cpp_name
+
+    @property
+    def unpickles(self) -> bool:
+        """Whether reading a value unpickles it, which runs what code it names."""
+        codec = getattr(self.deserialize, "__self__", None)
+        return isinstance(codec, Codec) and codec.unpickles
+
+    @property
+    def plain(self) -> bool:
+        """Whether reading a value is known to run no code that it could choose."""
+        codec = getattr(self.deserialize, "__self__", None)
+        return isinstance(codec, Codec) and codec.plain
+
+    def __reduce__(self) -> Any:
+        # Unpickling registers the type: a worker may not have imported the module that
+        # registers it, and streams name their type.
+        return _unpickled, tuple(getattr(self, each.name) for each in fields(self))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScannerTypeInfo):
+            return NotImplemented
+        return self.cpp_name == other.cpp_name
+
+    def __hash__(self) -> int:
+        return hash(self.cpp_name)
+
+    def __repr__(self) -> str:
+        return f"ScannerTypeInfo({self.cpp_name})"
+
+
+class Codec:
+    """Base of all codecs; by itself it keeps ``bytes`` as they are."""
+
+    @property
+    def unpickles(self) -> bool:
+        """See :attr:`ScannerTypeInfo.unpickles`."""
+        return False
+
+    @property
+    def plain(self) -> bool:
+        """See :attr:`ScannerTypeInfo.plain`."""
+        return not self.unpickles
+
+    @property
+    def arrow_type(self) -> Any:
+        """Type of a column that others can read; None: a column of the bytes."""
+        return None
+
+    def serialize(self, value: Any) -> bytes:
+        """Value to bytes."""
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise wrong_value("Bytes", value, "bytes")
+        return bytes(value)
+
+    def deserialize(self, data: bytes) -> Any:
+        """Bytes to value."""
+        return bytes(data)
+
+    def to_arrow(self, value: Any) -> Any:
+        """Value to what ``arrow_type`` holds."""
+        return self.serialize(value)
+
+    def from_arrow(self, stored: Any) -> Any:
+        """What ``arrow_type`` holds to value."""
+        return self.deserialize(stored)
+
+    def info(self, annotation: Any, name: str) -> ScannerTypeInfo:
+        """The type info of ``annotation`` under this codec."""
+        if self.arrow_type is None:
+            return ScannerTypeInfo(annotation, name, self.serialize, self.deserialize)
+        return ScannerTypeInfo(
+            annotation,
+            name,
+            self.serialize,
+            self.deserialize,
+            self.arrow_type,
+            self.to_arrow,
+            self.from_arrow,
+        )
+
+
+_by_annotation: dict[Any, ScannerTypeInfo] = {}
+_by_name: dict[str, ScannerTypeInfo] = {}
+
+
+def _owner(annotation: Any) -> str:
+    return f"{annotation.__module__}.{annotation.__qualname__}"
+
+
+def register_type_info(info: ScannerTypeInfo) -> None:
+    """Makes a type known by its annotation and by its name.
+
+    Raises:
+        ArgumentError: Another class has the name.
+    """
+    known = _by_name.get(info.name)
+    # The same class again is a notebook cell that was run once more.
+    if known is not None and _owner(known.type) != _owner(info.type):
+        raise ArgumentError(
+            f"type name {info.name!r} of {_owner(info.type)} is already registered by "
+            f"{_owner(known.type)}; give one of them another name"
+        )
+    _by_name[info.name] = info
+    _by_annotation[info.type] = info
+
+
+def _unpickled(*parts: Any) -> ScannerTypeInfo:
+    """A type that was pickled in another process."""
+    info = ScannerTypeInfo(*parts)
+    if info.name not in _by_name:
+        register_type_info(info)
+    return info
+
+
+def get_type_info(annotation: Any) -> ScannerTypeInfo:
+    """The type that an annotation of a kernel stands for.
+
+    Args:
+        annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
+            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
+
+    Raises:
+        ElementTypeError: The annotation stands for no registered type.
+
+    Example:
+        >>> get_type_info(bytes).name
+        'Bytes'
+    """
+    if isinstance(annotation, ScannerTypeInfo):
+        return annotation
+    origin = typing.get_origin(annotation)
+    key = np.ndarray if origin is np.ndarray else annotation
+    try:
+        return _by_annotation[key]
+    except (KeyError, TypeError):
+        shown = inspect.formatannotation(annotation)
+        raise ElementTypeError(_unregistered(shown)) from None
+
+
+def get_type_info_cpp(name: str) -> ScannerTypeInfo:
+    """The type that is registered under ``name``, as stored streams remember it.
+
+    Raises:
+        ElementTypeError: No type of that name is registered in this process.
+
+    Example:
+        >>> get_type_info_cpp('Bytes').type is bytes
+        True
+    """
+    try:
+        return _by_name[name]
+    except KeyError:
+        raise ElementTypeError(_unregistered(name)) from None
+
+
+def _unregistered(shown: str) -> str:
+    return (
+        f"Type `{shown}` has not been registered with Scanner; use one of "
+        f"{', '.join(sorted(_by_name))}, typing.Any for whatever pickles, or decorate a "
+        "class that has serialize(value) -> bytes and deserialize(data) with "
+        "@beam_scanner.types.element_types.register_type"
+    )
