@@ -14,7 +14,7 @@ import pytest
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels import pickling, read_spec
-from beam_scanner.run.jobs import check_ships
+from beam_scanner.run.fingerprints import check_ships
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,7 +48,7 @@ def script(folder: Path, source: str, ending: str = "") -> Path:
         + "from beam_scanner.kernels import dumps_graph, read_spec\n"
         + textwrap.dedent(ending)
         + "\nspec = read_spec(op)\n"
-        + "from beam_scanner.run.jobs import check_ships\n"
+        + "from beam_scanner.run.fingerprints import check_ships\n"
         + "check_ships(spec, [])\n"
         + "open(sys.argv[1], 'wb').write(dumps_graph(spec))\n"
         + "print(op(None, b'x'), spec.digest)\n"
@@ -281,7 +281,7 @@ def test_what_only_the_main_module_has_is_named_before_workers_start(
     """
     ending = """
     from beam_scanner.graph.nodes import OpNode
-    from beam_scanner.run.jobs import check_ships
+    from beam_scanner.run.fingerprints import check_ships
     made = OpNode(read_spec(op), ())
     try:
         check_ships(made.spec, [made])

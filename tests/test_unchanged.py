@@ -11,7 +11,7 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import InputNode, OpColumn, OpNode, OutputNode
 from beam_scanner.kernels import dumps_graph, loads_graph, read_spec
 from beam_scanner.run import program as programs
-from beam_scanner.run.jobs import Fingerprints, op_digests
+from beam_scanner.run.fingerprints import Fingerprints, op_digests
 from beam_scanner.run.options import Limits
 from beam_scanner.run.program import Program
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream

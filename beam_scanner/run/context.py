@@ -18,7 +18,7 @@ from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.planner.tasks import work_packet
-from beam_scanner.run.jobs import stream_fingerprint
+from beam_scanner.run.fingerprints import stream_fingerprint
 from beam_scanner.run.run_files import (
     JOBS_A_FILE,
     JobFiles,

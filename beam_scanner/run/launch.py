@@ -23,8 +23,7 @@ from beam_scanner.run.failure_records import (
     rows_of_manifest,
     told_once,
 )
-from beam_scanner.run.hosted import end_hosts
-from beam_scanner.run.jobs import SharedGraph, check_ships
+from beam_scanner.run.fingerprints import SharedGraph, check_ships
 from beam_scanner.run.keep_failures import Home, KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.prepare import Job, Prepared
@@ -39,6 +38,7 @@ from beam_scanner.run.run_files import (
     remove_abandoned,
 )
 from beam_scanner.run.run_graph import EndRun, RunGraph
+from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.start import (
     ends_with_us,

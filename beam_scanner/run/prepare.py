@@ -35,7 +35,7 @@ from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
 from beam_scanner.run.context import bind_families, check_rows
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.jobs import Fingerprints, stream_fingerprint
+from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.publish import holds, was_made_by
 from beam_scanner.run.run_files import JobFiles
 from beam_scanner.storage.streams.backend import StoredStream

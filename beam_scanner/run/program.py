@@ -18,7 +18,7 @@ from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.run.context import JobId, RunContext
-from beam_scanner.run.jobs import Fingerprints, SharedGraph, op_digests
+from beam_scanner.run.fingerprints import Fingerprints, SharedGraph, op_digests
 from beam_scanner.run.options import Limits
 from beam_scanner.run.publish import holds, is_spent, tidy, was_made_by
 from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings

@@ -16,7 +16,7 @@ from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.context import JobState
 from beam_scanner.run.run_files import Manifest
 from beam_scanner.run.slots import LeavingSlot
-from beam_scanner.run.task_id import TaskId
+from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream

@@ -35,7 +35,7 @@ from typing import Any
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
-from beam_scanner.run.jobs import SharedGraph
+from beam_scanner.run.fingerprints import SharedGraph
 from beam_scanner.storage.sealed_files import (
     is_sealed,
     read_sealed,

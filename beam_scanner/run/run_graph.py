@@ -27,10 +27,10 @@ from beam_scanner.run.context import (
     close_contexts,
     run_context,
 )
-from beam_scanner.run.hosted import hosts_of, needs_host, retire_hosts
-from beam_scanner.run.run_task import ROWS_FAILED, run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.run_task import ROWS_FAILED, run_one_task
+from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
+from beam_scanner.run.tasks.task_id import Outcome, TaskId
 from beam_scanner.storage.streams.named import NamedStream
 
 FAILURES = "failures"

@@ -11,7 +11,7 @@ from beam_scanner.planner.tasks import cut_tasks
 from beam_scanner.run.context import JobId, JobState, RunContext
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.publish import end_family, give_up, tidy, why_over
-from beam_scanner.run.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.task_id import Outcome, TaskId
 
 
 def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | Outcome]:

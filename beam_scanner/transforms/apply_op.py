@@ -11,7 +11,7 @@ from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.graph.builder import OpBuilder
 from beam_scanner.kernels.register import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
-from beam_scanner.run.jobs import check_ships
+from beam_scanner.run.fingerprints import check_ships
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 

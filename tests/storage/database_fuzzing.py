@@ -36,7 +36,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run.jobs import SharedGraph
+from beam_scanner.run.fingerprints import SharedGraph
 from beam_scanner.run.profiler import Profile
 from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings
 from beam_scanner.scannerpy.client import Client

@@ -19,7 +19,7 @@ from beam_scanner.errors import (
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.context import StoredRun
-from beam_scanner.run.jobs import SharedGraph
+from beam_scanner.run.fingerprints import SharedGraph
 from beam_scanner.run.run_files import JobRecord, RunFiles, RunSettings
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream

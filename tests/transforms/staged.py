@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from harness import drained
 
-from beam_scanner.run import launch, run_task
+from beam_scanner.run import launch
 from beam_scanner.run.context import StoredRun
-from beam_scanner.run.run_task import run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.task_id import TaskId
+from beam_scanner.run.tasks import run_task
+from beam_scanner.run.tasks.run_task import run_one_task
+from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.stores.object_store import LocalStore
 
 CHANGES = ("put", "put_if_absent", "delete")

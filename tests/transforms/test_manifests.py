@@ -22,7 +22,7 @@ from stored_graphs import check_files, check_work
 
 from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
-from beam_scanner.run import launch, run_files, run_task
+from beam_scanner.run import launch, run_files
 from beam_scanner.run.context import StoredRun
 from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
@@ -33,9 +33,10 @@ from beam_scanner.run.run_files import (
     remove_garbage,
     unfinished_tokens,
 )
-from beam_scanner.run.run_task import run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.task_id import TaskId
+from beam_scanner.run.tasks import run_task
+from beam_scanner.run.tasks.run_task import run_one_task
+from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.stores.object_store import LocalStore

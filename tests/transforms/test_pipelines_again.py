@@ -16,7 +16,7 @@ from stored_graphs import check_files, check_work
 from video_fixtures import frame_number, make_video
 
 from beam_scanner.engine import containment, instance
-from beam_scanner.run import run_task
+from beam_scanner.run.tasks import run_task
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import (
     Histogram,

@@ -17,9 +17,9 @@ from beam_scanner.run.context import StoredRun
 from beam_scanner.run.options import Limits
 from beam_scanner.run.prepare import CacheMode
 from beam_scanner.run.run_files import JobFiles, RunFiles, unfinished_tokens
-from beam_scanner.run.run_task import run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.task_id import TaskId
+from beam_scanner.run.tasks.run_task import run_one_task
+from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.storage import gc
 
 MINE, THEIRS, OLD = 3, 5, 7

@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
-_TASKS = "beam_scanner.run.task_host"
+_TASKS = "beam_scanner.run.tasks.task_process"
 """What forks of workers do; by its name, since it is above this package's runners."""
 
 

@@ -25,11 +25,11 @@ from typing import Any
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.kernels.pickling import dumps_graph
-from beam_scanner.run.channel import Channel, Closed
 from beam_scanner.run.context import RunContext, RunSource, process_token
 from beam_scanner.run.run_files import RunSettings
-from beam_scanner.run.run_task import Chunk, Ended, Try
-from beam_scanner.run.task_host import CLOSED_CODE
+from beam_scanner.run.tasks.channel import Channel, Closed
+from beam_scanner.run.tasks.run_task import Chunk, Ended, Try
+from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.runners.local import fork_client, worker
 from beam_scanner.runners.local.stopped_processes import (
     LOOK_SECONDS,
@@ -484,7 +484,7 @@ def _request(files: list[int]) -> fork_client.Request:
     printed = worker.printed
     level = logging.getLogger().getEffectiveLevel() if printed is None else printed
     return fork_client.Request(
-        ("beam_scanner.run.task_host", "main"),
+        ("beam_scanner.run.tasks.task_process", "main"),
         {"level": level, "prints": printed is not None},
         files=files,
     )

@@ -19,7 +19,6 @@ from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.run.attempts import Attempts, Lost
 from beam_scanner.run.context import JobState, RunContext
 from beam_scanner.run.failure_records import (
     TaskRows,
@@ -29,7 +28,8 @@ from beam_scanner.run.failure_records import (
 from beam_scanner.run.publish import has_segments, publish_if_last
 from beam_scanner.run.run_files import Manifest
 from beam_scanner.run.slots import Held, LeavingRows, LeavingSlot
-from beam_scanner.run.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.attempt_marks import Attempts, Lost
+from beam_scanner.run.tasks.task_id import Outcome, TaskId
 from beam_scanner.storage.stored_rows import SegmentWriter
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info

@@ -21,9 +21,9 @@ from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
 from beam_scanner.kernels.module_values import check_values
 from beam_scanner.kernels.pickling import loads_graph
-from beam_scanner.run.channel import Channel, Closed
 from beam_scanner.run.context import RunSource, close_contexts, run_context
-from beam_scanner.run.run_task import Ended, Try, failed, make_attempt
+from beam_scanner.run.tasks.channel import Channel, Closed
+from beam_scanner.run.tasks.run_task import Ended, Try, failed, make_attempt
 from beam_scanner.runners.local import worker
 
 CLOSED_CODE = 71

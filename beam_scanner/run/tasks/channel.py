@@ -35,7 +35,7 @@ class Channel:
         >>> other.receive()
         Traceback (most recent call last):
             ...
-        beam_scanner.run.channel.Closed
+        beam_scanner.run.tasks.channel.Closed
     """
 
     def __init__(
