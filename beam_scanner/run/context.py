@@ -31,7 +31,8 @@ from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.storage.trust import check_no_pickle, check_plain
-from beam_scanner.stores.object_store import ObjectStore, open_store
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.open import open_store
 from beam_scanner.types.element_types import FrameType, ScannerTypeInfo, get_type_info
 
 JobId = Any

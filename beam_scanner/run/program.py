@@ -31,7 +31,7 @@ from beam_scanner.run.slots import (
 from beam_scanner.run.sources import check_input
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
-from beam_scanner.stores.object_store import open_store
+from beam_scanner.stores.open import open_store
 
 _TRIES = 3
 

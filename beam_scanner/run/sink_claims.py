@@ -21,7 +21,7 @@ from beam_scanner.run.complete import when_complete
 from beam_scanner.run.run_files import WORK
 from beam_scanner.storage.sealed_files import read_sealed, seal
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.stores.object_store import open_store
+from beam_scanner.stores.open import open_store
 
 STREAM = "{stream}"
 """What stands in the name of a sink for the name of the source's stream."""

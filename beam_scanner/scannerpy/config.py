@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.stores.object_store import ObjectStore, open_store
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.open import open_store
 
 _LATER = ("gcs", "s3")
 

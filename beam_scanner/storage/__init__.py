@@ -33,7 +33,7 @@ from beam_scanner.storage.streams.python import PythonStream as PythonStream
 from beam_scanner.stores.object_store import LocalStore as LocalStore
 from beam_scanner.stores.object_store import ObjectNotFoundError as ObjectNotFoundError
 from beam_scanner.stores.object_store import ObjectStore as ObjectStore
-from beam_scanner.stores.object_store import open_store as open_store
+from beam_scanner.stores.open import open_store as open_store
 
 __all__ = [
     "AudioStorage",

@@ -177,27 +177,3 @@ def check_key(key: str, shown: str = "") -> None:
             f"impossible key {shown or key!r}: expected a relative path without empty "
             "parts, '.' or '..'"
         )
-
-
-def open_bucket(url: str) -> tuple[Bucket, str]:
-    """The bucket of a URL, and the key in it.
-
-    No connection is made yet.
-
-    Raises:
-        ArgumentError: See :func:`split_url`.
-        MissingDependencyError: The library for this service is not installed.
-
-    Example:
-        >>> open_bucket('s3://films/tv/a.mp4')
-        (S3Bucket('films'), 'tv/a.mp4')
-    """
-    scheme, name, key = split_url(url)
-    # Each loads its service's library when it is first used.
-    if scheme == "gs":
-        from beam_scanner.stores.gcs import GcsBucket
-
-        return GcsBucket(name), key
-    from beam_scanner.stores.s3 import S3Bucket
-
-    return S3Bucket(name), key

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
-from beam_scanner.stores import ObjectFile, open_bucket
-from beam_scanner.stores.bucket import check_key
+from beam_scanner.stores.bucket import Bucket, check_key
+from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.object_store import (
     SCRATCH,
     ObjectNotFoundError,
@@ -26,19 +26,17 @@ class BucketStore(ObjectStore):
     it. Nothing is asked of the service before the first use.
 
     Args:
-        url: As in ``gs://bucket/prefix`` or ``s3://bucket/prefix``. What follows the
-            bucket is taken as it is, not percent-decoded.
-
-    Raises:
-        ArgumentError: It is no such URL.
+        bucket: The bucket.
+        folder: A key that all keys of the store lie below; '' for the whole bucket.
 
     Example:
-        >>> BucketStore('gs://films/db/').describe('a/stream.json')
+        >>> from beam_scanner.stores.gcs import GcsBucket
+        >>> BucketStore(GcsBucket('films'), 'db').describe('a/stream.json')
         'gs://films/db/a/stream.json'
     """
 
-    def __init__(self, url: str) -> None:
-        self._bucket, folder = open_bucket(url)
+    def __init__(self, bucket: Bucket, folder: str = "") -> None:
+        self._bucket = bucket
         self._root = f"{folder}/" if folder else ""
         self.url = self._bucket.url_of(folder).removesuffix("/")
 

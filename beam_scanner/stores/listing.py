@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from beam_scanner.stores.bucket import open_bucket
+from beam_scanner.stores.open import open_bucket
 from beam_scanner.stores.patterns import Pattern
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import os
 from collections import OrderedDict
-from typing import BinaryIO, cast
 
 from beam_scanner.errors import StorageError
-from beam_scanner.stores.bucket import Bucket, open_bucket
+from beam_scanner.stores.bucket import Bucket
 
 BLOCK_BYTES = 256 * 1024
 """What is fetched where reading begins; also the unit of what is kept."""
@@ -134,16 +133,3 @@ class ObjectFile(io.RawIOBase):
         while len(self._blocks) > _KEPT_BLOCKS:
             self._blocks.popitem(last=False)
         self._next_block = end
-
-
-def open_object(url: str) -> BinaryIO:
-    """Opens the object at a URL for reading; see :class:`ObjectFile`.
-
-    Raises:
-        ArgumentError: It is no URL of an object.
-        ObjectNotFoundError: There is no such object.
-        StorageError: It cannot be read.
-        MissingDependencyError: The library for this service is not installed.
-    """
-    bucket, key = open_bucket(url)
-    return cast(BinaryIO, ObjectFile(bucket, key))

@@ -21,11 +21,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.errors import ObjectNotFoundError as ObjectNotFoundError
-from beam_scanner.stores import is_object_url
 from beam_scanner.stores.locks import LOCK, locked, unlink_unlocked
 from beam_scanner.stores.regular_files import special_kind
 
@@ -43,7 +41,7 @@ class ObjectStore(ABC):
     :class:`ObjectNotFoundError` where the key is absent.
 
     Attributes:
-        url: The store's root, as :func:`open_store` takes it.
+        url: The store's root, as :func:`~beam_scanner.stores.open.open_store` takes it.
     """
 
     url: str
@@ -545,37 +543,3 @@ def _flush(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def open_store(url: str | os.PathLike[str]) -> ObjectStore:
-    """Opens the store at a path or URL.
-
-    Args:
-        url: A folder's path (``~`` is the home folder), or a ``file://``, ``gs://`` or
-            ``s3://`` URL.
-
-    Raises:
-        ArgumentError: The URL has another scheme, or no bucket.
-
-    Example:
-        >>> open_store('file:///data/my%20db')
-        LocalStore('/data/my db')
-        >>> open_store('gs://bucket/my db')
-        BucketStore('gs://bucket/my db')
-    """
-    text = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
-    if "://" not in text:
-        if not text:
-            raise ArgumentError(f"expected a folder for the database, got {url!r}")
-        return LocalStore(os.path.expanduser(text))
-    if is_object_url(text):
-        from beam_scanner.stores.bucket_store import BucketStore
-
-        return BucketStore(text)
-    parts = urlsplit(text)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
-        return LocalStore(unquote(parts.path))
-    raise ArgumentError(
-        f"cannot open a database at {text!r}: expected a folder or a file://, gs:// or "
-        "s3:// URL; for other stores pass an ObjectStore"
-    )

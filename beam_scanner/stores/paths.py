@@ -10,10 +10,9 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.stores import is_object_url, open_bucket
-from beam_scanner.stores.bucket import split_url
-from beam_scanner.stores.object_file import open_object
+from beam_scanner.stores.bucket import is_object_url, split_url
 from beam_scanner.stores.object_store import ObjectNotFoundError, storage_errors
+from beam_scanner.stores.open import open_bucket, open_object
 from beam_scanner.stores.regular_files import open_regular
 
 _AT_ONCE = 8

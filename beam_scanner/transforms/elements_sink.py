@@ -58,7 +58,7 @@ from beam_scanner.storage.stored_rows import Record
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
-from beam_scanner.stores.object_store import open_store
+from beam_scanner.stores.open import open_store
 from beam_scanner.text.error_text import message_of
 from beam_scanner.types.element_types import (
     NULL,

@@ -142,9 +142,7 @@ _folders = st.sets(
 
 
 def store_of(bucket, root=""):
-    store = BucketStore(f"gs://memory/{root}")
-    store._bucket = bucket
-    return store
+    return BucketStore(bucket, root)
 
 
 @given(

@@ -37,7 +37,8 @@ from beam_scanner.storage.stream_names import descriptor_key, generation_key, st
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
 from beam_scanner.storage.streams.loading import row_numbers
 from beam_scanner.storage.writer_marks import writing
-from beam_scanner.stores.object_store import ObjectStore, open_store
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.open import open_store
 from beam_scanner.types.element_types import (
     ColumnType,
     FrameType,
