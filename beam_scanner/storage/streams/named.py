@@ -30,8 +30,8 @@ from beam_scanner.storage.descriptor import (
     parse_descriptor,
     require_descriptor,
 )
-from beam_scanner.storage.segments.parquet import BlobSegmentWriter
-from beam_scanner.storage.segments.row_reader import SegmentedReader
+from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
+from beam_scanner.storage.segments.stream_reader import SegmentedReader
 from beam_scanner.storage.stored_rows import Record, RowReader, SegmentWriter
 from beam_scanner.storage.stream_names import descriptor_key, generation_key, stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
@@ -356,7 +356,7 @@ class NamedStream(StoredStream):
         store = self._storage.store()
         found = self.descriptor()
         if found.ingested:
-            from beam_scanner.storage.segments.frame_reader import VideoFileReader
+            from beam_scanner.storage.segments.video_segment import VideoFileReader
 
             return VideoFileReader(store, found)
         return SegmentedReader(store, found, self._storage.trusted)
@@ -385,7 +385,7 @@ class NamedStream(StoredStream):
             self._kind == "video" if type_info is None else type_info.type is FrameType
         )
         if video:
-            from beam_scanner.storage.segments.frame_writer import VideoSegmentWriter
+            from beam_scanner.storage.segments.video_writer import VideoSegmentWriter
 
             return VideoSegmentWriter(
                 store, folder, stem, self._name, first_row, encoding or Encoding()
