@@ -13,7 +13,7 @@ import numpy as np
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.checked_files import SegmentFiles
-from beam_scanner.storage.segments.parquet import ParquetRows
+from beam_scanner.storage.segments.parquet_writer import ParquetRows
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.storage.streams.backend import converter
 from beam_scanner.storage.streams.loading import row_numbers
@@ -248,7 +248,7 @@ def _of_index(name: str, index: FrameIndex) -> VideoMetadata:
 def _coded(stream: NamedVideoStream) -> FrameIndex | None:
     """The index of the first MP4 file of a stored stream; None without one."""
     # Loads FFmpeg.
-    from beam_scanner.storage.segments.frame_reader import part_index
+    from beam_scanner.storage.segments.video_segment import part_index
 
     descriptor = stream.descriptor()
     record = next((r for r in descriptor.segments if r.get("parts")), None)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.segments.frame_reader import video_file
-from beam_scanner.storage.segments.row_reader import SegmentedReader
+from beam_scanner.storage.segments.stream_reader import SegmentedReader
+from beam_scanner.storage.segments.video_segment import video_file
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.video.remux import concatenate

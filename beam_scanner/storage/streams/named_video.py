@@ -299,7 +299,7 @@ class NamedVideoStream(NamedStream):
 
     def _file(self, current: StreamDescriptor) -> VideoSource:
         # Loads FFmpeg.
-        from beam_scanner.storage.segments.frame_reader import video_file
+        from beam_scanner.storage.segments.video_segment import video_file
 
         return video_file(self._storage.store(), current)
 
@@ -448,7 +448,7 @@ class NamedVideoStream(NamedStream):
         if self.try_descriptor() is None or self._seen is None:
             return super().reader()
         # Loads FFmpeg.
-        from beam_scanner.storage.segments.frame_reader import VideoFileReader
+        from beam_scanner.storage.segments.video_segment import VideoFileReader
 
         return VideoFileReader(self._storage.store(), *self._seen)
 

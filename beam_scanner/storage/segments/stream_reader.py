@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.segments.segment_reader import BlobSegment, SegmentReader
+from beam_scanner.storage.segments.parquet_reader import BlobSegment, SegmentReader
 from beam_scanner.storage.stored_rows import Record, RowReader, check_rows
 from beam_scanner.storage.stream_names import descriptor_key, generation_key
 from beam_scanner.stores.object_store import ObjectStore
@@ -59,7 +59,7 @@ class SegmentedReader(RowReader):
                 kind = self.descriptor.type_name
                 return BlobSegment(files, record, kind, self._trusted)
             # Frames need FFmpeg, which nothing else here should load.
-            from beam_scanner.storage.segments.frame_reader import (
+            from beam_scanner.storage.segments.video_segment import (
                 EncodedSegment,
                 ExactSegment,
             )
@@ -158,7 +158,7 @@ class SegmentedReader(RowReader):
         if self.descriptor.kind != "video":
             return None
         if self._entries is None:
-            from beam_scanner.storage.segments.frame_reader import stream_entries
+            from beam_scanner.storage.segments.video_segment import stream_entries
 
             self._entries = (stream_entries(self.descriptor),)
         return self._entries[0]

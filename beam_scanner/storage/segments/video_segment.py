@@ -1,7 +1,7 @@
 """Reads video segments, and video files where they lie.
 
 Each place that is read at keeps a decoder of its own, so that reading on costs no
-seek; see :mod:`beam_scanner.storage.segments.frame_writer` for what is stored.
+seek; see :mod:`beam_scanner.storage.segments.video_writer` for what is stored.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from beam_scanner.errors import StorageError
 from beam_scanner.rows.gops import entry_of
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.segments.frame_writer import index_name
 from beam_scanner.storage.segments.index_cache import ingested_files, stored_index
-from beam_scanner.storage.segments.parquet import ParquetRows, frames_from_arrow
-from beam_scanner.storage.segments.segment_reader import SegmentReader, check_length
+from beam_scanner.storage.segments.parquet_reader import SegmentReader, check_length
+from beam_scanner.storage.segments.parquet_writer import ParquetRows, frames_from_arrow
+from beam_scanner.storage.segments.video_writer import index_name
 from beam_scanner.storage.stored_rows import Record, RowReader, check_rows
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.element_types import NULL

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError, VideoError
 from beam_scanner.storage.checked_files import Checksums
-from beam_scanner.storage.segments.parquet import (
+from beam_scanner.storage.segments.parquet_writer import (
     ParquetTable,
     frame_to_arrow,
     frame_type,

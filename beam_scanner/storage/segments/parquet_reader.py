@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.checked_files import SegmentFiles
-from beam_scanner.storage.segments.parquet import (
+from beam_scanner.storage.segments.parquet_writer import (
     ParquetRows,
     serialized_from_arrow,
     values_from_arrow,
