@@ -7,48 +7,34 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-from typing import Any
-from typing import Protocol
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
 from beam_scanner.engine.instance_pool import KernelPool
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.errors import GraphError
-from beam_scanner.graph.nodes import InputNode
-from beam_scanner.graph.nodes import Node
-from beam_scanner.graph.nodes import OpNode
-from beam_scanner.graph.nodes import OutputNode
-from beam_scanner.graph.nodes import topological
-from beam_scanner.planner.bound import BoundGraph
-from beam_scanner.planner.bound import SourceInfo
-from beam_scanner.planner.bound import bind
+from beam_scanner.errors import ElementTypeError, GraphError
+from beam_scanner.graph.nodes import InputNode, Node, OpNode, OutputNode, topological
+from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.needs import all_needs
-from beam_scanner.planner.phases import INTERNAL
-from beam_scanner.planner.phases import Family
+from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.planner.tasks import work_packet
 from beam_scanner.run.fingerprints import stream_fingerprint
-from beam_scanner.run.run_files import JOBS_A_FILE
-from beam_scanner.run.run_files import JobFiles
-from beam_scanner.run.run_files import JobRecord
-from beam_scanner.run.run_files import RunFiles
-from beam_scanner.run.run_files import RunSettings
-from beam_scanner.run.slots import LeavingSlot
-from beam_scanner.run.slots import Slot
+from beam_scanner.run.run_files import (
+    JOBS_A_FILE,
+    JobFiles,
+    JobRecord,
+    RunFiles,
+    RunSettings,
+)
+from beam_scanner.run.slots import LeavingSlot, Slot
 from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
-from beam_scanner.storage.trust import check_no_pickle
-from beam_scanner.storage.trust import check_plain
+from beam_scanner.storage.trust import check_no_pickle, check_plain
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
 from beam_scanner.types.element_types import FrameType
-from beam_scanner.types.type_info import ScannerTypeInfo
-from beam_scanner.types.type_info import get_type_info
-
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 JobId = Any
 """What stands for a job between the stages: hashable, with a deterministic coder."""

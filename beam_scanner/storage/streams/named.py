@@ -9,47 +9,43 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
-from collections.abc import Collection
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+
 import numpy as np
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import OutcomeUnknownError
-from beam_scanner.errors import ScannerException
-from beam_scanner.errors import StreamNotFoundError
+
+from beam_scanner.errors import (
+    ArgumentError,
+    OutcomeUnknownError,
+    ScannerException,
+    StreamNotFoundError,
+)
 from beam_scanner.rows.gops import load_rows
-from beam_scanner.storage import commit
-from beam_scanner.storage import garbage
-from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.descriptor import check_database
-from beam_scanner.storage.descriptor import list_descriptors
-from beam_scanner.storage.descriptor import parse_descriptor
-from beam_scanner.storage.descriptor import require_descriptor
-from beam_scanner.storage.stored_rows import Record
-from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.storage.stored_rows import SegmentWriter
-from beam_scanner.storage.stream_names import descriptor_key
-from beam_scanner.storage.stream_names import generation_key
-from beam_scanner.storage.stream_names import stream_key
-from beam_scanner.storage.streams.backend import StorageBackend
-from beam_scanner.storage.streams.backend import StoredStream
-from beam_scanner.storage.streams.backend import converter
+from beam_scanner.storage import commit, garbage
+from beam_scanner.storage.descriptor import (
+    StreamDescriptor,
+    check_database,
+    list_descriptors,
+    parse_descriptor,
+    require_descriptor,
+)
+from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
+from beam_scanner.storage.segments.stream_reader import SegmentedReader
+from beam_scanner.storage.stored_rows import Record, RowReader, SegmentWriter
+from beam_scanner.storage.stream_names import descriptor_key, generation_key, stream_key
+from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
 from beam_scanner.storage.streams.loading import row_numbers
 from beam_scanner.storage.writer_marks import writing
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
-from beam_scanner.types.element_types import ColumnType
-from beam_scanner.types.element_types import FrameType
-from beam_scanner.types.type_info import ScannerTypeInfo
-from beam_scanner.types.type_info import get_type_info
-from beam_scanner.types.type_info import get_type_info_cpp
+from beam_scanner.types.element_types import ColumnType, FrameType
+from beam_scanner.types.type_info import (
+    ScannerTypeInfo,
+    get_type_info,
+    get_type_info_cpp,
+)
 from beam_scanner.video.encoding import Encoding
-from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
-from beam_scanner.storage.segments.stream_reader import SegmentedReader
 
 
 class NamedStorage(StorageBackend):
