@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.apps.contact_sheet import Cell, contact_sheet
-from beam_scanner.cli.graphs import Written
+from beam_scanner.apps.graph_function import Written
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.storage.stream_names import FOR_PEOPLE, stream_key
