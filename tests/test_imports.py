@@ -1,190 +1,179 @@
-"""Imports go one way, and what is heavy or optional is imported late."""
+"""The layout of the package: rooms import downward, and what is heavy comes late.
+
+A room is a folder of ``beam_scanner``. Imports inside functions count like all others;
+those for type checkers alone do not.
+"""
 
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
-import pytest
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "beam_scanner"
 
-PACKAGE = Path(__file__).parent.parent / "beam_scanner"
+FLOORS = """
+    text
+    errors
+    protobufs rows
+    types stores beam_internals
+    kernels
+    video ops
+    storage
+    graph
+    planner
+    engine
+    elements
+    run
+    transforms
+    scannerpy yaml
+    apps
+    cli
+"""
+"""From the bottom up. A module imports from its own room and from lower floors; rooms
+of one floor do not know each other."""
 
-LAYERS: list[dict[str, str]] = [
-    {"errors": "_error_text _patterns _printable errors"},
-    {
-        "base": "_array_codecs _beam _code_parts _data_parts _digest _files _installed "
-        "_parts _reading _reducing _regular _images _limits _element_codecs "
-        "_scalar_codecs protobufs types "
-        "rows sampling gops",
-        "buckets": "buckets",
-    },
-    {
-        "kernels": "_module_members _new_process _module_values _opspec _pickling _registry _signature kernels",
-        "video": "video",
-    },
-    {"storage": "storage"},
-    {"graph": "graph"},
-    {"planner": "planner"},
-    {
-        "engine": "engine",
-        "ops": "ops",
-        "builder": "_arguments _op_call _structure _streams builder",
-        "jobs": "jobs",
-    },
-    {"transforms": "transforms"},
-]
-"""From the bottom up. A module may import its own group and those of lower layers;
-groups of one layer do not know each other. What is not named here is the top."""
+ASIDE = {"runners": {"text", "errors", "beam_internals"}}
+"""Rooms that stand aside: any room may import them, they import only these."""
 
-OWN = {"runners": {"errors", "runners"}}
-"""Groups that stand aside: all that they may import."""
+LANDING = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+"""All that lies beside the rooms."""
 
-HEAVY = {
-    "tensorflow": set(),
-    "cv2": set(),
+HEAVY: dict[str, set[str]] = {
+    "apache_beam": {"beam_internals", "elements", "run", "runners", "transforms"}
+    | {"scannerpy", "yaml"},
     "av": {"video"},
-    "apache_beam": {"base", "kernels", "transforms", "runners", "top"},
-    "pandas": set(),
+    "cv2": set(),
     "duckdb": set(),
+    "grpc": {"runners"},
+    "pandas": set(),
+    "tensorflow": set(),
 }
-"""Groups that may import these when they are themselves imported."""
+"""Who may import these when it is imported itself; others do so in a function."""
+
+NAMESAKES = {
+    "ops": "beam_scanner.transforms.ops is public: the ops as transforms",
+    "transforms": "beam_scanner.yaml.transforms is named in users' YAML files",
+}
+"""Base names that a module shares with a room or another room's module, and why."""
 
 
+class Import(NamedTuple):
+    """One import statement's name, and whether it is run with the module."""
+
+    name: str
+    late: bool
+
+
+@cache
 def modules() -> dict[str, Path]:
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        parts = path.relative_to(ROOT).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-MODULES = modules()
-
-
 @cache
-def group(module: str) -> tuple[int, str]:
-    """Layer and group of a module."""
-    top = module.split(".")[1] if "." in module else ""
-    if top in OWN:
-        return -1, top
-    for level, groups in enumerate(LAYERS):
-        for name, members in groups.items():
-            if top in members.split():
-                return level, name
-    return len(LAYERS), "top"
+def imports(module: str) -> list[Import]:
+    return list(_imports(ast.parse(modules()[module].read_text()), late=False))
 
 
-def statements(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
-    """Every import that is ever run, and whether only when a function is called."""
+def _imports(node: ast.AST, late: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
-            yield child, late
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, late) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"write in full: {ast.unparse(child)}"
+            for alias in child.names:
+                full = f"{child.module}.{alias.name}"
+                yield Import(full if full in modules() else str(child.module), late)
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             for other in child.orelse:
-                yield from statements(other, late)
+                yield from _imports(other, late)
         else:
-            is_function = isinstance(
-                child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-            )
-            yield from statements(child, late or is_function)
+            function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+            yield from _imports(child, late or isinstance(child, function))
 
 
-def imports(module: str) -> Iterator[tuple[str, bool]]:
-    """Names of imported modules, and whether the import is late."""
-    for statement, late in statements(ast.parse(MODULES[module].read_text())):
-        if isinstance(statement, ast.Import):
-            yield from ((alias.name, late) for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom):
-            assert statement.level == 0, f"{module}: write imports in full"
-            base = statement.module or ""
-            for alias in statement.names:
-                full = f"{base}.{alias.name}"
-                yield (full if full in MODULES else base), late
+def own_imports(module: str) -> set[str]:
+    found = {each.name for each in imports(module)} - {module}
+    return {name for name in found if name.split(".")[0] == PACKAGE.name}
 
 
-def own_imports(module: str) -> Iterator[tuple[str, bool]]:
-    for name, late in imports(module):
-        if name.split(".")[0] == PACKAGE.name:
-            yield name, late
+def room(module: str) -> str:
+    """'' for the package itself and its ``__main__``."""
+    first = module.split(".")[1] if "." in module else ""
+    return "" if first == "__main__" else first
 
 
-@pytest.mark.parametrize("module", list(MODULES))
-def test_a_module_imports_only_what_is_below_it(module: str) -> None:
-    level, name = group(module)
-    for imported, _ in own_imports(module):
-        below, other = group(imported)
-        if name in OWN:
-            assert other in OWN[name], f"{module} imports {imported}"
-        elif other not in OWN:
-            assert name == other or below < level, (
-                f"{module} ({name}) imports {imported} ({other}), which is not below it"
-            )
+def floors() -> dict[str, int]:
+    lines = FLOORS.split("\n")
+    return {name: floor for floor, line in enumerate(lines) for name in line.split()}
 
 
-@pytest.mark.parametrize("module", list(MODULES))
-def test_who_imports_what_is_heavy(module: str) -> None:
-    _, name = group(module)
-    for imported, late in imports(module):
-        allowed = HEAVY.get(imported.split(".")[0])
-        if allowed is not None and not late:
-            assert name in allowed, (
-                f"{module} imports {imported} when it is itself imported"
-            )
+def test_every_room_has_a_floor() -> None:
+    rooms = {room(module) for module in modules()} - {""}
+    assert rooms == set(floors()) | set(ASIDE)
 
 
-def test_no_cycles() -> None:
-    graph = {
-        module: sorted({name for name, late in own_imports(module) if not late})
-        for module in MODULES
+def test_imports_go_down() -> None:
+    floor = floors()
+
+    def goes_down(source: str, target: str) -> bool:
+        if source in ("", target):
+            return True
+        if source in ASIDE:
+            return target in ASIDE[source]
+        return target in ASIDE or floor.get(target, len(floor)) < floor[source]
+
+    wrong = [
+        f"{module} imports {name}"
+        for module in modules()
+        for name in own_imports(module)
+        if not goes_down(room(module), room(name))
+    ]
+    assert not wrong
+
+
+def test_no_circles() -> None:
+    try:
+        TopologicalSorter({m: own_imports(m) for m in modules()}).prepare()
+    except CycleError as error:
+        raise AssertionError(" <- ".join(error.args[1])) from None
+
+
+def test_what_is_heavy_is_imported_late() -> None:
+    wrong = [
+        f"{module} imports {name} when it is itself imported"
+        for module in modules()
+        for name, late in imports(module)
+        if not late
+        and room(module) not in HEAVY.get(name.split(".")[0], {room(module)})
+    ]
+    assert not wrong
+
+
+def test_nothing_else_lies_beside_the_rooms() -> None:
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == LANDING
+
+
+def test_a_base_name_says_which_module_is_meant() -> None:
+    rooms = defaultdict(set)
+    for module in modules():
+        rooms[module.rpartition(".")[2]].add(room(module))
+    shared = {name for name, places in rooms.items() if len(places - {""}) > 1}
+    assert shared == set(NAMESAKES)
+
+
+def test_files_stay_short() -> None:
+    lengths = {
+        module: len(path.read_text().splitlines()) for module, path in modules().items()
     }
-    done: set[str] = set()
-
-    def visit(module: str, path: tuple[str, ...]) -> None:
-        assert module not in path, " -> ".join([*path, module])
-        if module not in done:
-            for imported in graph[module]:
-                visit(imported, (*path, module))
-            done.add(module)
-
-    for module in MODULES:
-        visit(module, ())
-
-
-@pytest.mark.parametrize("module", list(MODULES))
-def test_a_file_fits_in_a_head(module: str) -> None:
-    assert len(MODULES[module].read_text().splitlines()) < 600
-
-
-def test_every_layer_is_there() -> None:
-    tops = {module.split(".")[1] for module in MODULES if "." in module}
-    for groups in LAYERS:
-        for members in groups.values():
-            assert set(members.split()) <= tops
-
-
-def loaded(program: str) -> set[str]:
-    program += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=PACKAGE.parent,
-    )
-    assert done.stderr == ""
-    return set(done.stdout.split())
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    found = loaded("import beam_scanner")
-    assert "beam_scanner" in found
-    assert not found & {"tensorflow", "torch", "cv2", "duckdb", "matplotlib"}
-
-
-def test_every_op_can_be_named_without_opencv() -> None:
-    found = loaded("import beam_scanner, beam_scanner.ops")
-    assert "cv2" not in found
+    assert not {module: lines for module, lines in lengths.items() if lines >= 600}

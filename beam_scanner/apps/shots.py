@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.apps.contact_sheet import Cell, contact_sheet
-from beam_scanner.cli.graphs import Written
+from beam_scanner.apps.graph_function import Written
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.storage.stream_names import FOR_PEOPLE, stream_key
 from beam_scanner.types.element_types import NumpyArrayInt32
-from beam_scanner.types.images import encode_image
+from beam_scanner.types.image_files import encode_image
 
 WIDTH = 320
 """Of thumbnails and previews, in pixels; smaller videos are not enlarged."""

@@ -38,6 +38,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from beam_scanner.apps import BUILT_IN
+from beam_scanner.apps.graph_function import Columns, GraphFunction, Written
 from beam_scanner.cli.ops_language import build_ops, check_ops, parse_ops
 from beam_scanner.errors import (
     ArgumentError,
@@ -49,38 +51,6 @@ from beam_scanner.graph.nodes import InputNode, Node, OpColumn, OpNode, OutputNo
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.run.launch import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
-
-BUILT_IN = {"shots": "beam_scanner.apps.shots:shots"}
-"""Graphs that are known by a name."""
-
-Columns = OpColumn | Mapping[str, OpColumn]
-
-
-class Written(dict[str, list[Any]]):
-    """What a run committed: lists of streams, by output.
-
-    Attributes:
-        videos: The videos that they were made of, in the same order.
-    """
-
-    def __init__(
-        self,
-        videos: Sequence[NamedVideoStream],
-        stream: Callable[[str, NamedVideoStream], NamedStream],
-    ) -> None:
-        super().__init__()
-        self.videos = list(videos)
-        self._stream = stream
-
-    def stream(self, output: str, video: NamedVideoStream) -> NamedStream:
-        """A stream that the graph may save itself, named as an output would be."""
-        return self._stream(output, video)
-
-
-GraphFunction = Callable[
-    [Any, list[NamedVideoStream]],
-    Columns | Generator[Columns, Written, Sequence[str] | None],
-]
 
 
 def load_module(text: str) -> ModuleType:

@@ -36,7 +36,8 @@ from beam_scanner.text.printable import printable
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from beam_scanner.cli.graphs import GraphFunction, GraphRun
+    from beam_scanner.apps.graph_function import GraphFunction
+    from beam_scanner.cli.graphs import GraphRun
     from beam_scanner.graph.nodes import OutputNode
     from beam_scanner.planner.perf_params import PerfParams
     from beam_scanner.run.launch import Report

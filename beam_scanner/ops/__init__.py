@@ -20,7 +20,7 @@ _MODULES = (
     "images",
     "montage",
     "resize",
-    "shots",
+    "shot_boundaries",
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,11 +17,9 @@ from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
     StorageError,
-    StreamExistsError,
 )
 from beam_scanner.runners.local.local_run import get_ready, is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
-from beam_scanner.scannerpy.table import Tables
 from beam_scanner.storage.sealed_files import read_sealed, seal
 from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.backend import StoredStream
@@ -31,7 +28,6 @@ from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.stores import is_object_url
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.text.error_text import class_name, message_of
-from beam_scanner.text.printable import printable
 from beam_scanner.video.source import open_source
 
 _READS = 8
@@ -116,7 +112,7 @@ def ingest_streams(
             if isinstance(stream, NamedVideoStream):
                 stream.with_damage(damage)
     new = [stream for stream in input_videos(streams) if _is_new(stream)]
-    return _ingest(new, Ingest(), storage, options)
+    return ingest_all(new, Ingest(), storage, options)
 
 
 @contextmanager
@@ -147,13 +143,17 @@ def _is_new(stream: NamedVideoStream) -> bool:
     return found is None or (stream.damage == "salvage" and not found.verified)
 
 
-def _ingest(
+def ingest_all(
     streams: Sequence[NamedVideoStream],
     ingest: Ingest,
     storage: NamedStorage,
     options: PipelineOptions,
 ) -> dict[str, str]:
-    """Why some of the videos could not be ingested, by name of the stream."""
+    """Ingests videos, here or by workers.
+
+    Returns:
+        Why some of them could not be ingested, by name of the stream.
+    """
     if not streams:
         return {}
     sends = ingest.copy and is_object_url(storage.db_path)
@@ -242,54 +242,3 @@ def _noting_failures(
             store.put(f"{folder}{number:08d}.json", note)
 
     return run
-
-
-def ingest_videos(
-    videos: Sequence[tuple[str, str]],
-    storage: NamedStorage,
-    options: PipelineOptions,
-    ingest: Ingest,
-    damage: str = "strict",
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """Makes streams of videos; see ``Client.ingest_videos``.
-
-    Returns:
-        Names of the good ones, and ``(path, reason)`` of the others.
-    """
-    if not isinstance(videos, (list, tuple)) or not all(
-        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in videos
-    ):
-        raise ArgumentError(
-            "videos must be a list of pairs of a table name and a path, such as "
-            f"[('film', 'film.mp4')]; got {videos!r}"
-        )
-    if not videos:
-        raise ArgumentError("Must ingest at least one video.")
-    names = [name for name, _ in videos]
-    twice = next((name for name, n in Counter(names).items() if n > 1), None)
-    if twice is not None:
-        raise ArgumentError(
-            f"Duplicate table name {printable(twice)} in ingest video set."
-        )
-    tables = Tables(storage)
-    taken = [name for name in names if tables.has(name)]
-    if taken and not ingest.replace:
-        raise StreamExistsError(
-            f"Attempted to ingest over existing table {printable(taken[0])}; force=True replaces it"
-        )
-    streams, reasons = [], {}
-    for name, path in videos:
-        try:
-            streams.append(NamedVideoStream(storage, name, path=path, damage=damage))
-        except ArgumentError as error:
-            reasons[name] = str(error)
-    reasons |= _ingest(streams, ingest, storage, options)
-    # A table is replaced only by a video that can be read.
-    tables.replaced([name for name in taken if name not in reasons])
-    failures = [(path, reasons[name]) for name, path in videos if name in reasons]
-    if len(failures) == len(videos):
-        raise ScannerException(
-            "All videos failed to ingest properly: "
-            + "; ".join(printable(f"{path}: {reason}") for path, reason in failures)
-        )
-    return [name for name in names if name not in reasons], failures

@@ -40,7 +40,6 @@ from beam_scanner.run.ingest import (
     Ingest,
     damage_policy,
     ingest_streams,
-    ingest_videos,
     lost_rows,
 )
 from beam_scanner.run.launch import (
@@ -57,6 +56,7 @@ from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.runners.start import ends_with_us
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.table import Column, Table, Tables
+from beam_scanner.scannerpy.video_tables import ingest_videos
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.types.element_types import DeviceType
 

@@ -29,7 +29,7 @@ _MOST_NESTED = 3
 _MOST_NOTES = 10
 _MOST_FRAMES = 200
 
-_PACKAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _OPS = os.path.join(_PACKAGE, "ops", "")
 
 

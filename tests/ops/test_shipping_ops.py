@@ -34,8 +34,8 @@ from beam_scanner.ops.histogram import HistogramKernel, histogram_with_numpy
 from beam_scanner.ops.images import ImageDecoder, ImageEncoder
 from beam_scanner.ops.montage import Montage
 from beam_scanner.ops.resize import Resize, target_size
-from beam_scanner.ops.shots import find_boundaries, shot_boundaries
-from beam_scanner.types.images import decode_image
+from beam_scanner.ops.shot_boundaries import find_boundaries, shot_boundaries
+from beam_scanner.types.image_files import decode_image
 
 CONFIG = KernelConfig()
 FRAMES = hnp.arrays(

@@ -41,7 +41,7 @@ from beam_scanner.storage.streams.formats import (
 )
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.types import ColumnType, FrameType
-from beam_scanner.types.images import encode_image
+from beam_scanner.types.image_files import encode_image
 
 ROWS = 24
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from video_fixtures import make_video
 
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.types.images import decode_image, encode_image
+from beam_scanner.types.image_files import decode_image, encode_image
 from beam_scanner.types.media_limits import image_size
 from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.indexing import index_video

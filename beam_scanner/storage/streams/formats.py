@@ -445,7 +445,7 @@ class _ImageReader(FormatReader):
         return [self._picture(self._files[row]) for row in rows]
 
     def _picture(self, file: str) -> NDArray[Any]:
-        from beam_scanner.types.images import decode_image
+        from beam_scanner.types.image_files import decode_image
 
         try:
             with open_regular(file) as opened:

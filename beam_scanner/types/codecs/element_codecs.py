@@ -70,16 +70,16 @@ class PickleCodec(Codec):
 
 
 class ImageCodec(Codec):
-    """Pictures as the bytes of a PNG or JPEG file; see :mod:`beam_scanner.types.images`."""
+    """Pictures as the bytes of a PNG or JPEG file; see :mod:`beam_scanner.types.image_files`."""
 
     def serialize(self, value: Any) -> bytes:
         """An array becomes a PNG; bytes of a PNG or JPEG file are kept."""
-        from beam_scanner.types import images
+        from beam_scanner.types import image_files
 
-        if isinstance(value, bytes) and images.image_format(value) is not None:
+        if isinstance(value, bytes) and image_files.image_format(value) is not None:
             return value
         if isinstance(value, np.ndarray):
-            return images.encode_image(value, "png")
+            return image_files.encode_image(value, "png")
         raise wrong_value(
             "Image", value, "an H x W x C array or the bytes of a PNG or JPEG file"
         )
@@ -90,9 +90,9 @@ class ImageCodec(Codec):
         Raises:
             ElementTypeError: It is damaged, or too large.
         """
-        from beam_scanner.types import images
+        from beam_scanner.types import image_files
 
-        return images.decode_image(data)
+        return image_files.decode_image(data)
 
 
 @dataclass(frozen=True)
