@@ -19,7 +19,7 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import dataflow, flink, portable, prism
 from beam_scanner.runners.fork_check import check_fork
 from beam_scanner.runners.local import fork_client, local_run
-from beam_scanner.runners.overlapping import overlapping
+from beam_scanner.beam_internals.overlapping import overlapping
 from beam_scanner.runners.runner_names import runner_name
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from beam_scanner.runners.overlapping import overlapping
+from beam_scanner.beam_internals.overlapping import overlapping
 
 READERS = ("beam_control_read", "read_grpc_client_inputs")
 """Threads that read connections; they raise when the other end has gone."""

@@ -15,7 +15,7 @@ from apache_beam.runners.worker import worker_pool_main
 from targets import make_target
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.runners.loopback import listening_here
+from beam_scanner.beam_internals.loopback_servers import listening_here
 
 
 def listening(process: int) -> set[tuple[str, int]]:

@@ -15,7 +15,7 @@ import grpc  # type: ignore[import-untyped]
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import worker_pool_main
 
-from beam_scanner.runners.overlapping import overlapping
+from beam_scanner.beam_internals.overlapping import overlapping
 
 _MODULES: tuple[Any, ...] = (worker_handlers, worker_pool_main)
 _EVERYWHERE, _HERE = "[::]:", "localhost:"
