@@ -47,7 +47,7 @@ def check_arguments(
         for value in stream_args.get(param.name, ()):
             for each in value if isinstance(value, SliceList) else (value,):
                 _check_value(spec.name, param, each)
-    if spec.is_class and spec.kernel.__module__.startswith(f"{__package__}.ops."):
+    if spec.is_class and spec.kernel.__module__.startswith("beam_scanner.ops."):
         _try_kernel(spec, dict(init_args), stream_args)
 
 
