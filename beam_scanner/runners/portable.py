@@ -29,9 +29,9 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
 )
 
-from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.beam_internals.loopback_servers import listening_here
 from beam_scanner.beam_internals.overlapping import overlapping
+from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.pipeline_errors import pipeline_failed
 from beam_scanner.runners.threads import READERS, heard_by, join_new
 

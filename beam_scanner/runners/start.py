@@ -15,11 +15,11 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import create_runner
 
+from beam_scanner.beam_internals.overlapping import overlapping
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import dataflow, flink, portable, prism
 from beam_scanner.runners.fork_check import check_fork
 from beam_scanner.runners.local import fork_client, local_run
-from beam_scanner.beam_internals.overlapping import overlapping
 from beam_scanner.runners.runner_names import runner_name
 
 

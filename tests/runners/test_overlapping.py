@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import apache_beam.pipeline
 import pytest
 
-from beam_scanner.runners.local.local_run import _ECHOES, _without_echoes
 from beam_scanner.beam_internals.overlapping import overlapping
+from beam_scanner.runners.local.local_run import _ECHOES, _without_echoes
 from beam_scanner.runners.start import _no_labels_of_cells
 
 

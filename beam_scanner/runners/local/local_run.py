@@ -23,10 +23,10 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners.local import fork_client, processes
 from beam_scanner.beam_internals.loopback_servers import listening_here
 from beam_scanner.beam_internals.overlapping import overlapping
+from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.runners.local import fork_client, processes
 from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
 from beam_scanner.runners.runner_names import runner_name
 from beam_scanner.runners.threads import READERS, heard_by, join_new
