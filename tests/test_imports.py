@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "beam_scanner"
+from tests.support.folders import ROOT
+
+PACKAGE = ROOT / "beam_scanner"
 
 LAYERS: list[dict[str, str]] = [
     {"errors": "_error_text _patterns _printable errors"},

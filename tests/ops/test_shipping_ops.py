@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -36,6 +35,7 @@ from beam_scanner.ops.montage import Montage
 from beam_scanner.ops.resize import Resize, target_size
 from beam_scanner.ops.shots import find_boundaries, shot_boundaries
 from beam_scanner.types.images import decode_image
+from tests.support.folders import ROOT
 
 CONFIG = KernelConfig()
 FRAMES = hnp.arrays(
@@ -105,7 +105,7 @@ def test_importing_the_ops_loads_no_opencv() -> None:
         "import sys; from beam_scanner.ops import register_ops; register_ops(); "
         "sys.exit('cv2' in sys.modules)"
     )
-    root = Path(ops.__file__).parents[2]
+    root = ROOT
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
 
 

@@ -8,11 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import bucket_graphs
 import pytest
-from bucket_graphs import ROWS
-from long_videos import upload
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.errors import StreamReplacedError, VideoError
 from beam_scanner.storage import (
@@ -24,6 +20,10 @@ from beam_scanner.storage import (
 )
 from beam_scanner.storage.descriptor import read_descriptor
 from beam_scanner.video.index import index_video
+from tests.support import bucket_graphs
+from tests.support.bucket_graphs import ROWS
+from tests.support.long_videos import upload
+from tests.support.video_fixtures import frame_number, make_video
 
 
 def contents(stream):

@@ -15,7 +15,6 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-from video_fixtures import frame_number, make_video
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.errors import VideoError
@@ -24,6 +23,7 @@ from beam_scanner.transforms import ReadFromVideo, op
 from beam_scanner.transforms.playlist import Playlist, _unquoted, listed_files
 from beam_scanner.types import FrameType
 from beam_scanner.video.index import index_video
+from tests.support.video_fixtures import frame_number, make_video
 
 
 @register_python_op(name="PlaylistNumber")

@@ -11,10 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import linear_decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from video_fixtures import frame_number, make_video, numbered_frame
 
 import beam_scanner.video
 from beam_scanner.errors import ArgumentError, VideoError
@@ -23,6 +21,8 @@ from beam_scanner.video.damage import Packets, Pictures, counted_rows, rows_of_p
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.diagnosis import diagnose
 from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
+from tests.support.corpus import linear_decode
+from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 KEY = "00112233445566778899aabbccddeeff"
 

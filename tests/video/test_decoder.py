@@ -13,16 +13,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import KINDS, REAL, SHARED, Kind, linear_decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import DecodePosition
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex, index_video
 from beam_scanner.video.source import fingerprint
+from tests.support.corpus import KINDS, REAL, SHARED, Kind, linear_decode
+from tests.support.video_fixtures import frame_number, make_video
 
 
 @pytest.fixture(scope="module")

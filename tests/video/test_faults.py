@@ -8,12 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from corpus import SHARED
 
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video
+from tests.support.corpus import SHARED
 
 FAULTS = SHARED.parent / "faults" / "videos"
 NAMES = (

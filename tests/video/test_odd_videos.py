@@ -6,10 +6,13 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from oddities import (
+
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import index_video
+from tests.support.folders import ROOT
+from tests.support.oddities import (
     COMMON,
     ODDITIES,
     Base,
@@ -21,12 +24,9 @@ from oddities import (
     try_seed,
     write_odd,
 )
-from video_fixtures import frame_number
+from tests.support.video_fixtures import frame_number
 
-from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "odd_videos.py"
+SCRIPT = ROOT / "scripts" / "odd_videos.py"
 SEEDS = range(120)
 SEED = 20
 # A sample of the pairs of encoder and container.

@@ -15,11 +15,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from corpus import ALT_REF, X265, packed
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import index_video
+from tests.support.corpus import ALT_REF, X265, packed
+from tests.support.video_fixtures import frame_number, make_video
 
 FRAMES = 26
 MPEG = ("mp4", "frag.mp4", "mov", "mkv", "ts")
