@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "video")]
+sys.path[:0] = [str(ROOT)]
 BEGIN, END = "<!-- readers -->", "<!-- end of readers -->"
 ASKED, SECONDS, SMALL = 40, 120, 24
 BROKEN = -1
@@ -135,7 +135,7 @@ def small(frame: np.ndarray) -> np.ndarray:
 
 def generated() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(name, extension, options of ``make_video``)."""
-    from corpus import ALT_REF, X265
+    from tests.support.corpus import ALT_REF, X265
 
     opened = {"x264-params": "open-gop=1"}
     yield "H.264 MP4", "mp4", {}
@@ -186,7 +186,7 @@ def generated() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def make_files(folder: Path) -> Iterator[File]:
-    from video_fixtures import make_video
+    from tests.support.video_fixtures import make_video
 
     for number, (name, extension, options) in enumerate(generated()):
         path = folder / f"{number:02d}.{extension}"
@@ -202,8 +202,9 @@ def make_files(folder: Path) -> Iterator[File]:
 def special_files(folder: Path) -> Iterator[File]:
     """Rotation, hidden frames, packets that hold two pictures, false keyframes."""
     import av
-    from corpus import packed
-    from video_fixtures import make_video, numbered_frame
+
+    from tests.support.corpus import packed
+    from tests.support.video_fixtures import make_video, numbered_frame
 
     path = folder / "rotated.mp4"
     with av.open(str(path), "w") as container:
@@ -234,7 +235,7 @@ def special_files(folder: Path) -> Iterator[File]:
 
 def damaged_files(folder: Path) -> Iterator[File]:
     """Rows that are damaged or lost may be errors, but not other frames."""
-    from video_fixtures import make_video
+    from tests.support.video_fixtures import make_video
 
     for name, extension in (("MP4", "mp4"), ("transport stream", "ts")):
         options = {"gop": 10, "bframes": 0, "size": (160, 120)}
@@ -289,7 +290,8 @@ def without_packets(name: str, path: Path, target: Path) -> File:
 def measured(name: str, path: Path, real: bool = False) -> File:
     """What a linear decode shows."""
     import av
-    from video_fixtures import frame_number
+
+    from tests.support.video_fixtures import frame_number
 
     numbers, times, pictures = [], [], []
     with av.open(str(path)) as container:
@@ -310,7 +312,7 @@ def measured(name: str, path: Path, real: bool = False) -> File:
 
 def ask(reader: str, path: str, rows: list[int], real: bool) -> None:
     """In a process of its own: prints what a reader says, a line each."""
-    from video_fixtures import frame_number
+    from tests.support.video_fixtures import frame_number
 
     answers = READERS[reader](path, rows)
     print(json.dumps(next(answers)), flush=True)

@@ -39,14 +39,14 @@ from typing import Any
 from seed_processes import outcomes_of
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests" / "storage")]
+sys.path[:0] = [str(ROOT)]
 
 CHUNK = 50
 
 
 def run_seeds(first: int, stop: int, folder: Path, version: int, only: str) -> None:
     """In a process of its own: a line of JSON before and after each seed."""
-    from database_fuzzing import fuzz
+    from tests.support.database_fuzzing import fuzz
 
     # What is tried prints, too.
     told = os.fdopen(os.dup(1), "w")

@@ -17,7 +17,7 @@ its rows are read onwards, backwards, strided, shuffled, in a range and alone. C
     python scripts/fuzz_video.py --seeds 1 --first 929 --kinds h264_open
 
 Equal seeds give equal damage. The counts at the end say for how many rows FFmpeg's
-linear decode is no measure (see ``tests/video/fuzzing.py``). The exit code is 1 if
+linear decode is no measure (see ``tests/support/video_fuzzing.py``). The exit code is 1 if
 there were findings.
 """
 
@@ -36,8 +36,7 @@ from typing import Any
 
 from seed_processes import outcomes_of
 
-TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "video")]
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 CHUNK = 25
 COUNTED = ("rows", "given", "errors", "undefined", "unharmed")
@@ -45,7 +44,7 @@ COUNTED = ("rows", "given", "errors", "undefined", "unharmed")
 
 def run_seeds(first: int, stop: int, folder: Path, only: list[list[str]]) -> None:
     """In a process of its own: a line of JSON before and after each seed."""
-    from fuzzing import fuzz
+    from tests.support.video_fuzzing import fuzz
 
     for seed in range(first, stop):
         print(json.dumps({"began": seed}), flush=True)

@@ -32,10 +32,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "video")]
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
-from oddities import Base, Outcome, compare, encoders, muxers, try_seed  # noqa: E402
+from tests.support.oddities import Base, Outcome, compare, encoders, muxers, try_seed  # noqa: E402
 
 REPORT_EVERY = 100
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from documents import ROOT, blocks, forgotten, make_films, run_block
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
+from tests.support.documents import blocks, forgotten, make_films, run_block
+from tests.support.folders import ROOT
+from tests.support.video_fixtures import frame_number, make_video
 
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if blocks(page)]
 

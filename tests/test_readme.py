@@ -11,12 +11,13 @@ from pathlib import Path
 
 import av
 import pytest
-from documents import ROOT, Block, blocks, forgotten, make_films, run_block
-from video_fixtures import make_video
 
 from beam_scanner import ops
 from beam_scanner.kernels import registered_ops
 from beam_scanner.ops.histogram import color_histogram
+from tests.support.documents import Block, blocks, forgotten, make_films, run_block
+from tests.support.folders import ROOT
+from tests.support.video_fixtures import make_video
 
 README = ROOT / "README.md"
 SOURCE = "https://github.com/beam-scanner/beam_scanner/blob/main/"

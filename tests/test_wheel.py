@@ -12,8 +12,10 @@ import venv
 from pathlib import Path
 
 import pytest
-from documents import ROOT, blocks, make_films
-from object_servers import missing
+
+from tests.support.documents import blocks, make_films
+from tests.support.folders import ROOT
+from tests.support.object_servers import missing
 
 BUILT_FROM = ("beam_scanner", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 _OURS = ("beam_scanner", "beam-scanner", "__editable__", "__pycache__")

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import IN_MEMORY, command
-from video_fixtures import make_video
+
+from tests.support.commands import IN_MEMORY, command
+from tests.support.video_fixtures import make_video
 
 GRAPHS = """
 from typing import Any

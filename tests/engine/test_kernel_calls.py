@@ -7,14 +7,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
-from harness import (
-    call,
-    run_columns,
-    sampled,
-    sliced,
-    source,
-    unsliced,
-)
 
 from beam_scanner.engine.instance import OpError
 from beam_scanner.engine.instance_pool import KernelPool
@@ -22,6 +14,14 @@ from beam_scanner.graph.nodes import OpColumn, SliceList
 from beam_scanner.kernels import Kernel
 from beam_scanner.rows.sampling import Gather, Repeat, StridedPartition, StridedRanges
 from beam_scanner.types import NULL, NullElement
+from tests.support.harness import (
+    call,
+    run_columns,
+    sampled,
+    sliced,
+    source,
+    unsliced,
+)
 
 
 def one(column: OpColumn, source_column: OpColumn, values: Any, **options: Any) -> Any:

@@ -9,15 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_reader import FakeReader
-from harness import (
-    Runner,
-    call,
-    outputs_of,
-    run_columns,
-    sampled,
-    source,
-)
 
 from beam_scanner.engine.instance import OpError
 from beam_scanner.errors import GraphError
@@ -25,6 +16,15 @@ from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import Kernel
 from beam_scanner.rows.sampling import Gather
 from beam_scanner.types import FrameType
+from tests.support.fake_reader import FakeReader
+from tests.support.harness import (
+    Runner,
+    call,
+    outputs_of,
+    run_columns,
+    sampled,
+    source,
+)
 
 
 def one(column: OpColumn, source_column: OpColumn, values: Any, **options: Any) -> Any:

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_reader import FakeReader
-from harness import Runner, call, outputs_of, sampled, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import is_null
 
 from beam_scanner.engine.instance import OpError
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import Kernel
 from beam_scanner.rows.sampling import Gather
 from beam_scanner.types import FrameType
+from tests.support.fake_reader import FakeReader
+from tests.support.harness import Runner, call, outputs_of, sampled, source
+from tests.support.oracle import is_null
 
 ROWS = 30
 

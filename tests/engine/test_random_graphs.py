@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import RandomGraph, random_graph
-from harness import Runner, runner, walk
-from oracle import evaluate, evaluate_times, same
 
 from beam_scanner.engine import executor
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.planner import schedule as schedule_module
 from beam_scanner.planner.schedule import Schedule
+from tests.support.graphs import RandomGraph, random_graph
+from tests.support.harness import Runner, runner, walk
+from tests.support.oracle import evaluate, evaluate_times, same
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))

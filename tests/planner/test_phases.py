@@ -7,15 +7,23 @@ import random
 from typing import Any
 
 import pytest
-from fake_reader import FakeReader
-from graphs import TYPES, RandomGraph, random_graph
-from harness import Runner, call, outputs_of, sampled, sliced, source, unsliced
-from oracle import evaluate, same
 
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, topological
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
 from beam_scanner.rows.sampling import Stride, StridedPartition
 from beam_scanner.types import FrameType
+from tests.support.fake_reader import FakeReader
+from tests.support.graphs import TYPES, RandomGraph, random_graph
+from tests.support.harness import (
+    Runner,
+    call,
+    outputs_of,
+    sampled,
+    sliced,
+    source,
+    unsliced,
+)
+from tests.support.oracle import evaluate, same
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600")) // 2
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))

@@ -10,19 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_reader import FakeReader
-from graphs import FakeStream, random_graph
-from harness import (
-    Runner,
-    call,
-    outputs_of,
-    runner,
-    sampled,
-    sliced,
-    source,
-    unsliced,
-    walk,
-)
 
 from beam_scanner.errors import ArgumentError, GraphError, RowError
 from beam_scanner.graph.nodes import (
@@ -48,6 +35,19 @@ from beam_scanner.rows.sampling import (
     Stride,
     StridedPartition,
     StridedRanges,
+)
+from tests.support.fake_reader import FakeReader
+from tests.support.graphs import FakeStream, random_graph
+from tests.support.harness import (
+    Runner,
+    call,
+    outputs_of,
+    runner,
+    sampled,
+    sliced,
+    source,
+    unsliced,
+    walk,
 )
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600"))

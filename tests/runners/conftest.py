@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from targets import Target, make_target, params, require, services
-from video_fixtures import make_video
+
+from tests.support.targets import Target, make_target, params, require, services
+from tests.support.video_fixtures import make_video
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner_graphs import left_over
-from targets import Target, params
 
 from beam_scanner import (
     Client,
@@ -20,6 +18,8 @@ from beam_scanner import (
     register_python_op,
 )
 from beam_scanner.kernels import Kernel
+from tests.support.runner_graphs import left_over
+from tests.support.targets import Target, params
 
 PATIENCE_SECONDS = 120.0
 TASKS = 8

@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 import pytest
-from bad_kernels import HARMFUL, HARMLESS, ROW, ROWS
-from targets import Target, params
 
 from beam_scanner import Client, NamedStream, PerfParams
 from beam_scanner.errors import ArgumentError, Failure, JobFailure
+from tests.support.bad_kernels import HARMFUL, HARMLESS, ROW, ROWS
+from tests.support.targets import Target, params
 
 pytestmark = pytest.mark.processes
 

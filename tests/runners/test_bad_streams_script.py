@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bad_streams.py"
+from tests.support.folders import ROOT
+
+SCRIPT = ROOT / "benchmarks" / "bad_streams.py"
 
 
 @pytest.mark.processes

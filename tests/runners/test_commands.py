@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from targets import ROOT, make_target, params, require, services
 
 from beam_scanner import NamedStorage, NamedStream
+from tests.support.folders import ROOT
+from tests.support.targets import make_target, params, require, services
 
 PAGE = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"`python -m pipeline (--runner=\w+ .*?)`", PAGE)

@@ -14,9 +14,6 @@ import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
-from job_graph import crossings, environments
-from runner_graphs import FEATURES
-from small_gcs import Objects, small_gcs
 
 from beam_scanner.run.context import StoredRun
 from beam_scanner.run.options import ScannerOptions
@@ -38,12 +35,15 @@ from beam_scanner.transforms import (
     WriteToNamedVideo,
     partitioner,
 )
+from tests.support.folders import ROOT
+from tests.support.job_graph import crossings, environments
+from tests.support.runner_graphs import FEATURES
+from tests.support.small_gcs import Objects, small_gcs
 
 apiclient = pytest.importorskip(
     "apache_beam.runners.dataflow.internal.apiclient", reason="needs the gcp extra"
 )
 
-ROOT = Path(__file__).parents[2]
 IMAGE = "us-docker.pkg.dev/my-project/video/worker:1"
 GPU = "beam:resources:accelerator:v1"
 RAM = "beam:resources:min_ram_bytes:v1"

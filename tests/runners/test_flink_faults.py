@@ -14,8 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from runner_graphs import left_over
-from targets import services
 
 from beam_scanner import (
     Client,
@@ -28,12 +26,14 @@ from beam_scanner.errors import JobFailure, WorkerError
 from beam_scanner.kernels import Kernel
 from beam_scanner.run.launch import Report
 from beam_scanner.run.run_files import remove_garbage
+from tests.support.folders import ROOT
+from tests.support.runner_graphs import left_over
+from tests.support.targets import services
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
 
 ROWS, PACKET = 48, 4
 SECONDS = 240.0
-HERE = Path(__file__).parent
 
 
 def wait_until(is_so: Callable[[], bool], what: str) -> None:
@@ -182,9 +182,9 @@ def test_an_interrupt_cancels_the_job(
     program = (
         # A shell's background job, and what it starts, ignores interrupts.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]!r}\n"
+        f"import sys; sys.path[:0] = {[str(ROOT)]!r}\n"
         "from pathlib import Path\n"
-        "from test_flink_faults import Scene\n"
+        "from tests.runners.test_flink_faults import Scene\n"
         f"Scene(Path({str(scene.folder)!r}), {scene.flags!r}).run()\n"
     )
     driver = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)

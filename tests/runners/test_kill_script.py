@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "kill_test.py"
+from tests.support.folders import ROOT
+
+SCRIPT = ROOT / "scripts" / "kill_test.py"
 
 
 @pytest.mark.processes

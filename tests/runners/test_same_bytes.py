@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from runner_graphs import FEATURES, left_over, run_features
-from targets import IN_MEMORY, Target
+
+from tests.support.runner_graphs import FEATURES, left_over, run_features
+from tests.support.targets import IN_MEMORY, Target
 
 Files = dict[str, list[bytes]]
 

@@ -10,11 +10,11 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.sql import SqlTransform
-from targets import Target, params, require, services
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.transforms import ReadFromVideo, Stride, op
 from beam_scanner.types import FrameType
+from tests.support.targets import Target, params, require, services
+from tests.support.video_fixtures import frame_number, make_video
 
 FRAMES = 24
 QUERY = """

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from targets import ROOT
-from video_fixtures import make_video
 
 from beam_scanner import NamedStorage, NamedVideoStream
+from tests.support.folders import ROOT
+from tests.support.video_fixtures import make_video
 
 SIZE = (160, 96)
 

@@ -10,8 +10,6 @@ from apache_beam.io.fileio import MatchFiles
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
-from long_videos import upload
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.storage import NamedStorage, NamedStream
 from beam_scanner.transforms import (
@@ -22,6 +20,8 @@ from beam_scanner.transforms import (
     op,
 )
 from beam_scanner.types import FrameType
+from tests.support.long_videos import upload
+from tests.support.video_fixtures import frame_number, make_video
 
 FILMS = ("a", "b")
 FRAMES = 24

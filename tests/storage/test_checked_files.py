@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from make_database import frame
-from storage_fakes import MemoryStore
 
 from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
@@ -21,6 +19,8 @@ from beam_scanner.storage.checked_files import BLOCK, CheckedFile, Checksums
 from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal, unseal_bytes
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoding import Encoding
+from tests.support.make_database import frame
+from tests.support.storage_fakes import MemoryStore
 
 SIZES = [0, 1, 100, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 77]
 

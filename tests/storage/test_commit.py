@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from storage_fakes import MemoryStore
 
 from beam_scanner import types
 from beam_scanner.errors import (
@@ -32,6 +31,8 @@ from beam_scanner.storage import (
 from beam_scanner.storage.commit import tiled
 from beam_scanner.storage.sealed_files import seal, unseal
 from beam_scanner.types import get_type_info
+from tests.support.folders import ROOT
+from tests.support.storage_fakes import MemoryStore
 
 
 class Killed(BaseException):
@@ -351,7 +352,7 @@ def test_a_killed_process(tmp_path):
     script = textwrap.dedent(
         f"""
         import sys
-        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        sys.path.insert(0, {str(ROOT)!r})
         from beam_scanner.storage import NamedStorage, NamedStream
         stream = NamedStream(NamedStorage({str(tmp_path)!r}), 's')
         number = 0

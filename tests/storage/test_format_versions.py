@@ -4,7 +4,6 @@ import json
 import tarfile
 from pathlib import Path
 
-import make_database
 import numpy as np
 import pytest
 
@@ -15,8 +14,10 @@ from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.streams.named import gc, list_streams
 from beam_scanner.types import NULL
+from tests.support import make_database
+from tests.support.folders import ROOT
 
-VERSION_1 = Path(__file__).parent / "version1.tar.gz"
+VERSION_1 = ROOT / "tests" / "support" / "version1.tar.gz"
 
 
 def equal(one, other):

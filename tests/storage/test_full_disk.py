@@ -20,6 +20,7 @@ from beam_scanner.storage import (
 )
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
+from tests.support.folders import ROOT
 
 NOISE = np.random.default_rng(1).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 
@@ -111,7 +112,7 @@ def test_a_limit_on_file_sizes(tmp_path):
     script = textwrap.dedent(
         f"""
         import os, resource, signal, sys
-        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        sys.path.insert(0, {str(ROOT)!r})
         from beam_scanner.errors import StorageError
         from beam_scanner.storage import NamedStorage, NamedStream
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

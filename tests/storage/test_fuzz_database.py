@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_database.py"
+from tests.support.folders import ROOT
+
+SCRIPT = ROOT / "scripts" / "fuzz_database.py"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from video_fixtures import frame_number, numbered_frames
 
 from beam_scanner import protobufs, types
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.types import NULL, FrameType, get_type_info
 from beam_scanner.video.encoding import Encoding
+from tests.support.video_fixtures import frame_number, numbered_frames
 
 duckdb = pytest.importorskip("duckdb")
 pandas = pytest.importorskip("pandas")

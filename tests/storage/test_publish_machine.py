@@ -25,7 +25,6 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from storage_fakes import MemoryStore
 
 from beam_scanner.errors import (
     OutcomeUnknownError,
@@ -46,6 +45,7 @@ from beam_scanner.storage.descriptor import (
 )
 from beam_scanner.storage.garbage import gc
 from beam_scanner.storage.stream_names import descriptor_key, generation_key
+from tests.support.storage_fakes import MemoryStore
 
 NAME = "s"
 SEGMENTS = 2

@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import make_database
 import pyarrow as pa
 import pytest
 
@@ -27,6 +26,7 @@ from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.transforms.read import ReadAllFromNamedStream, ReadFromNamedStream
 from beam_scanner.types import FrameType
+from tests.support import make_database
 
 Pickles = types.VariableList("TrustedPickles", Any)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
-from flex_launcher import STAGING, credentials, launch
-from job_graph import crossings, environments
-from object_servers import GcsServer
-from video_fixtures import make_video
 
 from beam_scanner.stores import match_objects, open_bucket
+from tests.support.flex_launcher import STAGING, credentials, launch
+from tests.support.job_graph import crossings, environments
+from tests.support.object_servers import GcsServer
+from tests.support.video_fixtures import make_video
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
 

@@ -18,12 +18,13 @@ from beam_scanner.cli.ops_language import parse_ops
 from beam_scanner.errors import ArgumentError
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.runners import dataflow
+from tests.support.folders import ROOT
 
 types = pytest.importorskip(
     "google.cloud.dataflow_v1beta3.types", reason="needs the gcp extra"
 )
 
-FOLDER = Path(__file__).parents[2] / "templates" / "dataflow"
+FOLDER = ROOT / "templates" / "dataflow"
 METADATA = json.loads((FOLDER / "metadata.json").read_text())
 PARAMETERS = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
 

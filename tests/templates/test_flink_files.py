@@ -10,13 +10,14 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from apache_beam.version import __version__ as beam_version
-from kubernetes_fields import object_mistakes
 
 from beam_scanner.cli.args import parse_run, run_parser
 from beam_scanner.cli.ops_language import check_ops, parse_ops
 from beam_scanner.ops import register_ops
+from tests.support.folders import ROOT
+from tests.support.kubernetes_fields import object_mistakes
 
-FOLDER = Path(__file__).parents[2] / "templates" / "flink"
+FOLDER = ROOT / "templates" / "flink"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 

@@ -8,9 +8,11 @@ import tomllib
 
 import pytest
 from apache_beam.version import __version__ as beam_version
-from dockerfiles import ROOT, copied, instructions, variables
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from tests.support.dockerfiles import copied, instructions, variables
+from tests.support.folders import ROOT
 
 NAMES = ["launcher", "worker"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

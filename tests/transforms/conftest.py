@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pipeline_runs import FRAMES
-from video_fixtures import make_video
+
+from tests.support.pipeline_runs import FRAMES
+from tests.support.video_fixtures import make_video
 
 
 @pytest.fixture(scope="session")

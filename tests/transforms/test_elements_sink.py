@@ -18,8 +18,6 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing import test_stream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
-from pipeline_runs import Run
-from video_fixtures import frame_number, numbered_frame
 
 from beam_scanner import protobufs, types
 from beam_scanner.elements.coders import Frame, leaving, value_hint
@@ -38,6 +36,8 @@ from beam_scanner.transforms.elements_sink import (
 )
 from beam_scanner.types import FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding
+from tests.support.pipeline_runs import Run
+from tests.support.video_fixtures import frame_number, numbered_frame
 
 Rows = Sequence[tuple[FrameKey, Any]]
 IN_MEMORY = ["--direct_running_mode=in_memory"]

@@ -12,8 +12,6 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from pipeline_kernels import Count, Number
-from pipeline_runs import FRAMES, Run
 
 from beam_scanner.kernels import register_python_op
 from beam_scanner.run import run_graph
@@ -21,6 +19,8 @@ from beam_scanner.run.options import ScannerOptions
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import ReadFromVideo, WriteToNamedStream, op
 from beam_scanner.types import FrameType
+from tests.support.pipeline_kernels import Count, Number
+from tests.support.pipeline_runs import FRAMES, Run
 
 
 def _one(config: Any, frame: FrameType) -> int:

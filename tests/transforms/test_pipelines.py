@@ -8,10 +8,6 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.utils.windowed_value import PaneInfo
-from job_graph import crossings
-from pipeline_kernels import Number, Unlike
-from pipeline_runs import FRAMES, Run, stream, video
-from video_fixtures import frame_number
 
 from beam_scanner import Client, NamedStream, NamedVideoStream
 from beam_scanner.elements.coders import Frame
@@ -28,6 +24,10 @@ from beam_scanner.transforms import (
     WriteToNamedVideo,
     partitioner,
 )
+from tests.support.job_graph import crossings
+from tests.support.pipeline_kernels import Number, Unlike
+from tests.support.pipeline_runs import FRAMES, Run, stream, video
+from tests.support.video_fixtures import frame_number
 
 
 def forecast(db: Path, film: Path, *build: Callable[[Any, Any], Any]) -> int:

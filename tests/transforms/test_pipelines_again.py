@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline_kernels import Add, Number, Rank
-from pipeline_runs import FRAMES, Run, save, stream, video
-from small_runs import manifests
-from stored_graphs import check_files, check_work
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.engine import containment, instance
 from beam_scanner.run.tasks import run_task
@@ -29,6 +24,11 @@ from beam_scanner.transforms import (
     WriteToNamedVideo,
     op,
 )
+from tests.support.pipeline_kernels import Add, Number, Rank
+from tests.support.pipeline_runs import FRAMES, Run, save, stream, video
+from tests.support.small_runs import manifests
+from tests.support.stored_graphs import check_files, check_work
+from tests.support.video_fixtures import frame_number, make_video
 
 ROWS = 20
 

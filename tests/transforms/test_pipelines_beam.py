@@ -19,10 +19,6 @@ from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.typehints.decorators import TypeCheckError
-from job_graph import crossings, environments
-from pipeline_kernels import Count, Minus, Number
-from pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
-from video_fixtures import frame_number
 
 from beam_scanner import protobufs, transforms, types
 from beam_scanner.elements.coders import Frame
@@ -50,6 +46,10 @@ from beam_scanner.transforms import (
     partitioner,
 )
 from beam_scanner.video.encoding import Encoding
+from tests.support.job_graph import crossings, environments
+from tests.support.pipeline_kernels import Count, Minus, Number
+from tests.support.pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
+from tests.support.video_fixtures import frame_number
 
 RAM = "beam:resources:min_ram_bytes:v1"
 

@@ -11,12 +11,12 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.metrics import Metrics
-from pipeline_runs import PROCESSES, Run, save, stream
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import ReadFromNamedStream, WriteToNamedStream, op
 from beam_scanner.types import FrameType
+from tests.support.pipeline_runs import PROCESSES, Run, save, stream
 
 pytestmark = pytest.mark.processes
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from pipeline_kernels import Add, Count, Minus, Number
-from pipeline_runs import Run, save, stream
 
 from beam_scanner import SliceList
 from beam_scanner.errors import (
@@ -42,6 +40,8 @@ from beam_scanner.transforms import (
     partitioner,
 )
 from beam_scanner.types import FrameType
+from tests.support.pipeline_kernels import Add, Count, Minus, Number
+from tests.support.pipeline_runs import Run, save, stream
 
 ROWS = 20
 

@@ -9,20 +9,6 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from pipeline_kernels import (
-    Add,
-    Batch,
-    Count,
-    Halves,
-    Minus,
-    Number,
-    Rank,
-    Recent,
-    Unlike,
-    Window,
-)
-from pipeline_runs import FRAMES, Run, save, stream, video
-from video_fixtures import frame_number
 
 from beam_scanner import SliceList
 from beam_scanner.transforms import (
@@ -51,6 +37,20 @@ from beam_scanner.transforms import (
     partitioner,
 )
 from beam_scanner.types import NULL
+from tests.support.pipeline_kernels import (
+    Add,
+    Batch,
+    Count,
+    Halves,
+    Minus,
+    Number,
+    Rank,
+    Recent,
+    Unlike,
+    Window,
+)
+from tests.support.pipeline_runs import FRAMES, Run, save, stream, video
+from tests.support.video_fixtures import frame_number
 
 ROWS = 20
 

@@ -14,11 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from graphs import TYPES, Column, _Builder
-from oracle import Oracle, is_null
-from pipeline_runs import Run
-from recorders import describe
-from stored_graphs import _check_stream, check_work
 
 from beam_scanner.graph.nodes import (
     InputNode,
@@ -47,6 +42,11 @@ from beam_scanner.transforms import sample as samples
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
+from tests.support.graphs import TYPES, Column, _Builder
+from tests.support.oracle import Oracle, is_null
+from tests.support.pipeline_runs import Run
+from tests.support.recorders import describe
+from tests.support.stored_graphs import _check_stream, check_work
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_PIPELINES", "20"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0")) + 2_000_000

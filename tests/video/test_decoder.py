@@ -13,10 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import KINDS, REAL, SHARED, Kind, linear_decode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from video_fixtures import frame_number, make_video
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import DecodePosition
@@ -24,6 +22,8 @@ from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint
+from tests.support.corpus import KINDS, REAL, SHARED, Kind, linear_decode
+from tests.support.video_fixtures import frame_number, make_video
 
 
 @pytest.fixture(scope="module")

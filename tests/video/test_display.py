@@ -7,14 +7,14 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from corpus import SHARED
-from video_fixtures import numbered_frame
 
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.video.display import Display
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
+from tests.support.corpus import SHARED
+from tests.support.video_fixtures import numbered_frame
 
 SIZE = (64, 48)
 PQ, BT2020 = 16, 9

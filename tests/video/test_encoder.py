@@ -8,10 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import linear_decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from video_fixtures import frame_number, numbered_frame, numbered_frames
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.decoder import VideoDecoder
@@ -19,6 +17,8 @@ from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import CODECS, Encoding
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.timing import decoding_ticks, presentation_ticks
+from tests.support.corpus import linear_decode
+from tests.support.video_fixtures import frame_number, numbered_frame, numbered_frames
 
 NAN = float("nan")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from fuzzing import DAMAGES, FUZZED, fuzz
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz_video.py"
+from tests.support.folders import ROOT
+from tests.support.video_fuzzing import DAMAGES, FUZZED, fuzz
+
+SCRIPT = ROOT / "scripts" / "fuzz_video.py"
 SEEDS = range(7000, 7100)
 
 

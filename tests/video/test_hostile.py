@@ -14,10 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hostile import edits, table, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from video_fixtures import make_video
 
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.types.image_files import decode_image, encode_image
@@ -25,6 +23,8 @@ from beam_scanner.types.media_limits import image_size
 from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.sound import index_audio
+from tests.support.hostile import edits, table, write
+from tests.support.video_fixtures import make_video
 
 SEED = int(os.environ.get("HOSTILE_SEED", "7"))
 MOST_MIB, MOST_SECONDS = 200, 60

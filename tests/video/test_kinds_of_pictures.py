@@ -11,10 +11,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hostile import box, replace_box
 
 import beam_scanner.video
 from beam_scanner.video.thread_scheduling import kept_scheduling
+from tests.support.hostile import box, replace_box
 
 SIZE = (64, 48)
 COLOUR = (120, 90, 200)

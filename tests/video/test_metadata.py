@@ -8,8 +8,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import linear_decode
-from video_fixtures import make_video
 
 from beam_scanner import Client, NamedVideoStream
 from beam_scanner.storage import AudioStream
@@ -17,6 +15,8 @@ from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
 from beam_scanner.video.sound import index_audio
+from tests.support.corpus import linear_decode
+from tests.support.video_fixtures import make_video
 
 TITLE = "Caf\u00e9 fran\u00e7ais".encode("latin-1")
 KINDS = {"avi": "mpeg4", "mkv": "h264", "mp4": "h264", "mov": "h264", "ts": "h264"}

@@ -15,8 +15,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hostile import replace_box
-from video_fixtures import make_video
 
 from beam_scanner import NamedVideoStorage, NamedVideoStream
 from beam_scanner.errors import ScannerException, VideoError
@@ -27,6 +25,8 @@ from beam_scanner.video.indexing import index_video
 from beam_scanner.video.sound import index_audio
 from beam_scanner.video.source import open_container
 from beam_scanner.video.thread_scheduling import kept_scheduling
+from tests.support.hostile import replace_box
+from tests.support.video_fixtures import make_video
 
 # What was looked at and left out of the list of formats, and why.
 REFUSED = {

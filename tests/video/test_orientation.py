@@ -9,11 +9,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_fixtures import numbered_frame
 
 import beam_scanner.video
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.orientation import turn_of
+from tests.support.video_fixtures import numbered_frame
 
 SIZE = (64, 48)
 TURNS = [(turn, flip) for turn in (0, 90, 180, 270) for flip in (False, True)]

@@ -15,8 +15,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from corpus import linear_decode
-from video_fixtures import make_video
 
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream
@@ -26,6 +24,8 @@ from beam_scanner.video import source
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint
+from tests.support.corpus import linear_decode
+from tests.support.video_fixtures import make_video
 
 BY_USER = KeyboardInterrupt()
 

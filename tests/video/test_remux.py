@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from corpus import REAL, SHARED, linear_decode
-from video_fixtures import frame_number, make_video, numbered_frame
 
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.decoder import VideoDecoder
@@ -13,6 +11,8 @@ from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
+from tests.support.corpus import REAL, SHARED, linear_decode
+from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 
 def _segments(folder, lengths, encodings, size=(64, 48), rate=25):

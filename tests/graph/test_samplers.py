@@ -1,0 +1,491 @@
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beam_scanner import types
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    GraphError,
+    OpNotFoundError,
+    ScannerException,
+)
+from beam_scanner.graph.builder import (
+    IOGenerator,
+    SinkGenerator,
+    SourceGenerator,
+    StreamsGenerator,
+    TaskPartitioner,
+    check_graph,
+)
+from beam_scanner.graph.nodes import (
+    InputNode,
+    Node,
+    OpColumn,
+    OutputNode,
+    SampleNode,
+    SliceList,
+    SliceNode,
+    UnsliceNode,
+)
+from beam_scanner.kernels import (
+    dumps_graph,
+    loads_graph,
+)
+from beam_scanner.rows.sampling import (
+    All,
+    Gather,
+    GatherPartition,
+    RangesPartition,
+    Repeat,
+    Stride,
+    StridedPartition,
+    StridedRanges,
+)
+from beam_scanner.storage import (
+    NamedStorage,
+    NamedStream,
+    NamedVideoStream,
+    StorageBackend,
+    StoredStream,
+)
+from beam_scanner.types import Histogram
+from beam_scanner.video.encoding import Encoding
+from tests.graph.test_builder import (
+    Stored,
+    blobs,
+    frames,
+    io,
+    ops,
+    out,
+    partitioner,
+    streams,
+)
+
+__all__ = ["ops"]
+
+# --- streams ---------------------------------------------------------------------
+
+
+def sampled(column):
+    assert isinstance(column.node, SampleNode)
+    return column.node.samplers
+
+
+@pytest.mark.parametrize(
+    ("op", "keyword", "value", "expected"),
+    [
+        ("Stride", "strides", 8, Stride(8)),
+        ("Stride", "strides", np.int32(8), Stride(8)),
+        ("Stride", "strides", (8,), Stride(8)),
+        ("Stride", "strides", {"stride": 8}, Stride(8)),
+        ("Range", "ranges", (0, 30), StridedRanges(((0, 30),))),
+        ("Range", "ranges", [0, 30], StridedRanges(((0, 30),))),
+        ("Range", "ranges", {"start": 0, "end": 30}, StridedRanges(((0, 30),))),
+        ("Ranges", "intervals", [(0, 3), (5, 6)], StridedRanges(((0, 3), (5, 6)))),
+        ("Ranges", "intervals", ((0, 3), (5, 6)), StridedRanges(((0, 3), (5, 6)))),
+        ("Ranges", "intervals", {"intervals": [(0, 3)]}, StridedRanges(((0, 3),))),
+        ("Ranges", "intervals", [], StridedRanges(())),
+        ("StridedRange", "ranges", (0, 300, 10), StridedRanges(((0, 300),), 10)),
+        (
+            "StridedRange",
+            "ranges",
+            {"start": 0, "end": 300, "stride": 10},
+            StridedRanges(((0, 300),), 10),
+        ),
+        (
+            "StridedRanges",
+            "intervals",
+            ([(0, 9), (4, 6)], 2),
+            StridedRanges(((0, 9), (4, 6)), 2),
+        ),
+        (
+            "StridedRanges",
+            "intervals",
+            {"intervals": [(0, 9)], "stride": 2},
+            StridedRanges(((0, 9),), 2),
+        ),
+        ("Gather", "indices", [0, 150, 377, 500], Gather((0, 150, 377, 500))),
+        ("Gather", "indices", {"rows": [5, 1, 1]}, Gather((5, 1, 1))),
+        ("Gather", "indices", range(3), Gather((0, 1, 2))),
+        ("Gather", "indices", np.array([3, 1]), Gather((3, 1))),
+        ("Repeat", "spacings", 8, Repeat(8)),
+        ("Repeat", "spacings", {"spacing": 8}, Repeat(8)),
+        ("RepeatNull", "spacings", (8,), Repeat(8, nulls=True)),
+    ],
+)
+def test_forms_of_stream_arguments(op, keyword, value, expected):
+    call, column = getattr(streams, op), frames()
+    by_position, by_name = (
+        call(column, [value]),
+        call(input=column, **{keyword: [value]}),
+    )
+    assert sampled(by_position) == sampled(by_name) == (expected,)
+    assert by_position.type is None
+    assert by_position.node.label == op
+    sliced = streams.Slice(column, [partitioner.all()])
+    groups = call(sliced, [SliceList([value, value])])
+    assert sampled(groups) == (SliceList([expected, expected]),)
+    assert isinstance(sampled(groups)[0], SliceList)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=4),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(1, 9),
+)
+def test_strided_ranges_in_scanners_form_and_per_stream(intervals, stride):
+    jobs = len(intervals)
+    column = blobs(jobs)
+    expected = tuple(StridedRanges(tuple(item), stride) for item in intervals)
+    per_stream = [list(item) or ((),) for item in intervals]
+    if all(intervals):
+        for strides in (stride, [stride] * jobs):
+            found = streams.StridedRanges(column, per_stream, strides)
+            assert sampled(found) == expected
+    found = streams.StridedRanges(column, intervals=[(i, stride) for i in intervals])
+    assert sampled(found) == expected
+    found = streams.StridedRanges(column, intervals=intervals[0], stride=stride)
+    assert sampled(found) == (expected[0],) * jobs
+    found = streams.StridedRanges(
+        streams.Slice(column, [partitioner.all()] * jobs),
+        [SliceList([intervals[0], [(1, 2)]])] * jobs,
+        stride,
+    )
+    both = SliceList([expected[0], StridedRanges(((1, 2),), stride)])
+    assert sampled(found) == (both,) * jobs
+
+
+def test_all_takes_the_number_of_streams_from_its_input():
+    assert sampled(streams.All(blobs(3))) == (All(),) * 3
+    assert sampled(streams.All(input=OpColumn(Node()))) == (All(),)
+
+
+def test_slice_and_unslice():
+    column = streams.Slice(frames(2), partitions=[partitioner.all(50), {
+        "partitioner": partitioner.range(0, 5)
+    }])  # fmt: skip
+    assert isinstance(column.node, SliceNode)
+    assert column.node.partitions == (
+        StridedPartition(1, 50),
+        RangesPartition(((0, 5),)),
+    )
+    joined = streams.Unslice(input=column)
+    assert isinstance(joined.node, UnsliceNode)
+    assert joined.type is None
+
+
+def test_partitioners():
+    assert partitioner.all() == StridedPartition(1, 250)
+    assert partitioner.strided(3) == StridedPartition(3, 250)
+    assert partitioner.strided(3, 7) == StridedPartition(3, 7)
+    assert partitioner.range(2, 9) == RangesPartition(((2, 9),))
+    assert partitioner.ranges([[0, 1], [1, 2]]) == RangesPartition(((0, 1), (1, 2)))
+    assert partitioner.strided_range(0, 9, 2) == RangesPartition(((0, 9),), 2)
+    assert partitioner.strided_ranges([(0, 15), (5, 25)], 1) == RangesPartition(
+        ((0, 15), (5, 25)), 1
+    )
+    assert partitioner.gather([[3, 1], [0]]) == GatherPartition(((3, 1), (0,)))
+
+
+@pytest.mark.parametrize(
+    ("op", "values", "message"),
+    [
+        (
+            "Stride",
+            8,
+            "`strides` to op `Stride` is a stream config arg.* must be a list",
+        ),
+        ("Stride", SliceList([8]), "must be a list with one value for each stream"),
+        ("Stride", [], "`strides` to op `Stride` is an empty list"),
+        (
+            "Stride",
+            ["8"],
+            r"strides\[0\] of Stride must be a stride, a whole number, got '8'",
+        ),
+        (
+            "Stride",
+            [1.5],
+            r"strides\[0\] of Stride must be a stride, a whole number, got 1.5",
+        ),
+        ("Stride", [True], "whole number, got True"),
+        ("Stride", [np.array([8.5])], "stride of .* must be a whole number"),
+        ("Stride", [{"strides": 8}], "must be a dict with 'stride'"),
+        ("Range", [(1, 2, 3)], r"must be \(start, end\), got \(1, 2, 3\)"),
+        ("Range", [(1, "2")], r"end of ranges\[0\] of Range must be a whole number"),
+        ("Ranges", [(0, 10)], r"list of \(start, end\) pairs"),
+        ("Ranges", [{"ranges": []}], "must be a dict with 'intervals'"),
+        ("StridedRange", [(0, 10)], r"must be \(start, end, stride\)"),
+        ("Gather", [0, 10], r"indices\[0\] of Gather must be a list of row numbers"),
+        ("Gather", [[0.5]], "a row of .* must be a whole number, got 0.5"),
+        ("Slice", [3], "must come from sc.partitioner"),
+        ("Slice", [SliceList([TaskPartitioner().all()])], "is a SliceList"),
+    ],
+)
+def test_bad_stream_arguments(op, values, message):
+    with pytest.raises(ArgumentError, match=message):
+        getattr(streams, op)(blobs(), values)
+
+
+def test_more_bad_stream_arguments():
+    column = blobs(2)
+    with pytest.raises(ElementTypeError, match="input of Stride must be a column"):
+        streams.Stride("video", [8])
+    with pytest.raises(GraphError, match=r"`Stride` had 1 per-stream arg.* expected 2"):
+        streams.Stride(column, [8])
+    with pytest.raises(GraphError, match="its arguments of Stride have a SliceList"):
+        streams.Stride(column, [SliceList([8]), 8])
+    with pytest.raises(
+        ArgumentError, match="intervals for 2 streams and strides for 1"
+    ):
+        streams.StridedRanges(column, [[(0, 1)], [(0, 1)]], [1])
+    with pytest.raises(
+        ArgumentError, match="intervals of StridedRanges must be a list"
+    ):
+        streams.StridedRanges(column, 3, 1)
+    with pytest.raises(ArgumentError, match=r"must be \(intervals, stride\), got 3"):
+        streams.StridedRanges(column, [3, 4])
+    with pytest.raises(
+        ArgumentError, match="group_size of a partitioner must be a who"
+    ):
+        partitioner.all("5")
+    with pytest.raises(ArgumentError, match="must be a list of lists"):
+        partitioner.gather(3)
+
+
+# --- inputs and outputs ------------------------------------------------------------
+
+
+def test_types_of_inputs(tmp_path):
+    storage = NamedStorage(tmp_path / "db")
+    stream = NamedStream(storage, "words")
+    assert io.Input([stream]).type.name == "Bytes"
+    column = io.Input([NamedVideoStream(storage, "video")])
+    assert column.type is None
+    assert isinstance(column.node, InputNode)
+    assert blobs(type=Histogram).type.name == "Histogram"
+    assert blobs(type=None).type.name == "Bytes"
+    assert frames().type is None
+
+
+def test_an_output_keeps_the_encoding_of_its_column():
+    node = io.Output(frames().lossless(), streams=[Stored("a")])
+    assert isinstance(node, OutputNode)
+    assert node.input.encoding == Encoding(codec="raw")
+    with pytest.raises(ElementTypeError, match="compression is only for columns of"):
+        blobs().lossless()
+
+
+def test_storage_backends_with_hooks_of_their_own():
+    calls = []
+
+    class Backend(StorageBackend):
+        def source(self, sc, streams):
+            calls.append(("source", sc, len(streams)))
+            return blobs(len(streams)) if streams[0].name() == "other" else None
+
+        def sink(self, sc, op, streams):
+            calls.append(("sink", sc, op.type.name))
+
+    client = Client()
+    own = IOGenerator(client)
+    backend = Backend()
+    kept = own.Input([Stored("kept", backend=backend)])
+    assert kept.node.streams[0].name() == "kept"
+    replaced = own.Input([Stored("other", backend=backend)])
+    assert replaced.node.streams[0].name() == "in0"
+    own.Output(kept, [Stored("out", backend=backend)])
+    assert calls == [
+        ("source", client, 1),
+        ("source", client, 1),
+        ("sink", client, "Bytes"),
+    ]
+
+
+class ReadOnly(StoredStream):
+    def name(self):
+        return "read only"
+
+    def storage(self):
+        return StorageBackend()
+
+    def load_bytes(self, rows=None):
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Stored("a"), "must take a list of streams as input, got Stored"),
+        ([], "must take a list of streams as input, got an empty one"),
+        (["a.mp4"], "must take a list of streams as input: element 0 is str"),
+        ([Stored("a"), "b"], "must take .* as input: element 1 is str"),
+    ],
+)
+def test_bad_streams(value, message):
+    with pytest.raises(ArgumentError, match=f"io.Input {message}"):
+        io.Input(value)
+    with pytest.raises(ArgumentError, match=f"io.Output {message}"):
+        io.Output(blobs(), value)
+
+
+def test_bad_outputs(tmp_path):
+    with pytest.raises(
+        ElementTypeError, match=r"first argument of io\.Output must be a"
+    ):
+        io.Output("a", [Stored("a")])
+    with pytest.raises(ScannerException, match="cannot serve as a Scanner output"):
+        io.Output(blobs(), [ReadOnly()])
+    with pytest.raises(ScannerException, match="cannot serve as a Scanner input"):
+        io.Input([StoredWithout()])
+    video = NamedVideoStream(NamedStorage(tmp_path / "db"), "v")
+    with pytest.raises(
+        ElementTypeError, match=r"'v' is a NamedVideoStream, but .* Bytes"
+    ):
+        io.Output(blobs(), [video])
+    with pytest.raises(GraphError, match=r"has 1 stream, but .* of Input is of 2"):
+        out(blobs(2), "a")
+
+
+class StoredWithout(StoredStream):
+    def name(self):
+        return "nothing"
+
+    def storage(self):
+        return StorageBackend()
+
+
+def test_sources_and_sinks(tmp_path):
+    class Database:
+        named_storage = NamedStorage(tmp_path / "db")
+
+    sc = Database()
+    sources, sinks = SourceGenerator(sc), SinkGenerator(sc)
+    column = sources.FrameColumn(table_name=["v"], column_name=["frame"])
+    assert column.type is None
+    assert sources.Column(table_name=["b"]).type.name == "Bytes"
+    node = sinks.FrameColumn(columns={"frame": column}, table_name=["w"])
+    assert node.streams[0].name() == "w"
+    with pytest.raises(OpNotFoundError, match="Source Files does not exist"):
+        sources.Files  # noqa: B018
+    with pytest.raises(OpNotFoundError, match="Sink Files does not exist"):
+        sinks.Files  # noqa: B018
+    with pytest.raises(
+        ArgumentError, match="Columns must be specified for Column Sink"
+    ):
+        sinks.Column(table_name=["w"])
+    with pytest.raises(GraphError, match="sink Column takes one column, got a, b"):
+        sinks.Column(columns={"a": column, "b": column}, table_name=["w"])
+    with pytest.raises(ArgumentError, match="table_name of Column must be a list"):
+        sources.Column(table_name="b")
+
+
+# --- whole graphs --------------------------------------------------------------------
+
+
+def test_a_good_graph_in_order(ops):
+    column = frames(2)
+    some = streams.Stride(column, [2, 2])
+    sliced = streams.Slice(some, [partitioner.all()] * 2)
+    joined = streams.Unslice(ops.MakesHistogram(frame=sliced))
+    after = ops.Join(frame=some, data=joined)
+    first, second = out(after, "a", "b"), out(joined, "c", "d")
+    nodes = check_graph([first, second])
+    assert len(nodes) == 8
+    assert nodes[0] is column.node
+    assert check_graph(first)[-1] is first
+    copied = loads_graph(dumps_graph([first, second]))
+    assert [n.label for n in check_graph(copied)] == [n.label for n in nodes]
+
+
+def test_slices(ops):
+    column = blobs()
+    sliced = streams.Slice(column, [partitioner.all()])
+    with pytest.raises(GraphError, match="Nested slicing not currently supported"):
+        streams.Slice(sliced, [partitioner.all()])
+    with pytest.raises(GraphError, match="Unslice received inputs that have not been"):
+        streams.Unslice(column)
+    with pytest.raises(GraphError, match=r"Final outputs must be unsliced.*'out'"):
+        out(sliced)
+    with pytest.raises(GraphError, match=r"Concat specified inputs at different slice"):
+        ops.Concat(column, sliced)
+    again = streams.Slice(streams.Unslice(sliced), [partitioner.all()])
+    check_graph(out(streams.Unslice(again)))
+
+
+def test_graphs_that_were_not_built_here_are_checked_too():
+    one = OpColumn(InputNode((Stored("a"),)), 0, types.get_type_info(bytes))
+    sliced = OpColumn(SliceNode(one, (partitioner.all(),)), 0, one.type)
+    nested = OpColumn(SliceNode(sliced, (partitioner.all(),)), 0, one.type)
+    with pytest.raises(GraphError, match="Nested"):
+        check_graph(OutputNode(nested, (Stored("b"),)))
+    with pytest.raises(GraphError, match="Final output columns are sliced"):
+        check_graph(OutputNode(sliced, (Stored("b"),)))
+    encoded = OpColumn(one.node, 0, one.type, Encoding())
+    with pytest.raises(ElementTypeError, match="compression options, which are only"):
+        check_graph(OutputNode(encoded, (Stored("b"),)))
+
+
+def test_numbers_of_streams(ops):
+    two, three = blobs(2), blobs(3)
+    with pytest.raises(
+        GraphError, match="column of 2 streams, from Input, and one of 3 streams, from"
+    ):
+        ops.Concat(two, three)
+    first, second = out(two, "a", "b"), out(three, "c", "d", "e")
+    with pytest.raises(GraphError, match=r"2 streams, but .* has 3"):
+        check_graph([first, second])
+
+
+def test_what_a_run_takes():
+    with pytest.raises(GraphError, match=r"what sc.io.Output.* got OpColumn"):
+        check_graph(blobs())
+    with pytest.raises(GraphError, match=r"got OpColumn"):
+        check_graph([out(blobs()), blobs()])
+    with pytest.raises(GraphError, match="at least one output"):
+        check_graph([])
+
+
+def test_names_of_streams(tmp_path):
+    column = blobs(2)
+    with pytest.raises(GraphError, match="same stream name 'a'"):
+        check_graph(out(column, "a", "a"))
+    with pytest.raises(GraphError, match="same stream name 'a'"):
+        check_graph([out(column, "a", "b"), out(column, "c", "a")])
+    with pytest.raises(GraphError, match="'in1' is both an input and an output"):
+        check_graph(out(column, "a", "in1"))
+    one, two = NamedStorage(tmp_path / "one"), NamedStorage(tmp_path / "two")
+    source = io.Input([NamedStream(one, "a")])
+    check_graph(io.Output(source, [NamedStream(two, "a")]))
+    again = io.Output(source, [NamedStream(NamedStorage(tmp_path / "one"), "a")])
+    with pytest.raises(GraphError, match="'a' is both an input and an output"):
+        check_graph(again)
+
+
+class Client:
+    pass
+
+
+def test_clients_do_not_mix(ops):
+    first, second = Client(), Client()
+    column = IOGenerator(first).Input([Stored("a")])
+    other = IOGenerator(second).Input([Stored("b")])
+    with pytest.raises(
+        GraphError, match="Stride and its input from Input belong to di"
+    ):
+        StreamsGenerator(second).Stride(column, [2])
+    node = IOGenerator(first).Output(column, [Stored("c")])
+    with pytest.raises(GraphError, match="belong to different clients"):
+        check_graph([node, IOGenerator(second).Output(other, [Stored("d")])])
+    check_graph(node)
+    del first, second
+    gc.collect()
+    check_graph(node)

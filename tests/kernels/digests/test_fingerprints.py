@@ -1,0 +1,588 @@
+"""A run is fingerprinted by the values that it sends, whatever their kind."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import dataclasses
+import enum
+import functools
+import os
+import pickle
+import re
+import subprocess
+import sys
+import textwrap
+import types
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_scanner.kernels import dumps_graph, loads_graph, read_spec
+from beam_scanner.kernels.digests.digest import code_digest, digest
+from beam_scanner.types import FrameType
+from tests.support.folders import ROOT
+
+
+def users(source: str, **names: Any) -> dict[str, Any]:
+    """The names that a module of the user's own defines."""
+    space = {"__name__": "users_module", "FrameType": FrameType, "np": np, **names}
+    exec(textwrap.dedent(source), space)
+    return space
+
+
+def kernel_over(value: Any) -> Any:
+    return users("def op(config, x: bytes) -> bytes: return VALUE", VALUE=value)["op"]
+
+
+def of(value: Any) -> str:
+    return read_spec(kernel_over(value)).digest
+
+
+class Model:
+    """As models of installed packages are, but for where it is defined."""
+
+    def __init__(self, *weights: float) -> None:
+        self.weights = np.array(weights)
+        self.name = "model"
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+
+class Table(dict[str, int]):
+    pass
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclasses.dataclass
+class Box:
+    left: int
+    sides: list[int] = dataclasses.field(default_factory=list)
+
+
+# --- changed in place -----------------------------------------------------------
+
+
+def _set(target: Any, key: Any, value: Any) -> None:
+    target[key] = value
+
+
+CHANGES: dict[str, tuple[Any, Any]] = {
+    "dict": (lambda: {"t": 0.5}, lambda v: _set(v, "t", 0.7)),
+    "nested": (lambda: {"a": [{"t": 0.5}]}, lambda v: _set(v["a"][0], "t", 0.7)),
+    "list": (lambda: [1, 2], lambda v: v.append(3)),
+    "long list": (lambda: list(range(5000)), lambda v: _set(v, 4000, 0)),
+    "long dict": (
+        lambda: dict.fromkeys(range(5000), 1.0),
+        lambda v: _set(v, 4000, 2.0),
+    ),
+    "set": (lambda: {1, 2}, lambda v: v.add(3)),
+    "array": (lambda: np.zeros((4, 5)), lambda v: _set(v, (3, 4), 1)),
+    "view": (lambda: np.zeros((4, 5))[:, ::2], lambda v: _set(v, (3, 1), 1)),
+    "objects": (lambda: np.array([[1], {}], object), lambda v: v[0].append(2)),
+    "records": (
+        lambda: np.zeros(3, [("a", "i1"), ("b", "f8")]),
+        lambda v: _set(v["b"], 1, 2),
+    ),
+    "frame": (
+        lambda: pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}),
+        lambda v: v.__setitem__("b", ["x", "z"]),
+    ),
+    "frame index": (
+        lambda: pd.DataFrame({"a": [1, 2]}),
+        lambda v: setattr(v, "index", [5, 6]),
+    ),
+    "series": (lambda: pd.Series([1, 2]), lambda v: v.__setitem__(0, 5)),
+    "categories": (
+        lambda: pd.Series(["a", "b"], dtype="category"),
+        lambda v: v.__setitem__(0, "b"),
+    ),
+    "instance": (lambda: Model(1, 2), lambda v: _set(v.weights, 0, 3)),
+    "attribute": (lambda: Model(1, 2), lambda v: setattr(v, "name", "other")),
+    "new attribute": (lambda: Model(1, 2), lambda v: setattr(v, "more", 1)),
+    "slots": (Slotted, lambda v: setattr(v, "b", 1)),
+    "dict subclass": (lambda: Table(a=1), lambda v: _set(v, "a", 2)),
+    "counter": (lambda: collections.Counter("aab"), lambda v: v.update("b")),
+    "default dict": (
+        lambda: collections.defaultdict(int, a=1),
+        lambda v: _set(v, "b", 1),
+    ),
+    "deque": (lambda: collections.deque([1]), lambda v: v.append(2)),
+    "dataclass": (lambda: Box(1), lambda v: v.sides.append(1)),
+    "not a field": (lambda: Box(1), lambda v: setattr(v, "extra", 1)),
+    "generator": (
+        lambda: np.random.default_rng(1),
+        lambda v: v.random(),
+    ),
+    "namespace": (lambda: types.SimpleNamespace(a=1), lambda v: setattr(v, "a", 2)),
+    "bytearray": (lambda: bytearray(b"ab"), lambda v: _set(v, 0, 0)),
+    "memory": (lambda: memoryview(bytearray(b"ab")), lambda v: _set(v, 0, 0)),
+    "function attribute": (
+        lambda: users("def f(): return f.t\nf.t = 1")["f"],
+        lambda v: setattr(v, "t", 2),
+    ),
+    "class attribute": (
+        lambda: users("class C:\n t = {'a': 1}")["C"],
+        lambda v: _set(v.t, "a", 2),
+    ),
+    "method": (
+        lambda: users("class C:\n def m(self): return 1")["C"],
+        lambda v: setattr(v, "m", lambda self: 2),
+    ),
+    "in a partial": (
+        lambda: functools.partial(print, [1]),
+        lambda v: v.args[0].append(2),
+    ),
+    "in a bound method": (lambda: Model(1).__eq__, None),
+}
+
+
+@pytest.mark.parametrize("kind", [k for k, v in CHANGES.items() if v[1]])
+def test_what_is_changed_in_place_is_seen_and_seen_again_when_it_is_changed_back(
+    kind: str,
+) -> None:
+    make, change = CHANGES[kind]
+    value = make()
+    kernel = read_spec(kernel_over(value))
+    before = kernel.digest
+    assert before == of(make())
+    assert digest([("", kernel_over(value))], "users_module").untold == ()
+    change(value)
+    assert kernel.digest != before
+    assert of(make()) == before
+
+
+PAIRS: dict[str, tuple[Any, Any]] = {
+    "pattern": (re.compile("a"), re.compile("b")),
+    "flags": (re.compile("a"), re.compile("a", re.I)),
+    "member": (Color.RED, Color.BLUE),
+    "sign of zero": (0.0, -0.0),
+    "kind of number": (1, 1.0),
+    "truth": (1, True),
+    "order": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "text": ("ab", b"ab"),
+    "nesting": ([[1], 2], [1, [2]]),
+    "large numbers": (10**5000, 10**5000 + 1),
+    "lone surrogates": ("\ud800", "\ud801"),
+    "masks": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 1])),
+    "dtype": (np.zeros(2, "<f4"), np.zeros(2, ">f4")),
+    "shape": (np.zeros((2, 3)), np.zeros((3, 2))),
+    "cached functions": (
+        functools.lru_cache(1)(lambda: 1),
+        functools.lru_cache(1)(lambda: 2),
+    ),
+    "sizes of caches": (
+        functools.lru_cache(1)(lambda: 1),
+        functools.lru_cache(2)(lambda: 1),
+    ),
+    "partial": (functools.partial(sorted, key=len), functools.partial(sorted, key=str)),
+    "libraries": (np.sum, np.mean),
+    "classes": (pd.DataFrame, pd.Series),
+    "modules": (os, sys),
+}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_other_values_are_other_fingerprints(kind: str) -> None:
+    one, other = PAIRS[kind]
+    assert of(one) == of(one)
+    assert of(one) != of(other)
+
+
+# --- equal values -----------------------------------------------------------------
+
+
+def test_sharing_order_of_sets_and_of_attributes_say_nothing() -> None:
+    inner = [1, np.zeros(2)]
+    assert of([inner, inner]) == of([inner, [1, np.zeros(2)]])
+    assert of({"b", "a"}) == of({"a", "b"})
+    one, other = types.SimpleNamespace(a=1, b=2), types.SimpleNamespace(b=2, a=1)
+    assert of(one) == of(other)
+    frame = pd.DataFrame({"a": [1, 2]})
+    frame["b"] = [3, 4]  # lies in memory in two pieces
+    assert of(frame) == of(pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+
+
+def test_what_is_cached_by_use_says_nothing() -> None:
+    space = users(
+        """
+        import functools
+        @functools.cache
+        def load(x): return [x]
+        class Detector:
+            @functools.cached_property
+            def model(self): return [1]
+            @staticmethod
+            @functools.lru_cache
+            def twice(x): return [x, x]
+        DETECTOR = Detector()
+        def op(config, x: bytes) -> bytes:
+            return load(1), DETECTOR.model, Detector.twice(2)
+        """
+    )
+    spec = read_spec(space["op"])
+    before = spec.digest
+    space["op"](None, b"")
+    assert spec.digest == before
+    copy = loads_graph(dumps_graph(spec))
+    assert copy.digest == before
+    assert copy.kernel(None, b"") == ([1], [1], [2, 2])
+    assert copy.kernel.__globals__["load"].cache_info().misses == 1
+
+
+def test_cycles_end_and_differ() -> None:
+    def ring(*values: int) -> list[Any]:
+        nodes: list[Any] = [[value] for value in values]
+        for node, following in zip(nodes, nodes[1:] + nodes[:1], strict=True):
+            node.append(following)
+        return nodes[0]  # type: ignore[no-any-return]
+
+    assert of(ring(1, 2, 3)) == of(ring(1, 2, 3))
+    assert of(ring(1, 2, 3)) == of(pickle.loads(pickle.dumps(ring(1, 2, 3))))
+    assert len({of(ring(*r)) for r in [(1, 2, 3), (1, 3, 2), (2, 3, 1), (1, 1)]}) == 4
+
+
+def test_many_shared_objects_take_no_long_time() -> None:
+    value: Any = [1]
+    for _ in range(200):
+        value = [value, value]
+    assert of(value) == of(value)
+
+
+# --- code ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import helpers8\ndef op(config, x: bytes) -> bytes: return helpers8.work(x)",
+        "from helpers8 import work\ndef op(config, x: bytes) -> bytes: return work(x)",
+        "def op(config, x: bytes) -> bytes:\n import helpers8\n return helpers8.work(x)",
+        "def op(config, x: bytes) -> bytes:\n from helpers8 import work\n return work(x)",
+        (
+            "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
+            " return getattr(helpers8, 'wo' + 'rk')(x)"
+        ),
+        (
+            "import helpers8\nALL = {'w': helpers8}\n"
+            "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)"
+        ),
+        (
+            "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
+            "def op(config, x: bytes) -> bytes: return W(x)"
+        ),
+        (
+            "import helpers8\nM = helpers8.Worker()\n"
+            "def op(config, x: bytes) -> bytes: return M.work(x)"
+        ),
+        (
+            "import helpers8\nclass C(helpers8.Worker): pass\n"
+            "def op(config, x: bytes) -> bytes: return C().work(x)"
+        ),
+        (
+            "import contextlib, helpers8\n"
+            "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
+            "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)"
+        ),
+    ],
+)
+def test_code_and_data_of_the_users_modules_are_followed(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType("helpers8")
+    monkeypatch.setitem(sys.modules, "helpers8", module)
+    digests = []
+    for value, addend in ((1, 2), (1, 3), (2, 2), (1, 2)):
+        code = f"LIMIT = {{'t': {value}}}\ndef work(x): return LIMIT['t'] + {addend}\n"
+        code += "class Worker:\n def work(self, x): return work(x)\n"
+        exec(code, vars(module))
+        digests.append(read_spec(users(source)["op"]).digest)
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[3]
+
+
+def test_a_late_import_that_fails_here_counts_by_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "broken8.py"
+    op = users("def op(config, x: bytes) -> bytes:\n import broken8\n return b''")["op"]
+    digests = []
+    for text in ("raise OSError(1)", "raise OSError(1)  # no GPU", "raise OSError(2)"):
+        file.write_text(text)
+        digests.append(read_spec(op).digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> (
+    None
+):
+    from apache_beam.utils.retry import with_exponential_backoff  # type: ignore
+
+    def made(value: int) -> Any:
+        @with_exponential_backoff(num_retries=value)
+        def helper(x: bytes) -> int:
+            return value
+
+        return helper
+
+    assert of(made(1)) == of(made(1))
+    assert of(made(1)) != of(made(2))
+
+
+def test_an_installed_package_of_the_kernels_own_counts_as_an_editable_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "mypackage8"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "helpers.py").write_text("def work(x): return x * 2\n")
+    (folder / "ops.py").write_text(
+        "from mypackage8 import helpers\n"
+        "def op(config, x: bytes) -> bytes: return helpers.work(x)\n"
+    )
+    found = []
+    for record in (None, "mypackage8/__init__.py,,\nmypackage8/helpers.py,,\n"):
+        monkeypatch.syspath_prepend(tmp_path)
+        if record is not None:
+            info = tmp_path / "mypackage8-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text("Name: mypackage8\nVersion: 1.0\n")
+            (info / "RECORD").write_text(record + "mypackage8/ops.py,,\n")
+        from beam_scanner.kernels.digests import installed_code
+
+        installed_code._in_library.cache_clear()
+        installed_code._installed_into.cache_clear()
+        import mypackage8.ops  # type: ignore
+
+        found.append(installed_code.is_library("mypackage8.ops"))
+        found.append(read_spec(mypackage8.ops.op).digest)
+        for name in [n for n in sys.modules if n.startswith("mypackage8")]:
+            del sys.modules[name]
+    assert found[0] is False
+    assert found[2] is True
+    assert found[1] == found[3]
+
+
+# --- files -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [str, Path])
+def test_a_file_that_a_value_names_counts_with_its_content(
+    tmp_path: Path, form: Any
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"one")
+    for value in (form(file), {"model": [form(file)]}):
+        before = of(value)
+        stamp = file.stat().st_mtime
+        os.utime(file, (stamp + 10, stamp + 10))
+        assert of(value) == before
+        file.write_bytes(b"two")
+        assert of(value) != before
+        file.write_bytes(b"one")
+        assert of(value) == before
+
+
+@pytest.mark.parametrize("name", ["flag", "calls.txt", "run.log"])
+def test_files_that_kernels_write_do_not_count(tmp_path: Path, name: str) -> None:
+    before = of(str(tmp_path / name))
+    (tmp_path / name).write_bytes(b"1")
+    assert of(str(tmp_path / name)) == before
+
+
+@pytest.mark.parametrize("name", ["a.b/libx.so", "libx.so.1.2", "M.PTH", "x.tar.npz"])
+def test_names_of_files_that_count(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    before = of(str(file))
+    file.write_bytes(b"1")
+    assert of(str(file)) != before
+
+
+def test_a_native_library_is_told_by_its_file() -> None:
+    library = ctypes.CDLL("libm.so.6")
+    found = digest([("", kernel_over(library))], "users_module")
+    assert found.text == of_text(kernel_over(ctypes.CDLL("libm.so.6")))
+    assert not found.untold
+
+
+def of_text(value: Any) -> str:
+    return digest([("", value)], "users_module").text
+
+
+# --- what cannot be told -------------------------------------------------------------
+
+
+class Restless:
+    def __getstate__(self) -> dict[str, Any]:
+        return {"id": uuid.uuid4().hex}
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: (i for i in ()), "generator"),
+        (lambda: __import__("socket").socket(), "socket.socket"),
+        (lambda: __import__("threading").local(), "_thread._local"),
+        (Restless, f"{__name__}.Restless"),
+        (lambda: {"deep": [Restless()]}, f"{__name__}.Restless"),
+    ],
+)
+def test_what_cannot_be_told_is_named(make: Any, name: str) -> None:
+    found = digest([("the kernel", kernel_over(make()))], "users_module")
+    assert found.untold[0].endswith(f"global VALUE of the kernel ({name})") or (
+        "item 'deep' of global VALUE" in found.untold[0] and name in found.untold[0]
+    )
+    again = digest([("the kernel", kernel_over(make()))], "users_module")
+    assert again.text == found.text
+
+
+def test_a_run_warns_once_unless_there_is_a_version(tmp_path: Path) -> None:
+    from beam_scanner import Client, NamedStream, PerfParams
+
+    space = users(
+        """
+        def op(config, x: bytes) -> bytes: return VALUE and b''
+        """,
+        VALUE=Restless(),
+    )
+    from beam_scanner.kernels import register_python_op, registry
+
+    options = ["--direct_running_mode=in_memory"]
+    try:
+        register_python_op(name="WarnsOnce")(space["op"])
+        register_python_op(name="HasVersion", version="3")(space["op"])
+        with Client(db_path=str(tmp_path), options=options) as sc:
+            given = NamedStream(sc, "in")
+            given.save([b"a"])
+
+            def messages(name: str, out: str) -> list[str]:
+                made = getattr(sc.ops, name)(x=sc.io.Input([given]))
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    output = sc.io.Output(made, [NamedStream(sc, out)])
+                    sc.run(output, PerfParams.manual(2, 2), show_progress=False)
+                return [str(w.message) for w in caught if "version=" in str(w.message)]
+
+            assert messages("HasVersion", "a") == []
+            (message,) = messages("WarnsOnce", "b")
+            assert "global VALUE of the kernel of op WarnsOnce" in message
+            assert "Restless" in message
+            assert messages("WarnsOnce", "c") == []
+    finally:
+        registry().remove("WarnsOnce")
+        registry().remove("HasVersion")
+
+
+# --- any values ---------------------------------------------------------------------
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.sampled_from(Color)
+    | st.lists(st.integers(0, 9), max_size=3).map(lambda v: np.array(v, "i8"))
+)
+hashable = st.none() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
+
+
+def _closing_over(value: Any) -> Any:
+    def function(x: int = 1) -> Any:
+        return [value, x]
+
+    return function
+
+
+anything = st.recursive(
+    leaves | st.sets(hashable, max_size=4) | st.frozensets(hashable, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(hashable, inner, max_size=3)
+        | st.builds(Box, st.integers(), st.lists(st.integers(), max_size=2))
+        | inner.map(_closing_over)
+        | inner.map(lambda v: types.SimpleNamespace(v=v))
+        | inner.map(lambda v: functools.partial(sorted, key=v))
+    ),
+    max_leaves=8,
+)
+
+OTHER = """
+import sys
+import tests.kernels.digests.test_fingerprints as t
+from beam_scanner.kernels import loads_graph
+print(*[t.of(v) for v in loads_graph(sys.stdin.buffer.read())])
+"""
+
+
+@given(st.lists(anything, min_size=40, max_size=60))
+@settings(max_examples=3, deadline=None)
+def test_another_process_finds_the_same_of_equal_values(values: list[Any]) -> None:
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", OTHER],
+            input=dumps_graph(values),
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout.decode().split() == [of(value) for value in values]
+
+
+@given(anything, st.data())
+@settings(deadline=None)
+def test_every_leaf_counts(value: Any, data: Any) -> None:
+    marked, places = _with_marks(value)
+    if places:
+        chosen = data.draw(st.sampled_from(places))
+        before = of(marked)
+        chosen.append(1)
+        assert of(marked) != before
+        chosen.pop()
+        assert of(marked) == before
+
+
+def _with_marks(value: Any) -> tuple[Any, list[list[int]]]:
+    """The value with an empty list in every container that can be changed."""
+    places: list[list[int]] = []
+
+    def walk(value: Any) -> Any:
+        place: list[int] = []
+        if isinstance(value, list):
+            places.append(place)
+            return [place, *map(walk, value)]
+        if isinstance(value, tuple):
+            return tuple(map(walk, value))
+        if isinstance(value, dict):
+            places.append(place)
+            return {**{k: walk(v) for k, v in value.items()}, "mark": place}
+        if isinstance(value, types.SimpleNamespace):
+            return types.SimpleNamespace(v=walk(value.v))
+        if isinstance(value, types.FunctionType):
+            return _closing_over(walk(value.__closure__[0].cell_contents))  # type: ignore
+        if isinstance(value, functools.partial):
+            return functools.partial(sorted, key=walk(value.keywords["key"]))
+        return value
+
+    return walk(value), places
+
+
+def test_the_digest_of_a_list_is_not_that_of_its_parts() -> None:
+    assert code_digest(1, 2, home="") != code_digest(12, home="")

@@ -1,0 +1,86 @@
+"""Rows stream through a task: a longer one needs no more memory."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+from beam_scanner import Client, NamedVideoStream, PerfParams
+from tests.support.video_fixtures import make_video
+
+SIZE = (320, 240)
+FRAME = SIZE[0] * SIZE[1] * 3
+SHORT, LONG = 150, 750
+
+PROGRAM = """
+import resource, sys
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
+from beam_scanner.run.launch import execute
+from beam_scanner.ops import register_ops
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.storage.streams.named_video import NamedVideoStream
+
+video, database = sys.argv[1:]
+storage = NamedStorage(database)
+storage.store(create=True)
+register_ops()
+io, ops = IOGenerator(storage), OpGenerator(storage)
+frames = io.Input([NamedVideoStream(storage, "in", path=video)])
+out = io.Output(ops.Histogram(frame=frames), [NamedStream(storage, "out")])
+perf = PerfParams.manual(8, 8000)
+prepared = prepare([out], perf, CacheMode.Error, storage)
+assert prepared.tasks == 1
+options = pipeline_options(["--direct_running_mode=in_memory"])
+report = execute(prepared, storage, options, False)
+assert not report.failures
+print(report.counters["frames_decoded"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def peak(folder: Path, frames: int) -> int:
+    """Most bytes in memory while one task decodes so many frames."""
+    video = make_video(folder / f"{frames}.mp4", frames, size=SIZE, gop=1000)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, video, str(folder / f"db{frames}")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    decoded, memory = map(int, done.stdout.split())
+    assert decoded == frames
+    return memory
+
+
+def test_a_longer_task_needs_no_more_memory(tmp_path: Path) -> None:
+    short, long = peak(tmp_path, SHORT), peak(tmp_path, LONG)
+    assert long - short < (LONG - SHORT) * FRAME / 4
+
+
+def test_codecs_and_frames_go_with_their_task(tmp_path: Path) -> None:
+    """None is held in a cycle until Python looks for cycles, which is seldom."""
+    video = make_video(tmp_path / "film.mp4", 24, gop=8)
+    with Client(
+        db_path=str(tmp_path / "db"), options=["--direct_running_mode=in_memory"]
+    ) as sc:
+        frames = sc.io.Input([NamedVideoStream(sc, "in", path=video)])
+        small = sc.ops.Resize(frame=frames, width=[32], height=[24])
+        output = sc.io.Output(small, [NamedVideoStream(sc, "out")])
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            sc.run(output, PerfParams.manual(8, 8), show_progress=False)
+            gc.collect()
+            kept = {f"{type(o).__module__}.{type(o).__name__}" for o in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.enable()
+            gc.garbage.clear()
+    ours = ("av.", "numpy.", "beam_scanner.engine.", "beam_scanner.video.")
+    assert [name for name in sorted(kept) if name.startswith(ours)] == []

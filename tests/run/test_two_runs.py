@@ -1,0 +1,225 @@
+"""Two runs that write the same streams: one publishes, and the other is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam_scanner.errors import Failure, StreamExistsError
+from beam_scanner.run import launch
+from beam_scanner.run.context import StoredRun
+from beam_scanner.run.options import Limits
+from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.run_files import JobFiles, RunFiles, unfinished_tokens
+from beam_scanner.run.stages import commit_job, plan_job
+from beam_scanner.run.tasks.run_task import run_one_task
+from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.storage import gc
+from tests.support.small_runs import JOBS, Setting
+from tests.support.staged import drained
+
+MINE, THEIRS, OLD = 3, 5, 7
+_runs = iter(range(1000))
+
+
+def run(
+    setting: Setting,
+    mode: CacheMode,
+    by: int,
+    meanwhile: dict[str, Callable[[], Any]] | None = None,
+    commits: int = 2,
+) -> list[Failure]:
+    """A run in this process; each of its bundles may be executed several times.
+
+    Args:
+        setting: The database.
+        mode: What to do about what is there.
+        by: What its graph multiplies by.
+        meanwhile: What others do: "begun", "ran 0", "ended 0", ...
+        commits: How often a commit is executed.
+    """
+    happens = dict(meanwhile or {})
+
+    def now(what: str) -> None:
+        happens.pop(what, lambda: None)()
+
+    prepared = setting.prepare(mode, by)
+    if not prepared.jobs:
+        return []
+    store = setting.storage.store()
+    files = RunFiles(store, f"run {next(_runs)}")
+    jobs = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
+    phases, digest = launch._write_run(prepared, files, jobs, Limits())
+    context = StoredRun(store.url, files.run, digest).open()
+    now("begun")
+    live = list(range(len(prepared.jobs)))
+    for phase in range(phases):
+        planned = {job: list(plan_job(context, job, phase)) for job in live}
+        outcomes = {
+            job: [
+                drained(run_one_task(context, item))[0]
+                if isinstance(item, TaskId)
+                else item
+                for item in items
+            ]
+            for job, items in planned.items()
+        }
+        now(f"ran {phase}")
+        failures = {}
+        for job in live:
+            for _ in range(commits):
+                failures[job] = commit_job(context, job, phase, outcomes[job])
+            context.files.put_result(job, phase, failures[job])
+        now(f"ended {phase}")
+        live = [job for job in live if not failures[job]]
+    report = launch.Report()
+    launch._conclude(prepared, files, jobs, report)
+    files.remove()
+    assert not happens
+    return report.failures
+
+
+def check(setting: Setting, by: int) -> None:
+    """The result is there, and nothing else."""
+    setting.check_values(by)
+    assert gc(setting.storage).keys == ()
+    store = setting.storage.store()
+    assert list(store.list(".work/")) == []
+    assert all(stream.committed() for stream in setting.streams())
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting.make(tmp_path / "db")
+
+
+@pytest.mark.parametrize("moment", ["ran 1", "ended 0"])
+def test_replaced_after_it_had_published(setting: Setting, moment: str) -> None:
+    """It knows its own publish again, and takes nothing back or away."""
+    other = {moment: lambda: run(setting, CacheMode.Overwrite, THEIRS)}
+    failures = run(setting, CacheMode.Overwrite, MINE, other)
+    if moment == "ran 1":
+        assert failures == []
+    else:
+        # One of two outputs was published before.
+        assert {failure.stream for failure in failures} == {"scaled/0", "scaled/1"}
+    check(setting, THEIRS)
+
+
+@pytest.mark.parametrize("mode", list(CacheMode))
+@pytest.mark.parametrize("moment", ["begun", "ran 0"])
+@pytest.mark.parametrize("old", [False, True])
+def test_another_run_commits_meanwhile(
+    setting: Setting, mode: CacheMode, moment: str, old: bool
+) -> None:
+    if old and mode is CacheMode.Error:
+        return
+    if old:
+        run(setting, CacheMode.Error, OLD)
+    other = {moment: lambda: run(setting, CacheMode.Overwrite, THEIRS)}
+    failures = run(setting, mode, MINE, other)
+    if moment == "begun":
+        assert len(failures) == JOBS
+        assert "was replaced by another run at 20" in failures[0].reason
+        check(setting, THEIRS)
+        return
+    # The first output was published by then, and was replaced.
+    assert {failure.stream for failure in failures} == {"scaled/0", "scaled/1"}
+    check(setting, THEIRS)
+
+
+@pytest.mark.parametrize("moment", ["begun", "ran 0", "ended 0", "ran 1", "ended 1"])
+@pytest.mark.parametrize("mode", list(CacheMode))
+def test_an_equal_run_meanwhile(setting: Setting, mode: CacheMode, moment: str) -> None:
+    """Whoever comes first publishes, and both did."""
+
+    def equal() -> None:
+        # It finds streams of a run that is not over, or that was.
+        try:
+            assert run(setting, mode, MINE) == []
+        except StreamExistsError:
+            assert mode is CacheMode.Error
+
+    assert run(setting, mode, MINE, {moment: equal}) == []
+    check(setting, MINE)
+
+
+def test_an_equal_run_that_saw_another_stream_takes_over(setting: Setting) -> None:
+    """The first can publish no more; its work is not lost for the second."""
+
+    def others() -> None:
+        assert run(setting, CacheMode.Overwrite, THEIRS) == []
+        assert run(setting, CacheMode.Overwrite, MINE) == []
+
+    assert run(setting, CacheMode.Overwrite, MINE, {"begun": others}) == []
+    check(setting, MINE)
+
+
+@pytest.mark.parametrize("commits", [1, 2])
+def test_work_given_up_while_it_runs(setting: Setting, commits: int) -> None:
+    """Where another graph has committed the streams, that is no success."""
+
+    def give_up() -> None:
+        for key in list(setting.storage.store().list(".work/jobs/")):
+            setting.storage.store().delete(key)
+        assert run(setting, CacheMode.Overwrite, THEIRS) == []
+
+    failures = run(setting, CacheMode.Overwrite, MINE, {"begun": give_up}, commits)
+    assert len(failures) == JOBS
+    assert "was replaced by another run at" in failures[0].reason
+    check(setting, THEIRS)
+
+
+def test_the_old_stream_is_removed_meanwhile(setting: Setting) -> None:
+    run(setting, CacheMode.Error, OLD)
+    remove = {"begun": lambda: [stream.delete() for stream in setting.streams()]}
+    assert run(setting, CacheMode.Overwrite, MINE, remove) == []
+    check(setting, MINE)
+
+
+@pytest.mark.parametrize("mode", list(CacheMode))
+@pytest.mark.parametrize("cut", [False, True])
+def test_streams_whose_files_are_gone_are_made_again(
+    setting: Setting, mode: CacheMode, cut: bool
+) -> None:
+    assert run(setting, CacheMode.Error, MINE) == []
+    for stream in setting.streams()[:2]:
+        (file, *_) = stream.files()
+        if cut:
+            os.truncate(file, 1)
+        else:
+            os.remove(file)
+    prepared = setting.prepare(CacheMode.Ignore, MINE)
+    assert [len(prepared.jobs), len(prepared.cached)] == [1, JOBS - 1]
+    if mode is CacheMode.Error:
+        # Others are whole.
+        with pytest.raises(StreamExistsError):
+            setting.prepare(mode, MINE)
+        mode = CacheMode.Ignore
+    assert run(setting, mode, MINE) == []
+    check(setting, MINE)
+
+
+def test_a_killed_run_whose_streams_lost_their_files(setting: Setting) -> None:
+    """What was published under its token is made under another one."""
+
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(setting, CacheMode.Error, MINE, {"ran 0": die})
+    (file, *_) = setting.output("scaled", 0).files()
+    os.remove(file)
+    (token, other) = sorted(unfinished_tokens(setting.storage.store()))
+    assert run(setting, CacheMode.Ignore, MINE) == []
+    setting.check_values(MINE)
+    generations = {s.descriptor().generation for s in setting.streams()}
+    assert len(generations) == 2
+    assert len(generations & {token, other}) == 1

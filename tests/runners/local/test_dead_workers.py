@@ -1,0 +1,289 @@
+"""Worker processes and drivers that die, and users who lose patience."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from beam_scanner.errors import WorkerError
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run import launch
+from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.runners.local.fork_client import SERVER
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from tests.support.folders import ROOT
+
+pytestmark = pytest.mark.processes
+
+FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+ROWS, PACKET = 24, 2
+BAD = 9
+"""The row at which a kernel misbehaves."""
+
+
+@register_python_op(name="DeadlyIncrement")
+class Deadly(Kernel):
+    """Adds one; at one row, if a file is there, removes it and does as it says."""
+
+    def __init__(self, config: Any, order: Any) -> None:
+        self.order = Path(order)
+
+    def execute(self, x: Any) -> Any:
+        if x == BAD and self.order.exists():
+            order = self.order.read_text()
+            if order not in ("sleep", "always"):
+                self.order.unlink()
+            if order == "exit":
+                os._exit(3)
+            if order in ("worker", "stop", "always"):
+                # It has started what has started this process.
+                started_by = psutil.Process().parent()
+                assert started_by is not None
+                number = signal.SIGSTOP if order == "stop" else signal.SIGKILL
+                os.kill(started_by.ppid(), number)
+                time.sleep(60)
+            self.order.with_suffix(".asleep").touch()
+            until = time.monotonic() + 60
+            while self.order.exists() and time.monotonic() < until:
+                time.sleep(0.1)
+        return x + 1
+
+
+class Scene:
+    """A database, a graph with the kernel above, and its order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.storage = NamedStorage(str(folder / "db"))
+        self.storage.store(create=True)
+        self.order = folder / "order"
+        self.input = NamedStream(self.storage, "in")
+        self.output = NamedStream(self.storage, "out")
+
+    def run(self) -> Report:
+        if not self.input.committed():
+            self.input.save(range(ROWS), Any)
+        io, ops = IOGenerator(self.storage), OpGenerator(self.storage)
+        made = ops.DeadlyIncrement(x=io.Input([self.input]), order=str(self.order))
+        outputs = [io.Output(made, [self.output])]
+        perf = PerfParams.manual(PACKET, PACKET)
+        prepared = prepare(outputs, perf, CacheMode.Error, self.storage)
+        return execute(prepared, self.storage, pipeline_options(FLAGS), False)
+
+    def check(self) -> None:
+        report = self.run()
+        assert not report.failures
+        assert report.tasks + report.reused == ROWS // PACKET
+        assert report.tasks >= 1
+        assert list(self.output.load()) == list(range(1, ROWS + 1))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def fork_servers(driver: int) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(driver).children()
+        if child.status() != psutil.STATUS_ZOMBIE and SERVER in child.cmdline()
+    ]
+
+
+def workers(driver: int) -> list[psutil.Process]:
+    return [
+        child
+        for server in fork_servers(driver)
+        for child in server.children()
+        if child.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+@pytest.mark.parametrize(
+    ("order", "place"),
+    [
+        ("exit", "main thread"),
+        ("worker", "main thread"),
+        ("worker", "another thread"),
+        ("worker", "no interrupts"),
+        ("stop", "main thread"),
+    ],
+)
+def test_a_run_goes_on_when_a_process_dies(
+    order: str, place: str, scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.order.write_text(order)
+    before = signal.getsignal(signal.SIGINT)
+    reports: list[Report] = []
+    if place == "another thread":
+        thread = threading.Thread(target=lambda: reports.append(scene.run()))
+        thread.start()
+        thread.join(timeout=90)
+    else:
+        if place == "no interrupts":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            reports.append(scene.run())
+        finally:
+            signal.signal(signal.SIGINT, before)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not workers(os.getpid())
+    assert not scene.order.exists()
+    (report,) = reports
+    assert not report.failures
+    assert report.tasks == ROWS // PACKET
+    assert list(scene.output.load()) == list(range(1, ROWS + 1))
+    # Of the death of what runs kernels only the worker knows.
+    assert ("a worker process died" in caplog.text) == (order != "exit")
+
+
+def test_a_stream_whose_worker_always_dies_fails(scene: Scene) -> None:
+    scene.order.write_text("always")
+    report = scene.run()
+    (failure,) = report.failures
+    assert failure.kind == "death"
+    assert failure.attempts == 3
+    assert failure.task == BAD // PACKET
+    assert "the worker that ran the task died" in failure.reason
+    scene.order.unlink()
+    scene.check()
+
+
+def start(scene: Scene) -> subprocess.Popen[bytes]:
+    """A driver of its own, whose worker sleeps."""
+    scene.order.write_text("sleep")
+    program = (
+        # A shell's background job, and what it starts, ignores interrupts.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"import sys; sys.path[:0] = {[str(ROOT)]!r}\n"
+        "from pathlib import Path\n"
+        "from tests.runners.local.test_dead_workers import Scene\n"
+        f"Scene(Path({str(scene.folder)!r})).run()\n"
+    )
+    driver = subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, start_new_session=True
+    )
+    until = time.monotonic() + 60
+    while not scene.order.with_suffix(".asleep").exists():
+        assert time.monotonic() < until
+        assert driver.poll() is None, driver.communicate()[1].decode()
+        time.sleep(0.05)
+    return driver
+
+
+def test_workers_end_with_their_driver(scene: Scene) -> None:
+    driver = start(scene)
+    running = [*workers(driver.pid), *fork_servers(driver.pid)]
+    assert len(running) == 3
+    driver.kill()
+    driver.communicate()
+    assert all_gone(running, 10)
+    scene.order.unlink()
+    scene.check()
+
+
+def test_a_run_goes_on_when_its_fork_server_dies(scene: Scene) -> None:
+    driver = start(scene)
+    running = workers(driver.pid)
+    (server,) = fork_servers(driver.pid)
+    scene.order.unlink()
+    server.kill()
+    _, text = driver.communicate(timeout=60)
+    assert "a worker process died (it could not start, or the process" in text.decode()
+    assert driver.returncode == 0
+    assert all_gone(running, 5)
+    assert list(scene.output.load()) == list(range(1, ROWS + 1))
+
+
+def test_a_dead_worker_ends_no_other_run(tmp_path: Path) -> None:
+    bad, good = Scene(tmp_path / "bad"), Scene(tmp_path / "good")
+    # Asleep until the other run has ended.
+    good.order.write_text("sleep")
+    bad.order.write_text("worker")
+    reports: list[Report] = []
+    thread = threading.Thread(target=lambda: reports.append(good.run()))
+    thread.start()
+    until = time.monotonic() + 60
+    while not good.order.with_suffix(".asleep").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not bad.run().failures
+    good.order.unlink()
+    thread.join(timeout=60)
+    assert reports[0].tasks == ROWS // PACKET
+    assert list(good.output.load()) == list(range(1, ROWS + 1))
+
+
+@pytest.mark.parametrize("who", ["driver", "terminal"])
+def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
+    driver = start(scene)
+    running = [*workers(driver.pid), *fork_servers(driver.pid)]
+    began = time.monotonic()
+    if who == "driver":
+        os.kill(driver.pid, signal.SIGINT)
+    else:
+        os.killpg(driver.pid, signal.SIGINT)
+    _, text = driver.communicate(timeout=30)
+    assert time.monotonic() - began < 20
+    assert driver.returncode
+    assert b"KeyboardInterrupt" in text
+    assert text.count(b"Traceback") == 1, text.decode()
+    assert all_gone(running, 5)
+    scene.order.unlink()
+    scene.check()
+
+
+def read_or_raise(armed: str) -> str:
+    return str(int("no number")) if Path(armed).exists() else armed
+
+
+class Unreadable:
+    """Can be sent to workers, but not be read there once a file is there."""
+
+    def __init__(self, armed: str) -> None:
+        self.armed = armed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return read_or_raise, (self.armed,)
+
+
+@pytest.mark.parametrize("flags", [["--direct_running_mode=in_memory"], FLAGS])
+def test_what_ends_the_pipeline_is_told_in_one_line(
+    flags: list[str], scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armed = scene.folder / "armed"
+    run = launch.run_pipeline
+
+    def run_armed(*args: Any, **how: Any) -> Any:
+        armed.touch()
+        return run(*args, **how)
+
+    monkeypatch.setattr(launch, "run_pipeline", run_armed)
+    scene.input.save(range(ROWS), Any)
+    io, ops = IOGenerator(scene.storage), OpGenerator(scene.storage)
+    order = Unreadable(str(armed))
+    made = ops.DeadlyIncrement(x=io.Input([scene.input]), order=order)
+    outputs = [io.Output(made, [scene.output])]
+    perf = PerfParams.manual(PACKET, PACKET)
+    prepared = prepare(outputs, perf, CacheMode.Error, scene.storage)
+    with pytest.raises(WorkerError, match=r"the pipeline failed .*no number") as found:
+        execute(prepared, scene.storage, pipeline_options(flags), False)
+    assert "\n" not in str(found.value)

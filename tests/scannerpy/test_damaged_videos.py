@@ -1,0 +1,269 @@
+"""Videos with rows that cannot be decoded: strict and salvage, by stream and by run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from beam_scanner import (
+    CacheMode,
+    Client,
+    JobFailure,
+    NamedStream,
+    NamedVideoStream,
+    NullElement,
+    PerfParams,
+    ScannerException,
+)
+from beam_scanner.errors import ArgumentError, StreamExistsError, VideoError
+from tests.support.client_helpers import PROCESSES, files_of, open_client, work_left
+from tests.support.video_fixtures import frame_number, make_video
+
+FRAMES, GOP = 40, 10
+
+
+def hurt(path: str, packets: range) -> None:
+    """Overwrites the data of some packets, so that only decoding them tells."""
+    with av.open(path) as container:
+        found = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(Path(path).read_bytes())
+    for number in packets:
+        pos, size = found[number]
+        data[pos + 40 : pos + size] = b"\xff" * (size - 40)
+    Path(path).write_bytes(data)
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> str:
+    """Rows 22 to 29 of 40 cannot be decoded."""
+    path = make_video(
+        tmp_path / "damaged.mp4", FRAMES, gop=GOP, bframes=0, size=(320, 240)
+    )
+    hurt(path, range(22, 24))
+    return path
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> str:
+    return make_video(tmp_path / "whole.mp4", FRAMES, gop=GOP)
+
+
+@pytest.fixture
+def sc(tmp_path: Path) -> Client:
+    return open_client(tmp_path / "db")
+
+
+def expected(row: int) -> int | None:
+    return None if 22 <= row < 30 else row
+
+
+def who(elements) -> list[int | None]:
+    return [
+        None if isinstance(element, NullElement) else frame_number(element)
+        for element in elements
+    ]
+
+
+def run(sc: Client, videos, outputs, **how):
+    frames = sc.streams.Range(sc.io.Input(videos), [(15, 35)] * len(videos))
+    copied = sc.io.Output(frames.lossless(), outputs)
+    return sc.run(copied, PerfParams.estimate(), show_progress=False, **how)
+
+
+def test_strict_fails_the_stream_and_names_a_row(sc, damaged, whole):
+    videos = [
+        NamedVideoStream(sc, "damaged", path=damaged),
+        NamedVideoStream(sc, "whole", path=whole),
+    ]
+    outputs = [NamedVideoStream(sc, f"out {i}") for i in range(2)]
+    with pytest.raises(JobFailure, match=r"damaged\.mp4': row 22 \(at 0\.880 s\)"):
+        run(sc, videos, outputs)
+    assert [output.committed() for output in outputs] == [False, True]
+
+
+def test_salvage_by_stream(sc, damaged):
+    video = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
+    output = NamedVideoStream(sc, "out")
+    report = sc.report(run(sc, [video], [output]))
+    assert who(output.load()) == [expected(row) for row in range(15, 35)]
+    assert who(video.load()) == [expected(row) for row in range(FRAMES)]
+    assert video.lost_rows().tolist() == list(range(22, 30))
+    assert list(report.lost) == ["damaged"]
+    assert report.lost["damaged"].startswith(
+        "rows 22 to 29 (0.880 to 1.160 s) cannot be decoded, 8 of 40 rows: "
+    )
+    # By its name alone the stream is what was salvaged.
+    assert who(NamedVideoStream(sc, "damaged").load(rows=[30, 25])) == [30, None]
+
+
+def test_salvage_by_run(sc, damaged, whole):
+    videos = [
+        NamedVideoStream(sc, "damaged", path=damaged),
+        NamedVideoStream(sc, "whole", path=whole),
+    ]
+    outputs = [NamedVideoStream(sc, f"out {i}") for i in range(2)]
+    report = sc.report(run(sc, videos, outputs, damage="salvage"))
+    assert who(outputs[0].load()) == [expected(row) for row in range(15, 35)]
+    assert who(outputs[1].load()) == list(range(15, 35))
+    assert list(report.lost) == ["damaged"]
+    assert all(video.descriptor().verified for video in videos)
+
+
+def test_explain_takes_the_policy_of_the_run(sc, damaged):
+    video = NamedVideoStream(sc, "damaged", path=damaged)
+    graph = sc.io.Output(sc.io.Input([video]), [NamedVideoStream(sc, "out")])
+    known = NamedVideoStream(sc, "known", path=damaged)
+    known.ingest(verify=False)
+    assert sc.explain(graph, damage="salvage").failures == []
+    assert video.damage == "strict"
+    assert not known.descriptor().verified
+    again = NamedVideoStream(sc, "known", path=damaged, damage="salvage")
+    assert again.lost_rows().tolist() == list(range(22, 30))
+    assert not known.descriptor().verified
+    assert not NamedVideoStream(sc, "damaged").exists()
+    sc.explain(graph)
+
+
+def test_ops_see_nulls(sc, damaged):
+    video = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
+    histograms = sc.ops.Histogram(frame=sc.io.Input([video]))
+    output = NamedStream(sc, "out")
+    sc.run(
+        sc.io.Output(histograms, [output]), PerfParams.estimate(), show_progress=False
+    )
+    found = [isinstance(element, NullElement) for element in output.load()]
+    assert found == [expected(row) is None for row in range(FRAMES)]
+
+
+def test_what_is_known_fails_strict_before_it_runs(sc, damaged):
+    NamedVideoStream(sc, "damaged", path=damaged, damage="salvage").ingest()
+    strict = NamedVideoStream(sc, "damaged", path=damaged)
+    with pytest.raises(VideoError, match="is damaged: rows 22 to 29") as caught:
+        strict.len()
+    assert "damage='salvage' takes the other rows" in str(caught.value)
+    strict.with_damage("salvage")
+    assert strict.len() == FRAMES
+
+
+def test_salvage_after_strict_finds_the_same_video_again(sc, damaged):
+    strict = NamedVideoStream(sc, "damaged", path=damaged)
+    strict.ingest()
+    before = strict.fingerprint()
+    assert not strict.descriptor().verified
+    salvaged = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
+    assert salvaged.ingest().lost == 8
+    assert salvaged.fingerprint() != before
+    folders = {name.split("/")[1] for name in files_of(sc.db_path) if "index" in name}
+    assert len(folders) == 1
+
+
+def test_a_verified_whole_video_keeps_its_results(sc, whole):
+    video, output = NamedVideoStream(sc, "v", path=whole), NamedVideoStream(sc, "out")
+    assert run(sc, [video], [output]) is not None
+    verified = NamedVideoStream(sc, "v", path=whole, damage="salvage")
+    assert run(sc, [verified], [output], cache_mode=CacheMode.Ignore) is None
+    assert verified.descriptor().verified
+    assert verified.describe_lost() == ""
+
+
+def test_a_policy_that_is_none(sc, whole):
+    with pytest.raises(ArgumentError, match="'strict' or 'salvage', got 'skip'"):
+        NamedVideoStream(sc, "a", path=whole, damage="skip")
+    video = NamedVideoStream(sc, "a", path=whole)
+    with pytest.raises(ArgumentError, match="got 'skip'"):
+        run(sc, [video], [NamedVideoStream(sc, "out")], damage="skip")
+
+
+def test_a_copy_would_show_what_is_lost(sc, damaged, tmp_path):
+    video = NamedVideoStream(sc, "damaged", path=damaged, damage="salvage")
+    with pytest.raises(VideoError, match="has 8 rows that cannot be decoded"):
+        video.save_mp4(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_ingest_strict(sc, damaged, whole, verify):
+    videos = [("damaged", damaged), ("whole", whole)]
+    tables, failures = sc.ingest_videos(videos, verify=verify, inplace=True)
+    if not verify:
+        assert [table.name() for table in tables] == ["damaged", "whole"]
+        return
+    assert [table.name() for table in tables] == ["whole"]
+    ((path, reason),) = failures
+    assert path == damaged
+    assert "rows 22 to 29 (0.880 to 1.160 s) cannot be decoded, 8 of 40" in reason
+    assert sc.bulk_fetch_video_metadata(tables)[0].verified
+    assert not sc.has_table("damaged")
+
+
+def test_ingest_salvage_in_processes(tmp_path, damaged, whole):
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("no video")
+    sc = open_client(tmp_path / "db", PROCESSES)
+    tables, failures = sc.ingest_videos(
+        [("damaged", damaged), ("bad", str(bad)), ("whole", whole)], damage="salvage"
+    )
+    assert [path for path, _ in failures] == [str(bad)]
+    assert "is not a file that FFmpeg can read" in failures[0][1]
+    found = sc.bulk_fetch_video_metadata(tables)
+    assert [(v.name, v.verified, v.lost) for v in found] == [
+        ("damaged", True, 8),
+        ("whole", True, 0),
+    ]
+    assert who(tables[0].column("frame").load()) == [expected(r) for r in range(FRAMES)]
+    assert not any("ingest" in name for name in work_left(tmp_path / "db"))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_copying_is_a_choice(sc, whole, inplace):
+    (table,), _ = sc.ingest_videos([("a/b", whole)], inplace=inplace)
+    stream = NamedVideoStream(sc, "a/b")
+    copies = [name for name in files_of(sc.db_path) if name.endswith(".mp4")]
+    assert len(copies) == (not inplace)
+    assert (stream.files(".mp4") == [whole]) == inplace
+    assert table.column_names() == ["index", "frame"]
+    size = Path(whole).stat().st_size
+    assert (stream.descriptor().size_bytes > size) == (not inplace)
+    if inplace:
+        return
+    Path(whole).unlink()
+    assert who(stream.load(rows=[39, 0])) == [39, 0]
+    again = NamedVideoStream(sc, "a/b", path=whole)
+    assert who(again.load(rows=[7])) == [7]
+    assert again.ingest(verify=True).verified
+    assert who(again.load(rows=[8])) == [8]
+    saved = again.save_mp4(Path(sc.db_path).parent / "saved")
+    assert len(NamedVideoStream(sc, "saved", path=saved).lost_rows()) == 0
+    again.delete()
+    assert not [name for name in files_of(sc.db_path) if name.endswith(".mp4")]
+
+
+def test_another_content_at_the_path_of_a_copy_is_an_error(sc, whole):
+    sc.ingest_videos([("a", whole)])
+    make_video(whole, 12)
+    with pytest.raises(VideoError, match="has changed since it was indexed"):
+        NamedVideoStream(sc, "a", path=whole).len()
+    assert NamedVideoStream(sc, "a").len() == FRAMES
+
+
+def test_force_replaces_tables_of_every_kind(sc, whole, tmp_path):
+    sc.new_table("columns", ["x", "y"], [[b"1", b"2"]])
+    NamedStream(sc, "blobs").save([b"a"])
+    sc.ingest_videos([("video", whole)])
+    short = make_video(tmp_path / "short.mp4", 7)
+    names = ["columns", "blobs", "video"]
+    videos = [(name, short) for name in names]
+    with pytest.raises(StreamExistsError, match="existing table columns"):
+        sc.ingest_videos(videos)
+    missing = [(name, str(tmp_path / "none.mp4")) for name in names]
+    with pytest.raises(ScannerException, match="All videos failed"):
+        sc.ingest_videos(missing, force=True)
+    assert [sc.table(name).num_rows() for name in names] == [1, 1, FRAMES]
+    tables, _ = sc.ingest_videos(videos, inplace=True, force=True)
+    assert [table.num_rows() for table in tables] == [7, 7, 7]
+    assert [table.id() for table in tables] == [1, 2, 3]
+    left = files_of(sc.db_path)
+    assert not [name for name in left if "columns/columns" in name or ".mp4" in name]
+    assert np.sum(["index.bin" in name for name in left]) == 3

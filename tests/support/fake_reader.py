@@ -1,0 +1,93 @@
+"""A reader in memory that counts what a decoder would decode."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from beam_scanner.rows.gops import DecodePosition
+from beam_scanner.storage.stored_rows import RowReader
+from beam_scanner.types import NULL
+from tests.support.graphs import TYPES
+from tests.support.oracle import is_null
+
+
+class FakeReader(RowReader):
+    """Reads serialized values from a list and counts as a decoder would.
+
+    Args:
+        values: Of the stream; ``NULL`` for nulls.
+        kind: 'any', 'bytes' or 'frame'.
+        entries: Rows at which decoding may start; None for random access.
+        frame_bytes: Bytes of a decoded row.
+    """
+
+    def __init__(
+        self,
+        values: Sequence[Any],
+        kind: str = "any",
+        entries: Sequence[int] | None = None,
+        frame_bytes: int = 0,
+    ) -> None:
+        self._values = values
+        self._type = TYPES[kind]
+        self._entries = None if entries is None else np.array(entries, dtype=np.int64)
+        self._frame_bytes = frame_bytes
+        self._positions: dict[int, DecodePosition] = {}
+        self.given: list[int] = []
+        self.frames_decoded = 0
+        self.seeks = 0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+        assert list(rows) == sorted(set(rows)), f"not ascending: {rows}"
+        assert len(rows), "an empty read"
+        assert rows[0] >= 0, rows
+        assert rows[-1] < len(self._values), rows
+        self.given += rows
+        if self._entries is not None:
+            self._decode(rows, cursor)
+        return [self._element(self._values[row]) for row in rows]
+
+    def _decode(self, rows: Sequence[int], cursor: int) -> None:
+        assert self._entries is not None
+        position = self._positions.setdefault(cursor, DecodePosition(self._entries))
+        for row in rows:
+            self.seeks += position.seeks(row)
+            self.frames_decoded += position.advance(row)
+
+    def _element(self, value: Any) -> Any:
+        if is_null(value):
+            return NULL
+        return value.copy() if self._type is None else self._type.serialize(value)
+
+    def seconds(self, rows: Any) -> Any:
+        return np.asarray(rows) * 0.25 + 1
+
+    @property
+    def entries(self) -> Any:
+        return self._entries
+
+    @property
+    def frame_bytes(self) -> int:
+        return self._frame_bytes
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "frames_decoded": self.frames_decoded,
+            "seeks": self.seeks,
+            "bytes_read": 0,
+        }
+
+
+def random_entries(seed: int, rows: int) -> Iterator[int]:
+    """Keyframes of a stream: row 0 and some others."""
+    draw = random.Random(seed)
+    density = draw.choice([0.0, 0.05, 0.2, 1.0])
+    yield 0
+    yield from (row for row in range(1, rows) if draw.random() < density)
