@@ -8,7 +8,8 @@ import shutil
 import subprocess
 
 import pytest
-from documents import ROOT
+
+from tests.support.documents import ROOT
 
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))

@@ -8,14 +8,14 @@ import sys
 import textwrap
 from pathlib import Path
 from typing import Any
+
 import pytest
+
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OpNode
-from beam_scanner.kernels import pickling
-from beam_scanner.kernels import read_spec
+from beam_scanner.kernels import pickling, read_spec
 from beam_scanner.run.fingerprints import check_ships
 from tests.support.folders import ROOT
-
 
 WORKER = """
 import sys

@@ -6,46 +6,36 @@ import itertools
 import subprocess
 import sys
 from typing import Any
+
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from beam_scanner import kernels
-from beam_scanner import ops
-from beam_scanner import protobufs
-from beam_scanner import types
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.errors import MissingDependencyError
-from beam_scanner.errors import ScannerException
+
+from beam_scanner import kernels, ops, protobufs, types
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    MissingDependencyError,
+    ScannerException,
+)
 from beam_scanner.kernels import KernelConfig
 from beam_scanner.ops import _resample
-from beam_scanner.ops.basic import Discard
-from beam_scanner.ops.basic import DiscardFrame
-from beam_scanner.ops.basic import InfoFromFrame
-from beam_scanner.ops.basic import Pass
+from beam_scanner.ops.basic import Discard, DiscardFrame, InfoFromFrame, Pass
 from beam_scanner.ops.blur import Blur
 from beam_scanner.ops.color import ConvertColor
 from beam_scanner.ops.difference import FrameDifference
-from beam_scanner.ops.draw import DrawBboxes
-from beam_scanner.ops.draw import DrawFlow
-from beam_scanner.ops.draw import flow_colors
+from beam_scanner.ops.draw import DrawBboxes, DrawFlow, flow_colors
 from beam_scanner.ops.flow import OpticalFlow
-from beam_scanner.ops.histogram import HistogramKernel
-from beam_scanner.ops.histogram import histogram_with_numpy
-from beam_scanner.ops.images import ImageDecoder
-from beam_scanner.ops.images import ImageEncoder
+from beam_scanner.ops.histogram import HistogramKernel, histogram_with_numpy
+from beam_scanner.ops.images import ImageDecoder, ImageEncoder
 from beam_scanner.ops.montage import Montage
-from beam_scanner.ops.resize import Resize
-from beam_scanner.ops.resize import target_size
-from beam_scanner.ops.shot_boundaries import find_boundaries
-from beam_scanner.ops.shot_boundaries import shot_boundaries
+from beam_scanner.ops.resize import Resize, target_size
+from beam_scanner.ops.shot_boundaries import find_boundaries, shot_boundaries
 from beam_scanner.types.image_files import decode_image
 from tests.support.folders import ROOT
-
 
 CONFIG = KernelConfig()
 FRAMES = hnp.arrays(

@@ -6,15 +6,14 @@ import ipaddress
 import os
 import socket
 from typing import Any
+
 import grpc
 import psutil
 import pytest
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import worker_pool_main
-from beam_scanner import Client
-from beam_scanner import NamedStream
-from beam_scanner import PerfParams
-from beam_scanner import register_python_op
+
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.beam_internals.loopback_servers import listening_here
 from tests.support.targets import make_target
 

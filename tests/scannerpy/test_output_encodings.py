@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
-from beam_scanner import NamedVideoStream
-from beam_scanner import PerfParams
+
+from beam_scanner import NamedVideoStream, PerfParams
 from beam_scanner.errors import ArgumentError
 from beam_scanner.video.indexing import index_video
-from tests.support.client_helpers import PROCESSES
-from tests.support.client_helpers import numbers
-from tests.support.client_helpers import open_client
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import make_video
-
+from tests.support.client_helpers import PROCESSES, numbers, open_client
+from tests.support.video_fixtures import frame_number, make_video
 
 CODECS = {"video": "h264", "h264": "h264", "hevc": "hevc", "vp9": "vp9", "av1": "av1"}
 PERF = PerfParams.manual(8, 16)

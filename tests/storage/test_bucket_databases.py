@@ -7,21 +7,23 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
 import pytest
-from beam_scanner.errors import StreamReplacedError
-from beam_scanner.errors import VideoError
-from beam_scanner.storage import NamedStorage
-from beam_scanner.storage import NamedStream
-from beam_scanner.storage import NamedVideoStream
-from beam_scanner.storage import gc
-from beam_scanner.storage import open_store
+
+from beam_scanner.errors import StreamReplacedError, VideoError
+from beam_scanner.storage import (
+    NamedStorage,
+    NamedStream,
+    NamedVideoStream,
+    gc,
+    open_store,
+)
 from beam_scanner.storage.descriptor import read_descriptor
 from beam_scanner.video.indexing import index_video
 from tests.support import bucket_graphs
 from tests.support.bucket_graphs import ROWS
 from tests.support.long_videos import upload
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import make_video
+from tests.support.video_fixtures import frame_number, make_video
 
 
 def contents(stream):

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from beam_scanner.storage import NamedStorage
-from beam_scanner.storage import NamedVideoStream
+
+from beam_scanner.storage import NamedStorage, NamedVideoStream
 from beam_scanner.video import source as video_source
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
-from tests.support.long_videos import GOP
-from tests.support.long_videos import KINDS
-from tests.support.long_videos import long_video
-from tests.support.long_videos import upload
+from tests.support.long_videos import GOP, KINDS, long_video, upload
 from tests.support.video_fixtures import frame_number
 
 

@@ -8,28 +8,22 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
 import apache_beam as beam
 import numpy as np
 import pytest
-from apache_beam.testing.util import assert_that
-from apache_beam.testing.util import equal_to
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
-from beam_scanner import Client
-from beam_scanner import NamedStream
-from beam_scanner import PerfParams
-from beam_scanner import register_python_op
+
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
 from beam_scanner.errors import VideoError
 from beam_scanner.storage.streams.formats import FormatStream
-from beam_scanner.transforms import ReadFromVideo
-from beam_scanner.transforms import op
-from beam_scanner.transforms.playlist import Playlist
-from beam_scanner.transforms.playlist import _unquoted
-from beam_scanner.transforms.playlist import listed_files
+from beam_scanner.transforms import ReadFromVideo, op
+from beam_scanner.transforms.playlist import Playlist, _unquoted, listed_files
 from beam_scanner.types import FrameType
 from beam_scanner.video.indexing import index_video
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import make_video
+from tests.support.video_fixtures import frame_number, make_video
 
 
 @register_python_op(name="PlaylistNumber")

@@ -7,30 +7,23 @@ import random
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
 import beam_scanner.video
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import VideoError
+from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.types import NullElement
-from beam_scanner.video.damage import Packets
-from beam_scanner.video.damage import Pictures
-from beam_scanner.video.damage import counted_rows
-from beam_scanner.video.damage import rows_of_pictures
+from beam_scanner.video.damage import Packets, Pictures, counted_rows, rows_of_pictures
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.diagnosis import diagnose
-from beam_scanner.video.index import NO_PTS
-from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
 from tests.support.corpus import linear_decode
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import make_video
-from tests.support.video_fixtures import numbered_frame
-
+from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 KEY = "00112233445566778899aabbccddeeff"
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import random
 from functools import cache
+
 import numpy as np
 import pytest
+
 import beam_scanner.video
-from beam_scanner import Client
-from beam_scanner import NamedVideoStream
-from beam_scanner import PerfParams
+from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 from tests.support.corpus import SHARED
-
 
 FAULTS = SHARED.parent / "faults" / "videos"
 NAMES = (

@@ -8,21 +8,18 @@ import tracemalloc
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
+
 import av
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from beam_scanner.errors import RowError
-from beam_scanner.errors import VideoError
-from beam_scanner.video.index import NO_PTS
-from beam_scanner.video.index import FrameIndex
+
+from beam_scanner.errors import RowError, VideoError
+from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
-from tests.support.corpus import KINDS
-from tests.support.corpus import REAL
-from tests.support.corpus import SHARED
+from tests.support.corpus import KINDS, REAL, SHARED
 from tests.support.video_fixtures import make_video
 
 

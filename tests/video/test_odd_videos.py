@@ -6,22 +6,25 @@ import random
 import subprocess
 import sys
 from collections import Counter
+
 import pytest
+
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 from tests.support.folders import ROOT
-from tests.support.oddities import COMMON
-from tests.support.oddities import ODDITIES
-from tests.support.oddities import Base
-from tests.support.oddities import Outcome
-from tests.support.oddities import compare
-from tests.support.oddities import encoders
-from tests.support.oddities import pixel_formats
-from tests.support.oddities import try_one
-from tests.support.oddities import try_seed
-from tests.support.oddities import write_odd
+from tests.support.oddities import (
+    COMMON,
+    ODDITIES,
+    Base,
+    Outcome,
+    compare,
+    encoders,
+    pixel_formats,
+    try_one,
+    try_seed,
+    write_odd,
+)
 from tests.support.video_fixtures import frame_number
-
 
 SCRIPT = ROOT / "scripts" / "odd_videos.py"
 SEEDS = range(120)

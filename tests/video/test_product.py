@@ -11,17 +11,15 @@ import random
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
 import av
 import numpy as np
 import pytest
+
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
-from tests.support.corpus import ALT_REF
-from tests.support.corpus import X265
-from tests.support.corpus import packed
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import make_video
-
+from tests.support.corpus import ALT_REF, X265, packed
+from tests.support.video_fixtures import frame_number, make_video
 
 FRAMES = 26
 MPEG = ("mp4", "frag.mp4", "mov", "mkv", "ts")

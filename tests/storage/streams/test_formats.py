@@ -8,42 +8,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.errors import RowError
-from beam_scanner.errors import ScannerException
-from beam_scanner.errors import StreamNotFoundError
-from beam_scanner.errors import VideoError
-from beam_scanner.graph.builder import IOGenerator
-from beam_scanner.graph.builder import OpGenerator
-from beam_scanner.graph.builder import StreamsGenerator
+
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    RowError,
+    ScannerException,
+    StreamNotFoundError,
+    VideoError,
+)
+from beam_scanner.graph.builder import IOGenerator, OpGenerator, StreamsGenerator
 from beam_scanner.kernels import register_python_op
-from beam_scanner.kernels.pickling import dumps_graph
-from beam_scanner.kernels.pickling import loads_graph
+from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.launch import execute
-from beam_scanner.run.prepare import CacheMode
-from beam_scanner.run.prepare import prepare
+from beam_scanner.run.prepare import CacheMode, prepare
 from beam_scanner.runners.local.local_run import pipeline_options
-from beam_scanner.storage.streams.formats import FormatIndex
-from beam_scanner.storage.streams.formats import FormatReader
-from beam_scanner.storage.streams.formats import FormatStream
-from beam_scanner.storage.streams.formats import ImageFolder
-from beam_scanner.storage.streams.formats import NumpyStack
-from beam_scanner.storage.streams.formats import VideoFormat
-from beam_scanner.storage.streams.formats import _natural
-from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.storage.streams.named import NamedStream
-from beam_scanner.types import ColumnType
-from beam_scanner.types import FrameType
+from beam_scanner.storage.streams.formats import (
+    FormatIndex,
+    FormatReader,
+    FormatStream,
+    ImageFolder,
+    NumpyStack,
+    VideoFormat,
+    _natural,
+)
+from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from beam_scanner.types import ColumnType, FrameType
 from beam_scanner.types.image_files import encode_image
-from tests.support.video_fixtures import frame_number
-from tests.support.video_fixtures import numbered_frame
-
+from tests.support.video_fixtures import frame_number, numbered_frame
 
 ROWS = 24
 

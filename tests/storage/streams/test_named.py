@@ -4,29 +4,25 @@ import types as python_types
 import uuid
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from beam_scanner import protobufs
-from beam_scanner import types
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.errors import RowError
-from beam_scanner.errors import ScannerException
-from beam_scanner.errors import StorageError
-from beam_scanner.errors import StreamNotFoundError
-from beam_scanner.storage import LocalStore
-from beam_scanner.storage import NamedStorage
-from beam_scanner.storage import NamedStream
-from beam_scanner.storage import list_streams
-from beam_scanner.storage.segments import parquet as parquet_module
-from beam_scanner.types import NULL
-from beam_scanner.types import NullElement
-from beam_scanner.types import get_type_info
-from beam_scanner.types import type_info
+
+from beam_scanner import protobufs, types
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    RowError,
+    ScannerException,
+    StorageError,
+    StreamNotFoundError,
+)
+from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
+from beam_scanner.storage.segments import parquet_writer as parquet_module
+from beam_scanner.types import NULL, NullElement, get_type_info, type_info
 from tests.support.storage_fakes import MemoryStore
 
 
