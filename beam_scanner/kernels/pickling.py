@@ -74,26 +74,24 @@ def dumps_graph(obj: Any) -> bytes:
 
 def _dump(obj: Any, with_values: bool) -> bytes:
     import_beam()
-    from apache_beam.internal import cloudpickle_pickler
+    from beam_scanner.beam_internals import pickler as beams
 
     modules = _users_modules()
     # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
-    with cloudpickle_pickler._pickle_lock, _by_value(modules):
+    with beams.pickling_lock, beams.modules_by_value(modules):
         file = io.BytesIO()
         pickler = _pickled(obj, file)
         if with_values and not (isinstance(obj, KeepsValues) and obj.values):
             values = _module_data(pickler)
             if values is not None:
                 _pickled(values, file)
-        _keep_classes()
+        beams.keep_pickled_classes()
     return file.getvalue()
 
 
 def _pickled(obj: Any, file: Any) -> Any:
     """Pickles into a file; returns the pickler, which knows what it has met."""
-    from apache_beam.internal import cloudpickle_pickler
-
-    pickler = _pickler_class()(file, config=cloudpickle_pickler.DEFAULT_CONFIG)
+    pickler = _pickler_class()(file)
     pickler.dump(obj)
     return pickler
 
@@ -165,9 +163,9 @@ def loads_graph(data: bytes) -> Any:
         data: Its result, from a source that is trusted: unpickling runs code.
     """
     import_beam()
-    from apache_beam.internal import cloudpickle_pickler
+    from beam_scanner.beam_internals.pickler import pickling_lock
 
-    with cloudpickle_pickler._pickle_lock, cached_once():
+    with pickling_lock, cached_once():
         file = io.BytesIO(data)
         found = pickle.load(file)
         values: ModuleData | None = None
@@ -196,11 +194,11 @@ def check_loads(obj: Any, surely: bool = True) -> None:
             the program's main module nor the modules that went by value.
     """
     import_beam()
-    from apache_beam.internal import cloudpickle_pickler
+    from beam_scanner.beam_internals.pickler import pickling_lock
 
     data = _dump(obj, with_values=False)
     absent = {"__main__", *(module.__name__ for module in _users_modules())}
-    with cloudpickle_pickler._pickle_lock, cached_once():
+    with pickling_lock, cached_once():
         try:
             _WorkersUnpickler(io.BytesIO(data), absent).load()
         except pickle.UnpicklingError:
@@ -245,23 +243,18 @@ def _loads_in_new_process(data: bytes) -> bool:
 
 @functools.cache
 def _pickler_class() -> Any:
-    from apache_beam.internal import cloudpickle_pickler
-    from apache_beam.internal.cloudpickle import cloudpickle
+    from beam_scanner.beam_internals import pickler as beams
 
-    # So Beam's own way with locks, flags and protobuf descriptors gets known to all
-    # of its picklers.
-    cloudpickle_pickler._dumps(None)
-
-    class GraphPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
-        def __init__(self, file: io.BytesIO, config: Any) -> None:
-            super().__init__(file, config=config)
+    class GraphPickler(beams.BeamPickler):
+        def __init__(self, file: io.BytesIO) -> None:
+            super().__init__(file)
             self.modules: dict[str, ModuleType] = {}
             self.code: list[Any] = []
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, (FunctionType, type, ModuleType)):
                 self._note(obj)
-            found = reduce_own(obj, _is_by_name)
+            found = reduce_own(obj, beams.is_importable)
             if found is not NotImplemented:
                 return found
             return super().reducer_override(obj)
@@ -277,7 +270,7 @@ def _pickler_class() -> Any:
             module = sys.modules.get(name)
             if module is None or name in self.modules or not _is_own(module):
                 return
-            if cloudpickle._should_pickle_by_reference(obj):
+            if beams.is_pickled_by_name(obj):
                 self.modules[name] = module
 
     return GraphPickler
@@ -292,14 +285,10 @@ def _is_own(module: Any) -> bool:
 
 def _is_sent(module: ModuleType) -> bool:
     """Whether functions of a module are pickled by value."""
-    from apache_beam.internal.cloudpickle import cloudpickle
+    from beam_scanner.beam_internals.pickler import is_by_value
 
     name = module.__name__
-    return (
-        name == "__main__"
-        or name not in sys.modules
-        or cloudpickle._is_registered_pickle_by_value(module)
-    )
+    return name == "__main__" or name not in sys.modules or is_by_value(module)
 
 
 def _with_imports(modules: dict[str, ModuleType]) -> list[ModuleType]:
@@ -317,14 +306,6 @@ def _with_imports(modules: dict[str, ModuleType]) -> list[ModuleType]:
                 found[module.__name__] = module
                 waiting.append(module)
     return list(found.values())
-
-
-def _is_by_name(value: Any) -> bool:
-    """Whether workers find a function, or the like, under its name."""
-    from apache_beam.internal.cloudpickle import cloudpickle
-
-    found = cloudpickle._lookup_module_and_qualname(value)
-    return bool(found) and not cloudpickle._is_registered_pickle_by_value(found[0])
 
 
 _elsewhere: ContextVar[bool] = ContextVar("beam_scanner_elsewhere", default=False)
@@ -348,33 +329,6 @@ def for_workers(elsewhere: bool, here: bool = False) -> Iterator[None]:
     finally:
         _elsewhere.reset(tokens[0])
         _here.reset(tokens[1])
-
-
-def _keep_classes() -> None:
-    """Lets classes that were pickled here stay as they are when they are loaded here.
-
-    Loading gives back the very class, but would set all its methods anew: copies
-    that no longer see the globals of their module.
-    """
-    from apache_beam.internal.cloudpickle import cloudpickle
-
-    for cls in list(cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS):
-        cloudpickle._DYNAMIC_CLASS_STATE_TRACKER_BY_CLASS[cls] = True
-
-
-@contextmanager
-def _by_value(modules: list[ModuleType]) -> Iterator[None]:
-    from apache_beam.internal.cloudpickle import cloudpickle
-
-    known = cloudpickle.list_registry_pickle_by_value()
-    mine = [module for module in modules if module.__name__ not in known]
-    for module in mine:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in mine:
-            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _users_modules() -> list[ModuleType]:

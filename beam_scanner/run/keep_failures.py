@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 
+from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.run.failure_records import TaskRows, told_once
@@ -64,10 +65,7 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
 
     def __init__(self, homes: FailureHomes, part: int = 0) -> None:
         super().__init__()
-        self._keep = beam.ParDo(_Keep())
-        # Beam's own copy, which is pickled when the pipeline is complete.
-        self._keep.fn.homes = homes
-        self._keep.fn.part = part
+        self._keep = par_do(_Keep(), homes=homes, part=part)
 
     @unread
     def expand(self, told: Any) -> Any:

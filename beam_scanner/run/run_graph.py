@@ -12,6 +12,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
+from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -176,8 +177,7 @@ class EndWork(beam.PTransform):  # type: ignore[misc]
             | "Wait" >> beam.GroupByKey()
             | "Ended" >> beam.Map(lambda _: None)
         )
-        end = beam.ParDo(_EndWork(), beam.pvalue.AsList(ended))
-        end.fn.source, end.fn.phase = self._place
+        end = stage(_EndWork, *self._place, beam.pvalue.AsList(ended))
         return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
 
 
@@ -193,16 +193,12 @@ class Stage(beam.DoFn):  # type: ignore[misc]
         return run_context(self.source)
 
 
-def stage(kind: type[Stage], source: RunSource, phase: int) -> Any:
+def stage(kind: type[Stage], source: RunSource, phase: int, *sides: Any) -> Any:
     """A ParDo of a stage.
 
-    Beam pickles a DoFn once to try it, and keeps the copy. The source, which grows
-    as transforms are added, must not be copied before the pipeline is complete.
+    The source grows as transforms are added: it is pickled with the whole pipeline.
     """
-    transform = beam.ParDo(kind())
-    transform.fn.source = source
-    transform.fn.phase = phase
-    return transform
+    return par_do(kind(), *sides, source=source, phase=phase)
 
 
 _TO_RUN = "task"

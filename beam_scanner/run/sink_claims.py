@@ -15,6 +15,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError, StreamExistsError
 from beam_scanner.run.complete import when_complete
@@ -165,17 +166,11 @@ class _Forget(beam.PTransform):  # type: ignore[misc]
         """Waits for all of them, also where nothing is committed."""
         return (
             when_complete(*commits)
-            | "List" >> self._with_claims(_List())
+            | "List" >> par_do(_List(), claims=self._claims)
             # There may be a million, and one worker has the list.
             | "Spread" >> beam.Reshuffle()
-            | "Remove" >> self._with_claims(_Remove())
+            | "Remove" >> par_do(_Remove(), claims=self._claims)
         )
-
-    def _with_claims(self, function: beam.DoFn) -> Any:
-        # Set on Beam's own copy, which is pickled when the pipeline is complete.
-        transform = beam.ParDo(function)
-        transform.fn.claims = self._claims
-        return transform
 
 
 class _List(beam.DoFn):  # type: ignore[misc]

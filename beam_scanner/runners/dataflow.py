@@ -27,8 +27,8 @@ from apache_beam.options.pipeline_options import (
     SetupOptions,
     WorkerOptions,
 )
-from apache_beam.transforms.resources import parse_resource_hints
 
+from beam_scanner.beam_internals.resource_hints import parse_hints
 from beam_scanner.errors import ArgumentError, MissingDependencyError
 from beam_scanner.runners.runner_names import runner_name
 
@@ -184,7 +184,7 @@ def run_hints(options: PipelineOptions) -> dict[str, str]:
         if value is not None:
             hints[name] = str(value)
     try:
-        parse_resource_hints(hints)
+        parse_hints(hints)
     except ValueError as error:
         raise ArgumentError(
             f"--min_ram={hints.get('min_ram')!r}: expected a size such as 16GB"

@@ -31,12 +31,9 @@ from apache_beam.options.pipeline_options import (
     PipelineOptions,
     PortableOptions,
 )
-from apache_beam.runners.portability.flink_runner import (
-    MAGIC_HOST_NAMES,
-    FlinkJarJobServer,
-    FlinkRunner,
-)
 
+from beam_scanner.beam_internals.job_servers import EMBEDDED_MASTERS, OwnFlink
+from beam_scanner.beam_internals.log_echoes import without_job_echoes
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
 from beam_scanner.runners.runner_names import runner_name
@@ -145,7 +142,7 @@ there (Connection refused): expected the address of Flink's REST
         portable.check(options, urls)
         return
     far = False
-    if flink.flink_master not in MAGIC_HOST_NAMES:
+    if flink.flink_master not in EMBEDDED_MASTERS:
         address = flink.flink_master.partition("://")[2] or flink.flink_master
         host = portable.check_listening(
             "--flink_master", address.rstrip("/"), "Flink's REST"
@@ -155,7 +152,7 @@ there (Connection refused): expected the address of Flink's REST
         _check_job_server(options)
     kind = options.view_as(PortableOptions).environment_type or (
         portable.DOCKER
-        if flink.flink_master not in MAGIC_HOST_NAMES
+        if flink.flink_master not in EMBEDDED_MASTERS
         else portable.LOOPBACK
     )
     portable.check_environment(options, kind, far, urls)
@@ -191,29 +188,6 @@ def run(
     server_is_ours = options.view_as(PortableOptions).job_endpoint is None
     if not server_is_ours or options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
         return portable.run(options, build, wait=wait)
-    with _OwnJobServer() as runner:
+    with without_job_echoes(), OwnFlink() as runner:
         # The job server sees its jobs through.
         return portable.run(options, build, runner)
-
-
-class _OwnJobServer(FlinkRunner):  # type: ignore[misc]
-    """Ends its job server with the run; see ``prism``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._server: Any = None
-
-    def __enter__(self) -> _OwnJobServer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._server is not None:
-            with portable.without_echoes():
-                self._server.stop()
-
-    def default_job_server(self, options: PipelineOptions) -> Any:
-        """Starts it."""
-        flink = options.view_as(FlinkRunnerOptions)
-        flink.flink_master = self.add_http_scheme(flink.flink_master)
-        self._server = FlinkJarJobServer(options)
-        return self._server

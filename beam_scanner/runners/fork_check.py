@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from contextlib import suppress
 
+from beam_scanner.beam_internals.threads import has_pool_threads
 from beam_scanner.errors import WorkerError
 
-_POOL = "apache_beam.utils.thread_pool_executor"
 _GRPC_THREADS = ("grpc", "event_engine")
 
 
@@ -31,19 +30,11 @@ class _Forks:
 
     def before(self) -> None:
         """Looks at the threads of a process that is about to be forked."""
-        self._had_threads = _has_beams_threads() or _has_grpcs_threads()
+        self._had_threads = has_pool_threads() or _has_grpcs_threads()
 
     def in_child(self) -> None:
         """Remembers in the child what was seen."""
         self.spoiled = self.spoiled or self._had_threads
-
-
-def _has_beams_threads() -> bool:
-    # Another thread may have begun to import it.
-    worker = getattr(sys.modules.get(_POOL), "_Worker", None)
-    if worker is None:
-        return False
-    return any(isinstance(thread, worker) for thread in threading.enumerate())
 
 
 def _has_grpcs_threads() -> bool:

@@ -12,28 +12,30 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
-
-import grpc  # type: ignore[import-untyped]
+import grpc
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import (
-    DebugOptions,
-    PipelineOptions,
-    PortableOptions,
-)
-
+from apache_beam.options.pipeline_options import DebugOptions
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PortableOptions
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.beam_internals.overlapping import overlapping
-from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import WorkerError
 from beam_scanner.runners.pipeline_errors import pipeline_failed
-from beam_scanner.runners.threads import READERS, heard_by, join_new
+from beam_scanner.runners.threads import heard_by
+from beam_scanner.runners.threads import join_new
+from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.threads import WORKERS
+
 
 CONNECT_SECONDS = 5.0
 
@@ -42,20 +44,7 @@ ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 _NO_PIP_FREEZE = "disable_logging_submission_environment"
-_SENDERS = ("portable_runner", "subprocess_server")
-"""Modules of Beam's that log as nobody in particular."""
-_WORKER_THREADS = (*READERS, "run_worker")
 _HANG_UP_SECONDS = 5.0
-
-# They print tracebacks that the error of the run has, some of them four times.
-_ECHOES = (
-    "apache_beam.runners.common",
-    "apache_beam.runners.worker.data_plane",
-    "apache_beam.runners.worker.sdk_worker",
-    "apache_beam.utils.subprocess_server",
-    "FlinkJarJobServer",
-    "PrismJobServer",
-)
 
 
 def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
@@ -279,7 +268,7 @@ def run(
         debug.add_experiment(_NO_PIP_FREEZE)
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    with without_echoes(), _workers_of_ours(), listening_here():
+    with without_job_echoes(), _workers_of_ours(), listening_here():
         try:
             result = pipeline.run()
             if wait:
@@ -314,35 +303,10 @@ def _workers_of_ours() -> Iterator[None]:
         try:
             yield
         finally:
-            join_new(before, _WORKER_THREADS, _HANG_UP_SECONDS)
+            join_new(before, WORKERS, _HANG_UP_SECONDS)
 
 
 def _is_hung_up(args: threading.ExceptHookArgs) -> bool:
-    ours = args.thread is not None and args.thread.name.startswith(_WORKER_THREADS)
+    ours = args.thread is not None and args.thread.name.startswith(WORKERS)
     # A closed channel is a ValueError.
     return ours and isinstance(args.exc_value, (grpc.RpcError, ValueError))
-
-
-@overlapping
-@contextmanager
-def without_echoes() -> Iterator[None]:
-    """Leaves out what the error of a run says too, unless somebody debugs."""
-    root = logging.getLogger()
-    if root.isEnabledFor(logging.DEBUG):
-        yield
-        return
-    loggers = [logging.getLogger(name) for name in _ECHOES]
-    before = [logger.disabled for logger in loggers]
-    root.addFilter(_is_not_the_runners)
-    for logger in loggers:
-        logger.disabled = True
-    try:
-        yield
-    finally:
-        root.removeFilter(_is_not_the_runners)
-        for logger, was in zip(loggers, before, strict=True):
-            logger.disabled = was
-
-
-def _is_not_the_runners(record: logging.LogRecord) -> bool:
-    return record.module not in _SENDERS

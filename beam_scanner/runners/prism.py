@@ -24,9 +24,10 @@ from apache_beam.options.pipeline_options import (
     PrismRunnerOptions,
     StandardOptions,
 )
-from apache_beam.runners.portability.prism_runner import PrismJobServer, PrismRunner
 from apache_beam.version import __version__ as beam_version
 
+from beam_scanner.beam_internals.job_servers import OwnPrism
+from beam_scanner.beam_internals.log_echoes import without_job_echoes
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
 from beam_scanner.runners.runner_names import runner_name
@@ -134,31 +135,6 @@ def run(
     if chosen.view_as(PortableOptions).job_endpoint is not None:
         return portable.run(chosen, build, wait=wait)
     chosen.view_as(PrismRunnerOptions).prism_location = _find(chosen)
-    with _OwnPrism() as runner:
+    with without_job_echoes(), OwnPrism() as runner:
         # The job ends with its Prism.
         return portable.run(chosen, build, runner)
-
-
-class _OwnPrism(PrismRunner):  # type: ignore[misc]
-    """Ends its Prism with the run.
-
-    Beam's keeps it until the program ends, and takes interrupts for itself, which only
-    the main thread may.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._server: Any = None
-
-    def __enter__(self) -> _OwnPrism:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._server is not None:
-            with portable.without_echoes():
-                self._server.stop()
-
-    def default_job_server(self, options: PipelineOptions) -> Any:
-        """Starts it."""
-        self._server = PrismJobServer(options)
-        return self._server

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
-
-import apache_beam.pipeline
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import (
-    PipelineOptions,
-    PortableOptions,
-    StandardOptions,
-)
-from apache_beam.runners.runner import create_runner
-
-from beam_scanner.beam_internals.overlapping import overlapping
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PortableOptions
+from apache_beam.options.pipeline_options import StandardOptions
 from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow, flink, portable, prism
+from beam_scanner.runners import dataflow
+from beam_scanner.runners import flink
+from beam_scanner.runners import portable
+from beam_scanner.runners import prism
 from beam_scanner.runners.fork_check import check_fork
-from beam_scanner.runners.local import fork_client, local_run
+from beam_scanner.runners.local import fork_client
+from beam_scanner.runners.local import local_run
 from beam_scanner.runners.runner_names import runner_name
+from beam_scanner.beam_internals.cell_labels import no_cell_labels
+from beam_scanner.beam_internals.job_servers import check_runner
 
 
 def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
@@ -57,7 +57,7 @@ address of a job server, as localhost:8099
         # As it was given: runners of others are named in full.
         name = options.view_as(StandardOptions).runner
         try:
-            create_runner(name)
+            check_runner(name)
         except Exception as error:
             raise ArgumentError(f"--runner={name}: {error}") from error
 
@@ -88,7 +88,7 @@ def run_pipeline(
     """
 
     def quietly(pipeline: Pipeline) -> Any:
-        with _no_labels_of_cells():
+        with no_cell_labels():
             return build(pipeline)
 
     if local_run.is_local(options):
@@ -102,23 +102,6 @@ def run_pipeline(
     if flink.is_flink(options):
         return flink.run(options, quietly, wait)
     return portable.run(options, quietly, wait=wait)
-
-
-@overlapping
-@contextmanager
-def _no_labels_of_cells() -> Iterator[None]:
-    """Keeps Beam from taking a notebook for one of its own while this is open.
-
-    There it would put the numbers of cells before labels, and for that load
-    interactive Beam, which warns of what is not installed and sends the browser for
-    scripts on other machines.
-    """
-    alter = apache_beam.pipeline.alter_label_if_ipython
-    apache_beam.pipeline.alter_label_if_ipython = lambda transform, pvalueish: None
-    try:
-        yield
-    finally:
-        apache_beam.pipeline.alter_label_if_ipython = alter
 
 
 def ends_with_us(options: PipelineOptions) -> bool:

@@ -9,9 +9,6 @@ from contextlib import contextmanager
 
 from beam_scanner.beam_internals.overlapping import overlapping
 
-READERS = ("beam_control_read", "read_grpc_client_inputs")
-"""Threads that read connections; they raise when the other end has gone."""
-
 Listener = Callable[[threading.ExceptHookArgs], bool]
 """Is told of each; returns whether nobody else need be."""
 

@@ -34,6 +34,7 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 
+from beam_scanner.beam_internals.log_echoes import DATA_PLANE
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.threads import heard_by
 from beam_scanner.text.printable import PrintableFormatter, printable_warning
@@ -112,7 +113,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
 
 def _work(control: str, name: str) -> None:
     """Serves a runner until it hangs up."""
-    from apache_beam.runners.worker.sdk_worker import SdkHarness
+    from beam_scanner.beam_internals.sdk_harness import Harness
 
     # A terminal interrupts all its processes; the pool ends its workers.
     signal.signal(signal.SIGINT, lambda number, frame: None)
@@ -120,12 +121,12 @@ def _work(control: str, name: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
     logging.basicConfig(handlers=[handler])
-    harness = SdkHarness(control, worker_id=name)
+    harness = Harness(control, name)
     threading.Thread(
         target=_leave_with, args=[os.getppid(), harness], name="pool", daemon=True
     ).start()
     # A runner that dies, or cancels its job, hangs up in the middle of all.
-    logging.getLogger("apache_beam.runners.worker.data_plane").disabled = True
+    logging.getLogger(DATA_PLANE).disabled = True
     with heard_by(_is_hung_up), suppress(grpc.RpcError):
         harness.run()
 
@@ -139,7 +140,7 @@ def _leave_with(pool: int, harness: Any) -> None:
     left = _GRACE_SECONDS
     while os.getppid() == pool and left > 0:
         time.sleep(_LOOK_SECONDS)
-        left = _GRACE_SECONDS if harness._alive else left - _LOOK_SECONDS
+        left = _GRACE_SECONDS if harness.is_connected() else left - _LOOK_SECONDS
     os._exit(1)
 
 

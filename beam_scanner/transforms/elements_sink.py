@@ -36,6 +36,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
+from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.coders import entering, type_of_hint
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import NAMESPACE, Commit, Written
@@ -172,9 +173,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""
         target = self._target(rows)
-        commit = beam.ParDo(_Commit(target))
-        # Beam's own copy, which is pickled when the pipeline is complete.
-        commit.fn.claims = self.claims
+        commit = par_do(_Commit(target), claims=self.claims)
         keyed = (
             rows
             | "One window" >> beam.WindowInto(GlobalWindows())

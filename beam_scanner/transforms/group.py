@@ -24,14 +24,17 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import typehints
 from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
-from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.pvalue import PCollection
-from apache_beam.transforms.resources import (
-    merge_resource_hints,
-    parse_resource_hints,
-)
 from apache_beam.typehints.typehints import is_consistent_with
 
+from beam_scanner.beam_internals.applied_steps import (
+    current_hints,
+    current_label,
+    read_pcollections,
+    set_hints,
+    steps_that_make,
+)
+from beam_scanner.beam_internals.resource_hints import merge_hints, parse_hints
 from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.keys import FrameKey
@@ -132,10 +135,8 @@ class Group:
         self._branches: list[tuple[Streams, OutputNode]] = []
         self._phases: list[Phase] = []
         self._limits = Limits.of(pipeline.options)
-        self._hints = parse_resource_hints(
-            run_hints(pipeline.options.view_as(ScannerOptions))
-        )
-        self._steps: list[AppliedPTransform] = []
+        self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
+        self._steps: list[Any] = []
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._folder = ""
@@ -165,7 +166,7 @@ class Group:
         nulls = _takes_none(kind)
         # What is made of these rows may be null too.
         _nulls.setdefault(column.node, {})[column.index] = nulls
-        label = self._pipeline._current_transform().full_label
+        label = current_label(self._pipeline)
         output = _leaving(column, tag, label, nulls)
         phase = self._need_phase(self.phase_of(column))
         rows = phase.rows[tag]
@@ -173,7 +174,7 @@ class Group:
         to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | "Rows" >> to_rows
         self._branches.append((streams, output))
-        self._steps.append(streams.producer)
+        self._steps += steps_that_make(streams)
         self._add_hints(hints)
         return streams
 
@@ -203,7 +204,7 @@ class Group:
             phase = Phase(self._source, at, {})
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
-            self._steps += phase.rows.producer.parts
+            self._steps += steps_that_make(phase.rows)
             before = [] if at else [*self.failed, self._bound[FAILURES]]
             self._kept.append(
                 [*before, *phase.failed]
@@ -222,15 +223,13 @@ class Group:
         Another environment for the op alone would send frames from worker to worker.
         """
         # Those of composites of the user's own, and of the whole pipeline.
-        outer = self._pipeline._current_transform().resource_hints
-        inner = merge_resource_hints(outer, dict(hints))
-        self._hints = merge_resource_hints(self._hints, inner)
-        for step in self._steps:
-            step.resource_hints = dict(self._hints)
+        outer = current_hints(self._pipeline)
+        self._hints = merge_hints(self._hints, merge_hints(outer, hints))
+        set_hints(self._steps, self._hints)
 
     def compile(self) -> Program:
         """The graph as it stands."""
-        used = _used(self._pipeline)
+        used = read_pcollections(self._pipeline)
         outputs = [*self._sinks]
         outputs += [output for streams, output in self._branches if streams in used]
         most = self._pipeline.options.view_as(ScannerOptions).max_failures
@@ -349,19 +348,3 @@ class _Deferred:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return loads_graph, (self._group.packed(),)
-
-
-class _Consumers(PipelineVisitor):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.used: set[Any] = set()
-
-    def visit_transform(self, node: AppliedPTransform) -> None:
-        self.used.update(node.inputs)
-        self.used.update(side.pvalue for side in node.side_inputs)
-
-
-def _used(pipeline: Any) -> set[Any]:
-    """PCollections that some step, not only a composite, reads."""
-    consumers = _Consumers()
-    pipeline.visit(consumers)
-    return consumers.used

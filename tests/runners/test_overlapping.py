@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import random
 from contextlib import contextmanager
-
 import apache_beam.pipeline
 import pytest
-
 from beam_scanner.beam_internals.overlapping import overlapping
-from beam_scanner.runners.local.local_run import _ECHOES, _without_echoes
-from beam_scanner.runners.start import _no_labels_of_cells
+from beam_scanner.beam_internals.cell_labels import no_cell_labels
+from beam_scanner.beam_internals.log_echoes import JOB_ECHOES
+from beam_scanner.beam_internals.log_echoes import LOCAL_ECHOES
+from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.log_echoes import without_local_echoes
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -37,24 +38,28 @@ def test_blocks_that_begin_and_end_in_any_order(seed: int) -> None:
 
 
 def test_what_was_there_before_comes_back() -> None:
-    loggers = [logging.getLogger(name) for name in _ECHOES]
-    levels = [logger.level for logger in loggers]
+    loggers = [logging.getLogger(name) for name in (*LOCAL_ECHOES, *JOB_ECHOES, None)]
+
+    def settings() -> list[tuple[int, bool, list[object]]]:
+        return [(each.level, each.disabled, [*each.filters]) for each in loggers]
+
+    before = settings()
     label = apache_beam.pipeline.alter_label_if_ipython
-    for change in (_without_echoes, _no_labels_of_cells):
+    for change in (without_local_echoes, without_job_echoes, no_cell_labels):
         first, second = change(), change()
         first.__enter__()
         second.__enter__()
         first.__exit__(None, None, None)
         assert apache_beam.pipeline.alter_label_if_ipython is label or (
-            change is _no_labels_of_cells
+            change is no_cell_labels
         )
         second.__exit__(None, None, None)
-    assert [logger.level for logger in loggers] == levels
+    assert settings() == before
     assert apache_beam.pipeline.alter_label_if_ipython is label
 
 
 def test_an_error_in_a_block_ends_it() -> None:
     label = apache_beam.pipeline.alter_label_if_ipython
-    with pytest.raises(ZeroDivisionError), _no_labels_of_cells():
+    with pytest.raises(ZeroDivisionError), no_cell_labels():
         raise ZeroDivisionError
     assert apache_beam.pipeline.alter_label_if_ipython is label

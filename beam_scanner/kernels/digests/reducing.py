@@ -6,7 +6,6 @@ function and its parameters, an object without the values of its cached properti
 
 from __future__ import annotations
 
-import copyreg
 import ctypes
 import functools
 import pickle
@@ -24,11 +23,10 @@ from beam_scanner.beam_internals.quiet_import import import_beam
 def reduced(value: Any) -> Any:
     """What pickling asks of an object, without what its cached properties hold."""
     import_beam()
-    from apache_beam.internal.cloudpickle import cloudpickle
+    from beam_scanner.beam_internals.pickler import reducer_of
 
     kind = type(value)
-    table = cloudpickle.CloudPickler.dispatch_table
-    reduce = table.get(kind) or copyreg.dispatch_table.get(kind)
+    reduce = reducer_of(kind)
     if reduce is not None:
         return reduce(value)
     return without_cached(value, value.__reduce_ex__(5))

@@ -12,11 +12,9 @@ import os
 import signal
 import socket
 import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
+from beam_scanner.beam_internals.metrics_tracker import tracked_metrics
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
 from beam_scanner.kernels.module_values import check_values
@@ -100,11 +98,11 @@ class _Host:
             while True:
                 wanted: Try = channel.receive()
                 position = Position(memory, in_turns=wanted.alone)
-                with _metrics() as counted:
+                with tracked_metrics() as metrics:
                     ended = self._attempt(channel, wanted, position)
                 position.clear()
                 release_memory()
-                channel.send(("ended", ended, list(counted.items())))
+                channel.send(("ended", ended, list(metrics.updates())))
         channel.close()
 
     def _attempt(self, channel: Channel, wanted: Try, position: Position) -> Ended:
@@ -159,39 +157,3 @@ class _Forwarding(logging.Handler):
         with suppress(OSError, ValueError):
             self._file.write(line + "\n")
             self._file.flush()
-
-
-class _Tracker:
-    """What Beam's metrics of this thread are told, in place of a runner's."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[Any] = Counter()
-        self.others: list[tuple[Any, Any]] = []
-
-    def update_metric(self, name: Any, value: Any) -> None:
-        """As Beam calls it."""
-        from apache_beam.metrics.cells import CounterCell
-
-        if name.cell_type is CounterCell:
-            self.counts[name] += value
-        else:
-            self.others.append((name, value))
-
-    def items(self) -> Iterator[tuple[Any, Any]]:
-        """Metrics as they can be sent, and their changes."""
-        from apache_beam.metrics.execution import MetricUpdater
-
-        for name, value in [*self.counts.items(), *self.others]:
-            yield MetricUpdater(name.cell_type, name.metric_name), value
-
-
-@contextmanager
-def _metrics() -> Iterator[_Tracker]:
-    from apache_beam.runners.worker import statesampler
-
-    tracker = _Tracker()
-    statesampler.set_current_tracker(tracker)
-    try:
-        yield tracker
-    finally:
-        statesampler.set_current_tracker(None)

@@ -10,33 +10,31 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
-
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    PrismRunnerOptions,
-)
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
+from apache_beam.options.pipeline_options import DirectOptions
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PrismRunnerOptions
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.beam_internals.overlapping import overlapping
-from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners.local import fork_client, processes
-from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
+from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import WorkerError
+from beam_scanner.runners.local import fork_client
+from beam_scanner.runners.local import processes
+from beam_scanner.runners.pipeline_errors import GO_ON
+from beam_scanner.runners.pipeline_errors import pipeline_failed
 from beam_scanner.runners.runner_names import runner_name
-from beam_scanner.runners.threads import READERS, heard_by, join_new
+from beam_scanner.runners.threads import heard_by
+from beam_scanner.runners.threads import join_new
+from beam_scanner.beam_internals.given_options import is_given
+from beam_scanner.beam_internals.local_workers import local_runner
+from beam_scanner.beam_internals.log_echoes import without_local_echoes
+from beam_scanner.beam_internals.threads import READERS
 
-# Connections to a worker that has died break, often before its end is known: threads
-# that read them raise, and these loggers tell.
-_ECHOES = (
-    "apache_beam.runners.worker.data_plane",
-    "apache_beam.runners.portability.fn_api_runner.worker_handlers",
-)
+
 _RUNS = 10
 """How often a run is started: a task whose worker dies each time has failed before."""
 
@@ -98,13 +96,13 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
     """
     chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
-    has_mode = _is_given(options, "direct_running_mode")
-    if not has_mode and not _is_given(options, "direct_num_workers"):
+    has_mode = is_given(options, "direct_running_mode")
+    if not has_mode and not is_given(options, "direct_num_workers"):
         direct.direct_running_mode = "in_memory" if small else "multi_processing"
         direct.direct_num_workers = 1 if small else _cores()
     elif not has_mode and direct.direct_num_workers != 1:
         direct.direct_running_mode = "multi_processing"
-    elif has_mode and not _is_given(options, "direct_num_workers"):
+    elif has_mode and not is_given(options, "direct_num_workers"):
         alone = direct.direct_running_mode == "in_memory"
         direct.direct_num_workers = 1 if alone else _cores()
     return chosen
@@ -113,15 +111,6 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
 def _cores() -> int:
     """Cores that this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0))
-
-
-def _is_given(options: PipelineOptions, name: str) -> bool:
-    """Whether the user set an option, be it to its default.
-
-    Beam has no public way to ask.
-    """
-    flags = [str(flag).partition("=")[0] for flag in options._flags or []]
-    return f"--{name}" in flags or name in options._all_options
 
 
 def is_in_process(options: PipelineOptions, small: bool) -> bool:
@@ -167,13 +156,11 @@ def _run_once(
 ) -> Any:
     chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
-    runner = FnApiRunner()
     if direct.direct_running_mode == "multi_processing":
         # The runner would put its own environment in place of this one.
         direct.direct_running_mode = None
         watch.workers = processes.WorkerProcesses(watch.worker_died)
-        runner = FnApiRunner(watch.workers.environment())
-    pipeline = Pipeline(runner=runner, options=chosen)
+    pipeline = Pipeline(runner=local_runner(watch.workers), options=chosen)
     build(pipeline)
     return watch.run(pipeline)
 
@@ -230,7 +217,7 @@ class _Watch:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
-        with heard_by(_lost_connection), _without_echoes(), listening_here():
+        with heard_by(_lost_connection), without_local_echoes(), listening_here():
             if self._interrupts:
                 signal.signal(signal.SIGINT, self._interrupt)
                 try:
@@ -309,20 +296,6 @@ class _Watch:
 
 def _lost_connection(args: threading.ExceptHookArgs) -> bool:
     return args.thread is not None and args.thread.name in READERS
-
-
-@overlapping
-@contextmanager
-def _without_echoes() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in _ECHOES]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _explain(text: str) -> str:

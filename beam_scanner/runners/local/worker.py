@@ -17,7 +17,6 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from typing import Any
 
 from beam_scanner.text.printable import PrintableFormatter, printable_warning
 
@@ -32,7 +31,8 @@ _TASKS = "beam_scanner.run.tasks.task_process"
 def load() -> None:
     """Imports what most forks use."""
     import av  # noqa: F401
-    from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
+
+    from beam_scanner.beam_internals import sdk_harness  # noqa: F401
 
     importlib.import_module(_TASKS)
 
@@ -89,23 +89,13 @@ def main(level: int) -> None:
     Args:
         level: Of log records that are worth printing.
     """
-    from apache_beam.runners.worker import sdk_worker, sdk_worker_main
-
-    def be_silent(*signal: Any) -> None:
-        """Bundles that fail from now on fail because the run ends.
-
-        Beam would print a traceback for each.
-        """
-        logging.getLogger(sdk_worker.__name__).disabled = True
-        sdk_worker.print = lambda *values, **settings: None
+    from beam_scanner.beam_internals import sdk_harness
 
     # The driver ends its workers: an interrupt, of a terminal or the driver, only says
     # that it will. A handler, unlike SIG_IGN, is not inherited by programs that kernels
     # start.
-    signal.signal(signal.SIGINT, be_silent)
+    signal.signal(signal.SIGINT, lambda *about: sdk_harness.print_no_failures())
     log_to_stderr(level)
-    # Says at each start that a folder is missing which only containers have.
-    logging.getLogger(sdk_worker_main.__name__).setLevel(logging.ERROR)
-    sdk_worker_main.main(sys.argv)
-    be_silent()
+    sdk_harness.serve_runner()
+    sdk_harness.print_no_failures()
     leave()

@@ -55,10 +55,10 @@ class PickleCodec(Codec):
 
     def _by_value(self, value: Any, error: Exception) -> bytes:
         # A class of the user's __main__ has no importable name in a worker process.
-        from apache_beam.internal import cloudpickle
+        from beam_scanner.beam_internals.pickler import dumps_by_value
 
         try:
-            return bytes(cloudpickle.dumps(value))
+            return dumps_by_value(value)
         except Exception:
             raise ElementTypeError(
                 f"type Any cannot pickle {describe_value(value)}: {error}"

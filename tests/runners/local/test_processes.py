@@ -265,7 +265,7 @@ def test_a_server_that_died_is_replaced() -> None:
 
 FORKING = """
 import os, sys
-from beam_scanner.runners import fork_client
+from beam_scanner.runners.local import fork_client
 
 def server():
     fork_client.get_ready()
