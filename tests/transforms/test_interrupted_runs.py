@@ -17,7 +17,7 @@ from staged import Steps, Turns, without_beam
 from stored_graphs import check_files, check_work
 
 from beam_scanner.errors import StreamExistsError
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import remove_garbage
 from beam_scanner.stores.object_store import LocalStore
 

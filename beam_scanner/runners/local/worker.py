@@ -25,8 +25,9 @@ _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
-_TASKS = "beam_scanner.run.task_host"
-"""What forks of workers do; by its name, since it is above this package's runners."""
+_RUN_BY_FORKS = ("beam_scanner.run.run_graph", "beam_scanner.run.task_host")
+"""What forks do: the stages of a run, and single tasks. By name, since these modules
+are above the runners."""
 
 
 def load() -> None:
@@ -34,7 +35,8 @@ def load() -> None:
     import av  # noqa: F401
     from apache_beam.runners.worker import sdk_worker_main  # noqa: F401
 
-    importlib.import_module(_TASKS)
+    for module in _RUN_BY_FORKS:
+        importlib.import_module(module)
 
 
 def leave_with(parent: int) -> None:
