@@ -4,66 +4,69 @@
 hold, ``storage`` is where streams live::
 
     from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
+
+What a name needs is imported when the name is first used; Beam, when a graph runs.
 """
 
-from beam_scanner.beam_internals.quiet_import import import_beam as _import_beam
+from __future__ import annotations
 
-_import_beam()
+from typing import TYPE_CHECKING
 
-from beam_scanner import protobufs as protobufs  # noqa: E402
-from beam_scanner import storage as storage  # noqa: E402
-from beam_scanner import types as types  # noqa: E402
-from beam_scanner.errors import Failure as Failure  # noqa: E402
-from beam_scanner.errors import JobFailure as JobFailure  # noqa: E402
-from beam_scanner.errors import ScannerException as ScannerException  # noqa: E402
-from beam_scanner.graph.nodes import SliceList as SliceList  # noqa: E402
-from beam_scanner.kernels.op_modules import register_module as register_module  # noqa: E402
-from beam_scanner.kernels.register import Kernel as Kernel  # noqa: E402
-from beam_scanner.kernels.register import KernelConfig as KernelConfig  # noqa: E402
-from beam_scanner.kernels.register import register_python_op as register_python_op  # noqa: E402
-from beam_scanner.planner.perf_params import PerfParams as PerfParams  # noqa: E402
-from beam_scanner.run.prepare import CacheMode as CacheMode  # noqa: E402
-from beam_scanner.scannerpy.client import Client as Client  # noqa: E402
-from beam_scanner.scannerpy.client import Job as Job  # noqa: E402
-from beam_scanner.scannerpy.config import Config as Config  # noqa: E402
-from beam_scanner.storage import NamedStorage as NamedStorage  # noqa: E402
-from beam_scanner.storage import NamedStream as NamedStream  # noqa: E402
-from beam_scanner.storage import NamedVideoStorage as NamedVideoStorage  # noqa: E402
-from beam_scanner.storage import NamedVideoStream as NamedVideoStream  # noqa: E402
-from beam_scanner.storage import StorageBackend as StorageBackend  # noqa: E402
-from beam_scanner.storage import StoredStream as StoredStream  # noqa: E402
-from beam_scanner.types.element_types import ColumnType as ColumnType  # noqa: E402
-from beam_scanner.types.element_types import DeviceHandle as DeviceHandle  # noqa: E402
-from beam_scanner.types.element_types import DeviceType as DeviceType  # noqa: E402
-from beam_scanner.types.element_types import FrameType as FrameType  # noqa: E402
-from beam_scanner.types.element_types import NullElement as NullElement  # noqa: E402
+if TYPE_CHECKING:
+    from beam_scanner import errors as errors
+    from beam_scanner import kernels as kernels
+    from beam_scanner import ops as ops
+    from beam_scanner import protobufs as protobufs
+    from beam_scanner import runners as runners
+    from beam_scanner import storage as storage
+    from beam_scanner import transforms as transforms
+    from beam_scanner import types as types
+    from beam_scanner import video as video
+    from beam_scanner.errors import Failure as Failure
+    from beam_scanner.errors import JobFailure as JobFailure
+    from beam_scanner.errors import ScannerException as ScannerException
+    from beam_scanner.graph.nodes import SliceList as SliceList
+    from beam_scanner.kernels.op_modules import register_module as register_module
+    from beam_scanner.kernels.register import Kernel as Kernel
+    from beam_scanner.kernels.register import KernelConfig as KernelConfig
+    from beam_scanner.kernels.register import register_python_op as register_python_op
+    from beam_scanner.planner.perf_params import PerfParams as PerfParams
+    from beam_scanner.run.cache_mode import CacheMode as CacheMode
+    from beam_scanner.scannerpy.client import Client as Client
+    from beam_scanner.scannerpy.client import Job as Job
+    from beam_scanner.scannerpy.config import Config as Config
+    from beam_scanner.storage import NamedStorage as NamedStorage
+    from beam_scanner.storage import NamedStream as NamedStream
+    from beam_scanner.storage import NamedVideoStorage as NamedVideoStorage
+    from beam_scanner.storage import NamedVideoStream as NamedVideoStream
+    from beam_scanner.storage import StorageBackend as StorageBackend
+    from beam_scanner.storage import StoredStream as StoredStream
+    from beam_scanner.text.version import __version__ as __version__
+    from beam_scanner.types import ColumnType as ColumnType
+    from beam_scanner.types import DeviceHandle as DeviceHandle
+    from beam_scanner.types import DeviceType as DeviceType
+    from beam_scanner.types import FrameType as FrameType
+    from beam_scanner.types import NullElement as NullElement
+else:
+    from beam_scanner.lazy import lazy_names
 
-__all__ = [
-    "CacheMode",
-    "Client",
-    "ColumnType",
-    "Config",
-    "DeviceHandle",
-    "DeviceType",
-    "Failure",
-    "FrameType",
-    "Job",
-    "JobFailure",
-    "Kernel",
-    "KernelConfig",
-    "NamedStorage",
-    "NamedStream",
-    "NamedVideoStorage",
-    "NamedVideoStream",
-    "NullElement",
-    "PerfParams",
-    "ScannerException",
-    "SliceList",
-    "StorageBackend",
-    "StoredStream",
-    "protobufs",
-    "register_module",
-    "register_python_op",
-    "storage",
-    "types",
-]
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "beam_scanner.errors": "Failure JobFailure ScannerException",
+            "beam_scanner.graph.nodes": "SliceList",
+            "beam_scanner.kernels.op_modules": "register_module",
+            "beam_scanner.kernels.register": "Kernel KernelConfig register_python_op",
+            "beam_scanner.planner.perf_params": "PerfParams",
+            "beam_scanner.run.cache_mode": "CacheMode",
+            "beam_scanner.scannerpy.client": "Client Job",
+            "beam_scanner.scannerpy.config": "Config",
+            "beam_scanner.storage": "NamedStorage NamedStream NamedVideoStorage "
+            "NamedVideoStream StorageBackend StoredStream",
+            "beam_scanner.text.version": "__version__",
+            "beam_scanner.types": "ColumnType DeviceHandle DeviceType FrameType "
+            "NullElement",
+        },
+        "errors kernels ops protobufs runners storage transforms types video",
+    )
+    __all__ += ["protobufs", "storage", "types"]

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from beam_scanner.cli.graphs import GraphRun
     from beam_scanner.graph.nodes import OutputNode
     from beam_scanner.planner.perf_params import PerfParams
+    from beam_scanner.run.cache_mode import CacheMode
     from beam_scanner.run.launch import Report
-    from beam_scanner.run.prepare import CacheMode
     from beam_scanner.scannerpy.client import Client
     from beam_scanner.storage import NamedVideoStream
 
@@ -416,7 +416,7 @@ def _runner(
 
 
 def _cache_mode(args: argparse.Namespace) -> CacheMode:
-    from beam_scanner.run.prepare import CacheMode
+    from beam_scanner.run.cache_mode import CacheMode
 
     return CacheMode[args.cache_mode.capitalize()]
 

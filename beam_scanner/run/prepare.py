@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -33,6 +32,7 @@ from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.context import bind_families, check_rows
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
@@ -49,19 +49,6 @@ CHECKED_JOBS = 10_000
 
 SMALL_ROWS = 300
 """Jobs whose nodes make no more rows, and decode no more frames, are small."""
-
-
-class CacheMode(Enum):
-    """What to do about outputs that are committed already.
-
-    ``Error`` refuses to run. ``Ignore`` leaves out the streams that hold just this
-    result: the same graph, arguments and inputs. ``Overwrite`` runs, and replaces
-    each old stream when the new one is committed.
-    """
-
-    Error = 1
-    Ignore = 2
-    Overwrite = 3
 
 
 @dataclass(frozen=True)

@@ -15,27 +15,25 @@ import json
 import socket
 import threading
 import warnings
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
+
 import grpc
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import DebugOptions
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.options.pipeline_options import PortableOptions
-from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import WorkerError
-from beam_scanner.runners.pipeline_errors import pipeline_failed
-from beam_scanner.runners.threads import heard_by
-from beam_scanner.runners.threads import join_new
-from beam_scanner.beam_internals.log_echoes import without_job_echoes
-from beam_scanner.beam_internals.threads import WORKERS
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    PipelineOptions,
+    PortableOptions,
+)
 
+from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.loopback_servers import listening_here
+from beam_scanner.beam_internals.threads import WORKERS
+from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.runners.pipeline_errors import pipeline_failed
+from beam_scanner.runners.threads import heard_by, join_new
 
 CONNECT_SECONDS = 5.0
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
+
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.options.pipeline_options import PortableOptions
-from apache_beam.options.pipeline_options import StandardOptions
-from beam_scanner.errors import ArgumentError
-from beam_scanner.runners import dataflow
-from beam_scanner.runners import flink
-from beam_scanner.runners import portable
-from beam_scanner.runners import prism
-from beam_scanner.runners.fork_check import check_fork
-from beam_scanner.runners.local import fork_client
-from beam_scanner.runners.local import local_run
-from beam_scanner.runners.runner_names import runner_name
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    PortableOptions,
+    StandardOptions,
+)
+
 from beam_scanner.beam_internals.cell_labels import no_cell_labels
 from beam_scanner.beam_internals.job_servers import check_runner
+from beam_scanner.errors import ArgumentError
+from beam_scanner.runners import dataflow, flink, portable, prism
+from beam_scanner.runners.fork_check import check_fork
+from beam_scanner.runners.local import fork_client, local_run
+from beam_scanner.runners.runner_names import runner_name
 
 
 def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
-
-from apache_beam.options.pipeline_options import PipelineOptions
+from typing import TYPE_CHECKING, Any, Self
 
 from beam_scanner import ops as shipped
+from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.graph.builder import (
     IOGenerator,
@@ -35,30 +35,19 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
-from beam_scanner.run.explain import Explanation, explain
-from beam_scanner.run.ingest import (
-    Ingest,
-    damage_policy,
-    ingest_streams,
-    lost_rows,
-)
-from beam_scanner.run.launch import (
-    Report,
-    check_max_failures,
-    execute,
-    hint_about_kept,
-    submit,
-)
-from beam_scanner.run.options import Limits, ScannerOptions
-from beam_scanner.run.prepare import CacheMode, input_streams, prepare
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.profiler import Profile, store_profile
-from beam_scanner.runners.local.local_run import pipeline_options
-from beam_scanner.runners.start import ends_with_us
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.table import Column, Table, Tables
-from beam_scanner.scannerpy.video_tables import ingest_videos
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.types.element_types import DeviceType
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from beam_scanner.run.explain import Explanation
+    from beam_scanner.run.launch import Report
+    from beam_scanner.run.options import Limits
 
 _CLUSTER = (
     "graphs run where the Beam options say: "
@@ -146,8 +135,9 @@ class Client:
         if machine_params is not None:
             warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
         self.config = _config(config, config_path, db_path)
-        self.options = pipeline_options(options)
-        self._attempts = Limits.of(self.options, max_attempts).attempts
+        self._given_options, self._max_attempts = options, max_attempts
+        if options is not None or max_attempts is not None:
+            self._limits()
         self.named_storage = NamedStorage(self.config.db_path, trusted)
         self.named_storage.store()
         shipped.register_ops()
@@ -159,6 +149,25 @@ class Client:
         self.io = IOGenerator(self)
         self._tables = Tables(self.named_storage)
         self._reports: dict[int, Report] = {}
+
+    @cached_property
+    def options(self) -> PipelineOptions:
+        """Where graphs run."""
+        import_beam()
+        from beam_scanner.runners.local.local_run import pipeline_options
+
+        return pipeline_options(self._given_options)
+
+    def _limits(self, task_timeout: float = 0) -> Limits:
+        """What a task may take.
+
+        Raises:
+            ArgumentError: An option or argument has an impossible value.
+        """
+        import_beam()
+        from beam_scanner.run.options import Limits
+
+        return Limits.of(self.options, self._max_attempts, task_timeout)
 
     @property
     def db_path(self) -> str:
@@ -241,6 +250,19 @@ class Client:
             ScannerException: The graph, an argument or an input is wrong; nothing
                 was run.
         """
+        import_beam()
+        from beam_scanner.run.ingest import ingest_streams, lost_rows
+        from beam_scanner.run.launch import (
+            check_max_failures,
+            execute,
+            hint_about_kept,
+            submit,
+        )
+        from beam_scanner.run.options import ScannerOptions
+        from beam_scanner.run.prepare import input_streams, prepare
+        from beam_scanner.runners.local.local_run import pipeline_options
+        from beam_scanner.runners.start import ends_with_us
+
         if on_failure not in ("raise", "return"):
             raise ArgumentError(
                 f"on_failure must be 'raise' or 'return', got {on_failure!r}"
@@ -248,7 +270,7 @@ class Client:
         if max_failures is None:
             max_failures = self.options.view_as(ScannerOptions).max_failures
         check_max_failures(max_failures)
-        limits = Limits.of(self.options, self._attempts, task_timeout)
+        limits = self._limits(task_timeout)
         if detach and ends_with_us(self.options):
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
@@ -256,7 +278,7 @@ class Client:
         listed = _outputs(outputs)
         inputs = input_streams(listed)
         # What is submitted is one job: its videos are indexed before, here.
-        here = PipelineOptions([]) if detach else self.options
+        here = pipeline_options(None) if detach else self.options
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
@@ -317,6 +339,11 @@ class Client:
         Raises:
             ScannerException: As :meth:`run`.
         """
+        import_beam()
+        from beam_scanner.run.explain import explain
+        from beam_scanner.run.ingest import damage_policy
+        from beam_scanner.run.prepare import input_streams, prepare
+
         listed = _outputs(outputs)
         make = _perf(perf_params or PerfParams.estimate())
         storage = self.named_storage
@@ -387,6 +414,10 @@ class Client:
         Raises:
             ScannerException: No video, a name given twice or taken, or all failed.
         """
+        import_beam()
+        from beam_scanner.run.ingest import Ingest
+        from beam_scanner.scannerpy.video_tables import ingest_videos
+
         names, failures = ingest_videos(
             videos,
             self.named_storage,

@@ -30,6 +30,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from beam_scanner.beam_internals.quiet_import import import_beam
+
 if TYPE_CHECKING:
     from beam_scanner.elements.keys import FrameKey as FrameKey
     from beam_scanner.elements.records import Commit as Commit
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.sample import partitioner as partitioner
     from beam_scanner.transforms.write import WriteToNamedStream as WriteToNamedStream
     from beam_scanner.transforms.write import WriteToNamedVideo as WriteToNamedVideo
+
+import_beam()
 
 _SAMPLE = (
     "Gather Range Ranges Repeat RepeatNull Slice Stride StridedRange StridedRanges "

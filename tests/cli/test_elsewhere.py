@@ -12,7 +12,7 @@ import pytest
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.main import main
 from beam_scanner.errors import ArgumentError
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream
 from beam_scanner.stores import open_bucket

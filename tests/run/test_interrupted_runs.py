@@ -8,16 +8,10 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import StreamExistsError
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import remove_garbage
 from beam_scanner.stores.object_store import LocalStore
-from tests.support.small_runs import (
-    JOBS,
-    TASKS_A_JOB,
-    Setting,
-    contents,
-    manifests,
-)
+from tests.support.small_runs import JOBS, TASKS_A_JOB, Setting, contents, manifests
 from tests.support.staged import Steps, Turns, without_beam
 from tests.support.stored_graphs import check_files, check_work
 

@@ -10,10 +10,11 @@ import pytest
 from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
 from beam_scanner.run import launch, run_files
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.context import StoredRun
 from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
-from beam_scanner.run.prepare import CacheMode, Prepared
+from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.run_files import (
     JobFiles,
     RunFiles,

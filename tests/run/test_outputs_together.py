@@ -11,7 +11,8 @@ from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch
-from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage import NamedStorage, NamedStream, gc
 from tests.support.small_runs import IN_MEMORY

@@ -15,8 +15,9 @@ import pytest
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import prepare as prepare_module
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import Report, execute
-from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage
 from tests.support.stored_graphs import StoredGraph, check_work

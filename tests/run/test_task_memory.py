@@ -20,7 +20,8 @@ from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.run.launch import execute
 from beam_scanner.ops import register_ops
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream

@@ -11,9 +11,9 @@ import pytest
 
 from beam_scanner.errors import Failure, StreamExistsError
 from beam_scanner.run import launch
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.context import StoredRun
 from beam_scanner.run.options import Limits
-from beam_scanner.run.prepare import CacheMode
 from beam_scanner.run.run_files import JobFiles, RunFiles, unfinished_tokens
 from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks.run_task import run_one_task

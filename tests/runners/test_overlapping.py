@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import random
 from contextlib import contextmanager
+
 import apache_beam.pipeline
 import pytest
-from beam_scanner.beam_internals.overlapping import overlapping
+
 from beam_scanner.beam_internals.cell_labels import no_cell_labels
-from beam_scanner.beam_internals.log_echoes import JOB_ECHOES
-from beam_scanner.beam_internals.log_echoes import LOCAL_ECHOES
-from beam_scanner.beam_internals.log_echoes import without_job_echoes
-from beam_scanner.beam_internals.log_echoes import without_local_echoes
+from beam_scanner.beam_internals.log_echoes import (
+    JOB_ECHOES,
+    LOCAL_ECHOES,
+    without_job_echoes,
+    without_local_echoes,
+)
+from beam_scanner.beam_internals.overlapping import overlapping
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -15,7 +15,7 @@ import pytest
 from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
 from beam_scanner.cli.main import main
 from beam_scanner.errors import ScannerException
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.table import Column, Table
 from beam_scanner.storage import (
     AudioStream,

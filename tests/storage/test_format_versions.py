@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from beam_scanner.errors import StorageError
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import unfinished_tokens
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream

@@ -18,7 +18,7 @@ from beam_scanner import protobufs, types
 from beam_scanner.errors import JobFailure
 from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run.prepare import CacheMode
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.types import NULL, FrameType

@@ -11,8 +11,9 @@ from typing import Any
 from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import Report, execute
-from beam_scanner.run.prepare import CacheMode, Prepared, prepare
+from beam_scanner.run.prepare import Prepared, prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 

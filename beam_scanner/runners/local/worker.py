@@ -24,8 +24,9 @@ _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
-_TASKS = "beam_scanner.run.tasks.task_process"
-"""What forks of workers do; by its name, since it is above this package's runners."""
+_RUN_BY_FORKS = ("beam_scanner.run.run_graph", "beam_scanner.run.tasks.task_process")
+"""What forks do: the stages of a run, and single tasks. By name, since these modules
+are above the runners."""
 
 
 def load() -> None:
@@ -34,7 +35,8 @@ def load() -> None:
 
     from beam_scanner.beam_internals import sdk_harness  # noqa: F401
 
-    importlib.import_module(_TASKS)
+    for module in _RUN_BY_FORKS:
+        importlib.import_module(module)
 
 
 def leave_with(parent: int) -> None:

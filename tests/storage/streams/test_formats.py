@@ -26,8 +26,9 @@ from beam_scanner.graph.builder import IOGenerator, OpGenerator, StreamsGenerato
 from beam_scanner.kernels import register_python_op
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
-from beam_scanner.run.prepare import CacheMode, prepare
+from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.formats import (
     FormatIndex,
