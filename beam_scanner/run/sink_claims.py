@@ -18,8 +18,8 @@ import apache_beam as beam
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError, StreamExistsError
 from beam_scanner.run.complete import when_complete
-from beam_scanner.run.run_files import WORK
 from beam_scanner.storage.sealed_files import read_sealed, seal
+from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import open_store
 
@@ -95,7 +95,7 @@ class Claims:
     @property
     def folder(self) -> str:
         """Where the claims of the pipeline are."""
-        return f"{WORK}/runs/{self.run}/outputs/"
+        return f"{WORK}runs/{self.run}/outputs/"
 
 
 class Sinks:

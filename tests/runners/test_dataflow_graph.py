@@ -18,8 +18,8 @@ from job_graph import crossings, environments
 from runner_graphs import FEATURES
 from small_gcs import Objects, small_gcs
 
-from beam_scanner.run.context import StoredRun
 from beam_scanner.run.options import ScannerOptions
+from beam_scanner.run.run import StoredRun
 from beam_scanner.run.run_graph import RunGraph
 from beam_scanner.runners import dataflow
 from beam_scanner.transforms import (
