@@ -27,7 +27,7 @@ from beam_scanner.run.failure_records import (
 )
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.keep_failures import Home, KeepFailures
+from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
 from beam_scanner.run.prepare import Prepared
@@ -353,8 +353,8 @@ def _pipeline(
         ended = numbers | "Run graph" >> graph
         if detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
-            failed | "Keep failures" >> KeepFailures(Home(source.db, source.run))
-            ended | "End" >> EndRun(source)
+            failed | "Keep failures" >> KeepFailures(source)
+            ended | "End" >> EndRun(source, phases - 1)
 
     return build
 

@@ -17,7 +17,6 @@ from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
 from beam_scanner.planner.phases import INTERNAL
-from beam_scanner.run.complete import when_complete
 from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.run import Run, RunSource, close_runs, run_of
 from beam_scanner.run.stages import commit_job, plan_job
@@ -136,23 +135,6 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
 
     Args:
         source: Where workers find the run.
-    """
-
-    def __init__(self, source: RunSource) -> None:
-        super().__init__()
-        self._source = source
-
-    @unread
-    def expand(self, committed: Any) -> Any:
-        """Waits for the last phase, also where it commits nothing."""
-        return when_complete(committed) | "Remove" >> stage(_End, self._source, 0)
-
-
-class EndWork(beam.PTransform):  # type: ignore[misc]
-    """Removes what a pipeline has kept to make rows that leave, when all have left.
-
-    Args:
-        source: Where workers find the run.
         phase: After which phase; only the last one of the graph counts.
     """
 
@@ -170,7 +152,7 @@ class EndWork(beam.PTransform):  # type: ignore[misc]
             | "Wait" >> beam.GroupByKey()
             | "Ended" >> beam.Map(lambda _: None)
         )
-        end = beam.ParDo(_EndWork(), beam.pvalue.AsList(ended))
+        end = beam.ParDo(_EndRun(), beam.pvalue.AsList(ended))
         end.fn.source, end.fn.phase = self._place
         return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
 
@@ -235,13 +217,7 @@ class _Run(Stage):
         close_runs(self.source.run)
 
 
-class _End(Stage):
-    @unread
-    def process(self, _: Any) -> None:
-        self.run().files.remove()
-
-
-class _EndWork(Stage):
+class _EndRun(Stage):
     @unread
     def process(self, _: Any, ended: Any) -> None:
         run = self.run()

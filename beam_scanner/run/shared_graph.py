@@ -48,10 +48,10 @@ def in_phases(outputs: Sequence[OutputNode], trusted: bool = True) -> list[Famil
     """Cuts a graph into families, with slots for the streams between phases.
 
     Args:
-        outputs: Of the graph, which has one job or more.
+        outputs: Of the graph; a pipeline may have none yet.
         trusted: Whether what the streams between phases hold may be unpickled.
     """
-    jobs = len(outputs[0].streams)
+    jobs = len(outputs[0].streams) if outputs else 0
     return split_phases(
         outputs, lambda column, number: (InternalSlot(number, trusted),) * jobs
     )

@@ -52,7 +52,7 @@ from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.program import Program
 from beam_scanner.run.run import Run, process_token
-from beam_scanner.run.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
+from beam_scanner.run.run_graph import FAILURES, EndRun, Phase, sink_tag, stage
 from beam_scanner.run.shared_graph import in_phases
 from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
@@ -213,7 +213,7 @@ class Group:
             failures = self._kept | f"Failures {at}" >> beam.Flatten()
             self._failures.append(failures)
             if at:
-                _ = self._jobs | f"End {at}" >> EndWork(self._source, at)
+                _ = self._jobs | f"End {at}" >> EndRun(self._source, at)
         return self._phases[number]
 
     def _add_hints(self, hints: Mapping[str, Any]) -> None:
