@@ -20,8 +20,8 @@ PACKAGE = ROOT / "beam_scanner"
 FLOORS = """
     text
     errors
-    protobufs rows
-    types stores beam_internals
+    protobufs rows beam_internals
+    types stores
     kernels
     video ops
     storage

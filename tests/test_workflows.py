@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.support.documents import ROOT
+from tests.support.folders import ROOT
 
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))

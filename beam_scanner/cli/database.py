@@ -16,12 +16,8 @@ from beam_scanner.errors import (
     StreamNotFoundError,
     UntrustedDataError,
 )
-from beam_scanner.run.run_files import (
-    WORK,
-    live_runs,
-    remove_garbage,
-    unfinished_tokens,
-)
+from beam_scanner.run.job_files import JOBS, RUNS, unfinished_tokens
+from beam_scanner.run.run_files import live_runs, remove_garbage
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -231,7 +227,7 @@ def gc_command(args: argparse.Namespace) -> None:
                 f"{len(running)} run(s) work in {args.database!r} on this machine: their "
                 "unfinished work is not given up; nothing was removed"
             )
-        for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
+        for key in itertools.chain(store.list(JOBS), store.list(RUNS)):
             work += 1
             if not args.dry_run:
                 store.delete(key)
@@ -247,6 +243,3 @@ def gc_command(args: argparse.Namespace) -> None:
         put(f"left alone: {printable(reason)}")
     if live:
         put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
-
-
-_RUNS = f"{WORK}/runs/"

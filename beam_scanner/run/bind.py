@@ -47,7 +47,7 @@ class Bind(Stage):
                     _only(name, slot.label, places)
                     for slot, places in zip(program.sources, listed, strict=True)
                 ]
-                job = program.bind(name, places).to_tuple()
+                job = tuple(program.bind(name, places))
         except Exception as error:
             yield from report_failures([failure_of(name, error, kind="input")])
         else:

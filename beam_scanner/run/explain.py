@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from beam_scanner.planner.forecast import NodeForecast, forecast
-from beam_scanner.run.prepare import Prepared, plan_job
+from beam_scanner.run.prepare import Prepared
 from beam_scanner.text.printable import printable
 
 _SHOWN_JOBS = 5
@@ -140,8 +140,9 @@ def explain(prepared: Prepared) -> Explanation:
     """
     jobs = []
     for job in prepared.jobs:
-        # Runs of very many jobs are planned by their workers.
-        plan = prepared.plans.get(job.number) or plan_job(prepared, job.number)
+        if not prepared.checked:
+            # Runs of very many jobs are checked by their workers.
+            job.check()
         families = [
             FamilyExplanation(
                 family.phase,
@@ -150,9 +151,9 @@ def explain(prepared: Prepared) -> Explanation:
                 forecast(graph, cuts, prepared.perf.work_packet_size),
             )
             for family, graph, cuts in zip(
-                prepared.families, plan.graphs, plan.cuts, strict=True
+                job.families, job.graphs, prepared.cuts(job), strict=True
             )
         ]
-        jobs.append(JobExplanation(job.name, families))
+        jobs.append(JobExplanation(job.record.name, families))
     failures = [str(failure) for failure in prepared.failures.values()]
     return Explanation(jobs, prepared.perf.work_packet_size, failures)

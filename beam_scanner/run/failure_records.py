@@ -13,32 +13,13 @@ from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.text.error_text import class_name, message_of, plain, traceback_of
 
 
-def failure_of(
-    name: str,
-    error: BaseException,
-    *,
-    kind: str = "exception",
-    task: int | None = None,
-    first_row: int | None = None,
-    last_row: int | None = None,
-    attempts: int = 1,
-    worker: str = "",
-    started: float | None = None,
-    ended: float | None = None,
-) -> Failure:
+def failure_of(name: str, error: BaseException, kind: str = "exception") -> Failure:
     """What to tell of an error that ended a job.
 
     Args:
         name: The job's name: that of its first output stream.
         error: What was raised.
-        kind: See :class:`~beam_scanner.errors.Failure`, as all that follow.
-        task: Number of the task.
-        first_row: First output row of the task.
-        last_row: Last output row of the task.
-        attempts: How often it was tried.
-        worker: Machine and process of the last attempt.
-        started: When the last attempt began, in seconds since 1970.
-        ended: When it ended.
+        kind: See :class:`~beam_scanner.errors.Failure`.
     """
     row, op, details = None, None, ""
     exception, reason = class_name(error), message_of(error)
@@ -57,13 +38,6 @@ def failure_of(
         details or traceback_of(error),
         kind,
         exception,
-        task,
-        first_row,
-        last_row,
-        attempts,
-        worker,
-        started,
-        ended,
     )
 
 

@@ -1,22 +1,15 @@
-"""The jobs of a run: the graph that they share, and what each has of its own.
-
-A run may have a million jobs. What they share (nodes, kernels) is kept once, as a
-graph of no job; what each has of its own (streams, sampler arguments) is a short
-list. Both together give the graph of one job.
-"""
+"""Fingerprints: equal ones mean equal results, so that nothing is made twice."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import (
     InputNode,
     Node,
-    OpColumn,
     OpNode,
     OutputNode,
     SampleNode,
@@ -24,155 +17,13 @@ from beam_scanner.graph.nodes import (
     UnsliceNode,
     topological,
 )
-from beam_scanner.kernels.digests.digest import code_digest, digest, where_first
-from beam_scanner.kernels.pickling import check_loads
-from beam_scanner.planner.phases import Family
+from beam_scanner.kernels.digests.digest import code_digest, digest
+from beam_scanner.run.shared_graph import value_of
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 FORMAT = "2"
 """Enters every fingerprint; raised when equal graphs begin to give other bytes."""
-
-
-def _own(node: Node, job: int) -> Any:
-    """What a node holds for one job alone."""
-    if isinstance(node, (InputNode, OutputNode)):
-        return node.streams[job]
-    if isinstance(node, SampleNode):
-        return node.samplers[job]
-    if isinstance(node, SliceNode):
-        return node.partitions[job]
-    if isinstance(node, OpNode):
-        return {name: values[job] for name, values in node.stream_args.items()}
-    return None
-
-
-def _with_own(node: Node, columns: Sequence[OpColumn], own: tuple[Any, ...]) -> Node:
-    """The node over other columns, with the values of these jobs only."""
-    if isinstance(node, InputNode):
-        return replace(node, streams=own)
-    if isinstance(node, OutputNode):
-        return replace(node, input=columns[0], streams=own)
-    if isinstance(node, SampleNode):
-        return replace(node, input=columns[0], samplers=own)
-    if isinstance(node, SliceNode):
-        return replace(node, input=columns[0], partitions=own)
-    if isinstance(node, UnsliceNode):
-        return replace(node, input=columns[0])
-    assert isinstance(node, OpNode)
-    names = node.stream_args
-    values = {name: tuple(job[name] for job in own) for name in names}
-    return replace(node, columns=tuple(columns), stream_args=values)
-
-
-@dataclass(frozen=True)
-class SharedGraph:
-    """What all jobs of a run share.
-
-    Attributes:
-        nodes: In topological order, without the values of any job.
-        families: For each family its phase, which nodes are its outputs, and their
-            numbers among the outputs of the run.
-    """
-
-    nodes: tuple[Node, ...]
-    families: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
-
-    @staticmethod
-    def of(families: Sequence[Family]) -> tuple[SharedGraph, list[Node]]:
-        """Takes families apart.
-
-        Returns:
-            The shared part, and the nodes that :meth:`own_values` is to be given.
-        """
-        outputs = [output for family in families for output in family.outputs]
-        nodes = topological(outputs)
-        number = {id(node): index for index, node in enumerate(nodes)}
-        shared = SharedGraph(
-            tuple(_rebuild(nodes, [() for _ in nodes])),
-            tuple(
-                (
-                    family.phase,
-                    tuple(number[id(output)] for output in family.outputs),
-                    family.numbers,
-                )
-                for family in families
-            ),
-        )
-        return shared, nodes
-
-    @property
-    def phases(self) -> int:
-        """How many phases there are."""
-        return 1 + max((phase for phase, _, _ in self.families), default=0)
-
-    @staticmethod
-    def own_values(nodes: Sequence[Node], job: int) -> list[Any]:
-        """What one job has of its own, for :meth:`job`."""
-        return [_own(node, job) for node in nodes]
-
-    def job(self, own: Sequence[Any]) -> list[Family]:
-        """The families of one job; their nodes have one value each, at index 0."""
-        nodes = _rebuild(self.nodes, [(value,) for value in own])
-        families = []
-        for phase, places, numbers in self.families:
-            outputs = [nodes[place] for place in places]
-            found = [node for node in outputs if isinstance(node, OutputNode)]
-            families.append(Family(phase, tuple(found), numbers))
-        return families
-
-
-def _rebuild(nodes: Sequence[Node], own: Sequence[tuple[Any, ...]]) -> list[Node]:
-    made: dict[int, Node] = {}
-    rebuilt = []
-    for node, values in zip(nodes, own, strict=True):
-        columns = [replace(c, node=made[id(c.node)]) for c in node.inputs]
-        made[id(node)] = _with_own(node, columns, values)
-        rebuilt.append(made[id(node)])
-    return rebuilt
-
-
-def check_ships(value: Any, nodes: Sequence[Node]) -> None:
-    """Refuses what workers cannot be sent.
-
-    Args:
-        value: What is to be sent.
-        nodes: Of its graph; errors tell which is to blame.
-
-    Raises:
-        ArgumentError: It cannot be pickled, or not be loaded again.
-    """
-    try:
-        check_loads(value)
-    except Exception as error:
-        ops = [node for node in nodes if isinstance(node, OpNode)]
-        where, kind = next(filter(None, map(_held_back, ops)), ("the graph", ""))
-        told = f"{kind}; " if kind else ""
-        raise ArgumentError(
-            f"{where} cannot be sent to workers ({told}{type(error).__name__}: {error}); "
-            "let the kernel make it, from something that can be pickled"
-        ) from error
-
-
-def _held_back(node: OpNode) -> tuple[str, str] | None:
-    """What of an op cannot be sent: the innermost object, and where it is."""
-    parts = {
-        f"argument {name!r} of op {node.label}": value
-        for name, value in (node.init_args | node.stream_args).items()
-    }
-    parts[f"the kernel of op {node.label}"] = node.spec.kernel
-    home = node.spec.kernel.__module__
-    if _is_held_back(list(parts.values())):
-        return where_first(list(parts.items()), home, _is_held_back)
-    return (f"op {node.label}", "") if _is_held_back(node.spec) else None
-
-
-def _is_held_back(value: Any) -> bool:
-    try:
-        check_loads(value, surely=False)
-    except Exception:
-        return True
-    return False
 
 
 class Fingerprints:
@@ -206,8 +57,8 @@ class Fingerprints:
         of_op = {
             id(n): next(told) if isinstance(n, OpNode) else "" for n in self._nodes
         }
-        # Nodes are numbered anew for each output: what else a run makes is no part
-        # of a result.
+        # Nodes are numbered from 0 for each output: a result does not depend on what
+        # else the run makes.
         self._above = [
             _shared_digests(topological([output]), of_op) for output in outputs
         ]
@@ -251,7 +102,7 @@ class Fingerprints:
             That of the whole job, and one for each output.
         """
         own = {
-            id(node): code_digest(_own_digest(node, job), home=self._modules)
+            id(node): code_digest(_job_digest(node, job), home=self._modules)
             for node in self._nodes
         }
         each = [
@@ -350,13 +201,13 @@ def _shared_digest(node: Node, number: dict[int, int], op: str) -> str:
     return code_digest(settings, home="")
 
 
-def _own_digest(node: Node, job: int) -> Any:
+def _job_digest(node: Node, job: int) -> Any:
     if isinstance(node, InputNode):
         return stream_fingerprint(node.streams[job])
     if isinstance(node, (OutputNode, UnsliceNode)):
         return None
-    own = _own(node, job)
-    return repr(own) if isinstance(node, (SampleNode, SliceNode)) else own
+    value = value_of(node, job)
+    return repr(value) if isinstance(node, (SampleNode, SliceNode)) else value
 
 
 def stream_fingerprint(stream: StoredStream) -> str:

@@ -6,9 +6,9 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import apache_beam as beam
@@ -16,28 +16,27 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
+from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
-from beam_scanner.run.context import StoredRun, close_contexts, process_token
+from beam_scanner.planner.needs import all_needs
+from beam_scanner.planner.tasks import frames_to_decode
 from beam_scanner.run.failure_records import (
     TaskRows,
     rows_of_manifest,
     told_once,
 )
-from beam_scanner.run.fingerprints import SharedGraph, check_ships
-from beam_scanner.run.keep_failures import Home, KeepFailures
+from beam_scanner.run.job import Job
+from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
-from beam_scanner.run.prepare import Job, Prepared
+from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
-from beam_scanner.run.publish import is_spent, tidy
-from beam_scanner.run.run_files import (
-    JobFiles,
-    JobRecord,
-    Manifest,
-    RunFiles,
-    RunSettings,
-    remove_abandoned,
-)
+from beam_scanner.run.publish import end_published
+from beam_scanner.run.run import StoredRun, close_runs, process_token
+from beam_scanner.run.run_files import RunFiles, remove_abandoned
 from beam_scanner.run.run_graph import EndRun, RunGraph
+from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.start import (
@@ -49,6 +48,9 @@ from beam_scanner.runners.start import (
 from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore
+
+SMALL_ROWS = 300
+"""Jobs whose nodes make no more rows, and decode no more frames, are small."""
 
 SMALL_JOBS = 2
 """Runs of no more jobs, all of them small, stay in one process."""
@@ -143,45 +145,122 @@ def execute(
         ArgumentError: A kernel or an argument cannot be sent to workers.
         WorkerError: The pipeline could not be run; finished tasks are kept.
     """
-    limits = limits or Limits.of(options)
-    small = _is_small(prepared)
     began = time.monotonic()
+    settings = _settings(prepared, limits or Limits.of(options), max_failures)
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
-    most = _most_failures(prepared, max_failures)
-    if most is not None and len(prepared.failures) > most:
-        report.failures += _not_run(prepared, most)
-    elif prepared.jobs:
+    if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.places()])
-        files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
+        small = _is_small(prepared)
         # A runner elsewhere goes on when this process has died.
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 here = process_token() if runs_here(options, small) else ""
-                alone = bool(here) and not limits.timeout
+                alone = bool(here) and not settings.limits.timeout
                 with for_workers(elsewhere=not ends_with_us(options), here=alone):
-                    phases, digest = _write_run(
-                        prepared, run, files, limits, most, here
-                    )
-                with Watcher(prepared, files, show_progress):
-                    run_pipeline(
-                        options,
-                        _pipeline(
-                            StoredRun(store.url, run.run, digest),
-                            phases,
-                            len(prepared.jobs),
-                            run_hints(options.view_as(ScannerOptions)),
-                        ),
-                        small=small,
-                        again=True,
-                    )
-                _conclude(prepared, run, files, report)
+                    source = write_run(prepared, run, replace(settings, here=here))
+                build = _pipeline(
+                    source, settings.graph.phases, len(prepared.jobs), _hints(options)
+                )
+                with Watcher(prepared, show_progress):
+                    run_pipeline(options, build, small=small, again=True)
+                conclude(prepared, run, report)
             finally:
                 end_hosts(run.run)
-                close_contexts(run.run)
+                close_runs(run.run)
                 forget_fetched(run.run)
                 run.remove()
     return _end(store, run.run, report, began)
+
+
+def submit(
+    prepared: Prepared,
+    storage: NamedStorage,
+    options: PipelineOptions,
+    max_failures: float | None = None,
+    limits: Limits | None = None,
+) -> Report:
+    """Starts the jobs of a prepared run on a runner that goes on without us.
+
+    The workers commit and tidy up, and store what failed beside the outputs.
+
+    Args:
+        prepared: What to run.
+        storage: The database.
+        options: The user's Beam options.
+        max_failures: See ``Client.run``.
+        limits: Of each task; as the options say if None.
+
+    Returns:
+        What is known already: streams that are there, and inputs that cannot be read.
+
+    Raises:
+        ArgumentError: A kernel or an argument cannot be sent to workers.
+        WorkerError: The runner did not take the job.
+    """
+    began = time.monotonic()
+    settings = _settings(prepared, limits or Limits.of(options), max_failures)
+    store, report = _begin(prepared, storage)
+    run = RunFiles(store, uuid.uuid4().hex)
+    if _may_run(prepared, settings, report):
+        preflight(options, [store.url, *prepared.places()])
+        with for_workers(elsewhere=True):
+            source = write_run(prepared, run, replace(settings, detached=True))
+        build = _pipeline(
+            source, settings.graph.phases, len(prepared.jobs), _hints(options), True
+        )
+        try:
+            run_pipeline(options, build, wait=False)
+        except BaseException:
+            run.remove()
+            raise
+    return _end(store, "", report, began)
+
+
+def _settings(
+    prepared: Prepared, limits: Limits, max_failures: float | None
+) -> RunSettings:
+    """How the jobs are to be run, wherever that is."""
+    if isinstance(max_failures, float):
+        max_failures = int(max_failures * prepared.total)
+    return RunSettings(
+        prepared.graph,
+        prepared.perf.work_packet_size,
+        prepared.perf.io_packet_size,
+        checked=prepared.checked,
+        limits=limits,
+        max_failures=max_failures,
+        jobs=prepared.total,
+        failed=len(prepared.failures),
+    )
+
+
+def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
+    """Tidies up behind earlier runs, and begins the report."""
+    store = storage.store(create=True)
+    report = Report(cached=[job.record.name for job in prepared.cached])
+    report.failures = list(prepared.failures.values())
+    for job in prepared.published:
+        token = job.files.token()
+        if token is not None:
+            own = job.record._replace(token=token).files(store, "")
+            for family, task, manifest in _manifests(own):
+                rows = rows_of_manifest(job.record.name, family, task, manifest)
+                report.null_rows += rows
+        end_published(job.files, job.output_streams)
+    remove_abandoned(store)
+    return store, report
+
+
+def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:
+    """Whether there are jobs to run; False, and told, if too many have failed."""
+    most, failed = settings.max_failures, settings.failed
+    if most is None or failed <= most:
+        return bool(prepared.jobs)
+    reason = reason_stopped(failed, settings.jobs, most)
+    names = [job.record.name for job in prepared.jobs]
+    report.failures += [Failure(name, reason, kind="skipped") for name in names]
+    return False
 
 
 def check_max_failures(given: Any) -> None:
@@ -200,26 +279,6 @@ def check_max_failures(given: Any) -> None:
             "max_failures must be a number of streams (0, 1, 2, ...) or a share of "
             f"them above 0.0 and below 1.0, got {given!r}"
         )
-
-
-def _most_failures(prepared: Prepared, given: float | None) -> int | None:
-    """How many streams may fail, where a share of them may be given."""
-    if isinstance(given, float):
-        return int(given * _jobs(prepared))
-    return given
-
-
-def _jobs(prepared: Prepared) -> int:
-    return len(prepared.jobs) + len(prepared.cached) + len(prepared.failures)
-
-
-def _not_run(prepared: Prepared, most: int) -> list[Failure]:
-    failed, jobs = len(prepared.failures), _jobs(prepared)
-    reason = (
-        f"not run: stopped after {failed} of {jobs} streams failed "
-        f"(max_failures={most})"
-    )
-    return [Failure(job.name, reason, kind="skipped") for job in prepared.jobs]
 
 
 def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
@@ -259,122 +318,26 @@ def keep_failures(
         return ""
 
 
-def submit(
-    prepared: Prepared,
-    storage: NamedStorage,
-    options: PipelineOptions,
-    max_failures: float | None = None,
-    limits: Limits | None = None,
-) -> Report:
-    """Starts the jobs of a prepared run on a runner that goes on without us.
-
-    The workers commit and tidy up, and store what failed beside the outputs.
+def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> StoredRun:
+    """Begins all jobs, and stores what workers must know of the run.
 
     Args:
-        prepared: What to run.
-        storage: The database.
-        options: The user's Beam options.
-        max_failures: See ``Client.run``.
-        limits: Of each task; as the options say if None.
+        prepared: What is to be run.
+        run: Files of the run.
+        settings: How.
 
     Returns:
-        What is known already: streams that are there, and inputs that cannot be read.
-
-    Raises:
-        ArgumentError: A kernel or an argument cannot be sent to workers.
-        WorkerError: The runner did not take the job.
+        Where workers find it.
     """
-    began = time.monotonic()
-    limits = limits or Limits.of(options)
-    store, report = _begin(prepared, storage)
-    run = RunFiles(store, uuid.uuid4().hex)
-    most = _most_failures(prepared, max_failures)
-    if most is not None and len(prepared.failures) > most:
-        report.failures += _not_run(prepared, most)
-    elif prepared.jobs:
-        preflight(options, [store.url, *prepared.places()])
-        files = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
-        with for_workers(elsewhere=True):
-            phases, digest = _write_run(
-                prepared, run, files, limits, most, detached=True
-            )
-        hints = run_hints(options.view_as(ScannerOptions))
-        source = StoredRun(store.url, run.run, digest)
-        try:
-            run_pipeline(
-                options,
-                _pipeline(source, phases, len(prepared.jobs), hints, True),
-                wait=False,
-            )
-        except BaseException:
-            run.remove()
-            raise
-    return _end(store, "", report, began)
-
-
-def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
-    """Tidies up behind earlier runs, and begins the report."""
-    store = storage.store(create=True)
-    report = Report(cached=[job.name for job in prepared.cached])
-    report.failures = list(prepared.failures.values())
-    for job in prepared.finished:
-        files = JobFiles(store, job.fingerprint)
-        _finish(prepared, job, files, report)
-    remove_abandoned(store)
-    return store, report
-
-
-def _write_run(
-    prepared: Prepared,
-    run: RunFiles,
-    files: Sequence[JobFiles],
-    limits: Limits,
-    max_failures: int | None = None,
-    here: str = "",
-    detached: bool = False,
-) -> tuple[int, str]:
-    """Returns how many phases there are, and the digest of what was written."""
-    shared, nodes = SharedGraph.of(prepared.families)
-    settings = RunSettings(
-        shared,
-        prepared.perf.work_packet_size,
-        prepared.perf.io_packet_size,
-        checked=bool(prepared.plans),
-        detached=detached,
-        max_failures=max_failures,
-        jobs=_jobs(prepared),
-        failed=len(prepared.failures),
-        attempts=limits.attempts,
-        task_timeout=limits.timeout,
-        here=here,
+    first = prepared.jobs[0].record.values
+    check_picklable((settings, first), topological(prepared.outputs))
+    for job in prepared.jobs:
+        job.begin()
+    digest = run.write(settings, [job.record for job in prepared.jobs])
+    prepared.fingerprints.check_unchanged(
+        (job.number, job.record.fingerprint) for job in prepared.jobs
     )
-    first = SharedGraph.own_values(nodes, prepared.jobs[0].number)
-    check_ships((settings, first), nodes)
-    records = [
-        JobRecord(
-            job.name,
-            SharedGraph.own_values(nodes, job.number),
-            job.fingerprint,
-            list(job.outputs),
-            job_files.begin(job.seen, _spent(prepared, job)),
-            mark=str(number),
-            seen=job.seen,
-        )
-        for number, (job, job_files) in enumerate(
-            zip(prepared.jobs, files, strict=True)
-        )
-    ]
-    work = run.write(settings, records)
-    if prepared.fingerprints is not None:
-        prepared.fingerprints.check_unchanged(
-            (job.number, job.fingerprint) for job in prepared.jobs
-        )
-    return shared.phases, work
-
-
-def _spent(prepared: Prepared, job: Job) -> Callable[[str], bool]:
-    streams = [output.streams[job.number] for output in prepared.outputs]
-    return lambda token: is_spent(streams, token)
+    return StoredRun(run.url, run.run, digest)
 
 
 def _pipeline(
@@ -390,63 +353,53 @@ def _pipeline(
         ended = numbers | "Run graph" >> graph
         if detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
-            failed | "Keep failures" >> KeepFailures(Home(source.db, source.run))
-            ended | "End" >> EndRun(source)
+            failed | "Keep failures" >> KeepFailures(source)
+            ended | "End" >> EndRun(source, phases - 1)
 
     return build
 
 
-def _finish(prepared: Prepared, job: Job, files: JobFiles, report: Report) -> None:
-    """Ends a job whose run was interrupted after its last stream was committed."""
-    token = files.token()
-    if token is not None:
-        own = JobFiles(files.store, job.fingerprint, token)
-        for family, task in own.manifests():
-            manifest = own.manifest(family, task)
-            if manifest is not None:
-                report.null_rows += rows_of_manifest(job.name, family, task, manifest)
-        for output in prepared.outputs:
-            tidy(output.streams[job.number], token)
-    files.remove()
+def _hints(options: PipelineOptions) -> Mapping[str, str]:
+    return run_hints(options.view_as(ScannerOptions))
 
 
 def _is_small(prepared: Prepared) -> bool:
     """Whether starting worker processes would take longer than the run."""
-    plans = prepared.plans.values()
-    return 0 < len(plans) <= SMALL_JOBS and all(plan.small for plan in plans)
+    few = prepared.checked and len(prepared.jobs) <= SMALL_JOBS
+    return few and all(map(_is_small_job, prepared.jobs))
 
 
-def _conclude(
-    prepared: Prepared, run: RunFiles, files: Sequence[JobFiles], report: Report
-) -> None:
+def _is_small_job(job: Job) -> bool:
+    needs = [(graph, all_needs(graph)) for graph in job.graphs]
+    return all(
+        max(map(len, rows)) <= SMALL_ROWS
+        and frames_to_decode(graph, rows) <= SMALL_ROWS
+        for graph, rows in needs
+    )
+
+
+def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
     """Reads how every job ended, and removes the work of those that are done."""
     results = run.results()
-    last = max(family.phase for family in prepared.families)
-    for index, (job, job_files) in enumerate(zip(prepared.jobs, files, strict=True)):
-        ends = [results.get((index, phase)) for phase in range(last + 1)]
+    for index, job in enumerate(prepared.jobs):
+        ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
         failures = [failure for end in ends if end for failure in end]
-        finished = _read_manifests(job.name, job_files, run.run, report)
+        finished = _count_tasks(job, run.run, report)
         if failures or ends[-1] is None:
-            report.failures.append(_first(failures, job))
+            reason = "the run ended before it was done"
+            report.failures.append((failures or [Failure(job.record.name, reason)])[0])
             report.kept += finished
             continue
-        report.committed.append(job.name)
-        job_files.remove()
+        report.committed.append(job.record.name)
+        job.files.remove()
 
 
-def _first(failures: Sequence[Failure], job: Job) -> Failure:
-    return next(iter(failures), Failure(job.name, "the run ended before it was done"))
-
-
-def _read_manifests(stream: str, files: JobFiles, run: str, report: Report) -> int:
+def _count_tasks(job: Job, run: str, report: Report) -> int:
     """Adds what the tasks of a job counted; returns how many are finished."""
     finished = 0
-    for family, task in files.manifests():
-        manifest: Manifest | None = files.manifest(family, task)
-        if manifest is None:
-            continue
+    for family, task, manifest in _manifests(job.files):
         finished += 1
-        report.null_rows += rows_of_manifest(stream, family, task, manifest)
+        report.null_rows += rows_of_manifest(job.record.name, family, task, manifest)
         if manifest["run"] != run:
             report.reused += 1
             continue
@@ -457,3 +410,11 @@ def _read_manifests(stream: str, files: JobFiles, run: str, report: Report) -> i
         for name, value in trace["counters"].items():
             report.counters[name] = report.counters.get(name, 0) + value
     return finished
+
+
+def _manifests(files: JobFiles) -> Iterator[tuple[int, int, Manifest]]:
+    """(family, task, manifest) of every finished task of a job."""
+    for family, task in files.manifests():
+        manifest = files.manifest(family, task)
+        if manifest is not None:
+            yield family, task, manifest

@@ -1,8 +1,8 @@
-"""Checks a run and takes it apart, before any worker starts.
+"""Makes the jobs of a run that its driver knows, and checks them before any worker starts.
 
-What flows: outputs of a graph -> jobs (one a stream) -> for each job a fingerprint,
-whether it is there already, and the families of its phases with their lengths and
-task cuts. What can fail here, fails here.
+What flows: outputs of a graph -> a job for each stream, with its fingerprint -> those
+whose results are not there -> their graphs, bound to the lengths of their inputs. What
+can fail here, fails here.
 """
 
 from __future__ import annotations
@@ -18,26 +18,17 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.graph.builder import check_graph, input_type
-from beam_scanner.graph.nodes import (
-    InputNode,
-    Node,
-    OpColumn,
-    OpNode,
-    OutputNode,
-    job_count,
-)
+from beam_scanner.graph.nodes import InputNode, Node, OpNode, OutputNode, job_count
 from beam_scanner.graph.nodes import topological as nodes_of
-from beam_scanner.planner.bound import BoundGraph
-from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
-from beam_scanner.planner.phases import Family, split_phases
-from beam_scanner.planner.tasks import TaskCuts, cut_tasks, frames_to_decode
+from beam_scanner.planner.tasks import TaskCuts
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.context import bind_families, check_rows
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
-from beam_scanner.run.publish import holds, was_made_by
-from beam_scanner.run.run_files import JobFiles
+from beam_scanner.run.job import Job, JobRecord
+from beam_scanner.run.made import Results
+from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
+from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
@@ -47,44 +38,6 @@ CHECKED_JOBS = 10_000
 """Runs of more jobs are checked by the workers, where the graph meets lengths."""
 
 
-SMALL_ROWS = 300
-"""Jobs whose nodes make no more rows, and decode no more frames, are small."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of a run.
-
-    Attributes:
-        number: Its place in the lists of streams.
-        name: Name of its first output.
-        fingerprint: Of the whole job.
-        outputs: Fingerprint of each output.
-        seen: For each output the generation that the run may replace, '' for none.
-    """
-
-    number: int
-    name: str
-    fingerprint: str
-    outputs: tuple[str, ...]
-    seen: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class JobPlan:
-    """One job, bound and cut.
-
-    Attributes:
-        graphs: The bound graph of each family.
-        cuts: How each family is cut into tasks.
-        small: Whether it is done before worker processes would have started.
-    """
-
-    graphs: tuple[BoundGraph, ...]
-    cuts: tuple[TaskCuts, ...]
-    small: bool
-
-
 @dataclass
 class Prepared:
     """A run that was checked.
@@ -92,25 +45,31 @@ class Prepared:
     Attributes:
         outputs: What the user asked for.
         perf: Packet sizes.
-        families: The graph, cut into phases.
+        graph: What its jobs share.
         jobs: Jobs to run.
         cached: Jobs whose outputs are there already.
-        finished: Those of ``cached`` that an interrupted run had committed: what is
+        published: Those of ``cached`` that an interrupted run had committed: what is
             left of its work may go.
         failures: By number of the job: inputs that cannot be read.
-        plans: By number of the job; empty for more than ``CHECKED_JOBS`` jobs.
+        checked: Whether the jobs were bound and checked: not more than
+            ``CHECKED_JOBS``.
         fingerprints: What gave the jobs their fingerprints.
     """
 
     outputs: tuple[OutputNode, ...]
     perf: PerfParams
-    families: list[Family] = field(default_factory=list)
+    graph: SharedGraph
+    fingerprints: Fingerprints
+    failures: dict[int, Failure]
     jobs: list[Job] = field(default_factory=list)
     cached: list[Job] = field(default_factory=list)
-    finished: list[Job] = field(default_factory=list)
-    failures: dict[int, Failure] = field(default_factory=dict)
-    plans: dict[int, JobPlan] = field(default_factory=dict)
-    fingerprints: Fingerprints | None = None
+    published: list[Job] = field(default_factory=list)
+    checked: bool = False
+
+    @property
+    def total(self) -> int:
+        """All jobs, those included that failed or are there."""
+        return len(self.jobs) + len(self.cached) + len(self.failures)
 
     def places(self) -> list[str]:
         """Paths and URLs that workers read or write, each once."""
@@ -120,8 +79,14 @@ class Prepared:
 
     @property
     def tasks(self) -> int:
-        """Tasks of all jobs whose plans are known."""
-        return sum(len(cuts) for plan in self.plans.values() for cuts in plan.cuts)
+        """Tasks of all jobs, if these were checked."""
+        jobs = self.jobs if self.checked else []
+        return sum(len(cuts) for job in jobs for cuts in self.cuts(job))
+
+    def cuts(self, job: Job) -> list[TaskCuts]:
+        """How each family of a job is cut into tasks."""
+        size = self.perf.io_packet_size
+        return [job.cuts(family, size) for family in range(len(job.families))]
 
 
 def input_streams(outputs: Sequence[OutputNode]) -> list[StoredStream]:
@@ -177,27 +142,49 @@ def prepare(
         if not inputs.blamed(range(count)):
             raise
         perf = make_perf(inputs.readable(), ops)
-    prepared = Prepared(outputs, perf, failures=inputs.failures)
-    _sort_jobs(prepared, inputs, count, cache_mode, storage)
-    numbers = {job.number: job for job in prepared.jobs}
-    prepared.families = split_phases(
-        outputs, lambda column, k: _internal(column, k, numbers, count, storage)
-    )
+    fingerprints = Fingerprints(outputs, perf.io_packet_size, storage)
+    graph, nodes = SharedGraph.of(in_phases(outputs, storage.trusted))
+    store = storage.store()
+    prepared = Prepared(outputs, perf, graph, fingerprints, inputs.failures)
+    for number in range(count):
+        if number not in prepared.failures:
+            try:
+                with contained("reading its inputs"):
+                    whole, each = fingerprints.of_job(number)
+            except Exception:
+                if not inputs.blamed([number]):
+                    raise
+                continue
+            streams = [output.streams[number] for output in outputs]
+            record = JobRecord(
+                streams[0].name(),
+                values_of(nodes, number),
+                whole,
+                tuple(each),
+                # Before it is asked what is there: what comes later is not to be
+                # replaced.
+                seen=tuple(map(_generation, streams)),
+                mark=str(number),
+            )
+            job = Job(record, graph, store, number=number)
+            _sort_in(prepared, job, streams, cache_mode)
     if len(prepared.jobs) <= CHECKED_JOBS:
-        _plan_jobs(prepared, inputs)
+        prepared.jobs = [j for j in prepared.jobs if _is_good(prepared, inputs, j)]
+        prepared.checked = True
     return prepared
 
 
-def _plan_jobs(prepared: Prepared, inputs: _Inputs) -> None:
-    for job in prepared.jobs:
-        try:
-            with contained("planning"):
-                prepared.plans[job.number] = plan_job(prepared, job.number)
-        except Exception:
-            if not inputs.blamed([job.number]):
-                raise
-    if len(prepared.plans) < len(prepared.jobs):
-        prepared.jobs = [job for job in prepared.jobs if job.number in prepared.plans]
+def _is_good(prepared: Prepared, inputs: _Inputs, job: Job) -> bool:
+    """Whether a job can be run; False if its inputs turn out to be unreadable."""
+    try:
+        with contained("planning"):
+            job.check()
+            prepared.cuts(job)
+    except Exception:
+        if not inputs.blamed([job.number]):
+            raise
+        return False
+    return True
 
 
 class _Inputs:
@@ -325,49 +312,22 @@ def _open_input(stream: StoredStream) -> None:
             len(reader)
 
 
-def _sort_jobs(
-    prepared: Prepared,
-    inputs: _Inputs,
-    count: int,
-    cache_mode: CacheMode,
-    storage: NamedStorage,
+def _sort_in(
+    prepared: Prepared, job: Job, streams: Sequence[StoredStream], mode: CacheMode
 ) -> None:
-    """Tells jobs that must be run from those whose results are there."""
-    fingerprints = Fingerprints(prepared.outputs, prepared.perf.io_packet_size, storage)
-    prepared.fingerprints = fingerprints
-    store = storage.store()
-    for number in range(count):
-        if number in prepared.failures:
-            continue
-        try:
-            with contained("reading its inputs"):
-                whole, each = fingerprints.of_job(number)
-        except Exception:
-            if not inputs.blamed([number]):
-                raise
-            continue
-        streams = [output.streams[number] for output in prepared.outputs]
-        # Before it is asked what is there: what comes later is not to be replaced.
-        seen = tuple(map(_generation, streams))
-        job = Job(number, streams[0].name(), whole, tuple(each), seen)
-        token = JobFiles(store, whole).token()
-        if token is not None and all(was_made_by(s, token) for s in streams):
-            prepared.finished.append(job)
-            prepared.cached.append(job)
-        elif _is_cached(job, streams, token, cache_mode):
-            prepared.cached.append(job)
-        else:
-            prepared.jobs.append(job)
+    """Tells whether a job must be run, or its results are there."""
+    results = Results(job.files, streams, job.record.outputs)
+    if results.are_published():
+        prepared.published.append(job)
+        prepared.cached.append(job)
+    elif _is_cached(results, len(streams), mode):
+        prepared.cached.append(job)
+    else:
+        prepared.jobs.append(job)
 
 
-def _is_cached(
-    job: Job, streams: Sequence[StoredStream], token: str | None, mode: CacheMode
-) -> bool:
-    there = [
-        stream
-        for stream in streams
-        if stream.committed() and not (token and was_made_by(stream, token))
-    ]
+def _is_cached(results: Results, outputs: int, mode: CacheMode) -> bool:
+    there = results.in_the_way()
     if not there or mode is CacheMode.Overwrite:
         return False
     if mode is CacheMode.Error:
@@ -377,51 +337,10 @@ def _is_cached(
             "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
             "hold this result, or CacheMode.Overwrite to run anyway and replace them."
         )
-    return len(there) == len(streams) and all(
-        holds(stream, fingerprint)
-        for stream, fingerprint in zip(streams, job.outputs, strict=True)
-    )
+    return len(there) == outputs and results.are_there()
 
 
 def _generation(stream: StoredStream) -> str:
-    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
-    return "" if found is None else found.generation
-
-
-def _internal(
-    column: OpColumn,
-    number: int,
-    jobs: dict[int, Job],
-    count: int,
-    storage: NamedStorage,
-) -> tuple[StoredStream, ...]:
-    """Streams between phases: one a job, in the job's own working folder."""
-    store, unused = storage.store(), NamedStream(storage, "not run")
-    streams: list[StoredStream] = []
-    for job in range(count):
-        if job in jobs:
-            folder = JobFiles(store, jobs[job].fingerprint).internal
-            database = NamedStorage(f"{store.url}/{folder}", storage.trusted)
-            streams.append(NamedStream(database, str(number)))
-        else:
-            streams.append(unused)
-    return tuple(streams)
-
-
-def plan_job(prepared: Prepared, job: int) -> JobPlan:
-    """Binds and cuts all families of a job; streams between phases need not exist.
-
-    Raises:
-        GraphError: Outputs of the run differ in rows, or as ``bind``.
-    """
-    graphs = bind_families(prepared.families, job)
-    check_rows(prepared.families, graphs, job)
-    cuts, small = [], True
-    for graph in graphs:
-        needs = all_needs(graph)
-        small = small and (
-            max(len(node_needs) for node_needs in needs) <= SMALL_ROWS
-            and frames_to_decode(graph, needs) <= SMALL_ROWS
-        )
-        cuts.append(cut_tasks(graph, prepared.perf.io_packet_size))
-    return JobPlan(tuple(graphs), tuple(cuts), small)
+    return generation_of(
+        stream.try_descriptor() if isinstance(stream, NamedStream) else None
+    )

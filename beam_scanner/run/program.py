@@ -1,8 +1,8 @@
 """A graph of transforms, as workers get it: complete, but bound to no stream yet.
 
 The driver of a pipeline sees no stream. Which there are, workers find: each is bound
-to the graph where it is found, which makes it a *job*, a short tuple that travels
-through the stages and tells all that a worker needs beside the program.
+to the graph where it is found, which makes it a *job*, whose record travels through
+the stages and has all that a worker needs beside the program.
 """
 
 from __future__ import annotations
@@ -16,56 +16,22 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
-from beam_scanner.planner.phases import Family, split_phases
-from beam_scanner.run.context import JobId, RunContext
-from beam_scanner.run.fingerprints import Fingerprints, SharedGraph, op_digests
+from beam_scanner.planner.phases import Family
+from beam_scanner.run.fingerprints import Fingerprints, op_digests
+from beam_scanner.run.job import JobId, JobRecord
+from beam_scanner.run.made import Results, holds, is_spent
 from beam_scanner.run.options import Limits
-from beam_scanner.run.publish import holds, is_spent, tidy, was_made_by
-from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings
-from beam_scanner.run.slots import (
-    InternalSlot,
-    LeavingSlot,
-    SinkSlot,
-    SourceSlot,
-)
+from beam_scanner.run.publish import end_published
+from beam_scanner.run.run import Run
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
+from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.run.sources import check_input
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
-from beam_scanner.stores.open import open_store
 
 _TRIES = 3
-
-
-@dataclass(frozen=True)
-class BoundJob:
-    """One job of a program.
-
-    Attributes:
-        name: Of the source's stream.
-        sources: Where the stream of each source lies.
-        fingerprint: Of the whole job.
-        outputs: Fingerprint of each output.
-        token: See ``JobRecord``.
-        seen: See ``JobRecord``.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    fingerprint: str
-    outputs: tuple[str, ...]
-    token: str
-    seen: tuple[str, ...]
-
-    def to_tuple(self) -> tuple[Any, ...]:
-        """Plain values, which every coder knows."""
-        return (
-            self.name,
-            self.sources,
-            self.fingerprint,
-            self.outputs,
-            self.token,
-            self.seen,
-        )
 
 
 @dataclass(frozen=True)
@@ -77,24 +43,18 @@ class Program(KeepsValues):
         run: Names the run.
         sources: The inputs.
         outputs: Sinks and branches that leave, over one job of slots.
-        shared: The graph in phases, without slots.
-        own: The slots, for ``shared``.
+        slots: The values of ``settings.graph``, with slots in place of streams.
         ops: Digests of the ops of ``outputs``, as they were when it was pickled.
-        limits: Of each task.
-        here: See ``RunSettings``.
-        max_failures: See ``RunSettings``.
+        settings: How its jobs are to be run, and their graph in phases.
     """
 
     db: str
     run: str
     sources: tuple[SourceSlot, ...]
     outputs: tuple[OutputNode, ...]
-    shared: SharedGraph
-    own: tuple[Any, ...]
+    slots: tuple[Any, ...]
     ops: tuple[str, ...]
-    limits: Limits
-    here: str
-    max_failures: int | None = None
+    settings: RunSettings
 
     @staticmethod
     def of(
@@ -107,20 +67,23 @@ class Program(KeepsValues):
         max_failures: int | None = None,
     ) -> Program:
         """Takes a graph with slots apart."""
-        shared, nodes = SharedGraph.of(in_phases(outputs))
-        own = tuple(SharedGraph.own_values(nodes, 0))
-        ops = tuple(op_digests(outputs))
+        graph, nodes = SharedGraph.of(in_phases(outputs))
+        settings = RunSettings(
+            graph,
+            equal_rows=False,
+            detached=True,
+            limits=limits,
+            max_failures=max_failures,
+            here=here,
+        )
         return Program(
             db,
             run,
             tuple(sources),
             tuple(outputs),
-            shared,
-            own,
-            ops,
-            limits,
-            here,
-            max_failures,
+            tuple(values_of(nodes, 0)),
+            tuple(op_digests(outputs)),
+            settings,
         )
 
     def pack(self) -> bytes:
@@ -140,23 +103,11 @@ class Program(KeepsValues):
             "values that kernels use keep changing while the pipeline is sent to workers"
         )
 
-    def open(self) -> RunContext:
+    def open(self) -> Run:
         """See ``RunSource``."""
         # No folder of the database is made before there is something to put there.
         store = NamedStorage(self.db).store(create=True)
-        settings = RunSettings(
-            self.shared,
-            0,
-            0,
-            checked=False,
-            equal_rows=False,
-            detached=True,
-            max_failures=self.max_failures,
-            attempts=self.limits.attempts,
-            task_timeout=self.limits.timeout,
-            here=self.here,
-        )
-        return RunContext(store, RunFiles(store, self.run), settings, self.record)
+        return Run(store, RunFiles(store, self.run), self.settings, self.record)
 
     def homes(self) -> list[str]:
         """The databases of its sinks; that of its work if it has none."""
@@ -164,24 +115,12 @@ class Program(KeepsValues):
         return sorted({s.db for s in slots if isinstance(s, SinkSlot)}) or [self.db]
 
     def record(self, job: JobId) -> JobRecord:
-        """What one job has of its own."""
-        name, sources, whole, outputs, token, seen = job
-        record = JobRecord(
-            name,
-            [],
-            whole,
-            list(outputs),
-            token,
-            _mark(name, sources, whole),
-            tuple(seen),
-            self._leaves,
-        )
-        folder = record.files(open_store(self.db), self.run).internal
-        streams = self._inputs(name, sources)
-        own = _filled(self.own, name, streams, f"{self.db}/{folder}")
-        return replace(record, own=own)
+        """The record of a job, with streams in place of where its sources lie."""
+        sent = JobRecord(*job)
+        inputs = self._inputs(sent.name, sent.values)
+        return sent._replace(values=_filled(self.slots, sent.name, inputs))
 
-    def bind(self, name: str, sources: Sequence[str]) -> BoundJob:
+    def bind(self, name: str, sources: Sequence[str]) -> JobRecord:
         """Makes a job of streams of one name.
 
         Args:
@@ -189,7 +128,8 @@ class Program(KeepsValues):
             sources: Where the stream of each source lies.
 
         Returns:
-            The job; nothing is to do for it if it has no token.
+            Its record, as it travels: its values are ``sources``. It has no token if
+            there is nothing to do for it.
 
         Raises:
             ScannerException: A stream cannot be read, or another job writes an output.
@@ -198,21 +138,26 @@ class Program(KeepsValues):
         for source in self.sources:
             check_input(source, streams[source.number])
         graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
-        own = SharedGraph.own_values(nodes, 0)
-        (family,) = graph.job(_filled(own, name, streams, ""))
-        outputs = family.outputs
+        (family,) = graph.job(_filled(values_of(nodes, 0), name, streams))
         # Names may meet that were not known before.
-        check_graph(outputs)
+        check_graph(family.outputs)
         for output in self.outputs:
             slot = output.streams[0]
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(outputs, 0, home, self.ops).of_job(0)
-        made = [output.streams[0] for output in outputs]
-        seen = tuple(map(_seen, made, each))
-        token = self._begin(_mark(name, sources, whole), whole, each, made, seen)
-        return BoundJob(name, tuple(sources), whole, tuple(each), token, seen)
+        whole, each = Fingerprints(family.outputs, 0, home, self.ops).of_job(0)
+        made = [output.streams[0] for output in family.outputs]
+        record = JobRecord(
+            name,
+            tuple(sources),
+            whole,
+            tuple(each),
+            seen=tuple(map(_seen, made, each)),
+            mark=_mark(name, sources, whole),
+            leaves=any(isinstance(stream, LeavingSlot) for stream in made),
+        )
+        return record._replace(token=self._begin(record, made))
 
     def _inputs(self, name: str, sources: Sequence[str]) -> dict[int, StoredStream]:
         return {
@@ -220,71 +165,40 @@ class Program(KeepsValues):
             for slot, where in zip(self.sources, sources, strict=True)
         }
 
-    @property
-    def _leaves(self) -> bool:
-        """Whether rows leave the graph for the rest of the pipeline."""
-        return any(isinstance(out.streams[0], LeavingSlot) for out in self.outputs)
-
-    def _begin(
-        self,
-        mark: str,
-        whole: str,
-        each: Sequence[str],
-        streams: Sequence[StoredStream],
-        seen: Sequence[str],
-    ) -> str:
+    def _begin(self, record: JobRecord, outputs: Sequence[StoredStream]) -> str:
         """The job's token; empty if its outputs are there."""
         store = NamedStorage(self.db).store(create=True)
-        if self._leaves:
-            RunFiles(store, self.run).forget_failed(mark)
-            if self.shared.phases == 1 and not any(map(_is_stored, streams)):
-                return mark
-            return JobFiles(store, mark, run=self.run).begin(seen)
-        files = JobFiles(store, whole)
-        if all(map(holds, streams, each)):
-            token = files.token()
-            if token is not None and all(was_made_by(s, token) for s in streams):
-                for stream in streams:
-                    tidy(stream, token)
-                files.remove()
+        run, files = RunFiles(store, self.run), record.files(store, self.run)
+        if record.leaves:
+            run.forget_failed(record.mark)
+            stores = not all(isinstance(stream, LeavingSlot) for stream in outputs)
+            if self.settings.graph.phases == 1 and not stores:
+                return record.mark
+            return files.begin(record.seen)
+        results = Results(files, outputs, record.outputs)
+        if results.are_there():
+            if results.are_published():
+                end_published(files, outputs)
             return ""
-        run = RunFiles(store, self.run)
-        run.forget_failed(mark)
-        if self.max_failures is not None:
+        run.forget_failed(record.mark)
+        if self.settings.max_failures is not None:
             run.forget_stop()
-        return files.begin(seen, lambda token: is_spent(streams, token))
-
-
-def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
-    """Cuts a graph with slots into families."""
-    return split_phases(outputs, lambda column, number: (InternalSlot(number),))
+        return files.begin(record.seen, lambda token: is_spent(outputs, token))
 
 
 def _filled(
-    own: Sequence[Any], name: str, inputs: Mapping[int, StoredStream], internal: str
+    values: Sequence[Any], name: str, inputs: Mapping[int, StoredStream]
 ) -> list[Any]:
-    """The values with streams in place of slots.
-
-    A stream between phases is one object wherever it stands: so it is known for what
-    an earlier phase makes.
-    """
-    between: dict[int, NamedStream] = {}
+    """The values of one job, with streams in place of sources and sinks."""
 
     def fill(value: Any) -> Any:
         if isinstance(value, SourceSlot):
             return inputs[value.number]
         if isinstance(value, (SinkSlot, LeavingSlot)):
             return value.make(name)
-        if isinstance(value, InternalSlot):
-            made = NamedStream(NamedStorage(internal), str(value.number))
-            return between.setdefault(value.number, made)
         return value
 
-    return [fill(value) for value in own]
-
-
-def _is_stored(stream: StoredStream) -> bool:
-    return not isinstance(stream, LeavingSlot)
+    return [fill(value) for value in values]
 
 
 def _seen(stream: StoredStream, wanted: str) -> str:

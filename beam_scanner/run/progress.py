@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from beam_scanner.run.prepare import Prepared
-from beam_scanner.run.run_files import JobFiles
 
 POLL_SECONDS = 0.5
 _MOST_JOBS_A_POLL = 200
@@ -20,26 +18,20 @@ class Watcher:
     """Draws a bar while it is open, where somebody can see it.
 
     Args:
-        prepared: The run; without plans (more jobs than are checked) jobs are
-            counted, else rows.
-        files: The files of its jobs.
+        prepared: The run; there is no bar for more jobs than are checked.
         show: Whether to draw at all.
     """
 
-    def __init__(
-        self, prepared: Prepared, files: Sequence[JobFiles], show: bool
-    ) -> None:
-        self._show = show and bool(prepared.plans) and _visible()
-        self._files = list(files)
+    def __init__(self, prepared: Prepared, show: bool) -> None:
+        self._show = show and prepared.checked and _visible()
+        self._files = [job.files for job in prepared.jobs]
         self._rows: list[dict[tuple[int, int], int]] = []
-        for job in prepared.jobs:
-            plan = prepared.plans.get(job.number)
-            cuts = plan.cuts if plan is not None else ()
+        for job in prepared.jobs if self._show else []:
             self._rows.append(
                 {
-                    (family, task): sum(b - a for a, b in family_cuts.intervals(task))
-                    for family, family_cuts in enumerate(cuts)
-                    for task in range(len(family_cuts))
+                    (family, task): sum(b - a for a, b in cuts.intervals(task))
+                    for family, cuts in enumerate(prepared.cuts(job))
+                    for task in range(len(cuts))
                 }
             )
         self._total = sum(sum(rows.values()) for rows in self._rows)

@@ -17,19 +17,12 @@ from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
-from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.phases import INTERNAL
-from beam_scanner.run.complete import when_complete
-from beam_scanner.run.context import (
-    JobId,
-    JobState,
-    RunContext,
-    RunSource,
-    close_contexts,
-    run_context,
-)
+from beam_scanner.run.job import Job, JobId
+from beam_scanner.run.run import Run, RunSource, close_runs, run_of
 from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks.run_task import ROWS_FAILED, run_one_task
+from beam_scanner.run.tasks.steps import Steps
 from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
 from beam_scanner.run.tasks.task_id import Outcome, TaskId
 from beam_scanner.storage.streams.named import NamedStream
@@ -143,23 +136,6 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
 
     Args:
         source: Where workers find the run.
-    """
-
-    def __init__(self, source: RunSource) -> None:
-        super().__init__()
-        self._source = source
-
-    @unread
-    def expand(self, committed: Any) -> Any:
-        """Waits for the last phase, also where it commits nothing."""
-        return when_complete(committed) | "Remove" >> stage(_End, self._source, 0)
-
-
-class EndWork(beam.PTransform):  # type: ignore[misc]
-    """Removes what a pipeline has kept to make rows that leave, when all have left.
-
-    Args:
-        source: Where workers find the run.
         phase: After which phase; only the last one of the graph counts.
     """
 
@@ -177,7 +153,7 @@ class EndWork(beam.PTransform):  # type: ignore[misc]
             | "Wait" >> beam.GroupByKey()
             | "Ended" >> beam.Map(lambda _: None)
         )
-        end = stage(_EndWork, *self._place, beam.pvalue.AsList(ended))
+        end = stage(_EndRun, *self._place, beam.pvalue.AsList(ended))
         return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
 
 
@@ -188,9 +164,9 @@ class Stage(beam.DoFn):  # type: ignore[misc]
     phase: int
 
     # No property: Beam would ask for it before it runs anything.
-    def context(self) -> RunContext:
+    def run(self) -> Run:
         """The run."""
-        return run_context(self.source)
+        return run_of(self.source)
 
 
 def stage(kind: type[Stage], source: RunSource, phase: int, *sides: Any) -> Any:
@@ -208,7 +184,7 @@ _TO_RUN = "task"
 class _Plan(Stage):
     @unread
     def process(self, job: JobId) -> Iterator[tuple[JobId, tuple[str, Any]]]:
-        for item in plan_job(self.context(), job, self.phase):
+        for item in plan_job(self.run(), job, self.phase):
             yield job, (_TO_RUN, item.to_tuple()) if isinstance(item, TaskId) else item
 
 
@@ -219,18 +195,14 @@ class _Run(Stage):
         if kind != _TO_RUN:
             yield planned
             return
-        context = self.context()
+        run = self.run()
         # Elsewhere than in the driver a task must not take the worker with it.
-        hosts = hosts_of(self.source) if needs_host(context.settings) else None
+        hosts = hosts_of(self.source) if needs_host(run.settings) else None
         attempt = hosts.attempt if hosts is not None else None
-        steps = run_one_task(context, TaskId(*task), attempt)
-        while True:
-            try:
-                tag, row = next(steps)
-            except StopIteration as end:
-                outcome, counters = end.value
-                break
+        steps = Steps(run_one_task(run, TaskId(*task), attempt))
+        for tag, row in steps:
             yield TaggedOutput(tag, row)
+        outcome, counters = steps.result
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         release_memory()
@@ -238,90 +210,66 @@ class _Run(Stage):
 
     def teardown(self) -> None:
         retire_hosts(self.source.run)
-        close_contexts(self.source.run)
+        close_runs(self.source.run)
 
 
-class _End(Stage):
-    @unread
-    def process(self, _: Any) -> None:
-        self.context().files.remove()
-
-
-class _EndWork(Stage):
+class _EndRun(Stage):
     @unread
     def process(self, _: Any, ended: Any) -> None:
-        context = self.context()
-        if self.phase == context.settings.graph.phases - 1:
-            context.files.remove()
+        run = self.run()
+        if self.phase == run.settings.graph.phases - 1:
+            run.files.remove()
 
 
 class _Commit(Stage):
     @unread
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
-        job, found = element
-        outcomes = list(found)
-        context = self.context()
-        failures = commit_job(context, job, self.phase, outcomes)
-        if context.settings.detached:
-            if failures:
-                # All its tasks have ended, and no phase of it comes after this one.
-                context.files.forget_failed(context.job(job).record.mark)
-            yield from self._report(context, job, failures)
+        job_id, outcomes = element
+        run = self.run()
+        failures = commit_job(run, job_id, outcomes)
+        if run.settings.detached:
+            yield from self._report(run, run.job(job_id), failures)
         else:
-            context.files.put_result(job, self.phase, failures)
+            run.files.put_result(job_id, self.phase, failures)
         if not failures:
-            yield job
+            yield job_id
 
     def _report(
-        self, context: RunContext, job: JobId, failures: list[Failure]
+        self, run: Run, job: Job, failures: list[Failure]
     ) -> Iterator[TaggedOutput]:
         """Tells the rest of the pipeline, where no driver waits for results."""
-        yield from report_failures(failures)
         if failures:
+            # All its tasks have ended, and no phase of it comes after this one.
+            run.files.forget_failed(job.record.mark)
+            yield from report_failures(failures)
             return
-        state = context.job(job)
-        told = self._told(state)
-        for output, number in self._outputs(state):
-            yield from _commits(output, number, told.get(number))
-        phases = context.settings.graph.phases
+        for number, family in enumerate(job.families):
+            if family.phase == self.phase:
+                yield from _commits(job, number)
+        phases = run.settings.graph.phases
         last = self.phase == phases - 1
         # Rows that leave may have to be made again, from streams of earlier phases:
         # those stay until the pipeline ends.
-        kept = state.record.leaves and phases > 1
-        if last and not state.cached and not kept:
-            state.files.remove()
-
-    def _told(self, state: JobState) -> dict[int, Any]:
-        """What was noted of outputs as they were published, by number."""
-        found: dict[int, Any] = {}
-        for place, family in enumerate(state.families):
-            if family.phase == self.phase and not state.cached:
-                noted = state.files.published(place) or []
-                found.update(zip(family.numbers, noted, strict=False))
-        return found
-
-    def _outputs(self, state: JobState) -> Iterator[tuple[OutputNode, int]]:
-        for family in state.families:
-            if family.phase == self.phase:
-                for output, number in zip(family.outputs, family.numbers, strict=True):
-                    if number != INTERNAL:
-                        yield output, number
+        kept = job.record.leaves and phases > 1
+        if last and not job.cached and not kept:
+            job.files.remove()
 
 
-def _commits(
-    output: OutputNode, number: int, told: tuple[int, str] | None
-) -> Iterator[Any]:
-    """``told``: rows and fingerprint; None where another run has told of them."""
-    stream = output.streams[0]
-    if isinstance(stream, NamedStream):
-        if told is None:
-            found = stream.descriptor()
-            told = found.rows, found.fingerprint
-        db = stream.storage().db_path
-        count_commit()
-        yield TaggedOutput(
-            sink_tag(number), Commit(stream.name(), f"{db}/{stream.name()}", *told)
-        )
+def _commits(job: Job, place: int) -> Iterator[TaggedOutput]:
+    """The commits of one family, under the tags of their sinks."""
+    family = job.families[place]
+    # Where another run replaces a stream later, its descriptor does not tell any more.
+    noted = None if job.cached else job.files.published(place)
+    told = noted or [None] * len(family.outputs)
+    for output, number, rows in zip(family.outputs, family.numbers, told, strict=True):
+        stream = output.streams[0]
+        if number != INTERNAL and isinstance(stream, NamedStream):
+            if rows is None:
+                found = stream.descriptor()
+                rows = found.rows, found.fingerprint
+            path = f"{stream.storage().db_path}/{stream.name()}"
+            count_commit()
+            yield TaggedOutput(sink_tag(number), Commit(stream.name(), path, *rows))
 
 
 def count_commit() -> None:

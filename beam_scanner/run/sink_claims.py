@@ -19,8 +19,8 @@ from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError, StreamExistsError
 from beam_scanner.run.complete import when_complete
-from beam_scanner.run.run_files import WORK
 from beam_scanner.storage.sealed_files import read_sealed, seal
+from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.open import open_store
 
@@ -96,7 +96,7 @@ class Claims:
     @property
     def folder(self) -> str:
         """Where the claims of the pipeline are."""
-        return f"{WORK}/runs/{self.run}/outputs/"
+        return f"{WORK}runs/{self.run}/outputs/"
 
 
 class Sinks:

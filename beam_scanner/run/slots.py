@@ -110,14 +110,20 @@ class InternalSlot(Slot):
 
     Args:
         number: Its number in the graph.
+        trusted: Whether what it holds may be unpickled.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, trusted: bool = True) -> None:
         self.number = number
+        self.trusted = trusted
 
     def name(self) -> str:
         """For errors."""
         return f"internal {self.number}"
+
+    def make(self, database: str) -> NamedStream:
+        """The stream in the database that one job has for such streams."""
+        return NamedStream(NamedStorage(database, self.trusted), str(self.number))
 
 
 class LeavingSlot(Slot):

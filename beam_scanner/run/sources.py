@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from beam_scanner.errors import ElementTypeError, StreamNotFoundError
-from beam_scanner.run.run_files import WORK
 from beam_scanner.run.slots import SourceSlot
+from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.streams.named_video import NamedVideoStorage, NamedVideoStream
@@ -14,7 +14,7 @@ from beam_scanner.stores.patterns import matching_names
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.source import fingerprint
 
-SOURCES = f"{WORK}/sources"
+SOURCES = f"{WORK}sources"
 """Below a database: the indexes of videos that pipelines read where they lie."""
 
 

@@ -7,69 +7,65 @@ from dataclasses import asdict
 
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import Failure, OutcomeUnknownError, StreamReplacedError
-from beam_scanner.planner.tasks import cut_tasks
-from beam_scanner.run.context import JobId, JobState, RunContext
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.publish import end_family, give_up, tidy, why_over
+from beam_scanner.run.job import Job, JobId
+from beam_scanner.run.made import reason_not_made
+from beam_scanner.run.publish import give_up, publish_at_end, tidy
+from beam_scanner.run.run import Run
 from beam_scanner.run.tasks.task_id import Outcome, TaskId
 
 
-def plan_job(context: RunContext, job: JobId, phase: int) -> Iterator[TaskId | Outcome]:
+def plan_job(run: Run, job_id: JobId, phase: int) -> Iterator[TaskId | Outcome]:
     """Cuts one phase of a job into tasks.
 
     Yields:
         Its tasks, and an outcome for each family that has none; or one outcome.
     """
-    state = context.job(job)
-    if state.cached:
+    job, settings = run.job(job_id), run.settings
+    if job.cached:
         yield "cached", None
         return
-    settings = context.settings
-    planned = []
     try:
         with contained("planning"):
             if not settings.checked:
-                state.check(settings.equal_rows)
-            for number, family in enumerate(state.families):
-                if family.phase == phase:
-                    planned.append(
-                        (number, cut_tasks(state.graph(number), settings.io_packet))
-                    )
+                job.check(settings.equal_rows, equal_types=settings.equal_rows)
+            planned = [
+                (number, job.cuts(number, settings.io_packet))
+                for number, family in enumerate(job.families)
+                if family.phase == phase
+            ]
     except Exception as error:
-        if state.files.is_over():
+        if job.files.is_over():
             yield "skipped", None
             return
-        failure = failure_of(state.record.name, error, kind="input")
-        context.files.mark_failed(state.record.mark, failure)
+        failure = failure_of(job.record.name, error, kind="input")
+        run.files.mark_failed(job.record.mark, failure)
         yield "failed", asdict(failure)
         return
     for number, cuts in planned:
         if not len(cuts):
             yield "done", (number, 0)
         for task in range(len(cuts)):
-            yield TaskId(job, number, task, len(cuts), cuts.intervals(task))
+            yield TaskId(job_id, number, task, len(cuts), cuts.intervals(task))
 
 
-def commit_job(
-    context: RunContext, job: JobId, phase: int, outcomes: Iterable[Outcome]
-) -> list[Failure]:
+def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Failure]:
     """Ends one phase of a job: publishes it, or says why not.
 
     Args:
-        context: The run.
-        job: The job.
-        phase: The phase that has ended.
+        run: The run.
+        job_id: The job.
         outcomes: All outcomes of the phase.
 
     Returns:
         Why the next phase may not begin; nothing if it may.
     """
-    state = context.job(job)
-    if state.cached:
+    job = run.job(job_id)
+    if job.cached:
         return []
     outcomes = list(outcomes)
-    stopped = context.why_stopped() if _is_cut_short(outcomes) else ""
-    failures = _failures(context, state, outcomes, stopped)
+    stopped = run.why_stopped() if _is_cut_short(outcomes) else ""
+    failures = _failures(run, job, outcomes, stopped)
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value
     )
@@ -77,28 +73,28 @@ def commit_job(
         if not failures:
             with contained("committing"):
                 for family, tasks in families.items():
-                    end_family(state, family, tasks)
-            if stopped and any(map(state.leaves, families)):
-                failures = [Failure(state.record.name, stopped, kind="skipped")]
+                    publish_at_end(job, family, tasks)
+            if stopped and any(map(job.leaves, families)):
+                failures = [Failure(job.record.name, stopped, kind="skipped")]
     except OutcomeUnknownError as error:
         # What may have been published, or still be, must stay.
-        return [failure_of(state.record.name, error)]
+        return [failure_of(job.record.name, error)]
     except StreamReplacedError as error:
-        failures = [failure_of(state.record.name, error)]
-        give_up(state, state.record.seen)
+        failures = [failure_of(job.record.name, error)]
+        give_up(job, job.record.seen)
     except Exception as error:
-        failures = [failure_of(state.record.name, error)]
+        failures = [failure_of(job.record.name, error)]
         if stopped:
-            failures = [Failure(state.record.name, stopped, kind="skipped")]
-    if state.files.is_over():
+            failures = [Failure(job.record.name, stopped, kind="skipped")]
+    if job.files.is_over():
         # What went wrong on the way does not count: it was taken away meanwhile.
-        reason = why_over(state)
-        failures = [Failure(state.record.name, reason)] if reason else []
-        for _, output in state.numbered_outputs:
-            tidy(output.streams[0], state.record.token)
-    elif failures and state.record.leaves:
+        reason = reason_not_made(job)
+        failures = [Failure(job.record.name, reason)] if reason else []
+        for stream in job.output_streams:
+            tidy(stream, job.record.token)
+    elif failures and job.record.leaves:
         # No other run can go on with it.
-        give_up(state)
+        give_up(job)
     return failures
 
 
@@ -107,17 +103,17 @@ def _is_cut_short(outcomes: Iterable[Outcome]) -> bool:
 
 
 def _failures(
-    context: RunContext, state: JobState, outcomes: Sequence[Outcome], stopped: str
+    run: Run, job: Job, outcomes: Sequence[Outcome], stopped: str
 ) -> list[Failure]:
     """Why a job failed, once: of several tasks the first row tells."""
     found = [Failure(**value) for kind, value in outcomes if kind == "failed"]
     if not found and _is_cut_short(outcomes):
         # Of the task that failed, the outcome was lost with its worker.
-        known = context.files.failed(state.record.mark)
+        known = run.files.failed(job.record.mark)
         if known is not None:
             found = [known]
-        elif not stopped and not state.files.is_over():
+        elif not stopped and not job.files.is_over():
             reason = "some of its tasks were not run, and none says why: run it again"
-            found = [Failure(state.record.name, reason)]
+            found = [Failure(job.record.name, reason)]
     found.sort(key=lambda f: (f.row is None, f.row or 0, f.reason))
     return found[:1]

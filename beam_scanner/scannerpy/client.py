@@ -283,7 +283,7 @@ class Client:
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
         )
-        if not prepared.jobs and not prepared.failures and not prepared.finished:
+        if not prepared.jobs and not prepared.failures and not prepared.published:
             return None
         if detach:
             begun = submit(

@@ -11,7 +11,7 @@ from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.graph.builder import OpBuilder
 from beam_scanner.kernels.register import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
-from beam_scanner.run.fingerprints import check_ships
+from beam_scanner.run.picklable import check_picklable
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
@@ -72,7 +72,7 @@ class Op(GraphTransform):
             made = call(*columns.values(), **arguments)
         node = (made[0] if isinstance(made, tuple) else made).node
         # Beam's own error, when it pickles the pipeline, would name none of this.
-        check_ships((node.spec, node.init_args, node.stream_args), [node])
+        check_picklable((node.spec, node.init_args, node.stream_args), [node])
         hints = self.run_hints
         if not isinstance(made, tuple):
             return group.extend(made, hints, self.declared())

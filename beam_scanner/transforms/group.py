@@ -51,11 +51,12 @@ from beam_scanner.graph.nodes import (
 from beam_scanner.graph.validate import check_graph, facts, made
 from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.run.bind import Bind, by_name
-from beam_scanner.run.context import RunContext, process_token
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
-from beam_scanner.run.program import Program, in_phases
-from beam_scanner.run.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
+from beam_scanner.run.program import Program
+from beam_scanner.run.run import Run, process_token
+from beam_scanner.run.run_graph import FAILURES, EndRun, Phase, sink_tag, stage
+from beam_scanner.run.shared_graph import in_phases
 from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.fork_check import check_fork
@@ -214,7 +215,7 @@ class Group:
             failures = self._kept | f"Failures {at}" >> beam.Flatten()
             self._failures.append(failures)
             if at:
-                _ = self._jobs | f"End {at}" >> EndWork(self._source, at)
+                _ = self._jobs | f"End {at}" >> EndRun(self._source, at)
         return self._phases[number]
 
     def _add_hints(self, hints: Mapping[str, Any]) -> None:
@@ -338,7 +339,7 @@ class _Deferred:
     def __init__(self, group: Group) -> None:
         self._group = group
 
-    def open(self) -> RunContext:
+    def open(self) -> Run:
         """Opens the program as it stands."""
         return self._group.compile().open()
 

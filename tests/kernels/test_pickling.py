@@ -14,7 +14,7 @@ import pytest
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels import pickling, read_spec
-from beam_scanner.run.fingerprints import check_ships
+from beam_scanner.run.picklable import check_picklable
 from tests.support.folders import ROOT
 
 WORKER = """
@@ -47,8 +47,8 @@ def script(folder: Path, source: str, ending: str = "") -> Path:
         + "from beam_scanner.kernels import dumps_graph, read_spec\n"
         + textwrap.dedent(ending)
         + "\nspec = read_spec(op)\n"
-        + "from beam_scanner.run.fingerprints import check_ships\n"
-        + "check_ships(spec, [])\n"
+        + "from beam_scanner.run.picklable import check_picklable\n"
+        + "check_picklable(spec, [])\n"
         + "open(sys.argv[1], 'wb').write(dumps_graph(spec))\n"
         + "print(op(None, b'x'), spec.digest)\n"
     )
@@ -254,7 +254,7 @@ def test_what_cannot_be_loaded_is_named(made: str, name: str, place: str) -> Non
     }
     made_node = node(sources[place], LIB=value)
     with pytest.raises(ArgumentError, match="cannot be sent to workers") as caught:
-        check_ships(made_node.spec, [made_node])
+        check_picklable(made_node.spec, [made_node])
     assert words[place] in str(caught.value)
     assert name in str(caught.value)
 
@@ -265,7 +265,7 @@ def test_an_argument_that_cannot_be_loaded_is_named() -> None:
     with pytest.raises(
         ArgumentError, match="item 'a' of argument 'model' of op Detect"
     ):
-        check_ships((asked.spec, asked.init_args), [asked])
+        check_picklable((asked.spec, asked.init_args), [asked])
 
 
 @pytest.mark.processes
@@ -280,10 +280,10 @@ def test_what_only_the_main_module_has_is_named_before_workers_start(
     """
     ending = """
     from beam_scanner.graph.nodes import OpNode
-    from beam_scanner.run.fingerprints import check_ships
+    from beam_scanner.run.picklable import check_picklable
     made = OpNode(read_spec(op), ())
     try:
-        check_ships(made.spec, [made])
+        check_picklable(made.spec, [made])
     except Exception as error:
         print(error)
         sys.exit()

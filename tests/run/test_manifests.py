@@ -11,18 +11,13 @@ from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
 from beam_scanner.run import launch, run_files
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.context import StoredRun
+from beam_scanner.run.job_files import JobFiles, unfinished_tokens
 from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
 from beam_scanner.run.prepare import Prepared
-from beam_scanner.run.run_files import (
-    JobFiles,
-    RunFiles,
-    remove_garbage,
-    unfinished_tokens,
-)
+from beam_scanner.run.run_files import RunFiles, remove_garbage
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.tasks import run_task
+from beam_scanner.run.tasks import attempt
 from beam_scanner.run.tasks.run_task import run_one_task
 from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.runners.local.local_run import pipeline_options
@@ -58,10 +53,9 @@ class Run:
         prepared: Prepared = setting.prepare(CacheMode.Overwrite)
         self.store = setting.storage.store()
         self.files = RunFiles(self.store, name)
-        jobs = [JobFiles(self.store, j.fingerprint) for j in prepared.jobs]
-        self.job_files = jobs[job]
-        launch._write_run(prepared, self.files, jobs, Limits())
-        self.context = StoredRun(self.store.url, name).open()
+        self.job_files = prepared.jobs[job].files
+        settings = launch._settings(prepared, Limits(), None)
+        self.context = launch.write_run(prepared, self.files, settings).open()
         self.job = job
         planned = list(plan_job(self.context, job, 0))
         self.tasks = [item for item in planned if isinstance(item, TaskId)]
@@ -73,7 +67,7 @@ class Run:
         return outcome[0]
 
     def commit(self) -> bool:
-        return not commit_job(self.context, self.job, 0, self.outcomes)
+        return not commit_job(self.context, self.job, self.outcomes)
 
 
 def segments(stream: NamedStream) -> list[Path]:
@@ -130,9 +124,9 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     (winner,) = segments(stream)
     # Just after the twin has looked whether the task is done.
     task = twin.tasks[0]
-    attempt = run_task.Try(task, done=False, alone=False, given={})
+    wanted = attempt.Try(task, done=False, alone=False, given={})
     state = twin.context.job(0)
-    drained(run_task._attempt(twin.context, state, attempt, Position()))
+    drained(attempt._attempt(twin.context, state, wanted, Position()))
     assert len(segments(stream)) == 2
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"
@@ -187,7 +181,7 @@ def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
 def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, runs = run_files._begun_keys, []
+    plain, runs = run_files.begun_keys, []
 
     def late(*where: Any) -> Any:
         found = list(plain(*where))
@@ -196,7 +190,7 @@ def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
             assert runs[0].do(0) == "done"
         return iter(found)
 
-    monkeypatch.setattr(run_files, "_begun_keys", late)
+    monkeypatch.setattr(run_files, "begun_keys", late)
     remove_garbage(setting.storage.store())
     (run,) = runs
     for number in range(1, BLOBS):
@@ -223,7 +217,7 @@ def test_a_failing_task_is_tried_again(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, False])
-    real = run_task._task
+    real = attempt._task
 
     def flaky(*args: Any) -> Any:
         if next(failures, False):
@@ -231,7 +225,7 @@ def test_a_failing_task_is_tried_again(
         return real(*args)
 
     without_beam(monkeypatch)
-    monkeypatch.setattr(run_task, "_task", flaky)
+    monkeypatch.setattr(attempt, "_task", flaky)
     report = setting.run()
     assert not report.failures
     assert report.tasks == JOBS * TASKS_A_JOB
@@ -325,7 +319,7 @@ def test_a_killed_run_on_beam_goes_on(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = iter(range(100))
-    real = run_task._attempt
+    real = attempt._attempt
 
     def dies(*args: Any) -> Any:
         if next(calls) == 3:
@@ -333,8 +327,8 @@ def test_a_killed_run_on_beam_goes_on(
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_task, "_attempt", dies)
-        patch.setattr(run_task, "is_interrupt", is_kill)
+        patch.setattr(attempt, "_attempt", dies)
+        patch.setattr(attempt, "is_interrupt", is_kill)
         prepared = setting.prepare(CacheMode.Error)
         options = pipeline_options(["--direct_running_mode=in_memory"])
         # Beam wraps it.

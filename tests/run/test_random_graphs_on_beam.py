@@ -14,7 +14,7 @@ import pytest
 
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run import prepare as prepare_module
+from beam_scanner.run import job
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import Report, execute
 from beam_scanner.run.prepare import prepare
@@ -86,7 +86,7 @@ def test_every_row_of_graphs_of_one_run(
     chunk: int, storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Starting Beam takes longer than most of these graphs.
-    monkeypatch.setattr(prepare_module, "check_rows", lambda *job: None)
+    monkeypatch.setattr(job, "check_rows", lambda *_: None)
     seeds = chunk_of(chunk, GRAPHS // 10, GRAPHS * 9 // 10)
     for number, graphs in enumerate(together(seeds, storage)):
         outputs = [output for graph in graphs for output in graph.outputs]
@@ -100,7 +100,7 @@ def test_every_row_of_graphs_of_one_run(
 def test_every_row_with_worker_processes(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare_module, "check_rows", lambda *job: None)
+    monkeypatch.setattr(job, "check_rows", lambda *_: None)
     seeds = range(FIRST_SEED - 100, FIRST_SEED - 100 + max(24, GRAPHS // 10))
     for number, graphs in enumerate(together(seeds, storage)):
         outputs = [output for graph in graphs for output in graph.outputs]

@@ -12,15 +12,15 @@ import pytest
 from beam_scanner.errors import Failure, StreamExistsError
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.context import StoredRun
+from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.run.options import Limits
-from beam_scanner.run.run_files import JobFiles, RunFiles, unfinished_tokens
+from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks.run_task import run_one_task
 from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.storage import gc
+from tests.support.harness import drained
 from tests.support.small_runs import JOBS, Setting
-from tests.support.staged import drained
 
 MINE, THEIRS, OLD = 3, 5, 7
 _runs = iter(range(1000))
@@ -52,12 +52,11 @@ def run(
         return []
     store = setting.storage.store()
     files = RunFiles(store, f"run {next(_runs)}")
-    jobs = [JobFiles(store, job.fingerprint) for job in prepared.jobs]
-    phases, digest = launch._write_run(prepared, files, jobs, Limits())
-    context = StoredRun(store.url, files.run, digest).open()
+    settings = launch._settings(prepared, Limits(), None)
+    context = launch.write_run(prepared, files, settings).open()
     now("begun")
     live = list(range(len(prepared.jobs)))
-    for phase in range(phases):
+    for phase in range(settings.graph.phases):
         planned = {job: list(plan_job(context, job, phase)) for job in live}
         outcomes = {
             job: [
@@ -72,12 +71,12 @@ def run(
         failures = {}
         for job in live:
             for _ in range(commits):
-                failures[job] = commit_job(context, job, phase, outcomes[job])
+                failures[job] = commit_job(context, job, outcomes[job])
             context.files.put_result(job, phase, failures[job])
         now(f"ended {phase}")
         live = [job for job in live if not failures[job]]
     report = launch.Report()
-    launch._conclude(prepared, files, jobs, report)
+    launch.conclude(prepared, files, report)
     files.remove()
     assert not happens
     return report.failures

@@ -15,8 +15,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from beam_scanner.run.context import StoredRun
 from beam_scanner.run.options import ScannerOptions
+from beam_scanner.run.run import StoredRun
 from beam_scanner.run.run_graph import RunGraph
 from beam_scanner.runners import dataflow
 from beam_scanner.transforms import (

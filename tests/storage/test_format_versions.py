@@ -9,7 +9,7 @@ import pytest
 
 from beam_scanner.errors import StorageError
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.run_files import unfinished_tokens
+from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.streams.named import gc, list_streams
@@ -134,7 +134,7 @@ def test_gc_keeps_old_streams_and_unfinished_work(old):
 
 def test_unfinished_work_of_older_code_is_gone_on_with(old):
     """Its segments have no checksums, and become part of a stream that says so."""
-    from beam_scanner.run.run_files import JobFiles
+    from beam_scanner.run.job_files import JobFiles
 
     store = NamedStorage(old).store()
     folder = next((old / ".work/jobs").iterdir())

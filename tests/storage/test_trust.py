@@ -17,9 +17,11 @@ from beam_scanner.errors import (
 )
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run.context import StoredRun
-from beam_scanner.run.fingerprints import SharedGraph
-from beam_scanner.run.run_files import JobRecord, RunFiles, RunSettings
+from beam_scanner.run.job import JobRecord
+from beam_scanner.run.run import StoredRun
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal
@@ -363,7 +365,7 @@ def test_planted_files_of_a_run(tmp_path, trap):
     """Workers unpickle what their driver wrote, and nothing else."""
     store = NamedStorage(tmp_path).store(create=True)
     files = RunFiles(store, "run")
-    record = JobRecord("a", [], "f", ["g"], "t", "0")
+    record = JobRecord("a", [], "f", ("g",), token="t", mark="0")
     digest = files.write(RunSettings(SharedGraph((), ()), 4, 8, True), [record])
     source = StoredRun(store.url, "run", digest)
     assert source.open().job(0).record == record

@@ -35,9 +35,12 @@ from beam_scanner.errors import (
 )
 from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
-from beam_scanner.run.fingerprints import SharedGraph
+from beam_scanner.run.job import JobRecord
+from beam_scanner.run.job_files import JobFiles
 from beam_scanner.run.profiler import Profile
-from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.segments import index_cache
@@ -117,7 +120,9 @@ def _make(place: Path) -> None:
     large = [rng.bytes(150_000 + row) for row in range(_LARGE_ROWS)]
     NamedStream(storage, LARGE).save(large)
     settings = RunSettings(SharedGraph((), ()), 4, 8, checked=True)
-    records = [JobRecord(str(i), [i], "f", ["g"], "t", str(i)) for i in range(3)]
+    records = [
+        JobRecord(str(i), [i], "f", ("g",), token="t", mark=str(i)) for i in range(3)
+    ]
     run = RunFiles(storage.store(), RUN)
     run.write(settings, records)
     run.put_result(0, 0, [Failure("a", "why")])
@@ -410,7 +415,7 @@ class _Checks:
             graph = SharedGraph((), ())
             self.expect("settings", lambda: run.settings().graph == graph, True)
             owns = [[0], [1], [2]]
-            self.expect("jobs", lambda: [j.own for j in run.jobs(0)], owns)
+            self.expect("jobs", lambda: [j.values for j in run.jobs(0)], owns)
             self.expect("results", lambda: _results(run) <= RESULTS, True)
 
     def _is_there(self, name: str) -> bool:

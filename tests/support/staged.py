@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from beam_scanner.run import launch
-from beam_scanner.run.context import StoredRun
+from beam_scanner.run.run import StoredRun
 from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.tasks import run_task
+from beam_scanner.run.tasks import attempt
 from beam_scanner.run.tasks.run_task import run_one_task
 from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.stores.object_store import LocalStore
@@ -53,7 +53,7 @@ def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
         for task in tasks:
             outcome, _ = drained(run_one_task(context, TaskId(*task.to_tuple())))
             outcomes[task.job].append(outcome)
-        failures = {j: commit_job(context, j, phase, outcomes[j]) for j in live}
+        failures = {j: commit_job(context, j, outcomes[j]) for j in live}
         for job, found in failures.items():
             context.files.put_result(job, phase, found)
         live = [job for job in live if not failures[job]]
@@ -69,7 +69,7 @@ def without_beam(patch: pytest.MonkeyPatch) -> None:
         ),
     )
     patch.setattr(launch, "run_pipeline", lambda options, build, small, again: build())
-    patch.setattr(run_task, "is_interrupt", is_kill)
+    patch.setattr(attempt, "is_interrupt", is_kill)
 
 
 class Steps:

@@ -25,9 +25,9 @@ from beam_scanner.text.error_text import (
     clipped,
     message_of,
     one_line,
-    printable,
     traceback_of,
 )
+from beam_scanner.text.printable import printable
 
 ANY_TEXT = st.text(st.characters(codec=None, categories=None), max_size=200) | st.just(
     "\udcff\ud800"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from beam_scanner.engine import containment, instance
-from beam_scanner.run.tasks import run_task
+from beam_scanner.run.tasks import attempt
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import (
     Histogram,
@@ -209,7 +209,7 @@ def test_a_killed_pipeline_goes_on_where_it_was(
         return run
 
     monkeypatch.setenv("PIPELINES_KILL", "1500")
-    for module in (containment, instance, run_task):
+    for module in (containment, instance, attempt):
         monkeypatch.setattr(module, "is_interrupt", is_kill)
     with pytest.raises(RuntimeError, match="Killed"):
         pipeline().run()

@@ -25,10 +25,10 @@ from typing import Any
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.kernels.pickling import dumps_graph
-from beam_scanner.run.context import RunContext, RunSource, process_token
-from beam_scanner.run.run_files import RunSettings
+from beam_scanner.run.run import Run, RunSource, process_token
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
 from beam_scanner.run.tasks.channel import Channel, Closed
-from beam_scanner.run.tasks.run_task import Chunk, Ended, Try
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.runners.local import fork_client, worker
 from beam_scanner.runners.local.stopped_processes import (
@@ -58,7 +58,7 @@ def needs_host(settings: RunSettings) -> bool:
     Not in the process of the driver, which is as the user wants it: there they are
     only to be stopped when they take too long.
     """
-    return settings.task_timeout > 0 or settings.here != process_token()
+    return settings.limits.timeout > 0 or settings.here != process_token()
 
 
 _hosts: dict[str, TaskHosts] = {}
@@ -103,10 +103,10 @@ class TaskHosts:
         self._host: _Host | None = None
 
     def attempt(
-        self, context: RunContext, wanted: Try, mark: AbstractContextManager[None]
+        self, run: Run, wanted: Try, mark: AbstractContextManager[None]
     ) -> Generator[Chunk, None, Ended]:
         """Makes an attempt in a host; an ``Attempt``."""
-        limit = context.settings.task_timeout
+        limit = run.settings.limits.timeout
         with self._turns.held(wanted.alone), mark, self._lent() as host:
             ended = yield from host.attempt(wanted, limit)
             if ended.failure is not None and _is_spoilt(ended.failure):
@@ -114,7 +114,7 @@ class TaskHosts:
                 host.spoilt = True
         failure = ended.failure
         if failure is not None and failure.kind != "exception":
-            stream = context.job(wanted.task.job).record.name
+            stream = run.job(wanted.task.job).record.name
             _log.warning("%s of %s", wanted.task, replace(failure, stream=stream))
         return ended
 

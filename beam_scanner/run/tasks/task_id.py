@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.planner.needs import Interval
-from beam_scanner.run.context import JobId
+from beam_scanner.run.job import JobId
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
 from beam_scanner.kernels.module_values import check_values
 from beam_scanner.kernels.pickling import loads_graph
-from beam_scanner.run.context import RunSource, close_contexts, run_context
+from beam_scanner.run.run import RunSource, close_runs, run_of
+from beam_scanner.run.tasks.attempt import Ended, Try, failed, make_attempt
 from beam_scanner.run.tasks.channel import Channel, Closed
-from beam_scanner.run.tasks.run_task import Ended, Try, failed, make_attempt
+from beam_scanner.run.tasks.steps import Steps
 from beam_scanner.runners.local import worker
 
 CLOSED_CODE = 71
@@ -89,7 +90,7 @@ class _Host:
                 name="task",
                 daemon=True,
             ).start()
-        close_contexts()
+        close_runs()
 
     def _work(self, channel: Channel, slot: int) -> None:
         first = slot * POSITION_BYTES
@@ -108,19 +109,15 @@ class _Host:
     def _attempt(self, channel: Channel, wanted: Try, position: Position) -> Ended:
         try:
             with position.work.doing(LOAD, ""):
-                context = run_context(self._loaded())
-                context.job(wanted.task.job).graph(wanted.task.family)
+                run = run_of(self._loaded())
+                _ = run.job(wanted.task.job).graphs
                 check_values()
         except BaseException as error:
             return failed("", error)
-        steps = make_attempt(context, wanted, position)
-        while True:
-            try:
-                tag, held = next(steps)
-            except StopIteration as end:
-                ended: Ended = end.value
-                return ended
-            channel.send(("rows", tag, held))
+        with Steps(make_attempt(run, wanted, position)) as steps:
+            for tag, held in steps:
+                channel.send(("rows", tag, held))
+        return steps.result
 
     def _loaded(self) -> RunSource:
         with self._lock:

@@ -1,0 +1,149 @@
+"""Binds the graph of one job to the lengths of its streams, and checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from beam_scanner.errors import ElementTypeError, GraphError
+from beam_scanner.graph.nodes import InputNode, Node, OpNode, topological
+from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
+from beam_scanner.planner.phases import INTERNAL, Family
+from beam_scanner.run.slots import Slot
+from beam_scanner.storage.stored_rows import RowReader
+from beam_scanner.storage.streams.backend import StoredStream
+from beam_scanner.storage.streams.named import NamedStream
+from beam_scanner.storage.trust import check_no_pickle, check_plain
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+
+
+def bind_families(families: Sequence[Family]) -> list[BoundGraph]:
+    """Binds one job's graph of each family, opening its streams for their lengths.
+
+    Streams between phases need not exist: their lengths follow from the graph.
+
+    Args:
+        families: All families of the job, by phase.
+
+    Raises:
+        ScannerException: As ``bind``.
+    """
+    made: dict[int, SourceInfo] = {}
+    graphs = []
+    for family in families:
+        graph = _bind_family(family, made)
+        for output, number in zip(graph.outputs, family.numbers, strict=True):
+            if number == INTERNAL:
+                stream = output.node.streams[0]
+                made[id(stream)] = SourceInfo(stream.name(), output.rows)
+        graphs.append(graph)
+    return graphs
+
+
+def _bind_family(family: Family, made: Mapping[int, SourceInfo]) -> BoundGraph:
+    nodes = topological(family.outputs)
+    _check_trust(nodes)
+    sources: dict[int, SourceInfo] = {}
+    for node in nodes:
+        if isinstance(node, InputNode):
+            stream = node.streams[0]
+            info = made.get(id(stream))
+            if info is None:
+                with stream.reader() as reader:
+                    info = _source_info(stream, reader)
+            sources[id(node)] = info
+    return bind(nodes, 0, sources)
+
+
+def _source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
+    """What planning must know of a stream that is open."""
+    return SourceInfo(
+        stream.name(),
+        len(reader),
+        reader.entries,
+        reader.frame_bytes,
+        reader.entry_bytes,
+    )
+
+
+def _check_trust(nodes: Sequence[Node]) -> None:
+    """Refuses a graph that would unpickle what an untrusted database holds.
+
+    Raises:
+        UntrustedDataError: Names the stream and the type.
+    """
+    doubtful: dict[int, StoredStream] = {}
+    for node in nodes:
+        if isinstance(node, InputNode):
+            stream = node.streams[0]
+            if not isinstance(stream, Slot) and not stream.storage().trusted:
+                doubtful[id(node)] = stream
+        for place, column in enumerate(node.inputs):
+            found = doubtful.get(id(column.node))
+            if found is None:
+                continue
+            check_no_pickle(column.type, found.name())
+            if isinstance(node, OpNode):
+                spec = node.spec
+                wanted = spec.inputs[0 if spec.variadic else place].type
+                if wanted is not None and wanted.type is not Any:
+                    check_no_pickle(wanted, found.name())
+                elif wanted is not None and column.type is not None:
+                    check_plain(column.type, found.name())
+            else:
+                doubtful[id(node)] = found
+
+
+def check_rows(families: Sequence[Family], graphs: Sequence[BoundGraph]) -> None:
+    """Refuses a job whose outputs differ in rows.
+
+    Raises:
+        GraphError: Names two of them and their rows.
+    """
+    (first, length), *others = [
+        (output.node.streams[0].name(), output.rows)
+        for family, graph in zip(families, graphs, strict=True)
+        for output, number in zip(graph.outputs, family.numbers, strict=True)
+        if number != INTERNAL
+    ]
+    for name, rows in others:
+        if rows != length:
+            raise GraphError(
+                f"outputs of one run must have equal numbers of rows: {first!r} would "
+                f"have {length}, {name!r} {rows}; run them one after the other"
+            )
+
+
+def check_types(families: Sequence[Family]) -> None:
+    """Refuses a job with an input of another type than that of the first job.
+
+    Args:
+        families: Of the job.
+
+    Raises:
+        ElementTypeError: Names the stream, its type and what the graph reads.
+    """
+    outputs = [output for family in families for output in family.outputs]
+    made = {id(output.streams[0]) for output in outputs}
+    for node in topological(outputs):
+        for column in node.inputs:
+            if isinstance(column.node, InputNode):
+                stream = column.node.streams[0]
+                if isinstance(stream, NamedStream) and id(stream) not in made:
+                    _check_type(stream, column.type)
+
+
+def _check_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None:
+    found = stream.descriptor()
+    # By name: a worker need not know the type.
+    frames, unknown = get_type_info(FrameType), get_type_info(bytes)
+    holds = found.type_name or unknown.name
+    if found.kind == "video":
+        holds = frames.name
+    wanted = (kind or frames).name
+    if holds != wanted:
+        raise ElementTypeError(
+            "the streams of one io.Input must hold one type: the first holds "
+            f"{wanted}, {stream.name()!r} holds {holds}"
+        )

@@ -1,0 +1,216 @@
+"""One job of a run: what is stored and sent of it, and its graph once it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from beam_scanner.graph.nodes import InputNode, OutputNode, topological
+from beam_scanner.planner.bound import BoundGraph
+from beam_scanner.planner.needs import all_needs
+from beam_scanner.planner.phases import INTERNAL, Family
+from beam_scanner.planner.tasks import TaskCuts, cut_tasks, work_packet
+from beam_scanner.run.binding import bind_families, check_rows, check_types
+from beam_scanner.run.fingerprints import stream_fingerprint
+from beam_scanner.run.job_files import JobFiles
+from beam_scanner.run.made import is_spent
+from beam_scanner.run.shared_graph import SharedGraph
+from beam_scanner.run.slots import InternalSlot, LeavingSlot
+from beam_scanner.storage.streams.backend import StoredStream
+from beam_scanner.storage.streams.named import NamedStream
+from beam_scanner.stores.object_store import ObjectStore
+
+JobId = Any
+"""What stands for a job between the stages: hashable, with a deterministic coder."""
+
+
+class JobRecord(NamedTuple):
+    """What tells a job from the others of its run; this is stored, or sent.
+
+    Attributes:
+        name: Name of its first output.
+        values: See ``shared_graph.values_of``.
+        fingerprint: Of the whole job.
+        outputs: Fingerprint of each output of the run.
+        seen: For each output of the run the generation that it may replace, '' for
+            none: what was there when the run began.
+        token: Generation of its streams, and the mark of its unfinished work; empty
+            for a job whose outputs are there already.
+        mark: What tells it from all other jobs of the run.
+        leaves: Whether rows leave, so that its files are the run's own.
+    """
+
+    name: str
+    values: Sequence[Any]
+    fingerprint: str
+    outputs: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+    token: str = ""
+    mark: str = ""
+    leaves: bool = False
+
+    def files(self, store: ObjectStore, run: str) -> JobFiles:
+        """What the job keeps in storage, as a job of this run."""
+        if self.leaves:
+            return JobFiles(store, self.mark, self.token, run)
+        return JobFiles(store, self.fingerprint, self.token)
+
+
+class Job:
+    """One job, whose graph is made and bound when it is first needed.
+
+    Args:
+        record: Its record.
+        graph: What it shares with all jobs.
+        store: The database that keeps its work.
+        run: Name of its run; '' as long as it has none.
+        number: Its place in the lists of streams of the graph that it was made from.
+
+    Attributes:
+        files: What it keeps while it is not done.
+        waiting: For each family the last task that was not done when it was looked for.
+    """
+
+    def __init__(
+        self,
+        record: JobRecord,
+        graph: SharedGraph,
+        store: ObjectStore,
+        run: str = "",
+        number: int = 0,
+    ) -> None:
+        self.record = record
+        self.number = number
+        self.waiting: dict[int, int] = {}
+        self.files = record.files(store, run)
+        self._shared = graph
+        self._url = store.url
+        self._families: list[Family] = []
+        self._bound: list[BoundGraph] = []
+        self._cuts: dict[int, TaskCuts] = {}
+
+    def begin(self) -> None:
+        """Begins the job in storage, or joins a run that has begun it."""
+        token = self.files.begin(
+            self.record.seen, lambda old: is_spent(self.output_streams, old)
+        )
+        self.record = self.record._replace(token=token)
+
+    @property
+    def cached(self) -> bool:
+        """Whether the outputs were there before the run: nothing is to do."""
+        return not self.record.token
+
+    @property
+    def families(self) -> list[Family]:
+        """Its graph in phases; nodes have one stream or value each, at index 0."""
+        if not self._families:
+            database = f"{self._url}/{self.files.internal}"
+            # One object wherever it stands: so binding knows a stream that an earlier
+            # phase makes.
+            between: dict[int, NamedStream] = {}
+            for value in self.record.values:
+                if isinstance(value, InternalSlot):
+                    between.setdefault(value.number, value.make(database))
+            self._families = self._shared.job(
+                [
+                    between[value.number] if isinstance(value, InternalSlot) else value
+                    for value in self.record.values
+                ]
+            )
+        return self._families
+
+    @property
+    def graphs(self) -> list[BoundGraph]:
+        """The bound graph of each family."""
+        if not self._bound:
+            self._bound = bind_families(self.families)
+        return self._bound
+
+    def cuts(self, family: int, io_packet: int) -> TaskCuts:
+        """How a family is cut into tasks.
+
+        Args:
+            family: Its number.
+            io_packet: Output rows a task, about; 0 to choose.
+        """
+        if family not in self._cuts:
+            self._cuts[family] = cut_tasks(self.graphs[family], io_packet)
+        return self._cuts[family]
+
+    def check(self, equal_rows: bool = True, equal_types: bool = False) -> None:
+        """Refuses what cannot be run.
+
+        Args:
+            equal_rows: Also outputs that differ in rows.
+            equal_types: Also inputs of another type than the first job's.
+
+        Raises:
+            GraphError: A needed row does not exist, or outputs differ.
+            ElementTypeError: An input is of another type.
+        """
+        graphs = self.graphs
+        if equal_types:
+            check_types(self.families)
+        if equal_rows:
+            check_rows(self.families, graphs)
+        for graph in graphs:
+            all_needs(graph)
+
+    def leaves(self, family: int) -> bool:
+        """Whether rows of a family leave for the rest of the pipeline."""
+        return any(isinstance(stream, LeavingSlot) for stream in self._made_by(family))
+
+    def stores(self, family: int) -> bool:
+        """Whether a family writes anything."""
+        return not all(
+            isinstance(stream, LeavingSlot) for stream in self._made_by(family)
+        )
+
+    def _made_by(self, family: int) -> list[StoredStream]:
+        return [output.streams[0] for output in self.families[family].outputs]
+
+    def work_packet(self) -> int:
+        """Rows to handle at a time, where the run does not say."""
+        return work_packet(s.estimate_size() for s in self._inputs() if _is_there(s))
+
+    @property
+    def source(self) -> str:
+        """Fingerprint of the first input: what outputs are said to be made from."""
+        return stream_fingerprint(self._inputs()[0])
+
+    def _inputs(self) -> list[StoredStream]:
+        nodes = topological([o for family in self.families for o in family.outputs])
+        return [node.streams[0] for node in nodes if isinstance(node, InputNode)]
+
+    @property
+    def numbered_outputs(self) -> list[tuple[int, OutputNode]]:
+        """The outputs that the user asked for, with their numbers in the run."""
+        return [
+            (number, output)
+            for family in self.families
+            for output, number in zip(family.outputs, family.numbers, strict=True)
+            if number != INTERNAL
+        ]
+
+    @property
+    def output_streams(self) -> list[StoredStream]:
+        """What it makes for the user."""
+        return [output.streams[0] for _, output in self.numbered_outputs]
+
+    def fingerprint(self, number: int) -> str:
+        """That of an output of the run; of streams between phases that of the job."""
+        if number == INTERNAL:
+            return self.record.fingerprint
+        return self.record.outputs[number]
+
+    def seen(self, number: int) -> str:
+        """The generation that an output of the run may replace, '' for none."""
+        return self.record.seen[number]
+
+
+def _is_there(stream: StoredStream) -> bool:
+    """Whether there is a stream; of ours without a look at its files."""
+    if isinstance(stream, NamedStream):
+        return stream.try_descriptor() is not None
+    return stream.committed()

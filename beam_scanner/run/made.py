@@ -1,0 +1,155 @@
+"""Whether results are there already: of a whole job, of one family, of one task.
+
+Nothing else decides that something need not be made. A result counts as there where
+the fingerprint is equal and its files are whole; one that this very job has published
+(its *token* says so) counts even where another run has replaced it since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.slots import LeavingSlot
+from beam_scanner.storage.commit import replaced
+from beam_scanner.storage.streams.backend import StoredStream
+from beam_scanner.storage.streams.named import NamedStream
+
+if TYPE_CHECKING:
+    from beam_scanner.run.job import Job
+    from beam_scanner.run.tasks.task_id import TaskId
+
+
+def holds(stream: StoredStream, fingerprint: str) -> bool:
+    """Whether a stream holds the result with this fingerprint, all of it."""
+    if not isinstance(stream, NamedStream):
+        return stream.committed()
+    found = NamedStream.try_descriptor(stream)
+    return (
+        found is not None
+        and found.fingerprint == fingerprint
+        and stream.is_whole(found)
+    )
+
+
+def was_made_by(stream: StoredStream, token: str) -> bool:
+    """Whether a stream holds what the job with this token has committed."""
+    if not isinstance(stream, NamedStream):
+        return False
+    found = NamedStream.try_descriptor(stream)
+    return found is not None and found.run == token and stream.is_whole(found)
+
+
+def is_spent(streams: Sequence[StoredStream], token: str) -> bool:
+    """Whether a job's streams were published under a token and are gone since.
+
+    Whoever replaced or removed them may still be at removing its files.
+    """
+    for stream in streams:
+        if isinstance(stream, NamedStream):
+            found = NamedStream.try_descriptor(stream)
+            if found is not None and (
+                found.previous == token
+                or (found.generation == token and not stream.is_whole(found))
+            ):
+                return True
+    return False
+
+
+class Results:
+    """Whether the results of a job are there, before anything of it is run.
+
+    Args:
+        files: Of the job.
+        streams: Its outputs.
+        fingerprints: Of each output.
+    """
+
+    def __init__(
+        self,
+        files: JobFiles,
+        streams: Sequence[StoredStream],
+        fingerprints: Sequence[str],
+    ) -> None:
+        self._files = files
+        self._streams = streams
+        self._fingerprints = fingerprints
+        self._token: str | None = ""
+
+    def are_there(self) -> bool:
+        """Whether all outputs hold them, whoever made them."""
+        return all(map(holds, self._streams, self._fingerprints))
+
+    def are_published(self) -> bool:
+        """Whether an interrupted run has published them: only its work is left."""
+        return all(map(self._is_published, self._streams))
+
+    def in_the_way(self) -> list[StoredStream]:
+        """Outputs that are committed, but not by an interrupted run of this job."""
+        return [
+            stream
+            for stream in self._streams
+            if stream.committed() and not self._is_published(stream)
+        ]
+
+    def _is_published(self, stream: StoredStream) -> bool:
+        # Most jobs are not asked for it, and storage may be far away.
+        if self._token == "":
+            self._token = self._files.token()
+        return self._token is not None and was_made_by(stream, self._token)
+
+
+def was_published(job: Job, family: int) -> bool:
+    """Whether this job has published a family, be it replaced since."""
+    return job.files.published(family) is not None or all(
+        isinstance(output.streams[0], LeavingSlot)
+        or was_made_by(output.streams[0], job.record.token)
+        for output in job.families[family].outputs
+    )
+
+
+def is_held(job: Job, number: int) -> bool:
+    """Whether the outputs of a family hold its result, whoever made it."""
+    family = job.families[number]
+    return all(
+        isinstance(output.streams[0], LeavingSlot)
+        or holds(output.streams[0], job.fingerprint(index))
+        for output, index in zip(family.outputs, family.numbers, strict=True)
+    )
+
+
+def reason_not_made(job: Job) -> str:
+    """Why a job whose work another run has ended is not done; '' if it is."""
+    is_done = True
+    for number, output in job.numbered_outputs:
+        stream = output.streams[0]
+        if holds(stream, job.fingerprint(number)):
+            continue
+        is_done = False
+        if isinstance(stream, NamedStream):
+            found = NamedStream.try_descriptor(stream)
+            ours = ("", job.seen(number), job.record.token)
+            if found is not None and found.generation not in ours:
+                return replaced(found)
+    if is_done:
+        return ""
+    return "its unfinished work was removed while it ran, as by gc: run it again"
+
+
+def finished(job: Job, task: TaskId) -> Manifest | None:
+    """The manifest of a task that need not be run; None if it must be."""
+    manifest = job.files.manifest(task.family, task.task)
+    if manifest is None or not has_segments(job, task.family, manifest):
+        return None
+    return manifest
+
+
+def has_segments(job: Job, family: int, manifest: Manifest) -> bool:
+    """Whether the segments that the manifest of a task lists are there."""
+    outputs = job.families[family].outputs
+    return all(
+        not isinstance(output.streams[0], NamedStream)
+        or output.streams[0].has_segment(job.record.token, record)
+        for output, record in zip(outputs, manifest["outputs"], strict=True)
+    )

@@ -1,0 +1,184 @@
+"""A run in a worker process: loaded once, used by all its tasks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from beam_scanner.engine.instance_pool import KernelPool
+from beam_scanner.run.job import Job, JobId, JobRecord
+from beam_scanner.run.run_files import JOBS_A_FILE, RunFiles
+from beam_scanner.run.run_settings import RunSettings, reason_stopped
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.open import open_store
+
+_LOOK_SECONDS = 1.0
+"""How often a process looks whether others have stopped the run."""
+
+_JOBS_KEPT = 32
+_JOB_FILES_KEPT = 4
+
+
+class Run:
+    """A run as a worker process sees it.
+
+    Args:
+        store: The database that keeps its work.
+        files: Of the run.
+        settings: How its jobs are to be run.
+        record: Finds the record of one job.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        files: RunFiles,
+        settings: RunSettings,
+        record: Callable[[JobId], JobRecord],
+    ) -> None:
+        self.store = store
+        self.files = files
+        self.settings = settings
+        self.kernels = KernelPool(files.run)
+        self._record = record
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[JobId, Job] = OrderedDict()
+        self._stopped: int | None = None
+        self._looked = (-1, 0.0)
+
+    def why_stopped(self) -> str:
+        """Why no more tasks are to be run; empty if they are.
+
+        Cheap: storage is asked once a second, and after each failure found here.
+        """
+        most = self.settings.max_failures
+        if most is None:
+            return ""
+        marked, when = self._looked
+        due = marked != self.files.marked or time.monotonic() > when + _LOOK_SECONDS
+        if self._stopped is None and due:
+            self._looked = (self.files.marked, time.monotonic())
+            failed = self.settings.failed + self.files.failed_jobs()
+            if failed > most:
+                self.files.stop(failed)
+            self._stopped = self.files.stopped_at()
+        if self._stopped is None:
+            return ""
+        return reason_stopped(self._stopped, self.settings.jobs, most)
+
+    def job(self, job: JobId) -> Job:
+        """One job of the run."""
+        with self._lock:
+            if job not in self._jobs:
+                made = Job(
+                    self._record(job), self.settings.graph, self.store, self.files.run
+                )
+                # Now, under the lock: threads must share the nodes of one graph.
+                _ = made.families
+                self._jobs[job] = made
+            return _recent(self._jobs, job, _JOBS_KEPT)
+
+
+class RunSource(Protocol):
+    """Where workers find a run; small and picklable.
+
+    Attributes:
+        run: The run's name.
+    """
+
+    @property
+    def run(self) -> str:
+        """See the class."""
+
+    def open(self) -> Run:
+        """Loads the run."""
+
+    def homes(self) -> list[str]:
+        """URLs of the databases that keep what failed."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run whose driver has written it to storage; its jobs are numbers.
+
+    Attributes:
+        db: URL of the database.
+        run: Name of the run.
+        digest: Of what was written for it; see ``RunFiles.write``.
+    """
+
+    db: str
+    run: str
+    digest: str = ""
+
+    def homes(self) -> list[str]:
+        """Its failures are kept in the database."""
+        return [self.db]
+
+    def open(self) -> Run:
+        """See :class:`RunSource`."""
+        store = open_store(self.db)
+        files = RunFiles(store, self.run)
+        settings = files.settings(self.digest)
+        kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
+
+        def record(job: JobId) -> JobRecord:
+            file, place = divmod(int(job), JOBS_A_FILE)
+            if file not in kept:
+                kept[file] = files.jobs(file, settings.digests)
+            return _recent(kept, file, _JOB_FILES_KEPT)[place]
+
+        return Run(store, files, settings, record)
+
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _recent(kept: OrderedDict[_K, _V], key: _K, most: int) -> _V:
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+    return kept[key]
+
+
+class _Process:
+    token = uuid.uuid4().hex
+
+
+def process_token() -> str:
+    """What tells this process from all others, its forks included."""
+    return _Process.token
+
+
+def _after_fork() -> None:
+    _Process.token = uuid.uuid4().hex
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+_open: dict[str, Run] = {}
+_open_lock = threading.Lock()
+
+
+def run_of(source: RunSource) -> Run:
+    """The run in this process, opened at its first use."""
+    with _open_lock:
+        if source.run not in _open:
+            _open[source.run] = source.open()
+        return _open[source.run]
+
+
+def close_runs(run: str | None = None) -> None:
+    """Closes the kernels of a run (of all runs for None) in this process."""
+    with _open_lock:
+        gone = [key for key in _open if run is None or key == run]
+        closed = [_open.pop(key) for key in gone]
+    for closing in closed:
+        closing.kernels.close()

@@ -1,0 +1,54 @@
+"""How every job of a run is to be run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beam_scanner.run.options import Limits
+from beam_scanner.run.shared_graph import SharedGraph
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How every job of a run is to be run.
+
+    Attributes:
+        graph: What the jobs share.
+        work_packet: Rows handled at a time; 0 to choose.
+        io_packet: Output rows a task, about; 0 to choose.
+        checked: Whether every job was bound before the run began.
+        equal_rows: Whether all outputs of a job must have equally many rows.
+        detached: Whether no driver waits for the end.
+        limits: Of each task.
+        max_failures: How many jobs may fail before the rest is not run; None for all.
+        jobs: How many jobs there are; 0 if nobody knows.
+        failed: How many of them had failed before.
+        here: ``process_token`` of the process that may run tasks itself; in all others
+            a process of their own, which may die, runs them.
+        digests: Of the files of the jobs.
+    """
+
+    graph: SharedGraph
+    work_packet: int = 0
+    io_packet: int = 0
+    checked: bool = False
+    equal_rows: bool = True
+    detached: bool = False
+    limits: Limits = Limits()  # noqa: RUF009
+    max_failures: int | None = None
+    jobs: int = 0
+    failed: int = 0
+    here: str = ""
+    digests: tuple[str, ...] = ()
+
+
+def reason_stopped(failed: int, jobs: int, most: int) -> str:
+    """Why jobs are not run after too many others have failed.
+
+    Args:
+        failed: How many have failed.
+        jobs: How many there are; 0 if nobody knows.
+        most: How many may fail.
+    """
+    of = f" of {jobs}" if jobs else ""
+    return f"not run: stopped after {failed}{of} streams failed (max_failures={most})"

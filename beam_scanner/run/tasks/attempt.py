@@ -1,0 +1,236 @@
+"""One attempt at a task: runs it in this process, and leaves its manifest."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+
+from beam_scanner.engine.containment import contained, is_interrupt
+from beam_scanner.engine.displays import keep_displays
+from beam_scanner.engine.executor import Task, run_task
+from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
+from beam_scanner.errors import Failure
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manifest
+from beam_scanner.run.job import Job
+from beam_scanner.run.job_files import Manifest
+from beam_scanner.run.made import finished
+from beam_scanner.run.publish import publish_if_last
+from beam_scanner.run.run import Run
+from beam_scanner.run.slots import Held, LeavingRows
+from beam_scanner.run.tasks.steps import Steps
+from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.storage.stored_rows import SegmentWriter
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
+
+Chunk = tuple[str, list[Held]]
+"""Rows that leave, and the tag of their branch."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt at a task.
+
+    Attributes:
+        task: The task.
+        done: Whether nothing is left of it but to publish its outputs.
+        alone: Whether no other task may run in the same process meanwhile, since an
+            earlier attempt ended in a death, perhaps by the fault of another.
+        given: How many rows of each branch earlier attempts have handed on.
+    """
+
+    task: TaskId
+    done: bool
+    alone: bool
+    given: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended.
+
+    Attributes:
+        counters: For metrics.
+        failure: Why it failed; None if it did not.
+        counts: Whether it is one of the attempts that a task has: not where it ended
+            for what another task has done.
+        rows: Rows that are null because a kernel raised.
+    """
+
+    counters: Mapping[str, int]
+    failure: Failure | None = None
+    counts: bool = True
+    rows: tuple[TaskRows, ...] = ()
+
+
+def make_attempt(
+    run: Run, wanted: Try, position: Position
+) -> Generator[Chunk, None, Ended]:
+    """Makes an attempt at a task; whatever it raises becomes a failure.
+
+    Args:
+        run: The run.
+        wanted: The attempt.
+        position: Is told where the task is.
+
+    Yields:
+        Rows that leave.
+    """
+    began = time.time()
+    job = run.job(wanted.task.job)
+    with closing(_work(run, job, wanted, position)) as steps:
+        while True:
+            try:
+                chunk = next(steps)
+            except StopIteration as end:
+                counters, manifest = end.value
+                rows = null_rows(job, wanted.task, manifest)
+                return Ended(counters, rows=rows)
+            except BaseException as error:
+                position.leave_if_forked()
+                if is_interrupt(error):
+                    raise
+                return failed(job.record.name, error, began)
+            yield chunk
+
+
+def failed(stream: str, error: BaseException, began: float | None = None) -> Ended:
+    """An attempt that ended by an error."""
+    failure = failure_of(stream, error)
+    made = replace(failure, worker=this_worker(), started=began, ended=time.time())
+    return Ended({}, made)
+
+
+def this_worker() -> str:
+    """Machine and process, as failures name them."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _work(
+    run: Run, job: Job, wanted: Try, position: Position
+) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
+    counters: Mapping[str, int] = {}
+    manifest = finished(job, wanted.task) if wanted.done else None
+    if manifest is None:
+        counters, manifest = yield from _attempt(run, job, wanted, position)
+    with position.work.doing(PUBLISH, job.record.name):
+        publish_if_last(job, wanted.task)
+    return counters, manifest
+
+
+def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...]:
+    """Rows of a finished task that are null because a kernel raised."""
+    name = job.record.name
+    return tuple(rows_of_manifest(name, task.family, task.task, manifest))
+
+
+def _attempt(
+    run: Run, job: Job, wanted: Try, position: Position
+) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
+    """Runs a task once and puts its manifest, which it gives with the counters."""
+    task = wanted.task
+    graph = job.graphs[task.family]
+    with contained("opening its output"):
+        writers = _writers(job, task, graph)
+    leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
+    for rows in leaving:
+        rows.skip = wanted.given.get(rows.tag, 0)
+    try:
+        with ExitStack() as stack:
+            steps = Steps(
+                run_task(_task(run, job, task, graph, writers, stack, position))
+            )
+            for _ in steps:
+                for rows in leaving:
+                    held = rows.take()
+                    if held:
+                        yield rows.tag, held
+            found = steps.result
+        ending = position.work.doing(WRITE, "", *_ends(task))
+        with contained("writing its output"), ending:
+            records = [writer.finish() for writer in writers.values()]
+    except BaseException:
+        position.leave_if_forked()
+        for writer in writers.values():
+            writer.abort()
+        raise
+    manifest = {
+        "run": run.files.run,
+        "outputs": records,
+        "trace": found.to_json(),
+    }
+    if len(leaving) == len(writers):
+        return found.counters, manifest
+    won = job.files.put_manifest(task.family, task.task, manifest)
+    if not won and finished(job, task) is None:
+        # The segments of the attempt that was first have gone meanwhile.
+        job.files.put_manifest(task.family, task.task, manifest, replace=True)
+    return found.counters, manifest
+
+
+def _ends(task: TaskId) -> tuple[int, int]:
+    first, stop = task.intervals[0]
+    return first, stop - 1
+
+
+def _task(
+    run: Run,
+    job: Job,
+    task: TaskId,
+    graph: BoundGraph,
+    writers: Mapping[int, SegmentWriter],
+    stack: ExitStack,
+    position: Position,
+) -> Task:
+    """What the engine is to do; ``stack`` keeps what it uses."""
+    ops = {
+        index: node.node
+        for index, node in enumerate(graph.nodes)
+        if isinstance(node, BoundOp)
+    }
+    kernels = stack.enter_context(run.kernels.borrow(ops, task.family, position))
+    readers = {}
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node, BoundSource):
+            doing = position.work.doing(OPEN, node.info.name)
+            with contained("opening its input"), doing:
+                opened = node.node.streams[0].reader()
+                readers[index] = stack.enter_context(opened)
+    keep_displays(graph, readers, writers)
+    return Task(
+        graph,
+        task.intervals,
+        run.settings.work_packet or job.work_packet(),
+        kernels,
+        readers,
+        writers,
+        job.record.name,
+        position,
+    )
+
+
+def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWriter]:
+    attempt = uuid.uuid4().hex[:12]
+    outputs = [
+        (index, node)
+        for index, node in enumerate(graph.nodes)
+        if isinstance(node, BoundOutput)
+    ]
+    writers: dict[int, SegmentWriter] = {}
+    for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
+        writer: SegmentWriter = output.node.streams[0].segment_writer(
+            job.record.token,
+            task.task,
+            attempt,
+            first,
+            output.node.input.encoding,
+            output.node.input.type or get_type_info(FrameType),
+        )
+        writers[index] = writer
+    return writers
