@@ -22,8 +22,8 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
-from beam_scanner.storage.segments import parquet as parquet_module
-from beam_scanner.types import NULL, NullElement, get_type_info
+from beam_scanner.storage.segments import parquet_writer as parquet_module
+from beam_scanner.types import NULL, NullElement, element_types, get_type_info
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -170,7 +170,7 @@ def test_a_type_that_is_not_registered_here(storage, monkeypatch):
     stream = NamedStream(storage, "s")
     stream.save([21.5], Celsius)
     assert list(stream.load()) == [21.5]
-    monkeypatch.delitem(types._by_name, "Celsius")
+    monkeypatch.delitem(element_types._by_name, "Celsius")
     assert stream.len() == 1
     with pytest.raises(
         ElementTypeError, match="Type `Celsius` has not been registered"
