@@ -90,7 +90,8 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
     work = Work(task.graph, found, Place(task.stream), task.position)
     executor = _Executor(task, work)
-    with closing(_ReadAhead(schedule, task, found)) as steps:
+    readers = _Readers(task.readers)
+    with closing(readers), closing(_ReadAhead(schedule, task, readers, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
             with log_context(work.place), task.position.turn():
@@ -101,18 +102,52 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
         if task.readers[index].entries is not None:
             found.counters["frames_needed"] += count.needed
             found.counters["frames_again"] += count.again
-    for reader in task.readers.values():
+    for reader in readers.all():
         for name, value in reader.counters().items():
             found.counters[name] += value
     return found
 
 
+class _Readers:
+    """The readers of a task's sources, one for each position that is read at.
+
+    Args:
+        first: The reader at position 0 of each source, by its index; the caller's to
+            close.
+    """
+
+    def __init__(self, first: Mapping[int, RowReader]) -> None:
+        self._first = first
+        self._others: dict[tuple[int, int], RowReader] = {}
+
+    def at(self, node: int, position: int) -> RowReader:
+        """The reader of a source at a position."""
+        if position == 0:
+            return self._first[node]
+        if (node, position) not in self._others:
+            self._others[node, position] = self._first[node].reopen()
+        return self._others[node, position]
+
+    def all(self) -> list[RowReader]:
+        """All of them, each once."""
+        readers = [*self._first.values(), *self._others.values()]
+        return list({id(reader): reader for reader in readers}.values())
+
+    def close(self) -> None:
+        """Closes those that were opened here."""
+        for (node, _), reader in self._others.items():
+            if reader is not self._first[node]:
+                reader.close()
+
+
 class _ReadAhead:
     """Makes steps and reads their rows in a thread of its own."""
 
-    def __init__(self, schedule: Schedule, task: Task, found: TaskTrace) -> None:
+    def __init__(
+        self, schedule: Schedule, task: Task, readers: _Readers, found: TaskTrace
+    ) -> None:
         self._schedule = schedule
-        self._readers = task.readers
+        self._readers = readers
         self._position = task.position
         self._names = {
             index: node.info.name
@@ -182,7 +217,7 @@ class _ReadAhead:
         entry = self._position.reading
         doing = entry.doing(READ, self._names[step.node], *span)
         with self._position.turn(), self._found.span("read"), doing:
-            return self._readers[step.node].read(rows, step.cursor)
+            return self._readers.at(step.node, step.cursor).read(rows)
 
     def _put(self, item: Any) -> bool:
         while not self._stop.is_set():

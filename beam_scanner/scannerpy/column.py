@@ -13,7 +13,7 @@ import numpy as np
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.checked_files import SegmentFiles
-from beam_scanner.storage.segments.parquet_writer import ParquetRows
+from beam_scanner.storage.segments.parquet_reader import ParquetRows
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.storage.streams.backend import converter
 from beam_scanner.storage.streams.loading import row_numbers

@@ -19,24 +19,23 @@ Record = dict[str, Any]
 
 
 class RowReader(ABC):
-    """Reads rows of one stream by number.
+    """Reads rows of a stream, or of a part of one, by number.
 
     A blob is given as serialized bytes, a frame as an H x W x C array that the
-    caller owns, a null as ``NullElement``. Readers are for one thread.
+    caller owns, a null as ``NullElement``. A reader is for one thread, and reads at one
+    position: where that costs, as a decoder does, :meth:`reopen` gives another.
     """
 
     @abstractmethod
     def __len__(self) -> int:
-        """The number of rows of the stream."""
+        """The number of rows."""
 
     @abstractmethod
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """Reads rows.
 
         Args:
             rows: Ascending, without duplicates.
-            cursor: A small number that names an independent decode position, so
-                that two distant places can be read in turn without going back.
 
         Returns:
             One element for each row.
@@ -45,9 +44,17 @@ class RowReader(ABC):
             RowError: A row lies outside the stream.
         """
 
+    def values(self, rows: Sequence[int]) -> list[Any]:
+        """Like :meth:`read`, but deserialized by the type that was stored, if any."""
+        return self.read(rows)
+
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Presentation times of rows (in any order), nan where unknown."""
         return np.full(len(rows), np.nan)
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """Which of all rows are null."""
+        return np.zeros(len(self), dtype=np.bool_)
 
     @property
     def entries(self) -> NDArray[np.int64] | None:
@@ -64,7 +71,7 @@ class RowReader(ABC):
 
     @property
     def display(self) -> Display | None:
-        """How its frames are to be shown; None where nothing is known of that."""
+        """How its frames are to be shown; None where that is unknown."""
         return None
 
     @property
@@ -76,8 +83,20 @@ class RowReader(ABC):
         """What was done so far: frames_decoded, bytes_read, seeks."""
         return {"frames_decoded": 0, "bytes_read": 0, "seeks": 0}
 
+    def reopen(self) -> RowReader:
+        """A reader of the same rows with a position of its own, to be closed too.
+
+        Two distant ranges can then be read in turn without decoding anything twice.
+        This reader itself, where any row can be had without decoding others.
+        """
+        return self
+
+    def rest(self) -> None:
+        """Closes what only reading on needs, as a decoder; the next read opens it."""
+        return
+
     def close(self) -> None:
-        """Releases files and decoders."""
+        """Releases files and decoders; the counters stay."""
         return
 
     def __enter__(self) -> Self:
@@ -90,6 +109,32 @@ class RowReader(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class NumberedReader(RowReader):
+    """A reader of known length that names its stream in errors.
+
+    Args:
+        name: The stream's name.
+        length: The number of rows.
+    """
+
+    def __init__(self, name: str, length: int) -> None:
+        self._name = name
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def checked(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows, if all of them are there.
+
+        Raises:
+            RowError: One is not.
+        """
+        numbers = np.asarray(rows, dtype=np.int64)
+        check_rows(numbers, self._length, self._name)
+        return numbers
 
 
 class SegmentWriter(ABC):

@@ -278,10 +278,10 @@ def test_a_value_that_is_not_a_frame(result: Any, message: str) -> None:
 
 def test_a_reader_that_fails() -> None:
     class Broken(FakeReader):
-        def read(self, rows: Any, cursor: int = 0) -> list[Any]:
+        def read(self, rows: Any) -> list[Any]:
             if 6 in rows:
                 raise OSError("damaged")
-            return super().read(rows, cursor)
+            return super().read(rows)
 
     frames = source()
     it = Runner(outputs_of(frames), 0, {id(frames.node): lambda: Broken(range(9))})

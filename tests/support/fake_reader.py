@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -36,30 +37,44 @@ class FakeReader(RowReader):
         self._type = TYPES[kind]
         self._entries = None if entries is None else np.array(entries, dtype=np.int64)
         self._frame_bytes = frame_bytes
-        self._positions: dict[int, DecodePosition] = {}
+        self._position: DecodePosition | None = None
+        if entries is not None:
+            self._position = DecodePosition(np.array(entries, dtype=np.int64))
+        self._reopened: list[FakeReader] = []
+        self._decoded = [0, 0]
         self.given: list[int] = []
-        self.frames_decoded = 0
-        self.seeks = 0
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         assert list(rows) == sorted(set(rows)), f"not ascending: {rows}"
         assert len(rows), "an empty read"
         assert rows[0] >= 0, rows
         assert rows[-1] < len(self._values), rows
         self.given += rows
-        if self._entries is not None:
-            self._decode(rows, cursor)
+        if self._position is not None:
+            for row in rows:
+                self._decoded[1] += self._position.seeks(row)
+                self._decoded[0] += self._position.advance(row)
         return [self._element(self._values[row]) for row in rows]
 
-    def _decode(self, rows: Sequence[int], cursor: int) -> None:
-        assert self._entries is not None
-        position = self._positions.setdefault(cursor, DecodePosition(self._entries))
-        for row in rows:
-            self.seeks += position.seeks(row)
-            self.frames_decoded += position.advance(row)
+    def reopen(self) -> FakeReader:
+        other = copy.copy(self)
+        other._decoded = [0, 0]
+        if self._entries is not None:
+            other._position = DecodePosition(self._entries)
+        self._reopened.append(other)
+        return other
+
+    @property
+    def frames_decoded(self) -> int:
+        """By this reader, and by those that it gave."""
+        return sum(reader._decoded[0] for reader in (self, *self._reopened))
+
+    @property
+    def seeks(self) -> int:
+        return sum(reader._decoded[1] for reader in (self, *self._reopened))
 
     def _element(self, value: Any) -> Any:
         if is_null(value):
@@ -79,8 +94,8 @@ class FakeReader(RowReader):
 
     def counters(self) -> dict[str, int]:
         return {
-            "frames_decoded": self.frames_decoded,
-            "seeks": self.seeks,
+            "frames_decoded": self._decoded[0],
+            "seeks": self._decoded[1],
             "bytes_read": 0,
         }
 

@@ -1,116 +1,278 @@
-"""Reading one segment."""
+"""Reads Parquet segments.
+
+See :mod:`beam_scanner.storage.segments.parquet_writer` for what is stored.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from beam_scanner.errors import StorageError
-from beam_scanner.storage.checked_files import SegmentFiles
-from beam_scanner.storage.segments.parquet_writer import (
-    ParquetRows,
-    serialized_from_arrow,
-    values_from_arrow,
+from beam_scanner.errors import (
+    ElementTypeError,
+    ScannerException,
+    StorageError,
+    UntrustedDataError,
 )
-from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.checked_files import SegmentFiles
+from beam_scanner.storage.segments.parquet_writer import frame_type
+from beam_scanner.storage.stored_rows import Record, RowReader
 from beam_scanner.storage.trust import check_plain
+from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.types.element_types import NULL
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info_cpp
-from beam_scanner.video.display import Display
+
+Convert = Callable[[Any], list[Any]]
+"""Makes a list of Python values of an Arrow array."""
 
 
-class SegmentReader(ABC):
-    """Reads one segment; rows are counted from its own first row."""
+class ParquetRows(RowReader):
+    """Reads rows of one Parquet file by number, a row group at a time.
 
-    @abstractmethod
-    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """Serialized elements or frames; ``rows`` ascend without duplicates."""
+    Args:
+        files: The files of the segment.
+        file: Which of them.
+        rows: How many rows it must have; None where nobody knows.
+        convert: Makes elements of the third column; None for its Python values.
 
-    @abstractmethod
-    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """Values as a user sees them."""
-
-    @abstractmethod
-    def times(self) -> NDArray[np.float64]:
-        """Seconds of all rows, nan where unknown."""
-
-    @abstractmethod
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
-
-    @property
-    def display(self) -> Display | None:
-        """See :attr:`RowReader.display`."""
-        return None
-
-    def nulls(self) -> NDArray[np.bool_]:
-        """Which rows are null."""
-        return np.zeros(len(self.times()), dtype=np.bool_)
-
-    def leave(self, cursor: int) -> None:
-        """Releases what was kept open for a position that has moved on."""
-        return
-
-    @abstractmethod
-    def close(self) -> None:
-        """Releases files and decoders; counters stay."""
-
-
-def check_length(rows: ParquetRows, record: Record) -> None:
-    """Refuses a file that has not the rows of its segment.
+    Attributes:
+        name: What errors call it.
 
     Raises:
-        StorageError: Names the file and both numbers.
+        StorageError: It is damaged, or cannot be read.
     """
-    if len(rows) != record["rows"]:
+
+    def __init__(
+        self,
+        files: SegmentFiles,
+        file: str,
+        rows: int | None = None,
+        convert: Convert | None = None,
+    ) -> None:
+        self.name = files.name(file)
+        self._convert = convert or (lambda column: column.to_pylist())
+        self._bytes_read = 0
+        self._group = -1
+        self._column: Any = None
+        self._times: NDArray[np.float64] | None = None
+        self._checked = files.size(file) is not None
+        with unreadable(self.name):
+            self._file = pq.ParquetFile(files.open(file))
+            meta = self._file.metadata
+            counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
+            if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
+                raise StorageError(f"{self.name} is damaged: it has other columns")
+        self._starts = np.cumsum([0, *counts])
+        if rows not in (None, len(self)):
+            raise StorageError(
+                f"{self.name} is damaged: it has {len(self)} rows in place of {rows}"
+            )
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def metadata(self, name: str) -> str:
+        """A text from the file's metadata.
+
+        Raises:
+            StorageError: There is none of that name.
+        """
+        found = (self._file.metadata.metadata or {}).get(name.encode())
+        if found is None:
+            raise StorageError(f"{self.name} is damaged: it has no metadata {name!r}")
+        return str(found, "latin-1")
+
+    def read(self, rows: Sequence[int]) -> list[Any]:
+        """See :meth:`RowReader.read`; values of the third column."""
+        return self.column(rows, self._convert)
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """See :meth:`RowReader.nulls`."""
+        mask = self.column(range(len(self)), lambda c: c.is_null().to_pylist())
+        return np.array(mask, dtype=np.bool_)
+
+    def column(self, rows: Sequence[int], convert: Convert) -> list[Any]:
+        """Values of the third column, converted in another way."""
+        values: list[Any] = []
+        wanted = np.asarray(rows, dtype=np.int64)
+        groups = np.searchsorted(self._starts, wanted, side="right") - 1
+        for part in np.split(wanted, np.flatnonzero(np.diff(groups)) + 1):
+            if len(part):
+                values += self._converted(convert, self._take(part))
+        return values
+
+    def _converted(self, convert: Convert, column: Any) -> list[Any]:
+        try:
+            return convert(column)
+        except (StorageError, UntrustedDataError):
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            if not self._checked:
+                raise StorageError(f"{self.name} is damaged ({why})") from error
+            # It holds what was written, so it is the type that reads it otherwise.
+            raise ElementTypeError(
+                f"values in {self.name} cannot be read as their type ({why})"
+            ) from error
+
+    def _take(self, rows: NDArray[np.int64]) -> Any:
+        group = int(np.searchsorted(self._starts, rows[0], side="right")) - 1
+        column = self._load(group)
+        wanted = rows - self._starts[group]
+        if wanted[-1] - wanted[0] + 1 == len(wanted):
+            return column.slice(int(wanted[0]), len(wanted))
+        return column.take(pa.array(wanted))
+
+    def _load(self, group: int) -> Any:
+        if self._group != group:
+            with unreadable(self.name):
+                name = self._file.schema_arrow.names[2]
+                table = self._file.read_row_group(group, [name], use_threads=False)
+                column = table.column(0).combine_chunks()
+                column.validate(full=not self._checked)
+                rows = int(self._starts[group + 1] - self._starts[group])
+                if len(column) != rows:
+                    raise StorageError(
+                        f"{self.name} is damaged: {len(column)} rows in place of {rows}"
+                    )
+            self._column = column
+            self._group = group
+            self._count(group, slice(2, None))
+        return self._column
+
+    def _count(self, group: int, columns: slice) -> None:
+        meta = self._file.metadata.row_group(group)
+        for index in range(meta.num_columns)[columns]:
+            self._bytes_read += meta.column(index).total_compressed_size
+
+    def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See :meth:`RowReader.seconds`."""
+        if self._times is None:
+            self._times = self._read_times()
+        return self._times[rows]
+
+    def _read_times(self) -> NDArray[np.float64]:
+        with unreadable(self.name):
+            column = self._file.read(["time"], use_threads=False).column(0)
+            times: NDArray[np.float64]
+            times = column.to_numpy(zero_copy_only=False).astype(np.float64)
+        if len(times) != len(self):
+            raise StorageError(
+                f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
+            )
+        for group in range(self._file.metadata.num_row_groups):
+            self._count(group, slice(1, 2))
+        return times
+
+    def counters(self) -> dict[str, int]:
+        """See :meth:`RowReader.counters`; compressed bytes are counted."""
+        return {**super().counters(), "bytes_read": self._bytes_read}
+
+    def close(self) -> None:
+        """See :meth:`RowReader.close`."""
+        self._column = None
+        self._group = -1
+        self._file.close(force=True)
+
+
+@contextmanager
+def unreadable(name: str) -> Iterator[None]:
+    """Turns what reading a damaged file raises into a ``StorageError``.
+
+    Args:
+        name: What errors call the file.
+    """
+    try:
+        with storage_errors("read", name):
+            yield
+    except ScannerException:
+        raise
+    # Without checksums a damaged file may hold anything.
+    except Exception as error:
         raise StorageError(
-            f"{rows.name} is damaged: it has {len(rows)} rows in place of "
-            f"{record['rows']}"
+            f"cannot read {name}: damaged Parquet file ({type(error).__name__}: {error})"
+        ) from error
+
+
+def frame_segment(files: SegmentFiles, record: Record) -> ParquetRows:
+    """Opens the Parquet file that holds all frames of a segment, or the rest of them."""
+    whole = "parts" not in record
+    rows = record["rows"] if whole else None
+    return ParquetRows(files, record["exact"], rows, _frames)
+
+
+def _frames(column: Any) -> list[Any]:
+    """The frames of an Arrow array of structs; each owns its memory."""
+    back: Any = frame_type().from_arrow
+    return [
+        back(
+            {
+                "dtype": scalar["dtype"].as_py(),
+                "shape": scalar["shape"].as_py(),
+                "data": scalar["data"].as_buffer(),
+            }
         )
+        if scalar.is_valid
+        else NULL
+        for scalar in column
+    ]
 
 
-class BlobSegment(SegmentReader):
-    """Reads a Parquet segment of blobs."""
+class BlobSegment(ParquetRows):
+    """Reads a segment of blobs.
+
+    Args:
+        files: The segment's files.
+        record: Its record.
+        type_name: Name of the element type; '' for plain bytes.
+        trusted: False: nothing is unpickled.
+    """
 
     def __init__(
         self, files: SegmentFiles, record: Record, type_name: str, trusted: bool = True
     ) -> None:
-        self._rows = ParquetRows(files, record["files"][0])
-        check_length(self._rows, record)
-        self._name = type_name
+        super().__init__(files, record["files"][0], record["rows"])
+        self._type_name = type_name
         self._stream, self._trusted = files.stream, trusted
-        self._typed: ScannerTypeInfo | None = None
-        if record["typed"]:
-            self._typed = get_type_info_cpp(type_name)
+        # Columns are of its Arrow type; None where they are serialized bytes.
+        self._typed = get_type_info_cpp(type_name) if record["typed"] else None
 
-    def read(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """See :meth:`SegmentReader.read`."""
-        if self._typed is not None:
-            self._check_trust(self._typed)
-        return self._rows.read(rows, lambda c: serialized_from_arrow(c, self._typed))
+    def read(self, rows: Sequence[int]) -> list[Any]:
+        """See :meth:`RowReader.read`."""
+        info = self._typed
+        if info is not None:
+            self._check_trust(info)
+        if info is None or info.from_arrow is None:
+            return self.column(rows, _values)
+        back, serialize = info.from_arrow, info.serialize
+        return self.column(
+            rows, lambda column: _values(column, lambda value: serialize(back(value)))
+        )
 
-    def values(self, rows: NDArray[np.int64], cursor: int) -> list[Any]:
-        """See :meth:`SegmentReader.values`."""
-        if not self._name:
-            return self.read(rows, cursor)
-        info = self._typed or get_type_info_cpp(self._name)
+    def values(self, rows: Sequence[int]) -> list[Any]:
+        """See :meth:`RowReader.values`, without a detour over serialized bytes."""
+        if not self._type_name:
+            return self.read(rows)
+        info = self._typed or get_type_info_cpp(self._type_name)
         self._check_trust(info)
-        return self._rows.read(rows, lambda c: values_from_arrow(c, self._typed, info))
+        from_arrow = None if self._typed is None else self._typed.from_arrow
+        back = from_arrow or info.deserialize
+        return self.column(rows, lambda column: _values(column, back))
 
     def _check_trust(self, info: ScannerTypeInfo) -> None:
         if not self._trusted:
             check_plain(info, self._stream)
 
-    def times(self) -> NDArray[np.float64]:
-        """See :meth:`SegmentReader.times`."""
-        return self._rows.times()
 
-    def counters(self) -> dict[str, int]:
-        """See :meth:`SegmentReader.counters`."""
-        return {"bytes_read": self._rows.bytes_read}
-
-    def close(self) -> None:
-        """See :meth:`SegmentReader.close`."""
-        self._rows.close()
+def _values(column: Any, back: Callable[[Any], Any] | None = None) -> list[Any]:
+    """Values of an Arrow array; nulls become ``NullElement``."""
+    values = column.to_pylist()
+    if back is None:
+        return [NULL if value is None else value for value in values]
+    return [NULL if value is None else back(value) for value in values]

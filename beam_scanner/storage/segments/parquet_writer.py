@@ -12,8 +12,8 @@ takes bounded memory, and reading a row reads a few MiB at most, or that one row
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from beam_scanner.errors import (
-    ElementTypeError,
-    ScannerException,
-    StorageError,
-    UntrustedDataError,
-)
-from beam_scanner.storage.checked_files import Checksums, SegmentFiles
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.storage.checked_files import Checksums
 from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
-from beam_scanner.types.element_types import NULL, FrameType, NullElement
+from beam_scanner.types.element_types import FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 GROUP_BYTES = 4 << 20
@@ -211,153 +206,6 @@ class BlobSegmentWriter(SegmentWriter):
         self._table.abort()
 
 
-class ParquetRows:
-    """Reads rows of one Parquet file by number, a row group at a time.
-
-    Args:
-        files: The files of the segment.
-        file: Which of them.
-
-    Attributes:
-        name: What errors call it.
-        bytes_read: Compressed bytes that were read.
-
-    Raises:
-        StorageError: It is damaged, or cannot be read.
-    """
-
-    def __init__(self, files: SegmentFiles, file: str) -> None:
-        self.name = files.name(file)
-        self.bytes_read = 0
-        self._group = -1
-        self._column: Any = None
-        self._times: NDArray[np.float64] | None = None
-        self._checked = files.size(file) is not None
-        with unreadable(self.name):
-            self._file = pq.ParquetFile(files.open(file))
-            meta = self._file.metadata
-            counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
-            if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
-                raise StorageError(f"{self.name} is damaged: it has other columns")
-        self._starts = np.cumsum([0, *counts])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def metadata(self, name: str) -> str:
-        """A text from the file's metadata.
-
-        Raises:
-            StorageError: There is none of that name.
-        """
-        found = (self._file.metadata.metadata or {}).get(name.encode())
-        if found is None:
-            raise StorageError(f"{self.name} is damaged: it has no metadata {name!r}")
-        return str(found, "latin-1")
-
-    def read(
-        self, rows: NDArray[np.int64], convert: Callable[[Any], list[Any]]
-    ) -> list[Any]:
-        """The third column's values.
-
-        Args:
-            rows: int64, ascending, counted from the file's first row.
-            convert: Makes a list of Python values of an Arrow array.
-        """
-        values: list[Any] = []
-        groups = np.searchsorted(self._starts, rows, side="right") - 1
-        cuts = np.flatnonzero(np.diff(groups)) + 1
-        for part in np.split(rows, cuts):
-            if len(part):
-                column = self._take(part)
-                values.extend(self._converted(convert, column))
-        return values
-
-    def _converted(self, convert: Callable[[Any], list[Any]], column: Any) -> list[Any]:
-        try:
-            return convert(column)
-        except (StorageError, UntrustedDataError):
-            raise
-        except Exception as error:
-            why = f"{type(error).__name__}: {error}"
-            if not self._checked:
-                raise StorageError(f"{self.name} is damaged ({why})") from error
-            # It holds what was written, so it is the type that reads it otherwise.
-            raise ElementTypeError(
-                f"values in {self.name} cannot be read as their type ({why})"
-            ) from error
-
-    def _take(self, rows: NDArray[np.int64]) -> Any:
-        group = int(np.searchsorted(self._starts, rows[0], side="right")) - 1
-        column = self._load(group)
-        wanted = rows - self._starts[group]
-        if wanted[-1] - wanted[0] + 1 == len(wanted):
-            return column.slice(int(wanted[0]), len(wanted))
-        return column.take(pa.array(wanted))
-
-    def _load(self, group: int) -> Any:
-        if self._group != group:
-            with unreadable(self.name):
-                name = self._file.schema_arrow.names[2]
-                table = self._file.read_row_group(group, [name], use_threads=False)
-                column = table.column(0).combine_chunks()
-                column.validate(full=not self._checked)
-                rows = int(self._starts[group + 1] - self._starts[group])
-                if len(column) != rows:
-                    raise StorageError(
-                        f"{self.name} is damaged: {len(column)} rows in place of {rows}"
-                    )
-            self._column = column
-            self._group = group
-            self._count(group, slice(2, None))
-        return self._column
-
-    def _count(self, group: int, columns: slice) -> None:
-        meta = self._file.metadata.row_group(group)
-        for index in range(meta.num_columns)[columns]:
-            self.bytes_read += meta.column(index).total_compressed_size
-
-    def times(self) -> NDArray[np.float64]:
-        """float64 seconds of all rows of the file, nan where unknown."""
-        if self._times is None:
-            with unreadable(self.name):
-                column = self._file.read(["time"], use_threads=False).column(0)
-                times = column.to_numpy(zero_copy_only=False).astype(np.float64)
-            if len(times) != len(self):
-                raise StorageError(
-                    f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
-                )
-            self._times = times
-            for group in range(self._file.metadata.num_row_groups):
-                self._count(group, slice(1, 2))
-        return self._times
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._column = None
-        self._group = -1
-        self._file.close(force=True)
-
-
-@contextmanager
-def unreadable(name: str) -> Iterator[None]:
-    """Turns what reading a damaged file raises into a ``StorageError``.
-
-    Args:
-        name: What errors call the file.
-    """
-    try:
-        with storage_errors("read", name):
-            yield
-    except ScannerException:
-        raise
-    # Without checksums a damaged file may hold anything.
-    except Exception as error:
-        raise StorageError(
-            f"cannot read {name}: damaged Parquet file ({type(error).__name__}: {error})"
-        ) from error
-
-
 def frame_to_arrow(frame: Any, row: int, stream: str) -> tuple[dict[str, Any], int]:
     """A frame as the struct that Parquet stores, and its size in bytes.
 
@@ -384,49 +232,3 @@ def _check_size(size: int, row: int, stream: str) -> None:
             f"row {row} of stream {stream!r} has {size} bytes: at most 2 GiB fit into "
             "one element"
         )
-
-
-def frames_from_arrow(column: Any) -> list[Any]:
-    """The frames of an Arrow array of structs; each owns its memory."""
-    back: Any = frame_type().from_arrow
-    return [
-        back(
-            {
-                "dtype": scalar["dtype"].as_py(),
-                "shape": scalar["shape"].as_py(),
-                "data": scalar["data"].as_buffer(),
-            }
-        )
-        if scalar.is_valid
-        else NULL
-        for scalar in column
-    ]
-
-
-def _from_arrow(column: Any, back: Callable[[Any], Any] | None) -> list[Any]:
-    values = column.to_pylist()
-    if back is None:
-        return [NULL if value is None else value for value in values]
-    return [NULL if value is None else back(value) for value in values]
-
-
-def serialized_from_arrow(column: Any, typed: ScannerTypeInfo | None) -> list[Any]:
-    """Serialized elements of an Arrow array; nulls become ``NullElement``.
-
-    Args:
-        column: The array.
-        typed: The type whose ``to_arrow`` wrote it; None for serialized bytes.
-    """
-    if typed is None or typed.from_arrow is None:
-        return _from_arrow(column, None)
-    back, serialize = typed.from_arrow, typed.serialize
-    return _from_arrow(column, lambda value: serialize(back(value)))
-
-
-def values_from_arrow(
-    column: Any, typed: ScannerTypeInfo | None, type_info: ScannerTypeInfo
-) -> list[Any]:
-    """Values of an Arrow array, without the detour over serialized bytes."""
-    if typed is None or typed.from_arrow is None:
-        return _from_arrow(column, type_info.deserialize)
-    return _from_arrow(column, typed.from_arrow)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.storage.stored_rows import NumberedReader
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
-    NumberedReader,
     combined_digest,
     exact_seconds,
 )
@@ -192,9 +192,9 @@ class AudioReader(NumberedReader):
     def _start(self, row: int) -> int:
         return math.floor(row * self._frame_size * self._index.sample_rate)
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        starts = [self._start(row) for row in self.checked(rows)]
+        starts = [self._start(row) for row in self.checked(rows).tolist()]
         return [
             self._decoder.read(start, start + self._samples).reshape(-1, 1, 1)
             for start in starts

@@ -366,7 +366,7 @@ class LoadBytesReader(RowReader):
             self._length = self._stream.len()
         return self._length
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
         wanted = row_numbers(rows, len(self), self._stream.name()).tolist()
         elements = list(self._stream.load_bytes(rows=wanted)) if wanted else []

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError
+from beam_scanner.storage.stored_rows import NumberedReader
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
-    NumberedReader,
     combined_digest,
     content_digest,
     exact_seconds,
@@ -144,9 +144,11 @@ class CaptionReader(NumberedReader):
             start = Fraction(round(caption["start"] * 1000), 1000)
             self._rows.setdefault(math.floor(start / window), []).append(caption)
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        return [_to_json(self._rows.get(row, [])) for row in self.checked(rows)]
+        return [
+            _to_json(self._rows.get(row, [])) for row in self.checked(rows).tolist()
+        ]
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """See :meth:`RowReader.seconds`: when the windows begin."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
-from beam_scanner.storage.segments.stream_reader import SegmentedReader
-from beam_scanner.storage.segments.video_segment import video_file
+from beam_scanner.storage.segments.stream_reader import StreamReader
+from beam_scanner.storage.segments.video_rows import video_file
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.video.remux import concatenate
@@ -104,7 +104,7 @@ def _frame_times(
     store: ObjectStore, descriptor: StreamDescriptor
 ) -> NDArray[np.float64]:
     """float64 seconds of all rows that hold a frame, nan where unknown."""
-    with SegmentedReader(store, descriptor) as reader:
+    with StreamReader(store, descriptor) as reader:
         times = reader.seconds(np.arange(descriptor.rows))
         if any(record.get("nulls") for record in descriptor.segments):
             times = times[~reader.nulls()]

@@ -22,10 +22,14 @@ from beam_scanner.errors import (
     StorageError,
 )
 from beam_scanner.storage.commit import tiled
-from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
+from beam_scanner.storage.stored_rows import (
+    NumberedReader,
+    Record,
+    SegmentWriter,
+    check_next,
+)
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
-    NumberedReader,
     combined_digest,
     content_digest,
 )
@@ -328,9 +332,9 @@ class FilesReader(NumberedReader):
         self._stream = stream
         self._bytes_read = 0
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        elements = list(self._stream.load_bytes(self.checked(rows)))
+        elements = list(self._stream.load_bytes(self.checked(rows).tolist()))
         self._bytes_read += sum(map(len, elements))
         return elements
 

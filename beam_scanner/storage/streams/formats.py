@@ -38,11 +38,10 @@ from beam_scanner.errors import (
     VideoError,
 )
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.storage.stored_rows import RowReader
+from beam_scanner.storage.stored_rows import NumberedReader, RowReader
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
-    NumberedReader,
     combined_digest,
     content_digest,
 )
@@ -310,26 +309,31 @@ def _check_index(index: Any, stream: str, format: VideoFormat) -> None:
 
 
 class _FormatRows(NumberedReader):
-    """A format's readers, one for each position."""
+    """Reads by a format's own reader, which is opened when it is first needed."""
 
     def __init__(self, stream: FormatStream, index: FormatIndex) -> None:
         super().__init__(stream.name(), int(index.rows))
         self._stream = stream
         self._index = index
-        self._open: dict[int, FormatReader] = {}
+        self._opened: FormatReader | None = None
         self._frames = 0
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def reopen(self) -> RowReader:
+        """See :meth:`RowReader.reopen`."""
+        # Without entries it is all the same where a reader has been.
+        alone = self._index.entries is None
+        return self if alone else _FormatRows(self._stream, self._index)
+
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        wanted = self.checked(rows)
+        wanted = self.checked(rows).tolist()
         if not wanted:
             return []
-        # Without entries it is all the same where a reader has been.
-        place = cursor if self._index.entries is not None else 0
-        if place not in self._open:
-            self._open[place] = self._stream.open()
+        if self._opened is None:
+            self._opened = self._stream.open()
+        reader = self._opened
         what = f"cannot read rows {wanted[0]} to {wanted[-1]} of stream {self._name!r}"
-        frames = list(_format_errors(what, lambda: self._open[place].read(wanted)))
+        frames = list(_format_errors(what, lambda: reader.read(wanted)))
         if len(frames) != len(wanted):
             raise VideoError(f"{what}: got {len(frames)} frames for {len(wanted)} rows")
         self._frames += len(frames)
@@ -372,8 +376,9 @@ class _FormatRows(NumberedReader):
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""
-        while self._open:
-            self._open.popitem()[1].close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
 def _times(rows: int, rate: float | None) -> NDArray[np.float64] | None:

@@ -31,7 +31,7 @@ from beam_scanner.storage.descriptor import (
     require_descriptor,
 )
 from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
-from beam_scanner.storage.segments.stream_reader import SegmentedReader
+from beam_scanner.storage.segments.stream_reader import StreamReader
 from beam_scanner.storage.stored_rows import Record, RowReader, SegmentWriter
 from beam_scanner.storage.stream_names import descriptor_key, generation_key, stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
@@ -337,10 +337,7 @@ class NamedStream(StoredStream):
         with self.reader() as reader:
             if fn is None:
                 self.check_trust(ty)
-            if ty is None and fn is None and isinstance(reader, SegmentedReader):
-                read = reader.values
-            else:
-                read = reader.read
+            read = reader.values if ty is None and fn is None else reader.read
             convert = converter(ty, fn)
             size = reader.frame_bytes or found.value_bytes
             for element in load_rows(lambda w: read(w.tolist()), numbers, size):
@@ -355,10 +352,11 @@ class NamedStream(StoredStream):
         store = self._storage.store()
         found = self.descriptor()
         if found.ingested:
-            from beam_scanner.storage.segments.video_segment import VideoFileReader
+            # Loads FFmpeg.
+            from beam_scanner.storage.segments.video_rows import ingested_rows
 
-            return VideoFileReader(store, found)
-        return SegmentedReader(store, found, self._storage.trusted)
+            return ingested_rows(store, found)
+        return StreamReader(store, found, self._storage.trusted)
 
     def segment_writer(
         self,

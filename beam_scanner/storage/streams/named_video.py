@@ -299,7 +299,7 @@ class NamedVideoStream(NamedStream):
 
     def _file(self, current: StreamDescriptor) -> VideoSource:
         # Loads FFmpeg.
-        from beam_scanner.storage.segments.video_segment import video_file
+        from beam_scanner.storage.segments.video_rows import video_file
 
         return video_file(self._storage.store(), current)
 
@@ -448,9 +448,9 @@ class NamedVideoStream(NamedStream):
         if self.try_descriptor() is None or self._seen is None:
             return super().reader()
         # Loads FFmpeg.
-        from beam_scanner.storage.segments.video_segment import VideoFileReader
+        from beam_scanner.storage.segments.video_rows import ingested_rows
 
-        return VideoFileReader(self._storage.store(), *self._seen)
+        return ingested_rows(self._storage.store(), *self._seen)
 
     def column_type(self) -> ColumnType:
         """See :meth:`StoredStream.column_type`; known without looking at a file."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.storage.stored_rows import RowReader, check_rows
 from beam_scanner.stores.object_store import storage_errors
 from beam_scanner.stores.paths import open_file
 
@@ -20,33 +18,6 @@ _WHOLE = 1 << 20
 _PIECE = 64 << 10
 _PIECES = 8
 _LARGEST_DENOMINATOR = 1_000_000
-
-
-class NumberedReader(RowReader):
-    """A reader of a stream of known length.
-
-    Args:
-        name: The stream's name, for errors.
-        length: Its number of rows.
-    """
-
-    def __init__(self, name: str, length: int) -> None:
-        self._name = name
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def checked(self, rows: Sequence[int]) -> list[int]:
-        """The rows, if all of them are inside the stream.
-
-        Raises:
-            RowError: One is not.
-        """
-        numbers = np.asarray(rows, dtype=np.int64)
-        check_rows(numbers, self._length, self._name)
-        found: list[int] = numbers.tolist()
-        return found
 
 
 def exact_seconds(value: Any, what: str) -> Fraction:

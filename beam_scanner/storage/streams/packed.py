@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError
+from beam_scanner.storage.stored_rows import NumberedReader
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
-    NumberedReader,
     combined_digest,
     content_digest,
 )
@@ -117,9 +117,9 @@ class PackedFileReader(NumberedReader):
         self._bytes_read = 0
         self._file = open_file(path)
 
-    def read(self, rows: Sequence[int], cursor: int = 0) -> list[Any]:
+    def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        return [self._element(row) for row in self.checked(rows)]
+        return [self._element(row) for row in self.checked(rows).tolist()]
 
     def _element(self, row: int) -> bytes:
         start, stop = int(self._offsets[row]), int(self._offsets[row + 1])

@@ -155,10 +155,10 @@ def test_rows_and_times(stream: FormatStream) -> None:
             reader.read([24])
 
 
-@given(rows=st.sets(st.integers(0, ROWS - 1)), cursor=st.integers(0, 2))
-def test_any_rows(stream: FormatStream, rows: set[int], cursor: int) -> None:
-    with stream.reader() as reader:
-        found = reader.read(sorted(rows), cursor)
+@given(rows=st.sets(st.integers(0, ROWS - 1)), reopen=st.booleans())
+def test_any_rows(stream: FormatStream, rows: set[int], reopen: bool) -> None:
+    with stream.reader() as first, first.reopen() as other:
+        found = (other if reopen else first).read(sorted(rows))
         assert [frame_number(f) for f in found] == [r * 10 for r in sorted(rows)]
 
 
@@ -191,12 +191,12 @@ def test_positions_have_readers_of_their_own(tmp_path: Path) -> None:
     stream.len()
     OPENED.clear()
     CLOSED.clear()
-    with stream.reader() as reader:
+    with stream.reader() as reader, reader.reopen() as other:
         assert reader.entries is not None
         assert reader.entries.tolist() == [0, 8, 16]
         for row in range(4):
-            reader.read([row], 0)
-            reader.read([row + 12], 1)
+            reader.read([row])
+            other.read([row + 12])
         assert set(OPENED) == {str(path)}
         assert len(OPENED) == 2
     decoded = sorted(reader.decoded for reader in CLOSED)  # type: ignore[attr-defined]

@@ -22,7 +22,12 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
-from beam_scanner.types import NULL, NullElement, get_type_info, type_info
+from beam_scanner.types import (
+    NULL,
+    NullElement,
+    get_type_info,
+    type_info,
+)
 from tests.support.storage_fakes import MemoryStore
 
 
