@@ -11,6 +11,7 @@ import numpy as np
 from beam_scanner.errors import ArgumentError, ElementTypeError, MissingDependencyError
 from beam_scanner.graph.nodes import SliceList
 from beam_scanner.kernels.register import KernelConfig, OpSpec, Param
+from beam_scanner.ops import is_shipped
 
 StreamArguments = Mapping[str, Sequence[Any]]
 
@@ -47,7 +48,7 @@ def check_arguments(
         for value in stream_args.get(param.name, ()):
             for each in value if isinstance(value, SliceList) else (value,):
                 _check_value(spec.name, param, each)
-    if spec.is_class and spec.kernel.__module__.startswith("beam_scanner.ops."):
+    if spec.is_class and is_shipped(spec.kernel):
         _try_kernel(spec, dict(init_args), stream_args)
 
 

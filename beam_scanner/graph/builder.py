@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam_scanner.errors import (
     ArgumentError,
@@ -24,25 +25,32 @@ from beam_scanner.errors import (
     did_you_mean,
 )
 from beam_scanner.graph.arguments import check_arguments
-from beam_scanner.graph.nodes import InputNode, OpColumn, OpNode, OutputNode
+from beam_scanner.graph.nodes import (
+    InputNode,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    or_slice_list,
+)
 from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
 from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
 from beam_scanner.graph.samplers import column_of
 from beam_scanner.graph.validate import check_graph as check_graph
 from beam_scanner.graph.validate import made
-from beam_scanner.kernels.register import (
-    OpSpec,
-    Param,
-    Registry,
-    registry,
-)
+from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
+from beam_scanner.kernels.register import OpSpec, Registry, registry
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 from beam_scanner.storage.streams.backend import element_type
 from beam_scanner.types.element_types import ColumnType, ScannerTypeInfo, get_type_info
 
+if TYPE_CHECKING:
+    from beam_scanner.graph.signatures import Ops
+else:
+    Ops = object
 
-class OpGenerator:
+
+class OpGenerator(Ops):
     """The registered ops by name: ``sc.ops``.
 
     Args:
@@ -59,14 +67,14 @@ class OpGenerator:
         self._sc = sc
         self._ops = registry() if ops is None else ops
 
-    def __getattr__(self, name: str) -> OpBuilder:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise OpNotFoundError(f"Op {name} does not exist")
         try:
             self._ops.get(name)
         except OpNotFoundError as error:
             hint = did_you_mean(name, self._ops.names())
-            if hasattr(StreamsGenerator, name):
+            if name in dir(StreamsGenerator()):
                 hint = f"; it is sc.streams.{name}"
             raise OpNotFoundError(f"{error}{hint}") from None
         return OpBuilder(self._sc, self._ops, name)
@@ -89,8 +97,8 @@ class OpBuilder:
         self._ops = ops
         self.__name__ = name
         spec = ops.get(name)
-        self.__doc__ = spec.kernel.__doc__
-        self.__signature__ = _signature(spec)
+        self.__doc__ = str(op_doc(spec))
+        self.__signature__ = op_signature(spec)
 
     def __repr__(self) -> str:
         return f"sc.ops.{self.__name__}{self.__signature__}"
@@ -133,29 +141,31 @@ class OpBuilder:
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _signature(spec: OpSpec) -> inspect.Signature:
-    """For ``help`` and for editors."""
+def op_signature(spec: OpSpec) -> inspect.Signature:
+    """The signature of an op in ``sc.ops``, for ``help`` and for editors."""
     kinds = inspect.Parameter
     kind = kinds.VAR_POSITIONAL if spec.variadic else kinds.POSITIONAL_OR_KEYWORD
-    options = kinds("call_options", kinds.VAR_KEYWORD)
-    params = (*spec.init_params, *spec.stream_params)
+    per_stream = {param.name for param in spec.stream_params}
+    columns = [kinds(p.name, kind, annotation=OpColumn) for p in spec.inputs]
+    given = [
+        param.replace(annotation=Sequence[or_slice_list(param.annotation)])  # type: ignore[misc]
+        if param.name in per_stream
+        else param
+        for param in op_parameters(spec)
+    ]
+    count = len(spec.outputs)
+    several = GenericAlias(tuple, (OpColumn,) * count)
+    returns = OpColumn if count == 1 else several
+    options = op_options(spec)
+    if spec.open_args:
+        options.append(kinds("args", kinds.VAR_KEYWORD))
     try:
         return inspect.Signature(
-            [
-                *(kinds(p.name, kind, annotation=p.type_name) for p in spec.inputs),
-                *(
-                    kinds(p.name, kinds.KEYWORD_ONLY, default=_default(p))
-                    for p in params
-                ),
-                options,
-            ]
+            [*columns, *given, *options], return_annotation=returns
         )
     except ValueError:  # columns of register_op may have any names
-        return inspect.Signature([options])
-
-
-def _default(param: Param) -> Any:
-    return inspect.Parameter.empty if param.required else param.default
+        rest = [kinds("arguments", kinds.VAR_KEYWORD)]
+        return inspect.Signature(rest, return_annotation=returns)
 
 
 class IOGenerator:

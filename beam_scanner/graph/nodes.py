@@ -36,6 +36,14 @@ class SliceList(list[Any]):
         return f"SliceList({list(self)!r})"
 
 
+def or_slice_list(annotation: Any) -> Any:
+    """The annotation of a value that may also be a ``SliceList`` of such values."""
+    try:
+        return Any if annotation is Any else annotation | SliceList
+    except TypeError:  # users annotate as they like
+        return Any
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A node of a graph; nodes are compared by identity."""
