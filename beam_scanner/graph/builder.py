@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam_scanner.errors import (
     ArgumentError,
-    ElementTypeError,
     GraphError,
     OpNotFoundError,
     did_you_mean,
 )
-from beam_scanner.graph.arguments import check_arguments
 from beam_scanner.graph.nodes import (
     InputNode,
     OpColumn,
@@ -36,8 +34,8 @@ from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
 from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
 from beam_scanner.graph.samplers import column_of
+from beam_scanner.graph.validate import check_call, check_output, made
 from beam_scanner.graph.validate import check_graph as check_graph
-from beam_scanner.graph.validate import made
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
 from beam_scanner.kernels.register import OpSpec, Registry, registry
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
@@ -121,9 +119,8 @@ class OpBuilder:
         call = OpCall(self._ops, self.__name__, dict(kwargs))
         options = call.options()
         columns = call.columns(args)
-        stream_args = call.stream_args(columns)
+        stream_args = call.stream_args()
         init_args = call.init_args()
-        check_arguments(call.spec, init_args, stream_args)
         node = OpNode(
             spec=call.spec,
             columns=columns,
@@ -136,6 +133,7 @@ class OpBuilder:
             bounded_state=options.bounded_state,
             on_error=options.on_error,
         )
+        check_call(node)
         made(node, self._sc)
         outputs = node.outputs()
         return outputs[0] if len(outputs) == 1 else outputs
@@ -216,12 +214,8 @@ class IOGenerator:
         found = listed[0].storage().sink(self._sc, column, list(listed))
         if isinstance(found, OutputNode):
             return found
-        if column.type is not None and isinstance(listed[0], NamedVideoStream):
-            raise ElementTypeError(
-                f"output {listed[0].name()!r} is a NamedVideoStream, but the column of "
-                f"{column.node.label} holds {column.type.name}; use a NamedStream"
-            )
         node = OutputNode(column, listed)
+        check_output(node)
         made(node, self._sc)
         return node
 
