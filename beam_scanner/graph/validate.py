@@ -36,7 +36,6 @@ from beam_scanner.graph.nodes import (
     SliceList,
     SliceNode,
     UnsliceNode,
-    job_count,
     topological,
 )
 from beam_scanner.kernels.digests.digest import code_digest
@@ -384,12 +383,26 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     nodes = topological(listed)
     for node in nodes:
         facts(node)
-    job_count(nodes)
+    _check_counts(nodes)
     _check_clients(nodes)
     for output in listed:
         check_output(output)
     _check_streams(nodes)
     return nodes
+
+
+def _check_counts(nodes: Sequence[Node]) -> None:
+    counts = [(n.label, c) for n in nodes if (c := n.job_count()) is not None]
+    if not counts:
+        raise GraphError("the graph reads no input and has no stream arguments")
+    first_label, first = counts[0]
+    for label, count in counts[1:]:
+        if count != first:
+            raise GraphError(
+                f"{first_label} has {first} streams, but {label} has {count}: "
+                "all inputs, outputs and per-stream arguments of a run "
+                "must have one entry for each stream"
+            )
 
 
 def _check_clients(nodes: Sequence[Node]) -> None:
@@ -433,6 +446,25 @@ def _check_streams(nodes: Sequence[Node]) -> None:
                     "run; write to another name"
                 )
             written.add(key)
+
+
+_MANY = 1 << 40
+"""Rows of a stream longer than any: what it cannot give, no stream can."""
+
+
+def check_possible(node: SampleNode | SliceNode) -> None:
+    """Checks that samplers and partitions fit some stream, however long.
+
+    Raises:
+        ArgumentError: They fit none, as a stride of 0.
+    """
+    if isinstance(node, SliceNode):
+        for partition in node.partitions:
+            partition.groups(_MANY, node.label)
+        return
+    for value in node.samplers:
+        for each in value if isinstance(value, SliceList) else [value]:
+            each.row_map(_MANY, node.label)
 
 
 def check_joined(where: str, names: Sequence[str], layouts: Sequence[Layout]) -> None:

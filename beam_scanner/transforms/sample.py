@@ -12,8 +12,9 @@ from typing import Any
 
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph.nodes import Node, OpColumn, SliceList, SliceNode, or_slice_list
+from beam_scanner.graph.nodes import Node, OpColumn, SliceList, or_slice_list
 from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
+from beam_scanner.graph.validate import check_possible
 from beam_scanner.rows.sampling import Partition, Sampling
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
@@ -22,9 +23,6 @@ partitioner = TaskPartitioner()
 """Ways to cut a stream for :class:`Slice`."""
 
 _graph = StreamsGenerator()
-
-_MANY = 1 << 40
-"""Rows of a stream longer than any: what it cannot give, none can."""
 
 
 class Sample(GraphTransform):
@@ -44,19 +42,10 @@ class Sample(GraphTransform):
         self._argument = argument[0] if argument else None
         self._values = [[value] for value in argument]
         # What is wrong with the argument is said here, not when it is applied.
-        self._check()
-
-    def _check(self) -> None:
         column = OpColumn(Node())
         if isinstance(self._argument, SliceList):
             column = _graph.Slice(column, [partitioner.all()])
-        node = self._column(column).node
-        if isinstance(node, SliceNode):
-            node.partitions[0].groups(_MANY, "Slice")
-        else:
-            (samplers,) = node.samplers
-            for each in samplers if isinstance(samplers, SliceList) else [samplers]:
-                each.row_map(_MANY, node.op)
+        check_possible(self._column(column).node)
 
     def _column(self, column: Any) -> Any:
         return getattr(_graph, self._op)(column, *self._values)
