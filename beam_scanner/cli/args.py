@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.rows.sampling import SAMPLERS
 
 PROGRAM = "beam-scanner"
 
@@ -44,12 +45,15 @@ output is wrong, and nothing was run (of a graph of several runs, as shots is, n
 of them); 130 interrupted.
 """
 
-_OPS_HELP = (
-    "ops and samplers, joined by '|': 'Stride(8) | Resize(width=320, height=180) | "
-    "Histogram()'. Values are literals. Samplers: All, Stride, Range, Ranges, "
-    "StridedRange, StridedRanges, Gather, Repeat, RepeatNull; groups: "
-    "Slice(all(50)) ... Unslice(); at the end lossless() or compress_video(quality=20)"
-)
+
+def ops_help() -> str:
+    """What ``--help`` says of ``--ops``."""
+    return (
+        "ops and samplers, joined by '|': 'Stride(8) | Resize(width=320, height=180) | "
+        f"Histogram()'. Values are literals. Samplers: {', '.join(SAMPLERS)}; groups: "
+        "Slice(all(50)) ... Unslice(); at the end lossless() or "
+        "compress_video(quality=20)"
+    )
 
 
 class Parser(argparse.ArgumentParser):
@@ -135,7 +139,7 @@ def _add_graph(parser: Parser) -> None:
         help="MODULE:FUNCTION, FILE.py:FUNCTION, or one that is built in: shots (the "
         "default: shot boundaries, one thumbnail a shot, histograms)",
     )
-    graph.add_argument("--ops", metavar="OPS", help=_OPS_HELP)
+    graph.add_argument("--ops", metavar="OPS", help=ops_help())
     group.add_argument(
         "--load",
         action="append",

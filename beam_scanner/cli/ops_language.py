@@ -1,6 +1,7 @@
 """Reads ``--ops``: calls of ops with literal arguments, joined by '|'.
 
-The text is parsed with :mod:`ast` and never evaluated, so it may come from anywhere.
+Samplers and ops are those of the registries. The chain is parsed with :mod:`ast` and
+never evaluated, so it may come from anywhere.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
 from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.nodes import Node, OpColumn
 from beam_scanner.kernels.register import op_spec, registered_ops
+from beam_scanner.rows.sampling import PARTITIONS, SAMPLERS, bind
 
 _MOST_CHARACTERS = 100_000
+
+_ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
 
 
 @dataclass(frozen=True)
@@ -189,12 +193,15 @@ def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
     if call.name == "Slice":
         return _stream_op(sc, "Slice")(column, [_partition(sc, call)] * jobs)
     _check_literals(call)
-    if call.name in _SAMPLERS:
-        values = _bind(call, _SAMPLERS[call.name])
-        return _stream_op(sc, call.name)(column, [values] * jobs)
-    if call.name in ("All", "Unslice"):
-        _bind(call, _nothing)
-        return _stream_op(sc, call.name)(column)
+    if call.name in SAMPLERS:
+        values = tuple(SAMPLERS[call.name].bind(*call.args, **call.kwargs).values())
+        per_stream = (
+            [[values if len(values) > 1 else values[0]] * jobs] if values else []
+        )
+        return _stream_op(sc, call.name)(column, *per_stream)
+    if call.name == "Unslice":
+        bind("Unslice", inspect.Signature(), call.args, call.kwargs)
+        return _stream_op(sc, "Unslice")(column)
     if call.name in _ENCODINGS:
         made: OpColumn = getattr(column, call.name)(*call.args, **call.kwargs)
         return made
@@ -216,7 +223,7 @@ def _stream_op(sc: Any, name: str) -> Callable[..., OpColumn]:
 
 def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
     if call.name not in registered_ops() or call.name.startswith("_"):
-        known = [*registered_ops(), *_SAMPLERS, *_ENCODINGS, "All", "Slice", "Unslice"]
+        known = [*registered_ops(), *SAMPLERS, *_ENCODINGS, "Slice", "Unslice"]
         near = did_you_mean(call.name, known)
         raise ArgumentError(
             f"Op {call.name} does not exist{near or '; there are ' + ', '.join(known)}"
@@ -245,81 +252,15 @@ def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
 def _partition(sc: Any, call: Call) -> Any:
     values = [*call.args, *call.kwargs.values()]
     if len(values) != 1 or not isinstance(values[0], Call):
-        raise ArgumentError(
-            "Slice takes one of all(50), strided(2, 50), range(0, 90), "
-            "ranges([(0, 9)]), strided_range(0, 90, 2), strided_ranges([(0, 9)], 2), "
-            "gather([[5, 7]])"
+        takes = (
+            f"{p.name}({', '.join(p.signature.parameters)})"
+            for p in PARTITIONS.values()
         )
+        raise ArgumentError(f"Slice takes one of {', '.join(takes)}")
     how = values[0]
-    if how.name not in _PARTITIONS:
+    if how.name not in PARTITIONS:
         raise ArgumentError(
-            f"{how.name} is no way to slice; use one of {', '.join(_PARTITIONS)}"
+            f"{how.name} is no way to slice; use one of {', '.join(PARTITIONS)}"
         )
     _check_literals(how)
     return getattr(sc.partitioner, how.name)(*how.args, **how.kwargs)
-
-
-def _bind(call: Call, taker: Callable[..., Any]) -> Any:
-    try:
-        inspect.signature(taker).bind(*call.args, **call.kwargs)
-    except TypeError as error:
-        takes = ", ".join(inspect.signature(taker).parameters)
-        raise ArgumentError(f"{error}; {call.name} takes ({takes})") from None
-    return taker(*call.args, **call.kwargs)
-
-
-def _nothing() -> None:
-    return None
-
-
-_ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
-_PARTITIONS = (
-    "all",
-    "strided",
-    "range",
-    "ranges",
-    "strided_range",
-    "strided_ranges",
-    "gather",
-)
-
-
-def _stride(stride: Any) -> Any:
-    return stride
-
-
-def _range(start: Any, end: Any) -> Any:
-    return (start, end)
-
-
-def _ranges(intervals: Any) -> Any:
-    return intervals
-
-
-def _strided_range(start: Any, end: Any, stride: Any) -> Any:
-    return (start, end, stride)
-
-
-def _strided_ranges(intervals: Any, stride: Any) -> Any:
-    return (intervals, stride)
-
-
-def _gather(rows: Any) -> Any:
-    return rows
-
-
-def _repeat(spacing: Any) -> Any:
-    return spacing
-
-
-_SAMPLERS: dict[str, Callable[..., Any]] = {
-    "Stride": _stride,
-    "Range": _range,
-    "Ranges": _ranges,
-    "StridedRange": _strided_range,
-    "StridedRanges": _strided_ranges,
-    "Gather": _gather,
-    "Repeat": _repeat,
-    "RepeatNull": _repeat,
-}
-"""For each sampler what turns its arguments into one stream's value."""

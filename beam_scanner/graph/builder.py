@@ -14,36 +14,42 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beam_scanner.errors import (
     ArgumentError,
-    ElementTypeError,
     GraphError,
     OpNotFoundError,
     did_you_mean,
 )
-from beam_scanner.graph.arguments import check_arguments
-from beam_scanner.graph.nodes import InputNode, OpColumn, OpNode, OutputNode
+from beam_scanner.graph.nodes import (
+    InputNode,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    or_slice_list,
+)
 from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
 from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
 from beam_scanner.graph.samplers import column_of
+from beam_scanner.graph.validate import check_call, check_output, made
 from beam_scanner.graph.validate import check_graph as check_graph
-from beam_scanner.graph.validate import made
-from beam_scanner.kernels.register import (
-    OpSpec,
-    Param,
-    Registry,
-    registry,
-)
+from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
+from beam_scanner.kernels.register import OpSpec, Registry, registry
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 from beam_scanner.storage.streams.backend import element_type
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
+if TYPE_CHECKING:
+    from beam_scanner.graph.signatures import Ops
+else:
+    Ops = object
 
-class OpGenerator:
+
+class OpGenerator(Ops):
     """The registered ops by name: ``sc.ops``.
 
     Args:
@@ -60,14 +66,14 @@ class OpGenerator:
         self._sc = sc
         self._ops = registry() if ops is None else ops
 
-    def __getattr__(self, name: str) -> OpBuilder:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise OpNotFoundError(f"Op {name} does not exist")
         try:
             self._ops.get(name)
         except OpNotFoundError as error:
             hint = did_you_mean(name, self._ops.names())
-            if hasattr(StreamsGenerator, name):
+            if name in dir(StreamsGenerator()):
                 hint = f"; it is sc.streams.{name}"
             raise OpNotFoundError(f"{error}{hint}") from None
         return OpBuilder(self._sc, self._ops, name)
@@ -90,8 +96,8 @@ class OpBuilder:
         self._ops = ops
         self.__name__ = name
         spec = ops.get(name)
-        self.__doc__ = spec.kernel.__doc__
-        self.__signature__ = _signature(spec)
+        self.__doc__ = str(op_doc(spec))
+        self.__signature__ = op_signature(spec)
 
     def __repr__(self) -> str:
         return f"sc.ops.{self.__name__}{self.__signature__}"
@@ -114,9 +120,8 @@ class OpBuilder:
         call = OpCall(self._ops, self.__name__, dict(kwargs))
         options = call.options()
         columns = call.columns(args)
-        stream_args = call.stream_args(columns)
+        stream_args = call.stream_args()
         init_args = call.init_args()
-        check_arguments(call.spec, init_args, stream_args)
         node = OpNode(
             spec=call.spec,
             columns=columns,
@@ -129,34 +134,37 @@ class OpBuilder:
             bounded_state=options.bounded_state,
             on_error=options.on_error,
         )
+        check_call(node)
         made(node, self._sc)
         outputs = node.outputs()
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _signature(spec: OpSpec) -> inspect.Signature:
-    """For ``help`` and for editors."""
+def op_signature(spec: OpSpec) -> inspect.Signature:
+    """The signature of an op in ``sc.ops``, for ``help`` and for editors."""
     kinds = inspect.Parameter
     kind = kinds.VAR_POSITIONAL if spec.variadic else kinds.POSITIONAL_OR_KEYWORD
-    options = kinds("call_options", kinds.VAR_KEYWORD)
-    params = (*spec.init_params, *spec.stream_params)
+    per_stream = {param.name for param in spec.stream_params}
+    columns = [kinds(p.name, kind, annotation=OpColumn) for p in spec.inputs]
+    given = [
+        param.replace(annotation=Sequence[or_slice_list(param.annotation)])  # type: ignore[misc]
+        if param.name in per_stream
+        else param
+        for param in op_parameters(spec)
+    ]
+    count = len(spec.outputs)
+    several = GenericAlias(tuple, (OpColumn,) * count)
+    returns = OpColumn if count == 1 else several
+    options = op_options(spec)
+    if spec.open_args:
+        options.append(kinds("args", kinds.VAR_KEYWORD))
     try:
         return inspect.Signature(
-            [
-                *(kinds(p.name, kind, annotation=p.type_name) for p in spec.inputs),
-                *(
-                    kinds(p.name, kinds.KEYWORD_ONLY, default=_default(p))
-                    for p in params
-                ),
-                options,
-            ]
+            [*columns, *given, *options], return_annotation=returns
         )
     except ValueError:  # columns of register_op may have any names
-        return inspect.Signature([options])
-
-
-def _default(param: Param) -> Any:
-    return inspect.Parameter.empty if param.required else param.default
+        rest = [kinds("arguments", kinds.VAR_KEYWORD)]
+        return inspect.Signature(rest, return_annotation=returns)
 
 
 class IOGenerator:
@@ -207,12 +215,8 @@ class IOGenerator:
         found = listed[0].storage().sink(self._sc, column, list(listed))
         if isinstance(found, OutputNode):
             return found
-        if column.type is not None and isinstance(listed[0], NamedVideoStream):
-            raise ElementTypeError(
-                f"output {listed[0].name()!r} is a NamedVideoStream, but the column of "
-                f"{column.node.label} holds {column.type.name}; use a NamedStream"
-            )
         node = OutputNode(column, listed)
+        check_output(node)
         made(node, self._sc)
         return node
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
+from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.kernels.register import OpSpec
 from beam_scanner.rows.sampling import Partition, Sampler
 from beam_scanner.types.element_types import ColumnType, DeviceType
@@ -35,6 +35,14 @@ class SliceList(list[Any]):
 
     def __repr__(self) -> str:
         return f"SliceList({list(self)!r})"
+
+
+def or_slice_list(annotation: Any) -> Any:
+    """The annotation of a value that may also be a ``SliceList`` of such values."""
+    try:
+        return Any if annotation is Any else annotation | SliceList
+    except TypeError:  # users annotate as they like
+        return Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,20 +325,5 @@ def topological(outputs: Sequence[OutputNode]) -> list[Node]:
 
 
 def job_count(nodes: Sequence[Node]) -> int:
-    """How many jobs a graph has.
-
-    Raises:
-        GraphError: Nodes disagree; the message names both.
-    """
-    counts = [(n.label, c) for n in nodes if (c := n.job_count()) is not None]
-    if not counts:
-        raise GraphError("the graph reads no input and has no stream arguments")
-    first_label, first = counts[0]
-    for label, count in counts[1:]:
-        if count != first:
-            raise GraphError(
-                f"{first_label} has {first} streams, but {label} has {count}: "
-                "all inputs, outputs and per-stream arguments of a run "
-                "must have one entry for each stream"
-            )
-    return first
+    """How many jobs a graph has that ``check_graph`` has accepted."""
+    return next(count for node in nodes if (count := node.job_count()) is not None)

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.errors import ArgumentError, ElementTypeError, did_you_mean
+from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn, SliceList
 from beam_scanner.graph.samplers import column_of, whole_number
-from beam_scanner.graph.validate import facts
 from beam_scanner.kernels.register import (
     Param,
     Port,
@@ -20,9 +19,6 @@ from beam_scanner.kernels.register import (
 )
 from beam_scanner.kernels.signature import RESERVED
 from beam_scanner.types.element_types import DeviceType
-
-_OPEN_TYPES = ("Bytes", "Any")
-"""Blob types that go with every other blob type."""
 
 _OF_FUNCTIONS = (
     "; parameters of a function are columns: it finds other values, given by other "
@@ -100,16 +96,6 @@ class OpCall:
             raise ArgumentError(
                 f"on_error of op {self.name} must be 'fail' or 'null', got {on_error!r}"
             )
-        if on_error == "null" and self.spec.unbounded_state:
-            raise ArgumentError(
-                f"on_error of op {self.name} cannot be 'null': it has unbounded state, "
-                "so every later row may depend on the one that failed"
-            )
-        if on_error == "null" and self.spec.whole_stream:
-            raise ArgumentError(
-                f"on_error of op {self.name} cannot be 'null': it takes all rows of a "
-                "stream in one call, so that no single row fails"
-            )
         return str(on_error)
 
     def _batch(self) -> int:
@@ -159,9 +145,7 @@ class OpCall:
         columns = []
         for port, value in given:
             op, what = f"op {self.name}", f"input {port.name}"
-            column = column_of(value, op, what, hint)
-            _check_type(self.name, port, column)
-            columns.append(column)
+            columns.append(column_of(value, op, what, hint))
         return tuple(columns)
 
     def _variadic(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
@@ -206,7 +190,7 @@ class OpCall:
     def _known(self) -> set[str]:
         return {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
 
-    def stream_args(self, columns: tuple[OpColumn, ...]) -> dict[str, tuple[Any, ...]]:
+    def stream_args(self) -> dict[str, tuple[Any, ...]]:
         """The per-stream arguments, each with one value for each stream."""
         params = self.spec.stream_params
         given = {
@@ -229,30 +213,7 @@ class OpCall:
                     "argument and must be a list with one value for each stream, got "
                     f"{values!r}"
                 )
-        found = {name: tuple(values) for name, values in given.items()}
-        self._check_lengths(found, columns)
-        return found
-
-    def _check_lengths(
-        self, given: dict[str, tuple[Any, ...]], columns: tuple[OpColumn, ...]
-    ) -> None:
-        jobs = next((n for c in columns if (n := facts(c.node).jobs) is not None), None)
-        expected = jobs
-        for name, values in given.items():
-            expected = len(values) if expected is None else expected
-            if len(values) != expected or not values:
-                raise ArgumentError(
-                    f"Op `{self.name}` had {len(values)} per-stream arguments, but "
-                    f"expected {expected or 'one or more'}: argument `{name}` needs one "
-                    "value for each stream"
-                )
-        for stream, values in enumerate(zip(*given.values(), strict=True)):
-            sizes = {len(v) for v in values if isinstance(v, SliceList)}
-            if len(sizes) > 1:
-                raise ArgumentError(
-                    f"the SliceLists of op {self.name} for stream {stream} have "
-                    f"different lengths: {sorted(sizes)}"
-                )
+        return {name: tuple(values) for name, values in given.items()}
 
     def init_args(self) -> dict[str, Any]:
         """What is left: the arguments of the kernel's constructor."""
@@ -286,17 +247,3 @@ class OpCall:
             if param.required and param.name not in given:
                 raise ArgumentError(f"op {self.name} needs the argument {param.name!r}")
         return dict(given)
-
-
-def _check_type(op: str, port: Port, column: OpColumn) -> None:
-    have = "FrameType" if column.type is None else column.type.name
-    if (column.type is None) == (port.type is None) and (
-        have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
-    ):
-        return
-    # A chain of the command is checked before there is a node that it begins with.
-    of = f"column of {column.node.label}" if column.node.label else "column"
-    raise ElementTypeError(
-        f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
-        f"{have}"
-    )

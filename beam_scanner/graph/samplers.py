@@ -1,9 +1,13 @@
-"""``sc.streams`` and ``sc.partitioner``: which rows of a stream go on."""
+"""``sc.streams`` and ``sc.partitioner``: which rows of a stream go on.
+
+Their methods follow from ``SAMPLERS`` and ``PARTITIONS``: see ``rows.sampling``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,18 +27,23 @@ from beam_scanner.graph.nodes import (
 from beam_scanner.graph.validate import facts, made
 from beam_scanner.kernels.register import registry
 from beam_scanner.rows.sampling import (
-    All,
-    Gather,
-    GatherPartition,
+    PARTITIONS,
+    SAMPLERS,
+    Groups,
     Interval,
+    Intervals,
     Partition,
-    RangesPartition,
-    Repeat,
+    Rows,
     Sampler,
-    Stride,
-    StridedPartition,
-    StridedRanges,
+    Sampling,
+    bind,
 )
+from beam_scanner.text.docstrings import Doc
+
+if TYPE_CHECKING:
+    from beam_scanner.graph.signatures import Partitions, Streams
+else:
+    Partitions = Streams = object
 
 _S = TypeVar("_S")
 
@@ -75,44 +84,31 @@ def whole_number(value: Any, what: str) -> int:
         raise ArgumentError(f"{what} must be a whole number, got {value!r}") from None
 
 
-def _numbers(value: Any, what: str, names: Sequence[str]) -> list[int]:
-    """Whole numbers from a tuple, a dict with these names, or a lone number."""
-    if isinstance(value, Mapping):
-        if set(value) != set(names):
-            raise ArgumentError(
-                f"{what} must be a dict with {', '.join(map(repr, names))}, got "
-                f"{value!r}"
-            )
-        value = [value[name] for name in names]
-    elif len(names) == 1 and hasattr(value, "__index__"):
-        value = [value]
-    if not _is_list(value) or len(value) != len(names):
-        shown = f"({', '.join(names)})"
-        if len(names) == 1:
-            shown = f"a {names[0]}, a whole number"
-        raise ArgumentError(f"{what} must be {shown}, got {value!r}")
-    return [
-        whole_number(number, f"{name} of {what}")
-        for name, number in zip(names, value, strict=True)
-    ]
-
-
 def _is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple, range)) or (
         isinstance(value, np.ndarray) and value.ndim > 0
     )
 
 
-def _intervals(value: Any, what: str) -> tuple[Interval, ...]:
+def _interval(value: Any, what: str) -> Interval:
+    if len(value) != 2:
+        raise ArgumentError(f"{what} must be (start, end), got {tuple(value)!r}")
+    start, end = value
+    return (
+        whole_number(start, f"start of {what}"),
+        whole_number(end, f"end of {what}"),
+    )
+
+
+def _intervals(value: Any, what: str) -> Intervals:
     if not _is_list(value) or not all(_is_list(pair) for pair in value):
         raise ArgumentError(
             f"{what} must be a list of (start, end) pairs, got {value!r}"
         )
-    pairs = [_numbers(tuple(pair), what, ("start", "end")) for pair in value]
-    return tuple((start, end) for start, end in pairs)
+    return tuple(_interval(pair, what) for pair in value)
 
 
-def _rows(value: Any, what: str) -> tuple[int, ...]:
+def _rows(value: Any, what: str) -> Rows:
     if not _is_list(value):
         raise ArgumentError(f"{what} must be a list of row numbers, got {value!r}")
     if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim == 1:
@@ -120,56 +116,84 @@ def _rows(value: Any, what: str) -> tuple[int, ...]:
     return tuple(whole_number(row, f"a row of {what}") for row in value)
 
 
-def _only(value: Any, name: str, what: str) -> Any:
-    """The value, or what stands under ``name`` if it is a dict."""
-    if not isinstance(value, Mapping):
-        return value
-    if set(value) != {name}:
-        raise ArgumentError(f"{what} must be a dict with {name!r}, got {value!r}")
-    return value[name]
+def _groups(value: Any, what: str) -> Groups:
+    if not _is_list(value):
+        raise ArgumentError(f"{what} must be a list of lists, got {value!r}")
+    return tuple(_rows(group, f"a group in {what}") for group in value)
 
 
-def _stride(value: Any, what: str) -> Sampler:
-    return Stride(*_numbers(value, what, ("stride",)))
+_READERS: dict[Any, Callable[[Any, str], Any]] = {
+    int: whole_number,
+    Intervals: _intervals,
+    Rows: _rows,
+    Groups: _groups,
+}
+"""By the annotation of a parameter what checks its values."""
 
 
-def _range(value: Any, what: str) -> Sampler:
-    start, end = _numbers(value, what, ("start", "end"))
-    return StridedRanges(((start, end),))
+def read_sampler(sampling: Sampling, value: Any, what: str) -> Sampler:
+    """The sampler for one stream.
+
+    Args:
+        sampling: Which sampler.
+        value: For a sampler of one parameter that parameter's value, else a tuple with
+            a value for each; or a dict of the parameters' names.
+        what: Names the value in errors.
+
+    Raises:
+        ArgumentError: It is something else.
+    """
+    kinds = {p.name: p.annotation for p in sampling.signature.parameters.values()}
+    values = _split(value, what, kinds)
+    made: Sampler = sampling.make(
+        *(
+            # Only of whole numbers can one tuple hold several.
+            _READERS[kind](given, f"{name} of {what}" if kind is int else what)
+            for (name, kind), given in zip(kinds.items(), values, strict=True)
+        )
+    )
+    return made
 
 
-def _ranges(value: Any, what: str) -> Sampler:
-    return StridedRanges(_intervals(_only(value, "intervals", what), what))
+def _split(value: Any, what: str, kinds: Mapping[str, Any]) -> Sequence[Any]:
+    names = list(kinds)
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            listed = ", ".join(map(repr, names))
+            raise ArgumentError(f"{what} must be a dict with {listed}, got {value!r}")
+        return [value[name] for name in names]
+    lone = len(names) == 1
+    if lone and (kinds[names[0]] is not int or hasattr(value, "__index__")):
+        return [value]
+    if not _is_list(value) or len(value) != len(names):
+        shown = f"a {names[0]}, a whole number" if lone else f"({', '.join(names)})"
+        raise ArgumentError(f"{what} must be {shown}, got {value!r}")
+    return list(value)
 
 
-def _strided_range(value: Any, what: str) -> Sampler:
-    start, end, stride = _numbers(value, what, ("start", "end", "stride"))
-    return StridedRanges(((start, end),), stride)
+def read_partition(sampling: Sampling, values: Mapping[str, Any]) -> Partition:
+    """The partition of one stream.
+
+    Args:
+        sampling: Which partition.
+        values: Of its parameters.
+
+    Raises:
+        ArgumentError: A value is something else.
+    """
+    kinds = sampling.signature.parameters
+    made: Partition = sampling.make(
+        **{
+            name: _READERS[kinds[name].annotation](value, f"{name} of a partitioner")
+            for name, value in values.items()
+        }
+    )
+    return made
 
 
-def _strided_ranges(value: Any, what: str) -> Sampler:
-    if isinstance(value, Mapping) and set(value) == {"intervals", "stride"}:
-        value = (value["intervals"], value["stride"])
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise ArgumentError(f"{what} must be (intervals, stride), got {value!r}")
-    stride = whole_number(value[1], f"stride of {what}")
-    return StridedRanges(_intervals(value[0], what), stride)
-
-
-def _gather(value: Any, what: str) -> Sampler:
-    return Gather(_rows(_only(value, "rows", what), what))
-
-
-def _repeat(value: Any, what: str) -> Sampler:
-    return Repeat(_numbers(value, what, ("spacing",))[0])
-
-
-def _repeat_null(value: Any, what: str) -> Sampler:
-    return Repeat(_numbers(value, what, ("spacing",))[0], nulls=True)
-
-
-def _partition(value: Any, what: str) -> Partition:
-    value = _only(value, "partitioner", what)
+def _check_partition(value: Any, what: str) -> Partition:
+    if isinstance(value, Mapping):
+        (value,) = _split(value, what, {"partitioner": Partition})
     if not isinstance(value, Partition):
         raise ArgumentError(
             f"{what} must come from sc.partitioner, such as sc.partitioner.all(50), "
@@ -210,12 +234,55 @@ def per_stream(
     return tuple(found)
 
 
-def _hint(generator: object, name: str) -> str:
-    names = [known for known in dir(type(generator)) if not known.startswith("_")]
-    return did_you_mean(name, names) or f"; there are {', '.join(names)}"
+def _method(
+    name: str, signature: inspect.Signature, doc: Doc, call: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A function of that signature, for callers as well as for ``help``."""
+
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return call(**bind(name, signature, args, kwargs))
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = str(doc)
+    method.__signature__ = signature  # type: ignore[attr-defined]
+    return method
 
 
-class StreamsGenerator:
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, kind, annotation=annotation)
+
+
+def streams_signature(sampling: Sampling) -> inspect.Signature:
+    """The signature of a sampler in ``sc.streams``."""
+    parameters = [_parameter("input", OpColumn)]
+    if sampling.per_stream:
+        parameters.append(_parameter(sampling.per_stream, Sequence[Any]))
+    return inspect.Signature(parameters, return_annotation=OpColumn)
+
+
+def streams_doc(sampling: Sampling) -> Doc:
+    """What ``help`` says of a sampler in ``sc.streams``."""
+    args = {"input": "The column."}
+    names = list(sampling.signature.parameters)
+    if names:
+        value = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        args[sampling.per_stream] = (
+            f"For each stream ``{value}``, or a dict of the same names; inside a "
+            "slice also a ``SliceList`` of these, with one for each slice group."
+        )
+    return Doc(sampling.doc.text, args)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> OpNotFoundError:
+    listed = sorted(known)
+    hint = did_you_mean(name, listed) or f"; there are {', '.join(listed)}"
+    if what == "Stream operation" and name in registry().names():
+        hint = f"; it is sc.ops.{name}"
+    return OpNotFoundError(f"{what} {name} does not exist{hint}")
+
+
+class StreamsGenerator(Streams):
     """Ops that take, repeat or group the rows of a stream: ``sc.streams``.
 
     Every argument is a list with one value for each stream of the run. A value is
@@ -235,69 +302,33 @@ class StreamsGenerator:
     def __init__(self, sc: Any = None) -> None:
         self._sc = sc
 
+    def __dir__(self) -> list[str]:
+        return sorted({*SAMPLERS, "Slice", "Unslice"})
+
     def __getattr__(self, name: str) -> Any:
-        hint = _hint(self, name)
-        if name in registry().names():
-            hint = f"; it is sc.ops.{name}"
-        raise OpNotFoundError(f"Stream operation {name} does not exist{hint}")
+        if name not in SAMPLERS:
+            raise _unknown("Stream operation", name, dir(self))
+        sampling = SAMPLERS[name]
 
-    def _sample(
-        self,
-        op: str,
-        input: Any,
-        name: str,
-        values: Any,
-        parse: Callable[[Any, str], Sampler],
-    ) -> OpColumn:
+        def call(input: Any, **values: Any) -> OpColumn:
+            return self._sample(sampling, input, *values.values())
+
+        return _method(name, streams_signature(sampling), streams_doc(sampling), call)
+
+    def _sample(self, sampling: Sampling, input: Any, values: Any = None) -> OpColumn:
+        op = sampling.name
         column = column_of(input, op, "input")
-        return self._node(op, column, per_stream(op, name, values, parse))
-
-    def _node(
-        self, op: str, column: OpColumn, samplers: tuple[Sampler | SliceList, ...]
-    ) -> OpColumn:
+        if sampling.per_stream:
+            samplers = per_stream(
+                op,
+                sampling.per_stream,
+                values,
+                lambda value, what: read_sampler(sampling, value, what),
+            )
+        else:
+            samplers = (sampling.make(),) * (facts(column.node).jobs or 1)
         node = made(SampleNode(column, op, samplers), self._sc)
         return OpColumn(node, 0, column.type)
-
-    def All(self, input: OpColumn) -> OpColumn:
-        """All rows, as they are."""
-        column = column_of(input, "All", "input")
-        return self._node("All", column, (All(),) * (facts(column.node).jobs or 1))
-
-    def Stride(self, input: OpColumn, strides: Sequence[Any]) -> OpColumn:
-        """Rows 0, k, 2k, ...
-
-        Args:
-            input: The column.
-            strides: For each stream ``k`` or ``{'stride': k}``.
-        """
-        return self._sample("Stride", input, "strides", strides, _stride)
-
-    def Range(self, input: OpColumn, ranges: Sequence[Any]) -> OpColumn:
-        """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
-
-        Args:
-            input: The column.
-            ranges: For each stream ``(start, end)``, or a dict of these.
-        """
-        return self._sample("Range", input, "ranges", ranges, _range)
-
-    def Ranges(self, input: OpColumn, intervals: Sequence[Any]) -> OpColumn:
-        """The rows of several ranges, one after the other, in any order.
-
-        Args:
-            input: The column.
-            intervals: For each stream a list of ``(start, end)``.
-        """
-        return self._sample("Ranges", input, "intervals", intervals, _ranges)
-
-    def StridedRange(self, input: OpColumn, ranges: Sequence[Any]) -> OpColumn:
-        """Rows ``start, start + stride, ...`` below ``end``.
-
-        Args:
-            input: The column.
-            ranges: For each stream ``(start, end, stride)``, or a dict of these.
-        """
-        return self._sample("StridedRange", input, "ranges", ranges, _strided_range)
 
     def StridedRanges(
         self, input: OpColumn, intervals: Sequence[Any], stride: Any = None
@@ -314,7 +345,7 @@ class StreamsGenerator:
         op = "StridedRanges"
         column = column_of(input, op, "input")
         if stride is None:
-            return self._sample(op, column, "intervals", intervals, _strided_ranges)
+            return self._sample(SAMPLERS[op], column, intervals)
         if not isinstance(intervals, (list, tuple)):
             raise ArgumentError(f"intervals of {op} must be a list, got {intervals!r}")
         jobs = facts(column.node).jobs or 1
@@ -332,34 +363,7 @@ class StreamsGenerator:
             else (item, by)
             for item, by in zip(intervals, strides, strict=True)
         ]
-        return self._sample(op, column, "intervals", joined, _strided_ranges)
-
-    def Gather(self, input: OpColumn, indices: Sequence[Any]) -> OpColumn:
-        """The given rows, in any order, with duplicates.
-
-        Args:
-            input: The column.
-            indices: For each stream a list of row numbers, or ``{'rows': list}``.
-        """
-        return self._sample("Gather", input, "indices", indices, _gather)
-
-    def Repeat(self, input: OpColumn, spacings: Sequence[Any]) -> OpColumn:
-        """Each row k times.
-
-        Args:
-            input: The column.
-            spacings: For each stream ``k`` or ``{'spacing': k}``.
-        """
-        return self._sample("Repeat", input, "spacings", spacings, _repeat)
-
-    def RepeatNull(self, input: OpColumn, spacings: Sequence[Any]) -> OpColumn:
-        """Each row once, then k - 1 nulls.
-
-        Args:
-            input: The column.
-            spacings: For each stream ``k`` or ``{'spacing': k}``.
-        """
-        return self._sample("RepeatNull", input, "spacings", spacings, _repeat_null)
+        return self._sample(SAMPLERS[op], column, joined)
 
     def Slice(self, input: OpColumn, partitions: Sequence[Any]) -> OpColumn:
         """Cuts each stream into groups, which ops up to Unslice see by themselves.
@@ -369,7 +373,7 @@ class StreamsGenerator:
             partitions: For each stream what a method of ``sc.partitioner`` returns.
         """
         column = column_of(input, "Slice", "input")
-        found = per_stream("Slice", "partitions", partitions, _partition)
+        found = per_stream("Slice", "partitions", partitions, _check_partition)
         for stream, partition in enumerate(found):
             if isinstance(partition, SliceList):
                 raise ArgumentError(f"partitions[{stream}] of Slice is a SliceList")
@@ -393,7 +397,7 @@ def _is_pair(value: Any) -> bool:
     )
 
 
-class TaskPartitioner:
+class TaskPartitioner(Partitions):
     """Ways to cut a stream for ``sc.streams.Slice``: ``sc.partitioner``.
 
     Args:
@@ -407,44 +411,16 @@ class TaskPartitioner:
     def __init__(self, sc: Any = None) -> None:
         pass
 
+    def __dir__(self) -> list[str]:
+        return sorted(PARTITIONS)
+
     def __getattr__(self, name: str) -> Any:
-        raise OpNotFoundError(f"Partitioner {name} does not exist{_hint(self, name)}")
+        if name not in PARTITIONS:
+            raise _unknown("Partitioner", name, PARTITIONS)
+        sampling = PARTITIONS[name]
+        signature = sampling.signature.replace(return_annotation=Partition)
 
-    def all(self, group_size: int = 250) -> Partition:
-        """Groups of ``group_size`` consecutive rows; the last may be smaller."""
-        return self.strided(1, group_size)
+        def call(**values: Any) -> Partition:
+            return read_partition(sampling, values)
 
-    def strided(self, stride: int, group_size: int = 250) -> Partition:
-        """Rows 0, k, 2k, ... in groups of ``group_size``; the last may be smaller."""
-        return StridedPartition(
-            whole_number(stride, "stride of partitioner.strided"),
-            whole_number(group_size, "group_size of a partitioner"),
-        )
-
-    def range(self, start: int, end: int) -> Partition:
-        """One group: rows ``start`` to ``end - 1``."""
-        return self.strided_ranges([(start, end)], 1)
-
-    def ranges(self, intervals: Sequence[Interval]) -> Partition:
-        """One group for each ``(start, end)``; groups may overlap, in any order."""
-        return self.strided_ranges(intervals, 1)
-
-    def strided_range(self, start: int, end: int, stride: int) -> Partition:
-        """One group: rows ``start, start + stride, ...`` below ``end``."""
-        return self.strided_ranges([(start, end)], stride)
-
-    def strided_ranges(self, intervals: Sequence[Interval], stride: int) -> Partition:
-        """One group for each ``(start, end)``, with every ``stride``-th row of it."""
-        return RangesPartition(
-            _intervals(intervals, "intervals of a partitioner"),
-            whole_number(stride, "stride of a partitioner"),
-        )
-
-    def gather(self, groups: Sequence[Sequence[int]]) -> Partition:
-        """One group for each list of rows, in any order, with duplicates."""
-        if not _is_list(groups):
-            raise ArgumentError(
-                f"groups of partitioner.gather must be a list of lists, got {groups!r}"
-            )
-        rows = [_rows(group, "a group of partitioner.gather") for group in groups]
-        return GatherPartition(tuple(rows))
+        return _method(name, signature, sampling.doc, call)

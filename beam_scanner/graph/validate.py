@@ -1,13 +1,31 @@
-"""Checks of a graph's shape: slices, jobs, clients, names of streams."""
+"""Checks of graphs: everything that can be known before streams are read is checked here.
+
+* ``check_call`` and ``check_output``: one node, when it is made;
+* ``made`` and ``facts``: a node and those before it: slices, numbers of streams, clients;
+* ``check_graph``: a whole graph, when it is to be run;
+* ``check_joined`` and ``check_slice_list``: what depends on the lengths of streams, called
+  by the planner when it binds a graph to one job's streams.
+
+Code that comes later asserts. How arguments are written (``{'stride': 8}``, positions and
+names) is read in ``op_call`` and ``samplers``.
+"""
 
 from __future__ import annotations
 
+import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from beam_scanner.errors import ElementTypeError, GraphError
+import numpy as np
+
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    GraphError,
+    MissingDependencyError,
+)
 from beam_scanner.graph.nodes import (
     InputNode,
     Node,
@@ -18,11 +36,13 @@ from beam_scanner.graph.nodes import (
     SliceList,
     SliceNode,
     UnsliceNode,
-    job_count,
     topological,
 )
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.storage import StoredStream
+from beam_scanner.kernels.register import KernelConfig, Param, Port
+from beam_scanner.ops import is_shipped
+from beam_scanner.rows.row_maps import Layout
+from beam_scanner.storage import NamedVideoStream, StoredStream
 
 
 @dataclass(frozen=True)
@@ -108,8 +128,7 @@ def _level(node: Node) -> int:
             "Final output columns are sliced. Final outputs must be unsliced: the "
             f"input of {_output_name(node)} needs Unslice"
         )
-    if not level:
-        _refuse_slice_lists(node)
+    _check_slice_lists(node, level)
     return level
 
 
@@ -117,7 +136,7 @@ def _output_name(node: OutputNode) -> str:
     return f"output {node.streams[0].name()!r}" if node.streams else "Output"
 
 
-def _refuse_slice_lists(node: Node) -> None:
+def _check_slice_lists(node: Node, level: int) -> None:
     if isinstance(node, SampleNode):
         values = {"its arguments": node.samplers}
     elif isinstance(node, OpNode):
@@ -125,11 +144,16 @@ def _refuse_slice_lists(node: Node) -> None:
     else:
         return
     for what, each in values.items():
-        if any(isinstance(value, SliceList) for value in each):
+        lists = [value for value in each if isinstance(value, SliceList)]
+        if lists and not level:
             raise GraphError(
                 f"{what} of {node.label} have a SliceList, but its input has not been "
                 "sliced: give one plain value for each stream, or put it between "
                 "Slice and Unslice"
+            )
+        if any(isinstance(value, SliceList) for listed in lists for value in listed):
+            raise GraphError(
+                f"{what} of {node.label} have a SliceList inside of a SliceList"
             )
 
 
@@ -165,6 +189,167 @@ def _streams(count: int) -> str:
     return f"{count} stream{'' if count == 1 else 's'}"
 
 
+_OPEN_TYPES = ("Bytes", "Any")
+"""Blob types that go with every other blob type."""
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "int": lambda value: hasattr(value, "__index__"),
+    "float": lambda value: hasattr(value, "__float__"),
+    "bool": lambda value: hasattr(value, "__index__") or isinstance(value, np.bool_),
+    "str": lambda value: isinstance(value, (str, os.PathLike)),
+}
+"""By annotation, whether a value can be meant by it."""
+
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "str": "a string",
+}
+
+
+def check_call(node: OpNode) -> None:
+    """Checks one call of an op as far as that goes without running it.
+
+    Columns must have the types that the kernel takes. Values must fit annotations
+    ``int``, ``float``, ``bool`` and ``str``. Kernels of this package are made and given
+    their arguments, since that costs nothing; what kernels of the user's may do then,
+    such as loading a model, is for workers.
+
+    Raises:
+        ScannerException: A column, a value or a combination of options is impossible.
+    """
+    spec = node.spec
+    for index, column in enumerate(node.columns):
+        _check_type(spec.name, spec.inputs[0 if spec.variadic else index], column)
+    _check_on_error(node)
+    _check_lengths(node)
+    for param in spec.init_params:
+        if param.name in node.init_args:
+            _check_value(spec.name, param, node.init_args[param.name])
+    for param in spec.stream_params:
+        for value in node.stream_args.get(param.name, ()):
+            for each in value if isinstance(value, SliceList) else (value,):
+                _check_value(spec.name, param, each)
+    if spec.is_class and is_shipped(spec.kernel):
+        _try_kernel(node)
+
+
+def _check_type(op: str, port: Port, column: OpColumn) -> None:
+    have = "FrameType" if column.type is None else column.type.name
+    if (column.type is None) == (port.type is None) and (
+        have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
+    ):
+        return
+    # A chain of the command is checked before there is a node that it begins with.
+    of = f"column of {column.node.label}" if column.node.label else "column"
+    raise ElementTypeError(
+        f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
+        f"{have}"
+    )
+
+
+def _check_on_error(node: OpNode) -> None:
+    if node.on_error != "null":
+        return
+    if node.spec.unbounded_state:
+        raise ArgumentError(
+            f"on_error of op {node.label} cannot be 'null': it has unbounded state, "
+            "so every later row may depend on the one that failed"
+        )
+    if node.spec.whole_stream:
+        raise ArgumentError(
+            f"on_error of op {node.label} cannot be 'null': it takes all rows of a "
+            "stream in one call, so that no single row fails"
+        )
+
+
+def _check_lengths(node: OpNode) -> None:
+    jobs = (facts(column.node).jobs for column in node.columns)
+    expected = next((count for count in jobs if count is not None), None)
+    for name, values in node.stream_args.items():
+        expected = len(values) if expected is None else expected
+        if len(values) != expected or not values:
+            raise ArgumentError(
+                f"Op `{node.label}` had {len(values)} per-stream arguments, but "
+                f"expected {expected or 'one or more'}: argument `{name}` needs one "
+                "value for each stream"
+            )
+    for stream, values in enumerate(zip(*node.stream_args.values(), strict=True)):
+        sizes = {len(v) for v in values if isinstance(v, SliceList)}
+        if len(sizes) > 1:
+            raise ArgumentError(
+                f"the SliceLists of op {node.label} for stream {stream} have "
+                f"different lengths: {sorted(sizes)}"
+            )
+
+
+def _check_value(op: str, param: Param, value: Any) -> None:
+    fits = _FITS.get(param.annotation)
+    if fits is None or fits(value) or (not param.required and value is param.default):
+        return
+    raise ElementTypeError(
+        f"argument {param.name!r} of op {op} must be {_EXPECTED[param.annotation]}, "
+        f"got {value!r}"
+    )
+
+
+def _try_kernel(node: OpNode) -> None:
+    init_args = dict(node.init_args)
+    try:
+        kernel = node.spec.instantiate(KernelConfig(args=init_args), init_args)
+        seen = set()
+        for arguments in _of_each_group(node.stream_args):
+            key = tuple(map(repr, arguments.values()))
+            if key not in seen:
+                seen.add(key)
+                kernel.new_stream(**arguments)
+    except MissingDependencyError:
+        # Workers may have what is not installed here.
+        return
+    except TypeError as error:
+        raise ArgumentError(
+            f"op {node.label} cannot be called like this: {error}"
+        ) from error
+
+
+def _of_each_group(
+    stream_args: Mapping[str, Sequence[Any]],
+) -> Iterator[dict[str, Any]]:
+    """The arguments of every slice group of every stream; once none, if there are."""
+    if not stream_args:
+        yield {}
+    for values in zip(*stream_args.values(), strict=True):
+        lists = [value for value in values if isinstance(value, SliceList)]
+        for group in range(len(lists[0]) if lists else 1):
+            yield {
+                name: value[group] if isinstance(value, SliceList) else value
+                for name, value in zip(stream_args, values, strict=True)
+            }
+
+
+def check_output(node: OutputNode) -> None:
+    """Checks that an output can hold what its column does.
+
+    Raises:
+        ElementTypeError: Frames are expected, and the column holds something else.
+    """
+    column = node.input
+    if column.type is None:
+        return
+    if column.encoding is not None:
+        raise ElementTypeError(
+            f"{_output_name(node)} has compression options, which are only for "
+            f"frames, but its column holds {column.type.name}"
+        )
+    if node.streams and isinstance(node.streams[0], NamedVideoStream):
+        raise ElementTypeError(
+            f"output {node.streams[0].name()!r} is a NamedVideoStream, but the column "
+            f"of {column.node.label} holds {column.type.name}; use a NamedStream"
+        )
+
+
 def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     """Checks all that can be known of a graph without looking at a stream.
 
@@ -198,16 +383,26 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     nodes = topological(listed)
     for node in nodes:
         facts(node)
-    job_count(nodes)
+    _check_counts(nodes)
     _check_clients(nodes)
     for output in listed:
-        if output.input.encoding is not None and output.input.type is not None:
-            raise ElementTypeError(
-                f"{_output_name(output)} has compression options, which are only for "
-                f"frames, but its column holds {output.input.type.name}"
-            )
+        check_output(output)
     _check_streams(nodes)
     return nodes
+
+
+def _check_counts(nodes: Sequence[Node]) -> None:
+    counts = [(n.label, c) for n in nodes if (c := n.job_count()) is not None]
+    if not counts:
+        raise GraphError("the graph reads no input and has no stream arguments")
+    first_label, first = counts[0]
+    for label, count in counts[1:]:
+        if count != first:
+            raise GraphError(
+                f"{first_label} has {first} streams, but {label} has {count}: "
+                "all inputs, outputs and per-stream arguments of a run "
+                "must have one entry for each stream"
+            )
 
 
 def _check_clients(nodes: Sequence[Node]) -> None:
@@ -251,3 +446,66 @@ def _check_streams(nodes: Sequence[Node]) -> None:
                     "run; write to another name"
                 )
             written.add(key)
+
+
+_MANY = 1 << 40
+"""Rows of a stream longer than any: what it cannot give, no stream can."""
+
+
+def check_possible(node: SampleNode | SliceNode) -> None:
+    """Checks that samplers and partitions fit some stream, however long.
+
+    Raises:
+        ArgumentError: They fit none, as a stride of 0.
+    """
+    if isinstance(node, SliceNode):
+        for partition in node.partitions:
+            partition.groups(_MANY, node.label)
+        return
+    for value in node.samplers:
+        for each in value if isinstance(value, SliceList) else [value]:
+            each.row_map(_MANY, node.label)
+
+
+def check_joined(where: str, names: Sequence[str], layouts: Sequence[Layout]) -> None:
+    """Checks inputs of one op, whose streams are known by now.
+
+    Args:
+        where: Names the op and the stream; begins every error.
+        names: Of the inputs.
+        layouts: The rows and slice groups of each.
+
+    Raises:
+        GraphError: They differ in rows or groups; names two of them.
+    """
+    one, first = names[0], layouts[0]
+    for two, other in zip(names[1:], layouts[1:], strict=True):
+        if len(first) != len(other):
+            raise GraphError(
+                f"{where}: {one} has {len(first)} slice groups, {two} has {len(other)}"
+            )
+        if first.rows != other.rows:
+            raise GraphError(
+                f"{where}: {one} has {first.rows} rows, {two} has {other.rows}"
+            )
+        if not first.same_groups(other):
+            raise GraphError(
+                f"{where}: {one} and {two} have slice groups of other lengths"
+            )
+
+
+def check_slice_list(where: str, value: Any, groups: int) -> None:
+    """Checks the length of an argument that is a ``SliceList``.
+
+    Args:
+        where: Names the argument and the stream; begins every error.
+        value: The argument.
+        groups: How many slice groups the stream has.
+
+    Raises:
+        GraphError: It has not one value for each group.
+    """
+    if isinstance(value, SliceList) and len(value) != groups:
+        raise GraphError(
+            f"{where}: a SliceList of {len(value)} values for {groups} slice groups"
+        )

@@ -1,40 +1,46 @@
 """The ops that ship: one op, or one family of ops, a module.
 
-They are written as users write theirs. :func:`register_ops` gives them their names in
-``sc.ops``; a user's op of one of these names is the registry's error, and takes
-another with ``register_python_op(name=...)``.
+They are written as users write theirs: a module of this folder whose name does not
+begin with an underscore, and that registers a kernel, is all that an op needs.
+:func:`register_ops` gives them their names in ``sc.ops``; a user's op of one of these
+names is the registry's error, and takes another with ``register_python_op(name=...)``.
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 
-_MODULES = (
-    "basic",
-    "blur",
-    "color",
-    "difference",
-    "draw",
-    "flow",
-    "histogram",
-    "images",
-    "montage",
-    "resize",
-    "shot_boundaries",
-)
+from beam_scanner.kernels.register import op_spec, registered_ops
 
 
 def register_ops() -> None:
     """Registers all ops of this package; again is harmless.
 
     Example:
-        >>> from beam_scanner.kernels.register import registered_ops
         >>> register_ops()
         >>> 'Histogram' in registered_ops()
         True
     """
-    for module in _MODULES:
-        importlib.import_module(f"{__name__}.{module}")
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{__name__}.{module.name}")
 
 
-__all__ = ["register_ops"]
+def shipped_ops() -> list[str]:
+    """Names of the ops that this package registers, sorted.
+
+    Example:
+        >>> shipped_ops()[:3]
+        ['Blur', 'ConvertColor', 'Discard']
+    """
+    register_ops()
+    return [name for name in registered_ops() if is_shipped(op_spec(name).kernel)]
+
+
+def is_shipped(kernel: object) -> bool:
+    """Whether a kernel is of this package."""
+    return kernel.__module__.startswith(f"{__name__}.")
+
+
+__all__ = ["is_shipped", "register_ops", "shipped_ops"]

@@ -68,8 +68,9 @@ class Resize(Kernel):
         Args:
             width: In pixels; 0 if ``preserve_aspect`` shall find it.
             height: In pixels; 0 if ``preserve_aspect`` shall find it.
-            min: See :func:`target_size`.
-            preserve_aspect: See :func:`target_size`.
+            min: A frame no larger than the target in both directions stays as it is.
+            preserve_aspect: The given one of width and height decides (width if both);
+                the other is scaled with it and truncated, to 1 at least.
             interpolation: OpenCV's name: INTER_NEAREST, INTER_LINEAR, INTER_CUBIC,
                 INTER_AREA or INTER_LANCZOS4.
 

@@ -8,12 +8,12 @@ topological order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import (
     InputNode,
     Node,
@@ -25,6 +25,7 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
 )
+from beam_scanner.graph.validate import check_joined, check_slice_list
 from beam_scanner.rows.row_maps import (
     EMPTY,
     NULL_ROW,
@@ -298,6 +299,7 @@ class _Binder:
             self._add_op(node)
         elif isinstance(node, OutputNode):
             stream = self._input(node.input)
+            assert not stream.sliced, "refused by graph.validate"
             edge = self._edge(node.input, stream)
             self.graph.nodes.append(BoundOutput(node, edge, stream.layout))
 
@@ -324,44 +326,26 @@ class _Binder:
         if isinstance(node, SampleNode):
             return self._sample(node, stream)
         if isinstance(node, SliceNode):
-            if stream.sliced:
-                raise GraphError(f"{self.where(node)}: slices cannot be nested")
+            assert not stream.sliced, "refused by graph.validate"
             partition = node.partitions[self.job]
             taken, layout = partition.groups(stream.layout.rows, self.where(node))
             return _chain(stream, taken, layout, sliced=True)
         assert isinstance(node, UnsliceNode)
-        if not stream.sliced:
-            raise GraphError(f"{self.where(node)}: its input has not been sliced")
-        return _Stream(
-            stream.producer,
-            stream.port,
-            stream.maps,
-            stream.layout,
-            False,
-            stream.origin_column,
-        )
+        return replace(stream, sliced=False)
 
     def _sample(self, node: SampleNode, stream: _Stream) -> _Stream:
         sampler = node.samplers[self.job]
         rows, where = stream.layout.rows, self.where(node)
         if not stream.sliced:
-            if isinstance(sampler, SliceList):
-                raise GraphError(f"{where}: a SliceList outside of a slice")
+            assert not isinstance(sampler, SliceList), "refused by graph.validate"
             taken = sampler.row_map(rows, where)
             return _chain(stream, taken, Layout.single(len(taken)), sliced=False)
         groups = len(stream.layout)
-        samplers = list(sampler) if isinstance(sampler, SliceList) else None
-        if samplers is not None and len(samplers) != groups:
-            raise GraphError(
-                f"{where}: a SliceList of {len(samplers)} values "
-                f"for {groups} slice groups"
-            )
+        check_slice_list(where, sampler, groups)
+        samplers = sampler if isinstance(sampler, SliceList) else [sampler] * groups
         maps, shifts = [], []
-        for index in range(groups):
+        for index, one in enumerate(samplers):
             group = stream.layout.group(index)
-            one = sampler if samplers is None else samplers[index]
-            if isinstance(one, SliceList):
-                raise GraphError(f"{where}: a SliceList inside of a SliceList")
             maps.append(one.row_map(len(group), f"{where}, slice group {index}"))
             shifts.append(group.start)
         taken = RowMap.concatenate(maps, shifts)
@@ -381,10 +365,14 @@ class _Binder:
 
     def _add_op(self, node: OpNode) -> None:
         streams = [self._input(column) for column in node.columns]
-        first = streams[0]
-        for index, stream in enumerate(streams[1:], start=1):
-            self._check_join(node, index, first, stream)
-        self._check_slice_lists(node, first)
+        first, where = streams[0], self.where(node)
+        layouts = [stream.groups for stream in streams]
+        check_joined(
+            where, [_input_name(node, i) for i in range(len(layouts))], layouts
+        )
+        for name, values in node.stream_args.items():
+            what = f"{where}, argument {name!r}"
+            check_slice_list(what, values[self.job], len(first.layout))
         edges = tuple(
             self._edge(column, stream)
             for column, stream in zip(node.columns, streams, strict=True)
@@ -392,50 +380,12 @@ class _Binder:
         self.producers[id(node)] = len(self.graph.nodes)
         self.graph.nodes.append(BoundOp(node, edges, first.groups, first.sliced))
 
-    def _check_join(
-        self, node: OpNode, index: int, first: _Stream, other: _Stream
-    ) -> None:
-        where = self.where(node)
-        one, two = _input_name(node, 0), _input_name(node, index)
-        if first.sliced != other.sliced:
-            raise GraphError(f"{where}: {two} is at another slice level than {one}")
-        if len(first.groups) != len(other.groups):
-            raise GraphError(
-                f"{where}: {one} has {len(first.groups)} slice groups, "
-                f"{two} has {len(other.groups)}"
-            )
-        if first.layout.rows != other.layout.rows:
-            raise GraphError(
-                f"{where}: {one} has {first.layout.rows} rows, "
-                f"{two} has {other.layout.rows}"
-            )
-        if not first.groups.same_groups(other.groups):
-            raise GraphError(
-                f"{where}: {one} and {two} have slice groups of other lengths"
-            )
-
-    def _check_slice_lists(self, node: OpNode, stream: _Stream) -> None:
-        for name, values in node.stream_args.items():
-            value = values[self.job]
-            if not isinstance(value, SliceList):
-                continue
-            where = f"{self.where(node)}, argument {name!r}"
-            if not stream.sliced:
-                raise GraphError(f"{where}: a SliceList outside of a slice")
-            if len(value) != len(stream.layout):
-                raise GraphError(
-                    f"{where}: a SliceList of {len(value)} values "
-                    f"for {len(stream.layout)} slice groups"
-                )
-
 
 def _chain(stream: _Stream, taken: RowMap, layout: Layout, sliced: bool) -> _Stream:
     maps = stream.maps
     if not taken.is_identity_of(stream.layout.rows):
         maps = (taken, *maps)
-    return _Stream(
-        stream.producer, stream.port, maps, layout, sliced, stream.origin_column
-    )
+    return replace(stream, maps=maps, layout=layout, sliced=sliced)
 
 
 def bind(
@@ -459,7 +409,6 @@ def bind(
     binder = _Binder(job, sources)
     for node in nodes:
         binder.add(node)
-    _check_outputs_unsliced(binder)
     return binder.graph
 
 
@@ -467,15 +416,6 @@ def _input_name(node: OpNode, index: int) -> str:
     if node.spec.variadic:
         return f"input {index}"
     return f"input {node.spec.inputs[index].name}"
-
-
-def _check_outputs_unsliced(binder: _Binder) -> None:
-    for output in binder.graph.outputs:
-        if binder._input(output.node.input).sliced:
-            raise GraphError(
-                f"Output of stream {binder.stream_name!r}: its input is sliced; "
-                "put an Unslice before it"
-            )
 
 
 def stream_args(node: OpNode, job: int, group: int) -> dict[str, Any]:

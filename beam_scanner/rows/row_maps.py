@@ -291,6 +291,19 @@ class RowMap:
         return RowMap([0], [1], [rows])
 
     @staticmethod
+    def of_rows(rows: Sequence[int]) -> RowMap:
+        """Row i from ``rows[i]``."""
+        ones = np.ones(len(rows), dtype=np.int64)
+        return RowMap(rows, ones, ones)
+
+    @staticmethod
+    def strided(intervals: Sequence[tuple[int, int]], stride: int) -> RowMap:
+        """Every ``stride``-th row of each ``[start, end)`` in turn."""
+        starts, ends = _int64(intervals).reshape(-1, 2).T
+        counts = -(-(ends - starts) // stride)
+        return RowMap(starts, np.full(len(starts), stride), counts)
+
+    @staticmethod
     def concatenate(maps: Sequence[RowMap], shifts: Sequence[int]) -> RowMap:
         """One map after the other, each reading ``shift`` rows further on."""
         if not maps:

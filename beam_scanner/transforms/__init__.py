@@ -13,7 +13,7 @@ between stages. Any other transform gets ordinary elements ``(FrameKey, value)``
 
 Where things are:
 
-* ``read``, ``sample``, ``apply_op``, ``ops``, ``write``: what a pipeline is written
+* ``read``, ``sample``, ``apply_op``, ``write``, ``registered``: what a pipeline is written
   with.
 * ``keys``, ``coders``, ``records``, ``match``, ``formats``, ``elements_sink``: what
   comes in from the rest of a pipeline, and what goes out to it.
@@ -42,22 +42,6 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.apply_op import Op as Op
     from beam_scanner.transforms.apply_op import op as op
     from beam_scanner.transforms.group import Streams as Streams
-    from beam_scanner.transforms.ops import Blur as Blur
-    from beam_scanner.transforms.ops import ConvertColor as ConvertColor
-    from beam_scanner.transforms.ops import Discard as Discard
-    from beam_scanner.transforms.ops import DiscardFrame as DiscardFrame
-    from beam_scanner.transforms.ops import DrawBboxes as DrawBboxes
-    from beam_scanner.transforms.ops import DrawFlow as DrawFlow
-    from beam_scanner.transforms.ops import FrameDifference as FrameDifference
-    from beam_scanner.transforms.ops import Histogram as Histogram
-    from beam_scanner.transforms.ops import ImageDecoder as ImageDecoder
-    from beam_scanner.transforms.ops import ImageEncoder as ImageEncoder
-    from beam_scanner.transforms.ops import InfoFromFrame as InfoFromFrame
-    from beam_scanner.transforms.ops import Montage as Montage
-    from beam_scanner.transforms.ops import OpticalFlow as OpticalFlow
-    from beam_scanner.transforms.ops import Pass as Pass
-    from beam_scanner.transforms.ops import Resize as Resize
-    from beam_scanner.transforms.ops import ShotBoundaries as ShotBoundaries
     from beam_scanner.transforms.playlist import Playlist as Playlist
     from beam_scanner.transforms.read import (
         ReadAllFromNamedStream as ReadAllFromNamedStream,
@@ -65,31 +49,15 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.read import ReadAllFromVideo as ReadAllFromVideo
     from beam_scanner.transforms.read import ReadFromNamedStream as ReadFromNamedStream
     from beam_scanner.transforms.read import ReadFromVideo as ReadFromVideo
-    from beam_scanner.transforms.sample import Gather as Gather
-    from beam_scanner.transforms.sample import Range as Range
-    from beam_scanner.transforms.sample import Ranges as Ranges
-    from beam_scanner.transforms.sample import Repeat as Repeat
-    from beam_scanner.transforms.sample import RepeatNull as RepeatNull
     from beam_scanner.transforms.sample import Slice as Slice
-    from beam_scanner.transforms.sample import Stride as Stride
-    from beam_scanner.transforms.sample import StridedRange as StridedRange
-    from beam_scanner.transforms.sample import StridedRanges as StridedRanges
     from beam_scanner.transforms.sample import Unslice as Unslice
     from beam_scanner.transforms.sample import partitioner as partitioner
+    from beam_scanner.transforms.signatures import *  # noqa: F403
     from beam_scanner.transforms.write import WriteToNamedStream as WriteToNamedStream
     from beam_scanner.transforms.write import WriteToNamedVideo as WriteToNamedVideo
 
 import_beam()
 
-_SAMPLE = (
-    "Gather Range Ranges Repeat RepeatNull Slice Stride StridedRange StridedRanges "
-    "Unslice partitioner"
-)
-_OPS = (
-    "Blur ConvertColor Discard DiscardFrame DrawBboxes DrawFlow FrameDifference "
-    "Histogram ImageDecoder ImageEncoder InfoFromFrame Montage OpticalFlow Pass Resize "
-    "ShotBoundaries"
-)
 _READ = "ReadAllFromNamedStream ReadAllFromVideo ReadFromNamedStream ReadFromVideo"
 
 _WHERE = {
@@ -101,24 +69,31 @@ _WHERE = {
         "storage.streams.formats": "ImageFolder NumpyStack VideoFormat",
         "transforms.apply_op": "Op op",
         "transforms.group": "Streams",
-        "transforms.ops": _OPS,
         "transforms.playlist": "Playlist",
         "transforms.read": _READ,
-        "transforms.sample": _SAMPLE,
+        "transforms.sample": "Slice Unslice partitioner",
         "transforms.write": "WriteToNamedStream WriteToNamedVideo",
     }.items()
     for name in names.split()
 }
 
-__all__ = sorted(_WHERE)
-
 
 def __getattr__(name: str) -> Any:
     # Workers import modules of this package that need none of these.
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"beam_scanner.{_WHERE[name]}"), name)
+    if name == "__all__":
+        return __dir__()
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"beam_scanner.{_WHERE[name]}"), name)
+    if not name.startswith("_"):
+        from beam_scanner.transforms.registered import transform_named
+
+        found = transform_named(name)
+        if found is not None:
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    from beam_scanner.transforms.registered import names
+
+    return sorted([*_WHERE, *names()])

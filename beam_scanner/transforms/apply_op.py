@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.graph.builder import OpBuilder
+from beam_scanner.graph.nodes import or_slice_list
+from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
 from beam_scanner.kernels.register import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.picklable import check_picklable
@@ -137,12 +141,43 @@ def op(kernel: Any) -> type[Op]:
         'Brightness'
     """
     ops, name = _find(kernel)
+    spec = ops.get(name)
+    if spec not in _classes:
+        _classes[spec] = _op_class(kernel, spec)
+    return _classes[spec]
 
+
+# So that a name of beam_scanner.transforms stands for one class.
+_classes: WeakKeyDictionary[OpSpec, type[Op]] = WeakKeyDictionary()
+
+
+def _op_class(kernel: Any, spec: OpSpec) -> type[Op]:
     def __init__(self: Op, *unnamed: Any, **arguments: Any) -> None:
         Op.__init__(self, kernel, *unnamed, **arguments)
 
-    doc = ops.get(name).kernel.__doc__
-    return type(name, (Op,), {"__init__": __init__, "__doc__": doc})
+    __init__.__signature__ = op_signature(spec)  # type: ignore[attr-defined]
+    by_name = isinstance(kernel, str)
+    members = {
+        "__init__": __init__,
+        "__doc__": str(op_doc(spec)),
+        "__module__": "beam_scanner.transforms" if by_name else kernel.__module__,
+    }
+    return type(spec.name, (Op,), members)
+
+
+def op_signature(spec: OpSpec) -> inspect.Signature:
+    """The signature of an op's transform, with ``self``."""
+    per_stream = {param.name for param in spec.stream_params}
+    given = [
+        param.replace(annotation=or_slice_list(param.annotation))
+        if param.name in per_stream
+        else param
+        for param in op_parameters(spec)
+    ]
+    kinds = inspect.Parameter
+    rest = [kinds("args", kinds.VAR_KEYWORD)] if spec.open_args else []
+    own = kinds("self", kinds.POSITIONAL_ONLY)
+    return inspect.Signature([own, *given, *op_options(spec), *rest])
 
 
 def _by_name(spec: OpSpec, given: Sequence[Any]) -> str:

@@ -1,15 +1,21 @@
-"""Transforms that take, repeat or group the rows of streams."""
+"""Transforms that take, repeat or group the rows of streams.
+
+There is one for each entry of ``SAMPLERS``, with its parameters and documentation; and
+``Slice`` and ``Unslice``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from functools import cache
 from typing import Any
 
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph.nodes import Node, OpColumn, SliceList, SliceNode
+from beam_scanner.graph.nodes import Node, OpColumn, SliceList, or_slice_list
 from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
-from beam_scanner.rows.sampling import Partition
+from beam_scanner.graph.validate import check_possible
+from beam_scanner.rows.sampling import Partition, Sampling
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 
@@ -18,8 +24,68 @@ partitioner = TaskPartitioner()
 
 _graph = StreamsGenerator()
 
-_MANY = 1 << 40
-"""Rows of a stream longer than any: what it cannot give, none can."""
+
+class Sample(GraphTransform):
+    """Takes rows of every stream alike.
+
+    Inside slices an argument may be a ``SliceList``, with one value a group.
+
+    Args:
+        *argument: What ``sc.streams`` takes for one stream, if it takes anything.
+    """
+
+    _shown = ("argument",)
+    _op = ""  # the method of sc.streams
+
+    def __init__(self, *argument: Any) -> None:
+        super().__init__()
+        self._argument = argument[0] if argument else None
+        self._values = [[value] for value in argument]
+        # What is wrong with the argument is said here, not when it is applied.
+        column = OpColumn(Node())
+        if isinstance(self._argument, SliceList):
+            column = _graph.Slice(column, [partitioner.all()])
+        check_possible(self._column(column).node)
+
+    def _column(self, column: Any) -> Any:
+        return getattr(_graph, self._op)(column, *self._values)
+
+    @unread
+    def expand(self, pcoll: Any) -> Streams:
+        """Adds the rows to the graph."""
+        before = self.streams(pcoll)
+        return self.extended(before, self._column(before.column))
+
+
+@cache
+def sampler_transform(sampling: Sampling) -> type[Sample]:
+    """The transform of a sampler: ``Stride(8)`` and so on.
+
+    Example:
+        >>> from beam_scanner.rows.sampling import SAMPLERS
+        >>> sampler_transform(SAMPLERS['Stride'])(8).label
+        'Stride'
+    """
+
+    def __init__(self: Sample, *args: Any, **kwargs: Any) -> None:
+        values = list(sampling.bind(*args, **kwargs).values())
+        if len(values) > 1:
+            values = [_joined(sampling.name, *values)]
+        Sample.__init__(self, *values)
+
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    given = [
+        parameter.replace(annotation=or_slice_list(parameter.annotation))
+        for parameter in sampling.signature.parameters.values()
+    ]
+    __init__.__signature__ = inspect.Signature([own, *given])  # type: ignore[attr-defined]
+    members = {
+        "_op": sampling.name,
+        "__init__": __init__,
+        "__doc__": str(sampling.doc),
+        "__module__": "beam_scanner.transforms",
+    }
+    return type(sampling.name, (Sample,), members)
 
 
 def _joined(name: str, *values: Any) -> Any:
@@ -36,152 +102,7 @@ def _joined(name: str, *values: Any) -> Any:
     return SliceList(zip(*each, strict=True))
 
 
-class _Sample(GraphTransform):
-    """Takes rows of every stream alike.
-
-    Inside slices an argument may be a ``SliceList``, with one value a group.
-    """
-
-    _shown = ("argument",)
-
-    def __init__(self, argument: Any) -> None:
-        super().__init__()
-        self._argument = argument
-        # What is wrong with the argument is said here, not when it is applied.
-        self._check()
-
-    def _check(self) -> None:
-        column = OpColumn(Node())
-        if isinstance(self._argument, SliceList):
-            column = _graph.Slice(column, [partitioner.all()])
-        node = self._column(column).node
-        if isinstance(node, SliceNode):
-            node.partitions[0].groups(_MANY, "Slice")
-        else:
-            (samplers,) = node.samplers
-            for each in samplers if isinstance(samplers, SliceList) else [samplers]:
-                each.row_map(_MANY, node.op)
-
-    def _column(self, column: Any) -> Any:
-        method = getattr(_graph, type(self).__name__)
-        return method(column, [self._argument])
-
-    @unread
-    def expand(self, pcoll: Any) -> Streams:
-        """Adds the rows to the graph."""
-        before = self.streams(pcoll)
-        return self.extended(before, self._column(before.column))
-
-
-class Stride(_Sample):
-    """Rows 0, k, 2k, ... of each stream, or of each slice group.
-
-    Args:
-        stride: ``k``, 1 or more.
-
-    Raises:
-        ArgumentError: It is not.
-
-    Example:
-        >>> Stride(8).label
-        'Stride'
-    """
-
-    def __init__(self, stride: int | SliceList) -> None:
-        super().__init__(stride)
-
-
-class Range(_Sample):
-    """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
-
-    Args:
-        start: The first row.
-        end: The row after the last.
-    """
-
-    def __init__(self, start: int | SliceList, end: int | SliceList) -> None:
-        super().__init__(_joined("Range", start, end))
-
-
-class Ranges(_Sample):
-    """The rows of several ranges, one after the other, in any order.
-
-    Args:
-        intervals: Pairs ``(start, end)``.
-    """
-
-    def __init__(self, intervals: Sequence[tuple[int, int]] | SliceList) -> None:
-        super().__init__(intervals)
-
-
-class StridedRange(_Sample):
-    """Rows ``start, start + stride, ...`` below ``end``.
-
-    Args:
-        start: The first row.
-        end: Where to stop.
-        stride: 1 or more.
-    """
-
-    def __init__(
-        self,
-        start: int | SliceList,
-        end: int | SliceList,
-        stride: int | SliceList,
-    ) -> None:
-        super().__init__(_joined("StridedRange", start, end, stride))
-
-
-class StridedRanges(_Sample):
-    """The rows of several strided ranges, each counted from its start.
-
-    Args:
-        intervals: Pairs ``(start, end)``.
-        stride: For all of them.
-    """
-
-    def __init__(
-        self,
-        intervals: Sequence[tuple[int, int]] | SliceList,
-        stride: int | SliceList,
-    ) -> None:
-        super().__init__(_joined("StridedRanges", intervals, stride))
-
-
-class Gather(_Sample):
-    """The given rows, in any order, with duplicates.
-
-    Args:
-        rows: Row numbers; one past the end of a stream fails that stream.
-    """
-
-    def __init__(self, rows: Sequence[int] | SliceList) -> None:
-        super().__init__(rows)
-
-
-class Repeat(_Sample):
-    """Each row k times.
-
-    Args:
-        spacing: ``k``.
-    """
-
-    def __init__(self, spacing: int | SliceList) -> None:
-        super().__init__(spacing)
-
-
-class RepeatNull(_Sample):
-    """Each row once, then k - 1 nulls.
-
-    Args:
-        spacing: ``k``.
-    """
-
-    def __init__(self, spacing: int | SliceList) -> None:
-        super().__init__(spacing)
-
-
-class Slice(_Sample):
+class Slice(Sample):
     """Cuts each stream into groups, which transforms up to Unslice see by themselves.
 
     Outside, elements have the key (stream, group) of their group, and rows are
@@ -195,12 +116,17 @@ class Slice(_Sample):
         'Slice'
     """
 
+    _op = "Slice"
+
     def __init__(self, partition: Partition) -> None:
         super().__init__(partition)
 
 
 class Unslice(GraphTransform):
     """Joins the groups of a slice, in order, into one stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
 
     @unread
     def expand(self, pcoll: Any) -> Streams:

@@ -1,13 +1,12 @@
 """The transforms that ``providers.yaml`` names, with arguments that YAML can say.
 
 Beam reads signatures and docstrings of this module to check and to describe a
-transform, so annotations are types, not text.
+transform, so annotations are types, not strings.
 """
 
 import importlib
 import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -18,12 +17,14 @@ from apache_beam.yaml.yaml_errors import ErrorHandlingConfig
 
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.kernels.op_help import op_doc, op_parameters
 from beam_scanner.kernels.register import op_spec
-from beam_scanner.ops import register_ops
+from beam_scanner.rows.sampling import PARTITIONS
 from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.transforms import read, sample, stream_transform, write
 from beam_scanner.transforms.apply_op import Op as PythonOp
 from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.registered import transform_named
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info_cpp
 from beam_scanner.video.encoding import Encoding
@@ -107,12 +108,15 @@ class Slice(sample.Slice):
     """
 
     def __init__(self, partition: str, arguments: Mapping[str, Any]) -> None:
-        known = [name for name in dir(sample.partitioner) if name[0] != "_"]
-        if partition not in known:
+        if partition not in PARTITIONS:
             raise ArgumentError(
-                f"Slice has no partition {partition!r}; use one of {', '.join(known)}"
+                f"Slice has no partition {partition!r}; use one of "
+                f"{', '.join(PARTITIONS)}"
             )
         super().__init__(getattr(sample.partitioner, partition)(**arguments))
+
+
+Unslice = sample.Unslice
 
 
 class Op(PythonOp):
@@ -310,63 +314,21 @@ def _kernel(op: str) -> Any:
         raise ArgumentError(f"no kernel {op!r} can be imported: {error}") from error
 
 
-def _listed(factory: Callable[..., Any], parameters: Sequence[Any], doc: str) -> Any:
-    """A factory with the signature and the description that Beam is to see."""
+def _op(name: str) -> Any:
+    """A factory with the parameters and the description that Beam is to see."""
 
     def make(**arguments: Any) -> Any:
-        return factory(**arguments)
+        return Op(name, arguments)
 
-    make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    # Examples are Python, and are tried where they come from.
-    make.__doc__ = re.sub(r"^ *Example:\n.*?(?=^\S|\Z)", "", doc, flags=re.M | re.S)
+    spec = op_spec(name)
+    make.__signature__ = inspect.Signature(op_parameters(spec))  # type: ignore[attr-defined]
+    make.__doc__ = str(op_doc(spec))
     return make
 
 
-def _parameters(function: Any) -> list[inspect.Parameter]:
-    """Its parameters, but for those that a caller does not give."""
-    found = inspect.signature(function, eval_str=True).parameters.values()
-    return [p for p in found if p.name not in ("self", "config", "init_parameter")]
-
-
-def _sampler(kind: type[stream_transform.GraphTransform]) -> Any:
-    own = vars(kind).get("__init__")
-    return _listed(kind, _parameters(own) if own else [], kind.__doc__ or "")
-
-
-def _op(name: str) -> Any:
-    kernel: Any = op_spec(name).kernel
-    doc, parameters = inspect.getdoc(kernel) or "", []
-    if op_spec(name).is_class:
-        parameters = _parameters(kernel.__init__)
-        if op_spec(name).stream_params:
-            parameters += _parameters(kernel.new_stream)
-            arguments = (inspect.getdoc(kernel.new_stream) or "").partition("Args:")
-            doc = f"{doc}\n\n{''.join(arguments[1:])}"
-    return _listed(lambda **given: Op(name, given), parameters, doc)
-
-
-register_ops()
-
-Gather = _sampler(sample.Gather)
-Range = _sampler(sample.Range)
-Ranges = _sampler(sample.Ranges)
-Repeat = _sampler(sample.Repeat)
-RepeatNull = _sampler(sample.RepeatNull)
-Stride = _sampler(sample.Stride)
-StridedRange = _sampler(sample.StridedRange)
-StridedRanges = _sampler(sample.StridedRanges)
-Unslice = _sampler(sample.Unslice)
-
-Blur = _op("Blur")
-ConvertColor = _op("ConvertColor")
-DrawBboxes = _op("DrawBboxes")
-DrawFlow = _op("DrawFlow")
-FrameDifference = _op("FrameDifference")
-Histogram = _op("Histogram")
-ImageDecoder = _op("ImageDecoder")
-ImageEncoder = _op("ImageEncoder")
-InfoFromFrame = _op("InfoFromFrame")
-Montage = _op("Montage")
-OpticalFlow = _op("OpticalFlow")
-Resize = _op("Resize")
-ShotBoundaries = _op("ShotBoundaries")
+def __getattr__(name: str) -> Any:
+    """Samplers and ops are those of :mod:`beam_scanner.transforms`."""
+    found = None if name.startswith("_") else transform_named(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _op(name) if issubclass(found, PythonOp) else found

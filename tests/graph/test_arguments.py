@@ -66,10 +66,10 @@ def ops() -> Iterator[OpGenerator]:
         ("share", [1.0], r"a number, got \[1\.0\]"),
         ("loud", "no", "True or False, got 'no'"),
         ("loud", None, "True or False, got None"),
-        ("label", 3, "a text, got 3"),
+        ("label", 3, "a string, got 3"),
         ("offset", [3, "x"], "a whole number, got 'x'"),
         ("offset", [SliceList([3, 4.5])], r"a whole number, got 4\.5"),
-        ("way", [7], "a text, got 7"),
+        ("way", [7], "a string, got 7"),
     ],
 )
 def test_values_that_do_not_fit_their_annotation(

@@ -296,8 +296,7 @@ def test_every_op_and_sampler_is_there() -> None:
     from beam_scanner import transforms
 
     (found,) = provider.load_providers(str(PROVIDERS))
-    # What is only for measuring, or takes a PCollection of names, is left out.
-    left_out = {"Discard", "DiscardFrame", "Pass", "ReadAllFromNamedStream"}
+    left_out = {"ReadAllFromNamedStream"}  # it takes a PCollection of names
     wanted = {
         name
         for name in transforms.__all__

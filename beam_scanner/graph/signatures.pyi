@@ -1,0 +1,424 @@
+# Written by scripts/reference.py.
+"""What ``sc.ops``, ``sc.streams`` and ``sc.partitioner`` take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from beam_scanner.graph.nodes import OpColumn, SliceList
+from beam_scanner.rows.sampling import Partition
+from beam_scanner.types.element_types import DeviceType
+
+class Ops:
+    """The ops that ship."""
+
+    def Blur(
+        self,
+        frame: OpColumn,
+        *,
+        kernel_size: int,
+        sigma: float = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Blurs frames; at the borders the picture is mirrored.
+
+        With ``sigma`` above 0 the filter is a Gaussian, with 0 the mean of a
+        ``kernel_size`` square. (Scanner took the mean whatever ``sigma`` was.)
+
+        Args:
+            kernel_size: Side of the filter in pixels; odd for a Gaussian.
+            sigma: Standard deviation of the Gaussian in pixels, or 0.
+
+        Raises:
+            ArgumentError: A size below 1, or an even one for a Gaussian; ``sigma`` below 0.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+    def ConvertColor(
+        self,
+        frame: OpColumn,
+        *,
+        conversion: Sequence[str | SliceList],
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Converts colors by the name of an OpenCV constant, given for each stream.
+
+        Frames of a video are RGB, so the names that fit begin with ``COLOR_RGB2``.
+
+        Args:
+            conversion: OpenCV's name of it, such as COLOR_RGB2HSV.
+
+        Raises:
+            ArgumentError: OpenCV has no such constant.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+    def Discard(
+        self,
+        ignore: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives one zero byte for each element: to run a graph without its results."""
+
+    def DiscardFrame(
+        self,
+        ignore: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives one zero byte for each frame: to decode without keeping anything."""
+
+    def DrawBboxes(
+        self,
+        frame: OpColumn,
+        bboxes: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Draws boxes in red, one pixel wide, into a copy of each frame.
+
+        Corners are fractions of the frame's width and height; parts of boxes outside the
+        frame are left out.
+        """
+
+    def DrawFlow(
+        self,
+        frame: OpColumn,
+        flow: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Puts a picture of the flow to the right of each frame."""
+
+    def FrameDifference(
+        self,
+        frame: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives |b - a| of the window's two frames; row 0 of a stream is black."""
+
+    def Histogram(
+        self,
+        frame: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Counts each channel of a uint8 RGB frame in 16 bins."""
+
+    def ImageDecoder(
+        self,
+        img: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Decodes the bytes of PNG and JPEG files, which may differ in size."""
+
+    def ImageEncoder(
+        self,
+        frame: OpColumn,
+        *,
+        format: str = ...,
+        quality: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Encodes each frame as an image file.
+
+        The stream holds the files' bytes: its Parquet column has them, and ``load()``
+        decodes them (``load(ty=bytes)`` does not).
+
+        Args:
+            format: 'png' (exact; uint8 or uint16) or 'jpg' / 'jpeg' (uint8), in any case.
+            quality: Of a JPEG, 1 to 100.
+
+        Raises:
+            ArgumentError: Another format or quality.
+        """
+
+    def InfoFromFrame(
+        self,
+        frame: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives the size and dtype of each frame."""
+
+    def Montage(
+        self,
+        frame: OpColumn,
+        *,
+        num_frames: int,
+        target_width: int,
+        frames_per_row: int,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Arranges ``num_frames`` frames in rows; the last of them gives the picture.
+
+        Row ``num_frames - 1`` is the montage, all other rows are null. Cells have the
+        first frame's aspect; cells that are left over are black.
+
+        Args:
+            num_frames: How many frames, from the first of the stream on.
+            target_width: Of a cell, in pixels.
+            frames_per_row: Cells in a row.
+
+        Raises:
+            ArgumentError: One of the three is below 1.
+        """
+
+    def OpticalFlow(
+        self,
+        frame: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Dense flow after Farneback, between the two frames of the window.
+
+        Parameters as in Scanner: pyramid scale 0.5, 3 levels, window 15, 3 iterations,
+        neighborhood 5 with sigma 1.2.
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+    def Pass(
+        self,
+        input: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives each element as it came, as bytes."""
+
+    def Resize(
+        self,
+        frame: OpColumn,
+        *,
+        width: Sequence[int | SliceList] = ...,
+        height: Sequence[int | SliceList] = ...,
+        min: Sequence[bool | SliceList] = ...,
+        preserve_aspect: Sequence[bool | SliceList] = ...,
+        interpolation: Sequence[str | SliceList] = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Resizes frames, as OpenCV does; the size is given for each stream.
+
+        Args:
+            width: In pixels; 0 if ``preserve_aspect`` shall find it.
+            height: In pixels; 0 if ``preserve_aspect`` shall find it.
+            min: A frame no larger than the target in both directions stays as it is.
+            preserve_aspect: The given one of width and height decides (width if both);
+                the other is scaled with it and truncated, to 1 at least.
+            interpolation: OpenCV's name: INTER_NEAREST, INTER_LINEAR, INTER_CUBIC,
+                INTER_AREA or INTER_LANCZOS4.
+
+        Raises:
+            ArgumentError: No size, a negative one, or no such interpolation.
+        """
+
+    def ShotBoundaries(
+        self,
+        histograms: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Row 0 gives the list of boundaries, all other rows None."""
+
+class Streams:
+    """The samplers."""
+
+    def All(
+        self,
+        input: OpColumn,
+    ) -> OpColumn:
+        """All rows, as they are.
+
+        Args:
+            input: The column.
+        """
+
+    def Stride(
+        self,
+        input: OpColumn,
+        strides: Sequence[Any],
+    ) -> OpColumn:
+        """Rows 0, k, 2k, ... of each stream, or of each slice group.
+
+        Args:
+            input: The column.
+            strides: For each stream ``stride``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def Range(
+        self,
+        input: OpColumn,
+        ranges: Sequence[Any],
+    ) -> OpColumn:
+        """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
+
+        Args:
+            input: The column.
+            ranges: For each stream ``(start, end)``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def Ranges(
+        self,
+        input: OpColumn,
+        intervals: Sequence[Any],
+    ) -> OpColumn:
+        """The rows of several ranges, one after the other, in any order.
+
+        Args:
+            input: The column.
+            intervals: For each stream ``intervals``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def StridedRange(
+        self,
+        input: OpColumn,
+        ranges: Sequence[Any],
+    ) -> OpColumn:
+        """Rows ``start, start + stride, ...`` below ``end``.
+
+        Args:
+            input: The column.
+            ranges: For each stream ``(start, end, stride)``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def Gather(
+        self,
+        input: OpColumn,
+        indices: Sequence[Any],
+    ) -> OpColumn:
+        """The given rows, in any order, with duplicates.
+
+        Args:
+            input: The column.
+            indices: For each stream ``rows``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def Repeat(
+        self,
+        input: OpColumn,
+        spacings: Sequence[Any],
+    ) -> OpColumn:
+        """Each row k times.
+
+        Args:
+            input: The column.
+            spacings: For each stream ``spacing``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+    def RepeatNull(
+        self,
+        input: OpColumn,
+        spacings: Sequence[Any],
+    ) -> OpColumn:
+        """Each row once, then k - 1 nulls.
+
+        Args:
+            input: The column.
+            spacings: For each stream ``spacing``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+        """
+
+class Partitions:
+    """The ways to cut a stream."""
+
+    def strided(
+        self,
+        stride: int,
+        group_size: int = ...,
+    ) -> Partition:
+        """Rows 0, k, 2k, ... in groups of ``group_size``; the last may be smaller.
+
+        Args:
+            stride: ``k``, 1 or more.
+            group_size: Rows of a group.
+        """
+
+    def all(
+        self,
+        group_size: int = ...,
+    ) -> Partition:
+        """Groups of ``group_size`` consecutive rows; the last may be smaller.
+
+        Args:
+            group_size: Rows of a group.
+        """
+
+    def range(
+        self,
+        start: int,
+        end: int,
+    ) -> Partition:
+        """One group: rows ``start`` to ``end - 1``.
+
+        Args:
+            start: The first row.
+            end: The row after the last.
+        """
+
+    def ranges(
+        self,
+        intervals: Sequence[tuple[int, int]],
+    ) -> Partition:
+        """One group for each ``(start, end)``; groups may overlap, in any order.
+
+        Args:
+            intervals: Pairs ``(start, end)``.
+        """
+
+    def strided_range(
+        self,
+        start: int,
+        end: int,
+        stride: int,
+    ) -> Partition:
+        """One group: rows ``start, start + stride, ...`` below ``end``.
+
+        Args:
+            start: The first row.
+            end: Where to stop.
+            stride: 1 or more.
+        """
+
+    def strided_ranges(
+        self,
+        intervals: Sequence[tuple[int, int]],
+        stride: int,
+    ) -> Partition:
+        """One group for each ``(start, end)``, with every ``stride``-th row of it.
+
+        Args:
+            intervals: Pairs ``(start, end)``.
+            stride: For all of them.
+        """
+
+    def gather(
+        self,
+        groups: Sequence[Sequence[int]],
+    ) -> Partition:
+        """One group for each list of rows, in any order, with duplicates.
+
+        Args:
+            groups: Lists of row numbers.
+        """

@@ -1,0 +1,80 @@
+"""What callers are shown of an op: its parameters, with types, and its documentation.
+
+``sc.ops``, the transforms, YAML and docs/ops.md say the same, since it all comes from
+the kernel's own signatures and docstrings.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from beam_scanner.kernels.op_spec import OpSpec, Param
+from beam_scanner.text.docstrings import Doc, read_doc
+from beam_scanner.types.element_types import DeviceType
+
+
+def op_parameters(spec: OpSpec) -> list[inspect.Parameter]:
+    """The arguments of an op, without its inputs: keyword-only, annotations evaluated.
+
+    An annotation that cannot be evaluated outside the function that the kernel was
+    defined in is ``Any``.
+    """
+    kernel: Any = spec.kernel
+    init = _annotations(kernel.__init__) if spec.init_params else {}
+    stream = _annotations(kernel.new_stream) if spec.stream_params else {}
+    return [
+        *(_parameter(param, init) for param in spec.init_params),
+        *(_parameter(param, stream) for param in spec.stream_params),
+    ]
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return inspect.get_annotations(inspect.unwrap(function), eval_str=True)
+    except Exception:
+        return {}
+
+
+def _parameter(param: Param, annotations: dict[str, Any]) -> inspect.Parameter:
+    return inspect.Parameter(
+        param.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if param.required else param.default,
+        annotation=annotations.get(param.name, Any),
+    )
+
+
+def op_options(spec: OpSpec) -> list[inspect.Parameter]:
+    """What every call of this op may add to its arguments; see ``graph.OpNode``."""
+    options: dict[str, tuple[Any, Any]] = {"device": (DeviceType | None, None)}
+    if spec.batch > 1:
+        options["batch"] = (int, -1)
+    if spec.stencil is not None:
+        options["stencil"] = (Sequence[int] | None, None)
+        options["stencil_edge"] = (str | None, None)
+    if spec.bounded_state is not None:
+        options["bounded_state"] = (int, -1)
+    options["on_error"] = (str, "fail")
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+
+
+def op_doc(spec: OpSpec) -> Doc:
+    """The kernel's documentation, with the arguments of both its methods."""
+    kernel: Any = spec.kernel
+    docs = [read_doc(kernel.__doc__)]
+    if spec.init_params:
+        docs.append(read_doc(kernel.__init__.__doc__))
+    if spec.stream_params:
+        docs.append(read_doc(kernel.new_stream.__doc__))
+    known = {param.name for param in (*spec.init_params, *spec.stream_params)}
+    args = {name: text for doc in docs for name, text in doc.args.items()}
+    raises = {name: text for doc in docs for name, text in doc.raises.items()}
+    return Doc(
+        docs[0].text, {n: text for n, text in args.items() if n in known}, raises
+    )

@@ -1,0 +1,76 @@
+"""Google-style docstrings, taken apart and put together again.
+
+The documentation of an op is written once, at its kernel: ``help()`` of ``sc.ops``, of
+the transforms and of YAML, and docs/ops.md, are made of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from textwrap import indent
+
+_SECTION = re.compile(r"^(Args|Returns|Raises|Example|Attributes):\n", re.M)
+_ENTRY = re.compile(r"^ {4}(\*{0,2}\w+): (.*(?:\n(?: {8,}.*|$))*)", re.M)
+
+
+@dataclass(frozen=True)
+class Doc:
+    """What a docstring says.
+
+    Attributes:
+        text: Everything before the first section.
+        args: The description of each argument.
+        raises: The description of each error.
+    """
+
+    text: str
+    args: Mapping[str, str] = field(default_factory=dict)
+    raises: Mapping[str, str] = field(default_factory=dict)
+
+    def with_args(self, args: Mapping[str, str]) -> Doc:
+        """The same with other arguments.
+
+        Args:
+            args: For each argument its text.
+        """
+        return replace(self, args=args)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence or paragraph."""
+        return self.text.partition("\n\n")[0].replace("\n", " ")
+
+    def __str__(self) -> str:
+        parts = [self.text]
+        for title, entries in (("Args", self.args), ("Raises", self.raises)):
+            if entries:
+                listed = "\n".join(f"{name}: {text}" for name, text in entries.items())
+                parts.append(f"{title}:\n{indent(listed, '    ')}")
+        return "\n\n".join(parts)
+
+
+def read_doc(docstring: str | None) -> Doc:
+    """Takes a docstring apart; examples and what is returned are left out.
+
+    Example:
+        >>> doc = read_doc(Doc.with_args.__doc__)
+        >>> doc.text, doc.args
+        ('The same with other arguments.', {'args': 'For each argument its text.'})
+    """
+    text, *parts = _SECTION.split(inspect.cleandoc(docstring or ""))
+    sections = dict(zip(parts[::2], parts[1::2], strict=True))
+    return Doc(
+        text.strip(),
+        _entries(sections.get("Args", "")),
+        _entries(sections.get("Raises", "")),
+    )
+
+
+def _entries(section: str) -> dict[str, str]:
+    return {
+        name: re.sub(r"^ {4}", "", text.strip(), flags=re.M)
+        for name, text in _ENTRY.findall(section)
+    }

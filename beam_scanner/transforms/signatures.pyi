@@ -1,0 +1,341 @@
+# Written by scripts/reference.py.
+"""The transforms of samplers and of the ops that ship."""
+
+from collections.abc import Sequence
+
+from beam_scanner.graph.nodes import SliceList
+from beam_scanner.transforms.apply_op import Op
+from beam_scanner.transforms.sample import Sample
+from beam_scanner.types.element_types import DeviceType
+
+class All(Sample):
+    def __init__(
+        self,
+    ) -> None:
+        """All rows, as they are."""
+
+class Stride(Sample):
+    def __init__(
+        self,
+        stride: int | SliceList,
+    ) -> None:
+        """Rows 0, k, 2k, ... of each stream, or of each slice group.
+
+        Args:
+            stride: ``k``, 1 or more.
+        """
+
+class Range(Sample):
+    def __init__(
+        self,
+        start: int | SliceList,
+        end: int | SliceList,
+    ) -> None:
+        """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
+
+        Args:
+            start: The first row.
+            end: The row after the last.
+        """
+
+class Ranges(Sample):
+    def __init__(
+        self,
+        intervals: Sequence[tuple[int, int]] | SliceList,
+    ) -> None:
+        """The rows of several ranges, one after the other, in any order.
+
+        Args:
+            intervals: Pairs ``(start, end)``.
+        """
+
+class StridedRange(Sample):
+    def __init__(
+        self,
+        start: int | SliceList,
+        end: int | SliceList,
+        stride: int | SliceList,
+    ) -> None:
+        """Rows ``start, start + stride, ...`` below ``end``.
+
+        Args:
+            start: The first row.
+            end: Where to stop.
+            stride: 1 or more.
+        """
+
+class StridedRanges(Sample):
+    def __init__(
+        self,
+        intervals: Sequence[tuple[int, int]] | SliceList,
+        stride: int | SliceList,
+    ) -> None:
+        """The rows of several strided ranges, each counted from its start.
+
+        Args:
+            intervals: Pairs ``(start, end)``.
+            stride: For all of them.
+        """
+
+class Gather(Sample):
+    def __init__(
+        self,
+        rows: Sequence[int] | SliceList,
+    ) -> None:
+        """The given rows, in any order, with duplicates.
+
+        Args:
+            rows: Row numbers; one past the end of a stream fails that stream.
+        """
+
+class Repeat(Sample):
+    def __init__(
+        self,
+        spacing: int | SliceList,
+    ) -> None:
+        """Each row k times.
+
+        Args:
+            spacing: ``k``, 1 or more.
+        """
+
+class RepeatNull(Sample):
+    def __init__(
+        self,
+        spacing: int | SliceList,
+    ) -> None:
+        """Each row once, then k - 1 nulls.
+
+        Args:
+            spacing: ``k``, 1 or more.
+        """
+
+class Blur(Op):
+    def __init__(
+        self,
+        *,
+        kernel_size: int,
+        sigma: float = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Blurs frames; at the borders the picture is mirrored.
+
+        With ``sigma`` above 0 the filter is a Gaussian, with 0 the mean of a
+        ``kernel_size`` square. (Scanner took the mean whatever ``sigma`` was.)
+
+        Args:
+            kernel_size: Side of the filter in pixels; odd for a Gaussian.
+            sigma: Standard deviation of the Gaussian in pixels, or 0.
+
+        Raises:
+            ArgumentError: A size below 1, or an even one for a Gaussian; ``sigma`` below 0.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+class ConvertColor(Op):
+    def __init__(
+        self,
+        *,
+        conversion: str | SliceList,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Converts colors by the name of an OpenCV constant, given for each stream.
+
+        Frames of a video are RGB, so the names that fit begin with ``COLOR_RGB2``.
+
+        Args:
+            conversion: OpenCV's name of it, such as COLOR_RGB2HSV.
+
+        Raises:
+            ArgumentError: OpenCV has no such constant.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+class Discard(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives one zero byte for each element: to run a graph without its results."""
+
+class DiscardFrame(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives one zero byte for each frame: to decode without keeping anything."""
+
+class DrawBboxes(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Draws boxes in red, one pixel wide, into a copy of each frame.
+
+        Corners are fractions of the frame's width and height; parts of boxes outside the
+        frame are left out.
+        """
+
+class DrawFlow(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Puts a picture of the flow to the right of each frame."""
+
+class FrameDifference(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives |b - a| of the window's two frames; row 0 of a stream is black."""
+
+class Histogram(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Counts each channel of a uint8 RGB frame in 16 bins."""
+
+class ImageDecoder(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Decodes the bytes of PNG and JPEG files, which may differ in size."""
+
+class ImageEncoder(Op):
+    def __init__(
+        self,
+        *,
+        format: str = ...,
+        quality: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Encodes each frame as an image file.
+
+        The stream holds the files' bytes: its Parquet column has them, and ``load()``
+        decodes them (``load(ty=bytes)`` does not).
+
+        Args:
+            format: 'png' (exact; uint8 or uint16) or 'jpg' / 'jpeg' (uint8), in any case.
+            quality: Of a JPEG, 1 to 100.
+
+        Raises:
+            ArgumentError: Another format or quality.
+        """
+
+class InfoFromFrame(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives the size and dtype of each frame."""
+
+class Montage(Op):
+    def __init__(
+        self,
+        *,
+        num_frames: int,
+        target_width: int,
+        frames_per_row: int,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Arranges ``num_frames`` frames in rows; the last of them gives the picture.
+
+        Row ``num_frames - 1`` is the montage, all other rows are null. Cells have the
+        first frame's aspect; cells that are left over are black.
+
+        Args:
+            num_frames: How many frames, from the first of the stream on.
+            target_width: Of a cell, in pixels.
+            frames_per_row: Cells in a row.
+
+        Raises:
+            ArgumentError: One of the three is below 1.
+        """
+
+class OpticalFlow(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Dense flow after Farneback, between the two frames of the window.
+
+        Parameters as in Scanner: pyramid scale 0.5, 3 levels, window 15, 3 iterations,
+        neighborhood 5 with sigma 1.2.
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+class Pass(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives each element as it came, as bytes."""
+
+class Resize(Op):
+    def __init__(
+        self,
+        *,
+        width: int | SliceList = ...,
+        height: int | SliceList = ...,
+        min: bool | SliceList = ...,
+        preserve_aspect: bool | SliceList = ...,
+        interpolation: str | SliceList = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Resizes frames, as OpenCV does; the size is given for each stream.
+
+        Args:
+            width: In pixels; 0 if ``preserve_aspect`` shall find it.
+            height: In pixels; 0 if ``preserve_aspect`` shall find it.
+            min: A frame no larger than the target in both directions stays as it is.
+            preserve_aspect: The given one of width and height decides (width if both);
+                the other is scaled with it and truncated, to 1 at least.
+            interpolation: OpenCV's name: INTER_NEAREST, INTER_LINEAR, INTER_CUBIC,
+                INTER_AREA or INTER_LANCZOS4.
+
+        Raises:
+            ArgumentError: No size, a negative one, or no such interpolation.
+        """
+
+class ShotBoundaries(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Row 0 gives the list of boundaries, all other rows None."""

@@ -1,0 +1,249 @@
+"""Writes what follows from the registries of ops and samplers.
+
+    python scripts/reference.py
+
+writes the stubs that editors and type checkers read, Beam YAML's list of transforms,
+and docs/ops.md. A test makes sure that they are what this writes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from beam_scanner.graph.builder import op_signature
+from beam_scanner.graph.samplers import streams_doc, streams_signature
+from beam_scanner.kernels import op_spec
+from beam_scanner.kernels.op_help import op_doc, op_parameters
+from beam_scanner.ops import shipped_ops
+from beam_scanner.rows.sampling import PARTITIONS, SAMPLERS, Partition
+from beam_scanner.text.docstrings import Doc
+from beam_scanner.transforms.registered import transform_named
+
+ROOT = Path(__file__).parent.parent
+STUB = '''\
+# Written by scripts/reference.py.
+"""{title}"""
+
+from collections.abc import Sequence
+{imports}\
+'''
+
+
+def annotation(value: Any) -> str:
+    """A type as it is written in a stub."""
+    shown = inspect.formatannotation(value)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", shown)
+
+
+def stub_function(name: str, signature: inspect.Signature, doc: Doc) -> str:
+    """A method of a stub; each parameter on a line of its own, as ruff formats it."""
+    lines = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*," not in lines:
+            lines.append("*,")
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
+        line = f"{stars.get(parameter.kind, '')}{parameter.name}"
+        if parameter.annotation is not parameter.empty:
+            line += f": {annotation(parameter.annotation)}"
+        elif parameter.name != "self":
+            line += ": Any"
+        if parameter.default is not parameter.empty:
+            line += " = ..."
+        lines.append(f"{line},")
+    if lines[0] != "self,":
+        lines.insert(0, "self,")
+    returns = "None"
+    if name != "__init__":
+        returns = annotation(signature.return_annotation)
+    given = indent("\n".join(lines), "    ")
+    return f"def {name}(\n{given}\n) -> {returns}:\n{docstring(doc)}\n"
+
+
+def docstring(doc: Doc) -> str:
+    """A docstring as it stands in a body."""
+    text = str(doc)
+    end = "\n" if "\n" in text else ""
+    return indent(f'"""{text}{end}"""', "    ")
+
+
+def stub_class(name: str, base: str, doc: str, methods: Iterable[str]) -> str:
+    """A class of a stub."""
+    head = f"class {name}({base}):" if base else f"class {name}:"
+    body = f'"""{doc}"""\n\n' if doc else ""
+    return f"{head}\n{indent(body + chr(10).join(methods), '    ')}"
+
+
+def graph_stub() -> str:
+    """``sc.ops``, ``sc.streams`` and ``sc.partitioner``."""
+    imports = (
+        "from typing import Any\n\n"
+        "from beam_scanner.graph.nodes import OpColumn, SliceList\n"
+        "from beam_scanner.rows.sampling import Partition\n"
+        "from beam_scanner.types.element_types import DeviceType\n"
+    )
+    streams = [
+        stub_function(each.name, streams_signature(each), streams_doc(each))
+        for each in SAMPLERS.values()
+        if each.name != "StridedRanges"  # written out, since Scanner has two forms
+    ]
+    partitions = [
+        stub_function(
+            each.name,
+            each.signature.replace(return_annotation=Partition),
+            each.doc,
+        )
+        for each in PARTITIONS.values()
+    ]
+    ops = [
+        stub_function(name, op_signature(op_spec(name)), op_doc(op_spec(name)))
+        for name in shipped_ops()
+    ]
+    return "\n".join(
+        [
+            STUB.format(
+                title="What ``sc.ops``, ``sc.streams`` and ``sc.partitioner`` take.",
+                imports=imports,
+            ),
+            stub_class("Ops", "", "The ops that ship.", ops),
+            stub_class("Streams", "", "The samplers.", streams),
+            stub_class("Partitions", "", "The ways to cut a stream.", partitions),
+        ]
+    )
+
+
+def transforms_stub() -> str:
+    """The transforms of samplers and ops."""
+    imports = (
+        "\nfrom beam_scanner.graph.nodes import SliceList\n"
+        "from beam_scanner.transforms.apply_op import Op\n"
+        "from beam_scanner.transforms.sample import Sample\n"
+        "from beam_scanner.types.element_types import DeviceType\n"
+    )
+    title = "The transforms of samplers and of the ops that ship."
+    return "\n".join(
+        [
+            STUB.format(title=title, imports=imports),
+            *(
+                _transform(sampling.name, "Sample", sampling.doc)
+                for sampling in SAMPLERS.values()
+            ),
+            *(_transform(name, "Op", op_doc(op_spec(name))) for name in shipped_ops()),
+        ]
+    )
+
+
+def _transform(name: str, base: str, doc: Doc) -> str:
+    signature = inspect.signature(vars(transform_named(name))["__init__"])
+    init = stub_function("__init__", signature, doc)
+    return stub_class(name, base, "", [init])
+
+
+def providers(names: Iterable[str]) -> str:
+    """The list of transforms of Beam YAML."""
+    module = "beam_scanner.yaml.transforms"
+    groups = [
+        ["ReadFromVideo", "ReadAllFromVideo", "ReadFromNamedStream"],
+        [*names, "Slice", "Unslice", "Op"],
+        ["StreamsToRows", "WriteToNamedStream", "WriteToNamedVideo"],
+    ]
+    listed = "\n\n".join(
+        "\n".join(f"    {name}: {module}.{name}" for name in group) for group in groups
+    )
+    return (
+        "# Written by scripts/reference.py; beam_scanner/yaml/__init__.py says how it "
+        f"is used.\n- type: python\n  config: {{}}\n  transforms:\n{listed}\n"
+    )
+
+
+PAGE = """# Ops and samplers
+
+<!-- Written by scripts/reference.py from the docstrings of the kernels and samplers. -->
+
+Names and arguments are the same everywhere:
+
+| where | an op | a sampler |
+|---|---|---|
+| `Client` | `sc.ops.Resize(frame=column, width=[320], height=[180])` | `sc.streams.Stride(column, [8])` |
+| Beam transforms | `Resize(width=320, height=180)` | `Stride(8)` |
+| the command's `--ops` | `Resize(width=320, height=180)` | `Stride(8)` |
+| Beam YAML | `type: Resize`, `config: {width: 320, height: 180}` | `type: Stride`, `config: {stride: 8}` |
+
+With `Client`, arguments *per stream* and those of samplers are lists with one value for each stream. Inside a slice, such a value may be a `SliceList` with one value for each slice group. Every op also takes `device` and `on_error`, and what it was registered with: `stencil`, `stencil_edge`, `batch` or `bounded_state`.
+"""
+
+
+def page() -> str:
+    """docs/ops.md."""
+    parts = [PAGE, "## Ops"]
+    for name in shipped_ops():
+        spec = op_spec(name)
+        inputs = ", ".join(
+            f"`{'*' if spec.variadic else ''}{port.name}` ({port.type_name})"
+            for port in spec.inputs
+        )
+        outputs = ", ".join(port.type_name for port in spec.outputs)
+        per_stream = {param.name for param in spec.stream_params}
+        parts += [
+            f"### {name}",
+            markdown(op_doc(spec).text),
+            f"Input: {inputs}. Output: {outputs}.",
+            table(op_parameters(spec), op_doc(spec).args, per_stream),
+        ]
+    for title, registry in ("Samplers", SAMPLERS), ("Partitions for Slice", PARTITIONS):
+        parts.append(f"## {title}")
+        for each in registry.values():
+            parts += [
+                f"### {each.name}",
+                markdown(each.doc.text),
+                table(each.signature.parameters.values(), each.doc.args, set()),
+            ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def table(
+    parameters: Iterable[inspect.Parameter],
+    docs: Mapping[str, str],
+    per_stream: set[str],
+) -> str:
+    """The arguments of an op or a sampler; '' where there are none."""
+    rows = []
+    for parameter in parameters:
+        kind = annotation(parameter.annotation)
+        if parameter.name in per_stream:
+            kind += ", per stream"
+        required = parameter.default is parameter.empty
+        default = "" if required else f"`{parameter.default!r}`"
+        text = markdown(" ".join(docs.get(parameter.name, "").split()))
+        cells = [f"`{parameter.name}`", kind, default, text]
+        rows.append(
+            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        )
+    head = "| argument | type | default | |\n|---|---|---|---|\n"
+    return head + "\n".join(rows) if rows else ""
+
+
+def markdown(text: str) -> str:
+    """Text of a docstring as Markdown."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text.replace("``", "`"))
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+
+
+def generated() -> dict[str, str]:
+    """The text of each file, by its path in the repository."""
+    package = "beam_scanner"
+    return {
+        f"{package}/graph/signatures.pyi": graph_stub(),
+        f"{package}/transforms/signatures.pyi": transforms_stub(),
+        f"{package}/yaml/providers.yaml": providers([*SAMPLERS, *shipped_ops()]),
+        "docs/ops.md": page(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        (ROOT / path).write_text(text)
