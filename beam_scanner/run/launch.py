@@ -22,8 +22,8 @@ from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.tasks import frames_to_decode
 from beam_scanner.run.failure_records import (
     TaskRows,
+    each_once,
     rows_of_manifest,
-    told_once,
 )
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
@@ -150,9 +150,10 @@ def execute(
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
-        preflight(options, [store.url, *prepared.places()])
+        preflight(options, [store.url, *prepared.worker_paths()])
         small = _is_small(prepared)
-        # A runner elsewhere goes on when this process has died.
+        # Where the runner does not end with this process, the run is not abandoned when
+        # this process has died.
         with run.held() if ends_with_us(options) else nullcontext():
             try:
                 here = process_token() if runs_here(options, small) else ""
@@ -203,7 +204,7 @@ def submit(
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
-        preflight(options, [store.url, *prepared.places()])
+        preflight(options, [store.url, *prepared.worker_paths()])
         with for_workers(elsewhere=True):
             source = write_run(prepared, run, replace(settings, detached=True))
         build = _pipeline(
@@ -253,7 +254,7 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
 
 
 def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:
-    """Whether there are jobs to run; False, and told, if too many have failed."""
+    """Whether there are jobs to run; if too many have failed, they are reported."""
     most, failed = settings.max_failures, settings.failed
     if most is None or failed <= most:
         return bool(prepared.jobs)
@@ -284,12 +285,12 @@ def check_max_failures(given: Any) -> None:
 def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
     """Completes a report, and stores what failed beside the outputs."""
 
-    def told() -> Iterator[Failure]:
-        for failure in told_once([*report.failures, *report.null_rows]):
+    def failures() -> Iterator[Failure]:
+        for failure in each_once([*report.failures, *report.null_rows]):
             report.rows_failed += failure.kind == "row"
             yield failure
 
-    report.failure_file = keep_failures(store, told(), run)
+    report.failure_file = keep_failures(store, failures(), run)
     report.seconds = time.monotonic() - began
     return report
 

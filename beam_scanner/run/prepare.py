@@ -84,7 +84,7 @@ class Prepared:
         """All jobs, those included that failed or are there."""
         return len(self.jobs) + len(self.cached) + len(self.failures)
 
-    def places(self) -> list[str]:
+    def worker_paths(self) -> list[str]:
         """Paths and URLs that workers read or write, each once."""
         outputs = [s for output in self.outputs for s in output.streams]
         streams = [*input_streams(self.outputs), *outputs]

@@ -152,7 +152,7 @@ class _Process:
 
 
 def process_token() -> str:
-    """What tells this process from all others, its forks included."""
+    """An id of this process; its forks have others."""
     return _Process.token
 
 

@@ -205,7 +205,7 @@ class Client:
     ) -> int | None:
         """Runs a graph: every job that is not there yet, then commits its streams.
 
-        A run that was interrupted is gone on with by running it again.
+        Running an interrupted run again resumes it.
 
         Args:
             outputs: What ``sc.io.Output`` returned, one or more.
@@ -219,7 +219,7 @@ class Client:
             checkpoint_frequency: Ignored: every finished task is kept.
             detach: Return when the job is submitted, for runners that go on without
                 this process. Its workers commit and tidy up; ``committed()`` of the
-                outputs tells how it went, their logs why not.
+                outputs says whether it succeeded, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
                 and in :meth:`report`.
@@ -406,11 +406,11 @@ class Client:
         return self._tables.has(name)
 
     def delete_table(self, name: str) -> None:
-        """Removes a table; one that is not there is no error."""
+        """Removes a table if it exists."""
         self._tables.delete([name])
 
     def delete_tables(self, names: Sequence[str]) -> None:
-        """Removes tables; those that are not there are no error."""
+        """Removes those of the tables that exist."""
         self._tables.delete(names)
 
     def new_table(

@@ -76,7 +76,7 @@ def make_attempt(
     Args:
         run: The run.
         wanted: The attempt.
-        position: Is told where the task is.
+        position: Where to note what the task is doing.
 
     Yields:
         Rows that leave.
