@@ -127,6 +127,7 @@ def execute(
     show_progress: bool,
     max_failures: float | None = None,
     limits: Limits | None = None,
+    detach: bool = False,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -137,9 +138,12 @@ def execute(
         show_progress: Whether to draw a progress bar.
         max_failures: See ``Client.run``.
         limits: Of each task; as the options say if None.
+        detach: Return when the runner has taken the pipeline. The workers commit and
+            tidy up, and store what failed beside the outputs.
 
     Returns:
-        How it went; failures are listed, not raised.
+        How it went; failures are listed, not raised. With ``detach`` what is known
+        already: streams that are there, and inputs that cannot be read.
 
     Raises:
         ArgumentError: A kernel or an argument cannot be sent to workers.
@@ -151,71 +155,58 @@ def execute(
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
-        small = _is_small(prepared)
-        # Where the runner does not end with this process, the run is not abandoned when
-        # this process has died.
-        with run.held() if ends_with_us(options) else nullcontext():
-            try:
-                here = process_token() if runs_here(options, small) else ""
-                alone = bool(here) and not settings.limits.timeout
-                with for_workers(elsewhere=not ends_with_us(options), here=alone):
-                    source = write_run(prepared, run, replace(settings, here=here))
-                build = _pipeline(
-                    source, settings.graph.phases, len(prepared.jobs), _hints(options)
-                )
-                with Watcher(prepared, show_progress):
-                    run_pipeline(options, build, small=small, again=True)
-                conclude(prepared, run, report)
-            finally:
-                end_hosts(run.run)
-                close_runs(run.run)
-                forget_fetched(run.run)
-                run.remove()
-    return _end(store, run.run, report, began)
+        if detach:
+            _submit(prepared, run, replace(settings, detached=True), options)
+        else:
+            _run(prepared, run, settings, options, show_progress, report)
+    return _end(store, "" if detach else run.run, report, began)
 
 
-def submit(
+def _run(
     prepared: Prepared,
-    storage: NamedStorage,
+    run: RunFiles,
+    settings: RunSettings,
     options: PipelineOptions,
-    max_failures: float | None = None,
-    limits: Limits | None = None,
-) -> Report:
-    """Starts the jobs of a prepared run on a runner that goes on without us.
-
-    The workers commit and tidy up, and store what failed beside the outputs.
-
-    Args:
-        prepared: What to run.
-        storage: The database.
-        options: The user's Beam options.
-        max_failures: See ``Client.run``.
-        limits: Of each task; as the options say if None.
-
-    Returns:
-        What is known already: streams that are there, and inputs that cannot be read.
-
-    Raises:
-        ArgumentError: A kernel or an argument cannot be sent to workers.
-        WorkerError: The runner did not take the job.
-    """
-    began = time.monotonic()
-    settings = _settings(prepared, limits or Limits.of(options), max_failures)
-    store, report = _begin(prepared, storage)
-    run = RunFiles(store, uuid.uuid4().hex)
-    if _may_run(prepared, settings, report):
-        preflight(options, [store.url, *prepared.worker_paths()])
-        with for_workers(elsewhere=True):
-            source = write_run(prepared, run, replace(settings, detached=True))
-        build = _pipeline(
-            source, settings.graph.phases, len(prepared.jobs), _hints(options), True
-        )
+    show_progress: bool,
+    report: Report,
+) -> None:
+    """Runs the pipeline to its end, and reports how each job ended."""
+    small = _is_small(prepared)
+    # Where the runner does not end with this process, the run is not abandoned when
+    # this process has died.
+    with run.held() if ends_with_us(options) else nullcontext():
         try:
-            run_pipeline(options, build, wait=False)
-        except BaseException:
+            here = process_token() if runs_here(options, small) else ""
+            alone = bool(here) and not settings.limits.timeout
+            with for_workers(elsewhere=not ends_with_us(options), here=alone):
+                source = write_run(prepared, run, replace(settings, here=here))
+            build = _pipeline(
+                source, settings.graph.phases, len(prepared.jobs), _hints(options)
+            )
+            with Watcher(prepared, show_progress):
+                run_pipeline(options, build, small=small, again=True)
+            conclude(prepared, run, report)
+        finally:
+            end_hosts(run.run)
+            close_runs(run.run)
+            forget_fetched(run.run)
             run.remove()
-            raise
-    return _end(store, "", report, began)
+
+
+def _submit(
+    prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
+) -> None:
+    """Gives the pipeline to a runner that goes on without this process."""
+    with for_workers(elsewhere=True):
+        source = write_run(prepared, run, settings)
+    build = _pipeline(
+        source, settings.graph.phases, len(prepared.jobs), _hints(options), True
+    )
+    try:
+        run_pipeline(options, build, wait=False)
+    except BaseException:
+        run.remove()
+        raise
 
 
 def _settings(

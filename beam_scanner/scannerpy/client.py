@@ -48,7 +48,6 @@ from beam_scanner.run.launch import (
     check_max_failures,
     execute,
     hint_about_kept,
-    submit,
 )
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.prepare import CacheMode, input_streams, prepare
@@ -255,20 +254,13 @@ class Client:
             )
         listed = _outputs(outputs)
         inputs = input_streams(listed)
-        # What is submitted is one job: its videos are indexed before, here.
+        # One pipeline is submitted: videos are indexed before it, by this process.
         here = PipelineOptions([]) if detach else self.options
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
         )
         if not prepared.jobs and not prepared.failures and not prepared.published:
-            return None
-        if detach:
-            begun = submit(
-                prepared, self.named_storage, self.options, max_failures, limits
-            )
-            if begun.failures and on_failure == "raise":
-                raise JobFailure(begun.failures, tally=begun.tally)
             return None
         report = execute(
             prepared,
@@ -277,7 +269,12 @@ class Client:
             show_progress,
             max_failures,
             limits,
+            detach,
         )
+        if detach:
+            if report.failures and on_failure == "raise":
+                raise JobFailure(report.failures, tally=report.tally)
+            return None
         report.lost = lost_rows(inputs)
         number = store_profile(self.named_storage, report)
         self._reports[number] = report
