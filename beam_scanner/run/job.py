@@ -123,6 +123,7 @@ class Job:
     @property
     def graphs(self) -> list[BoundGraph]:
         """The bound graph of each family."""
+        # Late: it opens every input, which the commit stage has no need of.
         if not self._bound:
             self._bound = bind_families(self.families)
         return self._bound

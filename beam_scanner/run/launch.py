@@ -187,6 +187,7 @@ def _run(
                 run_pipeline(options, build, small=small, again=True)
             conclude(prepared, run, report)
         finally:
+            # Hosts first: nothing may write for a run whose files are removed.
             end_hosts(run.run)
             close_runs(run.run)
             forget_fetched(run.run)
@@ -233,6 +234,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
     for job in prepared.published:
+        # Its rows that are null belong into this report: the run that made them died
+        # before it could report them.
         token = job.files.token()
         if token is not None:
             own = job.record._replace(token=token).files(store, "")
@@ -325,6 +328,8 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
     check_picklable((settings, first), topological(prepared.outputs))
     for job in prepared.jobs:
         job.begin()
+    # The fingerprints were made before this pickles the kernels: a value that changed
+    # in between would be stored under the fingerprint of another.
     digest = run.write(settings, [job.record for job in prepared.jobs])
     prepared.fingerprints.check_unchanged(
         (job.number, job.record.fingerprint) for job in prepared.jobs
@@ -340,6 +345,7 @@ def _pipeline(
     detached: bool = False,
 ) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
+        # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph

@@ -152,6 +152,7 @@ def prepare(
         with contained("choosing packet sizes"):
             perf = make_perf(inputs.readable(), ops)
     except Exception:
+        # An input that cannot be read is a failure of its job, not of the run.
         if not inputs.blamed(range(count)):
             raise
         perf = make_perf(inputs.readable(), ops)
@@ -181,6 +182,7 @@ def prepare(
             )
             job = Job(record, graph, store, number=number)
             _sort_in(prepared, job, streams, cache_mode)
+    # Opening each input takes too long for one process when there are very many.
     if len(prepared.jobs) <= CHECKED_JOBS:
         prepared.jobs = [j for j in prepared.jobs if _is_good(prepared, inputs, j)]
         prepared.checked = True
@@ -192,6 +194,7 @@ def _is_good(prepared: Prepared, inputs: _Inputs, job: Job) -> bool:
     try:
         with contained("planning"):
             job.check()
+            # Cutting may fail, too, and its result is shown by the progress bar.
             prepared.cuts(job)
     except Exception:
         if not inputs.blamed([job.number]):

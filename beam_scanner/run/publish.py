@@ -56,11 +56,13 @@ def publish_at_end(job: Job, family: int, tasks: int) -> None:
     if not job.stores(family):
         return
     if was_published(job, family):
+        # Also where another run has replaced it since: that is no reason to fail.
         for output in job.families[family].outputs:
             tidy(output.streams[0], job.record.token)
         return
     found = _manifests(job, family, tasks)
     if len(found) != tasks:
+        # An equal run may have published the result and removed the manifests.
         if is_held(job, family):
             return
         raise ScannerException(

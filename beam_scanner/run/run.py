@@ -128,10 +128,11 @@ class StoredRun:
         kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
 
         def record(job: JobId) -> JobRecord:
-            file, place = divmod(int(job), JOBS_A_FILE)
+            file, index = divmod(int(job), JOBS_A_FILE)
+            # Jobs come in about the order of their numbers: few files serve many jobs.
             if file not in kept:
                 kept[file] = files.jobs(file, settings.digests)
-            return _recent(kept, file, _JOB_FILES_KEPT)[place]
+            return _recent(kept, file, _JOB_FILES_KEPT)[index]
 
         return Run(store, files, settings, record)
 

@@ -111,6 +111,7 @@ class SharedGraph:
 
 def _rebuilt(nodes: Sequence[Node], values: Sequence[tuple[Any, ...]]) -> list[Node]:
     """The same graph, whose nodes hold the values of other jobs."""
+    # Nodes are immutable and refer to those before them: new values mean new nodes.
     made: dict[int, Node] = {}
     rebuilt = []
     for node, of_jobs in zip(nodes, values, strict=True):

@@ -80,6 +80,8 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
         # What may have been published, or may still be, must stay.
         return [failure_of(job.record.name, error)]
     except StreamReplacedError as error:
+        # Nothing of this job can be published any more, unless a run that has seen
+        # the new stream has taken it over.
         failures = [failure_of(job.record.name, error)]
         give_up(job, job.record.seen)
     except Exception as error:
