@@ -15,7 +15,7 @@ from beam_scanner.run.program import Program
 from beam_scanner.run.run_graph import Stage, report_failures
 
 Found = tuple[str, Sequence[Iterable[str]]]
-"""Name of a stream, and for each source where it lies: one place, if all is well."""
+"""Name of a stream, and for each source the paths where it was found: one, if all is well."""
 
 
 def by_name(found: Sequence[Any]) -> Any:
@@ -43,19 +43,19 @@ class Bind(Stage):
             return
         try:
             with contained("reading it"):
-                places = [
-                    _only(name, slot.label, places)
-                    for slot, places in zip(program.sources, listed, strict=True)
+                paths = [
+                    _only(name, slot.label, found_at)
+                    for slot, found_at in zip(program.sources, listed, strict=True)
                 ]
-                job = tuple(program.bind(name, places))
+                job = tuple(program.bind(name, paths))
         except Exception as error:
             yield from report_failures([failure_of(name, error, kind="input")])
         else:
             yield job
 
 
-def _only(name: str, source: str, places: Iterable[str]) -> str:
-    distinct = sorted(set(places))
+def _only(name: str, source: str, paths: Iterable[str]) -> str:
+    distinct = sorted(set(paths))
     if not distinct:
         raise ScannerException(
             f"{source} has no stream {name!r} to join with that of the other sources"

@@ -1,4 +1,4 @@
-"""Errors as data: what is told of a stream that failed, and of single rows."""
+"""Errors as data: what is reported of a stream that failed, and of single rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from beam_scanner.text.error_text import class_name, message_of, plain, tracebac
 
 
 def failure_of(name: str, error: BaseException, kind: str = "exception") -> Failure:
-    """What to tell of an error that ended a job.
+    """The failure of a job that an error has ended.
 
     Args:
         name: The job's name: that of its first output stream.
@@ -71,8 +71,8 @@ class TaskRows:
         """A failure for each row that is not known yet.
 
         Args:
-            known: Rows of the op that were told already: two tasks that need a row
-                both compute it. Is added to.
+            known: Rows of the op that were reported already: two tasks that need a row
+                both compute it. Rows are added to it.
         """
         why = self.failed
         for row in why.rows:
@@ -99,7 +99,7 @@ class TaskRows:
 def rows_of_manifest(
     stream: str, family: int, task: int, manifest: Mapping[str, Any]
 ) -> list[TaskRows]:
-    """What the manifest of a finished task tells of rows that are null."""
+    """Rows that are null, from the manifest of a finished task."""
     found = manifest["trace"]
     record: Mapping[str, Any] = next(iter(manifest["outputs"]), {})
     started, ended = found.get("interval", (None, None))
@@ -121,11 +121,11 @@ def rows_of_manifest(
     ]
 
 
-def told_once(told: Iterable[Failure | TaskRows]) -> Iterator[Failure]:
+def each_once(reported: Iterable[Failure | TaskRows]) -> Iterator[Failure]:
     """Failures of streams, each once, and of rows, each row of an op once."""
     streams: set[Failure] = set()
     rows: dict[tuple[str, int, int], set[int]] = {}
-    for each in told:
+    for each in reported:
         if isinstance(each, TaskRows):
             key = (each.stream, each.family, each.failed.node)
             yield from each.failures(rows.setdefault(key, set()))

@@ -53,9 +53,9 @@ class Fingerprints:
         self._io_packet = io_packet
         self._modules = _modules(self._nodes)
         self._ops = op_digests(outputs) if ops is None else list(ops)
-        told = iter(self._ops)
+        digests = iter(self._ops)
         of_op = {
-            id(n): next(told) if isinstance(n, OpNode) else "" for n in self._nodes
+            id(n): next(digests) if isinstance(n, OpNode) else "" for n in self._nodes
         }
         # Nodes are numbered from 0 for each output: a result does not depend on what
         # else the run makes.
@@ -114,14 +114,16 @@ class Fingerprints:
             )
             for above in self._above
         ]
-        places = [_place(output.streams[job], self._home) for output in self._outputs]
-        return code_digest(each, self._sharing, places, home=""), each
+        written = [
+            _identity(output.streams[job], self._home) for output in self._outputs
+        ]
+        return code_digest(each, self._sharing, written, home=""), each
 
 
-def _place(stream: StoredStream, home: NamedStorage) -> Any:
-    """What tells an output from all others, wherever its database is moved.
+def _identity(stream: StoredStream, home: NamedStorage) -> Any:
+    """What identifies an output, even after its database is moved.
 
-    Jobs that write the same under one name to two places are two jobs: neither may
+    Jobs that write the same under one name to two databases are two jobs: neither may
     take the other's finished tasks for its own.
     """
     if not isinstance(stream, NamedStream):

@@ -134,8 +134,8 @@ def damage_policy(
 def lost_rows(streams: Sequence[StoredStream]) -> dict[str, str]:
     """By name of each video with rows that cannot be decoded: which, and why."""
     videos = {s.name(): s for s in streams if isinstance(s, NamedVideoStream)}
-    told = {name: stream.describe_lost() for name, stream in videos.items()}
-    return {name: text for name, text in told.items() if text}
+    lost = {name: stream.describe_lost() for name, stream in videos.items()}
+    return {name: text for name, text in lost.items() if text}
 
 
 def _is_new(stream: NamedVideoStream) -> bool:
@@ -193,7 +193,7 @@ def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:
 
 
 def _size(stream: NamedVideoStream) -> int:
-    """Bytes of a video; 0 where nobody can tell, which ingesting it will explain."""
+    """Bytes of a video; 0 where that cannot be read, which ingesting it will explain."""
     try:
         with open_source(str(stream.path)) as file:
             return file.seek(0, os.SEEK_END)

@@ -25,7 +25,7 @@ JobId = Any
 
 
 class JobRecord(NamedTuple):
-    """What tells a job from the others of its run; this is stored, or sent.
+    """What differs from job to job of a run; this is stored, or sent.
 
     Attributes:
         name: Name of its first output.
@@ -36,7 +36,7 @@ class JobRecord(NamedTuple):
             none: what was there when the run began.
         token: Generation of its streams, and the mark of its unfinished work; empty
             for a job whose outputs are there already.
-        mark: What tells it from all other jobs of the run.
+        mark: Unique among the jobs of the run.
         leaves: Whether rows leave, so that its files are the run's own.
     """
 
@@ -64,7 +64,7 @@ class Job:
         graph: What it shares with all jobs.
         store: The database that keeps its work.
         run: Name of its run; '' as long as it has none.
-        number: Its place in the lists of streams of the graph that it was made from.
+        number: Its index in the lists of streams of the graph that it was made from.
 
     Attributes:
         files: What it keeps while it is not done.
@@ -123,6 +123,7 @@ class Job:
     @property
     def graphs(self) -> list[BoundGraph]:
         """The bound graph of each family."""
+        # Late: it opens every input, which the commit stage has no need of.
         if not self._bound:
             self._bound = bind_families(self.families)
         return self._bound

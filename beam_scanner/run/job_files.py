@@ -8,8 +8,8 @@
                      internal/        streams between phases, a database
 
 Files of a job outlive a run that was killed: a later run with the same fingerprint
-goes on with them, and so does one that runs at the same time. Whoever ends the job
-first removes them, the token before the rest. A job of which rows leave has its files
+goes on with them, and so does one that runs at the same time. The first run to end the
+job removes them, the token before the rest. A job of which rows leave has its files
 in its run, below ``.work/runs/<run>/jobs/``: what leaves is made by every run, and no
 other run may take away what it is made from.
 """
@@ -142,14 +142,14 @@ class JobFiles:
             family, _, task = key.removeprefix(folder).partition("-")
             yield int(family), int(task)
 
-    def put_published(self, family: int, told: Sequence[Any]) -> None:
-        """Notes that the outputs of a family were published, for whoever asks again.
+    def put_published(self, family: int, notes: Sequence[Any]) -> None:
+        """Notes that the outputs of a family were published, for stages that run again.
 
         Args:
             family: Which.
-            told: JSON-able, of each output.
+            notes: JSON-able, one for each output.
         """
-        data = seal({"family": family, "told": list(told)})
+        data = seal({"family": family, "told": list(notes)})
         self._manifests.put(f"{self._folder()}{_PUBLISHED}/{family}", data)
 
     def published(self, family: int) -> list[Any] | None:

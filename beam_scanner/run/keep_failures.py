@@ -14,7 +14,7 @@ from apache_beam.transforms.window import GlobalWindow
 from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import Failure, ScannerException
-from beam_scanner.run.failure_records import TaskRows, told_once
+from beam_scanner.run.failure_records import TaskRows, each_once
 from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.streams.named import NamedStorage
 
@@ -68,10 +68,10 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
         self._keep = par_do(_Keep(), homes=homes, part=part)
 
     @unread
-    def expand(self, told: Any) -> Any:
+    def expand(self, reported: Any) -> Any:
         """Gathers them in one place."""
         return (
-            told
+            reported
             | "No key" >> beam.Map(_without_key)
             | "All" >> beam.GroupByKey()
             | "Keep" >> self._keep
@@ -79,8 +79,8 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
 
 
 @unread
-def _without_key(told: Any) -> tuple[None, Any]:
-    return None, told
+def _without_key(reported: Any) -> tuple[None, Any]:
+    return None, reported
 
 
 class _Keep(beam.DoFn):  # type: ignore[misc]
@@ -93,23 +93,23 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
         element: tuple[None, Iterable[Failure | TaskRows]],
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Failure]:
-        _, told = element
-        when = max((each.ended or 0.0 for each in told), default=0.0)
+        _, reported = element
+        when = max((each.ended or 0.0 for each in reported), default=0.0)
         name = self.homes.run + (f"-{self.part}" if self.part else "")
         if not isinstance(window, GlobalWindow):
             name += f"-{int(window.max_timestamp())}"
         for db in self.homes.homes():
             try:
                 store = NamedStorage(db).store(create=True)
-                kept = write_failures(store, name, told_once(told), when)
+                kept = write_failures(store, name, each_once(reported), when)
                 _log.info("failures of this run are in %s", kept)
             except ScannerException as error:
                 _log.warning("failures of this run could not be kept: %s", error)
-        rows = (each for each in told if isinstance(each, TaskRows))
+        rows = (each for each in reported if isinstance(each, TaskRows))
         for each in islice(rows, _LOGGED_ROWS):
             many = f", and {len(each.failed.rows) - 1} more rows" * (
                 len(each.failed.rows) > 1
             )
             first = next(each.failures(set()))
             _log.warning("null instead of failing: %s%s", first, many)
-        yield from told_once(told)
+        yield from each_once(reported)

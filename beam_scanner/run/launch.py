@@ -22,8 +22,8 @@ from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.tasks import frames_to_decode
 from beam_scanner.run.failure_records import (
     TaskRows,
+    each_once,
     rows_of_manifest,
-    told_once,
 )
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
@@ -127,6 +127,7 @@ def execute(
     show_progress: bool,
     max_failures: float | None = None,
     limits: Limits | None = None,
+    detach: bool = False,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -137,9 +138,12 @@ def execute(
         show_progress: Whether to draw a progress bar.
         max_failures: See ``Client.run``.
         limits: Of each task; as the options say if None.
+        detach: Return when the runner has taken the pipeline. The workers commit and
+            tidy up, and store what failed beside the outputs.
 
     Returns:
-        How it went; failures are listed, not raised.
+        How it went; failures are listed, not raised. With ``detach`` what is known
+        already: streams that are there, and inputs that cannot be read.
 
     Raises:
         ArgumentError: A kernel or an argument cannot be sent to workers.
@@ -150,71 +154,60 @@ def execute(
     store, report = _begin(prepared, storage)
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
-        preflight(options, [store.url, *prepared.places()])
-        small = _is_small(prepared)
-        # A runner elsewhere goes on when this process has died.
-        with run.held() if ends_with_us(options) else nullcontext():
-            try:
-                here = process_token() if runs_here(options, small) else ""
-                alone = bool(here) and not settings.limits.timeout
-                with for_workers(elsewhere=not ends_with_us(options), here=alone):
-                    source = write_run(prepared, run, replace(settings, here=here))
-                build = _pipeline(
-                    source, settings.graph.phases, len(prepared.jobs), _hints(options)
-                )
-                with Watcher(prepared, show_progress):
-                    run_pipeline(options, build, small=small, again=True)
-                conclude(prepared, run, report)
-            finally:
-                end_hosts(run.run)
-                close_runs(run.run)
-                forget_fetched(run.run)
-                run.remove()
-    return _end(store, run.run, report, began)
+        preflight(options, [store.url, *prepared.worker_paths()])
+        if detach:
+            _submit(prepared, run, replace(settings, detached=True), options)
+        else:
+            _run(prepared, run, settings, options, show_progress, report)
+    return _end(store, "" if detach else run.run, report, began)
 
 
-def submit(
+def _run(
     prepared: Prepared,
-    storage: NamedStorage,
+    run: RunFiles,
+    settings: RunSettings,
     options: PipelineOptions,
-    max_failures: float | None = None,
-    limits: Limits | None = None,
-) -> Report:
-    """Starts the jobs of a prepared run on a runner that goes on without us.
-
-    The workers commit and tidy up, and store what failed beside the outputs.
-
-    Args:
-        prepared: What to run.
-        storage: The database.
-        options: The user's Beam options.
-        max_failures: See ``Client.run``.
-        limits: Of each task; as the options say if None.
-
-    Returns:
-        What is known already: streams that are there, and inputs that cannot be read.
-
-    Raises:
-        ArgumentError: A kernel or an argument cannot be sent to workers.
-        WorkerError: The runner did not take the job.
-    """
-    began = time.monotonic()
-    settings = _settings(prepared, limits or Limits.of(options), max_failures)
-    store, report = _begin(prepared, storage)
-    run = RunFiles(store, uuid.uuid4().hex)
-    if _may_run(prepared, settings, report):
-        preflight(options, [store.url, *prepared.places()])
-        with for_workers(elsewhere=True):
-            source = write_run(prepared, run, replace(settings, detached=True))
-        build = _pipeline(
-            source, settings.graph.phases, len(prepared.jobs), _hints(options), True
-        )
+    show_progress: bool,
+    report: Report,
+) -> None:
+    """Runs the pipeline to its end, and reports how each job ended."""
+    small = _is_small(prepared)
+    # Where the runner does not end with this process, the run is not abandoned when
+    # this process has died.
+    with run.held() if ends_with_us(options) else nullcontext():
         try:
-            run_pipeline(options, build, wait=False)
-        except BaseException:
+            here = process_token() if runs_here(options, small) else ""
+            alone = bool(here) and not settings.limits.timeout
+            with for_workers(elsewhere=not ends_with_us(options), here=alone):
+                source = write_run(prepared, run, replace(settings, here=here))
+            build = _pipeline(
+                source, settings.graph.phases, len(prepared.jobs), _hints(options)
+            )
+            with Watcher(prepared, show_progress):
+                run_pipeline(options, build, small=small, again=True)
+            conclude(prepared, run, report)
+        finally:
+            # Hosts first: nothing may write for a run whose files are removed.
+            end_hosts(run.run)
+            close_runs(run.run)
+            forget_fetched(run.run)
             run.remove()
-            raise
-    return _end(store, "", report, began)
+
+
+def _submit(
+    prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
+) -> None:
+    """Gives the pipeline to a runner that goes on without this process."""
+    with for_workers(elsewhere=True):
+        source = write_run(prepared, run, settings)
+    build = _pipeline(
+        source, settings.graph.phases, len(prepared.jobs), _hints(options), True
+    )
+    try:
+        run_pipeline(options, build, wait=False)
+    except BaseException:
+        run.remove()
+        raise
 
 
 def _settings(
@@ -241,6 +234,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
     for job in prepared.published:
+        # Its rows that are null belong into this report: the run that made them died
+        # before it could report them.
         token = job.files.token()
         if token is not None:
             own = job.record._replace(token=token).files(store, "")
@@ -253,7 +248,7 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
 
 
 def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:
-    """Whether there are jobs to run; False, and told, if too many have failed."""
+    """Whether there are jobs to run; if too many have failed, they are reported."""
     most, failed = settings.max_failures, settings.failed
     if most is None or failed <= most:
         return bool(prepared.jobs)
@@ -284,12 +279,12 @@ def check_max_failures(given: Any) -> None:
 def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
     """Completes a report, and stores what failed beside the outputs."""
 
-    def told() -> Iterator[Failure]:
-        for failure in told_once([*report.failures, *report.null_rows]):
+    def failures() -> Iterator[Failure]:
+        for failure in each_once([*report.failures, *report.null_rows]):
             report.rows_failed += failure.kind == "row"
             yield failure
 
-    report.failure_file = keep_failures(store, told(), run)
+    report.failure_file = keep_failures(store, failures(), run)
     report.seconds = time.monotonic() - began
     return report
 
@@ -333,6 +328,8 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
     check_picklable((settings, first), topological(prepared.outputs))
     for job in prepared.jobs:
         job.begin()
+    # The fingerprints were made before this pickles the kernels: a value that changed
+    # in between would be stored under the fingerprint of another.
     digest = run.write(settings, [job.record for job in prepared.jobs])
     prepared.fingerprints.check_unchanged(
         (job.number, job.record.fingerprint) for job in prepared.jobs
@@ -348,6 +345,7 @@ def _pipeline(
     detached: bool = False,
 ) -> Callable[[Any], Any]:
     def build(pipeline: Any) -> None:
+        # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph

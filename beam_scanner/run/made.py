@@ -44,7 +44,7 @@ def was_made_by(stream: StoredStream, token: str) -> bool:
 def is_spent(streams: Sequence[StoredStream], token: str) -> bool:
     """Whether a job's streams were published under a token and are gone since.
 
-    Whoever replaced or removed them may still be at removing its files.
+    Another run that replaced or removed them may still be removing its files.
     """
     for stream in streams:
         if isinstance(stream, NamedStream):

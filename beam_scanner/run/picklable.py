@@ -26,9 +26,9 @@ def check_picklable(value: Any, nodes: Sequence[Node]) -> None:
     except Exception as error:
         ops = [node for node in nodes if isinstance(node, OpNode)]
         where, kind = next(filter(None, map(_blamed, ops)), ("the graph", ""))
-        told = f"{kind}; " if kind else ""
+        kind = f"{kind}; " if kind else ""
         raise ArgumentError(
-            f"{where} cannot be sent to workers ({told}{type(error).__name__}: {error}); "
+            f"{where} cannot be sent to workers ({kind}{type(error).__name__}: {error}); "
             "let the kernel make it, from something that can be pickled"
         ) from error
 

@@ -71,7 +71,7 @@ class Prepared:
         """All jobs, those included that failed or are there."""
         return len(self.jobs) + len(self.cached) + len(self.failures)
 
-    def places(self) -> list[str]:
+    def worker_paths(self) -> list[str]:
         """Paths and URLs that workers read or write, each once."""
         outputs = [s for output in self.outputs for s in output.streams]
         streams = [*input_streams(self.outputs), *outputs]
@@ -139,6 +139,7 @@ def prepare(
         with contained("choosing packet sizes"):
             perf = make_perf(inputs.readable(), ops)
     except Exception:
+        # An input that cannot be read is a failure of its job, not of the run.
         if not inputs.blamed(range(count)):
             raise
         perf = make_perf(inputs.readable(), ops)
@@ -168,6 +169,7 @@ def prepare(
             )
             job = Job(record, graph, store, number=number)
             _sort_in(prepared, job, streams, cache_mode)
+    # Opening each input takes too long for one process when there are very many.
     if len(prepared.jobs) <= CHECKED_JOBS:
         prepared.jobs = [j for j in prepared.jobs if _is_good(prepared, inputs, j)]
         prepared.checked = True
@@ -179,6 +181,7 @@ def _is_good(prepared: Prepared, inputs: _Inputs, job: Job) -> bool:
     try:
         with contained("planning"):
             job.check()
+            # Cutting may fail, too, and its result is shown by the progress bar.
             prepared.cuts(job)
     except Exception:
         if not inputs.blamed([job.number]):

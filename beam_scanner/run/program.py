@@ -172,6 +172,7 @@ class Program(KeepsValues):
         if record.leaves:
             run.forget_failed(record.mark)
             stores = not all(isinstance(stream, LeavingSlot) for stream in outputs)
+            # With nothing to store there is nothing to keep: no file is written.
             if self.settings.graph.phases == 1 and not stores:
                 return record.mark
             return files.begin(record.seen)
@@ -180,6 +181,7 @@ class Program(KeepsValues):
             if results.are_published():
                 end_published(files, outputs)
             return ""
+        # The runner executes a stage again when it lost its results.
         run.forget_failed(record.mark)
         if self.settings.max_failures is not None:
             run.forget_stop()

@@ -42,7 +42,7 @@ def publish_if_last(job: Job, task: TaskId) -> None:
         return
     found = _manifests(job, family, task.tasks)
     if len(found) == task.tasks and all(has_segments(job, family, m) for m in found):
-        # It is no fault of the task; the end of the job tries again, and tells.
+        # Not an error of the task; the end of the job tries again, and reports it.
         with suppress(StreamReplacedError, OutcomeUnknownError):
             _publish(job, family, found)
 
@@ -57,11 +57,13 @@ def publish_at_end(job: Job, family: int, tasks: int) -> None:
     if not job.stores(family):
         return
     if was_published(job, family):
+        # Also where another run has replaced it since: that is no reason to fail.
         for output in job.families[family].outputs:
             tidy(output.streams[0], job.record.token)
         return
     found = _manifests(job, family, tasks)
     if len(found) != tasks:
+        # An equal run may have published the result and removed the manifests.
         if is_held(job, family):
             return
         raise ScannerException(
@@ -87,14 +89,14 @@ def _publish(job: Job, number: int, found: Sequence[Manifest]) -> None:
         return
     family = job.families[number]
     _check_unreplaced(job, number)
-    told = []
+    notes = []
     for place, (output, index) in enumerate(
         zip(family.outputs, family.numbers, strict=True)
     ):
         segments = [manifest["outputs"][place] for manifest in found]
-        told.append(_commit(job, output, segments, index))
-    # Where they are replaced after that, the descriptors do not tell any more.
-    job.files.put_published(number, told)
+        notes.append(_commit(job, output, segments, index))
+    # The note outlives the descriptors, which another run may replace from now on.
+    job.files.put_published(number, notes)
 
 
 def _check_unreplaced(job: Job, number: int) -> None:
@@ -117,7 +119,7 @@ def _check_unreplaced(job: Job, number: int) -> None:
 def _commit(
     job: Job, output: OutputNode, segments: list[Any], index: int
 ) -> list[Any] | None:
-    """Commits one output; what is told of it: its rows and its fingerprint."""
+    """Commits one output; returns its rows and its fingerprint."""
     stream, token = output.streams[0], job.record.token
     fingerprint = job.fingerprint(index)
     if not isinstance(stream, NamedStream):

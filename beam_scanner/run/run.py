@@ -129,10 +129,11 @@ class StoredRun:
         kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
 
         def record(job: JobId) -> JobRecord:
-            file, place = divmod(int(job), JOBS_A_FILE)
+            file, index = divmod(int(job), JOBS_A_FILE)
+            # Jobs come in about the order of their numbers: few files serve many jobs.
             if file not in kept:
                 kept[file] = files.jobs(file, settings.digests)
-            return _recent(kept, file, _JOB_FILES_KEPT)[place]
+            return _recent(kept, file, _JOB_FILES_KEPT)[index]
 
         return Run(store, files, settings, record)
 
@@ -153,7 +154,7 @@ class _Process:
 
 
 def process_token() -> str:
-    """What tells this process from all others, its forks included."""
+    """An id of this process; its forks have others."""
     return _Process.token
 
 

@@ -79,10 +79,10 @@ class RunFiles:
         """Stores what the workers need.
 
         Returns:
-            A digest of it, for :meth:`settings`: what workers unpickle is what was
-            written here, whoever else may write into the database.
+            A digest of it, for :meth:`settings`: workers unpickle only what was written
+            here, even if others can write into the database.
         """
-        # First what tells others that the run is more than a leftover.
+        # First, so that nobody takes the other files for leftovers of a dead run.
         self._store.put(f"{self._root}/graph", b"")
         digests = []
         for start in range(0, len(jobs), JOBS_A_FILE):
@@ -215,7 +215,8 @@ class RunFiles:
 
     def remove(self) -> None:
         """Removes all files of the run."""
-        # Last goes what tells that the driver has died.
+        # The driver's file goes last: if this is cut short, the run counts as abandoned
+        # and is removed by the next one.
         driver = f"{self._root}/{_DRIVER}"
         keys = [k for k in self._store.list(f"{self._root}/") if k != driver]
         for key in keys:

@@ -178,7 +178,7 @@ def stage(kind: type[Stage], source: RunSource, phase: int, *sides: Any) -> Any:
 
 
 _TO_RUN = "task"
-"""In place of the kind of an outcome, what goes with it being a task."""
+"""Takes the position of an outcome's kind where what follows is a task to run."""
 
 
 class _Plan(Stage):
@@ -255,21 +255,21 @@ class _Commit(Stage):
             job.files.remove()
 
 
-def _commits(job: Job, place: int) -> Iterator[TaggedOutput]:
+def _commits(job: Job, number: int) -> Iterator[TaggedOutput]:
     """The commits of one family, under the tags of their sinks."""
-    family = job.families[place]
-    # Where another run replaces a stream later, its descriptor does not tell any more.
-    noted = None if job.cached else job.files.published(place)
-    told = noted or [None] * len(family.outputs)
-    for output, number, rows in zip(family.outputs, family.numbers, told, strict=True):
+    family = job.families[number]
+    # Not from the descriptors, which another run may have replaced since.
+    noted = None if job.cached else job.files.published(number)
+    notes = noted or [None] * len(family.outputs)
+    for output, index, note in zip(family.outputs, family.numbers, notes, strict=True):
         stream = output.streams[0]
-        if number != INTERNAL and isinstance(stream, NamedStream):
-            if rows is None:
+        if index != INTERNAL and isinstance(stream, NamedStream):
+            if note is None:
                 found = stream.descriptor()
-                rows = found.rows, found.fingerprint
+                note = found.rows, found.fingerprint
             path = f"{stream.storage().db_path}/{stream.name()}"
             count_commit()
-            yield TaggedOutput(sink_tag(number), Commit(stream.name(), path, *rows))
+            yield TaggedOutput(sink_tag(index), Commit(stream.name(), path, *note))
 
 
 def count_commit() -> None:
@@ -282,7 +282,7 @@ _LEVELS = {"skipped": logging.INFO}
 
 
 def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
-    """Failures for whoever wants them; the log and the metrics have them anyway."""
+    """Failures, under their tag, for steps that read it; logs and counts them."""
     for failure in failures:
         if failure.ended is None:
             failure = replace(failure, ended=time.time())

@@ -1,8 +1,8 @@
-"""The graph of a run: what all its jobs share, and what each has of its own.
+"""The graph of a run: what all its jobs share, and the per-job values.
 
 A run may have a million jobs. What they share (nodes, kernels) is kept once, as a
-graph of no job; the values that each has of its own (streams, sampler arguments) are
-a short list. Both together give the graph of one job.
+graph without jobs; the values of each job (streams, sampler arguments) are a short
+list. Both together give the graph of one job.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ class SharedGraph:
 
 def _rebuilt(nodes: Sequence[Node], values: Sequence[tuple[Any, ...]]) -> list[Node]:
     """The same graph, whose nodes hold the values of other jobs."""
+    # Nodes are immutable and refer to those before them: new values mean new nodes.
     made: dict[int, Node] = {}
     rebuilt = []
     for node, of_jobs in zip(nodes, values, strict=True):

@@ -26,15 +26,15 @@ TaggedRow = tuple[str, tuple[FrameKey, Any]]
 
 
 class Slot(StoredStream):
-    """Takes the place of a stream while the pipeline is built."""
+    """Stands for a stream while the pipeline is built."""
 
     def storage(self) -> StorageBackend:
-        """None of its own."""
+        """An empty one."""
         return StorageBackend()
 
 
 class SourceSlot(Slot):
-    """The place of an input stream.
+    """Stands for an input stream.
 
     Args:
         number: Its number among the sources of its pipeline.
@@ -78,7 +78,7 @@ class SourceSlot(Slot):
 
 
 class SinkSlot(Slot):
-    """The place of an output stream.
+    """Stands for an output stream.
 
     Args:
         claims: Tells its database and its name, with ``{stream}`` for the source's.
@@ -106,7 +106,7 @@ class SinkSlot(Slot):
 
 
 class InternalSlot(Slot):
-    """The place of a stream between phases.
+    """Stands for a stream between phases.
 
     Args:
         number: Its number in the graph.
@@ -218,9 +218,9 @@ class LeavingRows(SegmentWriter):
         """See :meth:`SegmentWriter.write`."""
         done = min(self.skip, len(elements))
         self.skip -= done
-        for place in range(done, len(elements)):
+        for index in range(done, len(elements)):
             self._held.append(
-                (first_row + place, elements[place], float(seconds[place]))
+                (first_row + index, elements[index], float(seconds[index]))
             )
 
     def take(self) -> list[Held]:
@@ -240,9 +240,9 @@ class LeavingRows(SegmentWriter):
         groups, starts = np.zeros_like(rows), np.zeros_like(rows)
         if self._slot.sliced and self._layout is not None:
             groups, (starts, _) = self._layout.group_of(rows), self._layout.bounds(rows)
-        places = zip(groups.tolist(), (rows - starts).tolist(), held, strict=True)
-        for group, place, (row, element, seconds) in places:
-            key = FrameKey(self._slot.stream, group, place, seconds)
+        in_groups = zip(groups.tolist(), (rows - starts).tolist(), held, strict=True)
+        for group, in_group, (row, element, seconds) in in_groups:
+            key = FrameKey(self._slot.stream, group, in_group, seconds)
             yield key, self._value(row, element)
 
     def _value(self, row: int, element: Any) -> Any:

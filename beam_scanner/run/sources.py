@@ -62,7 +62,7 @@ def stream_names(source: str, pattern: str) -> list[str]:
 def check_input(slot: SourceSlot, stream: StoredStream) -> None:
     """Makes an input ready, or says why it is not.
 
-    A video that was indexed before and has changed since is indexed anew.
+    A video that was indexed before and has changed since is indexed again.
 
     Raises:
         ScannerException: It cannot be read, or holds elements of another type.

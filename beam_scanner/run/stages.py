@@ -77,9 +77,11 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
             if stopped and any(map(job.leaves, families)):
                 failures = [Failure(job.record.name, stopped, kind="skipped")]
     except OutcomeUnknownError as error:
-        # What may have been published, or still be, must stay.
+        # What may have been published, or may still be, must stay.
         return [failure_of(job.record.name, error)]
     except StreamReplacedError as error:
+        # Nothing of this job can be published any more, unless a run that has seen
+        # the new stream has taken it over.
         failures = [failure_of(job.record.name, error)]
         give_up(job, job.record.seen)
     except Exception as error:
@@ -87,7 +89,7 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
         if stopped:
             failures = [Failure(job.record.name, stopped, kind="skipped")]
     if job.files.is_over():
-        # What went wrong on the way does not count: it was taken away meanwhile.
+        # Its files were removed under its tasks, so their errors say nothing about it.
         reason = reason_not_made(job)
         failures = [Failure(job.record.name, reason)] if reason else []
         for stream in job.output_streams:
@@ -105,10 +107,10 @@ def _is_cut_short(outcomes: Iterable[Outcome]) -> bool:
 def _failures(
     run: Run, job: Job, outcomes: Sequence[Outcome], stopped: str
 ) -> list[Failure]:
-    """Why a job failed, once: of several tasks the first row tells."""
+    """Why a job failed, as a list of one: of several tasks, the one with the first row."""
     found = [Failure(**value) for kind, value in outcomes if kind == "failed"]
     if not found and _is_cut_short(outcomes):
-        # Of the task that failed, the outcome was lost with its worker.
+        # The outcome of the task that failed was lost with its worker.
         known = run.files.failed(job.record.mark)
         if known is not None:
             found = [known]

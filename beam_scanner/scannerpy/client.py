@@ -15,32 +15,40 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Self
 from beam_scanner import ops as shipped
 from beam_scanner.beam_internals.quiet_import import import_beam
-from beam_scanner.errors import ArgumentError, JobFailure
-from beam_scanner.graph.builder import (
-    IOGenerator,
-    OpGenerator,
-    SinkGenerator,
-    SourceGenerator,
-    StreamsGenerator,
-    TaskPartitioner,
-)
+from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import JobFailure
+from beam_scanner.graph.builder import IOGenerator
+from beam_scanner.graph.builder import OpGenerator
+from beam_scanner.graph.builder import SinkGenerator
+from beam_scanner.graph.builder import SourceGenerator
+from beam_scanner.graph.builder import StreamsGenerator
+from beam_scanner.graph.builder import TaskPartitioner
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.kernels.op_modules import register_module
-from beam_scanner.kernels.register import register_op, register_python_kernel
-from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
+from beam_scanner.kernels.register import register_op
+from beam_scanner.kernels.register import register_python_kernel
+from beam_scanner.planner.perf_params import MakePerfParams
+from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.profiler import Profile, store_profile
+from beam_scanner.run.profiler import Profile
+from beam_scanner.run.profiler import store_profile
 from beam_scanner.scannerpy.config import Config
-from beam_scanner.scannerpy.table import Column, Table, Tables
+from beam_scanner.scannerpy.table import Column
+from beam_scanner.scannerpy.table import Table
+from beam_scanner.scannerpy.table import Tables
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.types.element_types import DeviceType
+
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -214,7 +222,7 @@ class Client:
     ) -> int | None:
         """Runs a graph: every job that is not there yet, then commits its streams.
 
-        A run that was interrupted is gone on with by running it again.
+        Running an interrupted run again resumes it.
 
         Args:
             outputs: What ``sc.io.Output`` returned, one or more.
@@ -228,7 +236,7 @@ class Client:
             checkpoint_frequency: Ignored: every finished task is kept.
             detach: Return when the job is submitted, for runners that go on without
                 this process. Its workers commit and tidy up; ``committed()`` of the
-                outputs tells how it went, their logs why not.
+                outputs says whether it succeeded, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
                 and in :meth:`report`.
@@ -277,20 +285,18 @@ class Client:
             )
         listed = _outputs(outputs)
         inputs = input_streams(listed)
+<<<<<<< /tmp/tmpt_jc4km_/o
         # What is submitted is one job: its videos are indexed before, here.
         here = pipeline_options(None) if detach else self.options
+=======
+        # One pipeline is submitted: videos are indexed before it, by this process.
+        here = PipelineOptions([]) if detach else self.options
+>>>>>>> /tmp/tmpt_jc4km_/t
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
         )
         if not prepared.jobs and not prepared.failures and not prepared.published:
-            return None
-        if detach:
-            begun = submit(
-                prepared, self.named_storage, self.options, max_failures, limits
-            )
-            if begun.failures and on_failure == "raise":
-                raise JobFailure(begun.failures, tally=begun.tally)
             return None
         report = execute(
             prepared,
@@ -299,7 +305,12 @@ class Client:
             show_progress,
             max_failures,
             limits,
+            detach,
         )
+        if detach:
+            if report.failures and on_failure == "raise":
+                raise JobFailure(report.failures, tally=report.tally)
+            return None
         report.lost = lost_rows(inputs)
         number = store_profile(self.named_storage, report)
         self._reports[number] = report
@@ -437,11 +448,11 @@ class Client:
         return self._tables.has(name)
 
     def delete_table(self, name: str) -> None:
-        """Removes a table; one that is not there is no error."""
+        """Removes a table if it exists."""
         self._tables.delete([name])
 
     def delete_tables(self, names: Sequence[str]) -> None:
-        """Removes tables; those that are not there are no error."""
+        """Removes those of the tables that exist."""
         self._tables.delete(names)
 
     def new_table(

@@ -77,7 +77,7 @@ def make_attempt(
     Args:
         run: The run.
         wanted: The attempt.
-        position: Is told where the task is.
+        position: Where to note what the task is doing.
 
     Yields:
         Rows that leave.
@@ -85,6 +85,7 @@ def make_attempt(
     began = time.time()
     job = run.job(wanted.task.job)
     with closing(_work(run, job, wanted, position)) as steps:
+        # No plain loop: what the consumer of a row raises is not the task's failure.
         while True:
             try:
                 chunk = next(steps)
@@ -166,6 +167,8 @@ def _attempt(
         "trace": found.to_json(),
     }
     if len(leaving) == len(writers):
+        # A manifest would say that there is nothing to compute, but rows that leave
+        # are computed by every run.
         return found.counters, manifest
     won = job.files.put_manifest(task.family, task.task, manifest)
     if not won and finished(job, task) is None:
@@ -216,6 +219,7 @@ def _task(
 
 
 def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWriter]:
+    # Attempts at one task may overlap, on several machines: none overwrites another's.
     attempt = uuid.uuid4().hex[:12]
     outputs = [
         (index, node)

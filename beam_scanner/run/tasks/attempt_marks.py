@@ -1,8 +1,8 @@
 """Attempts at a task, counted where the death of a worker does not end the count.
 
-Before an attempt begins it leaves a mark in storage, which goes when it has ended by
-itself, well or not. So marks that are found when a task comes (again) tell of workers
-that died as they ran it.
+Before an attempt begins it leaves a mark in storage, and removes it when it ends by
+itself, well or not. So a mark that is found when a task comes again is that of a worker
+that died while it ran the task.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Attempts:
 
 
 def _born(process: int) -> str:
-    """When a process began, so that its number tells it from a later one; '' if gone."""
+    """When a process began, since its number may be used again; '' if it is gone."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
     except OSError:

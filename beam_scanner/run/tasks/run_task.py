@@ -67,6 +67,7 @@ def run_one_task(
     while tries.failure is None:
         began = time.time()
         try:
+            # Another run may have published the streams, or gc removed the work.
             if job.files.is_over():
                 return ("skipped", family), {}
             ended = yield from _once(run, task, tries.alone, rows, marks, attempt)
@@ -99,7 +100,10 @@ def _once(
 ) -> Generator[tuple[str, Any], None, Ended]:
     """Makes an attempt, if there is anything left to do."""
     job = run.job(task.job)
+    # Rows that leave are in no segment: they must be computed again.
     found = None if job.leaves(task.family) else finished(job, task)
+    # The last task goes on even if it is done: the run that did it may have died before
+    # it published the family.
     if found is not None and task.task + 1 < task.tasks:
         return Ended({}, rows=null_rows(job, task, found))
     wanted = Try(task, found is not None, alone, rows.given)

@@ -2,7 +2,7 @@
 
 A worker keeps one such process, a *host*, for all tasks of a run that it works on at a
 time: models are loaded once. When a host dies, or a task takes too long in it, all that
-is lost is one attempt of what it had in hand; the worker starts another host. So no
+is lost is one attempt at each task that it was running; the worker starts another host. So no
 runner ever sees a worker die of what a kernel does.
 """
 
@@ -38,7 +38,8 @@ from beam_scanner.runners.local.stopped_processes import (
 )
 
 _SLOTS = 512
-"""Tasks that a host can be told the places of; one that has had so many is replaced."""
+"""Most connections of one host, each with its part of the shared memory; a host that has
+had so many is replaced."""
 
 _END_SECONDS = 10.0
 """For kernels to close, and for threads of theirs to end."""
@@ -74,7 +75,7 @@ def hosts_of(source: RunSource) -> TaskHosts:
 
 
 def retire_hosts(run: str) -> None:
-    """Ends the hosts of a run when they have nothing more in hand."""
+    """Ends the hosts of a run when they run no task any more."""
     with _hosts_lock:
         found = _hosts.pop(run, None)
     if found is not None:
@@ -82,7 +83,7 @@ def retire_hosts(run: str) -> None:
 
 
 def end_hosts(run: str) -> None:
-    """Ends the hosts of a run that is over, with what they have in hand."""
+    """Ends the hosts of a run that is over, with the tasks that they run."""
     with _hosts_lock:
         found = _hosts.pop(run, None)
     if found is not None:
@@ -119,7 +120,7 @@ class TaskHosts:
         return ended
 
     def retire(self) -> None:
-        """Ends the host as soon as it has nothing in hand."""
+        """Ends the host as soon as it runs no task."""
         with self._lock:
             host, self._host = self._host, None
         if host is not None:
@@ -181,7 +182,7 @@ class _Turns:
 
 
 class _Users:
-    """Counts users; when the last one has gone, and no other is to come, tells."""
+    """Counts users, and sets ``gone`` when the last one leaves and no other may come."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -325,7 +326,7 @@ class _Host:
         return ended
 
     def retire(self) -> None:
-        """Ends it as soon as it has nothing in hand."""
+        """Ends it as soon as it runs no task."""
         self.users.close()
         if self.users.gone.is_set():
             self.end()
@@ -337,10 +338,10 @@ class _Host:
         self.end()
 
     def end(self) -> None:
-        """Ends it: lets kernels close if nothing is in hand."""
+        """Ends it; its kernels may close if it runs no task."""
         self.users.close()
         self._control.close()
-        # One that was left in the middle has something in hand that nobody wants.
+        # A link that is not idle belongs to a task whose result nobody waits for.
         idle = len(self._idle) == len(self._links)
         if idle and not self._over.wait(_END_SECONDS):
             _log.warning(

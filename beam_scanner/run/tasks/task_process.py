@@ -1,6 +1,6 @@
 """The process that runs tasks: a fork of the fork server, started by ``hosted``.
 
-It may die, hang or be killed: whoever supervises it knows, and starts another.
+It may die, hang or be killed: its supervisor notices, and starts another.
 """
 
 from __future__ import annotations
