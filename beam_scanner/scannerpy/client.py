@@ -15,40 +15,32 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
 from beam_scanner import ops as shipped
 from beam_scanner.beam_internals.quiet_import import import_beam
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import JobFailure
-from beam_scanner.graph.builder import IOGenerator
-from beam_scanner.graph.builder import OpGenerator
-from beam_scanner.graph.builder import SinkGenerator
-from beam_scanner.graph.builder import SourceGenerator
-from beam_scanner.graph.builder import StreamsGenerator
-from beam_scanner.graph.builder import TaskPartitioner
+from beam_scanner.errors import ArgumentError, JobFailure
+from beam_scanner.graph.builder import (
+    IOGenerator,
+    OpGenerator,
+    SinkGenerator,
+    SourceGenerator,
+    StreamsGenerator,
+    TaskPartitioner,
+)
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.kernels.op_modules import register_module
-from beam_scanner.kernels.register import register_op
-from beam_scanner.kernels.register import register_python_kernel
-from beam_scanner.planner.perf_params import MakePerfParams
-from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.kernels.register import register_op, register_python_kernel
+from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.profiler import Profile
-from beam_scanner.run.profiler import store_profile
+from beam_scanner.run.profiler import Profile, store_profile
 from beam_scanner.scannerpy.config import Config
-from beam_scanner.scannerpy.table import Column
-from beam_scanner.scannerpy.table import Table
-from beam_scanner.scannerpy.table import Tables
+from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.types.element_types import DeviceType
-
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -264,7 +256,6 @@ class Client:
             check_max_failures,
             execute,
             hint_about_kept,
-            submit,
         )
         from beam_scanner.run.options import ScannerOptions
         from beam_scanner.run.prepare import input_streams, prepare
@@ -285,13 +276,8 @@ class Client:
             )
         listed = _outputs(outputs)
         inputs = input_streams(listed)
-<<<<<<< /tmp/tmpt_jc4km_/o
-        # What is submitted is one job: its videos are indexed before, here.
-        here = pipeline_options(None) if detach else self.options
-=======
         # One pipeline is submitted: videos are indexed before it, by this process.
-        here = PipelineOptions([]) if detach else self.options
->>>>>>> /tmp/tmpt_jc4km_/t
+        here = pipeline_options(None) if detach else self.options
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
             listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
