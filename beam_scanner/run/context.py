@@ -348,11 +348,19 @@ class RunSource(Protocol):
 
     Attributes:
         run: The run's name.
+        part: Which kernels of the run it has, if not all.
     """
 
     @property
     def run(self) -> str:
         """See the class."""
+
+    @property
+    def part(self) -> str:
+        """See the class."""
+
+    def of_phase(self, phase: int) -> RunSource:
+        """The source for the stage that runs a phase, with the kernels for it."""
 
     def open(self) -> RunContext:
         """Loads the run."""
@@ -374,6 +382,15 @@ class StoredRun:
     db: str
     run: str
     digest: str = ""
+
+    @property
+    def part(self) -> str:
+        """What is stored has all kernels."""
+        return "all"
+
+    def of_phase(self, phase: int) -> StoredRun:
+        """See :class:`RunSource`."""
+        return self
 
     def homes(self) -> list[str]:
         """Its failures are kept in the database."""
@@ -421,22 +438,28 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 
-_contexts: dict[str, RunContext] = {}
+_contexts: dict[tuple[str, str], RunContext] = {}
 _contexts_lock = threading.Lock()
 
 
 def run_context(source: RunSource) -> RunContext:
     """The context of a run in this process, made at its first use."""
+    key = source.run, source.part
     with _contexts_lock:
-        if source.run not in _contexts:
-            _contexts[source.run] = source.open()
-        return _contexts[source.run]
+        if key not in _contexts:
+            context = source.open()
+            for (run, _), other in _contexts.items():
+                if run == source.run:
+                    # They count the failures that this process has found.
+                    context.files = other.files
+            _contexts[key] = context
+        return _contexts[key]
 
 
 def close_contexts(run: str | None = None) -> None:
     """Closes the kernels of a run (of all runs for None) in this process."""
     with _contexts_lock:
-        gone = [key for key in _contexts if run is None or key == run]
+        gone = [key for key in _contexts if run is None or key[0] == run]
         closed = [_contexts.pop(key) for key in gone]
     for context in closed:
         context.kernels.close()

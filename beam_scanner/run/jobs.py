@@ -20,6 +20,7 @@ from beam_scanner.graph.nodes import (
     OpNode,
     OutputNode,
     SampleNode,
+    SliceList,
     SliceNode,
     UnsliceNode,
     topological,
@@ -32,6 +33,9 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 FORMAT = "2"
 """Enters every fingerprint; raised when equal graphs begin to give other bytes."""
+
+_NONE = Node()
+"""Stands in the columns of a listed graph for the node that is known by its number."""
 
 
 def _own(node: Node, job: int) -> Any:
@@ -65,17 +69,39 @@ def _with_own(node: Node, columns: Sequence[OpColumn], own: tuple[Any, ...]) -> 
     return replace(node, columns=tuple(columns), stream_args=values)
 
 
+def _planned(node: Node) -> Node:
+    """A node as planning needs it: without its kernel and the arguments of that."""
+    if not isinstance(node, OpNode):
+        return node
+    spec = replace(node.spec, kernel=None, init_params=(), stream_params=())
+    return replace(node, spec=spec, init_args={})
+
+
+def _planned_own(node: Node, own: Any) -> Any:
+    """What planning needs of the values that a node holds for one job."""
+    if not isinstance(node, OpNode):
+        return own
+    return {
+        name: SliceList([None] * len(value)) if isinstance(value, SliceList) else None
+        for name, value in own.items()
+    }
+
+
 @dataclass(frozen=True)
 class SharedGraph:
     """What all jobs of a run share.
 
+    Nodes are listed rather than nested in one another, so that pickling a graph takes
+    no deeper a stack the longer its longest path is.
+
     Attributes:
-        nodes: In topological order, without the values of any job.
+        nodes: In topological order, without the values of any job. Each comes with the
+            numbers of the nodes that it reads; its own columns know only the rest.
         families: For each family its phase, which nodes are its outputs, and their
             numbers among the outputs of the run.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[tuple[Node, tuple[int, ...]], ...]
     families: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
 
     @staticmethod
@@ -89,7 +115,13 @@ class SharedGraph:
         nodes = topological(outputs)
         number = {id(node): index for index, node in enumerate(nodes)}
         shared = SharedGraph(
-            tuple(_rebuild(nodes, [() for _ in nodes])),
+            tuple(
+                (
+                    _with_own(node, [replace(c, node=_NONE) for c in node.inputs], ()),
+                    tuple(number[id(column.node)] for column in node.inputs),
+                )
+                for node in nodes
+            ),
             tuple(
                 (
                     family.phase,
@@ -113,7 +145,13 @@ class SharedGraph:
 
     def job(self, own: Sequence[Any]) -> list[Family]:
         """The families of one job; their nodes have one value each, at index 0."""
-        nodes = _rebuild(self.nodes, [(value,) for value in own])
+        nodes: list[Node] = []
+        for (node, inputs), value in zip(self.nodes, own, strict=True):
+            columns = [
+                replace(column, node=nodes[number])
+                for column, number in zip(node.inputs, inputs, strict=True)
+            ]
+            nodes.append(_with_own(node, columns, (value,)))
         families = []
         for phase, places, numbers in self.families:
             outputs = [nodes[place] for place in places]
@@ -121,15 +159,33 @@ class SharedGraph:
             families.append(Family(phase, tuple(found), numbers))
         return families
 
+    def planned(
+        self, own: Sequence[Any], phase: int | None = None
+    ) -> tuple[SharedGraph, tuple[Any, ...]]:
+        """The graph, and the values of one job, as far as they are needed.
 
-def _rebuild(nodes: Sequence[Node], own: Sequence[tuple[Any, ...]]) -> list[Node]:
-    made: dict[int, Node] = {}
-    rebuilt = []
-    for node, values in zip(nodes, own, strict=True):
-        columns = [replace(c, node=made[id(c.node)]) for c in node.inputs]
-        made[id(node)] = _with_own(node, columns, values)
-        rebuilt.append(made[id(node)])
-    return rebuilt
+        Args:
+            own: What :meth:`own_values` gave.
+            phase: The phase that is to be run; None to plan and commit only. Kernels
+                and their arguments, which may be gigabytes, are left out elsewhere.
+        """
+        run = {
+            number
+            for at, places, _ in self.families
+            if at == phase
+            for number in places
+        }
+        for number in reversed(range(len(self.nodes))):
+            if number in run:
+                run.update(self.nodes[number][1])
+        nodes, values = [], []
+        for number, ((node, inputs), value) in enumerate(
+            zip(self.nodes, own, strict=True)
+        ):
+            kept = number in run
+            nodes.append((node if kept else _planned(node), inputs))
+            values.append(value if kept else _planned_own(node, value))
+        return replace(self, nodes=tuple(nodes)), tuple(values)
 
 
 def check_ships(value: Any, nodes: Sequence[Node]) -> None:
@@ -187,6 +243,7 @@ class Fingerprints:
         io_packet: Output rows a task.
         home: The database that keeps work that is not done.
         ops: What :func:`op_digests` gave where the run was made, if that was elsewhere.
+        own: What :func:`own_digests` gave there.
     """
 
     def __init__(
@@ -195,13 +252,14 @@ class Fingerprints:
         io_packet: int,
         home: NamedStorage,
         ops: Sequence[str] | None = None,
+        own: Sequence[str] | None = None,
     ) -> None:
         self._home = home
         self._outputs = outputs
         self._nodes = topological(outputs)
         self._io_packet = io_packet
-        self._modules = _modules(self._nodes)
         self._ops = op_digests(outputs) if ops is None else list(ops)
+        self._own = own
         told = iter(self._ops)
         of_op = {
             id(n): next(told) if isinstance(n, OpNode) else "" for n in self._nodes
@@ -250,9 +308,12 @@ class Fingerprints:
         Returns:
             That of the whole job, and one for each output.
         """
+        told = own_digests(self._outputs, job) if self._own is None else self._own
         own = {
-            id(node): code_digest(_own_digest(node, job), home=self._modules)
-            for node in self._nodes
+            id(node): code_digest(stream_fingerprint(node.streams[job]), home="")
+            if isinstance(node, InputNode)
+            else digest
+            for node, digest in zip(self._nodes, told, strict=True)
         }
         each = [
             code_digest(
@@ -307,6 +368,21 @@ def op_digests(outputs: Sequence[OutputNode]) -> list[str]:
     return found
 
 
+def own_digests(outputs: Sequence[OutputNode], job: int) -> list[str]:
+    """For each node, in topological order, a digest of what it holds for one job.
+
+    It is empty for inputs, whose streams may not be known yet.
+    """
+    nodes = topological(outputs)
+    modules = _modules(nodes)
+    return [
+        ""
+        if isinstance(node, InputNode)
+        else code_digest(_own_digest(node, job), home=modules)
+        for node in nodes
+    ]
+
+
 _warned: set[str] = set()
 
 
@@ -351,8 +427,6 @@ def _shared_digest(node: Node, number: dict[int, int], op: str) -> str:
 
 
 def _own_digest(node: Node, job: int) -> Any:
-    if isinstance(node, InputNode):
-        return stream_fingerprint(node.streams[job])
     if isinstance(node, (OutputNode, UnsliceNode)):
         return None
     own = _own(node, job)

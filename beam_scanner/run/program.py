@@ -18,7 +18,12 @@ from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.run.context import JobId, RunContext
-from beam_scanner.run.jobs import Fingerprints, SharedGraph, op_digests
+from beam_scanner.run.jobs import (
+    Fingerprints,
+    SharedGraph,
+    op_digests,
+    own_digests,
+)
 from beam_scanner.run.options import Limits
 from beam_scanner.run.publish import holds, is_spent, tidy, was_made_by
 from beam_scanner.run.run_files import JobFiles, JobRecord, RunFiles, RunSettings
@@ -72,29 +77,38 @@ class BoundJob:
 class Program(KeepsValues):
     """What workers must know of the graph of a pipeline.
 
+    Kernels and their arguments may be large, as the weights of models are. So only the
+    stage that runs a phase gets those of the phase; all others get the program as
+    :meth:`planned` gives it, and find the kernels' digests in it.
+
     Attributes:
         db: URL of the database that keeps its work.
         run: Names the run.
         sources: The inputs.
-        outputs: Sinks and branches that leave, over one job of slots.
+        graph: Sinks and branches that leave, in one family, without slots.
+        slots: The slots, for ``graph``.
         shared: The graph in phases, without slots.
         own: The slots, for ``shared``.
-        ops: Digests of the ops of ``outputs``, as they were when it was pickled.
         limits: Of each task.
         here: See ``RunSettings``.
         max_failures: See ``RunSettings``.
+        digests: Of the ops of ``graph``, and of what each of its nodes holds for one
+            job, as they were when the program was pickled.
+        part: Tells programs apart that have the kernels of different phases.
     """
 
     db: str
     run: str
     sources: tuple[SourceSlot, ...]
-    outputs: tuple[OutputNode, ...]
+    graph: SharedGraph
+    slots: tuple[Any, ...]
     shared: SharedGraph
     own: tuple[Any, ...]
-    ops: tuple[str, ...]
     limits: Limits
     here: str
     max_failures: int | None = None
+    digests: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    part: str = "all"
 
     @staticmethod
     def of(
@@ -107,23 +121,48 @@ class Program(KeepsValues):
         max_failures: int | None = None,
     ) -> Program:
         """Takes a graph with slots apart."""
-        shared, nodes = SharedGraph.of(in_phases(outputs))
-        own = tuple(SharedGraph.own_values(nodes, 0))
-        ops = tuple(op_digests(outputs))
-        return Program(
+        whole = [Family(0, tuple(outputs), ())]
+        (graph, slots), (shared, own) = map(_apart, (whole, in_phases(outputs)))
+        program = Program(
             db,
             run,
             tuple(sources),
-            tuple(outputs),
+            graph,
+            slots,
             shared,
             own,
-            ops,
             limits,
             here,
             max_failures,
         )
+        return replace(program, digests=program.read_digests())
 
-    def pack(self) -> bytes:
+    @property
+    def outputs(self) -> tuple[OutputNode, ...]:
+        """Sinks and branches that leave, over one job of slots."""
+        (family,) = self.graph.job(self.slots)
+        return family.outputs
+
+    def read_digests(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What ``digests`` would be at this moment."""
+        outputs = self.outputs
+        return tuple(op_digests(outputs)), tuple(own_digests(outputs, 0))
+
+    def planned(self) -> Program:
+        """The program for stages that run no kernel."""
+        graph, slots = self.graph.planned(self.slots)
+        shared, own = self.shared.planned(self.own)
+        return replace(
+            self, graph=graph, slots=slots, shared=shared, own=own, part="plan"
+        )
+
+    def of_phase(self, phase: int) -> Program:
+        """The program for the stage that runs a phase."""
+        shared, own = self.shared.planned(self.own, phase)
+        planned = self.planned()
+        return replace(planned, shared=shared, own=own, part=f"phase {phase}")
+
+    def pack(self) -> Packed:
         """The pickled program, whose digests are those of the values in it.
 
         Raises:
@@ -131,14 +170,21 @@ class Program(KeepsValues):
         """
         program = self
         for _ in range(_TRIES):
-            data = dumps_graph(program)
-            ops = tuple(op_digests(program.outputs))
-            if ops == program.ops:
-                return data
-            program = replace(program, ops=ops)
+            phases = [
+                dumps_graph(program.of_phase(phase)) for phase in range(self.phases)
+            ]
+            digests = program.read_digests()
+            if digests == program.digests:
+                return Packed(dumps_graph(program.planned()), tuple(phases))
+            program = replace(program, digests=digests)
         raise ArgumentError(
             "values that kernels use keep changing while the pipeline is sent to workers"
         )
+
+    @property
+    def phases(self) -> int:
+        """How many phases there are."""
+        return self.shared.phases
 
     def open(self) -> RunContext:
         """See ``RunSource``."""
@@ -160,8 +206,9 @@ class Program(KeepsValues):
 
     def homes(self) -> list[str]:
         """The databases of its sinks; that of its work if it has none."""
-        slots = [output.streams[0] for output in self.outputs]
-        return sorted({s.db for s in slots if isinstance(s, SinkSlot)}) or [self.db]
+        return sorted({s.db for s in self.slots if isinstance(s, SinkSlot)}) or [
+            self.db
+        ]
 
     def record(self, job: JobId) -> JobRecord:
         """What one job has of its own."""
@@ -197,18 +244,15 @@ class Program(KeepsValues):
         streams = self._inputs(name, sources)
         for source in self.sources:
             check_input(source, streams[source.number])
-        graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
-        own = SharedGraph.own_values(nodes, 0)
-        (family,) = graph.job(_filled(own, name, streams, ""))
+        (family,) = self.graph.job(_filled(self.slots, name, streams, ""))
         outputs = family.outputs
         # Names may meet that were not known before.
         check_graph(outputs)
-        for output in self.outputs:
-            slot = output.streams[0]
+        for slot in self.slots:
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(outputs, 0, home, self.ops).of_job(0)
+        whole, each = Fingerprints(outputs, 0, home, *self.digests).of_job(0)
         made = [output.streams[0] for output in outputs]
         seen = tuple(map(_seen, made, each))
         token = self._begin(_mark(name, sources, whole), whole, each, made, seen)
@@ -223,7 +267,7 @@ class Program(KeepsValues):
     @property
     def _leaves(self) -> bool:
         """Whether rows leave the graph for the rest of the pipeline."""
-        return any(isinstance(out.streams[0], LeavingSlot) for out in self.outputs)
+        return any(isinstance(slot, LeavingSlot) for slot in self.slots)
 
     def _begin(
         self,
@@ -237,7 +281,7 @@ class Program(KeepsValues):
         store = NamedStorage(self.db).store(create=True)
         if self._leaves:
             RunFiles(store, self.run).forget_failed(mark)
-            if self.shared.phases == 1 and not any(map(_is_stored, streams)):
+            if self.phases == 1 and not any(map(_is_stored, streams)):
                 return mark
             return JobFiles(store, mark, run=self.run).begin(seen)
         files = JobFiles(store, whole)
@@ -255,9 +299,27 @@ class Program(KeepsValues):
         return files.begin(seen, lambda token: is_spent(streams, token))
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A program as the stages of a pipeline get it, pickled.
+
+    Attributes:
+        planned: For those that run no kernel.
+        phases: For the one that runs each phase.
+    """
+
+    planned: bytes
+    phases: tuple[bytes, ...]
+
+
 def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
     """Cuts a graph with slots into families."""
     return split_phases(outputs, lambda column, number: (InternalSlot(number),))
+
+
+def _apart(families: Sequence[Family]) -> tuple[SharedGraph, tuple[Any, ...]]:
+    graph, nodes = SharedGraph.of(families)
+    return graph, tuple(SharedGraph.own_values(nodes, 0))
 
 
 def _filled(
