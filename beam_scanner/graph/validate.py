@@ -11,7 +11,6 @@ from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import (
     InputNode,
     Node,
-    OpColumn,
     OpNode,
     OutputNode,
     SampleNode,
@@ -20,6 +19,7 @@ from beam_scanner.graph.nodes import (
     UnsliceNode,
     job_count,
     topological,
+    up_to,
 )
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.storage import StoredStream
@@ -52,7 +52,7 @@ def facts(node: Node) -> Facts:
     if node not in _facts:
         nodes = [node]
         if any(column.node not in _facts for column in node.inputs):
-            nodes = topological([OutputNode(OpColumn(node), ())])[:-1]
+            nodes = up_to([node])
         for each in nodes:
             if each not in _facts:
                 _facts[each] = Facts(_level(each), _jobs(each))

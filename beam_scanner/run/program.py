@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.nodes import OpColumn, OutputNode
 from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family, split_phases
@@ -314,7 +314,12 @@ class Packed:
 
 def in_phases(outputs: Sequence[OutputNode]) -> list[Family]:
     """Cuts a graph with slots into families."""
-    return split_phases(outputs, lambda column, number: (InternalSlot(number),))
+    return split_phases(outputs, internal_slots)
+
+
+def internal_slots(column: OpColumn, number: int) -> tuple[InternalSlot, ...]:
+    """The place of a column that is kept between phases."""
+    return (InternalSlot(number),)
 
 
 def _apart(families: Sequence[Family]) -> tuple[SharedGraph, tuple[Any, ...]]:

@@ -47,11 +47,12 @@ from beam_scanner.graph.nodes import (
 )
 from beam_scanner.graph.validate import check_graph, facts, made
 from beam_scanner.kernels.pickling import loads_graph
+from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.bind import Bind, by_name
 from beam_scanner.run.context import RunContext, process_token
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
-from beam_scanner.run.program import Packed, Program, in_phases
+from beam_scanner.run.program import Packed, Program, internal_slots
 from beam_scanner.run.run_graph import FAILURES, EndWork, Phase, sink_tag, stage
 from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
@@ -138,6 +139,7 @@ class Group:
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._folder = ""
+        self._splitter = Splitter(internal_slots)
         self._packed: tuple[Any, Packed, Program] | None = None
         self._source = _Deferred(self)
         self._bound = by_name(found) | "Bind" >> stage(
@@ -194,7 +196,7 @@ class Group:
 
     def phase_of(self, column: OpColumn) -> int:
         """The phase that makes a column."""
-        return max(family.phase for family in in_phases([_leaving(column)]))
+        return self._splitter.rewrite(column).phase
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
