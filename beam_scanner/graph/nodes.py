@@ -8,7 +8,7 @@ argument and writes ``OutputNode.streams[j]``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -306,21 +306,33 @@ def topological(outputs: Sequence[OutputNode]) -> list[Node]:
     Returns:
         The nodes; ``outputs`` stand among them where they were reached.
     """
+    return up_to(outputs)
+
+
+def up_to(nodes: Sequence[Node], known: Container[int] = ()) -> list[Node]:
+    """Nodes and all that they need, each after its inputs, in a stable order.
+
+    A path may have thousands of nodes, so none of this recurses.
+
+    Args:
+        nodes: Where to begin.
+        known: ``id`` of nodes to leave out, with all that only they need.
+    """
     done: dict[int, Node] = {}
 
-    def visit(root: Node) -> None:
+    def is_new(node: Node) -> bool:
+        return id(node) not in done and id(node) not in known
+
+    for root in filter(is_new, nodes):
         stack: list[tuple[Node, Iterator[OpColumn]]] = [(root, iter(root.inputs))]
         while stack:
             node, inputs = stack[-1]
-            column = next((c for c in inputs if id(c.node) not in done), None)
+            column = next((c for c in inputs if is_new(c.node)), None)
             if column is None:
                 done.setdefault(id(node), node)
                 stack.pop()
             else:
                 stack.append((column.node, iter(column.node.inputs)))
-
-    for output in outputs:
-        visit(output)
     return list(done.values())
 
 

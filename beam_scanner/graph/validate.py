@@ -37,6 +37,7 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
     topological,
+    up_to,
 )
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.register import KernelConfig, Param, Port
@@ -72,7 +73,7 @@ def facts(node: Node) -> Facts:
     if node not in _facts:
         nodes = [node]
         if any(column.node not in _facts for column in node.inputs):
-            nodes = topological([OutputNode(OpColumn(node), ())])[:-1]
+            nodes = up_to([node])
         for each in nodes:
             if each not in _facts:
                 _facts[each] = Facts(_level(each), _jobs(each))

@@ -297,7 +297,10 @@ class _Binder:
             self._add_source(node)
         elif isinstance(node, OpNode):
             self._add_op(node)
-        elif isinstance(node, OutputNode):
+        elif not isinstance(node, OutputNode):
+            # Now, while its input is known: a chain of samplers would recurse later.
+            self._input(OpColumn(node))
+        else:
             stream = self._input(node.input)
             assert not stream.sliced, "refused by graph.validate"
             edge = self._edge(node.input, stream)

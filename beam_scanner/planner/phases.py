@@ -22,6 +22,7 @@ from beam_scanner.graph.nodes import (
     SampleNode,
     SliceNode,
     UnsliceNode,
+    up_to,
 )
 
 if TYPE_CHECKING:
@@ -73,13 +74,19 @@ def split_phases(
     Returns:
         The families, by phase.
     """
-    splitter = _Splitter(internal)
+    splitter = Splitter(internal)
     for number, output in enumerate(outputs):
         splitter.write(splitter.rewrite(output.input), output.streams, number)
     return splitter.families()
 
 
-class _Splitter:
+class Splitter:
+    """Rewrites a graph column by column, so that it falls into phases.
+
+    Args:
+        internal: See :func:`split_phases`.
+    """
+
     def __init__(self, internal: InternalStreams) -> None:
         self._internal = internal
         self._nodes: dict[int, tuple[Node, _Part]] = {}
@@ -89,9 +96,11 @@ class _Splitter:
     def write(
         self, part: _Part, streams: tuple[StoredStream, ...], number: int
     ) -> None:
+        """Adds an output of a rewritten column."""
         self._outputs.append((part, OutputNode(part.column, streams), number))
 
     def families(self) -> list[Family]:
+        """The outputs so far, by phase."""
         grouped: dict[tuple[int, frozenset[int]], list[tuple[OutputNode, int]]] = {}
         for part, output, number in self._outputs:
             key = (part.phase, part.in_order)
@@ -109,10 +118,9 @@ class _Splitter:
 
     def rewrite(self, column: OpColumn) -> _Part:
         """The column over the new graph."""
-        node = column.node
-        if id(node) not in self._nodes:
+        for node in up_to([column.node], self._nodes):
             self._nodes[id(node)] = (node, self._rewrite_node(node))
-        part = self._nodes[id(node)][1]
+        part = self._nodes[id(column.node)][1]
         return replace(part, column=replace(column, node=part.column.node))
 
     def _rewrite_node(self, node: Node) -> _Part:

@@ -78,6 +78,9 @@ class Emit:
 
 Step = Read | Compute | Emit
 
+_Steps = Iterator["Step | _Steps"]
+"""Steps, among them others that come in their place."""
+
 
 @dataclass
 class DecodeCount:
@@ -168,7 +171,7 @@ class Schedule:
                 first = start + (stop - start) * packet // packets
                 last = start + (stop - start) * (packet + 1) // packets
                 if first < last:
-                    yield from self._emit(index, node, first, last)
+                    yield from _flat(self._emit(index, node, first, last))
 
     def _state(self, index: int, reorder_bytes: int) -> _State:
         node, needs = self.graph.nodes[index], self.needs[index]
@@ -208,9 +211,7 @@ class Schedule:
             counts = np.bincount(at - low)
             state.uses[low : low + len(counts)] += counts.astype(np.int32)
 
-    def _emit(
-        self, index: int, node: BoundOutput, first: int, last: int
-    ) -> Iterator[Step]:
+    def _emit(self, index: int, node: BoundOutput, first: int, last: int) -> _Steps:
         rows = np.arange(first, last, dtype=np.int64)
         mapped = node.edge.map(rows)
         yield from self._ensure(node.edge.producer, mapped, (index, 0))
@@ -219,7 +220,7 @@ class Schedule:
 
     def _ensure(
         self, index: int, rows: Int64Array, consumer: tuple[int, int]
-    ) -> Iterator[Step]:
+    ) -> _Steps:
         """Makes those rows of a node that are not there."""
         rows = np.unique(rows)
         if len(rows) and rows[0] == NULL_ROW:
@@ -319,9 +320,7 @@ class Schedule:
         state.resident -= len(gone)
         return [(index, gone)]
 
-    def _compute(
-        self, index: int, state: _State, missing: Int64Array
-    ) -> Iterator[Step]:
+    def _compute(self, index: int, state: _State, missing: Int64Array) -> _Steps:
         node = self.graph.nodes[index]
         assert isinstance(node, BoundOp)
         starts = state.call_starts
@@ -345,7 +344,7 @@ class Schedule:
 
     def _call(
         self, index: int, node: BoundOp, state: _State, calls: Int64Array
-    ) -> Iterator[Step]:
+    ) -> _Steps:
         at, lengths = _positions_of_calls(state, calls)
         rows = state.needs.at(at)
         windows = node.windows(rows)
@@ -353,7 +352,8 @@ class Schedule:
         pins = len(self._pins)
         for number, (edge, wanted) in enumerate(zip(node.edges, mapped, strict=True)):
             flat = wanted.ravel()
-            yield from self._ensure(edge.producer, flat, (index, number))
+            # Not from here: a chain of a thousand ops would be as many frames deep.
+            yield self._ensure(edge.producer, flat, (index, number))
             self._pins.append((edge.producer, flat))
         del self._pins[pins:]
         keep = state.uses[at] > 0
@@ -383,6 +383,19 @@ class Schedule:
                 if isinstance(state, _SourceState):
                     state.resident -= int(done.sum())
         return drops
+
+
+def _flat(steps: _Steps) -> Iterator[Step]:
+    """Steps one after the other, whatever they are nested in."""
+    stack = [steps]
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+        elif isinstance(step, Iterator):
+            stack.append(step)
+        else:
+            yield step
 
 
 def _left_behind(

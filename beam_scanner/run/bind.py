@@ -39,7 +39,7 @@ class Bind(Stage):
         name, listed = found
         program = self.source
         assert isinstance(program, Program)
-        if not program.outputs:
+        if not program.whole_slots:
             return
         try:
             with contained("reading it"):

@@ -38,6 +38,7 @@ class Fingerprints:
         io_packet: Output rows a task.
         home: The database that keeps work that is not done.
         ops: What :func:`op_digests` gave where the run was made, if that was elsewhere.
+        values: What :func:`value_digests` gave there, for the only job.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Fingerprints:
         io_packet: int,
         home: NamedStorage,
         ops: Sequence[str] | None = None,
+        values: Sequence[str] | None = None,
     ) -> None:
         self._home = home
         self._outputs = outputs
         self._nodes = topological(outputs)
         self._io_packet = io_packet
-        self._modules = _modules(self._nodes)
+        self._values = values
         self._ops = op_digests(outputs) if ops is None else list(ops)
         digests = iter(self._ops)
         of_op = {
@@ -101,9 +103,14 @@ class Fingerprints:
         Returns:
             That of the whole job, and one for each output.
         """
+        values = self._values
+        if values is None:
+            values = value_digests(self._outputs, job)
         own = {
-            id(node): code_digest(_job_digest(node, job), home=self._modules)
-            for node in self._nodes
+            id(node): code_digest(stream_fingerprint(node.streams[job]), home="")
+            if isinstance(node, InputNode)
+            else value
+            for node, value in zip(self._nodes, values, strict=True)
         }
         each = [
             code_digest(
@@ -160,6 +167,21 @@ def op_digests(outputs: Sequence[OutputNode]) -> list[str]:
     return found
 
 
+def value_digests(outputs: Sequence[OutputNode], job: int) -> list[str]:
+    """For each node, in topological order, a digest of what it holds for one job.
+
+    It is empty for inputs, whose streams need not be known yet.
+    """
+    nodes = topological(outputs)
+    modules = _modules(nodes)
+    return [
+        ""
+        if isinstance(node, InputNode)
+        else code_digest(_job_digest(node, job), home=modules)
+        for node in nodes
+    ]
+
+
 _warned: set[str] = set()
 
 
@@ -204,8 +226,6 @@ def _shared_digest(node: Node, number: dict[int, int], op: str) -> str:
 
 
 def _job_digest(node: Node, job: int) -> Any:
-    if isinstance(node, InputNode):
-        return stream_fingerprint(node.streams[job])
     if isinstance(node, (OutputNode, UnsliceNode)):
         return None
     value = value_of(node, job)

@@ -17,7 +17,7 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family
-from beam_scanner.run.fingerprints import Fingerprints, op_digests
+from beam_scanner.run.fingerprints import Fingerprints, op_digests, value_digests
 from beam_scanner.run.job import JobId, JobRecord
 from beam_scanner.run.made import Results, holds, is_spent
 from beam_scanner.run.options import Limits
@@ -38,23 +38,32 @@ _TRIES = 3
 class Program(KeepsValues):
     """What workers must know of the graph of a pipeline.
 
+    Only the stage that executes a phase gets kernels and their arguments, which may be
+    large: those of the phase. All other stages get the program as
+    :meth:`without_kernels` gives it, with the kernels' digests.
+
     Attributes:
         db: URL of the database that keeps its work.
         run: Names the run.
         sources: The inputs.
-        outputs: Sinks and branches that leave, over one job of slots.
-        slots: The values of ``settings.graph``, with slots in place of streams.
-        ops: Digests of the ops of ``outputs``, as they were when it was pickled.
+        whole: The graph before it is cut into phases, as one family.
+        whole_slots: The values of ``whole``, with slots in place of streams.
         settings: How its jobs are to be run, and their graph in phases.
+        slots: The values of ``settings.graph``, with slots in place of streams.
+        digests: Of the ops of ``whole``, and of the values of each of its nodes, as
+            they were when the program was pickled.
+        part: Tells programs apart that have the kernels of different phases.
     """
 
     db: str
     run: str
     sources: tuple[SourceSlot, ...]
-    outputs: tuple[OutputNode, ...]
-    slots: tuple[Any, ...]
-    ops: tuple[str, ...]
+    whole: SharedGraph
+    whole_slots: tuple[Any, ...]
     settings: RunSettings
+    slots: tuple[Any, ...]
+    digests: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    part: str = "all"
 
     @staticmethod
     def of(
@@ -67,6 +76,7 @@ class Program(KeepsValues):
         max_failures: int | None = None,
     ) -> Program:
         """Takes a graph with slots apart."""
+        whole, whole_nodes = SharedGraph.of([Family(0, tuple(outputs), ())])
         graph, nodes = SharedGraph.of(in_phases(outputs))
         settings = RunSettings(
             graph,
@@ -76,17 +86,49 @@ class Program(KeepsValues):
             max_failures=max_failures,
             here=here,
         )
-        return Program(
+        program = Program(
             db,
             run,
             tuple(sources),
-            tuple(outputs),
-            tuple(values_of(nodes, 0)),
-            tuple(op_digests(outputs)),
+            whole,
+            tuple(values_of(whole_nodes, 0)),
             settings,
+            tuple(values_of(nodes, 0)),
+        )
+        return replace(program, digests=program.read_digests())
+
+    @property
+    def outputs(self) -> tuple[OutputNode, ...]:
+        """Sinks and branches that leave, over one job of slots."""
+        (family,) = self.whole.job(self.whole_slots)
+        return family.outputs
+
+    def read_digests(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What ``digests`` would be at this moment."""
+        outputs = self.outputs
+        return tuple(op_digests(outputs)), tuple(value_digests(outputs, 0))
+
+    def without_kernels(self) -> Program:
+        """The program for stages that execute no kernel."""
+        return self._with_kernels_of(None, "no kernels")
+
+    def of_phase(self, phase: int) -> Program:
+        """The program for the stage that executes a phase."""
+        return self._with_kernels_of(phase, f"phase {phase}")
+
+    def _with_kernels_of(self, phase: int | None, part: str) -> Program:
+        whole, whole_slots = self.whole.without_kernels(self.whole_slots)
+        graph, slots = self.settings.graph.without_kernels(self.slots, phase)
+        return replace(
+            self,
+            whole=whole,
+            whole_slots=whole_slots,
+            settings=replace(self.settings, graph=graph),
+            slots=slots,
+            part=part,
         )
 
-    def pack(self) -> bytes:
+    def pack(self) -> Packed:
         """The pickled program, whose digests are those of the values in it.
 
         Raises:
@@ -94,11 +136,14 @@ class Program(KeepsValues):
         """
         program = self
         for _ in range(_TRIES):
-            data = dumps_graph(program)
-            ops = tuple(op_digests(program.outputs))
-            if ops == program.ops:
-                return data
-            program = replace(program, ops=ops)
+            phases = [
+                dumps_graph(program.of_phase(phase))
+                for phase in range(program.settings.graph.phases)
+            ]
+            digests = program.read_digests()
+            if digests == program.digests:
+                return Packed(dumps_graph(program.without_kernels()), tuple(phases))
+            program = replace(program, digests=digests)
         raise ArgumentError(
             "values that kernels use keep changing while the pipeline is sent to workers"
         )
@@ -111,8 +156,8 @@ class Program(KeepsValues):
 
     def homes(self) -> list[str]:
         """The databases of its sinks; that of its work if it has none."""
-        slots = [output.streams[0] for output in self.outputs]
-        return sorted({s.db for s in slots if isinstance(s, SinkSlot)}) or [self.db]
+        sinks = [slot for slot in self.whole_slots if isinstance(slot, SinkSlot)]
+        return sorted({sink.db for sink in sinks}) or [self.db]
 
     def record(self, job: JobId) -> JobRecord:
         """The record of a job, with streams in place of where its sources lie."""
@@ -137,16 +182,14 @@ class Program(KeepsValues):
         streams = self._inputs(name, sources)
         for source in self.sources:
             check_input(source, streams[source.number])
-        graph, nodes = SharedGraph.of([Family(0, self.outputs, ())])
-        (family,) = graph.job(_filled(values_of(nodes, 0), name, streams))
+        (family,) = self.whole.job(_filled(self.whole_slots, name, streams))
         # Names may meet that were not known before.
         check_graph(family.outputs)
-        for output in self.outputs:
-            slot = output.streams[0]
+        for slot in self.whole_slots:
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(family.outputs, 0, home, self.ops).of_job(0)
+        whole, each = Fingerprints(family.outputs, 0, home, *self.digests).of_job(0)
         made = [output.streams[0] for output in family.outputs]
         record = JobRecord(
             name,
@@ -186,6 +229,19 @@ class Program(KeepsValues):
         if self.settings.max_failures is not None:
             run.forget_stop()
         return files.begin(record.seen, lambda token: is_spent(outputs, token))
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A program as the stages of a pipeline get it, pickled.
+
+    Attributes:
+        without_kernels: For stages that execute no kernel.
+        phases: For the stage that executes each phase.
+    """
+
+    without_kernels: bytes
+    phases: tuple[bytes, ...]
 
 
 def _filled(

@@ -90,11 +90,19 @@ class RunSource(Protocol):
 
     Attributes:
         run: The run's name.
+        part: Which kernels of the run it has, if not all.
     """
 
     @property
     def run(self) -> str:
         """See the class."""
+
+    @property
+    def part(self) -> str:
+        """See the class."""
+
+    def of_phase(self, phase: int) -> RunSource:
+        """The source for the stage that executes a phase, with its kernels."""
 
     def open(self) -> Run:
         """Loads the run."""
@@ -116,6 +124,15 @@ class StoredRun:
     db: str
     run: str
     digest: str = ""
+
+    @property
+    def part(self) -> str:
+        """What is stored has all kernels."""
+        return "all"
+
+    def of_phase(self, phase: int) -> StoredRun:
+        """See :class:`RunSource`."""
+        return self
 
     def homes(self) -> list[str]:
         """Its failures are kept in the database."""
@@ -164,22 +181,28 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 
-_open: dict[str, Run] = {}
+_open: dict[tuple[str, str], Run] = {}
 _open_lock = threading.Lock()
 
 
 def run_of(source: RunSource) -> Run:
     """The run in this process, opened at its first use."""
+    key = source.run, source.part
     with _open_lock:
-        if source.run not in _open:
-            _open[source.run] = source.open()
-        return _open[source.run]
+        if key not in _open:
+            opened = source.open()
+            for (run, _), other in _open.items():
+                if run == source.run:
+                    # They count the failures that this process has found.
+                    opened.files = other.files
+            _open[key] = opened
+        return _open[key]
 
 
 def close_runs(run: str | None = None) -> None:
     """Closes the kernels of a run (of all runs for None) in this process."""
     with _open_lock:
-        gone = [key for key in _open if run is None or key == run]
+        gone = [key for key in _open if run is None or key[0] == run]
         closed = [_open.pop(key) for key in gone]
     for closing in closed:
         closing.kernels.close()

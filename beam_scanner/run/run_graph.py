@@ -102,6 +102,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._place = (source, number)
+        self._running = (source.of_phase(number), number)
         self._hints = dict(hints)
         self.rows: Any = None
         self.ended: Any = None
@@ -110,7 +111,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, jobs: Any) -> Any:
         """Wires the stages."""
-        run = stage(_Run, *self._place)
+        run = stage(_Run, *self._running)
         if self._hints:
             run = run.with_resource_hints(**self._hints)
         # What is known without a task goes by way of the run stage too, not a Flatten:

@@ -7,7 +7,7 @@ list. Both together give the graph of one job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from beam_scanner.graph.nodes import (
     OpNode,
     OutputNode,
     SampleNode,
+    SliceList,
     SliceNode,
     UnsliceNode,
     topological,
@@ -53,21 +54,36 @@ def in_phases(outputs: Sequence[OutputNode], trusted: bool = True) -> list[Famil
     """
     jobs = len(outputs[0].streams) if outputs else 0
     return split_phases(
-        outputs, lambda column, number: (InternalSlot(number, trusted),) * jobs
+        outputs, lambda column, number: internal_slots(column, number, trusted) * jobs
     )
+
+
+def internal_slots(
+    column: OpColumn, number: int, trusted: bool = True
+) -> tuple[InternalSlot, ...]:
+    """The slot, of one job, of a stream between phases."""
+    return (InternalSlot(number, trusted),)
+
+
+_NO_NODE = Node()
+"""Stands in columns of a shared graph for the node, which is known by its number."""
 
 
 @dataclass(frozen=True)
 class SharedGraph:
     """What all jobs of a run share.
 
+    Nodes are listed rather than nested in one another, so that a long path takes no
+    deep stack to pickle.
+
     Attributes:
-        nodes: In topological order, without the values of any job.
+        nodes: In topological order, without the values of any job. Each comes with
+            the numbers of the nodes that it reads; its columns have only the rest.
         families: For each family its phase, which nodes are its outputs, and their
             numbers among the outputs of the run.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[tuple[Node, tuple[int, ...]], ...]
     families: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
 
     @staticmethod
@@ -81,7 +97,15 @@ class SharedGraph:
         nodes = topological(outputs)
         number = {id(node): index for index, node in enumerate(nodes)}
         shared = SharedGraph(
-            tuple(_rebuilt(nodes, [() for _ in nodes])),
+            tuple(
+                (
+                    _with_values(
+                        node, [replace(c, node=_NO_NODE) for c in node.inputs], ()
+                    ),
+                    tuple(number[id(column.node)] for column in node.inputs),
+                )
+                for node in nodes
+            ),
             tuple(
                 (
                     family.phase,
@@ -100,7 +124,13 @@ class SharedGraph:
 
     def job(self, values: Sequence[Any]) -> list[Family]:
         """The families of one job; their nodes have one value each, at index 0."""
-        nodes = _rebuilt(self.nodes, [(value,) for value in values])
+        nodes: list[Node] = []
+        for (node, inputs), value in zip(self.nodes, values, strict=True):
+            columns = [
+                replace(column, node=nodes[number])
+                for column, number in zip(node.inputs, inputs, strict=True)
+            ]
+            nodes.append(_with_values(node, columns, (value,)))
         families = []
         for phase, indexes, numbers in self.families:
             outputs = [nodes[index] for index in indexes]
@@ -108,17 +138,48 @@ class SharedGraph:
             families.append(Family(phase, tuple(found), numbers))
         return families
 
+    def without_kernels(
+        self, values: Sequence[Any], phase: int | None = None
+    ) -> tuple[SharedGraph, tuple[Any, ...]]:
+        """The graph and the values of one job, without what only kernels need.
 
-def _rebuilt(nodes: Sequence[Node], values: Sequence[tuple[Any, ...]]) -> list[Node]:
-    """The same graph, whose nodes hold the values of other jobs."""
-    # Nodes are immutable and refer to those before them: new values mean new nodes.
-    made: dict[int, Node] = {}
-    rebuilt = []
-    for node, of_jobs in zip(nodes, values, strict=True):
-        columns = [replace(c, node=made[id(c.node)]) for c in node.inputs]
-        made[id(node)] = _with_values(node, columns, of_jobs)
-        rebuilt.append(made[id(node)])
-    return rebuilt
+        Kernels and their arguments may be gigabytes, such as the weights of models.
+        Planning and committing need only the shape of a graph.
+
+        Args:
+            values: What :func:`values_of` gave.
+            phase: A phase whose kernels stay, because it is to be executed.
+        """
+        executed = {
+            number
+            for at, indexes, _ in self.families
+            if at == phase
+            for number in indexes
+        }
+        for number in reversed(range(len(self.nodes))):
+            if number in executed:
+                executed.update(self.nodes[number][1])
+        nodes, kept = [], []
+        for number, ((node, inputs), value) in enumerate(
+            zip(self.nodes, values, strict=True)
+        ):
+            if number not in executed and isinstance(node, OpNode):
+                node, value = _without_kernel(node, value)
+            nodes.append((node, inputs))
+            kept.append(value)
+        return replace(self, nodes=tuple(nodes)), tuple(kept)
+
+
+def _without_kernel(
+    node: OpNode, values: Mapping[str, Any]
+) -> tuple[OpNode, dict[str, Any]]:
+    spec = replace(node.spec, kernel=None, init_params=(), stream_params=())
+    # The lengths of lists for slices are checked against the number of groups.
+    lengths = {
+        name: SliceList([None] * len(value)) if isinstance(value, SliceList) else None
+        for name, value in values.items()
+    }
+    return replace(node, spec=spec, init_args={}), lengths
 
 
 def _with_values(

@@ -50,13 +50,14 @@ from beam_scanner.graph.nodes import (
 )
 from beam_scanner.graph.validate import check_graph, facts, made
 from beam_scanner.kernels.pickling import loads_graph
+from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.bind import Bind, by_name
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
-from beam_scanner.run.program import Program
+from beam_scanner.run.program import Packed, Program
 from beam_scanner.run.run import Run, process_token
 from beam_scanner.run.run_graph import FAILURES, EndRun, Phase, sink_tag, stage
-from beam_scanner.run.shared_graph import in_phases
+from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.fork_check import check_fork
@@ -141,7 +142,8 @@ class Group:
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._folder = ""
-        self._packed: tuple[Any, bytes, Program] | None = None
+        self._splitter = Splitter(internal_slots)
+        self._packed: tuple[Any, Packed, Program] | None = None
         self._source = _Deferred(self)
         self._bound = by_name(found) | "Bind" >> stage(
             Bind, self._source, 0
@@ -197,7 +199,7 @@ class Group:
 
     def phase_of(self, column: OpColumn) -> int:
         """The phase that makes a column."""
-        return max(family.phase for family in in_phases([_leaving(column)]))
+        return self._splitter.rewrite(column).phase
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
@@ -240,12 +242,12 @@ class Group:
             self._db(), self._run, self.sources, outputs, self._limits, here, most
         )
 
-    def packed(self) -> bytes:
+    def packed(self) -> Packed:
         """The graph as it stands, pickled; the same for all stages while it stands."""
         # Beam is about to run it.
         check_fork()
         program = self.compile()
-        told = (program.db, program.ops, tuple(map(id, program.outputs)))
+        told = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != told:
             self._packed = (told, program.pack(), program)
         return self._packed[1]
@@ -332,12 +334,22 @@ def work_folder(options: Any) -> str:
 
 
 class _Deferred:
-    """Stands for a program; is pickled as the program that the group then is."""
+    """Stands for a program; is pickled as the program that the group then is.
 
-    run = ""
+    Args:
+        group: Makes the program.
+        phase: The one whose kernels are needed, if any.
+    """
 
-    def __init__(self, group: Group) -> None:
+    run = part = ""
+
+    def __init__(self, group: Group, phase: int | None = None) -> None:
         self._group = group
+        self._phase = phase
+
+    def of_phase(self, phase: int) -> _Deferred:
+        """See ``RunSource``."""
+        return _Deferred(self._group, phase)
 
     def open(self) -> Run:
         """Opens the program as it stands."""
@@ -348,4 +360,7 @@ class _Deferred:
         return self._group.compile().homes()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return loads_graph, (self._group.packed(),)
+        packed = self._group.packed()
+        if self._phase is None or self._phase >= len(packed.phases):
+            return loads_graph, (packed.without_kernels,)
+        return loads_graph, (packed.phases[self._phase],)

@@ -62,32 +62,34 @@ def needs_host(settings: RunSettings) -> bool:
     return settings.limits.timeout > 0 or settings.here != process_token()
 
 
-_hosts: dict[str, TaskHosts] = {}
+_hosts: dict[tuple[str, str], TaskHosts] = {}
 _hosts_lock = threading.Lock()
 
 
 def hosts_of(source: RunSource) -> TaskHosts:
     """The hosts of a run in this process."""
+    key = source.run, source.part
     with _hosts_lock:
-        if source.run not in _hosts:
-            _hosts[source.run] = TaskHosts(source)
-        return _hosts[source.run]
+        if key not in _hosts:
+            _hosts[key] = TaskHosts(source)
+        return _hosts[key]
 
 
 def retire_hosts(run: str) -> None:
     """Ends the hosts of a run when they run no task any more."""
-    with _hosts_lock:
-        found = _hosts.pop(run, None)
-    if found is not None:
-        found.retire()
+    for hosts in _taken(run):
+        hosts.retire()
 
 
 def end_hosts(run: str) -> None:
     """Ends the hosts of a run that is over, with the tasks that they run."""
+    for hosts in _taken(run):
+        hosts.end()
+
+
+def _taken(run: str) -> list[TaskHosts]:
     with _hosts_lock:
-        found = _hosts.pop(run, None)
-    if found is not None:
-        found.end()
+        return [_hosts.pop(key) for key in list(_hosts) if key[0] == run]
 
 
 class TaskHosts:
