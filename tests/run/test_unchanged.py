@@ -88,7 +88,7 @@ def test_a_program_has_the_digests_of_the_values_in_it(
         return
     packed = program.pack()
     (run,) = map(loads_graph, packed.phases)
-    (family,) = run.shared.job(run.own)
+    (family,) = run.settings.graph.job(run.slots)
     assert list(run.digests[0]) == op_digests(family.outputs)
     assert (run.digests == program.digests) == (times == 0)
-    assert loads_graph(packed.planned).digests == run.digests
+    assert loads_graph(packed.without_kernels).digests == run.digests
