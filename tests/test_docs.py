@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,21 @@ def test_blocks_of_a_page(
     with forgotten():
         for block in blocks(page):
             run_block(block)
+
+
+WALKS = re.compile(r"## The walk of a stream, from .*\n\n((?:\d+\. .*\n)+)")
+
+
+def test_the_walks_of_a_stream_fit_and_name_modules_that_exist() -> None:
+    """Each is the map for newcomers: one screen, from the call to the commit."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    walks = [walk.splitlines() for walk in WALKS.findall(page)]
+    assert [len(walk) for walk in walks] == [15, 15]
+    assert all(len(line) <= 130 for walk in walks for line in walk)
+    named = re.findall(r"`([\w/]+/\w+\.py)`", page)
+    assert len(named) > 20
+    missing = [name for name in named if not (ROOT / "beam_scanner" / name).is_file()]
+    assert missing == []
 
 
 def test_example_motion(tmp_path: Path) -> None:

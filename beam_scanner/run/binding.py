@@ -131,10 +131,10 @@ def check_types(families: Sequence[Family]) -> None:
             if isinstance(column.node, InputNode):
                 stream = column.node.streams[0]
                 if isinstance(stream, NamedStream) and id(stream) not in made:
-                    _check_type(stream, column.type)
+                    _check_first_type(stream, column.type)
 
 
-def _check_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None:
+def _check_first_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None:
     found = stream.descriptor()
     # By name: a worker need not know the type.
     frames, unknown = get_type_info(FrameType), get_type_info(bytes)

@@ -52,7 +52,7 @@ class Run:
         self._stopped: int | None = None
         self._looked = (-1, 0.0)
 
-    def why_stopped(self) -> str:
+    def stop_reason(self) -> str:
         """Why no more tasks are to be run; empty if they are.
 
         Cheap: storage is asked once a second, and after each failure found here.

@@ -76,10 +76,10 @@ def check_input(slot: SourceSlot, stream: StoredStream) -> None:
         raise StreamNotFoundError(
             f"input stream {stream.name()!r} does not exist or was never committed"
         )
-    _check_type(slot, stream)
+    _check_slot_type(slot, stream)
 
 
-def _check_type(slot: SourceSlot, stream: StoredStream) -> None:
+def _check_slot_type(slot: SourceSlot, stream: StoredStream) -> None:
     frames = stream.column_type() is ColumnType.Video
     # By name: a worker need not know the type.
     found = stream.try_descriptor() if isinstance(stream, NamedStream) else None

@@ -58,7 +58,7 @@ def run_one_task(
     """
     job = run.job(task.job)
     family = (task.family, task.tasks)
-    if run.files.failed(job.record.mark) is not None or run.why_stopped():
+    if run.files.failed(job.record.mark) is not None or run.stop_reason():
         return ("skipped", family), {}
     marks = Attempts(run.files, job.record.mark, job.record.name, task)
     tries = _Tries(run.settings.limits.attempts, marks.lost() if attempt else [])

@@ -318,7 +318,7 @@ class _Host:
             if not self._over.wait(_TELL_SECONDS):
                 self._reason = self._reason or "closed its connection to the worker"
                 self._kill(None)
-            doing, reason = link.position.now(), f"its process {self._why()}"
+            doing, reason = link.position.now(), f"its process {self._end_reason()}"
             if self._killed_for not in (None, link):
                 ended = self._lost("death", "another task took too long", doing, began)
                 return Ended({}, ended.failure, counts=False)
@@ -387,7 +387,7 @@ class _Host:
             for link in self._links:
                 link.channel.hang_up()
 
-    def _why(self) -> str:
+    def _end_reason(self) -> str:
         if self._reason:
             return self._reason
         if self._code is None:
