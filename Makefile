@@ -2,6 +2,7 @@
 # make test                    install, lint, types, all tests
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
+# make beam-versions           the core tests on the oldest and the newest Beam
 # make clean                   remove what these made
 
 WORKS = -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -13,8 +14,10 @@ BIN = $(VENV)/bin
 VIDEO ?=
 OUTPUT ?= demo_output
 JOBS ?= 2
+# oldest, newest, or versions of Beam; both ends of the range if empty.
+BEAM ?=
 
-.PHONY: demo test runners check clean
+.PHONY: demo test runners check beam-versions clean
 
 demo: $(VENV)/.installed-demo
 	@video="$(VIDEO)"; \
@@ -35,6 +38,12 @@ check: $(VENV)/.installed-demo,test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+beam-versions:
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python" >&2; \
+		exit 1; }
+	"$(PYTHON)" scripts/beam_versions.py --python "$(PYTHON)" $(BEAM)
+
 # One stamp for each set of extras; an environment that broke is made anew.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
@@ -48,4 +57,4 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 
 clean:
 	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions

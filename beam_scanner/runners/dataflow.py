@@ -29,6 +29,7 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_scanner.beam_internals.resource_hints import parse_hints
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError, MissingDependencyError
 from beam_scanner.runners.runner_names import runner_name
 
@@ -63,6 +64,7 @@ def is_dataflow(options: PipelineOptions) -> bool:
     return runner_name(options) in ("dataflow", "testdataflow")
 
 
+@keeps_root_logger
 def options(
     *,
     project: str,

@@ -34,6 +34,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner.beam_internals.job_servers import EMBEDDED_MASTERS, OwnFlink
 from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
 from beam_scanner.runners.runner_names import runner_name
@@ -56,6 +57,7 @@ def is_flink(options: PipelineOptions) -> bool:
     return runner_name(options) == "flink"
 
 
+@keeps_root_logger
 def options(
     *,
     job_endpoint: str | None = None,

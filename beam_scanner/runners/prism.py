@@ -28,6 +28,7 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_scanner.beam_internals.job_servers import OwnPrism
 from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
 from beam_scanner.runners.runner_names import runner_name
@@ -49,6 +50,7 @@ def is_prism(options: PipelineOptions) -> bool:
     return name == "prism" or (name in (None, "direct") and bool(location))
 
 
+@keeps_root_logger
 def options(
     *,
     location: str | os.PathLike[str] | None = None,

@@ -31,7 +31,9 @@ def _hooked() -> Iterator[None]:
     try:
         yield
     finally:
-        threading.excepthook = before
+        # The program may have set another meanwhile.
+        if threading.excepthook is raised:
+            threading.excepthook = before
 
 
 @contextmanager

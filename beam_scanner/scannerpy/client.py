@@ -22,6 +22,7 @@ from typing import Any, Self
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner import ops as shipped
+from beam_scanner.beam_internals.root_logger import keeps_root_logger, root_logger_kept
 from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.graph.builder import (
     IOGenerator,
@@ -146,8 +147,9 @@ class Client:
         if machine_params is not None:
             warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
         self.config = _config(config, config_path, db_path)
-        self.options = pipeline_options(options)
-        self._attempts = Limits.of(self.options, max_attempts).attempts
+        with root_logger_kept():
+            self.options = pipeline_options(options)
+            self._attempts = Limits.of(self.options, max_attempts).attempts
         self.named_storage = NamedStorage(self.config.db_path, trusted)
         self.named_storage.store()
         shipped.register_ops()
@@ -188,6 +190,7 @@ class Client:
 
     stop_cluster = close
 
+    @keeps_root_logger
     def run(
         self,
         outputs: OutputNode | Sequence[OutputNode],
@@ -362,6 +365,7 @@ class Client:
         """
         return Profile.load(self.named_storage, job_name)
 
+    @keeps_root_logger
     def ingest_videos(
         self,
         videos: Sequence[tuple[str, str]],

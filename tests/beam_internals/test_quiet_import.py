@@ -17,6 +17,7 @@ assert logging.getLogger().handlers == [], logging.getLogger().handlers
 
 def test_beam_leaves_no_handler_and_says_nothing() -> None:
     """Else every library's log lines appear twice in a user's program."""
-    command = [sys.executable, "-c", CODE]
+    # Packages beside Beam may warn of versions that will not be supported.
+    command = [sys.executable, "-W", "ignore", "-c", CODE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -355,10 +355,12 @@ def _server() -> _Server:
             _others.append(server)
         _current.clear()
         _current[setting] = _OwnServer()
+        # Once, and only in programs that have a server.
+        atexit.unregister(_end_servers)
+        atexit.register(_end_servers)
     return _current[setting]
 
 
-@atexit.register
 def _end_servers() -> None:
     for server in (*_current.values(), *_others):
         server.end()
