@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 _TASKS = "beam_scanner.run.task_host"
-"""What forks of workers do; by its name, since it is above this package's runners."""
+"""What forks of workers run; by its name, since its room is above this one."""
 
 
 def load() -> None:
@@ -67,7 +67,7 @@ def log_to_stderr(level: int) -> None:
     """Lets this process print its log as all workers of a local run do.
 
     Args:
-        level: Of log records that are worth printing.
+        level: Of the log records to print.
     """
     global printed
     printed = level
@@ -80,14 +80,14 @@ def log_to_stderr(level: int) -> None:
 
 
 printed: int | None = None
-"""Level of the records that this process prints; None if it is no such worker."""
+"""Level of the records that this process prints; None if it prints none itself."""
 
 
 def main(level: int) -> None:
     """Serves a runner until it is told to stop, and ends this process.
 
     Args:
-        level: Of log records that are worth printing.
+        level: Of the log records to print.
     """
     from beam_scanner.beam_internals import sdk_harness
 
