@@ -3,6 +3,7 @@
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
+# make beam-versions           the core tests on the oldest and the newest Beam
 # make clean                   remove what these made
 
 WORKS = -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -14,8 +15,10 @@ BIN = $(VENV)/bin
 VIDEO ?=
 OUTPUT ?= demo_output
 JOBS ?= 2
+# oldest, newest, or versions of Beam; both ends of the range if empty.
+BEAM ?=
 
-.PHONY: demo test runners check docs clean
+.PHONY: demo test runners check docs beam-versions clean
 
 demo: $(VENV)/.installed-demo
 	@video="$(VIDEO)"; \
@@ -39,6 +42,12 @@ check: $(VENV)/.installed-demo,test
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
+beam-versions:
+	@test -n "$(PYTHON)" || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python" >&2; \
+		exit 1; }
+	"$(PYTHON)" scripts/beam_versions.py --python "$(PYTHON)" $(BEAM)
+
 # One stamp for each set of extras; an environment that broke is made anew.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { \
@@ -52,4 +61,4 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 
 clean:
 	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions

@@ -3,6 +3,8 @@
 Beam's runner and its LOOPBACK workers listen on all addresses, without asking who is
 there; whoever reaches one of their ports can run code. They are always called at
 ``localhost``, so that is enough.
+
+If Beam changes this: its servers listen on all addresses again, without a sign of it.
 """
 
 from __future__ import annotations

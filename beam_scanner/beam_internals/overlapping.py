@@ -1,4 +1,4 @@
-"""Changes to what a whole process shares, made for a while by several runs at once."""
+"""Temporary changes to what a whole process shares, made by several runs at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ Change = Callable[[], AbstractContextManager[None]]
 
 
 def overlapping(change: Change) -> Change:
-    """Makes a change hold from the first of overlapping blocks to the end of the last.
+    """Makes one change of several blocks that overlap in time.
 
-    Each for itself would put back what it found, which is what another has put there.
+    It is made when the first block begins and undone when the last one ends. Otherwise
+    each block would restore what it had found, which may be another one's change.
 
     Args:
         change: Changes something on entry and puts it back on exit.

@@ -3,6 +3,8 @@
 Without its cloud extra, Beam logs a warning through the root logger while it is
 imported. That installs a handler in the program of whoever imports this package, and
 from then on every library's log lines appear twice or where none were wanted.
+
+If Beam changes this: importing the package prints warnings, or leaves a log handler.
 """
 
 import logging

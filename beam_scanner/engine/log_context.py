@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from beam_scanner.beam_internals.overlapping import overlapping
 from beam_scanner.text.error_text import plain
 
 
@@ -43,6 +44,8 @@ def _mark(record: logging.LogRecord) -> None:
 def log_context(place: Place) -> Iterator[None]:
     """While open, log records of this thread carry the place.
 
+    The process has its own record factory again when no block is open any more.
+
     Example:
         >>> with log_context(Place('a.mp4', 'Track', 3)):
         ...     record = logging.LogRecord('k', 20, '', 0, 'lost %s', ('it',), None)
@@ -51,23 +54,28 @@ def log_context(place: Place) -> Iterator[None]:
         "[stream 'a.mp4', op Track, row 3] lost it"
     """
     token = _place.set(place)
-    _install()
     try:
-        yield
+        with _marking():
+            yield
     finally:
         _place.reset(token)
 
 
-def _install() -> None:
+@overlapping
+@contextmanager
+def _marking() -> Iterator[None]:
     """Marks records where they are made, so that every handler sees the place."""
     make = logging.getLogRecordFactory()
-    if getattr(make, "beam_scanner", False):
-        return
 
     def factory(*args: object, **kwargs: object) -> logging.LogRecord:
         record = make(*args, **kwargs)
         _mark(record)
         return record
 
-    factory.beam_scanner = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(factory)
+    try:
+        yield
+    finally:
+        # A kernel's library may have put its own around it, and that stays.
+        if logging.getLogRecordFactory() is factory:
+            logging.setLogRecordFactory(make)

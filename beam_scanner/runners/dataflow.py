@@ -1,8 +1,8 @@
-"""Dataflow: typed options, and what can be known before anything is sent.
+"""Dataflow: typed options, and checks that ask no service.
 
 A job needs workers that have this package and PyAV (an image of your own, see
-``templates/``), and a database that they reach (``gs://``). Where the run stage is to
-have GPUs or more memory, that is asked for with resource hints on that stage alone::
+``templates/``), and a database that they can reach (``gs://``). GPUs or more memory
+for the run stage are requested with resource hints on that stage alone::
 
     options = dataflow.options(
         project='my-project', region='us-central1', temp_location='gs://bucket/tmp',
@@ -18,7 +18,6 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from apache_beam.options.pipeline_options import (
     DebugOptions,
@@ -29,8 +28,9 @@ from apache_beam.options.pipeline_options import (
 )
 
 from beam_scanner.beam_internals.resource_hints import parse_hints
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError, MissingDependencyError
-from beam_scanner.runners.runner_names import runner_name
+from beam_scanner.runners.runner_names import options_for, runner_name
 
 _DRIVER = "install-nvidia-driver"
 _PROJECT = re.compile(r"([a-z][-a-z0-9.]*[a-z0-9]:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -48,7 +48,7 @@ _MACHINES = {
     "nvidia-a100-80gb": "a2-",
     "nvidia-h100-80gb": "a3-",
 }
-"""The machines that a GPU is to be had with; of others nothing is known here."""
+"""Machine families that offer a GPU; types that are not listed are not checked."""
 
 
 def is_dataflow(options: PipelineOptions) -> bool:
@@ -63,6 +63,7 @@ def is_dataflow(options: PipelineOptions) -> bool:
     return runner_name(options) in ("dataflow", "testdataflow")
 
 
+@keeps_root_logger
 def options(
     *,
     project: str,
@@ -91,12 +92,12 @@ def options(
         project: Google Cloud project that runs the job.
         region: Its region, as ``us-central1``.
         temp_location: ``gs://`` folder for temporary files.
-        staging_location: ``gs://`` folder for what workers are sent;
+        staging_location: ``gs://`` folder for files that workers download;
             ``temp_location`` if None.
-        job_name: Of the job; Beam makes one up if None.
+        job_name: Name of the job; Beam generates one if None.
         sdk_container_image: Image of the workers, with this package in it.
-        machine_type: Of the workers; the run stage has its own where it has a GPU.
-        disk_size_gb: Of each worker, in gigabytes.
+        machine_type: Machine type of the workers; a run stage with a GPU has its own.
+        disk_size_gb: Disk of each worker, in gigabytes.
         num_workers: Workers at the start.
         max_num_workers: Workers at most.
         autoscaling_algorithm: ``'THROUGHPUT_BASED'``, ``'NONE'``, or the service's
@@ -106,9 +107,9 @@ def options(
         gpu_machine_type: Machine type of these workers, as ``g2-standard-8``.
         min_ram: Memory of the run stage's workers, as ``16GB``.
         scanner_db: See ``ScannerOptions``.
-        service_account_email: Whom workers act as.
-        subnetwork: Of the workers, as ``regions/REGION/subnetworks/NAME``.
-        more: Further flags of Beam's, as ``--no_use_public_ips``.
+        service_account_email: Service account of the workers.
+        subnetwork: Network of the workers, as ``regions/REGION/subnetworks/NAME``.
+        more: More of Beam's flags, as ``--no_use_public_ips``.
 
     Raises:
         ArgumentError: See :func:`check`; or Beam does not know a flag's value.
@@ -125,7 +126,7 @@ def options(
         >>> made.view_as(WorkerOptions).max_num_workers
         8
     """
-    given: dict[str, Any] = {
+    values = {
         "project": project,
         "region": region,
         "temp_location": temp_location,
@@ -143,8 +144,7 @@ def options(
         "service_account_email": service_account_email,
         "subnetwork": subnetwork,
     }
-    flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    made = PipelineOptions(["--runner=DataflowRunner", *flags, *more])
+    made = options_for("DataflowRunner", values, more)
     check(made)
     return made
 
@@ -160,13 +160,13 @@ def _accelerator(gpu: str | None, count: int, machine: str | None) -> str | None
 
 
 def run_hints(options: PipelineOptions) -> dict[str, str]:
-    """Resource hints for the run stage: of ``--accelerator`` and ``--min_ram``.
+    """Resource hints for the run stage, from ``--accelerator`` and ``--min_ram``.
 
-    Other runners than Dataflow get none: they have no use for them, and every set of
-    hints is an environment of its own, with worker processes of its own.
+    Only Dataflow gets them. Other runners ignore hints, and would start more worker
+    processes all the same, since each set of hints is another environment.
 
     Raises:
-        ArgumentError: A value is none that Beam or Dataflow could read.
+        ArgumentError: Beam or Dataflow could not read a value.
 
     Example:
         >>> from beam_scanner.run.options import ScannerOptions
@@ -220,13 +220,13 @@ def _check_accelerator(text: str) -> None:
 
 
 def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
-    """Refuses what could only fail later, after minutes of starting machines.
+    """Refuses options that would fail minutes later, when machines have started.
 
-    Nothing is asked of any service.
+    Asks no service.
 
     Args:
-        options: What the job is to be started with.
-        urls: Databases, videos and other things that workers read or write.
+        options: Of the job.
+        urls: What workers read or write: databases, videos and others.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -264,7 +264,7 @@ def _check_installed() -> None:
 
 def _check_places(options: PipelineOptions) -> None:
     cloud = options.view_as(GoogleCloudOptions)
-    # Beam knows more ways to a region, the slowest of which asks gcloud.
+    # Beam looks for a region elsewhere too, and in the end asks gcloud, slowly.
     region = cloud.region or os.environ.get("CLOUDSDK_COMPUTE_REGION")
     _check_form("project", cloud.project, _PROJECT, "the id of a Google Cloud project")
     _check_form("region", region, _REGION, "a region of Google Cloud, as us-central1")

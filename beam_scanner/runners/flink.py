@@ -1,12 +1,12 @@
-"""Flink: a cluster of machines, or a Flink of its own for each run (embedded).
+"""Flink: a cluster of machines, or an embedded Flink for each run.
 
-Pipelines reach it by a *job server*. One that runs already::
+Pipelines are submitted to a *job server*. Either to one that is running::
 
     options = flink.options(
         job_endpoint='localhost:8099', worker_pool='localhost:8097', parallelism=8
     )
 
-or one that Beam starts for the run, from a jar (``scripts/runners.py`` makes one)::
+or to one that Beam starts for the run, from a jar (``scripts/runners.py`` makes one)::
 
     options = flink.options(
         job_server_jar='.cache/runners/flink/job-server.jar', parallelism=2
@@ -34,9 +34,10 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner.beam_internals.job_servers import EMBEDDED_MASTERS, OwnFlink
 from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
-from beam_scanner.runners.runner_names import runner_name
+from beam_scanner.runners.runner_names import options_for, runner_name
 
 _CACHE_MILLIS = 500
 """How long workers wait for their next stage: starting them takes seconds.
@@ -56,6 +57,7 @@ def is_flink(options: PipelineOptions) -> bool:
     return runner_name(options) == "flink"
 
 
+@keeps_root_logger
 def options(
     *,
     job_endpoint: str | None = None,
@@ -70,17 +72,17 @@ def options(
     """Options for runs on Flink, checked.
 
     Args:
-        job_endpoint: Address of a job server that runs already.
-        artifact_endpoint: Of its artifact service, where it cannot tell.
+        job_endpoint: Address of a running job server.
+        artifact_endpoint: Address of its artifact service, if it does not give one.
         job_server_jar: Starts a job server for each run, from this jar; needs Java.
-        master: Address of the cluster's REST for that one, as ``localhost:8081``;
-            None for a Flink in its own process.
-        parallelism: Tasks at a time; Flink's own default if None.
+        master: Address of the cluster's REST API for this job server, as
+            ``localhost:8081``; None for a Flink in its own process.
+        parallelism: Tasks at a time; Flink's default if None.
         worker_pool: Address at which each TaskManager finds a worker pool.
         image: Image of the workers, with this package in it.
-        more: Further flags of Beam's.
+        more: More of Beam's flags.
 
-    Workers are threads of this program where neither pool nor image is given.
+    Without a pool and an image, workers are threads of this program.
 
     Raises:
         ArgumentError: See :func:`check`; or options exclude each other.
@@ -97,8 +99,7 @@ there (Connection refused): expected the address of a job server
     _only_one(worker_pool=worker_pool, image=image)
     kinds = {worker_pool: portable.EXTERNAL, image: portable.DOCKER}
     config = worker_pool or image
-    given = {
-        "runner": "FlinkRunner" if job_endpoint is None else "PortableRunner",
+    values = {
         "job_endpoint": job_endpoint,
         "artifact_endpoint": artifact_endpoint,
         "flink_job_server_jar": job_server_jar,
@@ -108,9 +109,9 @@ there (Connection refused): expected the address of a job server
         "environment_config": config,
         "environment_cache_millis": _CACHE_MILLIS,
     }
-    flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
-    made = PipelineOptions([*flags, *more])
-    (check if job_endpoint is None else portable.check)(made)
+    ours = job_endpoint is None
+    made = options_for("FlinkRunner" if ours else "PortableRunner", values, more)
+    (check if ours else portable.check)(made)
     return made
 
 
@@ -121,11 +122,11 @@ def _only_one(**given: object) -> None:
 
 
 def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
-    """Refuses what could only fail or hang later, for ``--runner=FlinkRunner``.
+    """Refuses options of ``--runner=FlinkRunner`` that would fail or hang later.
 
     Args:
-        options: What the job is to be started with.
-        urls: Databases and other places that workers read or write.
+        options: Of the job.
+        urls: What workers read or write: databases, videos and others.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -166,7 +167,7 @@ def _check_job_server(options: PipelineOptions) -> None:
             "server needs Java"
         )
     jar = options.view_as(FlinkRunnerOptions).flink_job_server_jar
-    # Beam would download one, if it could, and says nothing while it tries.
+    # Beam would try to download one, for minutes and without saying so.
     if jar is None:
         raise ArgumentError(
             "--flink_job_server_jar is missing: expected a jar of Beam's Flink job "
@@ -189,5 +190,5 @@ def run(
     if not server_is_ours or options.view_as(FlinkRunnerOptions).flink_submit_uber_jar:
         return portable.run(options, build, wait=wait)
     with without_job_echoes(), OwnFlink() as runner:
-        # The job server sees its jobs through.
+        # Always to its end: the job ends with its job server.
         return portable.run(options, build, runner)

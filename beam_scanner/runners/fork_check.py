@@ -1,7 +1,7 @@
-"""Refuses to run graphs in a forked child of a process that cannot be forked any more.
+"""Refuses to run graphs in a process that was forked too late.
 
-Threads do not survive a fork. gRPC and Beam keep some from the first graph on, and in a
-child wait for them for ever.
+Threads do not survive a fork. gRPC and Beam start some with the first graph, and in a
+forked child would wait for them forever.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _GRPC_THREADS = ("grpc", "event_engine")
 
 
 class _Forks:
-    """Whether this process could be forked, and whether it came from one that could not.
+    """Watches forks of this process.
 
     Attributes:
-        spoiled: Whether this process is the child of one that had threads which a
-            graph needs.
+        lost_threads: Whether this process was forked from one that had threads which
+            a graph needs.
     """
 
     def __init__(self) -> None:
-        self.spoiled = False
+        self.lost_threads = False
         self._had_threads = False
 
     def before(self) -> None:
@@ -34,7 +34,7 @@ class _Forks:
 
     def in_child(self) -> None:
         """Remembers in the child what was seen."""
-        self.spoiled = self.spoiled or self._had_threads
+        self.lost_threads = self.lost_threads or self._had_threads
 
 
 def _has_grpcs_threads() -> bool:
@@ -67,7 +67,7 @@ def check_fork() -> None:
     Example:
         >>> check_fork()
     """
-    if _forks.spoiled:
+    if _forks.lost_threads:
         raise WorkerError(
             "this process was forked from one that had run a graph with workers, or used "
             "gRPC, before, and a graph would hang in it; start it with 'spawn' instead: "

@@ -1,4 +1,4 @@
-"""Says in one line why a pipeline failed, whatever its runner made of it."""
+"""One line that says why a pipeline failed, from what its runner reports."""
 
 from __future__ import annotations
 

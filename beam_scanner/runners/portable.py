@@ -46,11 +46,11 @@ _HANG_UP_SECONDS = 5.0
 
 
 def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
-    """Refuses a job for a job service that could only hang or fail later.
+    """Refuses a job for a job service that would hang or fail later.
 
     Args:
-        options: What the job is to be started with.
-        urls: Databases and other places that workers read or write.
+        options: Of the job.
+        urls: What workers read or write: databases, videos and others.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -87,13 +87,13 @@ def check_listening(flag: str, address: str, what: str) -> str:
     Args:
         flag: Which flag gave it, as ``--job_endpoint``.
         address: ``host:port``.
-        what: Who should listen, as ``a job server``.
+        what: What should listen there, as ``a job server``.
 
     Returns:
         The host.
 
     Raises:
-        ArgumentError: It is no address, or nobody listens there.
+        ArgumentError: It is not an address, or nobody listens there.
     """
     host, port = split_address(flag, address, what)
     try:
@@ -136,10 +136,10 @@ def split_address(flag: str, address: str, what: str) -> tuple[str, int]:
 def check_environment(
     options: PipelineOptions, kind: str, far: bool, urls: Iterable[str]
 ) -> None:
-    """Refuses an environment in which no worker could do its work.
+    """Refuses an environment in which no worker could work.
 
     Args:
-        options: What the job is to be started with.
+        options: Of the job.
         kind: Its environment.
         far: Whether the runner is on another machine.
         urls: What workers read or write.
@@ -147,7 +147,7 @@ def check_environment(
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
     """
-    # Beam's own URNs are for those who know.
+    # URNs are passed on as they are: Beam has more environments than these.
     if kind.startswith("beam:"):
         return
     if kind not in ENVIRONMENTS:
@@ -250,7 +250,7 @@ def run(
     Args:
         options: The user's options.
         build: Applies transforms to the pipeline.
-        runner: Who runs it; the one that the options name if None.
+        runner: The runner; the one that the options name if None.
         wait: Whether to wait for its end.
 
     Returns:
@@ -261,12 +261,12 @@ def run(
     """
     chosen = copy.deepcopy(options)
     debug = chosen.view_as(DebugOptions)
-    # Beam would run pip to list what is installed here, a matter of seconds.
+    # Beam would run pip to list what is installed here, which takes seconds.
     if not debug.lookup_experiment(_NO_PIP_FREEZE):
         debug.add_experiment(_NO_PIP_FREEZE)
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    with without_job_echoes(), _workers_of_ours(), listening_here():
+    with without_job_echoes(), _loopback_workers(), listening_here():
         try:
             result = pipeline.run()
             if wait:
@@ -287,15 +287,15 @@ def _wait(result: Any) -> None:
     except Exception:
         raise
     except BaseException:
-        # Nobody would look at what it does.
+        # Nobody waits for the job any more.
         with suppress(Exception):
             result.cancel()
         raise
 
 
 @contextmanager
-def _workers_of_ours() -> Iterator[None]:
-    """Lets the threads of LOOPBACK workers end, which raise when they are hung up on."""
+def _loopback_workers() -> Iterator[None]:
+    """Waits for threads of LOOPBACK workers, which raise when their runner hangs up."""
     before = set(threading.enumerate())
     with heard_by(_is_hung_up):
         try:

@@ -1,6 +1,6 @@
 """Prism: Beam's runner in Go, one process on this machine, with workers in threads.
 
-The program is fetched by ``go install`` (``scripts/runners.py`` does it), once::
+``go install`` fetches the program, once (``scripts/runners.py`` does it)::
 
     options = prism.options(location='.cache/runners/prism')
     sc = Client(db_path='db', options=options)
@@ -28,9 +28,10 @@ from apache_beam.version import __version__ as beam_version
 
 from beam_scanner.beam_internals.job_servers import OwnPrism
 from beam_scanner.beam_internals.log_echoes import without_job_echoes
+from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError
 from beam_scanner.runners import portable
-from beam_scanner.runners.runner_names import runner_name
+from beam_scanner.runners.runner_names import options_for, runner_name
 
 _INSTALL = f"go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_version}"
 
@@ -49,6 +50,7 @@ def is_prism(options: PipelineOptions) -> bool:
     return name == "prism" or (name in (None, "direct") and bool(location))
 
 
+@keeps_root_logger
 def options(
     *,
     location: str | os.PathLike[str] | None = None,
@@ -60,31 +62,28 @@ def options(
     Args:
         location: The program, or a URL to download it from; None for a ``prism`` on
             the path or where ``go install`` puts it.
-        job_endpoint: Address of a Prism that runs already, as ``localhost:8073``.
-        more: Further flags of Beam's.
+        job_endpoint: Address of a running Prism, as ``localhost:8073``.
+        more: More of Beam's flags.
 
     Raises:
         ArgumentError: See :func:`check`.
     """
-    flags = ["--runner=PrismRunner", *more]
-    if location is not None:
-        flags.append(f"--prism_location={os.fspath(location)}")
-    if job_endpoint is not None:
-        flags.append(f"--job_endpoint={job_endpoint}")
-    made = PipelineOptions(flags)
+    program = None if location is None else os.fspath(location)
+    values = {"prism_location": program, "job_endpoint": job_endpoint}
+    made = options_for("PrismRunner", values, more)
     check(made)
     return made
 
 
 def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
-    """Refuses what could only fail or hang later.
+    """Refuses options that would fail or hang later.
 
     Args:
         options: What the job is to be started with.
-        urls: Databases and other places that workers read or write.
+        urls: What workers read or write: databases, videos and others.
 
     Raises:
-        ArgumentError: There is no Prism, or workers could not do their work.
+        ArgumentError: Prism is not found, or its workers could not work.
 
     Example:
         >>> check(PipelineOptions(['--runner=PrismRunner', '--prism_location=/no']))
@@ -136,5 +135,5 @@ def run(
         return portable.run(chosen, build, wait=wait)
     chosen.view_as(PrismRunnerOptions).prism_location = _find(chosen)
     with without_job_echoes(), OwnPrism() as runner:
-        # The job ends with its Prism.
+        # Always to its end: the job ends with its Prism.
         return portable.run(chosen, build, runner)

@@ -1,6 +1,9 @@
-"""The names that runners go by."""
+"""Which runner pipeline options name, and how options for one are made."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
@@ -21,3 +24,23 @@ def runner_name(options: PipelineOptions) -> str | None:
         return None
     name = str(given).rpartition(".")[2].lower()
     return name.removesuffix("runner") or name
+
+
+def options_for(
+    runner: str, values: Mapping[str, Any], more: Iterable[str]
+) -> PipelineOptions:
+    """Options for a runner.
+
+    Args:
+        runner: Its name.
+        values: Options by name; those that are None are left to Beam.
+        more: Flags that are passed on as they are.
+
+    Example:
+        >>> made = options_for('FlinkRunner', {'parallelism': 2, 'job_name': None}, [])
+        >>> made.get_all_options(drop_default=True)
+        {'runner': 'FlinkRunner', 'parallelism': 2}
+    """
+    given = {"runner": runner, **values}
+    flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    return PipelineOptions([*flags, *more])

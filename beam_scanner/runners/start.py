@@ -1,4 +1,4 @@
-"""Where a pipeline runs is decided here, by the user's options alone."""
+"""Chooses where a pipeline runs, by the user's options alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from beam_scanner.runners.runner_names import runner_name
 
 
 def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
-    """Refuses a run that could only fail later, or hang.
+    """Refuses a run that would fail later, or hang.
 
     Args:
         options: The user's options.
@@ -53,7 +53,7 @@ address of a job server, as localhost:8099
     elif _has_job_service(options):
         portable.check(options, urls)
     else:
-        # As it was given: runners of others are named in full.
+        # The full name: others may have runners of their own.
         name = options.view_as(StandardOptions).runner
         try:
             check_runner(name)
@@ -73,11 +73,11 @@ def run_pipeline(
     Args:
         options: The user's options, as :func:`preflight` was given them.
         build: Applies transforms to the pipeline.
-        small: Whether the run is too small to earn the start of worker processes;
-            only for local runs.
+        small: Whether the run is too small for worker processes to pay off; only for
+            local runs.
         wait: Whether to wait for the end of a run on other machines.
-        again: Whether a pipeline that is built and run again goes on where it was:
-            so it is when worker processes of this machine have died.
+        again: Whether a pipeline that is built and run a second time resumes. Local
+            runs are then restarted when a worker process has died.
 
     Returns:
         Beam's result.

@@ -1,4 +1,4 @@
-"""Threads of Beam's that end by an error, which nothing catches."""
+"""Threads of Beam's that end with an error, which nothing catches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from beam_scanner.beam_internals.overlapping import overlapping
 
 Listener = Callable[[threading.ExceptHookArgs], bool]
-"""Is told of each; returns whether nobody else need be."""
+"""Called with each error; returns whether nobody else needs to know of it."""
 
 
 _listeners: list[Listener] = []
@@ -31,12 +31,14 @@ def _hooked() -> Iterator[None]:
     try:
         yield
     finally:
-        threading.excepthook = before
+        # The program may have set another meanwhile.
+        if threading.excepthook is raised:
+            threading.excepthook = before
 
 
 @contextmanager
 def heard_by(listener: Listener) -> Iterator[None]:
-    """While open, the listener is told of threads that end by an error."""
+    """While open, the listener is called for threads that end with an error."""
     with _hooked():
         _listeners.append(listener)
         try:

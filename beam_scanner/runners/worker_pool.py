@@ -12,7 +12,7 @@ It takes the place of Beam's ``worker_pool_main``, which
 * knows workers by a name that two TaskManagers may both give, and when one of them has
   no more work ends the other one's; here a worker ends with its TaskManager;
 * leaves workers behind when it is ended; here they end with it;
-* never reads what workers print, so that a kernel that prints much stops for ever.
+* never reads what workers print, so that a kernel that prints a lot hangs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from beam_scanner.text.printable import PrintableFormatter, printable_warning
 _CALLS = 16
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 10.0
-"""For what a worker has at hand when its TaskManager has gone."""
+"""For a worker to finish what it is doing when its TaskManager has gone."""
 
 
 class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type: ignore[misc]
@@ -50,8 +50,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
 
     Args:
         port: Where to listen; 0 for any free port.
-        host: Which address; others than this machine's own let everybody who reaches
-            them run code.
+        host: Which address; everybody who can reach it can run code, so this machine's
+            own by default.
 
     Attributes:
         address: ``host:port``.

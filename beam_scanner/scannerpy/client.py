@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from beam_scanner import ops as shipped
 from beam_scanner.beam_internals.quiet_import import import_beam
+from beam_scanner.beam_internals.root_logger import keeps_root_logger, root_logger_kept
 from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.graph.builder import (
     IOGenerator,
@@ -156,7 +157,8 @@ class Client:
         import_beam()
         from beam_scanner.runners.local.local_run import pipeline_options
 
-        return pipeline_options(self._given_options)
+        with root_logger_kept():
+            return pipeline_options(self._given_options)
 
     def _limits(self, task_timeout: float = 0) -> Limits:
         """What a task may take.
@@ -167,7 +169,8 @@ class Client:
         import_beam()
         from beam_scanner.run.options import Limits
 
-        return Limits.of(self.options, self._max_attempts, task_timeout)
+        with root_logger_kept():
+            return Limits.of(self.options, self._max_attempts, task_timeout)
 
     @property
     def db_path(self) -> str:
@@ -197,6 +200,7 @@ class Client:
 
     stop_cluster = close
 
+    @keeps_root_logger
     def run(
         self,
         outputs: OutputNode | Sequence[OutputNode],
@@ -386,6 +390,7 @@ class Client:
         """
         return Profile.load(self.named_storage, job_name)
 
+    @keeps_root_logger
     def ingest_videos(
         self,
         videos: Sequence[tuple[str, str]],

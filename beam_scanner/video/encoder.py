@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -322,13 +323,30 @@ def open_output(
         context.codec_tag = "hvc1"  # the only tag that Apple's players take
     elif encoding.codec == "av1":
         try:
-            with kept_scheduling():
+            with kept_scheduling(), _silent_svt():
                 context.open()
         except av.error.FFmpegError as error:
             raise VideoError(
                 f"codec 'av1' does not take frames of {width}x{height}: {error}"
             ) from error
     return container, stream
+
+
+_svt_lock = threading.Lock()
+
+
+@contextmanager
+def _silent_svt() -> Iterator[None]:
+    """Keeps SVT-AV1 from telling about itself on stderr, for each encoder opened."""
+    with _svt_lock:
+        if "SVT_LOG" in os.environ:
+            yield
+            return
+        os.environ["SVT_LOG"] = "1"
+        try:
+            yield
+        finally:
+            del os.environ["SVT_LOG"]
 
 
 def _say_display(context: Any, display: Display) -> None:
@@ -367,8 +385,6 @@ def _options(encoding: Encoding, width: int, distance: int) -> dict[str, str]:
             options.setdefault("crf", "32")
             options["b"] = "0"
     elif encoding.codec == "av1":
-        # It tells about itself on stderr, for each file.
-        os.environ.setdefault("SVT_LOG", "1")
         options |= {"preset": "8", "svtav1-params": "lp=1"}
     return options
 

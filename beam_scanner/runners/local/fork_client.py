@@ -1,9 +1,10 @@
 """Forks of a process that has loaded all they need, the fork server.
 
-Loading Beam takes a process two seconds. Here one process does so once for all others
-of a program, while the program is busy otherwise; they are forks of it and start at
-once. It ends with the program. A worker process that is itself such a fork has been
-given a fork server of its own.
+Loading Beam takes a process two seconds. Here one process does so for all others of a
+program, in the background; they are forks of it and start at once. It ends with the
+program. A worker process, itself such a fork, gets a fork server of its own: what it
+starts must end with it. ``docs/decisions/fork-server.md`` says why this is not the
+``forkserver`` of ``multiprocessing``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SERVER = (
 """The program of the fork server, by which its processes can be told from others."""
 
 _PASSING = ("PYTEST_CURRENT_TEST",)
-"""Variables that change all the time, and that nothing reads when it is loaded."""
+"""Variables that change often and that no package reads while it is imported."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Fork:
     """A process that is, or is about to be, a fork of the fork server.
 
     Attributes:
-        theirs: The server's end of the connection about it.
+        theirs: The server's end of the connection about this process.
     """
 
     def __init__(self) -> None:
@@ -269,7 +270,7 @@ _current: dict[tuple[Any, ...], _OwnServer] = {}
 """The server in use, if there is one, by what it was started with."""
 
 _others: list[_OwnServer] = []
-"""Those before it whose workers have not ended; in a fork of a program, its own."""
+"""Earlier ones whose workers have not ended; in a fork of a program, the program's."""
 
 _servers_lock = threading.Lock()
 
@@ -290,9 +291,9 @@ _LIMITS = [each for each in dir(resource) if each.startswith("RLIMIT_")]
 
 
 def _setting() -> tuple[Any, ...]:
-    """What a server has taken from this process for good.
+    """What a server has inherited from this process and cannot change.
 
-    Workers of a process that is unlike it need another.
+    When this process has changed since, its workers need another server.
     """
     variables = {k: v for k, v in _variables().items() if k not in _PASSING}
     status = Path("/proc/self/status").read_text()
@@ -324,9 +325,9 @@ def adopt(control: socket.socket) -> None:
 
 
 def get_ready() -> None:
-    """Starts loading what forks need, if that has not been done.
+    """Begins to load what forks need, in the background, unless that has been done.
 
-    Beside what this process does meanwhile: for a run that is about to need them.
+    For a run that will need them soon.
     """
     with _servers_lock:
         _server()
@@ -355,10 +356,12 @@ def _server() -> _Server:
             _others.append(server)
         _current.clear()
         _current[setting] = _OwnServer()
+        # Once, and only in programs that have a server.
+        atexit.unregister(_end_servers)
+        atexit.register(_end_servers)
     return _current[setting]
 
 
-@atexit.register
 def _end_servers() -> None:
     for server in (*_current.values(), *_others):
         server.end()

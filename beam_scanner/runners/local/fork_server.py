@@ -35,8 +35,8 @@ _MOST_FILES = _FILES + 8
 class ForkServer:
     """Forks a process for each request.
 
-    Over the connection that comes with a request it tells the process id and the exit
-    code; and when the other end hangs up, it kills the process.
+    Over the connection that comes with a request it sends the process id and the exit
+    code; when the other end hangs up, it kills the process.
 
     Args:
         control: Where requests come from, each one message.
@@ -54,7 +54,7 @@ class ForkServer:
         self._poll = select.poll()
 
     def serve(self) -> None:
-        """Returns when nobody wants forks, or the driver has died."""
+        """Serves until nobody wants forks any more, or the driver has died."""
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self._poll.register(self._ended, select.POLLIN)
@@ -98,7 +98,7 @@ class ForkServer:
         if not body:
             self._wanted = False
             self._poll.unregister(self._control)
-        # Where the system has no room, whoever asked sees the connection end.
+        # If the system has no room for it, whoever asked sees the connection end.
         with suppress(OSError):
             # There are fewer if this process may not have more.
             if len(files) >= _FILES:

@@ -34,7 +34,7 @@ from beam_scanner.runners.runner_names import runner_name
 from beam_scanner.runners.threads import heard_by, join_new
 
 _RUNS = 10
-"""How often a run is started: a task whose worker dies each time has failed before."""
+"""How often a run is started; a task that kills its worker fails before that."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
 
     Args:
         options: The user's; what they say of workers holds.
-        small: Whether the run is too small to earn the start of processes.
+        small: Whether the run is too small for worker processes to pay off.
     """
     chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
@@ -129,8 +129,8 @@ def run(
         options: The user's options.
         build: Applies transforms to the pipeline.
         small: See :func:`local_options`.
-        again: Whether a pipeline that is built and run again goes on where it was, so
-            that the death of a worker need not be the end of it.
+        again: Whether a pipeline that is built and run a second time resumes, so that
+            it can be restarted when a worker has died.
 
     Returns:
         Beam's result.
@@ -164,10 +164,10 @@ def _run_once(
 
 
 def get_ready(options: PipelineOptions) -> None:
-    """Loads what worker processes need, beside what this process does meanwhile.
+    """Begins to load what worker processes need, in the background.
 
-    Nothing where the options ask for no processes of this machine. Where it fails, so
-    will the run, and say why.
+    Does nothing where the options ask for no worker processes here. If it fails, the
+    run will fail too, and say why.
 
     Args:
         options: The user's, of a run that may come and not be small.
@@ -183,11 +183,11 @@ def get_ready(options: PipelineOptions) -> None:
 class _Watch:
     """Runs a pipeline and turns the death of a worker process into an error.
 
-    The runner waits for ever for a worker that has died. Here that ends the wait: in
-    the main thread by an interrupt, after which Beam cleans up; elsewhere, or where a
-    program has taken interrupts for itself (or a shell has switched them off, as for
-    jobs in the background), by leaving the runner's thread behind. Beam's cleaning up,
-    too, waits for workers, which may have hours to go; so they are killed.
+    Beam's runner waits forever for a worker that has died. Here that ends the wait: in
+    the main thread by an interrupt, after which Beam cleans up; elsewhere, or where the
+    program handles interrupts itself (or a shell has switched them off, as for jobs in
+    the background), by leaving the runner's thread behind. Beam's cleaning up waits for
+    workers too, which may have hours to go, so they are killed.
 
     Attributes:
         workers: The worker processes, if there are any.
@@ -229,7 +229,7 @@ class _Watch:
         if isinstance(self._error, Exception):
             raise pipeline_failed(self._error) from self._error
         if isinstance(self._error, KeyboardInterrupt):
-            # Where in Beam it struck tells nobody anything.
+            # Without Beam's frames: where it struck there says nothing.
             raise KeyboardInterrupt from None
         if self._error is not None:
             raise self._error

@@ -14,7 +14,8 @@ class WorkerProcesses:
     """The workers of one run.
 
     Args:
-        died: Is told why, in a thread of its own, when a worker ends by an error.
+        died: Called with the reason, in another thread, when a worker ends with an
+            error.
     """
 
     def __init__(self, died: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Notices processes that were stopped, as by SIGSTOP, and do not go on."""
+"""Notices processes that were stopped, by SIGSTOP, and are not continued."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from beam_scanner.runners.local.fork_client import Fork
 
 LOOK_SECONDS = 0.5
 STOPPED_SECONDS = 3.0
-"""A process that has been stopped so long, while this one was not, is given up."""
+"""A process that has been stopped so long, while this one was not, is killed."""
 
 
 class StoppedWatch:
     """Tells for how long a process has been stopped.
 
-    A terminal stops all processes of a job: so only the time counts in which this
-    process looks about every half second.
+    A terminal stops all processes of a job, this one too, so only time counts in which
+    this process has looked about every half second.
 
     Args:
         process: Its id.

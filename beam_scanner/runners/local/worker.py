@@ -69,7 +69,7 @@ def log_to_stderr(level: int) -> None:
     """Lets this process print its log as all workers of a local run do.
 
     Args:
-        level: Of log records that are worth printing.
+        level: Of the log records to print.
     """
     global printed
     printed = level
@@ -82,14 +82,14 @@ def log_to_stderr(level: int) -> None:
 
 
 printed: int | None = None
-"""Level of the records that this process prints; None if it is no such worker."""
+"""Level of the records that this process prints; None if it prints none itself."""
 
 
 def main(level: int) -> None:
     """Serves a runner until it is told to stop, and ends this process.
 
     Args:
-        level: Of log records that are worth printing.
+        level: Of the log records to print.
     """
     from beam_scanner.beam_internals import sdk_harness
 
