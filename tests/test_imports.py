@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "beam_scanner"
 
 FLOORS = """
-    text
+    text lazy
     errors
-    protobufs rows
-    types stores beam_internals
+    protobufs rows beam_internals
+    types stores
     kernels
     video ops
     storage
@@ -46,7 +46,7 @@ LANDING = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
 
 HEAVY: dict[str, set[str]] = {
     "apache_beam": {"beam_internals", "elements", "run", "runners", "transforms"}
-    | {"scannerpy", "yaml"},
+    | {"scannerpy", "yaml", "cli"},
     "av": {"video"},
     "cv2": set(),
     "duckdb": set(),

@@ -7,9 +7,13 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError
 
 PROGRAM = "beam-scanner"
+
+DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
 
 COMMANDS = {
     "run": "run a graph over videos (the default: 'run' may be left out)",
@@ -304,6 +308,9 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     Raises:
         ArgumentError: Beam does not know one either, or its value is wrong.
     """
+    if not flags:
+        return
+    import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
     # Beam knows the flags of those options whose classes are loaded.

@@ -322,7 +322,7 @@ class ParquetRows:
         if self._times is None:
             with unreadable(self.name):
                 column = self._file.read(["time"], use_threads=False).column(0)
-                times = column.to_numpy(zero_copy_only=False).astype(np.float64)
+                times = _floats(column)
             if len(times) != len(self):
                 raise StorageError(
                     f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
@@ -337,6 +337,16 @@ class ParquetRows:
         self._column = None
         self._group = -1
         self._file.close(force=True)
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    """A column of numbers, nan for null."""
+    # Arrow's own to_numpy would import pandas.
+    array = column.combine_chunks()
+    known = np.from_dlpack(array.is_valid().cast(pa.uint8())).view(np.bool_)
+    buffers = [None, array.buffers()[1]]
+    values = pa.Array.from_buffers(array.type, len(array), buffers, offset=array.offset)
+    return np.where(known, np.from_dlpack(values), np.nan).astype(np.float64)
 
 
 @contextmanager
