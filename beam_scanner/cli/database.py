@@ -45,7 +45,7 @@ def open_database(path: str) -> NamedStorage:
     Raises:
         StorageError: There is none.
     """
-    # Nothing here has a use for values that must be unpickled.
+    # No command here needs unpickled values, so none of them runs code of the database.
     storage = NamedStorage(path, trusted=False)
     if not storage.raw_store().exists(MARKER):
         raise StorageError(f"there is no database in {path!r}")
@@ -210,7 +210,7 @@ _ACROSS = " ('*' stays between slashes, '**' crosses them)"
 
 
 def gc_command(args: argparse.Namespace) -> None:
-    """Removes files that nothing needs."""
+    """Removes files that no stream needs."""
     storage = open_database(args.database)
     store = storage.store()
     live: list[str] = []
@@ -228,8 +228,8 @@ def gc_command(args: argparse.Namespace) -> None:
         running = live_runs(store)
         if running:
             raise StorageError(
-                f"{len(running)} run(s) work in {args.database!r} on this machine: their "
-                "unfinished work is not given up; nothing was removed"
+                f"{len(running)} run(s) work in {args.database!r} on this machine "
+                "and need their unfinished work; nothing was removed"
             )
         for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
             work += 1
@@ -246,7 +246,9 @@ def gc_command(args: argparse.Namespace) -> None:
     for reason in found.left:
         put(f"left alone: {printable(reason)}")
     if live:
-        put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
+        put(
+            f"kept work that {len(live)} unfinished jobs resume from (see --unfinished)"
+        )
 
 
 _RUNS = f"{WORK}/runs/"

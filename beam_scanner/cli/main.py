@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with printable_warnings():
             return _dispatch(given)
     except JobFailure as error:
-        # Of a run that a graph of the user's has made itself.
+        # A graph of the user's has called sc.run itself.
         put(f"{PROGRAM}: {error}", error=True)
         return SOME_FAILED
     except WorkerError as error:
@@ -56,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return WRONG
     except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on where this one stopped")
+        _complain("interrupted; run the same command again to resume")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output, as in ``ls | head``, has seen enough. What is
-        # buffered must not be written when the interpreter ends.
+        # The reader of the output has closed it, as ``head`` does. Python must not
+        # try to write what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
 

@@ -63,7 +63,6 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
         The exit code.
     """
     began = time.monotonic()
-    say = _quiet if args.quiet else _say
     if os.path.isfile(args.output):
         raise ArgumentError(
             f"--output: {args.output!r} is a file, expected a folder for the database"
@@ -83,17 +82,17 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
     if only_explain:
         videos = _readable(videos, failures, lambda v: v.preview(force=args.reindex))
     else:
-        _index(sc, videos, args.reindex, say)
+        _index(sc, videos, args)
         videos = _readable(videos, failures, lambda v: v.ingest())
     most = _most_failures(args, len(found))
-    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say, most))
+    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, most))
     run.failures += failures
     run.failure_files.append(keep_failures(sc.named_storage.store(), failures))
     if most is not None and len(failures) > most:
         _list_failures(run, "nothing was run, because of --max-failures")
         return SOME_FAILED
     if _is_left(options) and not only_explain:
-        return _submit(run, perf, args, say)
+        return _submit(run, args, perf)
     if only_explain:
         put(str(sc.explain(run.first_outputs(), perf)))
         _list_failures(run)
@@ -112,51 +111,15 @@ def _most_failures(args: argparse.Namespace, videos: int) -> int | None:
 
 
 def _is_left(options: PipelineOptions) -> bool:
-    """Whether the run is to go on when this process has ended.
+    """Whether this process submits the run and ends, and the runner goes on.
 
-    The launcher of Flex Templates, too, wants the job made and nobody to wait.
+    The launcher of Flex Templates also wants the job made without waiting for it.
     """
     wanted = (
         options.view_as(StandardOptions).no_wait_until_finish
         or options.view_as(GoogleCloudOptions).template_location
     )
     return bool(wanted) and not ends_with_us(options)
-
-
-def _submit(
-    run: GraphRun,
-    perf: Callable[[Any, Any], PerfParams],
-    args: argparse.Namespace,
-    say: Callable[[str], None],
-) -> int:
-    """Starts a run that nobody waits for."""
-    outputs = run.only_outputs()
-    say(_making(outputs))
-    with _hint_about_cache_mode(), _runner_errors(run.sc):
-        run.sc.run(
-            outputs,
-            perf,
-            cache_mode=_cache_mode(args),
-            show_progress=False,
-            on_failure="return",
-            task_timeout=args.task_timeout or 0,
-            max_failures=args.max_failures,
-            detach=True,
-        )
-    say(
-        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
-        f"'{PROGRAM} gc {args.output}' tidies up when the job is over"
-    )
-    _list_failures(run)
-    return SOME_FAILED if run.failures else DONE
-
-
-def _say(text: str) -> None:
-    put(one_line(str(text)), error=True)
-
-
-def _quiet(text: str) -> None:
-    pass
 
 
 def _graph(args: argparse.Namespace) -> GraphFunction:
@@ -188,19 +151,16 @@ def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
 
 
 def _index(
-    sc: Client,
-    videos: Sequence[NamedVideoStream],
-    reindex: bool,
-    say: Callable[[str], None],
+    sc: Client, videos: Sequence[NamedVideoStream], args: argparse.Namespace
 ) -> None:
-    """Indexes videos; which of them cannot be, :func:`_readable` finds."""
-    if reindex:
+    """Indexes videos; :func:`_readable` finds those that cannot be indexed."""
+    if args.reindex:
         for video in videos:
             _forget(NamedStream(sc, video.name()), video)
     new = sum(NamedStream.try_descriptor(video) is None for video in videos)
     if new:
-        say(f"indexing {_count(new, 'video')}")
-    # The job of a run that is left is all that its runner is to be given.
+        _say(args, f"indexing {_count(new, 'video')}")
+    # A runner that is left alone is given one job: the graph. Indexing happens here.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options)
 
@@ -213,7 +173,7 @@ def _streams(
         try:
             videos.append(NamedVideoStream(sc, name, path=path))
         except ArgumentError as error:
-            # Keys of objects that no file system could hold.
+            # The key of an object that no file system could hold.
             failures.append(Failure(name, str(error), kind="input"))
     return videos
 
@@ -247,7 +207,7 @@ def _readable(
 
 
 def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
-    """Lets a video whose file has changed be indexed anew."""
+    """Drops the index of a video whose file has changed."""
     known = indexed.try_descriptor()
     if known is not None and known.inplace:
         try:
@@ -255,7 +215,7 @@ def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
         except VideoError:
             indexed.delete()
         except StorageError:
-            # That file cannot be read now, and is told of with all that cannot.
+            # The file cannot be read now; it is reported with all others like it.
             return
 
 
@@ -263,30 +223,57 @@ def _runner(
     sc: Client,
     args: argparse.Namespace,
     perf: Callable[[Any, Any], PerfParams],
-    say: Callable[[str], None],
     most: int | None,
 ) -> Callable[[Any], Report | None]:
-    mode = _cache_mode(args)
+    """What a graph runs its outputs with."""
 
     def run(outputs: Any) -> Report | None:
-        say(_making(outputs))
-        with _runner_errors(sc):
-            number = sc.run(
-                outputs,
-                perf,
-                cache_mode=mode,
-                show_progress=not args.quiet,
-                on_failure="return",
-                max_failures=most,
-                task_timeout=args.task_timeout or 0,
-            )
+        number = _start(sc, args, perf, outputs, most)
         return None if number is None else sc.report(number)
 
     return run
 
 
-def _cache_mode(args: argparse.Namespace) -> CacheMode:
-    return CacheMode[args.cache_mode.capitalize()]
+def _submit(
+    run: GraphRun, args: argparse.Namespace, perf: Callable[[Any, Any], PerfParams]
+) -> int:
+    """Starts a run without waiting for it."""
+    with _hint_about_cache_mode():
+        _start(run.sc, args, perf, run.only_outputs(), args.max_failures, detach=True)
+    _say(
+        args,
+        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
+        f"'{PROGRAM} gc {args.output}' tidies up when the job is over",
+    )
+    _list_failures(run)
+    return SOME_FAILED if run.failures else DONE
+
+
+def _start(
+    sc: Client,
+    args: argparse.Namespace,
+    perf: Callable[[Any, Any], PerfParams],
+    outputs: list[OutputNode],
+    most_failures: float | None,
+    detach: bool = False,
+) -> int | None:
+    _say(args, _making(outputs))
+    with _runner_errors(sc):
+        return sc.run(
+            outputs,
+            perf,
+            cache_mode=CacheMode[args.cache_mode.capitalize()],
+            show_progress=not args.quiet and not detach,
+            on_failure="return",
+            task_timeout=args.task_timeout or 0,
+            max_failures=most_failures,
+            detach=detach,
+        )
+
+
+def _say(args: argparse.Namespace, text: str) -> None:
+    if not args.quiet:
+        put(one_line(text), error=True)
 
 
 def _making(outputs: Sequence[OutputNode]) -> str:
@@ -297,7 +284,7 @@ def _making(outputs: Sequence[OutputNode]) -> str:
 
 @contextlib.contextmanager
 def _runner_errors(sc: Client) -> Iterator[None]:
-    """What another runner raises is not a fault of this program: one line will do."""
+    """Makes one line of what another runner raises, which is no bug of this program."""
     try:
         yield
     except ScannerException:
@@ -315,7 +302,7 @@ def _hint_about_cache_mode() -> Iterator[None]:
     except StreamExistsError as error:
         what = str(error).partition(". You can change")[0]
         raise StreamExistsError(
-            f"{what}; --cache-mode ignore leaves out what holds just this result, "
+            f"{what}; --cache-mode ignore skips what holds exactly this result, "
             "--cache-mode overwrite replaces it"
         ) from error
 
@@ -389,7 +376,8 @@ def _list_failures(run: GraphRun, hint: str = "") -> None:
     """Says what failed, by cause; the same as the error of ``Client.run``."""
     rows = sum(report.rows_failed for report in run.reports)
     if rows:
-        _say(f"{PROGRAM}: {_count(rows, 'row')} null, because a kernel raised there")
+        rows_null = f"{_count(rows, 'row')} null, because a kernel raised there"
+        put(f"{PROGRAM}: {rows_null}", error=True)
     if not run.failures:
         return
     failed = {failure.stream for failure in run.failures}
