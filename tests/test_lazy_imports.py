@@ -152,7 +152,9 @@ def test_importing_beam_leaves_no_log_handler(program: str) -> None:
     assert "apache_beam" in loaded(program)
 
 
-@pytest.mark.parametrize("package", ["beam_scanner"])
+@pytest.mark.parametrize(
+    "package", ["beam_scanner", "beam_scanner.storage", "beam_scanner.video"]
+)
 def test_type_checkers_see_the_names_that_python_finds(package: str) -> None:
     module = import_module(package)
     tree = ast.parse(Path(str(module.__file__)).read_text())

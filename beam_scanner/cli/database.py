@@ -16,12 +16,6 @@ from beam_scanner.errors import (
     StreamNotFoundError,
     UntrustedDataError,
 )
-from beam_scanner.run.run_files import (
-    WORK,
-    live_runs,
-    remove_garbage,
-    unfinished_tokens,
-)
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -211,6 +205,14 @@ _ACROSS = " ('*' stays between slashes, '**' crosses them)"
 
 def gc_command(args: argparse.Namespace) -> None:
     """Removes files that no stream needs."""
+    # Late: importing runs takes longer than all that the other commands do.
+    from beam_scanner.run.run_files import (
+        WORK,
+        live_runs,
+        remove_garbage,
+        unfinished_tokens,
+    )
+
     storage = open_database(args.database)
     store = storage.store()
     live: list[str] = []
@@ -231,7 +233,9 @@ def gc_command(args: argparse.Namespace) -> None:
                 f"{len(running)} run(s) work in {args.database!r} on this machine "
                 "and need their unfinished work; nothing was removed"
             )
-        for key in itertools.chain(store.list(f"{WORK}/jobs/"), store.list(_RUNS)):
+        for key in itertools.chain(
+            store.list(f"{WORK}/jobs/"), store.list(f"{WORK}/runs/")
+        ):
             work += 1
             if not args.dry_run:
                 store.delete(key)
@@ -249,6 +253,3 @@ def gc_command(args: argparse.Namespace) -> None:
         put(
             f"kept work that {len(live)} unfinished jobs resume from (see --unfinished)"
         )
-
-
-_RUNS = f"{WORK}/runs/"
