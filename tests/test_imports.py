@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "beam_scanner"
 
 FLOORS = """
-    text
+    text lazy
     errors
     protobufs rows beam_internals
     types stores
@@ -46,7 +46,7 @@ LANDING = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
 
 HEAVY: dict[str, set[str]] = {
     "apache_beam": {"beam_internals", "elements", "run", "runners", "transforms"}
-    | {"scannerpy", "yaml"},
+    | {"scannerpy", "yaml", "cli"},
     "av": {"video"},
     "cv2": set(),
     "duckdb": set(),

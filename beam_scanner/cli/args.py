@@ -7,10 +7,14 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError
 from beam_scanner.rows.sampling import SAMPLERS
 
 PROGRAM = "beam-scanner"
+
+DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
 
 COMMANDS = {
     "run": "run a graph over videos (the default: 'run' may be left out)",
@@ -33,7 +37,7 @@ examples:
   {program} explain --input film.mp4 --output db --ops 'Gather([5, 90])'
       what that would decode
 
-A run that was stopped goes on where it stopped when it is run again.
+Re-running a run that was stopped resumes it.
 
 Flags that are not listed are Beam's: --runner=DirectRunner (the default: all cores of
 this machine), --direct_num_workers=4, --direct_running_mode=in_memory, ... With a runner
@@ -126,7 +130,7 @@ def _add_data(parser: Parser) -> None:
     data.add_argument(
         "--reindex",
         action="store_true",
-        help="index videos anew, so that files that have changed are taken as they are",
+        help="index the videos again, for files that have changed",
     )
 
 
@@ -165,8 +169,8 @@ def _add_work(parser: Parser) -> None:
         "--cache_mode",
         choices=("error", "ignore", "overwrite"),
         default="error",
-        help="what to do about outputs that are there: refuse to run, leave out those "
-        "that hold just this result, or replace them; default: %(default)s",
+        help="what to do about outputs that exist: refuse to run, skip those that hold "
+        "exactly this result, or replace them; default: %(default)s",
     )
     group.add_argument(
         "--work-packet-size",
@@ -216,13 +220,13 @@ def parse_run(
     """Reads the arguments of ``run`` or ``explain``.
 
     Returns:
-        Ours, and the flags that are Beam's.
+        The command's own arguments, and Beam's flags.
 
     Raises:
         ArgumentError: One is missing, unknown or wrong.
     """
     args, flags = parser.parse_known_args(list(rest))
-    # Before what is missing: it may be there, misspelt.
+    # First: an argument that seems to be missing may be misspelt.
     check_beam_flags(parser, flags)
     missing = [f"--{name}" for name in ("input", "output") if not getattr(args, name)]
     if missing:
@@ -289,8 +293,8 @@ def database_parser(command: str) -> Parser:
         parser.add_argument(
             "--unfinished",
             action="store_true",
-            help="also what runs left that were stopped, and could go on with; not "
-            "while a run is at work",
+            help="also the work of stopped runs, which they could resume from; not "
+            "while a run is active",
         )
     return parser
 
@@ -299,18 +303,21 @@ _PATTERN = "names, or patterns such as 'histograms/**' (* stays between slashes)
 
 
 def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
-    """Checks the arguments that are left for Beam.
+    """Checks the arguments that are meant for Beam.
 
     Args:
-        parser: Ours, which left them.
-        flags: What it left.
+        parser: The command's own.
+        flags: The arguments that it does not know.
 
     Raises:
-        ArgumentError: Beam does not know one either, or its value is wrong.
+        ArgumentError: Beam does not know one either, or a value is wrong.
     """
+    if not flags:
+        return
+    import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    # Beam knows the flags of those options whose classes are loaded.
+    # Beam knows only the flags of option classes that have been imported.
     import beam_scanner.run.options  # noqa: F401
     from beam_scanner.runners.local.local_run import is_local
 
@@ -329,7 +336,7 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     for flag in unknown:
         name = flag.partition("=")[0]
         near = difflib.get_close_matches(name, ours, n=1)
-        # Other runners may take flags that Beam's Python side has not heard of.
+        # Other runners may take flags that Beam's Python SDK does not know.
         if local or (near and name.startswith("-")):
             hint = f"; did you mean {near[0]}?" if near else ""
             what = "option" if name.startswith("-") else "argument"

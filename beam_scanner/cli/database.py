@@ -16,8 +16,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
     UntrustedDataError,
 )
-from beam_scanner.run.job_files import JOBS, RUNS, unfinished_tokens
-from beam_scanner.run.run_files import live_runs, remove_garbage
+from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -27,7 +26,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.commit import files_beside
-from beam_scanner.storage.stream_names import MARKER
+from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
 from beam_scanner.types.element_types import NullElement
@@ -41,7 +40,7 @@ def open_database(path: str) -> NamedStorage:
     Raises:
         StorageError: There is none.
     """
-    # Nothing here has a use for values that must be unpickled.
+    # No command here needs unpickled values, so none of them runs code of the database.
     storage = NamedStorage(path, trusted=False)
     if not storage.raw_store().exists(MARKER):
         raise StorageError(f"there is no database in {path!r}")
@@ -206,7 +205,10 @@ _ACROSS = " ('*' stays between slashes, '**' crosses them)"
 
 
 def gc_command(args: argparse.Namespace) -> None:
-    """Removes files that nothing needs."""
+    """Removes files that no stream needs."""
+    # Late: importing runs takes longer than all that the other commands do.
+    from beam_scanner.run.run_files import live_runs, remove_garbage
+
     storage = open_database(args.database)
     store = storage.store()
     live: list[str] = []
@@ -224,8 +226,8 @@ def gc_command(args: argparse.Namespace) -> None:
         running = live_runs(store)
         if running:
             raise StorageError(
-                f"{len(running)} run(s) work in {args.database!r} on this machine: their "
-                "unfinished work is not given up; nothing was removed"
+                f"{len(running)} run(s) work in {args.database!r} on this machine "
+                "and need their unfinished work; nothing was removed"
             )
         for key in itertools.chain(store.list(JOBS), store.list(RUNS)):
             work += 1
@@ -242,4 +244,6 @@ def gc_command(args: argparse.Namespace) -> None:
     for reason in found.left:
         put(f"left alone: {printable(reason)}")
     if live:
-        put(f"kept what {len(live)} unfinished jobs can go on with (see --unfinished)")
+        put(
+            f"kept work that {len(live)} unfinished jobs resume from (see --unfinished)"
+        )

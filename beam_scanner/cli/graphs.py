@@ -9,9 +9,9 @@ streams, names them and runs the graph::
         some = sc.streams.Stride(frames, [8] * len(videos))
         return {'faces': sc.ops.Faces(frame=some)}
 
-A graph that needs results to go on is a generator: each ``yield`` is a run, and gives
-back the streams that it committed, by output. What it returns in the end is a list of
-the files that it left beside them::
+A graph that needs the results of one run to build the next is a generator: each
+``yield`` is a run and returns the streams that it committed, by output. At the end a
+graph may return a list of files that it wrote beside them::
 
     def brightest(sc, videos):
         frames = sc.io.Input(videos)
@@ -20,9 +20,9 @@ the files that it left beside them::
         again = sc.io.Input(written.videos)
         yield {'brightest': sc.streams.Gather(again, rows)}
 
-A stream that failed is missing in what ``yield`` gives back: ``written.videos`` says
-whose results the others are, in the same order. What no run can make, a table of what
-was found perhaps, the graph saves as ``written.stream(output, video)``.
+Streams that failed are missing from what ``yield`` returns: ``written.videos`` lists
+the videos of the others, in the same order. A graph may also save streams itself, such
+as a table of what it found, as ``written.stream(output, video)``.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def load_module(text: str) -> ModuleType:
     """
     folder = os.path.dirname(os.path.abspath(text)) if _is_file(text) else os.getcwd()
     if folder not in sys.path:
-        # What lies beside it can be imported, and hides nothing: workers, too, are
-        # given the path, and a json.py of the user's must not break them.
+        # Appended, so that modules beside the file can be imported but hide no other:
+        # workers get this path too, and a user's json.py must not break them.
         sys.path.append(folder)
     if _is_file(text) and not os.path.isfile(text):
         raise ArgumentError(f"there is no file {text!r}")
@@ -75,7 +75,7 @@ def load_module(text: str) -> ModuleType:
     except ScannerException:
         raise
     except Exception as error:
-        raise ArgumentError(f"{text} cannot be imported: {_told(error)}") from error
+        raise ArgumentError(f"{text} cannot be imported: {_describe(error)}") from error
 
 
 def _is_file(text: str) -> bool:
@@ -87,7 +87,7 @@ def _load_file(path: str) -> ModuleType:
     name = os.path.splitext(os.path.basename(path))[0]
     if name.isidentifier() and _file_of(name) == path:
         return importlib.import_module(name)
-    # Something else has the name.
+    # Another module has the name.
     return register_module(path)
 
 
@@ -147,7 +147,7 @@ class GraphRun:
         function: The graph.
         videos: The inputs.
         template: Names outputs; see ``--name``.
-        run: Runs outputs and says how it went; None if there was nothing to do.
+        run: Runs outputs; returns its report, or None if there was nothing to do.
 
     Attributes:
         written: All streams that were committed, or were there.
@@ -169,11 +169,11 @@ class GraphRun:
     failure_files: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Outputs are named after the video that they, or what they read, began with.
+        # By name of a stream, the video that it was made from, over all runs.
         self._origin = {video.name(): video for video in self.videos}
 
     def first_outputs(self) -> list[OutputNode]:
-        """The outputs of the first run, which is not run.
+        """The outputs of the first run, without running them.
 
         Raises:
             ScannerException: The graph is wrong.
@@ -187,10 +187,10 @@ class GraphRun:
         return self._outputs(made)[0]
 
     def only_outputs(self) -> list[OutputNode]:
-        """The outputs of a graph that is one run, which is not run.
+        """The outputs of a graph that is one run, without running them.
 
         Raises:
-            ScannerException: The graph is wrong, or goes on with results.
+            ScannerException: The graph is wrong, or needs results of a first run.
         """
         made = self._build()
         if isinstance(made, Generator):
@@ -228,13 +228,13 @@ class GraphRun:
         return self._guarded(self.function, self.sc, list(self.videos))
 
     def _guarded(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Calls a user's function; its errors say where they come from."""
+        """Calls a user's function; errors name the line that raised them."""
         try:
             return function(*args)
         except (ScannerException, StopIteration):
             raise
         except Exception as error:
-            raise GraphError(f"the graph raised {_told(error)}") from error
+            raise GraphError(f"the graph raised {_describe(error)}") from error
 
     def _run(self, made: Any) -> Written:
         outputs, named = self._outputs(made)
@@ -355,7 +355,7 @@ def _upwards(node: Node) -> Iterator[Node]:
             stack += [column.node for column in reversed(node.inputs)]
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """What a user's code raised, and where, in one line."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""

@@ -3,52 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
 
 from beam_scanner.cli.args import (
     COMMANDS,
+    DONE,
+    INTERRUPTED,
     PROGRAM,
+    SOME_FAILED,
+    WRONG,
     database_parser,
     parse_run,
     run_parser,
 )
-from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.output import print_exception, printable_warnings, put
 from beam_scanner.errors import (
     ArgumentError,
-    Failure,
     JobFailure,
     ScannerException,
-    StorageError,
-    StreamExistsError,
-    VideoError,
     WorkerError,
 )
-from beam_scanner.stores import is_object_url
 from beam_scanner.text.error_text import one_line
-from beam_scanner.text.printable import printable
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    from beam_scanner.apps.graph_function import GraphFunction
-    from beam_scanner.cli.graphs import GraphRun
-    from beam_scanner.graph.nodes import OutputNode
-    from beam_scanner.planner.perf_params import PerfParams
-    from beam_scanner.run.cache_mode import CacheMode
-    from beam_scanner.run.launch import Report
-    from beam_scanner.scannerpy.client import Client
-    from beam_scanner.storage import NamedVideoStream
-
-DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-
-_SHOWN_STREAMS = 40
-_BY_CODE = "ingest(force=True)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with printable_warnings():
             return _dispatch(given)
     except JobFailure as error:
-        # Of a run that a graph of the user's has made itself.
+        # A graph of the user's has called sc.run itself.
         put(f"{PROGRAM}: {error}", error=True)
         return SOME_FAILED
     except WorkerError as error:
@@ -79,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return WRONG
     except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on where this one stopped")
+        _complain("interrupted; run the same command again to resume")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output, as in ``ls | head``, has seen enough. What is
-        # buffered must not be written when the interpreter ends.
+        # The reader of the output has closed it, as ``head`` does. Python must not
+        # try to write what is still buffered when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
 
@@ -100,7 +77,9 @@ def _dispatch(given: list[str]) -> int:
     if given and given[0] in COMMANDS:
         command, rest = given[0], given[1:]
     if given and given[0] == "--version":
-        put(f"{PROGRAM} {_version()}")
+        from beam_scanner.text.version import __version__
+
+        put(f"{PROGRAM} {__version__}")
         return DONE
     if command in ("run", "explain"):
         if given and given[0] != command and not given[0].startswith("-"):
@@ -113,7 +92,9 @@ def _dispatch(given: list[str]) -> int:
             parser.print_help()
             return DONE
         args, flags = parse_run(parser, rest)
-        return _run(args, flags, command == "explain")
+        from beam_scanner.cli.run_command import run_command
+
+        return run_command(args, flags, command == "explain")
     parser = database_parser(command)
     if _wants_help(rest):
         parser.print_help()
@@ -126,15 +107,6 @@ def _wants_help(rest: Sequence[str]) -> bool:
     return "-h" in rest or "--help" in rest
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("beam-scanner")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
 def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
     from beam_scanner.cli import database, failures
 
@@ -145,399 +117,3 @@ def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
         "rm": database.remove_command,
         "gc": database.gc_command,
     }[command]
-
-
-def _run(args: argparse.Namespace, flags: list[str], only_explain: bool) -> int:
-    """``run`` and ``explain``."""
-    began = time.monotonic()
-    say = _quiet if args.quiet else _say
-
-    from beam_scanner.runners.local.local_run import pipeline_options
-    from beam_scanner.runners.start import preflight
-
-    if os.path.isfile(args.output):
-        raise ArgumentError(
-            f"--output: {args.output!r} is a file, expected a folder for the database"
-        )
-    options = pipeline_options(flags)
-    preflight(options, [args.output, *args.input])
-    failures: list[Failure] = []
-    found = find_videos(args.input, failures)
-    function = _graph(args)
-    perf = _perf(args)
-
-    from beam_scanner.scannerpy.client import Client
-
-    sc = Client(
-        db_path=args.output,
-        options=options,
-        trusted=not args.untrusted,
-        max_attempts=args.max_attempts,
-    )
-    index = _preview if only_explain else _ingest
-    videos = index(sc, found, failures, args.reindex, say)
-
-    from beam_scanner.cli.graphs import GraphRun
-    from beam_scanner.run.launch import keep_failures
-
-    most = _most_failures(args, len(found))
-    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, say, most))
-    run.failures += failures
-    run.failure_files.append(keep_failures(sc.named_storage.store(), failures))
-    if most is not None and len(failures) > most:
-        _list_failures(run, "nothing was run, because of --max-failures")
-        return SOME_FAILED
-    if _is_left(options) and not only_explain:
-        return _submit(run, perf, args, say)
-    if only_explain:
-        put(str(sc.explain(run.first_outputs(), perf)))
-        _list_failures(run)
-        return SOME_FAILED if failures else DONE
-    with _hint_about_cache_mode():
-        run.execute()
-    if not args.quiet:
-        _summarize(run, time.monotonic() - began)
-    _list_failures(run)
-    return SOME_FAILED if run.failures else DONE
-
-
-def _most_failures(args: argparse.Namespace, videos: int) -> int | None:
-    most = args.max_failures
-    return int(most * videos) if isinstance(most, float) else most
-
-
-def _is_left(options: PipelineOptions) -> bool:
-    """Whether the run is to go on when this process has ended.
-
-    The launcher of Flex Templates, too, wants the job made and nobody to wait.
-    """
-    from apache_beam.options.pipeline_options import (
-        GoogleCloudOptions,
-        StandardOptions,
-    )
-
-    from beam_scanner.runners.start import ends_with_us
-
-    wanted = (
-        options.view_as(StandardOptions).no_wait_until_finish
-        or options.view_as(GoogleCloudOptions).template_location
-    )
-    return bool(wanted) and not ends_with_us(options)
-
-
-def _submit(
-    run: GraphRun,
-    perf: Callable[[Any, Any], PerfParams],
-    args: argparse.Namespace,
-    say: Callable[[str], None],
-) -> int:
-    """Starts a run that nobody waits for."""
-    outputs = run.only_outputs()
-    say(_making(outputs))
-    with _hint_about_cache_mode(), _runner_errors(run.sc):
-        run.sc.run(
-            outputs,
-            perf,
-            cache_mode=_cache_mode(args),
-            show_progress=False,
-            on_failure="return",
-            task_timeout=args.task_timeout or 0,
-            max_failures=args.max_failures,
-            detach=True,
-        )
-    say(
-        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
-        f"'{PROGRAM} gc {args.output}' tidies up when the job is over"
-    )
-    _list_failures(run)
-    return SOME_FAILED if run.failures else DONE
-
-
-def _say(text: str) -> None:
-    put(one_line(str(text)), error=True)
-
-
-def _quiet(text: str) -> None:
-    pass
-
-
-def _graph(args: argparse.Namespace) -> GraphFunction:
-    from beam_scanner import ops
-    from beam_scanner.cli.graphs import find_graph, load_module, ops_graph
-
-    ops.register_ops()
-    for module in args.load:
-        try:
-            load_module(module)
-        except ArgumentError as error:
-            raise ArgumentError(f"--load: {error}") from error
-    return (
-        ops_graph(args.ops)
-        if args.ops is not None
-        else find_graph(args.graph or "shots")
-    )
-
-
-def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
-    import math
-
-    from beam_scanner.planner.perf_params import PerfParams
-
-    work, io = args.work_packet_size, args.io_packet_size
-
-    def make(inputs: Any, ops: Any) -> PerfParams:
-        chosen = PerfParams.estimate()(inputs, ops)
-        if io is None:
-            return PerfParams(work or chosen.work_packet_size, 0)
-        return PerfParams(work or math.gcd(io, chosen.work_packet_size), io)
-
-    if work and io:
-        PerfParams(work, io)
-    return make
-
-
-def _ingest(
-    sc: Client,
-    found: list[tuple[str, str]],
-    failures: list[Failure],
-    reindex: bool,
-    say: Callable[[str], None],
-) -> list[NamedVideoStream]:
-    """Indexes the videos; those that cannot be read are failures of a run."""
-    from beam_scanner.run.ingest import ingest_streams
-    from beam_scanner.runners.local.local_run import pipeline_options
-    from beam_scanner.storage import NamedStream
-
-    videos = _streams(sc, found, failures)
-    if reindex:
-        for video in videos:
-            _forget(NamedStream(sc, video.name()), video)
-    new = sum(NamedStream.try_descriptor(video) is None for video in videos)
-    if new:
-        say(f"indexing {_count(new, 'video')}")
-    # The job of a run that is left is all that its runner is to be given.
-    options = pipeline_options(None) if _is_left(sc.options) else sc.options
-    ingest_streams(videos, sc.named_storage, options)
-    return _readable(videos, failures, lambda video: video.ingest())
-
-
-def _preview(
-    sc: Client,
-    found: list[tuple[str, str]],
-    failures: list[Failure],
-    reindex: bool,
-    say: Callable[[str], None],
-) -> list[NamedVideoStream]:
-    """As :func:`_ingest`; stores nothing."""
-    videos = _streams(sc, found, failures)
-    return _readable(videos, failures, lambda video: video.preview(force=reindex))
-
-
-def _streams(
-    sc: Client, found: list[tuple[str, str]], failures: list[Failure]
-) -> list[NamedVideoStream]:
-    from beam_scanner.storage import NamedVideoStream
-
-    videos = []
-    for name, path in found:
-        try:
-            videos.append(NamedVideoStream(sc, name, path=path))
-        except ArgumentError as error:
-            # Keys of objects that no file system could hold.
-            failures.append(Failure(name, str(error), kind="input"))
-    return videos
-
-
-def _readable(
-    videos: Sequence[NamedVideoStream],
-    failures: list[Failure],
-    index: Callable[[NamedVideoStream], object],
-) -> list[NamedVideoStream]:
-    """The videos that can be indexed.
-
-    Raises:
-        ScannerException: None can.
-    """
-    good, first = [], None
-    for video in videos:
-        try:
-            index(video)
-        except ScannerException as error:
-            first = first or error
-            reason = str(error).replace(_BY_CODE, "--reindex")
-            failures.append(Failure(video.name(), reason, kind="input"))
-        else:
-            good.append(video)
-    if isinstance(first, StorageError) and not good:
-        raise first
-    if not good:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise ArgumentError(f"--input: {failures[0].reason}{more}")
-    return good
-
-
-def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
-    """Lets a video whose file has changed be indexed anew."""
-    known = indexed.try_descriptor()
-    if known is not None and known.inplace:
-        try:
-            video.ingest()
-        except VideoError:
-            indexed.delete()
-        except StorageError:
-            # That file cannot be read now, and is told of with all that cannot.
-            return
-
-
-def _runner(
-    sc: Client,
-    args: argparse.Namespace,
-    perf: Callable[[Any, Any], PerfParams],
-    say: Callable[[str], None],
-    most: int | None,
-) -> Callable[[Any], Report | None]:
-    mode = _cache_mode(args)
-
-    def run(outputs: Any) -> Report | None:
-        say(_making(outputs))
-        with _runner_errors(sc):
-            number = sc.run(
-                outputs,
-                perf,
-                cache_mode=mode,
-                show_progress=not args.quiet,
-                on_failure="return",
-                max_failures=most,
-                task_timeout=args.task_timeout or 0,
-            )
-        return None if number is None else sc.report(number)
-
-    return run
-
-
-def _cache_mode(args: argparse.Namespace) -> CacheMode:
-    from beam_scanner.run.cache_mode import CacheMode
-
-    return CacheMode[args.cache_mode.capitalize()]
-
-
-def _making(outputs: Sequence[OutputNode]) -> str:
-    names = ", ".join(output.streams[0].name() for output in outputs)
-    more = len(outputs[0].streams) - 1
-    return f"making {names}" + (f" and those of {more} more videos" if more else "")
-
-
-@contextlib.contextmanager
-def _runner_errors(sc: Client) -> Iterator[None]:
-    """What another runner raises is not a fault of this program: one line will do."""
-    from beam_scanner.runners.local.local_run import is_local
-
-    try:
-        yield
-    except ScannerException:
-        raise
-    except Exception as error:
-        if is_local(sc.options):
-            raise
-        raise WorkerError(f"the runner failed: {error}") from error
-
-
-@contextlib.contextmanager
-def _hint_about_cache_mode() -> Iterator[None]:
-    try:
-        yield
-    except StreamExistsError as error:
-        what = str(error).partition(". You can change")[0]
-        raise StreamExistsError(
-            f"{what}; --cache-mode ignore leaves out what holds just this result, "
-            "--cache-mode overwrite replaces it"
-        ) from error
-
-
-def _summarize(run: GraphRun, seconds: float) -> None:
-    from beam_scanner.cli.database import byte_text
-
-    streams = [stream for stream in run.written if stream.committed()]
-    put(f"\n{_count(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
-    names = [printable(stream.name()) for stream in streams[:_SHOWN_STREAMS]]
-    width = max(map(len, names), default=0)
-    for name, stream in zip(names, streams, strict=False):
-        found, place = stream.descriptor(), printable(_place(stream.files()))
-        rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
-        put(f"  {name:{width}}  {rows:>12}  {size:>9}  {place}")
-    if len(streams) > _SHOWN_STREAMS:
-        put(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
-    if run.files:
-        put("files beside them:")
-        for file in run.files[:_SHOWN_STREAMS]:
-            put(f"  {printable(_near(file))}")
-        if len(run.files) > _SHOWN_STREAMS:
-            put(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
-    put(_counts(run.reports))
-    put(f"{seconds:.1f} s")
-
-
-def _place(files: Sequence[str]) -> str:
-    """A pattern for the files of a stream, as DuckDB and shells take it."""
-    if not files:
-        return ""
-    folder, name = os.path.split(files[0])
-    pattern = f"*{os.path.splitext(name)[1]}"
-    return os.path.join(_near(os.path.dirname(folder)), "*", pattern)
-
-
-def _near(path: str) -> str:
-    """The path from the current folder, if it lies there."""
-    if is_object_url(path):
-        return path
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
-
-
-def _counts(reports: Sequence[Report]) -> str:
-    if not reports:
-        return "nothing to do: all of it was there"
-    total = {
-        name: sum(report.counters.get(name, 0) for report in reports)
-        for name in ("frames_needed", "frames_decoded", "frames_again")
-    }
-    again = total["frames_again"]
-    text = (
-        f"{_count(total['frames_needed'], 'frame')} needed, "
-        f"{total['frames_decoded']} decoded"
-        + (f" ({again} of them again)" if again else "")
-        + f"; {_count(sum(report.tasks for report in reports), 'task')} run"
-    )
-    reused = sum(report.reused for report in reports)
-    cached = sum(len(report.cached) for report in reports)
-    if reused:
-        text += f", {reused} taken over from a run that was stopped"
-    if cached:
-        text += f"; results of {_count(cached, 'video')} were there"
-    return text
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _list_failures(run: GraphRun, hint: str = "") -> None:
-    """Says what failed, by cause; the same as the error of ``Client.run``."""
-    from beam_scanner.errors import Tally, failures_text
-    from beam_scanner.run.launch import hint_about_kept
-
-    rows = sum(report.rows_failed for report in run.reports)
-    if rows:
-        _say(f"{PROGRAM}: {_count(rows, 'row')} null, because a kernel raised there")
-    if not run.failures:
-        return
-    failed = {failure.stream for failure in run.failures}
-    tally = Tally(
-        sum(len(set(report.committed) - failed) for report in run.reports[-1:]),
-        sum(len(report.cached) for report in run.reports[-1:]),
-        " and ".join(file for file in run.failure_files if file),
-    )
-    kept = hint_about_kept(sum(r.kept for r in run.reports), run.sc.db_path)
-    hint = hint or kept
-    text = failures_text(run.failures, hint, tally)
-    put(f"{PROGRAM}: {text}", error=True)

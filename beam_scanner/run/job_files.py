@@ -24,10 +24,9 @@ from typing import Any
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.sealed_files import is_sealed, read_sealed, seal, unseal
-from beam_scanner.storage.stream_names import DESCRIPTOR, WORK
+from beam_scanner.storage.stream_names import DESCRIPTOR, JOBS, RUNS
 from beam_scanner.stores.object_store import SCRATCH, ObjectStore
 
-RUNS, JOBS = f"{WORK}runs/", f"{WORK}jobs/"
 BEGUN = "begun"
 _PUBLISHED = "published"
 

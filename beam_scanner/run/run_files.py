@@ -26,14 +26,7 @@ from typing import Any
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.job import JobRecord
-from beam_scanner.run.job_files import (
-    BEGUN,
-    JOBS,
-    RUNS,
-    begun_keys,
-    internal_of,
-    remove_scratch,
-)
+from beam_scanner.run.job_files import BEGUN, begun_keys, internal_of, remove_scratch
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.storage.sealed_files import (
     read_sealed,
@@ -41,7 +34,7 @@ from beam_scanner.storage.sealed_files import (
     seal_bytes,
     unseal_bytes,
 )
-from beam_scanner.storage.stream_names import MARKER
+from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.storage.writer_marks import held, is_abandoned
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 

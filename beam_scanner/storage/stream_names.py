@@ -17,6 +17,7 @@ DESCRIPTOR = "stream.json"
 MARKER = "beam_scanner.json"
 SEGMENTS = ".segments"
 WORK = ".work/"
+RUNS, JOBS = f"{WORK}runs/", f"{WORK}jobs/"
 INDEX = "index.bin"
 FOR_PEOPLE = ("contact_sheet.png", "shots.csv", "preview.mp4")
 """Files that commands leave beside a stream, and that go with it."""

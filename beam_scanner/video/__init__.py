@@ -9,7 +9,16 @@ Nothing here imports FFmpeg until a video is opened, so descriptions of videos c
 be planned with and shipped about cheaply.
 """
 
-from beam_scanner.video.video_reader import VideoReader as VideoReader
-from beam_scanner.video.video_reader import open as open
+from __future__ import annotations
 
-__all__ = ["VideoReader", "open"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from beam_scanner.video.video_reader import VideoReader as VideoReader
+    from beam_scanner.video.video_reader import open as open
+else:
+    from beam_scanner.lazy import lazy_names
+
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__, {"beam_scanner.video.video_reader": "VideoReader open"}
+    )

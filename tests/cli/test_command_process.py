@@ -90,7 +90,7 @@ def test_an_interrupt(
 
     monkeypatch.setattr("beam_scanner.cli.main._dispatch", interrupt)
     assert main([]) == 130
-    assert "goes on" in capsys.readouterr().err
+    assert "again to resume" in capsys.readouterr().err
 
 
 def test_a_disk_that_is_full_is_no_fault_of_the_input(

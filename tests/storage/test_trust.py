@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from beam_scanner import types
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.errors import (
     ScannerException,
     StorageError,
@@ -228,8 +228,8 @@ def test_a_class_of_ones_own_must_be_named(tmp_path):
 @pytest.mark.parametrize("flags", [[], ["--untrusted"]])
 def test_show_never_unpickles(planted, capsys, flags):
     kind = unseal((planted / "s/stream.json").read_bytes())["type_name"]
-    assert main.main([*flags, "show", str(planted), "s"]) == 0
-    assert main.main(["show", *flags, str(planted), "s"]) == 0
+    assert main([*flags, "show", str(planted), "s"]) == 0
+    assert main(["show", *flags, str(planted), "s"]) == 0
     shown = capsys.readouterr().out
     if kind != "Any":
         assert "are not shown" in shown
@@ -237,11 +237,11 @@ def test_show_never_unpickles(planted, capsys, flags):
         assert "pickled value, " in shown
         assert ".load() reads them" in shown
     for command in ("ls", "gc"):
-        assert main.main([*flags, command, str(planted)]) == 0
+        assert main([*flags, command, str(planted)]) == 0
 
 
 def test_show_of_columns(planted_column, capsys):
-    assert main.main(["show", str(planted_column), "s"]) == 0
+    assert main(["show", str(planted_column), "s"]) == 0
     assert "are not shown" in capsys.readouterr().out
 
 
@@ -392,8 +392,8 @@ def test_planted_files_beside_streams(tmp_path, trap):
             options = make_database.in_memory()
             with suppress(ScannerException):
                 list(NamedStream(NamedStorage(folder), "sums").load())
-            main.main(["ls", str(folder)])
-            main.main(["gc", "--dry-run", str(folder)])
+            main(["ls", str(folder)])
+            main(["gc", "--dry-run", str(folder)])
             if ".work" in path.parts or path.name.startswith((".", "beam_scanner")):
                 with (
                     suppress(ScannerException),

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from beam_scanner.cli import main
+from beam_scanner.cli.main import main
 from beam_scanner.errors import (
     Failure,
     ScannerException,
@@ -165,7 +165,7 @@ def _known(whole: Whole) -> Whole:
 def _command(folder: Path, command: str, *more: str) -> tuple[int, str]:
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-        code = main.main([command, str(folder), *more])
+        code = main([command, str(folder), *more])
     return code, out.getvalue().replace(str(folder), "DB")
 
 

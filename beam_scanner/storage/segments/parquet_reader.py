@@ -160,8 +160,7 @@ class ParquetRows(RowReader):
     def _read_times(self) -> NDArray[np.float64]:
         with unreadable(self.name):
             column = self._file.read(["time"], use_threads=False).column(0)
-            times: NDArray[np.float64]
-            times = column.to_numpy(zero_copy_only=False).astype(np.float64)
+            times = _floats(column)
         if len(times) != len(self):
             raise StorageError(
                 f"{self.name} is damaged: {len(times)} times for {len(self)} rows"
@@ -276,3 +275,13 @@ def _values(column: Any, back: Callable[[Any], Any] | None = None) -> list[Any]:
     if back is None:
         return [NULL if value is None else value for value in values]
     return [NULL if value is None else back(value) for value in values]
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    """A column of numbers, nan for null."""
+    # Arrow's own to_numpy would import pandas.
+    array = column.combine_chunks()
+    known = np.from_dlpack(array.is_valid().cast(pa.uint8())).view(np.bool_)
+    buffers = [None, array.buffers()[1]]
+    values = pa.Array.from_buffers(array.type, len(array), buffers, offset=array.offset)
+    return np.where(known, np.from_dlpack(values), np.nan).astype(np.float64)
