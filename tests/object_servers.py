@@ -22,6 +22,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from beam_scanner.stores import open_store
+from beam_scanner.stores.patterns import Pattern
+
 ROOT = Path(__file__).parent.parent
 _START_SECONDS = 60
 
@@ -260,3 +263,10 @@ class S3Server:
 
 
 SERVERS = {"gs": GcsServer, "s3": S3Server}
+
+
+def match_objects(pattern: str) -> list[str]:
+    """URLs of all objects that match a pattern."""
+    wanted = Pattern(pattern)
+    keys = open_store(wanted.root).list()
+    return [wanted.root + key for key in keys if wanted.matches(key)]

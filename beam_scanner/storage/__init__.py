@@ -30,7 +30,7 @@ from beam_scanner.storage.streams.packed import PackedFileStorage as PackedFileS
 from beam_scanner.storage.streams.packed import PackedFileStream as PackedFileStream
 from beam_scanner.storage.streams.python import PythonStorage as PythonStorage
 from beam_scanner.storage.streams.python import PythonStream as PythonStream
-from beam_scanner.stores.object_store import LocalStore as LocalStore
+from beam_scanner.stores.local_store import LocalStore as LocalStore
 from beam_scanner.stores.object_store import ObjectNotFoundError as ObjectNotFoundError
 from beam_scanner.stores.object_store import ObjectStore as ObjectStore
 from beam_scanner.stores.open import open_store as open_store

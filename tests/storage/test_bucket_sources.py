@@ -19,7 +19,7 @@ from beam_scanner.storage import (
     FilesStream,
     PackedFileStream,
 )
-from beam_scanner.stores import open_bucket, paths
+from beam_scanner.stores import open_store, paths
 
 CAPTIONS = "1\n00:00:01,500 --> 00:00:02,000\nHello\n"
 ELEMENTS = [b"", b"one", b"\0" * 1000, "zwölf".encode()]
@@ -31,8 +31,7 @@ def put(bucket_url):
     """Stores an object, and gives its URL."""
 
     def store(name: str, data: bytes) -> str:
-        bucket, _ = open_bucket(bucket_url)
-        bucket.put(f"in/{name}", data)
+        open_store(bucket_url).put(f"in/{name}", data)
         return f"{bucket_url}/in/{name}"
 
     return store
@@ -89,8 +88,7 @@ def _write(stream, generation, elements, attempt="a"):
 
 
 def _keys(url):
-    bucket, _ = open_bucket(url)
-    return sorted(key for page, _ in bucket.pages("") for key in page)
+    return sorted(open_store(url).list())
 
 
 def test_files_are_replaced_at_the_commit(bucket_url, put, monkeypatch):

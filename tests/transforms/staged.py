@@ -19,7 +19,7 @@ from beam_scanner.run.context import StoredRun
 from beam_scanner.run.run_task import run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.task_id import TaskId
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 
 CHANGES = ("put", "put_if_absent", "delete")
 CONDITIONAL = ("put_if", "delete_if")

@@ -19,7 +19,7 @@ from stored_graphs import check_files, check_work
 from beam_scanner.errors import StreamExistsError
 from beam_scanner.run.prepare import CacheMode
 from beam_scanner.run.run_files import remove_garbage
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 
 TASKS = JOBS * TASKS_A_JOB
 OLD = 7

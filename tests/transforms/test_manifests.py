@@ -38,7 +38,7 @@ from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.task_id import TaskId
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStream
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 
 BLOBS = -(-ROWS // PACKET)
 """Tasks of the first phase of a job."""

@@ -22,8 +22,9 @@ from beam_scanner.storage.streams.outside import (
     content_digest,
     exact_seconds,
 )
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import absolute, is_file, open_file
+from beam_scanner.stores.paths import absolute, is_file
 
 Caption = dict[str, Any]
 """``index``, ``start`` and ``end`` in seconds, and ``line``, the text."""

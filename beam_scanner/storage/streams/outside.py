@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import open_file
 
 _WHOLE = 1 << 20
 _PIECE = 64 << 10

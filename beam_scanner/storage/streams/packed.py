@@ -20,8 +20,9 @@ from beam_scanner.storage.streams.outside import (
     combined_digest,
     content_digest,
 )
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import absolute, is_file, open_file
+from beam_scanner.stores.paths import absolute, is_file
 
 _NUMBER = 8
 
