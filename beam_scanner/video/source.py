@@ -9,7 +9,6 @@ Bytes that cannot be had now are a ``StorageError``: they say nothing about the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.stores import open_file
 from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.regular_files import NoFileError
+from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
 from beam_scanner.types.media_limits import check_picture, max_pixels
 from beam_scanner.video.container_formats import FORMAT_WHITELIST
 from beam_scanner.video.diagnosis import diagnose
@@ -212,16 +212,9 @@ def fingerprint(source: VideoSource, kind: str = "video") -> str:
     with open_source(source, kind) as file, reading(source):
         if isinstance(file, ObjectFile):
             return _object_digest(file, kind)
-        size = file.seek(0, os.SEEK_END)
-        return _digest(f"{kind} {source_name(source)!r}", size, _reader(file))
-
-
-def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
-    def read(start: int, stop: int) -> bytes:
-        file.seek(start)
-        return file.read(stop - start)
-
-    return read
+        return _digest(
+            f"{kind} {source_name(source)!r}", file_size(file), reader_of(file)
+        )
 
 
 def _object_digest(file: ObjectFile, kind: str) -> str:
@@ -229,18 +222,14 @@ def _object_digest(file: ObjectFile, kind: str) -> str:
     if known not in _digests:
         if len(_digests) >= _KNOWN_DIGESTS:
             _digests.clear()
-        what = f"{kind} {file.name!r}"
-        _digests[known] = _digest(what, file.size, file.fetch)
+        _digests[known] = _digest(f"{kind} {file.name!r}", file.size, file.fetch)
     return _digests[known]
 
 
 def _digest(what: str, size: int, read: Callable[[int, int], bytes]) -> str:
     if size == 0:
         raise VideoError(f"{what} is empty (0 bytes)")
-    digest = hashlib.blake2b(str(size).encode(), digest_size=20)
-    for start, length in _pieces(size):
-        digest.update(read(start, start + length))
-    return digest.hexdigest()
+    return sampled_digest(size, _pieces, read)
 
 
 def _pieces(size: int) -> list[tuple[int, int]]:
