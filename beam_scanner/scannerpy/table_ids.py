@@ -36,7 +36,7 @@ class TableIds:
 
     Example:
         >>> import tempfile
-        >>> from beam_scanner.stores.object_store import LocalStore
+        >>> from beam_scanner.stores.local_store import LocalStore
         >>> ids = TableIds(LocalStore(tempfile.mkdtemp()))
         >>> ids.assign(['b', 'a'])
         >>> ids.id_of('a'), ids.name_of(0), ids.id_of('c')

@@ -6,6 +6,8 @@ Importing this loads no media library.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from beam_scanner.stores.local_store import LocalStore as LocalStore
+
 
 if TYPE_CHECKING:
     from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor

@@ -13,15 +13,13 @@ import binascii
 import io
 import os
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stored_rows import Record
-from beam_scanner.stores.bucket_store import BucketStore
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
+from beam_scanner.stores.range_file import RangeFile
 
 BLOCK = 1 << 18
 _CRC = 4
@@ -92,7 +90,7 @@ class Checksums:
         return int.from_bytes(self.crcs[block * _CRC :][:_CRC], "little")
 
 
-class CheckedFile(io.RawIOBase):
+class CheckedFile(RangeFile):
     """A file of which every byte that is read has been checked.
 
     Args:
@@ -105,11 +103,9 @@ class CheckedFile(io.RawIOBase):
     """
 
     def __init__(self, file: BinaryIO, sums: Checksums, name: str) -> None:
-        super().__init__()
+        super().__init__(name, sums.size)
         self._file = file
         self._sums = sums
-        self.name = name
-        self._position = 0
         self._kept: dict[int, bytes] = {}
         try:
             with storage_errors("read", name):
@@ -122,52 +118,15 @@ class CheckedFile(io.RawIOBase):
             self.close()
             raise
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """As of any file."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of any file."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}
-        self._position = max(0, base.get(whence, self._sums.size) + offset)
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        """As of any file."""
-        start, stop = self._position, self._sums.size
-        if size is not None and size >= 0:
-            stop = min(stop, start + size)
-        if stop <= start:
-            return b""
+    def _range(self, start: int, stop: int) -> bytes:
         first, last = start // BLOCK, (stop - 1) // BLOCK
-        self._position = stop
-        if first == last:
-            offset = first * BLOCK
-            return self._block(first)[start - offset : stop - offset]
         offset = first * BLOCK
+        if first == last:
+            return self._block(first)[start - offset : stop - offset]
         return self._part(self._blocks(first, last + 1), start - offset, stop - offset)
 
     def _part(self, data: bytes, start: int, stop: int) -> bytes:
         return data if stop - start == len(data) else data[start:stop]
-
-    def readall(self) -> bytes:
-        """As of any file."""
-        return self.read()
-
-    def readinto(self, buffer: Any) -> int:
-        """As of any file."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def _block(self, number: int) -> bytes:
         if number not in self._kept:
@@ -212,18 +171,20 @@ class _ViewedFile(CheckedFile):
 
 
 @dataclass(frozen=True)
-class _CheckedSource:
-    """Opens a file anew each time, as decoders want it; picklable."""
+class _Source:
+    """Opens a file each time that it is called, as decoders want it; picklable."""
 
     store: ObjectStore
     key: str
-    sums: Checksums
+    sums: Checksums | None
     name: str
     fingerprint: str | None = None
 
     def __call__(self) -> BinaryIO:
         file = self.store.open(self.key)
-        return CheckedFile(file, self.sums, self.name)  # type: ignore[return-value]
+        if self.sums is None:
+            return file
+        return cast(BinaryIO, CheckedFile(file, self.sums, self.name))
 
 
 class SegmentFiles:
@@ -265,22 +226,16 @@ class SegmentFiles:
         sums = self._checksums(file)
         return None if sums is None else sums.size
 
-    def _source(self, file: str, sums: Checksums) -> _CheckedSource:
-        return _CheckedSource(self._store, self._key(file), sums, self.name(file))
-
     def open(self, file: str) -> str | BinaryIO:
         """For Arrow: a path, or an open file."""
         sums, key = self._checksums(file), self._key(file)
-        if sums is not None:
-            return _ViewedFile(  # type: ignore[return-value]
-                self._store.open(key), sums, self.name(file)
-            )
-        return self._store.local_path(key) or self._store.open(key)
+        if sums is None:
+            return self._store.local_path(key) or self._store.open(key)
+        opened = self._store.open(key)
+        return cast(BinaryIO, _ViewedFile(opened, sums, self.name(file)))
 
-    def video(
-        self, file: str, fingerprint: str | None = None
-    ) -> str | Callable[[], BinaryIO]:
-        """For decoders: a path or URL, or what opens the file.
+    def video(self, file: str, fingerprint: str | None = None) -> _Source:
+        """For decoders: opens the file.
 
         Args:
             file: Which file.
@@ -288,17 +243,10 @@ class SegmentFiles:
                 is checked, nothing need be read to see that it is the same file.
         """
         sums = self._checksums(file)
-        if sums is not None:
-            return replace(self._source(file, sums), fingerprint=fingerprint)
-        key = self._key(file)
-        if isinstance(self._store, BucketStore):
-            return self._store.describe(key)
-        return self._store.local_path(key) or partial(self._store.open, key)
+        known = None if sums is None else fingerprint
+        return _Source(self._store, self._key(file), sums, self.name(file), known)
 
     def read(self, file: str) -> bytes:
         """The whole content of a small file."""
-        sums = self._checksums(file)
-        if sums is None:
-            return self._store.read(self._key(file))
-        with self._source(file, sums)() as opened:
+        with self.video(file)() as opened:
             return opened.read()

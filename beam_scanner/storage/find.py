@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from beam_scanner.errors import ArgumentError, Failure, ObjectNotFoundError
+from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.storage.stream_names import DESCRIPTOR, is_made_generation
-from beam_scanner.stores import is_object_url, objects_below, open_bucket
+from beam_scanner.stores import is_object_url, open_store
+from beam_scanner.stores.object_urls import split_url
+from beam_scanner.stores.paths import is_file
 from beam_scanner.stores.patterns import Pattern, States
 from beam_scanner.stores.regular_files import special_kind
 
@@ -191,7 +193,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def _objects(url: str, folder: Folder) -> Found:
     pattern = Pattern(url)
     for path in pattern.paths:
-        if not path.endswith("/") and _is_object(path):
+        if not path.endswith("/") and split_url(path)[2] and is_file(path):
             return Found([(path.rpartition("/")[2], path)])
     if not pattern.is_literal:
         return _listed(pattern, lambda _: True)
@@ -206,12 +208,11 @@ def _listed(pattern: Pattern, is_wanted: Callable[[str], bool]) -> Found:
     """Objects that match."""
     streams: set[str] = set()
     names = []
-    for name in objects_below(pattern.root):
+    for name in open_store(pattern.root).list():
         folder, _, file = name.rpartition("/")
         if file == DESCRIPTOR and folder:
             streams.add(f"{folder}/")
-        # What ends in a slash is how some programs mark a folder.
-        if file and is_wanted(file) and pattern.matches(name):
+        if is_wanted(file) and pattern.matches(name):
             names.append(name)
     return Found(
         sorted(
@@ -231,11 +232,3 @@ def _folders(name: str) -> Iterator[str]:
     while end:
         yield name[:end]
         end = name.find("/", end) + 1
-
-
-def _is_object(url: str) -> bool:
-    bucket, key = open_bucket(url)
-    try:
-        return bool(key) and bool(bucket.stat(key))
-    except ObjectNotFoundError:
-        return False

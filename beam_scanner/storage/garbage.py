@@ -78,7 +78,7 @@ def gc(
 
     Example:
         >>> import tempfile
-        >>> from beam_scanner.stores.object_store import LocalStore
+        >>> from beam_scanner.stores.local_store import LocalStore
         >>> store = LocalStore(tempfile.mkdtemp())
         >>> check_database(store, create=True)
         >>> store.put('a/g1.segments/00000000-x.parquet', b'left by a crash')

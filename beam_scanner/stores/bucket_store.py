@@ -1,12 +1,20 @@
-"""Databases in buckets of Google Cloud Storage and S3."""
+"""Stores in buckets of object storage services.
+
+A service says how objects are sent, read, removed and listed; all that a database
+needs beyond that is here, the same for each of them.
+"""
 
 from __future__ import annotations
 
 import os
+import uuid
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, cast
+from contextlib import suppress
+from functools import partial
+from typing import BinaryIO, NamedTuple, cast
 
-from beam_scanner.stores.bucket import Bucket, check_key
+from beam_scanner.errors import StorageError
 from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.object_store import (
     SCRATCH,
@@ -14,34 +22,67 @@ from beam_scanner.stores.object_store import (
     ObjectStore,
     storage_errors,
 )
+from beam_scanner.stores.object_urls import check_key, split_url
+
+PAGE_KEYS = 1000
+"""How many keys a listing is asked for at a time."""
+
+WRITER = "beam-scanner-writer"
+"""Metadata of an object that was put on a condition: by which call."""
 
 # No key below a folder that anyone would choose lies behind this one.
 _LAST = "\U0010ffff"
+
+Page = tuple[list[tuple[str, int]], bool]
+"""Keys of the bucket with the sizes of their objects, and whether there are more."""
+
+
+class Stat(NamedTuple):
+    """What is known of an object without reading it.
+
+    Attributes:
+        size: Bytes.
+        version: Differs from that of any other content the key ever had.
+        writer: See :data:`WRITER`; '' if it was put without a condition.
+    """
+
+    size: int
+    version: str
+    writer: str = ""
+
+
+class ReplacedError(StorageError):
+    """An object is not, or no more, of the version that was asked for."""
 
 
 class BucketStore(ObjectStore):
     """A bucket, or a folder of one.
 
-    Clients belong to the process, so the store pickles and several threads may use
-    it. Nothing is asked of the service before the first use.
+    Clients belong to the process, so a store pickles and several threads may use it.
+    Nothing is asked of the service before the first use. Transient errors are tried
+    again as the service's own library does; what remains is a
+    :class:`~beam_scanner.errors.StorageError` that names the object's URL.
 
     Args:
-        bucket: The bucket.
-        folder: A key that all keys of the store lie below; '' for the whole bucket.
+        url: As in ``gs://bucket/prefix`` or ``s3://bucket/prefix``. What follows the
+            bucket is taken as it is, not percent-decoded.
+
+    Raises:
+        ArgumentError: It is no such URL.
 
     Example:
-        >>> from beam_scanner.stores.gcs import GcsBucket
-        >>> BucketStore(GcsBucket('films'), 'db').describe('a/stream.json')
+        >>> from beam_scanner.stores.gcs import GcsStore
+        >>> GcsStore('gs://films/db/').describe('a/stream.json')
         'gs://films/db/a/stream.json'
     """
 
-    def __init__(self, bucket: Bucket, folder: str = "") -> None:
-        self._bucket = bucket
+    def __init__(self, url: str) -> None:
+        scheme, self._bucket, folder = split_url(url)
         self._root = f"{folder}/" if folder else ""
-        self.url = self._bucket.url_of(folder).removesuffix("/")
+        self.url = f"{scheme}://{self._bucket}/{folder}".removesuffix("/")
 
     def __repr__(self) -> str:
-        return f"BucketStore({self.url!r})"
+        return f"{type(self).__name__}({self.url!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BucketStore) and other.url == self.url
@@ -50,58 +91,170 @@ class BucketStore(ObjectStore):
         return hash(self.url)
 
     def _key(self, key: str) -> str:
+        """The key in the bucket."""
         check_key(key)
         return self._root + key
 
+    @abstractmethod
+    def stat(self, key: str) -> Stat:
+        """Size and version of an object.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+        """
+
+    @abstractmethod
+    def read_version(
+        self, key: str, start: int = 0, stop: int | None = None, version: str = ""
+    ) -> bytes:
+        """The bytes ``[start, stop)`` of an object, cut short at its end.
+
+        Args:
+            key: Which object.
+            start: The first byte.
+            stop: The byte after the last; None for the object's end.
+            version: The version that is to be read; any if ''.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+            ReplacedError: It has another version by now.
+        """
+
+    @abstractmethod
+    def _send(
+        self,
+        key: str,
+        data: bytes | os.PathLike[str],
+        version: str | None = None,
+        writer: str = "",
+    ) -> None:
+        """Stores bytes, or a copy of a local file.
+
+        Args:
+            key: Where.
+            data: The bytes, or the file's path.
+            version: What it must take the place of: '' for nothing, None for whatever
+                is there.
+            writer: See :data:`WRITER`.
+
+        Raises:
+            ReplacedError: Another version is there.
+            ObjectNotFoundError: None is there, but one should be.
+        """
+
+    @abstractmethod
+    def _remove(self, key: str, version: str | None = None) -> None:
+        """Removes an object, if it has this version, where the service can tell.
+
+        Raises:
+            ReplacedError: It has another version.
+            ObjectNotFoundError: There is none; not every service says so.
+        """
+
+    @abstractmethod
+    def _pages(self, prefix: str, after: str = "") -> Iterator[Page]:
+        """Lists the bucket in lexicographic order of its keys.
+
+        Args:
+            prefix: What keys of the bucket begin with.
+            after: Only keys behind this one.
+        """
+
     def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
         """See :meth:`ObjectStore.put`; a file is sent and then removed."""
-        place = self._key(key)
         if isinstance(data, bytes):
-            self._bucket.put(place, data)
+            self._send(key, data)
             return
         path = os.fspath(data)
         with storage_errors("read", path):
             os.stat(path)
         try:
-            self._bucket.put(place, data)
+            self._send(key, data)
         finally:
             with storage_errors("remove", path):
                 os.unlink(path)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See :meth:`ObjectStore.put_if_absent`; the service decides."""
-        return self._bucket.put_if_absent(self._key(key), data)
+        return self._put_over(key, data, "")
 
     def put_if(self, key: str, data: bytes, expected: bytes | None) -> bool:
         """See :meth:`ObjectStore.put_if`; the service decides."""
-        if expected is None:
-            return self.put_if_absent(key, data)
-        return self._bucket.put_if(self._key(key), data, expected)
+        version = "" if expected is None else self._version_of(key, expected)
+        return version is not None and self._put_over(key, data, version)
+
+    def _put_over(self, key: str, data: bytes, version: str) -> bool:
+        """Stores bytes in place of a version, '' for none."""
+        writer = uuid.uuid4().hex
+        try:
+            self._send(key, data, version, writer)
+            return True
+        except (ReplacedError, ObjectNotFoundError):
+            # An upload whose answer was lost is tried again by the service's library,
+            # and then is refused because it finds itself.
+            with suppress(ObjectNotFoundError):
+                return self.stat(key).writer == writer
+        return False
+
+    def _version_of(self, key: str, expected: bytes) -> str | None:
+        """The version of an object that holds these bytes; None if it does not."""
+        try:
+            data, version = self._contents(key)
+        except (ReplacedError, ObjectNotFoundError):
+            return None
+        return version if data == expected else None
+
+    def _contents(self, key: str) -> tuple[bytes, str]:
+        """All bytes of an object, and its version."""
+        version = self.stat(key).version
+        return self.read_version(key, version=version), version
+
+    def delete(self, key: str) -> None:
+        """See :meth:`ObjectStore.delete`."""
+        with suppress(ObjectNotFoundError):
+            self._remove(key)
 
     def delete_if(self, key: str, expected: bytes) -> bool:
         """See :meth:`ObjectStore.delete_if`; S3 looks first, and then deletes."""
-        return self._bucket.delete_if(self._key(key), expected)
-
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """See :meth:`ObjectStore.sizes`; one listing."""
-        found = self._bucket.sizes(self._root + prefix)
-        return {key.removeprefix(self._root): size for key, size in found}
+        version = self._version_of(key, expected)
+        if version is None:
+            return False
+        try:
+            self._remove(key, version)
+        except (ReplacedError, ObjectNotFoundError):
+            return False
+        return True
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """See :meth:`ObjectStore.read`."""
-        return self._bucket.read(self._key(key), start, stop)
+        return self.read_version(key, start, stop)
 
     def size(self, key: str) -> int:
         """See :meth:`ObjectStore.size`."""
-        return self._bucket.stat(self._key(key)).size
+        return self.stat(key).size
 
     def exists(self, key: str) -> bool:
         """See :meth:`ObjectStore.exists`."""
         try:
-            self._bucket.stat(self._key(key))
+            self.stat(key)
         except ObjectNotFoundError:
             return False
         return True
+
+    def open(self, key: str) -> BinaryIO:
+        """See :meth:`ObjectStore.open`; fetches ranges near what is read."""
+        found = self.stat(key)
+        fetch = partial(self.read_version, key, version=found.version)
+        name = self.describe(key)
+        return cast(BinaryIO, ObjectFile(name, found.size, found.version, fetch))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """See :meth:`ObjectStore.sizes`; one listing."""
+        return {
+            key.removeprefix(self._root): size
+            for page, _ in self._pages(self._root + prefix)
+            for key, size in page
+        }
 
     def list(
         self, prefix: str = "", skip: Callable[[str], bool] | None = None
@@ -110,29 +263,22 @@ class BucketStore(ObjectStore):
         skips = _Skips(prefix, skip)
         after: str | None = ""
         while after is not None:
-            pages = self._bucket.pages(self._root + prefix, after)
+            pages = self._pages(self._root + prefix, after)
             after = None
             for page, more in pages:
                 left_out = ""
-                for found in page:
+                for found, _ in page:
                     key = found.removeprefix(self._root)
                     if not (left_out and key.startswith(left_out)):
                         left_out = skips(key)
                         # Programs make objects 'a/' to stand for folders.
                         if key and not left_out and not key.endswith("/"):
                             yield key
+                # Starting behind a folder saves the pages that list what is in it.
                 behind = f"{self._root}{left_out}{_LAST}"
-                if more and left_out and behind > page[-1]:
+                if more and left_out and behind > page[-1][0]:
                     after = behind
                     break
-
-    def delete(self, key: str) -> None:
-        """See :meth:`ObjectStore.delete`."""
-        self._bucket.delete(self._key(key))
-
-    def open(self, key: str) -> BinaryIO:
-        """See :meth:`ObjectStore.open`; fetches ranges near what is read."""
-        return cast(BinaryIO, ObjectFile(self._bucket, self._key(key)))
 
 
 class _Skips:

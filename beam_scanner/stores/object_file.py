@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections import OrderedDict
+from collections.abc import Callable
 
 from beam_scanner.errors import StorageError
-from beam_scanner.stores.bucket import Bucket
+from beam_scanner.stores.range_file import RangeFile
 
 BLOCK_BYTES = 256 * 1024
 """What is fetched where reading begins; also the unit of what is kept."""
@@ -18,8 +17,8 @@ _MAX_BLOCKS = 8
 _KEPT_BLOCKS = 32
 
 
-class ObjectFile(io.RawIOBase):
-    """Reads an object, seekable; for one thread.
+class ObjectFile(RangeFile):
+    """Reads an object.
 
     A read somewhere fetches one block around it. As long as reading goes on from
     where the last fetch ended, each fetch is twice the one before, up to 2 MiB; a
@@ -29,78 +28,33 @@ class ObjectFile(io.RawIOBase):
     replaced meanwhile, reading on is an error.
 
     Args:
-        bucket: Where the object lies.
-        key: Its key.
+        name: The object's URL.
+        size: Its bytes.
+        version: Its version.
+        fetch: Gives exactly the bytes ``[start, stop)`` of that version.
 
     Attributes:
-        size: Bytes of the object.
-        version: See :class:`~beam_scanner.stores.bucket.Stat`.
-
-    Raises:
-        ObjectNotFoundError: There is none.
-        StorageError: It cannot be read.
+        version: See above.
+        fetch: See above; nothing of it is kept.
     """
 
-    def __init__(self, bucket: Bucket, key: str) -> None:
-        super().__init__()
-        # An object that is not there is closed, too, when Python lets go of this.
+    def __init__(
+        self, name: str, size: int, version: str, fetch: Callable[[int, int], bytes]
+    ) -> None:
+        super().__init__(name, size)
+        self.version = version
+        self.fetch = fetch
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self.name = bucket.url_of(key)
-        self.size, self.version = bucket.stat(key)
-        self._bucket = bucket
-        self._key = key
-        self._position = 0
         self._next_block = -1
         self._ahead = 1
 
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves the position, also beyond the end; fetches nothing."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}
-        if whence not in start or start[whence] + offset < 0:
-            raise ValueError(f"cannot seek {self.name!r} to {offset} ({whence})")
-        self._position = start[whence] + offset
-        return self._position
-
-    def read(self, size: int | None = -1) -> bytes:
-        """The next ``size`` bytes, fewer only at the end; all for -1 or None."""
-        if self.closed:
-            raise ValueError(f"{self.name!r} is closed")
-        start = self._position
-        stop = self.size if size is None or size < 0 else min(self.size, start + size)
+    def _range(self, start: int, stop: int) -> bytes:
         pieces = []
         while start < stop:
             number, offset = divmod(start, BLOCK_BYTES)
-            piece = self._block(number, stop)[offset : offset + stop - start]
-            pieces.append(piece)
-            start += len(piece)
-        self._position = max(self._position, start)
+            pieces.append(self._block(number, stop)[offset : offset + stop - start])
+            start += len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def readall(self) -> bytes:
-        """All that follows."""
-        return self.read()
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Fills a buffer; returns how many bytes it got."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def read_range(self, start: int, stop: int) -> bytes:
-        """Fetches exactly the bytes ``[start, stop)``; keeps nothing, moves nothing."""
-        return self._bucket.read(self._key, start, stop, self.version)
 
     def close(self) -> None:
         """Lets go of what was kept."""
@@ -121,7 +75,7 @@ class ObjectFile(io.RawIOBase):
         end = first + min(max(wanted, self._ahead), _KEPT_BLOCKS)
         end = next((n for n in range(first + 1, end) if n in self._blocks), end)
         start, stop = first * BLOCK_BYTES, min(end * BLOCK_BYTES, self.size)
-        data = self._bucket.read(self._key, start, stop, self.version)
+        data = self.fetch(start, stop)
         if len(data) != stop - start:
             raise StorageError(
                 f"cannot read {self.name!r}: got {len(data)} of the {stop - start} bytes "

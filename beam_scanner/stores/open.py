@@ -1,49 +1,20 @@
-"""Opening what lies at a URL: a bucket, an object, or the store of a database."""
+"""Opening what lies at a path or URL: a store, an object of one, a file."""
 
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.stores.bucket import Bucket, is_object_url, split_url
-from beam_scanner.stores.bucket_store import BucketStore
-from beam_scanner.stores.gcs import GcsBucket
-from beam_scanner.stores.object_file import ObjectFile
-from beam_scanner.stores.object_store import LocalStore, ObjectStore
-from beam_scanner.stores.s3 import S3Bucket
+from beam_scanner.stores.gcs import GcsStore
+from beam_scanner.stores.local_store import LocalStore
+from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.object_urls import is_object_url, split_url
+from beam_scanner.stores.regular_files import open_regular
+from beam_scanner.stores.s3 import S3Store
 
-
-def open_bucket(url: str) -> tuple[Bucket, str]:
-    """The bucket of a URL, and the key in it.
-
-    No connection is made yet.
-
-    Raises:
-        ArgumentError: See :func:`~beam_scanner.stores.bucket.split_url`.
-        MissingDependencyError: The library for this service is not installed.
-
-    Example:
-        >>> open_bucket('s3://films/tv/a.mp4')
-        (S3Bucket('films'), 'tv/a.mp4')
-    """
-    scheme, name, key = split_url(url)
-    bucket = GcsBucket if scheme == "gs" else S3Bucket
-    return bucket(name), key
-
-
-def open_object(url: str) -> BinaryIO:
-    """Opens the object at a URL for reading; see :class:`ObjectFile`.
-
-    Raises:
-        ArgumentError: It is no URL of an object.
-        ObjectNotFoundError: There is no such object.
-        StorageError: It cannot be read.
-        MissingDependencyError: The library for this service is not installed.
-    """
-    bucket, key = open_bucket(url)
-    return cast(BinaryIO, ObjectFile(bucket, key))
+_SERVICES = {"gs": GcsStore, "s3": S3Store}
 
 
 def open_store(url: str | os.PathLike[str]) -> ObjectStore:
@@ -60,7 +31,7 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
         >>> open_store('file:///data/my%20db')
         LocalStore('/data/my db')
         >>> open_store('gs://bucket/my db')
-        BucketStore('gs://bucket/my db')
+        GcsStore('gs://bucket/my db')
     """
     text = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
     if "://" not in text:
@@ -68,7 +39,7 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
             raise ArgumentError(f"expected a folder for the database, got {url!r}")
         return LocalStore(os.path.expanduser(text))
     if is_object_url(text):
-        return BucketStore(*open_bucket(text))
+        return _SERVICES[split_url(text)[0]](text)
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path:
         return LocalStore(unquote(parts.path))
@@ -76,3 +47,40 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
         f"cannot open a database at {text!r}: expected a folder or a file://, gs:// or "
         "s3:// URL; for other stores pass an ObjectStore"
     )
+
+
+def locate(path: str) -> tuple[ObjectStore, str]:
+    """The store that a file or an object lies in, and its key there.
+
+    Args:
+        path: A path, or a ``gs://`` or ``s3://`` URL.
+
+    Raises:
+        ArgumentError: It is no URL of an object.
+
+    Example:
+        >>> locate('/data/films/a.mp4'), locate('gs://films/tv/a.mp4')
+        ((LocalStore('/data/films'), 'a.mp4'), (GcsStore('gs://films'), 'tv/a.mp4'))
+    """
+    if not is_object_url(path):
+        folder, name = os.path.split(os.path.abspath(path))
+        return LocalStore(folder), name
+    scheme, bucket, key = split_url(path)
+    return _SERVICES[scheme](f"{scheme}://{bucket}"), key
+
+
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opens a file or an object for reading, in any order.
+
+    Args:
+        path: A path, or a ``gs://`` or ``s3://`` URL.
+
+    Raises:
+        OSError: It cannot be opened. Of an object: a ``StorageError``.
+        ArgumentError: It is no URL of an object.
+        MissingDependencyError: The library for this service is not installed.
+    """
+    if not is_object_url(path):
+        return open_regular(path)
+    store, key = locate(os.fspath(path))
+    return store.open(key)

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.stores.bucket import is_object_url, split_url
 from beam_scanner.stores.object_store import ObjectNotFoundError, storage_errors
-from beam_scanner.stores.open import open_bucket, open_object
-from beam_scanner.stores.regular_files import open_regular
+from beam_scanner.stores.object_urls import is_object_url, split_url
+from beam_scanner.stores.open import locate, open_store
 
 _AT_ONCE = 8
 """Requests to an object store that wait side by side."""
@@ -45,7 +44,7 @@ def absolute(path: Any, what: str) -> str:
         return os.path.abspath(text)
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return unquote(parts.path)
+        return os.path.abspath(unquote(parts.path))
     if not is_object_url(text) or not split_url(text)[2]:
         raise ArgumentError(
             f"{what} must be a path or a file://, gs:// or s3:// URL of a file, got "
@@ -60,26 +59,8 @@ def is_file(path: str) -> bool:
     Raises:
         StorageError: An object store does not tell.
     """
-    if not is_object_url(path):
-        return os.path.isfile(path)
-    bucket, key = open_bucket(path)
-    try:
-        bucket.stat(key)
-    except ObjectNotFoundError:
-        return False
-    return True
-
-
-def open_file(path: str) -> BinaryIO:
-    """Opens a file for reading, in any order.
-
-    Raises:
-        StorageError: It is missing, or cannot be read.
-    """
-    if is_object_url(path):
-        return open_object(path)
-    with storage_errors("read", path):
-        return open_regular(path)
+    store, key = locate(path)
+    return store.exists(key)
 
 
 def read_file(path: str) -> bytes:
@@ -88,11 +69,8 @@ def read_file(path: str) -> bytes:
     Raises:
         StorageError: It is missing, or cannot be read.
     """
-    if is_object_url(path):
-        bucket, key = open_bucket(path)
-        return bucket.read(key)
-    with storage_errors("read", path), open_regular(path) as file:
-        return file.read()
+    store, key = locate(path)
+    return store.read(key)
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -102,9 +80,10 @@ def write_file(path: str, data: bytes) -> None:
         StorageError: It cannot be written.
     """
     if is_object_url(path):
-        bucket, key = open_bucket(path)
-        bucket.put(key, data)
+        store, key = locate(path)
+        store.put(key, data)
         return
+    # A LocalStore would leave its scratch folder in a folder that is not ours.
     with storage_errors("write", path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
@@ -135,24 +114,15 @@ def delete_file(path: str) -> None:
     Raises:
         StorageError: It cannot be removed.
     """
-    if is_object_url(path):
-        bucket, key = open_bucket(path)
-        bucket.delete(key)
-        return
-    with storage_errors("delete", path), suppress(FileNotFoundError):
-        os.unlink(path)
+    store, key = locate(path)
+    store.delete(key)
 
 
 def hidden_files(folder: str) -> Iterator[str]:
     """Paths of the files of a folder whose names begin with a dot."""
-    if is_object_url(folder):
-        bucket, key = open_bucket(folder)
-        prefix = f"{key}/." if key else "."
-        keys = [found for page, _ in bucket.pages(prefix) for found in page]
-        yield from (bucket.url_of(k) for k in keys if "/" not in k[len(prefix) :])
-        return
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        yield from (entry.path for entry in entries if entry.name.startswith("."))
+    store = open_store(folder)
+    for key in store.list(".", lambda folder: True):
+        yield store.describe(key)
 
 
 def each(

@@ -9,7 +9,6 @@ Bytes that cannot be had now are a ``StorageError``: they say nothing about the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,8 +16,10 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from beam_scanner.errors import ScannerException, StorageError, VideoError
-from beam_scanner.stores import ObjectFile, is_object_url, open_object
-from beam_scanner.stores.regular_files import NoFileError, open_regular
+from beam_scanner.stores import open_file
+from beam_scanner.stores.object_file import ObjectFile
+from beam_scanner.stores.regular_files import NoFileError
+from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
 from beam_scanner.types.media_limits import check_picture, max_pixels
 from beam_scanner.video.container_formats import FORMAT_WHITELIST
 from beam_scanner.video.diagnosis import diagnose
@@ -70,11 +71,9 @@ def open_source(source: VideoSource, kind: str = "video") -> BinaryIO:
     """
     name = source_name(source)
     try:
-        if callable(source):
-            return source()
-        if is_object_url(source):
-            return open_object(name)
-        return _open_file(source, f"{kind} {name!r}")
+        file = source() if callable(source) else open_file(source)
+    except NoFileError as error:
+        raise VideoError(f"{kind} {name!r} {error.strerror}") from error
     except FileNotFoundError as error:
         raise VideoError(f"{kind} {name!r} does not exist") from error
     except IsADirectoryError as error:
@@ -85,18 +84,18 @@ def open_source(source: VideoSource, kind: str = "video") -> BinaryIO:
         if isinstance(error, StorageError):
             raise
         raise StorageError(f"{kind} {name!r} cannot be opened: {error}") from error
-
-
-def _open_file(path: str | os.PathLike[str], what: str) -> BinaryIO:
-    try:
-        file = open_regular(path)
-    except NoFileError as error:
-        raise VideoError(f"{what} {error.strerror}") from error
     # Files of the kernel's say this too, and cannot tell more.
-    if not os.fstat(file.fileno()).st_size:
+    if not callable(source) and _is_empty(file):
         file.close()
-        raise VideoError(f"{what} is empty (0 bytes)")
+        raise VideoError(f"{kind} {name!r} is empty (0 bytes)")
     return file
+
+
+def _is_empty(file: BinaryIO) -> bool:
+    try:
+        return os.fstat(file.fileno()).st_size == 0
+    except OSError:  # no file of this machine
+        return False
 
 
 @contextmanager
@@ -213,16 +212,9 @@ def fingerprint(source: VideoSource, kind: str = "video") -> str:
     with open_source(source, kind) as file, reading(source):
         if isinstance(file, ObjectFile):
             return _object_digest(file, kind)
-        size = file.seek(0, os.SEEK_END)
-        return _digest(f"{kind} {source_name(source)!r}", size, _reader(file))
-
-
-def _reader(file: BinaryIO) -> Callable[[int, int], bytes]:
-    def read(start: int, stop: int) -> bytes:
-        file.seek(start)
-        return file.read(stop - start)
-
-    return read
+        return _digest(
+            f"{kind} {source_name(source)!r}", file_size(file), reader_of(file)
+        )
 
 
 def _object_digest(file: ObjectFile, kind: str) -> str:
@@ -230,18 +222,14 @@ def _object_digest(file: ObjectFile, kind: str) -> str:
     if known not in _digests:
         if len(_digests) >= _KNOWN_DIGESTS:
             _digests.clear()
-        what = f"{kind} {file.name!r}"
-        _digests[known] = _digest(what, file.size, file.read_range)
+        _digests[known] = _digest(f"{kind} {file.name!r}", file.size, file.fetch)
     return _digests[known]
 
 
 def _digest(what: str, size: int, read: Callable[[int, int], bytes]) -> str:
     if size == 0:
         raise VideoError(f"{what} is empty (0 bytes)")
-    digest = hashlib.blake2b(str(size).encode(), digest_size=20)
-    for start, length in _pieces(size):
-        digest.update(read(start, start + length))
-    return digest.hexdigest()
+    return sampled_digest(size, _pieces, read)
 
 
 def _pieces(size: int) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from beam_scanner.run import profiler
 from beam_scanner.run.launch import Report
 from beam_scanner.run.profiler import Profile, profile_ids, store_profile
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 
 Event = dict[str, Any]
 

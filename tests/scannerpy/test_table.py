@@ -26,7 +26,7 @@ from beam_scanner.scannerpy.table_ids import TableIds
 from beam_scanner.scannerpy.table_records import column_stream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.streams.named_video import NamedVideoStream
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 from beam_scanner.types import (
     NULL,
     ColumnType,

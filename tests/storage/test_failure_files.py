@@ -19,7 +19,7 @@ from beam_scanner.storage.failure_files import (
     read_failures,
     write_failures,
 )
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 from beam_scanner.stores.open import open_store
 
 FULL = Failure(

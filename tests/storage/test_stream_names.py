@@ -12,7 +12,7 @@ from beam_scanner.storage.stream_names import (
     is_generation,
     stream_key,
 )
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.stores.local_store import LocalStore
 
 _text = st.text(
     st.sampled_from("ab./%\\: ~*?[]é日\0\n") | st.characters(codec=None), max_size=12

@@ -169,7 +169,7 @@ def test_no_permission(tmp_path):
         sys.path.insert(0, {str(ROOT)!r})
         from beam_scanner.errors import StorageError
         from beam_scanner.storage import NamedStorage, NamedStream
-        from beam_scanner.stores.object_store import LocalStore
+        from beam_scanner.stores.local_store import LocalStore
         if os.geteuid() == 0:
             os.setgid(65534); os.setuid(65534)
         for write in (

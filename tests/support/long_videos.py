@@ -82,8 +82,8 @@ KINDS = {
 
 def upload(url: str, path: str | os.PathLike[str]) -> str:
     """Copies a file to a URL; gives the URL."""
-    from beam_scanner.stores import open_bucket
+    from beam_scanner.stores.open import locate
 
-    bucket, key = open_bucket(url)
-    bucket.put(key, Path(path))
+    store, key = locate(url)
+    store.put(key, Path(path).read_bytes())
     return url

@@ -16,13 +16,16 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
+from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
 import pytest
-
 from tests.support.folders import ROOT
+from beam_scanner.stores import open_store
+from beam_scanner.stores.patterns import Pattern
+
 
 _START_SECONDS = 60
 
@@ -261,3 +264,10 @@ class S3Server:
 
 
 SERVERS = {"gs": GcsServer, "s3": S3Server}
+
+
+def match_objects(pattern: str) -> list[str]:
+    """URLs of all objects that match a pattern."""
+    wanted = Pattern(pattern)
+    keys = open_store(wanted.root).list()
+    return [wanted.root + key for key in keys if wanted.matches(key)]

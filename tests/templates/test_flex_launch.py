@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
-
-from beam_scanner.stores import match_objects, open_bucket
-from tests.support.flex_launcher import STAGING, credentials, launch
-from tests.support.job_graph import crossings, environments
+from tests.support.flex_launcher import STAGING
+from tests.support.flex_launcher import credentials
+from tests.support.flex_launcher import launch
+from tests.support.job_graph import crossings
+from tests.support.job_graph import environments
 from tests.support.object_servers import GcsServer
 from tests.support.video_fixtures import make_video
+from object_servers import match_objects
+from beam_scanner.stores import open_store
+
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
 
@@ -74,7 +79,7 @@ def bucket(
     storage.Client(project="my-project").create_bucket(name)
     for film in ("a", "b"):
         file = make_video(tmp_path / f"{film}.mp4", frames=8)
-        open_bucket(f"gs://{name}")[0].put(f"films/{film}.mp4", Path(file).read_bytes())
+        open_store(f"gs://{name}").put(f"films/{film}.mp4", Path(file).read_bytes())
     return f"gs://{name}"
 
 
@@ -92,7 +97,7 @@ def test_the_job_is_left_where_the_launcher_looks_for_it(
     done, seconds = launch(parameters, bucket, container)
     assert done.returncode == 0, done.stderr
     assert seconds < 120
-    store = open_bucket(bucket)[0]
+    store = open_store(bucket)
     job = json.loads(store.read(STAGING))
     assert job["name"] == "films"
     assert job["environment"]["serviceAccountEmail"].startswith("worker@")

@@ -165,7 +165,7 @@ def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
     fault = Fault(make_video(tmp_path / "a.ts", 40, size=(160, 120)), ERRORS[0])
     whole = index_video(fault)
     first = fault.reads
-    monkeypatch.setattr(source, "open_object", lambda url: fault())
+    monkeypatch.setattr(source, "open_file", lambda url: fault())
     client = Client(db_path=str(tmp_path / "db"))
     how = {"verify": True, "force": True, "damage": "salvage"}
     fault.fails(first // 2)
@@ -233,7 +233,7 @@ def test_an_interrupt_stays_one(path, error):
 def test_an_interrupted_ingest_is_not_tried_again(tmp_path, monkeypatch):
     fault = Fault(make_video(tmp_path / "a.mkv", 40), BY_USER)
     index_video(fault)
-    monkeypatch.setattr(source, "open_object", lambda url: fault())
+    monkeypatch.setattr(source, "open_file", lambda url: fault())
     client = Client(db_path=str(tmp_path / "db"))
     stream = NamedVideoStream(client, "a", path="gs://bucket/a.mkv")
     first = fault.reads // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.stored_rows import NumberedReader
-from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
+    FileStorage,
+    FileStream,
     combined_digest,
     exact_seconds,
 )
-from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.types.element_types import ColumnType, FrameType
 
 if TYPE_CHECKING:
     from beam_scanner.video.sound import AudioIndex
 
 
-class AudioStorage(StorageBackend):
+class AudioStorage(FileStorage):
     """Audio and video files, wherever they lie; they can be inputs only."""
 
 
-class AudioStream(StoredStream):
+class AudioStream(FileStream):
     """The sound of a file, cut into rows of equal length.
 
     Row ``i`` is a frame of float32 samples from -1 to 1, of shape (samples, 1, 1): of
@@ -61,35 +61,18 @@ class AudioStream(StoredStream):
         (5, [((4000, 1, 1), np.float32(0.25))])
     """
 
+    _storage_kind = AudioStorage
+
     def __init__(
         self,
         path: str | os.PathLike[str],
         frame_size: float,
         storage: AudioStorage | None = None,
     ) -> None:
-        self._path = absolute(path, "path of an AudioStream")
+        super().__init__(path, storage)
         self._frame_size = exact_seconds(frame_size, "frame_size of an AudioStream")
-        self._storage = storage or AudioStorage()
         # It travels with the stream, so that workers need not decode all again.
         self._index: AudioIndex | None = None
-
-    def name(self) -> str:
-        """The file's path."""
-        return self._path
-
-    def storage(self) -> AudioStorage:
-        """See :meth:`StoredStream.storage`."""
-        return self._storage
-
-    def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
-        return [self._path]
-
-    def exists(self) -> bool:
-        """Whether the file is there."""
-        return is_file(self._path)
-
-    committed = exists
 
     def type(self) -> Any:
         """Rows are frames, of float32."""
@@ -125,12 +108,6 @@ class AudioStream(StoredStream):
         return combined_digest(
             "audio", fingerprint(self._path, "audio"), self._frame_size
         )
-
-    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """See :meth:`StoredStream.load_bytes`."""
-        with self.reader() as reader:
-            for row in range(len(reader)) if rows is None else rows:
-                yield from reader.read([row])
 
     def reader(self) -> AudioReader:
         """See :meth:`StoredStream.reader`.

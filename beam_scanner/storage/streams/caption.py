@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.stored_rows import NumberedReader
-from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
+    FileStorage,
+    FileStream,
     combined_digest,
     content_digest,
     exact_seconds,
 )
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import absolute, is_file, open_file
 
 Caption = dict[str, Any]
 """``index``, ``start`` and ``end`` in seconds, and ``line``, the text."""
@@ -34,11 +35,11 @@ _LARGEST = 64 << 20
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 
 
-class CaptionStorage(StorageBackend):
+class CaptionStorage(FileStorage):
     """Caption files, wherever they lie; they can be inputs only."""
 
 
-class CaptionStream(StoredStream):
+class CaptionStream(FileStream):
     r"""Captions of a file, as windows of time.
 
     Row ``i`` has the captions that begin in ``[i * window_size, (i + 1) *
@@ -69,6 +70,8 @@ class CaptionStream(StoredStream):
         [[], [{'end': 2.0, 'index': 1, 'line': 'Hello world', 'start': 1.5}], []]
     """
 
+    _storage_kind = CaptionStorage
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -76,28 +79,9 @@ class CaptionStream(StoredStream):
         max_time: float,
         storage: CaptionStorage | None = None,
     ) -> None:
-        self._path = absolute(path, "path of a CaptionStream")
+        super().__init__(path, storage)
         self._window = exact_seconds(window_size, "window_size of a CaptionStream")
         self._max_time = exact_seconds(max_time, "max_time of a CaptionStream")
-        self._storage = storage or CaptionStorage()
-
-    def name(self) -> str:
-        """The file's path."""
-        return self._path
-
-    def storage(self) -> CaptionStorage:
-        """See :meth:`StoredStream.storage`."""
-        return self._storage
-
-    def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
-        return [self._path]
-
-    def exists(self) -> bool:
-        """Whether the file is there."""
-        return is_file(self._path)
-
-    committed = exists
 
     def len(self) -> int:
         """The number of windows."""
@@ -107,11 +91,6 @@ class CaptionStream(StoredStream):
         """Changes with the file's content and the windows."""
         digest = content_digest(self._path)
         return combined_digest("captions", digest, self._window, self._max_time)
-
-    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[bytes]:
-        """See :meth:`StoredStream.load_bytes`."""
-        reader = self.reader()
-        yield from reader.read(range(len(reader)) if rows is None else rows)
 
     def reader(self) -> CaptionReader:
         """See :meth:`StoredStream.reader`.

@@ -5,19 +5,72 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import open_file
+from beam_scanner.stores.paths import absolute, is_file
+from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
 
 _WHOLE = 1 << 20
 _PIECE = 64 << 10
 _PIECES = 8
 _LARGEST_DENOMINATOR = 1_000_000
+
+
+class FileStorage(StorageBackend):
+    """Files wherever they lie; they can be inputs only."""
+
+
+class FileStream(StoredStream):
+    """A stream that is read from one file outside a database.
+
+    Args:
+        path: The file, or its ``gs://`` or ``s3://`` URL.
+        storage: Only for Scanner's programs.
+    """
+
+    _storage_kind: type[StorageBackend] = FileStorage
+
+    def __init__(
+        self, path: str | os.PathLike[str], storage: StorageBackend | None = None
+    ) -> None:
+        kind = type(self).__name__
+        article = "an" if kind[0] in "AEIOU" else "a"
+        self._path = absolute(path, f"path of {article} {kind}")
+        self._storage = storage or self._storage_kind()
+
+    def name(self) -> str:
+        """The file's path."""
+        return self._path
+
+    def storage(self) -> StorageBackend:
+        """See :meth:`StoredStream.storage`."""
+        return self._storage
+
+    def places(self) -> Sequence[str]:
+        """See :meth:`StoredStream.places`."""
+        return [self._path]
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return is_file(self._path)
+
+    def committed(self) -> bool:
+        """Whether the file is there."""
+        return self.exists()
+
+    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
+        """See :meth:`StoredStream.load_bytes`."""
+        with self.reader() as reader:
+            for row in range(len(reader)) if rows is None else rows:
+                yield from reader.read([row])
 
 
 def exact_seconds(value: Any, what: str) -> Fraction:
@@ -56,14 +109,14 @@ def content_digest(path: str) -> str:
         StorageError: The file cannot be read.
     """
     with storage_errors("read", path), open_file(path) as file:
-        size = file.seek(0, os.SEEK_END)
-        digest = hashlib.blake2b(str(size).encode(), digest_size=20)
-        whole = size <= _WHOLE
-        pieces = 1 if whole else _PIECES
-        for number in range(pieces):
-            file.seek(number * (size - _PIECE) // (pieces - 1) if number else 0)
-            digest.update(file.read(_WHOLE if whole else _PIECE))
-    return digest.hexdigest()
+        return sampled_digest(file_size(file), _pieces, reader_of(file))
+
+
+def _pieces(size: int) -> list[tuple[int, int]]:
+    if size <= _WHOLE:
+        return [(0, size)]
+    room = size - _PIECE
+    return [(number * room // (_PIECES - 1), _PIECE) for number in range(_PIECES)]
 
 
 def combined_digest(*values: object) -> str:

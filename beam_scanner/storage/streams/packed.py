@@ -7,7 +7,7 @@ their bytes, one after another.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,23 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stored_rows import NumberedReader
-from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
+    FileStorage,
+    FileStream,
     combined_digest,
     content_digest,
 )
+from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.stores.paths import absolute, is_file, open_file
 
 _NUMBER = 8
 
 
-class PackedFileStorage(StorageBackend):
+class PackedFileStorage(FileStorage):
     """Packed files, wherever they lie; they can be inputs only."""
 
 
-class PackedFileStream(StoredStream):
+class PackedFileStream(FileStream):
     r"""The elements of a packed file, as bytes.
 
     Args:
@@ -50,29 +51,12 @@ class PackedFileStream(StoredStream):
         [b'abc', b'd']
     """
 
+    _storage_kind = PackedFileStorage
+
     def __init__(
         self, path: str | os.PathLike[str], storage: PackedFileStorage | None = None
     ) -> None:
-        self._path = absolute(path, "path of a PackedFileStream")
-        self._storage = storage or PackedFileStorage()
-
-    def name(self) -> str:
-        """The file's path."""
-        return self._path
-
-    def storage(self) -> PackedFileStorage:
-        """See :meth:`StoredStream.storage`."""
-        return self._storage
-
-    def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
-        return [self._path]
-
-    def exists(self) -> bool:
-        """Whether the file is there."""
-        return is_file(self._path)
-
-    committed = exists
+        super().__init__(path, storage)
 
     def len(self) -> int:
         """The number of elements."""
@@ -87,12 +71,6 @@ class PackedFileStream(StoredStream):
     def fingerprint(self) -> str:
         """Changes with the file's size and content (of pieces of a large one)."""
         return combined_digest("packed", content_digest(self._path))
-
-    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[bytes]:
-        """See :meth:`StoredStream.load_bytes`."""
-        with self.reader() as reader:
-            for row in range(len(reader)) if rows is None else rows:
-                yield from reader.read([row])
 
     def reader(self) -> PackedFileReader:
         """See :meth:`StoredStream.reader`.

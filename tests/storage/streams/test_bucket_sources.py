@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import struct
 from pathlib import PurePosixPath
-
 import numpy as np
 import pytest
-
-from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
-from beam_scanner.errors import ArgumentError, StorageError, VideoError
-from beam_scanner.storage import (
-    AudioStream,
-    CaptionStream,
-    FilesStorage,
-    FilesStream,
-    PackedFileStream,
-)
-from beam_scanner.stores import open_bucket, paths
-from tests.support.sounds import music, noise, write_audio, write_wav
+from beam_scanner import Client
+from beam_scanner import NamedStream
+from beam_scanner import NamedVideoStream
+from beam_scanner import PerfParams
+from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import StorageError
+from beam_scanner.errors import VideoError
+from beam_scanner.storage import AudioStream
+from beam_scanner.storage import CaptionStream
+from beam_scanner.storage import FilesStorage
+from beam_scanner.storage import FilesStream
+from beam_scanner.storage import PackedFileStream
+from beam_scanner.stores import paths
+from tests.support.sounds import music
+from tests.support.sounds import noise
+from tests.support.sounds import write_audio
+from tests.support.sounds import write_wav
 from tests.support.video_fixtures import make_video
+from beam_scanner.stores import open_store
+
 
 CAPTIONS = "1\n00:00:01,500 --> 00:00:02,000\nHello\n"
 ELEMENTS = [b"", b"one", b"\0" * 1000, "zwölf".encode()]
@@ -31,8 +37,7 @@ def put(bucket_url):
     """Stores an object, and gives its URL."""
 
     def store(name: str, data: bytes) -> str:
-        bucket, _ = open_bucket(bucket_url)
-        bucket.put(f"in/{name}", data)
+        open_store(bucket_url).put(f"in/{name}", data)
         return f"{bucket_url}/in/{name}"
 
     return store
@@ -89,8 +94,7 @@ def _write(stream, generation, elements, attempt="a"):
 
 
 def _keys(url):
-    bucket, _ = open_bucket(url)
-    return sorted(key for page, _ in bucket.pages("") for key in page)
+    return sorted(open_store(url).list())
 
 
 def test_files_are_replaced_at_the_commit(bucket_url, put, monkeypatch):
