@@ -17,9 +17,9 @@ from beam_scanner.errors import Failure as Failure  # noqa: E402
 from beam_scanner.errors import JobFailure as JobFailure  # noqa: E402
 from beam_scanner.errors import ScannerException as ScannerException  # noqa: E402
 from beam_scanner.graph.nodes import SliceList as SliceList  # noqa: E402
+from beam_scanner.kernels.kernel import Kernel as Kernel  # noqa: E402
+from beam_scanner.kernels.kernel import KernelConfig as KernelConfig  # noqa: E402
 from beam_scanner.kernels.op_modules import register_module as register_module  # noqa: E402
-from beam_scanner.kernels.register import Kernel as Kernel  # noqa: E402
-from beam_scanner.kernels.register import KernelConfig as KernelConfig  # noqa: E402
 from beam_scanner.kernels.register import register_python_op as register_python_op  # noqa: E402
 from beam_scanner.planner.perf_params import PerfParams as PerfParams  # noqa: E402
 from beam_scanner.run.prepare import CacheMode as CacheMode  # noqa: E402

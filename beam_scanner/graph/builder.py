@@ -37,7 +37,9 @@ from beam_scanner.graph.samplers import column_of
 from beam_scanner.graph.validate import check_call, check_output, made
 from beam_scanner.graph.validate import check_graph as check_graph
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
-from beam_scanner.kernels.register import OpSpec, Registry, registry
+from beam_scanner.kernels.op_registry import Registry
+from beam_scanner.kernels.op_spec import OpSpec
+from beam_scanner.kernels.register import registry
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 from beam_scanner.storage.streams.backend import element_type
 from beam_scanner.types.element_types import ColumnType, ScannerTypeInfo, get_type_info

@@ -38,6 +38,7 @@ from beam_scanner.rows.sampling import (
     Sampling,
     bind,
 )
+from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.text.docstrings import Doc
 
 if TYPE_CHECKING:
@@ -68,20 +69,6 @@ def column_of(value: Any, op: str, what: str, hint: str = "") -> OpColumn:
         f"{what} of {op} must be a column, as sc.io.Input and ops return, got "
         f"{type(value).__name__}{hint}"
     )
-
-
-def whole_number(value: Any, what: str) -> int:
-    """The value as an int.
-
-    Raises:
-        ArgumentError: It is not a whole number.
-    """
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"{what} must be a whole number, got {value!r}")
-    try:
-        return int(value.__index__())
-    except TypeError:
-        raise ArgumentError(f"{what} must be a whole number, got {value!r}") from None
 
 
 def _is_list(value: Any) -> bool:

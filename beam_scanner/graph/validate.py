@@ -39,7 +39,8 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.kernels.register import KernelConfig, Param, Port
+from beam_scanner.kernels.kernel import KernelConfig
+from beam_scanner.kernels.op_spec import Param, Port
 from beam_scanner.ops import is_shipped
 from beam_scanner.rows.row_maps import Layout
 from beam_scanner.storage import NamedVideoStream, StoredStream
