@@ -30,7 +30,7 @@ import numpy as np
 from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.digests.module_members import Place, member_at, told
-from beam_scanner.kernels.digests.reducing import cached_once
+from beam_scanner.kernels.digests.pickle_reduction import cached_once
 from beam_scanner.kernels.new_process import ask_new_process
 
 Values = dict[str, dict[str, Any]]

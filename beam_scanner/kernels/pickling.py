@@ -28,7 +28,7 @@ from beam_scanner.kernels.digests.module_members import (
     members_used,
     told,
 )
-from beam_scanner.kernels.digests.reducing import cached_once, reduce_own
+from beam_scanner.kernels.digests.pickle_reduction import cached_once, reduce_own
 from beam_scanner.kernels.module_values import (
     ModuleData,
     apply_values,

@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.kernels.digests.parts import ModuleUse, Part
-from beam_scanner.kernels.digests.reading import Reading
+from beam_scanner.kernels.digests.digest_node import ModuleUse, Part
+from beam_scanner.kernels.digests.object_reader import Reading
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from beam_scanner.kernels.digests.digest import code_digest
+from beam_scanner.kernels.digests.digest_node import ModuleUse
 from beam_scanner.kernels.digests.installed_code import is_library
-from beam_scanner.kernels.digests.parts import ModuleUse
-from beam_scanner.kernels.digests.reading import Reading, class_members
+from beam_scanner.kernels.digests.object_reader import Reading, class_members
 
 Place = tuple[str, str]
 """A module, and a dotted name in it."""

@@ -18,8 +18,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from beam_scanner.kernels.digests.digest_node import Edges, Part, content, label
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, Part, content, label
 
 _PLAIN = frozenset({int, float, complex, bool, type(None), bytes, str})
 

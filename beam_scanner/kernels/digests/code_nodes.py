@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beam_scanner.kernels.digests.digest_node import Edges, Part, label
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, Part, label
 
 EMPTY_CELL = Part(label("empty cell"))
 _HAS_DOCSTRING = 0x4000000

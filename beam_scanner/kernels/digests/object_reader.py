@@ -16,14 +16,14 @@ import types
 from collections.abc import Collection
 from typing import Any
 
-from beam_scanner.kernels.digests.code_parts import (
+from beam_scanner.kernels.digests.code_nodes import (
     absolute_name,
     cell_value,
     code_part,
     names_used,
     source_part,
 )
-from beam_scanner.kernels.digests.data_parts import (
+from beam_scanner.kernels.digests.data_nodes import (
     attributes_part,
     data_part,
     mapping_part,
@@ -32,10 +32,20 @@ from beam_scanner.kernels.digests.data_parts import (
     string_part,
     text_of,
 )
+from beam_scanner.kernels.digests.digest_node import (
+    Edges,
+    ModuleUse,
+    Part,
+    content,
+    label,
+)
 from beam_scanner.kernels.digests.installed_code import is_installed_file, is_library
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, ModuleUse, Part, content, label
-from beam_scanner.kernels.digests.reducing import is_slots, reduced, states_itself
+from beam_scanner.kernels.digests.pickle_reduction import (
+    is_slots,
+    reduced,
+    states_itself,
+)
 
 _ATOMS = frozenset({int, float, complex, bool, type(None), type(Ellipsis), range})
 _DESCRIPTORS = (
