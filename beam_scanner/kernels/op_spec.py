@@ -134,7 +134,7 @@ class OpSpec:
             home=self.kernel.__module__,
         )
         both = json.dumps([code.text, *self._attributes()])
-        return Digest(code_digest(both, home=""), code.untold)
+        return Digest(code_digest(both, home=""), code.opaque)
 
     def _attributes(self) -> list[Any]:
         ports = [
