@@ -201,7 +201,7 @@ def per_stream(
         parse: Reads one value; its second argument names it in errors.
 
     Raises:
-        ArgumentError: It is no list, or empty, or a value cannot be read.
+        ArgumentError: It is not a list, or empty, or a value cannot be read.
     """
     if not isinstance(values, (list, tuple)) or isinstance(values, SliceList):
         raise ArgumentError(

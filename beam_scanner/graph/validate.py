@@ -419,8 +419,8 @@ def _check_clients(nodes: Sequence[Node]) -> None:
 def stream_key(stream: StoredStream) -> tuple[Any, str]:
     """Equal for two objects that stand for one stored stream."""
     storage = stream.storage()
-    # A backend without an equality of its own is often made anew by each call: what
-    # it holds must tell.
+    # A backend without an equality of its own is often a new object in each call, so
+    # what it holds decides.
     own_equality = type(storage).__eq__ is not object.__eq__
     place = storage if own_equality else code_digest(storage, home="")
     return (place, stream.name())

@@ -46,7 +46,7 @@ from beam_scanner.types.element_types import ColumnType, DeviceHandle
 
 @dataclass
 class KernelConfig:
-    """What a kernel is told about itself.
+    """What a kernel knows of the op call that it works for.
 
     Attributes:
         devices: Where it may compute.
@@ -75,7 +75,7 @@ class Kernel:
     """Base of class kernels; every method but ``execute`` may be left out.
 
     Args:
-        config: What the kernel is told about itself.
+        config: What the kernel knows of its op call.
         init_parameter: Not used; Scanner's kernels may pass it on.
 
     Example:

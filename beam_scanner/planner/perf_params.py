@@ -1,4 +1,4 @@
-"""How big the pieces are that a graph is worked off in."""
+"""Packet sizes: how many rows a task makes, and how many are in memory at a time."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class PerfParams:
         work_packet_size: Rows that flow through a task at a time, and so about how
             many frames are in memory.
         io_packet_size: Output rows a task, about; 0 lets the planner choose by what
-            a task must decode. Lossy video is encoded anew in each task, so this
-            may change its pixels, never anything else.
+            a task must decode. Each task starts a new lossy encoding, so
+            this may change pixels of lossy video, never anything else.
 
     Raises:
         ArgumentError: A size is impossible.

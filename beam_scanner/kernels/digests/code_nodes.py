@@ -1,4 +1,4 @@
-"""Code, taken apart, and the names that it uses."""
+"""Nodes of code, and the names that it uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain data, taken apart: numbers, texts, containers, arrays, tables, tensors."""
+"""Nodes of plain data: numbers, strings, containers, arrays, tables, tensors."""
 
 from __future__ import annotations
 

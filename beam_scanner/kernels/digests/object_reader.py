@@ -1,4 +1,4 @@
-"""What a worker would be given of an object: a label, and the objects it consists of.
+"""Reads objects into nodes: a label, and the objects that each consists of.
 
 The same as pickling sends, in a form that is equal for equal values in every process:
 code without line numbers, names of files and docstrings; attributes sorted by name;
