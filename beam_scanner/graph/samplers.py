@@ -24,7 +24,7 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
 )
-from beam_scanner.graph.validate import facts, made
+from beam_scanner.graph.validate import check_node, facts
 from beam_scanner.kernels.register import registry
 from beam_scanner.rows.sampling import (
     PARTITIONS,
@@ -314,7 +314,7 @@ class StreamsGenerator(Streams):
             )
         else:
             samplers = (sampling.make(),) * (facts(column.node).jobs or 1)
-        node = made(SampleNode(column, op, samplers), self._sc)
+        node = check_node(SampleNode(column, op, samplers), self._sc)
         return OpColumn(node, 0, column.type)
 
     def StridedRanges(
@@ -365,13 +365,13 @@ class StreamsGenerator(Streams):
             if isinstance(partition, SliceList):
                 raise ArgumentError(f"partitions[{stream}] of Slice is a SliceList")
         kept = tuple(p for p in found if isinstance(p, Partition))
-        node = made(SliceNode(column, kept), self._sc)
+        node = check_node(SliceNode(column, kept), self._sc)
         return OpColumn(node, 0, column.type)
 
     def Unslice(self, input: OpColumn) -> OpColumn:
         """Joins the groups of a slice, in order, into one stream."""
         column = column_of(input, "Unslice", "input")
-        node = made(UnsliceNode(column), self._sc)
+        node = check_node(UnsliceNode(column), self._sc)
         return OpColumn(node, 0, column.type)
 
 

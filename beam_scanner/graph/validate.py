@@ -1,7 +1,7 @@
 """Checks of graphs: everything that can be known before streams are read is checked here.
 
 * ``check_call`` and ``check_output``: one node, when it is made;
-* ``made`` and ``facts``: a node and those before it: slices, numbers of streams, clients;
+* ``check_node`` and ``facts``: a node and those before it: slices, numbers of streams, clients;
 * ``check_graph``: a whole graph, when it is to be run;
 * ``check_joined`` and ``check_slice_list``: what depends on the lengths of streams, called
   by the planner when it binds a graph to one job's streams.
@@ -80,7 +80,7 @@ def facts(node: Node) -> Facts:
     return _facts[node]
 
 
-def made(node: Node, client: Any) -> Node:
+def check_node(node: Node, client: Any) -> Node:
     """Checks a new node and remembers which client made it.
 
     Raises:
