@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from beam_scanner.errors import JobFailure as JobFailure
     from beam_scanner.errors import ScannerException as ScannerException
     from beam_scanner.graph.nodes import SliceList as SliceList
+    from beam_scanner.kernels.kernel import Kernel as Kernel
+    from beam_scanner.kernels.kernel import KernelConfig as KernelConfig
     from beam_scanner.kernels.op_modules import register_module as register_module
-    from beam_scanner.kernels.register import Kernel as Kernel
-    from beam_scanner.kernels.register import KernelConfig as KernelConfig
     from beam_scanner.kernels.register import register_python_op as register_python_op
     from beam_scanner.planner.perf_params import PerfParams as PerfParams
     from beam_scanner.run.cache_mode import CacheMode as CacheMode
@@ -56,7 +56,8 @@ else:
             "beam_scanner.errors": "Failure JobFailure ScannerException",
             "beam_scanner.graph.nodes": "SliceList",
             "beam_scanner.kernels.op_modules": "register_module",
-            "beam_scanner.kernels.register": "Kernel KernelConfig register_python_op",
+            "beam_scanner.kernels.kernel": "Kernel KernelConfig",
+            "beam_scanner.kernels.register": "register_python_op",
             "beam_scanner.planner.perf_params": "PerfParams",
             "beam_scanner.run.cache_mode": "CacheMode",
             "beam_scanner.scannerpy.client": "Client Job",

@@ -177,6 +177,15 @@ With `Client`, arguments *per stream* and those of samplers are lists with one v
 """
 
 
+OWN = """\
+## One more
+
+An op of your own is a class or a function with `@register_python_op()`, anywhere: it is in `sc.ops`, `beam_scanner.transforms` and `--ops` by its name from then on, with its arguments and docstrings.
+
+In this package, a module of `beam_scanner/ops/` that registers a kernel is an op, and an entry of `SAMPLERS` or `PARTITIONS` in `beam_scanner/rows/sampling.py` is a sampler or a partition. `python scripts/reference.py` then writes it into this page, Beam YAML's list, and the stubs that editors and type checkers read.
+"""
+
+
 def page() -> str:
     """docs/ops.md."""
     parts = [PAGE, "## Ops"]
@@ -202,6 +211,7 @@ def page() -> str:
                 markdown(each.doc.text),
                 table(each.signature.parameters.values(), each.doc.args, set()),
             ]
+    parts.append(OWN)
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 

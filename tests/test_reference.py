@@ -185,7 +185,8 @@ def test_a_new_way_to_slice(head: None) -> None:
 
 
 KERNEL = '''
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels.kernel import Kernel
+from beam_scanner.kernels.register import register_python_op
 from beam_scanner.types.element_types import FrameType
 
 @register_python_op(stencil=[0])

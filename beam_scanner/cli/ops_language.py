@@ -167,7 +167,7 @@ def build_ops(sc: Any, column: OpColumn, calls: Sequence[Call], jobs: int) -> Op
         The last op's column.
 
     Raises:
-        ArgumentError: There is no such op, or it cannot be called so; says where.
+        ArgumentError: There is no such op, or it cannot be called like this; says where.
     """
     for call in calls:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from beam_scanner.engine.containment import is_interrupt
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph.nodes import OpNode
-from beam_scanner.kernels.register import Kernel, KernelConfig
+from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
 from beam_scanner.types.element_types import NULL, DeviceHandle, NullElement

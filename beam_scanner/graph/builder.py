@@ -34,10 +34,12 @@ from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
 from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
 from beam_scanner.graph.samplers import column_of
-from beam_scanner.graph.validate import check_call, check_output, made
+from beam_scanner.graph.validate import check_call, check_node, check_output
 from beam_scanner.graph.validate import check_graph as check_graph
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
-from beam_scanner.kernels.register import OpSpec, Registry, registry
+from beam_scanner.kernels.op_registry import Registry
+from beam_scanner.kernels.op_spec import OpSpec
+from beam_scanner.kernels.register import registry
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 from beam_scanner.storage.streams.backend import element_type
 from beam_scanner.types.element_types import ColumnType
@@ -135,7 +137,7 @@ class OpBuilder:
             on_error=options.on_error,
         )
         check_call(node)
-        made(node, self._sc)
+        check_node(node, self._sc)
         outputs = node.outputs()
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -193,7 +195,7 @@ class IOGenerator:
         found = listed[0].storage().source(self._sc, list(listed))
         if isinstance(found, OpColumn):
             return found
-        node = made(InputNode(listed), self._sc)
+        node = check_node(InputNode(listed), self._sc)
         return OpColumn(node, 0, input_type(listed[0]))
 
     def Output(self, op: OpColumn, streams: Sequence[StoredStream]) -> OutputNode:
@@ -217,7 +219,7 @@ class IOGenerator:
             return found
         node = OutputNode(column, listed)
         check_output(node)
-        made(node, self._sc)
+        check_node(node, self._sc)
         return node
 
 

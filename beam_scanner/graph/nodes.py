@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.kernels.register import OpSpec
+from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.rows.sampling import Partition, Sampler
 from beam_scanner.types.element_types import ColumnType, DeviceType
 from beam_scanner.types.type_info import ScannerTypeInfo

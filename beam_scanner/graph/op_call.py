@@ -9,15 +9,12 @@ from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn, SliceList
-from beam_scanner.graph.samplers import column_of, whole_number
-from beam_scanner.kernels.register import (
-    Param,
-    Port,
-    Registry,
-    check_edge,
-    check_stencil,
-)
+from beam_scanner.graph.samplers import column_of
+from beam_scanner.kernels.op_registry import Registry
+from beam_scanner.kernels.op_spec import Param, Port
+from beam_scanner.kernels.read_spec import check_edge, check_stencil
 from beam_scanner.kernels.signature import RESERVED
+from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.types.element_types import DeviceType
 
 _OF_FUNCTIONS = (

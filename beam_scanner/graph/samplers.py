@@ -24,7 +24,7 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
 )
-from beam_scanner.graph.validate import facts, made
+from beam_scanner.graph.validate import check_node, facts
 from beam_scanner.kernels.register import registry
 from beam_scanner.rows.sampling import (
     PARTITIONS,
@@ -38,6 +38,7 @@ from beam_scanner.rows.sampling import (
     Sampling,
     bind,
 )
+from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.text.docstrings import Doc
 
 if TYPE_CHECKING:
@@ -68,20 +69,6 @@ def column_of(value: Any, op: str, what: str, hint: str = "") -> OpColumn:
         f"{what} of {op} must be a column, as sc.io.Input and ops return, got "
         f"{type(value).__name__}{hint}"
     )
-
-
-def whole_number(value: Any, what: str) -> int:
-    """The value as an int.
-
-    Raises:
-        ArgumentError: It is not a whole number.
-    """
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise ArgumentError(f"{what} must be a whole number, got {value!r}")
-    try:
-        return int(value.__index__())
-    except TypeError:
-        raise ArgumentError(f"{what} must be a whole number, got {value!r}") from None
 
 
 def _is_list(value: Any) -> bool:
@@ -214,7 +201,7 @@ def per_stream(
         parse: Reads one value; its second argument names it in errors.
 
     Raises:
-        ArgumentError: It is no list, or empty, or a value cannot be read.
+        ArgumentError: It is not a list, or empty, or a value cannot be read.
     """
     if not isinstance(values, (list, tuple)) or isinstance(values, SliceList):
         raise ArgumentError(
@@ -327,7 +314,7 @@ class StreamsGenerator(Streams):
             )
         else:
             samplers = (sampling.make(),) * (facts(column.node).jobs or 1)
-        node = made(SampleNode(column, op, samplers), self._sc)
+        node = check_node(SampleNode(column, op, samplers), self._sc)
         return OpColumn(node, 0, column.type)
 
     def StridedRanges(
@@ -378,13 +365,13 @@ class StreamsGenerator(Streams):
             if isinstance(partition, SliceList):
                 raise ArgumentError(f"partitions[{stream}] of Slice is a SliceList")
         kept = tuple(p for p in found if isinstance(p, Partition))
-        node = made(SliceNode(column, kept), self._sc)
+        node = check_node(SliceNode(column, kept), self._sc)
         return OpColumn(node, 0, column.type)
 
     def Unslice(self, input: OpColumn) -> OpColumn:
         """Joins the groups of a slice, in order, into one stream."""
         column = column_of(input, "Unslice", "input")
-        node = made(UnsliceNode(column), self._sc)
+        node = check_node(UnsliceNode(column), self._sc)
         return OpColumn(node, 0, column.type)
 
 

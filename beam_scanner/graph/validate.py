@@ -1,7 +1,7 @@
 """Checks of graphs: everything that can be known before streams are read is checked here.
 
 * ``check_call`` and ``check_output``: one node, when it is made;
-* ``made`` and ``facts``: a node and those before it: slices, numbers of streams, clients;
+* ``check_node`` and ``facts``: a node and those before it: slices, numbers of streams, clients;
 * ``check_graph``: a whole graph, when it is to be run;
 * ``check_joined`` and ``check_slice_list``: what depends on the lengths of streams, called
   by the planner when it binds a graph to one job's streams.
@@ -40,7 +40,8 @@ from beam_scanner.graph.nodes import (
     up_to,
 )
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.kernels.register import KernelConfig, Param, Port
+from beam_scanner.kernels.kernel import KernelConfig
+from beam_scanner.kernels.op_spec import Param, Port
 from beam_scanner.ops import is_shipped
 from beam_scanner.rows.row_maps import Layout
 from beam_scanner.storage import NamedVideoStream, StoredStream
@@ -80,7 +81,7 @@ def facts(node: Node) -> Facts:
     return _facts[node]
 
 
-def made(node: Node, client: Any) -> Node:
+def check_node(node: Node, client: Any) -> Node:
     """Checks a new node and remembers which client made it.
 
     Raises:
@@ -419,8 +420,8 @@ def _check_clients(nodes: Sequence[Node]) -> None:
 def stream_key(stream: StoredStream) -> tuple[Any, str]:
     """Equal for two objects that stand for one stored stream."""
     storage = stream.storage()
-    # A backend without an equality of its own is often made anew by each call: what
-    # it holds must tell.
+    # A backend without an equality of its own is often a new object in each call, so
+    # what it holds decides.
     own_equality = type(storage).__eq__ is not object.__eq__
     place = storage if own_equality else code_digest(storage, home="")
     return (place, stream.name())

@@ -2,7 +2,7 @@
 
 Functions and classes of such modules go by name, and workers would see the values that
 the module begins with. What the program has changed since goes with the graph: numbers,
-texts, containers of those and small arrays that are globals of the module, attributes of
+strings, containers of those and small arrays that are globals of the module, attributes of
 its classes, or attributes of objects that are its globals; of all other values those
 that code of the graph uses.
 
@@ -29,8 +29,8 @@ import numpy as np
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.kernels.digests.module_members import Place, member_at, told
-from beam_scanner.kernels.digests.reducing import cached_once
+from beam_scanner.kernels.digests.module_members import Place, member_at, member_digest
+from beam_scanner.kernels.digests.pickle_reduction import cached_once
 from beam_scanner.kernels.new_process import ask_new_process
 
 Values = dict[str, dict[str, Any]]
@@ -43,8 +43,8 @@ _process: dict[int, str] = {}
 # Prints which digests members have where nothing but their modules was imported.
 _PROBE = """
 import json, sys
-from beam_scanner.kernels.module_values import told_here
-print(json.dumps(told_here(json.load(sys.stdin))))
+from beam_scanner.kernels.module_values import member_digests_here
+print(json.dumps(member_digests_here(json.load(sys.stdin))))
 """
 
 
@@ -152,14 +152,14 @@ def _as_imported(digests: Mapping[Place, str]) -> set[Place]:
     return {place for place in digests if _imported[place, digests[place]]}
 
 
-def told_here(places: Iterable[Place]) -> list[str]:
+def member_digests_here(places: Iterable[Place]) -> list[str]:
     """Digests of members in this process, which imports their modules for that."""
     digests = []
     for name, path in places:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
         found = member_at((name, path))
-        digests.append("" if found is None else told(found[2]))
+        digests.append("" if found is None else member_digest(found[2]))
     return digests
 
 
@@ -252,7 +252,7 @@ def _is_new(place: Place, digest: str) -> bool:
         return False
     _applied[place] = digest
     found = member_at(place)
-    return found is not None and told(found[2]) != digest
+    return found is not None and member_digest(found[2]) != digest
 
 
 def _give(place: Place, value: Any) -> None:

@@ -19,7 +19,7 @@ class Registry:
     more), and one of a module that was loaded once more.
 
     Example:
-        >>> from beam_scanner.kernels.register import read_spec
+        >>> from beam_scanner.kernels import read_spec
         >>> ops = Registry()
         >>> def Twice(config, x: bytes) -> bytes: return x + x
         >>> ops.add(read_spec(Twice))

@@ -1,4 +1,4 @@
-"""What is known about an op once its kernel is registered."""
+"""An op once its kernel is registered: inputs, outputs, parameters, attributes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Param:
         name: Of the parameter.
         required: Whether it has no default.
         default: Its default; None if it is required.
-        annotation: As it was written, where it is a class or a text.
+        annotation: As it was written, where it is a built-in class or a string.
     """
 
     name: str
@@ -123,7 +123,7 @@ class OpSpec:
         return self.read().text
 
     def read(self) -> Digest:
-        """The digest, and what of the kernel it does not cover."""
+        """The digest, and the objects of the kernel of which only the type counts."""
         types = [port.type for port in (*self.inputs, *self.outputs) if port.type]
         params = self.init_params + self.stream_params
         code = digest(
@@ -135,7 +135,7 @@ class OpSpec:
             home=self.kernel.__module__,
         )
         both = json.dumps([code.text, *self._attributes()])
-        return Digest(code_digest(both, home=""), code.untold)
+        return Digest(code_digest(both, home=""), code.opaque)
 
     def _attributes(self) -> list[Any]:
         ports = [

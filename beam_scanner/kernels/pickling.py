@@ -25,10 +25,10 @@ from beam_scanner.kernels.digests.installed_code import is_library
 from beam_scanner.kernels.digests.module_members import (
     Place,
     has_content,
+    member_digest,
     members_used,
-    told,
 )
-from beam_scanner.kernels.digests.reducing import cached_once, reduce_own
+from beam_scanner.kernels.digests.pickle_reduction import cached_once, reduce_own
 from beam_scanner.kernels.module_values import (
     ModuleData,
     apply_values,
@@ -122,7 +122,7 @@ def _module_data(pickler: Any) -> ModuleData | None:
     }
     if not plain and not others:
         return None
-    digests = {place: told(value) for place, value in others.items()}
+    digests = {place: member_digest(value) for place, value in others.items()}
     kinds = {place: _kind(value) for place, value in others.items()}
     sent = members_to_send(digests, {p: sizes[p] for p in others if p in sizes})
     file = io.BytesIO()

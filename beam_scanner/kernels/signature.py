@@ -44,7 +44,7 @@ class SignatureReader:
     Attributes:
         op: Name of the op, for errors.
         function: Whose annotations they are.
-        names: Local names that annotations written as text may use.
+        names: Local names that annotations written as strings may use.
         batched: Whether inputs and outputs are sequences of rows.
         stencil: Whether each input row is a sequence of the window's elements.
         whole: Whether sequences are called whole streams, in errors.
@@ -58,7 +58,7 @@ class SignatureReader:
     whole: bool
 
     def resolve(self, annotation: Any, what: str) -> Any:
-        """The annotation itself, where it was given as text."""
+        """The annotation itself, where it was written as a string."""
         while isinstance(annotation, (str, ForwardRef)):
             if isinstance(annotation, ForwardRef):
                 annotation = annotation.__forward_arg__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.types.element_types import FrameType
 
 
@@ -13,7 +13,7 @@ class Pass(Kernel):
     """Gives each element as it came, as bytes.
 
     Example:
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> Pass(KernelConfig()).execute(b'abc')
         b'abc'
     """
@@ -28,7 +28,7 @@ class Discard(Kernel):
     r"""Gives one zero byte for each element: to run a graph without its results.
 
     Example:
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> Discard(KernelConfig()).execute(b'abc')
         b'\x00'
     """
@@ -44,7 +44,7 @@ class DiscardFrame(Kernel):
 
     Example:
         >>> import numpy as np
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> len(DiscardFrame(KernelConfig()).execute(np.zeros((2, 2, 3), np.uint8)))
         1
     """
@@ -60,7 +60,7 @@ class InfoFromFrame(Kernel):
 
     Example:
         >>> import numpy as np
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> InfoFromFrame(KernelConfig()).execute(np.zeros((4, 6, 3), np.uint8))
         {'height': 4, 'width': 6, 'channels': 3, 'dtype': 'uint8'}
     """

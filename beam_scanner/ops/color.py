@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.ops._opencv import opencv
 from beam_scanner.types.element_types import FrameType
 
@@ -16,7 +16,7 @@ class ConvertColor(Kernel):
 
     Example:
         >>> import numpy as np
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> convert = ConvertColor(KernelConfig())
         >>> convert.new_stream('COLOR_RGB2GRAY')
         >>> convert.execute(np.full((2, 2, 3), 255, np.uint8))[0, 0]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.ops._stencil import frame_pair
 from beam_scanner.types.element_types import FrameType
 
@@ -17,7 +17,7 @@ class FrameDifference(Kernel):
     """Gives |b - a| of the window's two frames; row 0 of a stream is black.
 
     Example:
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> dark, bright = np.uint8([[[9]]]), np.uint8([[[12]]])
         >>> FrameDifference(KernelConfig()).execute([bright, dark])
         array([[[3]]], dtype=uint8)

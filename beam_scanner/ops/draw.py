@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.types.element_types import BboxList, FrameType
 
 RED = np.array([255, 0, 0])
@@ -23,7 +23,7 @@ class DrawBboxes(Kernel):
 
     Example:
         >>> from beam_scanner import protobufs
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> box = protobufs.BoundingBox(x1=0.25, y1=0.25, x2=0.5, y2=0.5)
         >>> frame = np.zeros((8, 8, 3), np.uint8)
         >>> drawn = DrawBboxes(KernelConfig()).execute(frame, [box])
@@ -79,7 +79,7 @@ class DrawFlow(Kernel):
     """Puts a picture of the flow to the right of each frame.
 
     Example:
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> frame, flow = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6, 2), np.float32)
         >>> DrawFlow(KernelConfig()).execute(frame, flow).shape
         (4, 12, 3)

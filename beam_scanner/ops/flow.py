@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from beam_scanner.kernels.register import Kernel, KernelConfig, register_python_op
+from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.ops._opencv import opencv
 from beam_scanner.ops._stencil import frame_pair
 from beam_scanner.types.element_types import FrameType

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.ops._opencv import opencv_or_none
 from beam_scanner.types.element_types import FrameType, Histogram
 
@@ -73,7 +73,7 @@ class HistogramKernel(Kernel):
     """Counts each channel of a uint8 RGB frame in 16 bins.
 
     Example:
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> histogram = HistogramKernel(KernelConfig())
         >>> red, green, blue = histogram.execute(np.full((2, 3, 3), 255, np.uint8))
         >>> int(red[15])

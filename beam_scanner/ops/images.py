@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.kernels.register import Kernel, KernelConfig, register_python_op
+from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.types.element_types import FrameType, Image
 from beam_scanner.types.image_files import decode_image, encode_image
 

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.kernels.register import Kernel, KernelConfig, register_python_op
+from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.ops._resample import resize_frame
 from beam_scanner.types.element_types import NULL, FrameType
 

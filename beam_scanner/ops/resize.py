@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.kernels.register import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.ops._resample import check_interpolation, resize_frame
 from beam_scanner.types.element_types import FrameType
 
@@ -48,7 +48,7 @@ class Resize(Kernel):
 
     Example:
         >>> import numpy as np
-        >>> from beam_scanner.kernels.register import KernelConfig
+        >>> from beam_scanner.kernels import KernelConfig
         >>> resize = Resize(KernelConfig())
         >>> resize.new_stream(width=4, preserve_aspect=True)
         >>> resize.execute(np.zeros((6, 8, 3), np.uint8)).shape
@@ -66,8 +66,8 @@ class Resize(Kernel):
         """Sets the size.
 
         Args:
-            width: In pixels; 0 if ``preserve_aspect`` shall find it.
-            height: In pixels; 0 if ``preserve_aspect`` shall find it.
+            width: In pixels; 0 to follow from ``height`` and ``preserve_aspect``.
+            height: In pixels; 0 to follow from ``width`` and ``preserve_aspect``.
             min: A frame no larger than the target in both directions stays as it is.
             preserve_aspect: The given one of width and height decides (width if both);
                 the other is scaled with it and truncated, to 1 at least.

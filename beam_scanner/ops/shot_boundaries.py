@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from beam_scanner.kernels.register import register_python_op
+from beam_scanner.kernels import register_python_op
 from beam_scanner.types.element_types import Histogram
 
 WINDOW = 500

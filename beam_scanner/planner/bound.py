@@ -80,6 +80,7 @@ class Edge:
         found = rows.ravel()
         for row_map in self.maps:
             there = found != NULL_ROW
+            # Nulls are rare: without any, nothing need be picked apart.
             if there.all():
                 found = row_map.map(found)
             else:
@@ -362,6 +363,7 @@ class _Binder:
 
     def _add_source(self, node: InputNode) -> None:
         info = self.sources[id(node)]
+        # Errors name the job by its first input.
         self.stream_name = self.stream_name or info.name
         self.producers[id(node)] = len(self.graph.nodes)
         self.graph.nodes.append(BoundSource(node, info))

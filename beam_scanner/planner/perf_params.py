@@ -1,4 +1,4 @@
-"""How big the pieces are that a graph is worked off in."""
+"""Packet sizes: how many rows a task makes, and how many are in memory at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.planner.tasks import work_packet
+from beam_scanner.rows.whole_numbers import as_whole_number
 
 MakePerfParams = Callable[[Sequence[Any], Sequence[Any]], "PerfParams"]
 """From the input streams and the op nodes of a graph to its packet sizes."""
@@ -32,8 +33,8 @@ class PerfParams:
         work_packet_size: Rows that flow through a task at a time, and so about how
             many frames are in memory.
         io_packet_size: Output rows a task, about; 0 lets the planner choose by what
-            a task must decode. Lossy video is encoded anew in each task, so this
-            may change its pixels, never anything else.
+            a task must decode. Each task starts a new lossy encoding, so
+            this may change pixels of lossy video, never anything else.
 
     Raises:
         ArgumentError: A size is impossible.
@@ -48,10 +49,12 @@ class PerfParams:
 
     def __post_init__(self) -> None:
         for name in ("work_packet_size", "io_packet_size"):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not hasattr(size, "__index__"):
-                raise ArgumentError(f"{name} must be a number of rows, got {size!r}")
-            object.__setattr__(self, name, int(size))
+            size = as_whole_number(getattr(self, name))
+            if size is None:
+                raise ArgumentError(
+                    f"{name} must be a number of rows, got {getattr(self, name)!r}"
+                )
+            object.__setattr__(self, name, size)
         if self.work_packet_size < 1:
             raise ArgumentError(
                 f"work_packet_size must be at least 1, got {self.work_packet_size}"

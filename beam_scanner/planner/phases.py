@@ -140,6 +140,8 @@ class Splitter:
         parts = [self.rewrite(column) for column in node.columns]
         in_order = node.spec.unbounded_state or node.spec.whole_stream
         sliced = parts[0].sliced
+        # Frames are never kept between phases, so what follows frames of an op in order
+        # runs in that op's task anyway; and slice groups are parallel as they are.
         held = any(part.in_order and part.column.type is None for part in parts)
         if not sliced and not held:
             parts = [self._cut(part, in_order) for part in parts]
@@ -155,6 +157,7 @@ class Splitter:
 
     def _cut(self, part: _Part, in_order: bool) -> _Part:
         """Keeps a column of blobs that is better made by tasks of its own."""
+        # Straight from a source there is nothing to make first.
         if part.column.type is None or not (part.in_order or (in_order and part.works)):
             return part
         key = (id(part.column.node), part.column.index)

@@ -101,7 +101,15 @@ class DecodeCount:
 
 @dataclass
 class _State:
-    """What is known of one node while the schedule is made."""
+    """What is known of one node while the schedule is made.
+
+    Attributes:
+        needs: The rows that the task needs of it.
+        uses: int32[n], for each of these how many uses are still to come.
+        present: bool[n], whether the row is in memory now.
+        call_starts: See ``_call_starts``.
+        next_call: The first kernel call of a stateful op that was not made yet.
+    """
 
     needs: RowSet
     uses: NDArray[np.int32]
@@ -112,6 +120,17 @@ class _State:
 
 @dataclass
 class _SourceState(_State):
+    """The same of a source.
+
+    Attributes:
+        entries: Rows at which decoding may start; None for random access.
+        room: Most rows in memory; None for no limit.
+        resident: Rows in memory now.
+        cursors: The decoders, by the consumer that opened them.
+        spans: ``[start, stop)`` of each stretch that was decoded.
+        count: What was read so far.
+    """
+
     entries: Int64Array | None = None
     room: int | None = None
     resident: int = 0
@@ -165,6 +184,8 @@ class Schedule:
         longest = max((stop - start for start, stop in self.intervals), default=0)
         packets = -(-longest // self.work_packet)
         for packet in range(packets):
+            # Each packet takes its share of every output, however long: outputs that
+            # use the same rows use them at about the same time.
             for (index, node), (start, stop) in zip(
                 outputs, self.intervals, strict=True
             ):
@@ -196,6 +217,7 @@ class Schedule:
             if isinstance(node, BoundSource):
                 continue
             edges = node.edges if isinstance(node, BoundOp) else (node.edge,)
+            # Block by block: the windows of a whole film would fill the memory.
             for start in range(0, len(needs), _BLOCK):
                 rows = needs.array(start, start + _BLOCK)
                 windows = node.windows(rows) if isinstance(node, BoundOp) else rows
@@ -296,9 +318,13 @@ class Schedule:
     ) -> DecodePosition:
         ready = [p for p in state.cursors.values() if not p.seeks(row)]
         if ready:
+            # Of those that need not seek, the one with the fewest frames to go.
             return max(ready, key=lambda position: position.next_row or 0)
+        # Each consumer has a decoder of its own, so that two branches far apart in a
+        # film do not send one decoder to and fro.
         if consumer not in state.cursors:
             if len(state.cursors) >= MAX_CURSORS:
+                # Any will do, but the same one in every process.
                 return list(state.cursors.values())[sum(consumer) % MAX_CURSORS]
             state.cursors[consumer] = DecodePosition(entries)
         return state.cursors[consumer]
@@ -310,8 +336,10 @@ class Schedule:
         if state.room is None or state.resident <= state.room:
             return []
         held = state.needs.at(np.flatnonzero(state.present))
+        # What is about to be used would only be read again at once.
         pinned = [wanted, read, *(rows for node, rows in self._pins if node == index)]
         free = np.setdiff1d(held, np.concatenate(pinned))
+        # Reading mostly goes forward, so the rows farthest away are used last.
         far = np.argsort(-np.abs(free - wanted[-1]), kind="stable")
         gone = np.sort(free[far[: state.resident - state.room]])
         if not len(gone):
@@ -331,6 +359,8 @@ class Schedule:
         )
         size = max(1, self.work_packet // max(1, node.node.batch))
         if node.stateful:
+            # Every call up to the last wanted one, in order: state must have seen the
+            # rows between, whether or not anything uses their results yet.
             last = int(calls[-1])
             while state.next_call <= last:
                 stop = min(state.next_call + size, last + 1)
@@ -354,6 +384,7 @@ class Schedule:
             flat = wanted.ravel()
             # Not from here: a chain of a thousand ops would be as many frames deep.
             yield self._ensure(edge.producer, flat, (index, number))
+            # Reading for the next input must not drop the rows of this one.
             self._pins.append((edge.producer, flat))
         del self._pins[pins:]
         keep = state.uses[at] > 0
@@ -455,7 +486,7 @@ def _with_riders(
 ) -> Int64Array:
     """Adds rows used later that are decoded on the way, if they fit.
 
-    Those are the rows that the decoder passes, and, where it goes on to another
+    Those are the rows that the decoder passes, and, where it continues in another
     keyframe group, the rest of the group that it leaves.
     """
     entry = entry_of(entries, missing)
@@ -481,8 +512,8 @@ def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:
     """Positions in ``needs`` at which a kernel call begins; None for every one.
 
     Calls are cut by position alone, so the size of work packets cannot change what
-    a kernel is given: every ``batch`` rows, anew in each slice group and, for ops
-    with state, in each contiguous run.
+    a kernel is given: every ``batch`` rows, starting over in each slice group and, for
+    ops with state, in each contiguous run.
     """
     whole = node.node.spec.whole_stream
     if (node.node.batch == 1 and not whole) or not len(needs):

@@ -39,7 +39,7 @@ class TaskCuts:
     Attributes:
         bounds: int64[k + 1, outputs]: task ``t`` makes rows
             ``[bounds[t, o], bounds[t + 1, o])`` of output ``o``.
-        reason: Why the cuts are where they are, for people.
+        reason: Why the cuts are where they are, as ``explain`` shows it.
     """
 
     bounds: Int64Array
@@ -71,6 +71,7 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
         return TaskCuts(np.zeros((1, len(rows)), np.int64), "no rows")
     size = io_packet or _packet_for(graph)
     if min(rows) < longest:
+        # An op in order would start at row 0 again in each task.
         count = 1 if graph.in_order else -(-longest // size)
         shares = np.arange(count + 1, dtype=np.int64)[:, None] * np.array(rows)
         return TaskCuts(
@@ -120,6 +121,8 @@ def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
 
 def _packet_for(graph: BoundGraph) -> int:
     """Output rows that make a task decode about ``TARGET_DECODED`` frames."""
+    # The first rows stand for all: samplers mostly repeat themselves, and to trace
+    # every row of a long film costs more than an uneven task.
     probe = [(0, min(output.rows, _PROBE_ROWS)) for output in graph.outputs]
     decoded = frames_to_decode(graph, task_needs(graph, probe))
     probed = max(stop for _, stop in probe)
@@ -219,6 +222,7 @@ def _clean_cut(
     low, high = max(1, at - size // 2), min(total, at + size // 2 + 1)
     origins = follow(np.arange(low - 1, high, dtype=np.int64))
     clean = entry_of(entries, origins[1:]) > origins[:-1]
+    # Where the rows turn back, the decoder seeks in any case.
     clean |= origins[1:] < origins[:-1]
     found = np.flatnonzero(clean) + low
     if len(found):

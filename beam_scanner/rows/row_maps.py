@@ -8,7 +8,7 @@ ten million rows costs what a stride over ten costs:
 * :class:`Layout`: how the rows of a sliced stream fall into groups.
 
 A sliced stream is numbered through all its groups: group 0 has rows
-``0 .. n0 - 1``, group 1 goes on at ``n0``. So slicing is a ``RowMap`` and a
+``0 .. n0 - 1``, group 1 continues at ``n0``. So slicing is a ``RowMap`` and a
 ``Layout``, and unslicing changes no row number at all.
 """
 

@@ -128,11 +128,14 @@ def bind(
     Raises:
         TypeError: They do not fit the signature; names what was called.
     """
+    takes = f"{name} takes ({', '.join(signature.parameters)})"
+    # Said first, as Python does: one that is misspelt is also missing.
+    for unknown in kwargs.keys() - signature.parameters.keys():
+        raise TypeError(f"got an unexpected keyword argument {unknown!r}; {takes}")
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        takes = ", ".join(signature.parameters)
-        raise TypeError(f"{error}; {name} takes ({takes})") from None
+        raise TypeError(f"{error}; {takes}") from None
     bound.apply_defaults()
     return bound.arguments
 

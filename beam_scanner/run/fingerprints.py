@@ -163,7 +163,7 @@ def op_digests(outputs: Sequence[OutputNode]) -> list[str]:
         names = sorted(node.init_args)
         found.append(code_digest(kernel.text, names, given.text, home=""))
         if not node.spec.version:
-            _warn(node.label, (*kernel.untold, *given.untold))
+            _warn(node.label, (*kernel.opaque, *given.opaque))
     return found
 
 
@@ -185,8 +185,8 @@ def value_digests(outputs: Sequence[OutputNode], job: int) -> list[str]:
 _warned: set[str] = set()
 
 
-def _warn(op: str, untold: Sequence[str]) -> None:
-    new = [text for text in untold if text not in _warned]
+def _warn(op: str, opaque: Sequence[str]) -> None:
+    new = [text for text in opaque if text not in _warned]
     _warned.update(new)
     if new:
         warnings.warn(

@@ -496,13 +496,13 @@ class Client:
         register_module(so_path, proto_path)
 
     def register_op(self, *args: Any, **kwargs: Any) -> None:
-        """See ``beam_scanner.kernels.register.register_op``."""
+        """See ``beam_scanner.kernels.register_op``."""
         register_op(*args, **kwargs)
 
     def register_python_kernel(
         self, op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
     ) -> None:
-        """See ``beam_scanner.kernels.register.register_python_kernel``."""
+        """See ``beam_scanner.kernels.register_python_kernel``."""
         register_python_kernel(op_name, device_type, kernel, batch)
 
 

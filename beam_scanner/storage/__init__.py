@@ -6,8 +6,8 @@ Importing this loads no media library.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from beam_scanner.stores.local_store import LocalStore as LocalStore
 
+from beam_scanner.stores.local_store import LocalStore as LocalStore
 
 if TYPE_CHECKING:
     from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from beam_scanner.storage.streams.packed import PackedFileStream as PackedFileStream
     from beam_scanner.storage.streams.python import PythonStorage as PythonStorage
     from beam_scanner.storage.streams.python import PythonStream as PythonStream
-    from beam_scanner.stores.object_store import LocalStore as LocalStore
+    from beam_scanner.stores.local_store import LocalStore as LocalStore
     from beam_scanner.stores.object_store import (
         ObjectNotFoundError as ObjectNotFoundError,
     )
@@ -59,7 +59,8 @@ else:
             "beam_scanner.storage.streams.named_video": "NamedVideoStorage NamedVideoStream",
             "beam_scanner.storage.streams.packed": "PackedFileStorage PackedFileStream",
             "beam_scanner.storage.streams.python": "PythonStorage PythonStream",
-            "beam_scanner.stores.object_store": "LocalStore ObjectNotFoundError ObjectStore",
+            "beam_scanner.stores.local_store": "LocalStore",
+            "beam_scanner.stores.object_store": "ObjectNotFoundError ObjectStore",
             "beam_scanner.stores.open": "open_store",
         },
     )

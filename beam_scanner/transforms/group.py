@@ -48,7 +48,7 @@ from beam_scanner.graph.nodes import (
     SampleNode,
     UnsliceNode,
 )
-from beam_scanner.graph.validate import check_graph, facts, made
+from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.bind import Bind, by_name
@@ -184,7 +184,7 @@ class Group:
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> Any:
         """Adds an output; gives the PCollection of its commits."""
         output = OutputNode(column, (slot,))
-        made(output, None)
+        check_node(output, None)
         check_graph([*self._sinks, output])
         self._sinks.append(output)
         self._add_hints(hints)
@@ -272,7 +272,7 @@ def _leaving(
     sliced = facts(column.node).level > 0
     slot = LeavingSlot(tag, label, column.type, sliced, nulls)
     if sliced:
-        node = made(UnsliceNode(column), None)
+        node = check_node(UnsliceNode(column), None)
         return OutputNode(OpColumn(node, 0, column.type), (slot,))
     return OutputNode(column, (slot,))
 

@@ -14,7 +14,7 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
-from beam_scanner.graph.validate import made
+from beam_scanner.graph.validate import check_node
 from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.run.slots import SourceSlot
 from beam_scanner.run.sources import stream_at, stream_names, video_at
@@ -65,7 +65,7 @@ class _Source(GraphTransform):
         slot = SourceSlot(next(_numbers), make, kind, self.label, db, template)
         group = Group(found.pipeline, [slot], [found], failed, several)
         node = InputNode((slot,))
-        made(node, None)
+        check_node(node, None)
         return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
 
 

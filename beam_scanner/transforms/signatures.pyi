@@ -319,8 +319,8 @@ class Resize(Op):
         """Resizes frames, as OpenCV does; the size is given for each stream.
 
         Args:
-            width: In pixels; 0 if ``preserve_aspect`` shall find it.
-            height: In pixels; 0 if ``preserve_aspect`` shall find it.
+            width: In pixels; 0 to follow from ``height`` and ``preserve_aspect``.
+            height: In pixels; 0 to follow from ``width`` and ``preserve_aspect``.
             min: A frame no larger than the target in both directions stays as it is.
             preserve_aspect: The given one of width and height decides (width if both);
                 the other is scaled with it and truncated, to 1 at least.

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
 import pytest
+
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.main import main
 from beam_scanner.errors import ArgumentError
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.client import Client
-from beam_scanner.storage import NamedStorage
-from beam_scanner.storage import NamedStream
+from beam_scanner.storage import NamedStorage, NamedStream
+from beam_scanner.stores import open_store
 from tests.support.object_servers import GcsServer
 from tests.support.video_fixtures import make_video
-from beam_scanner.stores import open_store
-
 
 IN_MEMORY = "--direct_running_mode=in_memory"
 DATAFLOW = "--runner=DataflowRunner"

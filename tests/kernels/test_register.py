@@ -419,7 +419,7 @@ def pairs(config, x: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
         ),
         (plain, {"device_type": "GPU"}, ArgumentError, "Invalid device type 'GPU'"),
         (plain, {"device_sets": 3}, ArgumentError, "must be a list of .DeviceType, c"),
-        (plain, {"name": 3}, ArgumentError, "name of an op must be a text, got 3"),
+        (plain, {"name": 3}, ArgumentError, "name of an op must be a string, got 3"),
         (plain, {"batch": np.ones(2)}, ArgumentError, "batch of op plain must be 1"),
         (plain, {"device_sets": []}, ArgumentError, "device_sets of op plain is empty"),
         (3, {}, ArgumentError, "must be a class or a function, got int"),

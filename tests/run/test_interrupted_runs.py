@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
 import pytest
+
 from beam_scanner.errors import StreamExistsError
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import remove_garbage
-from tests.support.small_runs import JOBS
-from tests.support.small_runs import TASKS_A_JOB
-from tests.support.small_runs import Setting
-from tests.support.small_runs import contents
-from tests.support.small_runs import manifests
-from tests.support.staged import Steps
-from tests.support.staged import Turns
-from tests.support.staged import without_beam
-from tests.support.stored_graphs import check_files
-from tests.support.stored_graphs import check_work
 from beam_scanner.stores.local_store import LocalStore
-
+from tests.support.small_runs import JOBS, TASKS_A_JOB, Setting, contents, manifests
+from tests.support.staged import Steps, Turns, without_beam
+from tests.support.stored_graphs import check_files, check_work
 
 TASKS = JOBS * TASKS_A_JOB
 OLD = 7

@@ -4,42 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
 import pytest
+
 from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
-from beam_scanner.run import launch
-from beam_scanner.run import run_files
+from beam_scanner.run import launch, run_files
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.job_files import JobFiles
-from beam_scanner.run.job_files import unfinished_tokens
+from beam_scanner.run.job_files import JobFiles, unfinished_tokens
 from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
 from beam_scanner.run.prepare import Prepared
-from beam_scanner.run.run_files import RunFiles
-from beam_scanner.run.run_files import remove_garbage
-from beam_scanner.run.stages import commit_job
-from beam_scanner.run.stages import plan_job
+from beam_scanner.run.run_files import RunFiles, remove_garbage
+from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks import attempt
 from beam_scanner.run.tasks.run_task import run_one_task
 from beam_scanner.run.tasks.task_id import TaskId
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStream
-from tests.support.harness import drained
-from tests.support.small_runs import FAIL
-from tests.support.small_runs import JOBS
-from tests.support.small_runs import PACKET
-from tests.support.small_runs import ROWS
-from tests.support.small_runs import TASKS_A_JOB
-from tests.support.small_runs import Setting
-from tests.support.small_runs import contents
-from tests.support.small_runs import manifests
-from tests.support.staged import Killed
-from tests.support.staged import is_kill
-from tests.support.staged import without_beam
-from tests.support.stored_graphs import check_files
-from tests.support.stored_graphs import check_work
 from beam_scanner.stores.local_store import LocalStore
-
+from tests.support.harness import drained
+from tests.support.small_runs import (
+    FAIL,
+    JOBS,
+    PACKET,
+    ROWS,
+    TASKS_A_JOB,
+    Setting,
+    contents,
+    manifests,
+)
+from tests.support.staged import Killed, is_kill, without_beam
+from tests.support.stored_graphs import check_files, check_work
 
 BLOBS = -(-ROWS // PACKET)
 """Tasks of the first phase of a job."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from object_servers import match_objects
 
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.errors import ArgumentError, StorageError, VideoError
@@ -27,6 +26,7 @@ from beam_scanner.storage.find import find_files
 from beam_scanner.stores import open_store
 from beam_scanner.stores.patterns import Pattern, has_wildcard, matching_names
 from beam_scanner.transforms.match import _found, absolute_pattern
+from tests.support.object_servers import match_objects
 
 FOLDERS = ["a", "b", "ab", ".a", "[a]", "é", "A", "a b", "*"]
 FILES = ["x.mp4", "y.mkv", ".x.mp4", "[x].mp4", "a?.mp4", "{x}.mp4", "-x.mp4", "x"]

@@ -6,7 +6,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from object_servers import match_objects
 
 from beam_scanner.errors import ArgumentError, MissingDependencyError, StorageError
 from beam_scanner.storage import (
@@ -19,6 +18,7 @@ from beam_scanner.storage import (
 )
 from beam_scanner.storage.testing import StorageConformance
 from beam_scanner.stores import gcs, s3
+from tests.support.object_servers import match_objects
 
 REFUSAL = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\nConnection: close\r\n\r\n"

@@ -16,16 +16,15 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import ExitStack
-from contextlib import contextmanager
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
 import pytest
-from tests.support.folders import ROOT
+
 from beam_scanner.stores import open_store
 from beam_scanner.stores.patterns import Pattern
-
+from tests.support.folders import ROOT
 
 _START_SECONDS = 60
 

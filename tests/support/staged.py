@@ -10,17 +10,17 @@ import random
 import threading
 from collections.abc import Callable
 from typing import Any
+
 import pytest
+
 from beam_scanner.run import launch
 from beam_scanner.run.run import StoredRun
-from beam_scanner.run.stages import commit_job
-from beam_scanner.run.stages import plan_job
+from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks import attempt
 from beam_scanner.run.tasks.run_task import run_one_task
 from beam_scanner.run.tasks.task_id import TaskId
-from tests.support.harness import drained
 from beam_scanner.stores.local_store import LocalStore
-
+from tests.support.harness import drained
 
 CHANGES = ("put", "put_if_absent", "delete")
 CONDITIONAL = ("put_if", "delete_if")

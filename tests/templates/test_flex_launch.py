@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
-from http.server import ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
 import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
-from tests.support.flex_launcher import STAGING
-from tests.support.flex_launcher import credentials
-from tests.support.flex_launcher import launch
-from tests.support.job_graph import crossings
-from tests.support.job_graph import environments
-from tests.support.object_servers import GcsServer
-from tests.support.video_fixtures import make_video
-from object_servers import match_objects
-from beam_scanner.stores import open_store
 
+from beam_scanner.stores import open_store
+from tests.support.flex_launcher import STAGING, credentials, launch
+from tests.support.job_graph import crossings, environments
+from tests.support.object_servers import GcsServer, match_objects
+from tests.support.video_fixtures import make_video
 
 pytest.importorskip("google.cloud.dataflow_v1beta3", reason="needs the gcp extra")
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.kernels.digests.parts import ModuleUse, Part
-from beam_scanner.kernels.digests.reading import Reading
+from beam_scanner.kernels.digests.digest_node import DigestNode, ModuleUse
+from beam_scanner.kernels.digests.object_reader import ObjectReader
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Digest:
 
     Attributes:
         text: 32 hexadecimal digits.
-        untold: Objects of which only the type counts: where they are, and their type.
+        opaque: Objects of which only the type counts: where they are, and their type.
     """
 
     text: str
-    untold: tuple[str, ...]
+    opaque: tuple[str, ...]
 
 
 def code_digest(*things: object, home: str | Collection[str]) -> str:
@@ -62,15 +62,15 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
         home: See there.
 
     Example:
-        >>> digest([('argument', iter([]).__reduce__)], '').untold
+        >>> digest([('argument', iter([]).__reduce__)], '').opaque
         ()
     """
     homes = {home} if isinstance(home, str) else set(home)
-    reading = Reading(homes)
+    reader = ObjectReader(homes)
     unsteady: set[int] = set()
     while True:
-        graph = _Graph(reading, unsteady)
-        root = graph.add(Part(b"", list(things)), 0, "")
+        graph = _Graph(reader, unsteady)
+        root = graph.add(DigestNode(b"", list(things)), 0, "")
         graph.fill()
         colours = _colours(graph.labels, graph.edges, graph.unordered)
         # Objects that pickle differently each time have no content either.
@@ -80,8 +80,8 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
             if [colours[n] for n in graph.edges[node]] != [colours[n] for n in twins]
         }
         if found <= unsteady:
-            untold = [graph.where(number) for number in graph.untold]
-            texts = tuple(f"{where} ({kind})" for where, kind in untold)
+            opaque = [graph.where(number) for number in graph.opaque]
+            texts = tuple(f"{where} ({kind})" for where, kind in opaque)
             return Digest(colours[root].hex(), texts)
         unsteady |= found
 
@@ -105,9 +105,9 @@ def where_first(
         >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
         ('the list', 'float')
     """
-    reading = Reading({home} if isinstance(home, str) else set(home))
-    graph = _Graph(reading, set())
-    root = graph.add(Part(b"", list(things)), 0, "")
+    reader = ObjectReader({home} if isinstance(home, str) else set(home))
+    graph = _Graph(reader, set())
+    root = graph.add(DigestNode(b"", list(things)), 0, "")
     graph.fill()
     seen = {root}
 
@@ -117,10 +117,10 @@ def where_first(
                 continue
             seen.add(other)
             value = graph.values[other]
-            if isinstance(value, type) and reading.is_foreign(value.__module__):
+            if isinstance(value, type) and reader.is_foreign(value.__module__):
                 # An object of it is to blame, not the installed class.
                 continue
-            if isinstance(value, (Part, ModuleUse)):
+            if isinstance(value, (DigestNode, ModuleUse)):
                 found = look(other)
                 if found is not None:
                     return found
@@ -136,12 +136,12 @@ class _Graph:
     """Objects by number, with what each consists of.
 
     Args:
-        reading: Takes them apart.
+        reader: Takes them apart.
         unsteady: By ``id``: objects of which only the type counts.
     """
 
-    def __init__(self, reading: Reading, unsteady: set[int]) -> None:
-        self._reading = reading
+    def __init__(self, reader: ObjectReader, unsteady: set[int]) -> None:
+        self._reader = reader
         self._unsteady = unsteady
         self._number: dict[Any, int] = {}
         self._came: list[tuple[int, str]] = []
@@ -151,7 +151,7 @@ class _Graph:
         self.edges: list[list[int]] = []
         self.unordered: set[int] = set()
         self.twins: dict[int, list[int]] = {}
-        self.untold: list[int] = []
+        self.opaque: list[int] = []
 
     def add(self, value: Any, parent: int, edge: str) -> int:
         """The number of an object, which is read later if it is new."""
@@ -176,17 +176,17 @@ class _Graph:
         number = 0
         while number < len(self.values):
             value = self.values[number]
-            part = self._reading.part(value)
+            part = self._reader.node(value)
             if id(value) in self._unsteady:
-                part = Part(b"unsteady", [("", type(value))], untold=True)
+                part = DigestNode(b"unsteady", [("", type(value))], opaque=True)
             self.labels.append(part.label)
             self.edges.append([self.add(v, number, text) for text, v in part.edges])
             if part.unordered:
                 self.unordered.add(number)
             if part.twin:
                 self.twins[number] = [self.add(v, number, "") for _, v in part.twin]
-            if part.untold:
-                self.untold.append(number)
+            if part.opaque:
+                self.opaque.append(number)
             number += 1
 
     def where(self, number: int) -> tuple[str, str]:

@@ -15,15 +15,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from beam_scanner.kernels.digests.digest import code_digest
+from beam_scanner.kernels.digests.digest_node import ModuleUse
 from beam_scanner.kernels.digests.installed_code import is_library
-from beam_scanner.kernels.digests.parts import ModuleUse
-from beam_scanner.kernels.digests.reading import Reading, class_members
+from beam_scanner.kernels.digests.object_reader import ObjectReader, class_members
 
 Place = tuple[str, str]
 """A module, and a dotted name in it."""
 
 
-def told(value: Any) -> str:
+def member_digest(value: Any) -> str:
     """A digest of a member; what is found elsewhere by its name counts by that."""
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
@@ -33,8 +33,8 @@ def told(value: Any) -> str:
 
 
 def has_content(value: Any) -> bool:
-    """Whether more than the type of a value can be told."""
-    return not Reading().part(value).untold
+    """Whether more than the type of a value counts in a digest."""
+    return not ObjectReader().node(value).opaque
 
 
 def _is_found_by_name(value: Any) -> bool:
@@ -87,7 +87,7 @@ def members_used(
         is_sent: Whether a module's functions are sent, rather than their names.
         code_in: The functions and classes that a value of a member holds.
     """
-    reading = Reading()
+    reader = ObjectReader()
     found: dict[Place, Any] = {}
     waiting = list(code)
     seen = set()
@@ -97,7 +97,7 @@ def members_used(
         if key in seen:
             continue
         seen.add(key)
-        for place, value in _seen_from(reading, thing, is_sent):
+        for place, value in _seen_from(reader, thing, is_sent):
             if isinstance(value, ModuleUse):
                 waiting.append(value)
                 value = value.module
@@ -112,12 +112,12 @@ def members_used(
 
 
 def _seen_from(
-    reading: Reading, thing: Any, is_sent: Callable[[types.ModuleType], bool]
+    reader: ObjectReader, thing: Any, is_sent: Callable[[types.ModuleType], bool]
 ) -> Iterator[tuple[Place | None, Any]]:
     if isinstance(thing, types.FunctionType):
         module = _module_of(thing)
         by_name = module is not None and not is_sent(module)
-        for name, value in reading.names_of(thing).items():
+        for name, value in reader.names_of(thing).items():
             if isinstance(value, ModuleUse) or by_name:
                 inside = by_name and name in thing.__globals__
                 yield (module.__name__, name) if module and inside else None, value
@@ -128,7 +128,7 @@ def _seen_from(
     if isinstance(thing, ModuleUse):
         if is_library(thing.module.__name__) or is_sent(thing.module):
             return
-        for name, value in reading.members_of(thing).items():
+        for name, value in reader.members_of(thing).items():
             yield (thing.module.__name__, name), value
         return
     module = sys.modules.get(thing.__module__)

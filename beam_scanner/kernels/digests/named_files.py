@@ -28,8 +28,8 @@ def file_digest(text: str) -> str | None:
     """A digest of the content of the file at a path; None if no file is there.
 
     Only files count that kernels read: models, weights, native libraries, arrays,
-    tables, settings, fonts and pictures, known by their endings. Marks, logs and texts
-    are what kernels write. Of a file of more than 64 MiB, size, time of change and
+    tables, settings, fonts and pictures, known by their endings. Marks, logs and text
+    files are what kernels write. Of a file of more than 64 MiB, size, time of change and
     pieces count; of a smaller one the content, and nothing else.
 
     Args:

@@ -159,7 +159,7 @@ def test_what_is_changed_in_place_is_seen_and_seen_again_when_it_is_changed_back
     kernel = read_spec(kernel_over(value))
     before = kernel.digest
     assert before == of(make())
-    assert digest([("", kernel_over(value))], "users_module").untold == ()
+    assert digest([("", kernel_over(value))], "users_module").opaque == ()
     change(value)
     assert kernel.digest != before
     assert of(make()) == before
@@ -417,7 +417,7 @@ def test_a_native_library_is_told_by_its_file() -> None:
     library = ctypes.CDLL("libm.so.6")
     found = digest([("", kernel_over(library))], "users_module")
     assert found.text == of_text(kernel_over(ctypes.CDLL("libm.so.6")))
-    assert not found.untold
+    assert not found.opaque
 
 
 def of_text(value: Any) -> str:
@@ -444,8 +444,8 @@ class Restless:
 )
 def test_what_cannot_be_told_is_named(make: Any, name: str) -> None:
     found = digest([("the kernel", kernel_over(make()))], "users_module")
-    assert found.untold[0].endswith(f"global VALUE of the kernel ({name})") or (
-        "item 'deep' of global VALUE" in found.untold[0] and name in found.untold[0]
+    assert found.opaque[0].endswith(f"global VALUE of the kernel ({name})") or (
+        "item 'deep' of global VALUE" in found.opaque[0] and name in found.opaque[0]
     )
     again = digest([("the kernel", kernel_over(make()))], "users_module")
     assert again.text == found.text

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import struct
 from pathlib import PurePosixPath
+
 import numpy as np
 import pytest
-from beam_scanner import Client
-from beam_scanner import NamedStream
-from beam_scanner import NamedVideoStream
-from beam_scanner import PerfParams
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import StorageError
-from beam_scanner.errors import VideoError
-from beam_scanner.storage import AudioStream
-from beam_scanner.storage import CaptionStream
-from beam_scanner.storage import FilesStorage
-from beam_scanner.storage import FilesStream
-from beam_scanner.storage import PackedFileStream
-from beam_scanner.stores import paths
-from tests.support.sounds import music
-from tests.support.sounds import noise
-from tests.support.sounds import write_audio
-from tests.support.sounds import write_wav
-from tests.support.video_fixtures import make_video
-from beam_scanner.stores import open_store
 
+from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
+from beam_scanner.errors import ArgumentError, StorageError, VideoError
+from beam_scanner.storage import (
+    AudioStream,
+    CaptionStream,
+    FilesStorage,
+    FilesStream,
+    PackedFileStream,
+)
+from beam_scanner.stores import open_store, paths
+from tests.support.sounds import music, noise, write_audio, write_wav
+from tests.support.video_fixtures import make_video
 
 CAPTIONS = "1\n00:00:01,500 --> 00:00:02,000\nHello\n"
 ELEMENTS = [b"", b"one", b"\0" * 1000, "zwölf".encode()]

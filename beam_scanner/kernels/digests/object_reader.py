@@ -1,4 +1,4 @@
-"""What a worker would be given of an object: a label, and the objects it consists of.
+"""Reads objects into nodes: a label, and the objects that each consists of.
 
 The same as pickling sends, in a form that is equal for equal values in every process:
 code without line numbers, names of files and docstrings; attributes sorted by name;
@@ -16,26 +16,36 @@ import types
 from collections.abc import Collection
 from typing import Any
 
-from beam_scanner.kernels.digests.code_parts import (
+from beam_scanner.kernels.digests.code_nodes import (
     absolute_name,
     cell_value,
-    code_part,
+    code_node,
     names_used,
-    source_part,
+    source_node,
 )
-from beam_scanner.kernels.digests.data_parts import (
-    attributes_part,
-    data_part,
-    mapping_part,
+from beam_scanner.kernels.digests.data_nodes import (
+    attributes_node,
+    data_node,
+    mapping_node,
     pair,
-    sequence_part,
-    string_part,
+    sequence_node,
+    string_node,
     text_of,
+)
+from beam_scanner.kernels.digests.digest_node import (
+    DigestNode,
+    Edges,
+    ModuleUse,
+    content_hash,
+    make_label,
 )
 from beam_scanner.kernels.digests.installed_code import is_installed_file, is_library
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, ModuleUse, Part, content, label
-from beam_scanner.kernels.digests.reducing import is_slots, reduced, states_itself
+from beam_scanner.kernels.digests.pickle_reduction import (
+    is_slots,
+    reduced,
+    states_itself,
+)
 
 _ATOMS = frozenset({int, float, complex, bool, type(None), type(Ellipsis), range})
 _DESCRIPTORS = (
@@ -105,7 +115,7 @@ _MODULE_NOISE = frozenset(
 _STEADY = frozenset({"numpy", "pandas", "pyarrow", "beam_scanner", "google"})
 
 
-class Reading:
+class ObjectReader:
     """Takes objects apart.
 
     Args:
@@ -119,32 +129,34 @@ class Reading:
         self._packages -= {"beam_scanner", *sys.stdlib_module_names}
         self._known: dict[str, dict[int, str]] = {}
 
-    def part(self, value: Any) -> Part:
+    def node(self, value: Any) -> DigestNode:
         """What an object consists of."""
         kind = type(value)
-        if kind is Part:
+        if kind is DigestNode:
             return value  # type: ignore[no-any-return]
         if kind is ModuleUse:
             return self._module(value)
         if kind in _ATOMS:
-            return Part(label(kind.__name__, text_of(value)))
+            return DigestNode(make_label(kind.__name__, text_of(value)))
         if kind is str:
-            return string_part(value)
+            return string_node(value)
         if kind in (bytes, bytearray):
-            return Part(label(kind.__name__, content(value)))
+            return DigestNode(make_label(kind.__name__, content_hash(value)))
         if kind in (list, tuple):
-            return sequence_part(value)
+            return sequence_node(value)
         if kind is dict or kind is types.MappingProxyType:
-            return mapping_part(value)
+            return mapping_node(value)
         if kind in (set, frozenset):
-            return Part(label(kind.__name__), [("", v) for v in value], unordered=True)
-        return self._code(value) or data_part(value) or self._generic(value)
+            return DigestNode(
+                make_label(kind.__name__), [("", v) for v in value], unordered=True
+            )
+        return self._code(value) or data_node(value) or self._generic(value)
 
     # --- code ------------------------------------------------------------------
 
-    def _code(self, value: Any) -> Part | None:
+    def _code(self, value: Any) -> DigestNode | None:
         if isinstance(value, types.CodeType):
-            return code_part(value)
+            return code_node(value)
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, type):
@@ -152,41 +164,45 @@ class Reading:
         if isinstance(value, types.ModuleType):
             return self._module(ModuleUse(value, None))
         if isinstance(value, (staticmethod, classmethod)):
-            return Part(label(type(value).__name__), [("", value.__func__)])
+            return DigestNode(make_label(type(value).__name__), [("", value.__func__)])
         if type(value) is property:
-            return Part(
-                label("property"),
+            return DigestNode(
+                make_label("property"),
                 [("", value.fget), ("", value.fset), ("", value.fdel)],
             )
         if isinstance(value, functools.cached_property):
-            return Part(label("cached property"), [("", value.func)])
+            return DigestNode(make_label("cached property"), [("", value.func)])
         if isinstance(value, (functools.partial, functools.partialmethod)):
             given = [("argument", argument) for argument in value.args]
-            by_name = attributes_part("", value.keywords, "argument")
-            made = Part(label("arguments", len(given)), given)
-            return Part(
-                label("partial", type(value).__name__),
+            by_name = attributes_node("", value.keywords, "argument")
+            made = DigestNode(make_label("arguments", len(given)), given)
+            return DigestNode(
+                make_label("partial", type(value).__name__),
                 [("", value.func), ("", made), ("", by_name)],
             )
         if isinstance(value, types.MethodType):
             named = self._name_in_library(value)
             if named:
-                return Part(label("library", *named))
-            return Part(label("method"), [("", value.__func__), ("", value.__self__)])
+                return DigestNode(make_label("library", *named))
+            return DigestNode(
+                make_label("method"), [("", value.__func__), ("", value.__self__)]
+            )
         if isinstance(value, types.CellType):
-            return Part(label("cell"), [("", cell_value(value))])
+            return DigestNode(make_label("cell"), [("", cell_value(value))])
         if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
             return self._builtin(value)
         if isinstance(value, _DESCRIPTORS):
             owner = value.__objclass__
-            return Part(label("descriptor", owner.__qualname__, value.__name__))
+            return DigestNode(
+                make_label("descriptor", owner.__qualname__, value.__name__)
+            )
         return None
 
-    def _function(self, function: types.FunctionType) -> Part:
+    def _function(self, function: types.FunctionType) -> DigestNode:
         module = function.__module__
         foreign = self.is_foreign(module)
         if foreign and "<locals>" not in function.__qualname__:
-            return Part(label("library", module, function.__qualname__))
+            return DigestNode(make_label("library", module, function.__qualname__))
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         edges: Edges = [("", code)]
@@ -205,7 +221,7 @@ class Reading:
         for kind, values in named.items():
             edges += [(f"{kind} {name}", values[name]) for name in sorted(values)]
             names += [kind, *sorted(values)]
-        return Part(label(*names), edges)
+        return DigestNode(make_label(*names), edges)
 
     def names_of(self, function: types.FunctionType) -> dict[str, Any]:
         """Globals that a function reads, and modules of the user's that it imports."""
@@ -273,29 +289,29 @@ class Reading:
         try:
             return importlib.import_module(name)
         except Exception:
-            return source_part(origin)
+            return source_node(origin)
 
-    def _module(self, use: ModuleUse) -> Part:
+    def _module(self, use: ModuleUse) -> DigestNode:
         module = use.module
         if self.is_foreign(module.__name__):
-            return Part(label("module", module.__name__))
+            return DigestNode(make_label("module", module.__name__))
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and not file.endswith(".py"):
-            return Part(label("compiled module", file_digest(file)))
+            return DigestNode(make_label("compiled module", file_digest(file)))
         members = self.members_of(use)
         names = sorted(members)
         edges = [(f"global {name}", members[name]) for name in names]
-        return Part(label("own module", *names), edges)
+        return DigestNode(make_label("own module", *names), edges)
 
-    def _class(self, cls: type) -> Part:
+    def _class(self, cls: type) -> DigestNode:
         module, name = cls.__module__, cls.__qualname__
         static = not cls.__flags__ & 1 << 9
         if static or (self.is_foreign(module) and "<locals>" not in name):
-            return Part(label("library", module, name))
+            return DigestNode(make_label("library", module, name))
         descriptor = getattr(cls, "DESCRIPTOR", None)
         if descriptor is not None and hasattr(descriptor, "full_name"):
             file = getattr(descriptor.file, "serialized_pb", b"")
-            return Part(label("message", descriptor.full_name, file))
+            return DigestNode(make_label("message", descriptor.full_name, file))
         members = class_members(cls)
         edges: Edges = [("", base) for base in cls.__bases__]
         if type(cls) is not type:
@@ -303,25 +319,27 @@ class Reading:
         if issubclass(cls, enum.Enum):
             values = cls.__members__
             named = [(k, v.value) for k, v in values.items()]
-            edges.append(("", Part(label(*values), named)))
+            edges.append(("", DigestNode(make_label(*values), named)))
         for key in sorted(members):
             is_code = isinstance(members[key], types.FunctionType)
             edges.append(
                 (f"{'method' if is_code else 'attribute'} {key}", members[key])
             )
-        return Part(label("class", len(cls.__bases__), *sorted(members)), edges)
+        return DigestNode(
+            make_label("class", len(cls.__bases__), *sorted(members)), edges
+        )
 
-    def _builtin(self, value: Any) -> Part:
+    def _builtin(self, value: Any) -> DigestNode:
         owner = value.__self__
         named = self._name_in_library(value)
         if named:
-            return Part(label("library", *named))
+            return DigestNode(make_label("library", *named))
         if owner is None or isinstance(owner, types.ModuleType):
             module = sys.modules.get(value.__module__ or "")
             file = getattr(module, "__file__", None)
-            told = file_digest(file) if file else ""
-            return Part(label("compiled", value.__qualname__, told))
-        return Part(label("bound", value.__name__), [("", owner)])
+            content = file_digest(file) if file else ""
+            return DigestNode(make_label("compiled", value.__qualname__, content))
+        return DigestNode(make_label("bound", value.__name__), [("", owner)])
 
     def is_foreign(self, module: Any) -> bool:
         """Whether code of a module counts by its name alone."""
@@ -347,31 +365,33 @@ class Reading:
                     return module, name
         return None
 
-    def _generic(self, value: Any) -> Part:
+    def _generic(self, value: Any) -> DigestNode:
         kind = type(value)
         named = self._name_in_library(value)
         if named:
-            return Part(label("library", *named))
+            return DigestNode(make_label("library", *named))
         if isinstance(value, functools._lru_cache_wrapper):
             sizes = value.cache_parameters()
-            told = label("cached", sizes["maxsize"], sizes["typed"])
-            return Part(told, [("", value.__wrapped__)])
+            found = make_label("cached", sizes["maxsize"], sizes["typed"])
+            return DigestNode(found, [("", value.__wrapped__)])
         foreign = self.is_foreign(kind.__module__)
         if foreign and callable(value) and hasattr(value, "__wrapped__"):
-            return Part(label("wrapper"), [("", kind), ("", value.__wrapped__)])
+            return DigestNode(
+                make_label("wrapper"), [("", kind), ("", value.__wrapped__)]
+            )
         if isinstance(value, (types.GeneratorType, types.CoroutineType)):
-            return self._untold(value)
+            return self._opaque(value)
         try:
             parts = reduced(value)
             steady = kind.__module__.partition(".")[0] in _STEADY
             again = None if steady or not states_itself(kind) else reduced(value)
         except Exception:
-            return self._untold(value)
+            return self._opaque(value)
         twin = [] if again is None else _reduced_edges(value, again)
-        return Part(label("object"), _reduced_edges(value, parts), twin=twin)
+        return DigestNode(make_label("object"), _reduced_edges(value, parts), twin=twin)
 
-    def _untold(self, value: Any) -> Part:
-        return Part(label("untold"), [("", type(value))], untold=True)
+    def _opaque(self, value: Any) -> DigestNode:
+        return DigestNode(make_label("untold"), [("", type(value))], opaque=True)
 
 
 def class_members(cls: type) -> dict[str, Any]:
@@ -379,7 +399,7 @@ def class_members(cls: type) -> dict[str, Any]:
     members = {
         k: v
         for k, v in vars(cls).items()
-        # Slots are told by __slots__; a class that was loaded has none.
+        # Slots are known from __slots__; a class that was loaded has none.
         if k not in _CLASS_NOISE and not isinstance(v, types.MemberDescriptorType)
     }
     if issubclass(cls, enum.Enum):
@@ -399,7 +419,7 @@ def class_members(cls: type) -> dict[str, Any]:
 def _reduced_edges(value: Any, parts: Any) -> Edges:
     """What pickling would write of an object."""
     if isinstance(parts, str):
-        return [("", Part(label("name", parts))), ("", type(value))]
+        return [("", DigestNode(make_label("name", parts))), ("", type(value))]
     make, arguments, *more = parts
     state, items, pairs, setter = [*more, None, None, None, None][:4]
     edges: Edges = [("", make), ("", arguments)]
@@ -407,16 +427,16 @@ def _reduced_edges(value: Any, parts: Any) -> Edges:
         if type(value).__module__.startswith("pydantic."):
             # It has the address of its class in it.
             state = tuple({**(s or {}), "cls_ref": ""} for s in state)
-        edges += [("", attributes_part("state", s or {}, "attribute")) for s in state]
+        edges += [("", attributes_node("state", s or {}, "attribute")) for s in state]
     elif isinstance(state, dict) and all(type(k) is str for k in state):
-        edges.append(("", attributes_part("state", state, "attribute")))
+        edges.append(("", attributes_node("state", state, "attribute")))
     else:
         edges.append(("", state))
     edges.append(("", None if items is None else list(items)))
     if pairs is None:
         edges.append(("", None))
     else:
-        told = [edge for key, item in pairs for edge in pair(key, item)]
-        edges.append(("", Part(label("items"), told)))
+        listed = [edge for key, item in pairs for edge in pair(key, item)]
+        edges.append(("", DigestNode(make_label("items"), listed)))
     edges.append(("", setter))
     return edges

@@ -1,4 +1,4 @@
-"""What is said of one object when it is taken apart."""
+"""One object as a node of the graph that is digested."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Edges = list[tuple[str, Any]]
 
 
 @dataclass(eq=False, slots=True)
-class Part:
-    """One object, taken apart.
+class DigestNode:
+    """One object: what it says by itself, and the objects that it consists of.
 
     Attributes:
-        label: All that it says by itself.
-        edges: What it consists of, each with a few words for messages, or ''.
-        unordered: Whether the order of its parts means nothing.
-        twin: The parts once more, where taking it apart twice may give two answers.
-        untold: Whether its type is all that can be told.
+        label: All of it that is not an object of its own.
+        edges: The objects it consists of, each with a few words for messages, or ''.
+        unordered: Whether the order of the edges means nothing.
+        twin: The edges read a second time, where two readings may differ.
+        opaque: Whether only its type counts, since its content cannot be read.
     """
 
     label: bytes
     edges: Edges = field(default_factory=list)
     unordered: bool = False
     twin: Edges = field(default_factory=list)
-    untold: bool = False
+    opaque: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class ModuleUse:
         return (id(self.module), self.names)
 
 
-def label(*parts: object) -> bytes:
-    """Bytes that tell any two sequences of parts apart."""
+def make_label(*values: object) -> bytes:
+    """Bytes that differ for any two sequences of values."""
     found = []
-    for part in parts:
-        data = part
+    for value in values:
+        data: Any = value
         if not isinstance(data, bytes):
-            data = str(part).encode(errors="surrogatepass")
+            data = str(value).encode(errors="surrogatepass")
         found.append(b"%d:%b" % (len(data), data))
     return b"".join(found)
 
 
-def content(data: Any) -> bytes:
+def content_hash(data: Any) -> bytes:
     """A digest of anything that has a buffer."""
     return hashlib.blake2b(data, digest_size=16).digest()

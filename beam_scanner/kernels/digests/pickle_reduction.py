@@ -97,7 +97,7 @@ def _is_stateless(value: Any) -> bool:
 
 
 def _is_imported(module: types.ModuleType, is_by_name: Callable[[Any], bool]) -> bool:
-    """Whether workers import a module, as told by any function or class of it."""
+    """Whether workers import a module, judged by any function or class of it."""
     own = [
         member
         for member in vars(module).values()

@@ -1,4 +1,4 @@
-"""Code, taken apart, and the names that it uses."""
+"""Nodes of code, and the names that it uses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beam_scanner.kernels.digests.digest_node import (
+    DigestNode,
+    Edges,
+    make_label,
+)
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, Part, label
 
-EMPTY_CELL = Part(label("empty cell"))
+EMPTY_CELL = DigestNode(make_label("empty cell"))
 _HAS_DOCSTRING = 0x4000000
 """Flag of code objects, from Python 3.14 on."""
 
@@ -65,9 +69,9 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _nested(constant)
 
 
-def code_part(code: types.CodeType) -> Part:
+def code_node(code: types.CodeType) -> DigestNode:
     """Takes a code object apart: its instructions, constants and names."""
-    told = label(
+    found = make_label(
         "code",
         code.co_code,
         code.co_exceptiontable,
@@ -75,13 +79,13 @@ def code_part(code: types.CodeType) -> Part:
         code.co_argcount,
         code.co_posonlyargcount,
         code.co_kwonlyargcount,
-        *(label(*n) for n in (code.co_names, code.co_varnames, code.co_freevars)),
+        *(make_label(*n) for n in (code.co_names, code.co_varnames, code.co_freevars)),
     )
     edges: Edges = []
     skipped = _not_code(code)
     for index, constant in enumerate(code.co_consts):
         edges.append(("", None if index in skipped else constant))
-    return Part(told, edges)
+    return DigestNode(found, edges)
 
 
 def _not_code(code: types.CodeType) -> set[int]:
@@ -130,10 +134,10 @@ def absolute_name(name: str, level: int, space: Mapping[str, Any]) -> str:
         return ""
 
 
-def source_part(file: str) -> Any:
+def source_node(file: str) -> Any:
     """The content of a source file, as what an object consists of."""
     try:
         with open(file, "rb") as source:
             return compile(source.read(), "", "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
-        return Part(label("source", file_digest(file) or ""))
+        return DigestNode(make_label("source", file_digest(file) or ""))

@@ -1,4 +1,4 @@
-"""Plain data, taken apart: numbers, texts, containers, arrays, tables, tensors."""
+"""Nodes of plain data: numbers, strings, containers, arrays, tables, tensors."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from beam_scanner.kernels.digests.digest_node import (
+    DigestNode,
+    Edges,
+    content_hash,
+    make_label,
+)
 from beam_scanner.kernels.digests.named_files import file_digest
-from beam_scanner.kernels.digests.parts import Edges, Part, content, label
 
 _PLAIN = frozenset({int, float, complex, bool, type(None), bytes, str})
 
@@ -33,36 +38,38 @@ _WEAK = (
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
-def data_part(value: Any) -> Part | None:
+def data_node(value: Any) -> DigestNode | None:
     """What data of a known class consists of; None for all others."""
     if isinstance(value, np.ndarray):
         return _array(value)
     if isinstance(value, np.generic):
-        return Part(label("scalar", value.dtype.str, value.tobytes()))
+        return DigestNode(make_label("scalar", value.dtype.str, value.tobytes()))
     if isinstance(value, enum.Enum):
-        return Part(label("member", value.name), [("", type(value))])
+        return DigestNode(make_label("member", value.name), [("", type(value))])
     if isinstance(value, pathlib.PurePath):
-        told = file_digest(str(value)) or ""
-        return Part(label("path", type(value).__name__, str(value), told))
+        content = file_digest(str(value)) or ""
+        return DigestNode(make_label("path", type(value).__name__, str(value), content))
     if isinstance(value, memoryview):
-        return Part(label("memory", value.format, value.shape, value.tobytes()))
+        return DigestNode(
+            make_label("memory", value.format, value.shape, value.tobytes())
+        )
     if isinstance(value, pickle.PickleBuffer):
-        return Part(label("buffer", content(value.raw())))
+        return DigestNode(make_label("buffer", content_hash(value.raw())))
     if type(value) is array.array:
-        return Part(label("array", value.typecode, content(value)))
+        return DigestNode(make_label("array", value.typecode, content_hash(value)))
     if type(value) is slice:
-        return Part(
-            label("slice"),
+        return DigestNode(
+            make_label("slice"),
             [("", value.start), ("", value.stop), ("", value.step)],
         )
     if isinstance(value, (*_WEAK, *_LOCKS)):
-        return Part(label("library", type(value).__name__))
+        return DigestNode(make_label("library", type(value).__name__))
     if isinstance(value, (logging.Logger, ContextVar)):
-        return Part(label(type(value).__name__, value.name))
+        return DigestNode(make_label(type(value).__name__, value.name))
     if isinstance(value, ctypes.CDLL):
-        return Part(label("CDLL"), [("", value._name), ("", type(value))])
+        return DigestNode(make_label("CDLL"), [("", value._name), ("", type(value))])
     if isinstance(value, io.TextIOWrapper):
-        return Part(label("file", value.mode), [("", value.name)])
+        return DigestNode(make_label("file", value.mode), [("", value.name)])
     return _of_tables(value) or _of_tensors(value)
 
 
@@ -72,29 +79,29 @@ def text_of(value: Any) -> str:
     return hex(value) if type(value) is int else repr(value)
 
 
-def string_part(value: str) -> Part:
+def string_node(value: str) -> DigestNode:
     """A string, and the content of the file that it names, if it names one."""
-    told = file_digest(value)
-    if told is None:
-        return Part(label("str", value))
-    return Part(label("file", value, told))
+    content = file_digest(value)
+    if content is None:
+        return DigestNode(make_label("str", value))
+    return DigestNode(make_label("file", value, content))
 
 
-def sequence_part(values: Any) -> Part:
+def sequence_node(values: Any) -> DigestNode:
     """A list or tuple: plain values at once, others one by one."""
     kind = type(values).__name__
     if _is_long_and_plain(values):
-        return Part(label(kind, len(values), _told_at_once(values)))
-    return Part(label(kind, len(values)), [("", value) for value in values])
+        return DigestNode(make_label(kind, len(values), _hash_of_all(values)))
+    return DigestNode(make_label(kind, len(values)), [("", value) for value in values])
 
 
-def mapping_part(values: Mapping[Any, Any]) -> Part:
+def mapping_node(values: Mapping[Any, Any]) -> DigestNode:
     """A mapping in its order, which a kernel may iterate."""
     if _is_long_and_plain(values) and _is_long_and_plain(values.values()):
-        told = _told_at_once(values), _told_at_once(values.values())
-        return Part(label("dict", len(values), *told))
+        hashes = _hash_of_all(values), _hash_of_all(values.values())
+        return DigestNode(make_label("dict", len(values), *hashes))
     pairs = [edge for item in values.items() for edge in pair(*item)]
-    return Part(label("dict", len(values)), pairs)
+    return DigestNode(make_label("dict", len(values)), pairs)
 
 
 def _is_long_and_plain(values: Collection[Any]) -> bool:
@@ -102,9 +109,9 @@ def _is_long_and_plain(values: Collection[Any]) -> bool:
     return len(values) > 1000 and set(map(type, values)) <= _PLAIN
 
 
-def _told_at_once(values: Iterable[Any]) -> bytes:
+def _hash_of_all(values: Iterable[Any]) -> bytes:
     texts = (text_of(value) for value in values)
-    return content("\n".join(texts).encode())
+    return content_hash("\n".join(texts).encode())
 
 
 def pair(key: Any, value: Any) -> Edges:
@@ -112,15 +119,16 @@ def pair(key: Any, value: Any) -> Edges:
     return [("", key), (f"item {key!r}" if type(key) is str else "", value)]
 
 
-def attributes_part(kind: str, values: Mapping[str, Any], what: str) -> Part:
+def attributes_node(kind: str, values: Mapping[str, Any], what: str) -> DigestNode:
     """An object that consists of its attributes."""
     names = sorted(values)
-    return Part(
-        label("attributes", kind, *names), [(f"{what} {n}", values[n]) for n in names]
+    return DigestNode(
+        make_label("attributes", kind, *names),
+        [(f"{what} {n}", values[n]) for n in names],
     )
 
 
-def _array(value: np.ndarray[Any, Any]) -> Part:
+def _array(value: np.ndarray[Any, Any]) -> DigestNode:
     edges: Edges = []
     if isinstance(value, np.ma.MaskedArray):
         edges = [
@@ -128,23 +136,23 @@ def _array(value: np.ndarray[Any, Any]) -> Part:
             ("", value.fill_value),
             ("", np.ma.getdata(value)),
         ]
-        return Part(label("masked", bool(value.hardmask)), edges)
+        return DigestNode(make_label("masked", bool(value.hardmask)), edges)
     if type(value) is not np.ndarray:
         edges = [("", type(value)), ("", _subclass_state(value))]
         value = value.view(np.ndarray)
     kind = value.dtype
-    told = (kind.str, value.shape)
+    form = (kind.str, value.shape)
     if kind.names is not None:
         # Between fields there may be bytes that nobody has set.
         fields = [(f"field {name}", value[name]) for name in kind.names]
-        return Part(label("record", *kind.names, *told), [*edges, *fields])
+        return DigestNode(make_label("record", *kind.names, *form), [*edges, *fields])
     if kind.hasobject or kind.kind == "T":
-        return Part(label("objects", *told), [*edges, ("", value.tolist())])
+        return DigestNode(make_label("objects", *form), [*edges, ("", value.tolist())])
     if value.flags.c_contiguous and value.size:
         data: Any = value.reshape(-1).view(np.uint8)
     else:
         data = value.tobytes()
-    return Part(label("array", *told, content(data)), edges)
+    return DigestNode(make_label("array", *form, content_hash(data)), edges)
 
 
 def _subclass_state(value: Any) -> Any:
@@ -153,7 +161,7 @@ def _subclass_state(value: Any) -> Any:
     return dict(getattr(value, "__dict__", {}))
 
 
-def _of_tables(value: Any) -> Part | None:
+def _of_tables(value: Any) -> DigestNode | None:
     """Data frames by their columns: how these lie in memory says nothing."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not type(value).__module__.startswith("pandas."):
@@ -164,10 +172,10 @@ def _of_tables(value: Any) -> Part | None:
             for number, name in enumerate(value.columns)
         ]
         edges = [("", value.columns), ("", value.index), ("", dict(value.attrs))]
-        return Part(label("DataFrame"), edges + columns)
+        return DigestNode(make_label("DataFrame"), edges + columns)
     if type(value) is pandas.Series:
         edges = [("", value.index), ("", value.name), ("", dict(value.attrs))]
-        return Part(label("Series"), [*edges, ("", _column(value))])
+        return DigestNode(make_label("Series"), [*edges, ("", _column(value))])
     return None
 
 
@@ -176,7 +184,7 @@ def _column(series: Any) -> Any:
     return series.to_numpy() if plain else series.array
 
 
-def _of_tensors(value: Any) -> Part | None:
+def _of_tensors(value: Any) -> DigestNode | None:
     """Tensors by their numbers: pickling would write addresses."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not isinstance(value, getattr(torch, "Tensor", ())):
@@ -185,5 +193,7 @@ def _of_tensors(value: Any) -> Part | None:
     if value.layout is not torch.strided or value.is_quantized:
         return None
     numbers = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-    told = (str(value.dtype), tuple(value.shape), value.requires_grad)
-    return Part(label("tensor", *told, content(numbers)), [("", type(value))])
+    form = (str(value.dtype), tuple(value.shape), value.requires_grad)
+    return DigestNode(
+        make_label("tensor", *form, content_hash(numbers)), [("", type(value))]
+    )
