@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "runners"
@@ -242,7 +242,7 @@ class Services:
             process.wait()
         self.processes.clear()
 
-    def __enter__(self) -> Services:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

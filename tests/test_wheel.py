@@ -48,7 +48,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "env" / packages / entry.name).symlink_to(entry)
     # Only then: what is linked must not hide what is installed.
     to = [*pip, "--python", python, "install", "-q", "--no-deps", "--no-index"]
-    done = call([*to, wheel], folder)
+    done = call([*to, wheel], folder)  # type: ignore[list-item]
     assert done.returncode == 0, done.stderr
     return python.parent
 

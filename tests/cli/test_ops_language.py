@@ -134,7 +134,7 @@ def build(text: str, jobs: int = 2) -> OpColumn:
     ],
 )
 def test_samplers_get_their_arguments_for_every_stream(text: str, sampler: Any) -> None:
-    assert build(text, jobs=3).node.samplers == (sampler,) * 3
+    assert build(text, jobs=3).node.samplers == (sampler,) * 3  # type: ignore[attr-defined]
 
 
 def test_slices_ops_and_encodings_of_a_chain() -> None:
@@ -146,8 +146,8 @@ def test_slices_ops_and_encodings_of_a_chain() -> None:
     assert column.encoding.quality == 30
     unslice = column.node.inputs[0].node
     resize = unslice.inputs[0].node
-    assert resize.stream_args == {"width": (64, 64), "height": (48, 48)}
-    assert resize.inputs[0].node.partitions == (StridedPartition(2, 5),) * 2
+    assert resize.stream_args == {"width": (64, 64), "height": (48, 48)}  # type: ignore[attr-defined]
+    assert resize.inputs[0].node.partitions == (StridedPartition(2, 5),) * 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_every_row_is_what_the_oracle_says(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     buffers: list[Any] = []
-    plain = executor.Work
+    plain = executor.Work  # type: ignore[attr-defined]
 
     class Watched(plain):  # type: ignore[misc, valid-type]
         def __init__(self, *args: Any) -> None:
@@ -108,7 +108,7 @@ def test_little_room_changes_no_row(
         monkeypatch.setattr(
             executor,
             "Schedule",
-            lambda *args, room=room: Schedule(*args, reorder_bytes=room),
+            lambda *args, room=room: Schedule(*args, reorder_bytes=room),  # type: ignore[misc]
         )
         graph = random_graph(seed)
         job = draw.randrange(graph.jobs)

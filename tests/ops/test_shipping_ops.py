@@ -50,7 +50,7 @@ def picture(height: int = 48, width: int = 64, shift: int = 0) -> np.ndarray:
     waves = [np.sin(x / 5 + y / 9), np.cos(x / 7 - y / 4), np.sin((x + y) / 6)]
     frame = np.uint8(np.stack(waves, axis=-1) * 100 + 128)
     frame.setflags(write=False)
-    return frame
+    return frame  # type: ignore[return-value]
 
 
 def resize(frame: np.ndarray, **arguments: Any) -> np.ndarray:
@@ -172,7 +172,7 @@ def reference_boundaries(histograms: np.ndarray) -> list[tuple[int, float]]:
     for i in range(1, len(diffs)):
         window = diffs[max(i - 500, 0) : min(i + 500, len(diffs))]
         margins.append((i, diffs[i] - np.mean(window) - 2.5 * np.std(window)))
-    return margins
+    return margins  # type: ignore[return-value]
 
 
 @settings(max_examples=50)
@@ -182,7 +182,7 @@ def test_shot_boundaries_equal_the_definition(seed: int, rows: int, top: int) ->
     shots = np.repeat(rng.integers(0, top, (40, 3, 16)), 40, axis=0)[:rows]
     histograms = np.int32(shots + rng.integers(0, 3, shots.shape))
     found = set(find_boundaries(histograms))
-    for row, margin in reference_boundaries(histograms):
+    for row, margin in reference_boundaries(histograms):  # type: ignore[arg-type]
         if abs(margin) > 1e-6 * top:
             assert (row in found) == (margin > 0), (row, margin)
 
@@ -190,8 +190,8 @@ def test_shot_boundaries_equal_the_definition(seed: int, rows: int, top: int) ->
 def test_shot_boundaries_give_one_element_a_row() -> None:
     dark, bright = [np.arange(16)] * 3, [np.arange(16)[::-1]] * 3
     rows = [dark] * 20 + [bright] * 20
-    assert shot_boundaries(CONFIG, rows) == [[20], *[None] * 39]
-    assert shot_boundaries(CONFIG, rows[:1]) == [[]]
+    assert shot_boundaries(CONFIG, rows) == [[20], *[None] * 39]  # type: ignore[arg-type]
+    assert shot_boundaries(CONFIG, rows[:1]) == [[]]  # type: ignore[arg-type]
     assert shot_boundaries(CONFIG, []) == []
 
 
@@ -360,7 +360,7 @@ def test_images_go_through_png_unchanged(height: int) -> None:
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1)])
 def test_gray_images(shape: tuple[int, ...]) -> None:
     frame = np.arange(35, dtype=np.uint8).reshape(shape)
-    decoded = ImageDecoder(CONFIG).execute(ImageEncoder(CONFIG).execute(frame))
+    decoded = ImageDecoder(CONFIG).execute(ImageEncoder(CONFIG).execute(frame))  # type: ignore[arg-type]
     assert np.array_equal(decoded, frame.reshape(5, 7, 1))
 
 
@@ -379,7 +379,7 @@ def test_jpeg_is_as_close_as_opencvs(form: str, size: tuple[int, int]) -> None:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         return pixels[..., ::-1]
 
-    assert error(ImageDecoder(CONFIG).execute(file)) < 1.25 * error(read(reference))
+    assert error(ImageDecoder(CONFIG).execute(file)) < 1.25 * error(read(reference))  # type: ignore[arg-type]
     assert error(read(file)) < 1.25 * error(read(reference))
     assert file == ImageEncoder(CONFIG, format=form).execute(frame)
 

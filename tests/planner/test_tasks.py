@@ -468,11 +468,11 @@ def test_a_forecast_is_what_a_run_counts(chunk: int) -> None:
             for node, reader in readers.items():
                 got[node][0] += reader.frames_decoded
                 got[node][1] += reader.seeks
-        for (frames, seeks), node in zip(got, predicted, strict=True):
-            if node.decode is not None:
-                assert node.decode.decoded == frames, graph.describe()
-                assert node.decode.seeks == seeks, graph.describe()
-                again -= node.decode.again
+        for (frames, seeks), wanted in zip(got, predicted, strict=True):
+            if wanted.decode is not None:
+                assert wanted.decode.decoded == frames, graph.describe()
+                assert wanted.decode.seeks == seeks, graph.describe()
+                again -= wanted.decode.again
         assert again == 0
 
 

@@ -97,7 +97,7 @@ def test_a_run_killed_at_any_change_goes_on_where_it_was(
     seen: set[int] = set()
     for point in kill_points(tmp_path, steps, mode)[::every]:
         setting, before = fresh(tmp_path / f"{point}", mode)
-        assert steps.kill(point, after, lambda s=setting: s.run(mode))
+        assert steps.kill(point, after, lambda s=setting: s.run(mode))  # type: ignore[misc]
         for stream in setting.streams():
             if stream.committed():
                 assert contents(stream) in (

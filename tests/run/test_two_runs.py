@@ -19,8 +19,8 @@ from beam_scanner.run.run_task import run_one_task
 from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.task_id import TaskId
 from beam_scanner.storage import gc
+from tests.support.harness import drained
 from tests.support.small_runs import JOBS, Setting
-from tests.support.staged import drained
 
 MINE, THEIRS, OLD = 3, 5, 7
 _runs = iter(range(1000))
@@ -176,7 +176,7 @@ def test_work_given_up_while_it_runs(setting: Setting, commits: int) -> None:
 
 def test_the_old_stream_is_removed_meanwhile(setting: Setting) -> None:
     run(setting, CacheMode.Error, OLD)
-    remove = {"begun": lambda: [stream.delete() for stream in setting.streams()]}
+    remove = {"begun": lambda: [stream.delete() for stream in setting.streams()]}  # type: ignore[func-returns-value]
     assert run(setting, CacheMode.Overwrite, MINE, remove) == []
     check(setting, MINE)
 

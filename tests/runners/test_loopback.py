@@ -7,7 +7,7 @@ import os
 import socket
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import psutil
 import pytest
 from apache_beam.runners.portability.fn_api_runner import worker_handlers

@@ -3,6 +3,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_new_table(storage: NamedStorage, tables: Tables) -> None:
     assert tables.names() == ["test"]
     with pytest.raises(ArgumentError, match="Column column not found in Table test"):
         tables.sequence("test")
-    for wrong in ("col1", []):
+    for wrong in ("col1", []):  # type: ignore[var-annotated]
         with pytest.raises(ArgumentError, match="list of column names"):
             table.load(wrong)
 
@@ -353,7 +354,7 @@ def test_assign_ids_decides_the_order(storage: NamedStorage, tables: Tables) -> 
 
 
 @pytest.mark.parametrize("wrong", [True, 1.0, None, b"a"])
-def test_impossible_identifiers(tables: Tables, wrong: object) -> None:
+def test_impossible_identifiers(tables: Tables, wrong: Any) -> None:
     with pytest.raises(ArgumentError, match="Invalid table identifier"):
         tables.table(wrong)
 

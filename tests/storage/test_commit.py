@@ -7,6 +7,7 @@ import textwrap
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -285,7 +286,7 @@ def test_gc_removes_only_what_nothing_needs(tmp_path):
 
 
 def test_gc_spares_what_is_committed_or_begun_while_it_lists(tmp_path):
-    begun = []
+    begun: list[Any] = []
 
     class Busy(LocalStore):
         def list(self, *args):

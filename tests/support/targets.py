@@ -8,18 +8,13 @@ they fail.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.support.folders import ROOT
-
-sys.path.append(str(ROOT / "scripts"))
-
-import runner_services as services
+from scripts import runner_services as services
 
 IN_MEMORY = ["--runner=FnApiRunner", "--direct_running_mode=in_memory"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def db(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run() -> Run:
     return Run()
 
 

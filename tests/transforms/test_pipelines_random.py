@@ -235,13 +235,13 @@ class Written:
             assert run.commits(name) == [stream.name()]
             (wanted,), (seconds,) = rows.column(column), times.times(column)
             _check_stream(stream, wanted, seconds, where)
-        for name, column in self._checks:
+        for name, column in self._checks:  # type: ignore[assignment]
             wanted = [
                 (STREAM, group, row, seconds, None if is_null(value) else value)
                 for group, (values_, times_) in enumerate(
                     zip(
-                        rows.column(column.column),
-                        times.times(column.column),
+                        rows.column(column.column),  # type: ignore[attr-defined]
+                        times.times(column.column),  # type: ignore[attr-defined]
                         strict=True,
                     )
                 )

@@ -268,7 +268,7 @@ def test_lists_of_lists(value: list[Any]) -> None:
 
 
 def test_a_message_that_contains_itself_is_stored_serialized() -> None:
-    value = struct_pb2.Value(list_value={"values": [{"string_value": "x"}]})
+    value = struct_pb2.Value(list_value={"values": [{"string_value": "x"}]})  # type: ignore[arg-type]
     assert types.get_type_info(Value).arrow_type == pa.binary()
     assert copies(Value, value) == [value] * 4
 
@@ -276,7 +276,7 @@ def test_a_message_that_contains_itself_is_stored_serialized() -> None:
 def test_a_message_keeps_which_fields_are_set() -> None:
     for value in (
         type_pb2.Field(name="a"),
-        type_pb2.Field(options=[{"name": "o", "value": {"type_url": "t"}}, {}]),
+        type_pb2.Field(options=[{"name": "o", "value": {"type_url": "t"}}, {}]),  # type: ignore[list-item]
     ):
         info = types.get_type_info(FieldType)
         assert info.arrow_type.field("options").type.value_type.num_fields == 2

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 
 
 def test_rows_of_damaged_videos(folder):
-    counts = Counter()
+    counts = Counter()  # type: ignore[var-annotated]
     for seed in SEEDS:
         outcome = fuzz(seed, folder)
         assert not outcome.findings, outcome

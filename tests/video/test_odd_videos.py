@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 
 def test_odd_videos(folder):
-    counts = Counter()
+    counts = Counter()  # type: ignore[var-annotated]
     for seed in SEEDS:
         outcome = try_seed(seed, folder, common=True)
         assert not outcome.findings, outcome

@@ -177,7 +177,7 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "nesting": ([[1], 2], [1, [2]]),
     "large numbers": (10**5000, 10**5000 + 1),
     "lone surrogates": ("\ud800", "\ud801"),
-    "masks": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 1])),
+    "masks": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 1])),  # type: ignore[arg-type]
     "dtype": (np.zeros(2, "<f4"), np.zeros(2, ">f4")),
     "shape": (np.zeros((2, 3)), np.zeros((3, 2))),
     "cached functions": (
@@ -248,7 +248,7 @@ def test_cycles_end_and_differ() -> None:
         nodes: list[Any] = [[value] for value in values]
         for node, following in zip(nodes, nodes[1:] + nodes[:1], strict=True):
             node.append(following)
-        return nodes[0]  # type: ignore[no-any-return]
+        return nodes[0]
 
     assert of(ring(1, 2, 3)) == of(ring(1, 2, 3))
     assert of(ring(1, 2, 3)) == of(pickle.loads(pickle.dumps(ring(1, 2, 3))))
@@ -330,10 +330,10 @@ def test_a_late_import_that_fails_here_counts_by_its_source(
 def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> (
     None
 ):
-    from apache_beam.utils.retry import with_exponential_backoff  # type: ignore
+    from apache_beam.utils.retry import with_exponential_backoff
 
     def made(value: int) -> Any:
-        @with_exponential_backoff(num_retries=value)
+        @with_exponential_backoff(num_retries=value)  # type: ignore[untyped-decorator]
         def helper(x: bytes) -> int:
             return value
 
@@ -369,7 +369,7 @@ def test_an_installed_package_of_the_kernels_own_counts_as_an_editable_one(
         import mypackage8.ops  # type: ignore
 
         found.append(installed_code.is_library("mypackage8.ops"))
-        found.append(read_spec(mypackage8.ops.op).digest)
+        found.append(read_spec(mypackage8.ops.op).digest)  # type: ignore[arg-type]
         for name in [n for n in sys.modules if n.startswith("mypackage8")]:
             del sys.modules[name]
     assert found[0] is False
@@ -435,7 +435,7 @@ class Restless:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: (i for i in ()), "generator"),
+        (lambda: (i for i in ()), "generator"),  # type: ignore[var-annotated]
         (lambda: __import__("socket").socket(), "socket.socket"),
         (lambda: __import__("threading").local(), "_thread._local"),
         (Restless, f"{__name__}.Restless"),
@@ -576,7 +576,7 @@ def _with_marks(value: Any) -> tuple[Any, list[list[int]]]:
         if isinstance(value, types.SimpleNamespace):
             return types.SimpleNamespace(v=walk(value.v))
         if isinstance(value, types.FunctionType):
-            return _closing_over(walk(value.__closure__[0].cell_contents))  # type: ignore
+            return _closing_over(walk(value.__closure__[0].cell_contents))
         if isinstance(value, functools.partial):
             return functools.partial(sorted, key=walk(value.keywords["key"]))
         return value

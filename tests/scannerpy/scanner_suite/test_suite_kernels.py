@@ -186,7 +186,7 @@ def SuitePyVariadic(
     *frame: Tuple[FrameType, ...],  # noqa: UP006
 ) -> FrameType:
     assert len(frame) == 3
-    return frame[0]
+    return frame[0]  # type: ignore[return-value]
 
 
 def test_py_variadic(cl):

@@ -120,7 +120,7 @@ def test_fingerprints_of_large_files(tmp_path):
 def test_values_of_python():
     values = [{"a": 1}, None, (1, "x"), NULL, 2.5]
     stream = PythonStream(values)
-    values[0]["a"] = 2  # what was given is kept
+    values[0]["a"] = 2  # type: ignore[index]  # what was given is kept
     assert stream.type() is Any
     assert list(stream.load()) == [{"a": 1}, None, (1, "x"), NULL, 2.5]
     assert pickle.loads(next(stream.load_bytes())) == {"a": 1}
@@ -141,7 +141,7 @@ def test_values_that_cannot_travel(monkeypatch):
         PythonStream([1, lambda: None])
     for data in (3, b"abc", "abc", None):
         with pytest.raises(ArgumentError, match="must be a list of values"):
-            PythonStream(data)
+            PythonStream(data)  # type: ignore[arg-type]
     monkeypatch.setattr(python_streams, "MOST_BYTES", 1 << 20)
     PythonStream([bytes(1 << 19)] * 2)
     with pytest.raises(ArgumentError, match=r"takes more than 1 MiB \(at row 2\)"):
@@ -222,7 +222,7 @@ def test_a_commit_that_is_killed_halfway(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(files.os, "replace", killed)
+    monkeypatch.setattr(files.os, "replace", killed)  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         _publish(stream, "g2", records)
     monkeypatch.undo()
