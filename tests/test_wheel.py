@@ -17,6 +17,8 @@ from tests.support.documents import blocks, make_films
 from tests.support.folders import ROOT
 from tests.support.object_servers import missing
 
+pytestmark = pytest.mark.slow
+
 BUILT_FROM = ("beam_scanner", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 _OURS = ("beam_scanner", "beam-scanner", "__editable__", "__pycache__")
 

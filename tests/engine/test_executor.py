@@ -20,9 +20,10 @@ from tests.support.seeds import (
     seeds,
     shortages,
 )
+from tests.support.tiers import most_slow
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", most_slow(range(4)))
 def test_little_room_changes_no_row(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,7 +45,7 @@ def test_little_room_changes_no_row(
             check(graph, job, values, seconds, how)
 
 
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("chunk", most_slow(range(8), 2))
 def test_a_run_decodes_what_its_schedule_says(chunk: int) -> None:
     for seed in range(FIRST_SEED + chunk, FIRST_SEED + GRAPHS // 4, 8):
         graph = random_graph(seed)

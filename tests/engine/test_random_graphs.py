@@ -17,9 +17,10 @@ from tests.support.graphs import random_graph
 from tests.support.harness import runner
 from tests.support.oracle import evaluate
 from tests.support.seeds import CHUNKS, FRAME, NamesGraph, check, seeds
+from tests.support.tiers import most_slow
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", most_slow(range(CHUNKS), 4))
 def test_every_row_is_what_the_oracle_says(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,9 +10,10 @@ from beam_scanner.planner.schedule import Schedule
 from tests.support.graphs import random_graph
 from tests.support.harness import runner, walk
 from tests.support.seeds import FRAME, NamesGraph, intervals, seeds, shortages
+from tests.support.tiers import most_slow
 
 
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("chunk", most_slow(range(8), 2))
 def test_a_schedule_reads_each_row_once_where_there_is_room(chunk: int) -> None:
     for seed in seeds(chunk):
         graph = random_graph(seed)
@@ -30,7 +31,7 @@ def test_a_schedule_reads_each_row_once_where_there_is_room(chunk: int) -> None:
                 assert count.decoded >= count.needed
 
 
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("chunk", most_slow(range(8), 2))
 def test_a_schedule_with_little_room_stays_sound(chunk: int) -> None:
     for seed in seeds(chunk):
         graph = random_graph(seed)

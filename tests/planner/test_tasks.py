@@ -49,6 +49,7 @@ from tests.support.harness import (
     unsliced,
     walk,
 )
+from tests.support.tiers import most_slow
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))
@@ -452,7 +453,7 @@ def test_outputs_of_one_source_are_read_in_step() -> None:
 # -- forecasts -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", most_slow(range(4)))
 def test_a_forecast_is_what_a_run_counts(chunk: int) -> None:
     for seed in range(FIRST_SEED + chunk, FIRST_SEED + GRAPHS // 6, 4):
         graph = random_graph(seed)

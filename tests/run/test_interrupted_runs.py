@@ -20,6 +20,7 @@ from tests.support.small_runs import (
 )
 from tests.support.staged import Steps, Turns, without_beam
 from tests.support.stored_graphs import check_files, check_work
+from tests.support.tiers import most_slow
 
 TASKS = JOBS * TASKS_A_JOB
 OLD = 7
@@ -80,7 +81,7 @@ def kill_points(path: Path, steps: Steps, mode: CacheMode) -> range:
 @pytest.mark.parametrize(
     ("mode", "after", "every"),
     [
-        (CacheMode.Error, False, 1),
+        pytest.param(CacheMode.Error, False, 1, marks=pytest.mark.slow),
         (CacheMode.Ignore, True, 4),
         (CacheMode.Overwrite, False, 5),
     ],
@@ -140,7 +141,7 @@ def rerun(setting: Setting, mode: CacheMode, wanted: dict[str, list[bytes]]) -> 
     return len(done)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", most_slow(range(20), 4))
 def test_two_drivers_of_one_graph_end_well(
     seed: int,
     wanted: dict[str, list[bytes]],

@@ -62,7 +62,11 @@ def test_every_command_is_run_here() -> None:
         pytest.param(
             "FlinkRunner",
             "flink-embedded",
-            marks=[pytest.mark.processes, pytest.mark.xdist_group("flink-embedded")],
+            marks=[
+                pytest.mark.processes,
+                pytest.mark.slow,
+                pytest.mark.xdist_group("flink-embedded"),
+            ],
         ),
     ],
 )

@@ -30,7 +30,11 @@ from scripts import runner_services as services
 from tests.support.folders import ROOT
 from tests.support.runner_graphs import left_over
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("flink-cluster"),
+]
 
 ROWS, PACKET = 48, 4
 SECONDS = 240.0

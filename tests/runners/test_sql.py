@@ -17,6 +17,8 @@ from scripts import runner_services as services
 from tests.support.targets import Target, params, require
 from tests.support.video_fixtures import frame_number, make_video
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 24
 QUERY = """
     SELECT `stream`, COUNT(*) AS frames, SUM(number) AS total, MAX(seconds) AS latest

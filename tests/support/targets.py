@@ -65,11 +65,18 @@ _FETCHED = {
 def params(*names: str) -> list[Any]:
     """Parameters for ``target`` and ``runner_flags``: all runners, or some of them.
 
-    All tests of a runner run in one of pytest's workers, which starts it once.
+    All tests of a runner run in one of pytest's workers, which starts it once. Flink
+    takes long to start and to answer, so its tests are slow ones.
     """
     return [
         pytest.param(
-            name, id=name, marks=[pytest.mark.processes, pytest.mark.xdist_group(name)]
+            name,
+            id=name,
+            marks=[
+                pytest.mark.processes,
+                pytest.mark.xdist_group(name),
+                *([pytest.mark.slow] if name.startswith("flink") else []),
+            ],
         )
         for name in names or TARGETS
     ]

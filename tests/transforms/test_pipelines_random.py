@@ -47,6 +47,7 @@ from tests.support.oracle import Oracle, is_null
 from tests.support.pipeline_runs import Run
 from tests.support.recorders import describe
 from tests.support.stored_graphs import _check_stream, check_work
+from tests.support.tiers import most_slow
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_PIPELINES", "20"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0")) + 2_000_000
@@ -278,7 +279,7 @@ def graphs(first: int, storage: NamedStorage) -> Iterator[Written]:
         seed += 1
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", most_slow(range(4)))
 def test_every_row(chunk: int, tmp_path: Path) -> None:
     storage = NamedStorage(str(tmp_path))
     storage.store(create=True)

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from apache_beam.internal import cloudpickle
-from google.protobuf import type_pb2
 
 from beam_scanner import protobufs, types
 from beam_scanner.errors import ArgumentError, ElementTypeError, ScannerException
@@ -37,9 +36,6 @@ def test_the_bytes_of_an_image_file_are_kept() -> None:
     file = info.serialize(np.zeros((2, 2, 3), np.uint8))
     assert info.serialize(file) == file
     assert file.startswith(b"\x89PNG")
-
-
-Method = types.ProtobufType("Method", type_pb2.Type)
 
 
 class Opaque:

@@ -356,6 +356,7 @@ print(*[t.of(v) for v in loads_graph(sys.stdin.buffer.read())])
 """
 
 
+@pytest.mark.slow
 @given(st.lists(anything, min_size=40, max_size=60))
 @settings(max_examples=3, deadline=None)
 def test_another_process_finds_the_same_of_equal_values(values: list[Any]) -> None:
