@@ -16,7 +16,7 @@ VIDEO ?=
 OUTPUT ?= demo_output
 JOBS ?= 2
 
-.PHONY: demo test test-default test-nightly runners check clean
+.PHONY: demo test runners check clean
 
 demo: $(VENV)/.installed-demo
 	@video="$(VIDEO)"; \
@@ -24,6 +24,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/python -m pipeline --runner=DirectRunner --graph shots \
 		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
 
+.PHONY: test-default test-nightly
 CHECK = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q
 FETCH = $(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1

@@ -251,7 +251,7 @@ def test_a_value_that_is_not_bytes(result: Any) -> None:
 
 def test_a_value_that_cannot_be_pickled() -> None:
     def bad(config: Any, x: Any) -> Any:
-        return (each for each in ())  # type: ignore[var-annotated]
+        return (each for each in ())
 
     assert "'ret0'" in str(failure(bad))
 

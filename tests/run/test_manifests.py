@@ -185,7 +185,7 @@ def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
 def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, runs = run_files._begun_keys, []  # type: ignore[var-annotated]
+    plain, runs = run_files._begun_keys, []
 
     def late(*where: Any) -> Any:
         found = list(plain(*where))

@@ -37,7 +37,7 @@ def test_new_table(storage: NamedStorage, tables: Tables) -> None:
     assert tables.names() == ["test"]
     with pytest.raises(ArgumentError, match="Column column not found in Table test"):
         tables.sequence("test")
-    for wrong in ("col1", []):  # type: ignore[var-annotated]
+    for wrong in ("col1", []):
         with pytest.raises(ArgumentError, match="list of column names"):
             table.load(wrong)
 

@@ -22,13 +22,13 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 from beam_scanner import protobufs, types
 from beam_scanner.elements.coders import Frame, leaving, value_hint
 from beam_scanner.elements.keys import FrameKey
+from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, Failure, StorageError
 from beam_scanner.runners.local import local_run
 from beam_scanner.storage import commit as publishing
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import elements_sink
-from beam_scanner.transforms.elements_sink import (  # type: ignore[attr-defined]
-    Commit,
+from beam_scanner.transforms.elements_sink import (
     WriteElements,
     _Commit,
     _Target,

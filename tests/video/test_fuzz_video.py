@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_rows_of_damaged_videos(folder):
-    counts = Counter()  # type: ignore[var-annotated]
+    counts = Counter()
     for seed in SEEDS:
         outcome = fuzz(seed, folder)
         assert not outcome.findings, outcome

@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_odd_videos(folder):
-    counts = Counter()  # type: ignore[var-annotated]
+    counts = Counter()
     for seed in SEEDS:
         outcome = try_seed(seed, folder, common=True)
         assert not outcome.findings, outcome

@@ -17,7 +17,7 @@ from tests.support.video_fixtures import frame_number, make_video, numbered_fram
 
 def _segments(folder, lengths, encodings, size=(64, 48), rate=25):
     """Paths of segments that continue each other, and all their decoded frames."""
-    paths, frames, row = [], [], 0  # type: ignore[var-annotated]
+    paths, frames, row = [], [], 0
     for i, length in enumerate(lengths):
         path = str(folder / f"{i}.mp4")
         with VideoEncoder(path, encodings[i % len(encodings)]) as encoder:

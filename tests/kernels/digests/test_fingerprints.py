@@ -256,7 +256,7 @@ class Restless:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: (i for i in ()), "generator"),  # type: ignore[var-annotated]
+        (lambda: (i for i in ()), "generator"),
         (lambda: __import__("socket").socket(), "socket.socket"),
         (lambda: __import__("threading").local(), "_thread._local"),
         (Restless, f"{__name__}.Restless"),

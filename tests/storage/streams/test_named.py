@@ -297,7 +297,7 @@ def test_streams_travel(tmp_path):
     """Pickled without the client, which nobody could pickle."""
     client = python_types.SimpleNamespace(
         named_storage=NamedStorage(tmp_path),
-        lock=(n for n in ()),  # type: ignore[var-annotated]
+        lock=(n for n in ()),
     )
     stream = NamedStream(client, "a/b c")
     stream.save([b"x"])

@@ -52,7 +52,7 @@ def test_headers_agree_with_decoders(tmp_path, codec, extension, options):
         stream = container.streams.video[0]
         name = stream.codec_context.codec.canonical_name
         stream.codec_context.copy_opaque = True
-        packets, keys = [], set()  # type: ignore[var-annotated]
+        packets, keys = [], set()
         for packet in container.demux(stream):
             if packet.size:
                 packet.opaque = len(packets)
