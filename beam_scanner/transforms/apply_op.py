@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beam_scanner.elements.hints import unread
@@ -114,7 +114,7 @@ class _Output(GraphTransform):
         return streams
 
 
-def op(kernel: Any) -> Callable[..., Op]:
+def op(kernel: Any) -> type[Any]:
     """A transform class for an op.
 
     Args:
