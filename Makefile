@@ -1,5 +1,7 @@
 # make demo [VIDEO=film.mp4]   install, run the main job, leave its files in demo_output/
-# make test                    install, lint, types, all tests
+# make test                    install, lint, types, all tests: both tiers, each with its time
+# make test-default            lint, types, doctests and what is quick: under 15 minutes
+# make test-nightly            the slow tests alone
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
@@ -26,18 +28,33 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/python -m pipeline --runner=DirectRunner --graph shots \
 		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
 
-test: check
-	$(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -q tests
-	$(BIN)/python -m pytest -n $(JOBS) -q --doctest-modules beam_scanner
+.PHONY: test-default test-nightly
+CHECK = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q
+FETCH = $(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
+# $(call tier,name,commands): says at the end how long they took.
+tier = start=$$(date +%s); { $(2); } && echo "$(1) tier: $$(($$(date +%s) - start)) s"
+
+# One after the other, whatever -j says, and the second only if the first passes.
+test:
+	@$(MAKE) --no-print-directory test-default
+	@$(MAKE) --no-print-directory test-nightly
+
+test-default: $(VENV)/.installed-demo,test
+	$(FETCH)
+	@$(call tier,default,$(CHECK) \
+		&& $(PYTEST) --dist loadgroup -m "not slow" tests \
+		&& $(PYTEST) --doctest-modules beam_scanner)
+
+test-nightly: $(VENV)/.installed-demo,test
+	$(FETCH)
+	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m slow tests)
 
 runners: $(VENV)/.installed-demo,test
 	$(BIN)/python scripts/runners.py fetch
 
 check: $(VENV)/.installed-demo,test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(CHECK)
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "runners"
@@ -242,7 +242,7 @@ class Services:
             process.wait()
         self.processes.clear()
 
-    def __enter__(self) -> Services:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -506,7 +506,8 @@ class FlinkCluster(Services):
         if not (listening(self._pool) and listening(self._job)):
             return False
         with suppress(OSError, ValueError):
-            return self.overview()["slots-total"] == self.task_managers * self.slots
+            slots = self.overview()["slots-total"]
+            return bool(slots == self.task_managers * self.slots)
         return False
 
     def overview(self) -> dict[str, Any]:

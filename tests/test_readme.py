@@ -43,7 +43,7 @@ def test_the_first_example_in_an_empty_file_with_another_video(tmp_path: Path) -
     with av.open(video) as container:
         decoded = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
     expected = [
-        " ".join(map(str, [row, *color_histogram(decoded[row]).argmax(axis=1)]))
+        " ".join(map(str, [row, *color_histogram(decoded[row]).argmax(axis=1)]))  # type: ignore[arg-type]
         for row in range(0, 50, 8)
     ]
     assert done.stdout.splitlines() == expected

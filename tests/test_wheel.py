@@ -17,6 +17,8 @@ from tests.support.documents import blocks, make_films
 from tests.support.folders import ROOT
 from tests.support.object_servers import missing
 
+pytestmark = pytest.mark.slow
+
 BUILT_FROM = ("beam_scanner", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 _OURS = ("beam_scanner", "beam-scanner", "__editable__", "__pycache__")
 
@@ -48,7 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "env" / packages / entry.name).symlink_to(entry)
     # Only then: what is linked must not hide what is installed.
     to = [*pip, "--python", python, "install", "-q", "--no-deps", "--no-index"]
-    done = call([*to, wheel], folder)
+    done = call([*to, wheel], folder)  # type: ignore[list-item]
     assert done.returncode == 0, done.stderr
     return python.parent
 

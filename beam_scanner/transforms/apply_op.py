@@ -121,7 +121,7 @@ class _Output(GraphTransform):
         return streams
 
 
-def op(kernel: Any) -> type[Op]:
+def op(kernel: Any) -> type[Any]:
     """A transform class for an op.
 
     Args:

@@ -69,7 +69,7 @@ def violations(code: str, own_names: set[str]) -> list[str]:
         if isinstance(node, ast.Constant) and re.match(
             r"apache_beam\.\w", str(node.value)
         ):
-            found.append(f"names {node.value}")
+            found.append(f"names {node.value!s}")
         elif isinstance(node, ast.Attribute):
             undocumented = uses_beam and node.attr in UNDOCUMENTED
             if undocumented or not is_allowed(node.attr, own_names):
@@ -133,13 +133,12 @@ def own_names(trees: list[ast.AST]) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 found.add(node.name)
-            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(
-                node.ctx, ast.Store
-            ):
-                is_name = isinstance(node, ast.Name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                 # An attribute is the package's own only if an object sets it on itself.
-                if is_name or getattr(node.value, "id", "") in ("self", "cls"):
-                    found.add(node.id if is_name else node.attr)
+                if getattr(node.value, "id", "") in ("self", "cls"):
+                    found.add(node.attr)
     return found
 
 

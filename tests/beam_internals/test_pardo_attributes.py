@@ -21,7 +21,7 @@ class Growing:
 
     def __reduce__(self) -> Any:
         pickled.append(self.state)
-        return copyreg.__newobj__, (Growing,), {"state": self.state}
+        return copyreg.__newobj__, (Growing,), {"state": self.state}  # type: ignore[attr-defined]
 
 
 class _Tell(beam.DoFn):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def db(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def graphs(tmp_path: Path) -> str:
+def graphs(tmp_path: Path) -> Iterator[str]:
     """A file of graphs that imports another one beside it."""
     folder = tmp_path / "code"
     folder.mkdir()

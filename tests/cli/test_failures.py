@@ -128,6 +128,7 @@ def test_phases_of_a_pipeline_are_one_run(
     assert "  2 streams: ValueError: 1 (x; y)" in told
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8(video: str, tmp_path: Path, db: str) -> None:
     """Also where the terminal has another encoding."""
     folder = os.fsencode(tmp_path / "odd")

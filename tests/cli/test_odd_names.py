@@ -24,6 +24,7 @@ from beam_scanner.storage import NamedStorage
 from beam_scanner.text.printable import PrintableFormatter, printable
 from tests.support.commands import IN_MEMORY
 from tests.support.folders import ROOT
+from tests.support.tiers import most_slow
 
 ODD = [
     "\x1b[31mred\x1b[2J",
@@ -239,7 +240,9 @@ def graph(sc, videos):
 """
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "ascii:strict"])
+@pytest.mark.parametrize(
+    "encoding", most_slow(["ascii", "latin-1", "utf-8", "ascii:strict"])
+)
 def test_a_process_of_any_encoding(films: Path, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "odd_graph.py").write_text(KERNELS)
     db = str(tmp_path / "db")

@@ -433,7 +433,7 @@ def test_to_parquet_by_schema(run: Any, tmp_path: Path) -> None:
     ]
 
 
-class Brightness(ModelHandler):  # type: ignore[type-arg,misc]
+class Brightness(ModelHandler):
     """A model that counts how many frames it is given at a time."""
 
     def load_model(self) -> Any:

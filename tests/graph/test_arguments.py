@@ -144,7 +144,7 @@ def test_ops_that_ship_know_their_arguments(
 
 def test_every_slice_group_is_looked_at(ops: OpGenerator) -> None:
     column = StreamsGenerator().Slice(FRAME, [TaskPartitioner().all(2)])
-    small = ops.Resize(
+    small = ops.Resize(  # type: ignore[attr-defined]
         frame=column, width=[SliceList([3, 4])], height=[5]
     ).node.stream_args
     assert small == {"width": (SliceList([3, 4]),), "height": (5,)}
@@ -171,7 +171,7 @@ def test_what_is_missing_here_may_be_there_on_workers(
         raise MissingDependencyError(f"op {op} needs OpenCV")
 
     monkeypatch.setattr("beam_scanner.ops.blur.opencv", missing)
-    assert ops.Blur(frame=FRAME, kernel_size=3).node.init_args == {"kernel_size": 3}
+    assert ops.Blur(frame=FRAME, kernel_size=3).node.init_args == {"kernel_size": 3}  # type: ignore[attr-defined]
     with pytest.raises(ArgumentError, match="kernel_size=0"):
         ops.Blur(frame=FRAME, kernel_size=0)
 
@@ -215,9 +215,9 @@ def test_names_that_are_nearly_right(ops: OpGenerator, look: Any, match: str) ->
 
 def test_arguments_that_are_nearly_right(ops: OpGenerator) -> None:
     with pytest.raises(ArgumentError, match="'stencl'; did you mean stencil"):
-        ops.OpticalFlow(frame=FRAME, stencl=[0, 1])
+        ops.OpticalFlow(frame=FRAME, stencl=[0, 1])  # type: ignore[call-arg]
     with pytest.raises(ArgumentError, match=r"no argument 'zzz'\. It takes frame"):
-        ops.Histogram(frame=FRAME, zzz=1)
+        ops.Histogram(frame=FRAME, zzz=1)  # type: ignore[call-arg]
     with pytest.raises(ArgumentError, match="'cpu_pol'; did you mean cpu_pool"):
         PerfParams.manual(1, 1, cpu_pol="1G")
     with pytest.raises(ArgumentError, match=r"'zzz'\. It has work_packet_size, io_p"):

@@ -188,7 +188,7 @@ def test_partitioners():
     assert partitioner.strided(3) == StridedPartition(3, 250)
     assert partitioner.strided(3, 7) == StridedPartition(3, 7)
     assert partitioner.range(2, 9) == RangesPartition(((2, 9),))
-    assert partitioner.ranges([[0, 1], [1, 2]]) == RangesPartition(((0, 1), (1, 2)))
+    assert partitioner.ranges([[0, 1], [1, 2]]) == RangesPartition(((0, 1), (1, 2)))  # type: ignore[list-item]
     assert partitioner.strided_range(0, 9, 2) == RangesPartition(((0, 9),), 2)
     assert partitioner.strided_ranges([(0, 15), (5, 25)], 1) == RangesPartition(
         ((0, 15), (5, 25)), 1
@@ -238,7 +238,7 @@ def test_bad_stream_arguments(op, values, message):
 def test_more_bad_stream_arguments():
     column = blobs(2)
     with pytest.raises(ElementTypeError, match="input of Stride must be a column"):
-        streams.Stride("video", [8])
+        streams.Stride("video", [8])  # type: ignore[arg-type]
     with pytest.raises(GraphError, match=r"`Stride` had 1 per-stream arg.* expected 2"):
         streams.Stride(column, [8])
     with pytest.raises(GraphError, match="its arguments of Stride have a SliceList"):
@@ -250,15 +250,15 @@ def test_more_bad_stream_arguments():
     with pytest.raises(
         ArgumentError, match="intervals of StridedRanges must be a list"
     ):
-        streams.StridedRanges(column, 3, 1)
+        streams.StridedRanges(column, 3, 1)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match=r"must be \(intervals, stride\), got 3"):
         streams.StridedRanges(column, [3, 4])
     with pytest.raises(
         ArgumentError, match="group_size of a partitioner must be a who"
     ):
-        partitioner.all("5")
+        partitioner.all("5")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="must be a list of lists"):
-        partitioner.gather(3)
+        partitioner.gather(3)  # type: ignore[arg-type]
 
 
 # --- inputs and outputs ------------------------------------------------------------
@@ -299,9 +299,9 @@ def test_storage_backends_with_hooks_of_their_own():
     own = IOGenerator(client)
     backend = Backend()
     kept = own.Input([Stored("kept", backend=backend)])
-    assert kept.node.streams[0].name() == "kept"
+    assert kept.node.streams[0].name() == "kept"  # type: ignore[attr-defined]
     replaced = own.Input([Stored("other", backend=backend)])
-    assert replaced.node.streams[0].name() == "in0"
+    assert replaced.node.streams[0].name() == "in0"  # type: ignore[attr-defined]
     own.Output(kept, [Stored("out", backend=backend)])
     assert calls == [
         ("source", client, 1),
@@ -341,7 +341,7 @@ def test_bad_outputs(tmp_path):
     with pytest.raises(
         ElementTypeError, match=r"first argument of io\.Output must be a"
     ):
-        io.Output("a", [Stored("a")])
+        io.Output("a", [Stored("a")])  # type: ignore[arg-type]
     with pytest.raises(ScannerException, match="cannot serve as a Scanner output"):
         io.Output(blobs(), [ReadOnly()])
     with pytest.raises(ScannerException, match="cannot serve as a Scanner input"):

@@ -243,6 +243,7 @@ for _ in range(2):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_is_not_sent_is_compared(tmp_path: Path) -> None:
     _, worker = both(tmp_path, "", "held", REFUSED)
@@ -297,6 +298,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_hosts_of_pipelines_are_given_the_programs_values(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text(HELPERS)

@@ -146,7 +146,7 @@ def test_several_outputs(tuple_type):
     assert spec.call(split, KernelConfig(), [b"abc"]) == (b"a", 3)
 
     def wrong(config, x: bytes) -> tuple[bytes, Any]:
-        return (x,)
+        return (x,)  # type: ignore[return-value]
 
     with pytest.raises(KernelError, match="op wrong must return a tuple of 2"):
         read_spec(wrong).call(wrong, KernelConfig(), [b""])
@@ -338,7 +338,7 @@ def unregistered(config, x: int | None) -> bytes:
     return b""
 
 
-def unresolved(config, x: Missing) -> bytes:  # noqa: F821
+def unresolved(config, x: Missing) -> bytes:  # type: ignore[name-defined]  # noqa: F821
     return b""
 
 
@@ -434,7 +434,7 @@ def test_refused(kernel, options, kind, message):
 
 def test_missing_parentheses():
     with pytest.raises(ArgumentError, match="with parentheses"):
-        register_python_op(plain)
+        register_python_op(plain)  # type: ignore[arg-type]
 
 
 # --- the registry ----------------------------------------------------------------
@@ -550,7 +550,7 @@ def test_declarations_that_are_refused():
     with pytest.raises(GraphError, match="Attempted to re-register op D7"):
         register_op("D7", ["x"], ["x"])
     with pytest.raises(ArgumentError, match="Invalid device type 3"):
-        register_python_kernel("D7", 3, plain)
+        register_python_kernel("D7", 3, plain)  # type: ignore[arg-type]
 
 
 def test_registries_are_independent():

@@ -50,6 +50,7 @@ from tests.support.harness import (
     unsliced,
     walk,
 )
+from tests.support.tiers import most_slow
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))
@@ -462,7 +463,7 @@ def test_outputs_of_one_source_are_read_in_step() -> None:
 # -- forecasts -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", most_slow(range(4)))
 def test_a_forecast_is_what_a_run_counts(chunk: int) -> None:
     for seed in range(FIRST_SEED + chunk, FIRST_SEED + GRAPHS // 6, 4):
         graph = random_graph(seed)
@@ -478,11 +479,11 @@ def test_a_forecast_is_what_a_run_counts(chunk: int) -> None:
             for node, reader in readers.items():
                 got[node][0] += reader.frames_decoded
                 got[node][1] += reader.seeks
-        for (frames, seeks), node in zip(got, predicted, strict=True):
-            if node.decode is not None:
-                assert node.decode.decoded == frames, graph.describe()
-                assert node.decode.seeks == seeks, graph.describe()
-                again -= node.decode.again
+        for (frames, seeks), wanted in zip(got, predicted, strict=True):
+            if wanted.decode is not None:
+                assert wanted.decode.decoded == frames, graph.describe()
+                assert wanted.decode.seeks == seeks, graph.describe()
+                again -= wanted.decode.again
         assert again == 0
 
 

@@ -298,7 +298,7 @@ def test_it_is_a_part_of_the_fingerprint(tmp_path: Path) -> None:
     sc = open_client(tmp_path)
     streams = inputs([""])
     run(sc, streams)
-    again = {"cache_mode": CacheMode.Ignore}
+    again: dict[str, Any] = {"cache_mode": CacheMode.Ignore}
     assert run(sc, streams, **again)[1] is None
     assert run(sc, streams, on_error="null", **again)[1].committed == ["out/000"]
 
@@ -332,7 +332,7 @@ def test_null_has_no_meaning_for_some_ops(tmp_path: Path) -> None:
         (Raising, {"unbounded_state": True}, "unbounded state"),
         (_Whole, {"whole_stream": True}, "all rows"),
     ):
-        register_python_op(name="Odd", **options)(kernel)
+        register_python_op(name="Odd", **options)(kernel)  # type: ignore[arg-type]
         try:
             with pytest.raises(ArgumentError, match=f"on_error of op Odd.*{what}"):
                 sc.ops.Odd(value=column, on_error="null")

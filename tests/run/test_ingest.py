@@ -21,11 +21,11 @@ def test_here_or_by_workers(tmp_path: Path, monkeypatch, by_workers, damage) -> 
         beam_scanner.run.ingest, "_LOCAL_SECONDS", 0 if by_workers else float("inf")
     )
     pipelines = []
-    run = beam_scanner.run.ingest.run_pipeline
+    run = beam_scanner.run.ingest.run_pipeline  # type: ignore[attr-defined]
     monkeypatch.setattr(
         beam_scanner.run.ingest,
         "run_pipeline",
-        lambda options, build: pipelines.append(build) or run(options, build),
+        lambda options, build: pipelines.append(build) or run(options, build),  # type: ignore[func-returns-value]
     )
     paths = [tmp_path / name for name in ("a.mp4", "b.ts", "c.mp4")]
     make_video(paths[0], frames=12)

@@ -14,6 +14,7 @@ from beam_scanner.stores.local_store import LocalStore
 from tests.support.small_runs import JOBS, TASKS_A_JOB, Setting, contents, manifests
 from tests.support.staged import Steps, Turns, without_beam
 from tests.support.stored_graphs import check_files, check_work
+from tests.support.tiers import most_slow
 
 TASKS = JOBS * TASKS_A_JOB
 OLD = 7
@@ -74,7 +75,7 @@ def kill_points(path: Path, steps: Steps, mode: CacheMode) -> range:
 @pytest.mark.parametrize(
     ("mode", "after", "every"),
     [
-        (CacheMode.Error, False, 1),
+        pytest.param(CacheMode.Error, False, 1, marks=pytest.mark.slow),
         (CacheMode.Ignore, True, 4),
         (CacheMode.Overwrite, False, 5),
     ],
@@ -91,7 +92,7 @@ def test_a_run_killed_at_any_change_goes_on_where_it_was(
     seen: set[int] = set()
     for point in kill_points(tmp_path, steps, mode)[::every]:
         setting, before = fresh(tmp_path / f"{point}", mode)
-        assert steps.kill(point, after, lambda s=setting: s.run(mode))
+        assert steps.kill(point, after, lambda s=setting: s.run(mode))  # type: ignore[misc]
         for stream in setting.streams():
             if stream.committed():
                 assert contents(stream) in (
@@ -134,7 +135,7 @@ def rerun(setting: Setting, mode: CacheMode, wanted: dict[str, list[bytes]]) -> 
     return len(done)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", most_slow(range(20), 4))
 def test_two_drivers_of_one_graph_end_well(
     seed: int,
     wanted: dict[str, list[bytes]],

@@ -41,9 +41,8 @@ def storage(tmp_path: Path) -> NamedStorage:
 
 def graph(storage: NamedStorage, strides: list[int]) -> list[OutputNode]:
     """Two outputs; the second is made in a second phase, from doubled rows."""
-    io, ops, streams = (
-        make(storage) for make in (IOGenerator, OpGenerator, StreamsGenerator)
-    )
+    io, ops = IOGenerator(storage), OpGenerator(storage)
+    streams = StreamsGenerator(storage)
     jobs = range(len(LENGTHS))
     some = streams.Stride(
         io.Input([NamedStream(storage, f"in{job}") for job in jobs]), strides
@@ -76,14 +75,14 @@ def test_the_shared_graph_has_no_values_and_each_job_has_its_own(
     outputs = graph(storage, [2, 3])
     shared, nodes = SharedGraph.of(in_phases(outputs))
     assert shared.phases == 2
-    assert [node.job_count() for node in shared.nodes] == [
+    assert [node.job_count() for node, _ in shared.nodes] == [
         None if node.job_count() is None else 0 for node in nodes
     ]
     for job, stride in enumerate([2, 3]):
         families = shared.job(values_of(nodes, job))
         made = topological([o for family in families for o in family.outputs])
         (sampler,) = [n.samplers for n in made if isinstance(n, SampleNode)]
-        assert sampler[0].stride == stride
+        assert sampler[0].stride == stride  # type: ignore[union-attr]
 
 
 def test_a_stream_between_phases_is_one_object_in_the_folder_of_its_job(
@@ -96,9 +95,9 @@ def test_a_stream_between_phases_is_one_object_in_the_folder_of_its_job(
             for output, index in zip(family.outputs, family.numbers, strict=True)
             if index == INTERNAL
         ]
-        assert between.storage().db_path.endswith(f".work/jobs/f{number}/internal")
+        assert between.storage().db_path.endswith(f".work/jobs/f{number}/internal")  # type: ignore[attr-defined]
         read = [
-            node.streams[0]
+            node.streams[0]  # type: ignore[attr-defined]
             for node in topological(job.families[-1].outputs)
             if not node.inputs
         ]

@@ -150,7 +150,7 @@ def test_trace_of_a_real_task(storage: NamedStorage) -> None:
 def test_trace_has_tasks_decode_ops_and_writes_by_worker(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiler.time, "time", lambda: 1003.5)
+    monkeypatch.setattr(profiler.time, "time", lambda: 1003.5)  # type: ignore[attr-defined]
     profile = Profile.load(storage, store_profile(storage, two_workers()))
     events = profile.trace_events()
     check_chrome_trace(events)
@@ -261,7 +261,7 @@ def test_numbers_follow_each_other(storage: NamedStorage) -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, 4, -1, "x", "", "²", True, None, 1.0, 10**30])
-def test_unknown_runs(storage: NamedStorage, wrong: object) -> None:
+def test_unknown_runs(storage: NamedStorage, wrong: Any) -> None:
     store_profile(storage, Report())
     with pytest.raises(ArgumentError, match=r"Job name .* does not exist"):
         Profile.load(storage, wrong)
@@ -328,7 +328,9 @@ def test_too_many_spans_leave_the_longest_and_exact_sums(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profiler, "MOST_SPANS", 20)
-    spans = [["op:A", 10.0 * n, 10.0 * n + n % 7 + 1, "Main"] for n in range(50)]
+    spans: list[list[Any]] = [
+        ["op:A", 10.0 * n, 10.0 * n + n % 7 + 1, "Main"] for n in range(50)
+    ]
     traces = [trace("0-0", "h:1", *spans), trace("0-1", "h:1", *spans[:5])]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -21,6 +21,7 @@ from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage
 from tests.support.stored_graphs import StoredGraph, check_work
+from tests.support.tiers import most_slow
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_BEAM_GRAPHS", "240"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0")) + 1_000_000
@@ -70,7 +71,7 @@ def together(
             yield fit[at : at + TOGETHER]
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", most_slow(range(CHUNKS)))
 def test_every_row_of_a_graph_of_its_own(chunk: int, storage: NamedStorage) -> None:
     for seed in chunk_of(chunk, 0, GRAPHS // 10):
         graph = StoredGraph(seed, storage)
@@ -81,7 +82,7 @@ def test_every_row_of_a_graph_of_its_own(chunk: int, storage: NamedStorage) -> N
     check_work(storage)
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", most_slow(range(CHUNKS)))
 def test_every_row_of_graphs_of_one_run(
     chunk: int, storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from beam_scanner.run.sink_claims import Claims, may_meet
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import ReadFromNamedStream, WriteToNamedStream, op
 from tests.support.pipeline_runs import IN_MEMORY, PROCESSES, Run, save, stream
+from tests.support.tiers import most_slow
 
 TEMPLATES = st.lists(st.sampled_from(["a", "b", "{stream}"]), min_size=1, max_size=4)
 STREAMS = ["".join(s) for n in range(1, 4) for s in product("ab", repeat=n)]
@@ -81,7 +82,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", most_slow(KINDS))
 @pytest.mark.parametrize(
     "flags",
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.folders import ROOT
+from tests.support.tiers import most_slow
 
 PROGRAM = """
 import sys
@@ -60,7 +61,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", most_slow([1, 2]))
 def test_what_is_changed_in_place_is_computed_with_and_stored_under_its_name(
     tmp_path: Path, workers: int
 ) -> None:
@@ -198,6 +199,7 @@ def work():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_kernels_fill_in_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text(LAZY_HELPERS)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from beam_scanner import Client, NamedVideoStream, PerfParams
 from tests.support.video_fixtures import make_video
 
@@ -58,11 +60,13 @@ def peak(folder: Path, frames: int) -> int:
     return memory
 
 
+@pytest.mark.slow
 def test_a_longer_task_needs_no_more_memory(tmp_path: Path) -> None:
     short, long = peak(tmp_path, SHORT), peak(tmp_path, LONG)
     assert long - short < (LONG - SHORT) * FRAME / 4
 
 
+@pytest.mark.slow
 def test_codecs_and_frames_go_with_their_task(tmp_path: Path) -> None:
     """None is held in a cycle until Python looks for cycles, which is seldom."""
     video = make_video(tmp_path / "film.mp4", 24, gop=8)

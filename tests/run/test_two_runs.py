@@ -175,7 +175,7 @@ def test_work_given_up_while_it_runs(setting: Setting, commits: int) -> None:
 
 def test_the_old_stream_is_removed_meanwhile(setting: Setting) -> None:
     run(setting, CacheMode.Error, OLD)
-    remove = {"begun": lambda: [stream.delete() for stream in setting.streams()]}
+    remove = {"begun": lambda: [stream.delete() for stream in setting.streams()]}  # type: ignore[func-returns-value]
     assert run(setting, CacheMode.Overwrite, MINE, remove) == []
     check(setting, MINE)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.targets import Target, make_target, params, require, services
+from scripts import runner_services as services
+from tests.support.targets import Target, make_target, params, require
 from tests.support.video_fixtures import make_video
 
 

@@ -15,6 +15,7 @@ from beam_scanner import Client, NamedStream, PerfParams
 from beam_scanner.errors import ArgumentError, Failure, JobFailure
 from tests.support.bad_kernels import HARMFUL, HARMLESS, ROW, ROWS
 from tests.support.targets import Target, params
+from tests.support.tiers import most_slow
 
 pytestmark = pytest.mark.processes
 
@@ -86,6 +87,7 @@ def check(
         assert not outputs[number].committed()
 
 
+@pytest.mark.slow
 def test_each_way_costs_its_stream_alone(tmp_path: Path) -> None:
     ways = [*HARMFUL, *HARMLESS] + ["nothing"] * 20
     before = set(psutil.Process().children(recursive=True))
@@ -119,6 +121,7 @@ def test_however_many_workers_there_are(flags: list[str], tmp_path: Path) -> Non
         check(FEW, failures, outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", params("prism", "flink-embedded"), indirect=True)
 def test_on_other_runners(target: Target, tmp_path: Path) -> None:
     # Tasks are run side by side, and some are charged with what others do.
@@ -157,7 +160,9 @@ def test_other_places_of_a_kernels_life(
         assert len(failures) == 2
 
 
-@pytest.mark.parametrize("place", ["init", "fetch", "setup", "reset", "close", "del"])
+@pytest.mark.parametrize(
+    "place", most_slow(["init", "fetch", "setup", "reset", "close", "del"])
+)
 @pytest.mark.parametrize("way", ["exit 0", "sleep"])
 def test_what_happens_once_fails_nothing(place: str, way: str, tmp_path: Path) -> None:
     once = str(tmp_path / "once")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.folders import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "benchmarks" / "bad_streams.py"
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from beam_scanner import NamedStorage, NamedStream
+from scripts import runner_services as services
 from tests.support.folders import ROOT
-from tests.support.targets import make_target, params, require, services
+from tests.support.targets import make_target, params, require
 
 PAGE = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"`python -m pipeline (--runner=\w+ .*?)`", PAGE)
@@ -61,7 +62,11 @@ def test_every_command_is_run_here() -> None:
         pytest.param(
             "FlinkRunner",
             "flink-embedded",
-            marks=[pytest.mark.processes, pytest.mark.xdist_group("flink-embedded")],
+            marks=[
+                pytest.mark.processes,
+                pytest.mark.slow,
+                pytest.mark.xdist_group("flink-embedded"),
+            ],
         ),
     ],
 )

@@ -17,7 +17,7 @@ from beam_scanner.errors import ArgumentError, MissingDependencyError
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.runners import dataflow
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "project": "my-project",
     "region": "us-central1",
     "temp_location": "gs://bucket/tmp",

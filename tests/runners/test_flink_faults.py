@@ -26,11 +26,15 @@ from beam_scanner.errors import JobFailure, WorkerError
 from beam_scanner.kernels import Kernel
 from beam_scanner.run.launch import Report
 from beam_scanner.run.run_files import remove_garbage
+from scripts import runner_services as services
 from tests.support.folders import ROOT
 from tests.support.runner_graphs import left_over
-from tests.support.targets import services
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("flink-cluster")]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("flink-cluster"),
+]
 
 ROWS, PACKET = 48, 4
 SECONDS = 240.0

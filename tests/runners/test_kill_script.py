@@ -12,6 +12,7 @@ from tests.support.folders import ROOT
 SCRIPT = ROOT / "scripts" / "kill_test.py"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_runs_that_are_killed_are_made_good() -> None:
     done = subprocess.run(
@@ -23,6 +24,7 @@ def test_runs_that_are_killed_are_made_good() -> None:
     assert "3 kills: every stream has the bytes" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_writers_that_are_killed_lose_nothing() -> None:
     script = SCRIPT.with_name("kill_writers.py")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from contextlib import contextmanager
+from typing import Any
 
 import apache_beam.pipeline
 import pytest
@@ -31,7 +32,7 @@ def test_blocks_that_begin_and_end_in_any_order(seed: int) -> None:
         yield
         held.pop()
 
-    blocks = []
+    blocks: list[Any] = []
     for _ in range(100):
         if blocks and rng.random() < 0.5:
             blocks.pop(rng.randrange(len(blocks))).__exit__(None, None, None)

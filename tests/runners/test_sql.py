@@ -13,8 +13,11 @@ from apache_beam.transforms.sql import SqlTransform
 
 from beam_scanner.transforms import ReadFromVideo, Stride, op
 from beam_scanner.types import FrameType
-from tests.support.targets import Target, params, require, services
+from scripts import runner_services as services
+from tests.support.targets import Target, params, require
 from tests.support.video_fixtures import frame_number, make_video
+
+pytestmark = pytest.mark.slow
 
 FRAMES = 24
 QUERY = """

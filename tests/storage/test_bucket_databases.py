@@ -25,6 +25,8 @@ from tests.support.bucket_graphs import ROWS
 from tests.support.long_videos import upload
 from tests.support.video_fixtures import frame_number, make_video
 
+pytestmark = pytest.mark.slow
+
 
 def contents(stream):
     """The bytes of all files of a stream, in the order of its rows."""

@@ -21,6 +21,7 @@ from beam_scanner.transforms import (
 )
 from beam_scanner.types import FrameType
 from tests.support.long_videos import upload
+from tests.support.tiers import most_slow
 from tests.support.video_fixtures import frame_number, make_video
 
 FILMS = ("a", "b")
@@ -72,7 +73,7 @@ def wanted_rows() -> list[tuple[str, int, int]]:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("runner", most_slow(RUNNERS))
 def test_to_parquet_and_back(runner: str, bucket_url: str, films: str) -> None:
     """Also a sink of ours beside Beam's, and nothing temporary is left."""
     with beam.Pipeline(options=options(bucket_url, runner)) as pipeline:

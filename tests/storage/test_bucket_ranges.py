@@ -10,6 +10,8 @@ from beam_scanner.video.indexing import index_video
 from tests.support.long_videos import GOP, KINDS, long_video, upload
 from tests.support.video_fixtures import frame_number
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("object_server", "kind"),

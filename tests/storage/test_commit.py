@@ -1,5 +1,3 @@
-import json
-import pickle
 import re
 import subprocess
 import sys
@@ -7,6 +5,7 @@ import textwrap
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from beam_scanner import types
 from beam_scanner.errors import (
     ElementTypeError,
-    ScannerException,
     StorageError,
     StreamExistsError,
 )
@@ -24,13 +22,12 @@ from beam_scanner.storage import (
     LocalStore,
     NamedStorage,
     NamedStream,
-    StreamDescriptor,
     gc,
     list_streams,
 )
 from beam_scanner.storage.commit import tiled
-from beam_scanner.storage.sealed_files import seal, unseal
 from beam_scanner.types import get_type_info
+from tests.support.committed import NEW, OLD, write
 from tests.support.folders import ROOT
 from tests.support.storage_fakes import MemoryStore
 
@@ -72,17 +69,6 @@ class DyingStore(LocalStore):
         return self._step(super().delete, key)
 
 
-def write(stream, generation, elements, attempt="a", tasks=2):
-    records = []
-    edges = np.linspace(0, len(elements), tasks + 1).astype(int).tolist()
-    for task in range(tasks):
-        start, stop = edges[task], edges[task + 1]
-        writer = stream.segment_writer(generation, task, attempt, start)
-        writer.write(start, elements[start:stop], np.full(stop - start, np.nan))
-        records.append(writer.finish())
-    return records
-
-
 _WHEN = re.compile(rb'"(published|checksum)": "[^"]*"')
 
 
@@ -93,9 +79,6 @@ def tree(folder):
         for path in Path(folder).rglob("*")
         if path.is_file() and ".tmp" not in path.parts
     }
-
-
-OLD, NEW = [b"old", b"rows", b"here"], [b"new", b"and", b"more", b"rows"]
 
 
 def replace_stream(store):
@@ -188,15 +171,6 @@ def test_publishing_again_changes_nothing(tmp_path):
     assert list(stream.load()) == OLD
 
 
-def test_records_survive_json(tmp_path):
-    stream = NamedStream(NamedStorage(tmp_path), "s")
-    records = json.loads(json.dumps(write(stream, "g1", OLD)))
-    assert all(stream.has_segment("g1", record) for record in records)
-    assert not stream.has_segment("g2", records[0])
-    stream.publish("g1", records, "f", "r", "src")
-    assert list(stream.load()) == OLD
-
-
 def test_two_sources_under_one_name(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "s")
     stream.publish("g1", write(stream, "g1", OLD), "f1", "run", "one")
@@ -285,7 +259,7 @@ def test_gc_removes_only_what_nothing_needs(tmp_path):
 
 
 def test_gc_spares_what_is_committed_or_begun_while_it_lists(tmp_path):
-    begun = []
+    begun: list[Any] = []
 
     class Busy(LocalStore):
         def list(self, *args):
@@ -406,35 +380,6 @@ def test_another_database_version(tmp_path):
         NamedStream(NamedStorage(tmp_path), "s").len()
 
 
-def test_a_stream_of_another_version(tmp_path):
-    """As after a newer release has written into the database."""
-    stream = NamedStream(NamedStorage(tmp_path), "s")
-    stream.save([b"x"])
-    path = tmp_path / "s/stream.json"
-    path.write_bytes(seal({**unseal(path.read_bytes()), "format_version": 3}))
-    with pytest.raises(StorageError, match="stream 's' has database format version 3"):
-        stream.len()
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"format_version": 1}'])
-def test_a_damaged_descriptor(tmp_path, text):
-    stream = NamedStream(NamedStorage(tmp_path), "s")
-    stream.save([b"x"])
-    (tmp_path / "s/stream.json").write_text(text)
-    for use in (
-        stream.len,
-        lambda: list(list_streams(stream.storage())),
-    ):
-        with pytest.raises(
-            StorageError, match=r"s/stream\.json'.*(damaged|version None)"
-        ):
-            use()
-    found = gc(stream.storage())
-    assert found.keys == ()
-    assert re.search(r"s/stream\.json'.*(damaged|version None)", found.left[0])
-    assert len(list(tmp_path.rglob("*.parquet"))) == 1
-
-
 def test_two_names_on_a_file_system_that_ignores_case():
     store = MemoryStore("case")
     NamedStream(NamedStorage(store), "Films").save([b"x"])
@@ -444,12 +389,3 @@ def test_two_names_on_a_file_system_that_ignores_case():
         match=r"folder of stream 'films' holds stream 'Films'.* same folder",
     ):
         NamedStream(NamedStorage(store), "films").len()
-
-
-def test_descriptors_pickle_and_compare():
-    found = StreamDescriptor("é/ü", "blob", "Bytes", 3, "g", ({"first": 0, "rows": 3},))
-    assert pickle.loads(pickle.dumps(found)) == found
-    assert StreamDescriptor.from_json(found.to_json()) == found
-    assert "é/ü".encode() in found.to_json()
-    with pytest.raises(ScannerException):
-        StreamDescriptor.from_json(b"\xff")

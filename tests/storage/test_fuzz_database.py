@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.folders import ROOT
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = ROOT / "scripts" / "fuzz_database.py"
 
 

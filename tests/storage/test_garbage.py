@@ -219,7 +219,7 @@ def test_collecting_while_others_write(tmp_path: Path) -> None:
             assert gc(storage).keys == ()
             yield value
 
-    stream.save(values())
+    stream.save(values())  # type: ignore[arg-type]
     generation = "0123"
     with writing(storage.store(), generation):
         kept = stray(tmp_path, "b", generation)
@@ -265,7 +265,7 @@ def test_the_loser_is_told_and_leaves_nothing(
         NamedStream(storage, "a").save([b"theirs"])
 
     with pytest.raises(StreamReplacedError, match=r"'a' was replaced by .* at 20\d\d-"):
-        stream.save(overtaken())
+        stream.save(overtaken())  # type: ignore[arg-type]
     assert rows(storage, "a") == [b"theirs"]
     assert gc(storage).keys == ()
     assert not list(storage.store().list(".work/"))

@@ -33,7 +33,7 @@ def histograms(request, tmp_path):
         writer = stream.segment_writer("g", task, "a", start, None, info)
         elements = [info.serialize(h) for h in HISTOGRAMS[start:stop]]
         if task:
-            elements[-1] = NULL
+            elements[-1] = NULL  # type: ignore[call-overload]
         writer.write(start, elements, np.arange(start, stop) / 25)
         records.append(writer.finish())
     stream.publish("g", records)

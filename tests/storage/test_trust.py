@@ -41,7 +41,7 @@ class UnpicklesItself:
         return pickle.dumps(value)
 
     def deserialize(data):
-        return pickle.loads(data)
+        return pickle.loads(data)  # type: ignore[arg-type]
 
 
 @types.register_type
@@ -54,13 +54,13 @@ class UnpicklesColumn:
         return pickle.dumps(value)
 
     def deserialize(data):
-        return pickle.loads(data)
+        return pickle.loads(data)  # type: ignore[arg-type]
 
     def to_arrow(value):
         return {"pickled": pickle.dumps(value)}
 
     def from_arrow(stored):
-        return pickle.loads(stored["pickled"])
+        return pickle.loads(stored["pickled"])  # type: ignore[index]
 
 
 @register_python_op(name="TrustAny")
@@ -69,7 +69,7 @@ def takes_any(config: Any, value: Any) -> bytes:
 
 
 @register_python_op(name="TrustPickles")
-def takes_pickles(config: Any, value: Pickles) -> bytes:
+def takes_pickles(config: Any, value: Pickles) -> bytes:  # type: ignore[valid-type]
     return repr(value).encode()
 
 

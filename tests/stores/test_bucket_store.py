@@ -18,7 +18,6 @@ from beam_scanner.storage import (
 )
 from beam_scanner.storage.testing import StorageConformance
 from beam_scanner.stores import gcs, s3
-from tests.support.object_servers import match_objects
 
 REFUSAL = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 13\r\nConnection: close\r\n\r\n"
@@ -33,21 +32,6 @@ class TestBucketStore(StorageConformance):
 
     def make_store(self):
         return open_store(f"{self.bucket}/db {uuid.uuid4().hex}")
-
-
-@pytest.fixture
-def store(bucket_url):
-    return open_store(f"{bucket_url}/db")
-
-
-@pytest.fixture
-def forwarder(object_server):
-    """What stands before the server, as it was when the test began."""
-    forwarder = object_server.forwarder
-    forwarder.reset()
-    yield forwarder
-    forwarder.lose_answers, forwarder.refuse = 0, b""
-    forwarder.replace = (b"", b"")
 
 
 def test_a_whole_bucket_is_a_store(bucket_url):
@@ -190,41 +174,6 @@ def test_named_streams(store):
     assert gc(storage).keys == ()
     stream.delete()
     assert list(store.list()) == ["beam_scanner.json"]
-
-
-def test_patterns(bucket_url):
-    store = open_store(bucket_url)
-    for key in (
-        "f/a.mp4",
-        "f/b.mkv",
-        "f/x/c.mp4",
-        "f/x/y/d.mp4",
-        "f/[1].mp4",
-        "g/a.mp4",
-    ):
-        store.put(key, b"")
-
-    def found(pattern):
-        return [
-            url.removeprefix(f"{bucket_url}/")
-            for url in match_objects(f"{bucket_url}/{pattern}")
-        ]
-
-    assert found("f/*.mp4") == ["f/[1].mp4", "f/a.mp4"]
-    assert found("f/**/*.mp4") == ["f/[1].mp4", "f/a.mp4", "f/x/c.mp4", "f/x/y/d.mp4"]
-    assert found("*/?.mp4") == ["f/a.mp4", "g/a.mp4"]
-    assert found("f/[!b].m*") == ["f/a.mp4"]
-    assert found("f/[[]1].mp4") == ["f/[1].mp4"]
-    assert found("f/a.mp4") == ["f/a.mp4"]
-    assert found("none/*") == []
-
-
-@pytest.mark.parametrize("object_server", ["s3"], indirect=True)
-def test_a_service_that_ignores_the_condition_is_refused(store, forwarder, monkeypatch):
-    monkeypatch.setattr(s3, "_refusing", set())
-    forwarder.replace = (b"If-None-Match: *", b"X-Some-Header: *")
-    with pytest.raises(StorageError, match="ignores 'If-None-Match'"):
-        store.put_if_absent("a", b"x")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ HARMFUL = {
     "kill group": (lambda: os.killpg(0, signal.SIGKILL), "death", "SIGKILL"),
     "terminate": (lambda: os.kill(os.getpid(), signal.SIGTERM), "death", "SIGTERM"),
     "kill parent": (_kill_parent, "death", "what starts it has died"),
-    "alarm": (lambda: (signal.alarm(1), time.sleep(60)), "death", "SIGALRM"),
+    "alarm": (lambda: (signal.alarm(1), time.sleep(60)), "death", "SIGALRM"),  # type: ignore[func-returns-value]
     "memory": (_memory, "death", "memory ran out"),
     "close files": (lambda: os.closerange(3, 4096), "death", "closed its connection"),
     "stop": (lambda: signal.raise_signal(signal.SIGSTOP), "death", "SIGSTOP"),

@@ -124,6 +124,7 @@ def linear_decode(path: str) -> list[np.ndarray]:
         return [
             np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             for frame in container.decode(stream)
+            if isinstance(frame, av.VideoFrame)
         ]
 
 

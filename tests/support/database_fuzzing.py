@@ -351,12 +351,12 @@ class _Checks:
         self.expect("load(rows)", lambda: list(stream.load(rows=rows)), some)
         self.expect("seconds", lambda: _seconds(stream), self.whole.seconds[name])
         for what in ("descriptor", "type", "column_type", "files", "estimate_size"):
-            self.expect(what, lambda what=what: getattr(stream, what)() is True, False)
+            self.expect(what, lambda what=what: getattr(stream, what)() is True, False)  # type: ignore[misc]
         if (self.folder / name / "stream.json").is_file():
             self.expect("committed", lambda: _is_whole(stream), True)
         self.shown("show", name, rng)
         if video:
-            self.export(stream, name)
+            self.export(stream, name)  # type: ignore[arg-type]
         if rng.random() < 0.25:
             self.run(name, video)
 

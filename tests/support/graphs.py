@@ -180,7 +180,7 @@ class _Builder:
 
     def add_input(self, number: int) -> None:
         kind = self.random.choice(["any", "any", "frame", "bytes"])
-        node = InputNode((None,) * self.jobs)  # type: ignore[arg-type]
+        node = InputNode((None,) * self.jobs)
         self.graph.kinds[id(node)] = kind
         nulls = self.random.random() < 0.15
         lengths = []

@@ -252,7 +252,7 @@ def walk(schedule: Schedule) -> Walk:
 
 def source(kind: str = "any", jobs: int = 1) -> OpColumn:
     """The column of a new input."""
-    node = InputNode((None,) * jobs)  # type: ignore[arg-type]
+    node = InputNode((None,) * jobs)
     return OpColumn(node, 0, TYPES[kind])
 
 
@@ -287,7 +287,7 @@ def call(kernel: Any, *columns: OpColumn, **attributes: Any) -> OpNode:
 
 def outputs_of(*columns: OpColumn, jobs: int = 1) -> list[OutputNode]:
     """One output for each column."""
-    return [OutputNode(column, (None,) * jobs) for column in columns]  # type: ignore[arg-type]
+    return [OutputNode(column, (None,) * jobs) for column in columns]
 
 
 def sampled(column: OpColumn, *samplers: Any) -> OpColumn:

@@ -20,7 +20,7 @@ from tests.support.video_fixtures import make_video
 MANY = 20_000_000
 
 
-def box(data: bytes, kind: bytes) -> int:
+def box(data: bytes | bytearray, kind: bytes) -> int:
     """Where the content of a box begins."""
     found = data.find(kind)
     assert found > 0, kind
@@ -200,9 +200,9 @@ def write(folder: Path, seed: int) -> list[Path]:
 
     for source, patches in ((whole, MP4), (pieces, FRAGMENTED)):
         for name, patch in patches.items():
-            data = bytearray(Path(source).read_bytes())
-            patch(data)
-            add(f"{name}.mp4", data)
+            patched = bytearray(Path(source).read_bytes())
+            patch(patched)
+            add(f"{name}.mp4", patched)
     add("edits.mp4", edits(Path(whole).read_bytes(), 5000, 60_000))
     add("second_table.mp4", doubled(Path(whole).read_bytes()))
     for name, data in _images():
@@ -217,22 +217,22 @@ def write(folder: Path, seed: int) -> list[Path]:
             codec=codec or "mpeg4",
             container_format=kind,
         )
-        source = Path(path).read_bytes()
+        whole_file = Path(path).read_bytes()
         for number in range(3):
-            data = bytearray(source)
+            damaged = bytearray(whole_file)
             # Sizes and counts are mostly in the head.
             for _ in range(chance.randint(1, 4)):
-                at = chance.randrange(min(len(data), 1500) - 4)
-                data[at : at + chance.choice((1, 2, 4))] = b"\xff" * 4
-            add(f"large_{number}.{extension}", data)
+                at = chance.randrange(min(len(damaged), 1500) - 4)
+                damaged[at : at + chance.choice((1, 2, 4))] = b"\xff" * 4
+            add(f"large_{number}.{extension}", damaged)
     with wave.open(str(folder / "source.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(np.zeros(8000, "<i2").tobytes())
-    data = bytearray((folder / "source.wav").read_bytes())
-    data[22:24] = b"\xff\xff"
-    add("channels.wav", data)
+    channels = bytearray((folder / "source.wav").read_bytes())
+    channels[22:24] = b"\xff\xff"
+    add("channels.wav", channels)
     return made
 
 

@@ -55,7 +55,7 @@ def long_video(path: str | os.PathLike[str], megabytes: int, options=None) -> in
         source = clip.streams.video[0]
         packets = [
             (bytes(p), round(p.pts * p.time_base * RATE), p.is_keyframe)
-            for p in clip.demux(source)
+            for p in clip.demux(source)  # type: ignore[union-attr]
             if p.size
         ]
         rounds = -(-megabytes * 1_000_000 // sum(len(data) for data, *_ in packets))

@@ -108,7 +108,7 @@ def expected() -> dict[str, list[Any]]:
         "pairs/columns/a": [b"1", b"3"],
         "pairs/columns/b": [b"2", b"4"],
     }
-    return {**{name: found for name, (_, found) in values().items()}, **films}
+    return {**{name: found for name, (_, found) in values().items()}, **films}  # type: ignore[dict-item]
 
 
 @register_python_op(name="StoredSum")

@@ -162,11 +162,11 @@ class Forwarder:
         return data.replace(old, new) if old else data
 
 
-def _wait_for(process: subprocess.Popen, url: str) -> None:
+def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     end = time.monotonic() + _START_SECONDS
     while True:
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"{process.args} does not answer at {url}")
+            raise RuntimeError(f"{process.args!r} does not answer at {url}")
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return

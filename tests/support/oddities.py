@@ -191,7 +191,7 @@ def picture(number: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
     table[:, 0] = 255
     table[:, 1:] = np.arange(256)[:, None] // [1, 2, 3]
     indices = rgb.mean(axis=2).astype(np.uint8)
-    return av.VideoFrame.from_ndarray((indices, table), format="pal8")
+    return av.VideoFrame.from_ndarray((indices, table), format="pal8")  # type: ignore[arg-type]
 
 
 def _write(path: Path, base: Base, size: tuple[int, int]) -> None:
@@ -243,10 +243,10 @@ _OTHERS = {
 
 # --- oddities ------------------------------------------------------------------------
 
-Packets = list[av.Packet]
+Packets = list["av.Packet[Any]"]
 
 
-def _copied(packet: av.Packet, data: bytes | None = None) -> av.Packet:
+def _copied(packet: av.Packet[Any], data: bytes | None = None) -> av.Packet[Any]:
     made = av.Packet(bytes(packet) if data is None else data)
     made.pts, made.dts, made.time_base = packet.pts, packet.dts, packet.time_base
     made.duration, made.is_keyframe = packet.duration, packet.is_keyframe
@@ -358,7 +358,7 @@ _SETS = {"h264": {7, 8}, "hevc": {32, 33, 34}}
 _HEADERS = {"mpeg1video": 0xB3, "mpeg2video": 0xB3}
 
 
-def _stripped(packet: av.Packet, base: Base) -> av.Packet:
+def _stripped(packet: av.Packet[Any], base: Base) -> av.Packet[Any]:
     """A packet without parameter sets, or without sequence headers."""
     data = bytes(packet)
     if base.codec in _SETS and not base.prefixed:
@@ -569,7 +569,7 @@ def _demuxed(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _sum(frame: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(frame))
+    return zlib.crc32(np.ascontiguousarray(frame))  # type: ignore[arg-type]
 
 
 def _exact_sum(frame: Any) -> int:

@@ -216,7 +216,7 @@ class _GroupRun:
     def _from(self, first: int, last: int) -> list[tuple[Any, ...]]:
         """What a fresh kernel makes of rows ``[first, last)``."""
         kernel = self._fresh()
-        made = []
+        made: list[tuple[Any, ...]] = []
         given: list[list[list[Any]]] = []
         for row in range(first, last):
             windows = [self._window(column, row) for column in self.columns]

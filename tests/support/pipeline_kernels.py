@@ -29,7 +29,7 @@ class _Count(Kernel):
     def reset(self) -> None:
         self.rows = self.start
 
-    def execute(self, x: int) -> tuple[int, int]:  # type: ignore[override]
+    def execute(self, x: int) -> tuple[int, int]:
         self.rows += 1
         return self.rows + self.add, x
 

@@ -53,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404)
         elif query["uploadType"] == ["multipart"]:
             kind = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-            about, content = message_from_bytes(kind + body).get_payload()
+            message: Any = message_from_bytes(kind + body)
+            about, content = message.get_payload()
             key = (found[1], json.loads(about.get_payload())["name"])
             # Leaves out the line's end that belongs to the boundary.
             self.objects[key] = content.get_payload(decode=True)
@@ -62,7 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
             name = str(len(self.uploads))
             key = (found[1], json.loads(body)["name"])
             self.uploads[name] = (key, bytearray())
-            host, port = self.server.server_address[:2]
+            address: Any = self.server.server_address
+            host, port = address[:2]
             place = f"http://{host!s}:{port}/more/{name}"
             self._answer(200, b"", Location=place)
 

@@ -48,6 +48,7 @@ def write_audio(
     layout = {1: "mono", 2: "stereo"}[samples.shape[1]]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
         stream.layout = layout
         stream.codec_context.options = options
         number = 0
@@ -72,6 +73,7 @@ def linear(path) -> np.ndarray:
         to_float = av.AudioResampler(format="fltp")
         found = []
         for frame in container.decode(container.streams.best("audio")):
+            assert isinstance(frame, av.AudioFrame)
             found += [f.to_ndarray()[0] for f in to_float.resample(frame)]
         found += [f.to_ndarray()[0] for f in to_float.resample(None)]
     return np.concatenate(found)

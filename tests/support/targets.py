@@ -8,18 +8,13 @@ they fail.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.support.folders import ROOT
-
-sys.path.append(str(ROOT / "scripts"))
-
-import runner_services as services
+from scripts import runner_services as services
 
 IN_MEMORY = ["--runner=FnApiRunner", "--direct_running_mode=in_memory"]
 
@@ -70,11 +65,18 @@ _FETCHED = {
 def params(*names: str) -> list[Any]:
     """Parameters for ``target`` and ``runner_flags``: all runners, or some of them.
 
-    All tests of a runner run in one of pytest's workers, which starts it once.
+    All tests of a runner run in one of pytest's workers, which starts it once. Flink
+    takes long to start and to answer, so its tests are slow ones.
     """
     return [
         pytest.param(
-            name, id=name, marks=[pytest.mark.processes, pytest.mark.xdist_group(name)]
+            name,
+            id=name,
+            marks=[
+                pytest.mark.processes,
+                pytest.mark.xdist_group(name),
+                *([pytest.mark.slow] if name.startswith("flink") else []),
+            ],
         )
         for name in names or TARGETS
     ]

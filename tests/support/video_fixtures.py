@@ -133,6 +133,7 @@ def make_video(
         os.fspath(path), "w", format=container_format, options=container_options or {}
     ) as container:
         stream = container.add_stream(name, rate=Fraction(rate))
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt or _DEFAULT_PIX_FMT.get(name, "yuv420p")
         stream.codec_context.time_base = base

@@ -202,7 +202,7 @@ def _somewhere(video: Video, rng: random.Random) -> int:
     return start + rng.randrange(size)
 
 
-Packets = list[av.Packet]
+Packets = list["av.Packet[Any]"]
 
 
 def _drop(packets: Packets, video: Video, rng: random.Random) -> Packets:
@@ -377,7 +377,7 @@ def decode_from_entry(path: Path, index: FrameIndex, row: int) -> Shown:
             if not begun:
                 continue
             try:
-                frames = stream.codec_context.decode(packet)
+                frames = stream.codec_context.decode(packet)  # type: ignore[attr-defined]
             except READ_ERRORS:
                 continue
             for frame in frames:
@@ -385,12 +385,12 @@ def decode_from_entry(path: Path, index: FrameIndex, row: int) -> Shown:
     return shown
 
 
-def _packets_of(path: Path) -> Iterator[av.Packet]:
+def _packets_of(path: Path) -> Iterator[av.Packet[Any]]:
     with suppress(*READ_ERRORS), av.open(path) as container:
         yield from container.demux(container.streams.best("video"))
 
 
-def _same(packet: av.Packet, old: av.Packet) -> bool:
+def _same(packet: av.Packet[Any], old: av.Packet[Any]) -> bool:
     return bytes(packet) == bytes(old)
 
 

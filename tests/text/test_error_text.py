@@ -54,7 +54,7 @@ class OddName(type):
 
 class Nameless(Exception, metaclass=OddName):
     @property
-    def __notes__(self) -> Any:
+    def __notes__(self) -> Any:  # type: ignore[override]
         return 3
 
     @property
@@ -81,7 +81,7 @@ class CannotPickle(Exception):
 
 def noted() -> BaseException:
     error = ValueError("noted")
-    error.__notes__ = ["a\udcffb", 3, Raises(), "x" * 1_000_000]  # type: ignore[attr-defined]
+    error.__notes__ = ["a\udcffb", 3, Raises(), "x" * 1_000_000]  # type: ignore[list-item]
     return error
 
 
@@ -103,7 +103,7 @@ def chained() -> BaseException:
 def nested() -> BaseException:
     group = ExceptionGroup("deep", [ValueError("leaf")])
     for number in range(50):
-        group = ExceptionGroup(f"group {number}", [group] * 20)
+        group = ExceptionGroup(f"group {number}", [group] * 20)  # type: ignore[list-item]
     return group
 
 
@@ -150,7 +150,7 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_exceptions_are_told(name: str) -> None:
     try:
-        raise ODD[name]()
+        raise ODD[name]()  # type: ignore[operator]
     except BaseException as error:
         failure = failure_of("s\udcff", error)
     assert len(failure.reason) < 2 * MOST_MESSAGE

@@ -50,7 +50,10 @@ FAILURES: list[Failure] = []
 
 def keep(found: Commit | Failure) -> None:
     """By a global name, since pipelines copy whatever else a function refers to."""
-    (FAILURES if isinstance(found, Failure) else COMMITS).append(found)
+    if isinstance(found, Failure):
+        FAILURES.append(found)
+    else:
+        COMMITS.append(found)
 
 
 class Database:
@@ -392,7 +395,7 @@ def test_bundles_that_are_tried_again(database: Database) -> None:
 
 
 def test_a_part_that_is_lost(database: Database) -> None:
-    info = elements_sink.dumps_graph(get_type_info(bytes))
+    info = elements_sink.dumps_graph(get_type_info(bytes))  # type: ignore[attr-defined]
     target = _Target(database.path, "out/{stream}", "g1", info, None)
     told = list(
         _Write(target).process(

@@ -21,6 +21,7 @@ from beam_scanner.transforms import ReadFromVideo, WriteToNamedStream, op
 from beam_scanner.types import FrameType
 from tests.support.pipeline_kernels import Count, Number
 from tests.support.pipeline_runs import FRAMES, Run
+from tests.support.tiers import most_slow
 
 
 def _one(config: Any, frame: FrameType) -> int:
@@ -147,7 +148,7 @@ def test_every_bundle_is_executed_twice(
 
 @pytest.mark.parametrize("phases", [False, True])
 @pytest.mark.parametrize("sink", [False, True])
-@pytest.mark.parametrize("runs", [2, 3])
+@pytest.mark.parametrize("runs", most_slow([2, 3]))
 def test_equal_pipelines_side_by_side(
     films: Path, tmp_path: Path, phases: bool, sink: bool, runs: int
 ) -> None:

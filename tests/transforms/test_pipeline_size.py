@@ -114,7 +114,7 @@ def test_weights_of_one_phase_are_not_sent_to_another(
 def _parts(pipeline: Any) -> list[Any]:
     found: list[Any] = []
 
-    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+    class Visitor(beam.pipeline.PipelineVisitor):
         def visit_transform(self, node: Any) -> None:
             found.append(node)
 
@@ -140,7 +140,7 @@ def test_weights_of_a_client_are_stored_once(
     tmp_path: Path, weights: Any, flags: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    run = launch.run_pipeline
+    run = launch.run_pipeline  # type: ignore[attr-defined]
 
     def measured(options: Any, build: Any, **given: Any) -> Any:
         pipeline = beam.Pipeline(options=options)

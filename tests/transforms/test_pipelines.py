@@ -120,7 +120,7 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
     task = (int, Any, Any, PaneInfo)
     outcome = (Any, Any)
     reify = "Spread tasks/ReshufflePerKey/Map(reify_metadata_default_window)"
-    wanted = [("Again/Match/Match/ParDo(_Match)", name)]
+    wanted: list[tuple[str, Any]] = [("Again/Match/Match/ParDo(_Match)", name)]
     wanted += [("ReadFromVideo/Match/Match/ParDo(_Match)", name)]
     for source in ("ReadFromVideo", "Again", "PipelineUnlike"):
         joined = (f"{source}/By name/CoGroupByKeyImpl/Flatten", (str, *name))
@@ -136,7 +136,9 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
         # What failed, gathered to be kept.
         group, number = phase.split("/Phase ")
         wanted.append((f"{group}/Keep failures {number}/No key", (Any, Any)))
-    reasons = [(label, "group", types) for label, types in wanted]
+    reasons: list[tuple[str, str, Any]] = [
+        (label, "group", types) for label, types in wanted
+    ]
     # That the last phase has ended.
     reasons.append(("ShotBoundaries/End 1/All", "group", (Any, Any)))
     reasons.append(("ShotBoundaries/End 1/Ended", "side input", (Any,)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ RAM = "beam:resources:min_ram_bytes:v1"
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run() -> Run:
     return Run()
 
 
@@ -244,7 +243,7 @@ def test_hints_reach_the_run_stage_alone(
             else (transform)
         )
 
-    class Whole(beam.PTransform):  # type: ignore[misc]
+    class Whole(beam.PTransform):
         def expand(self, frames: Any) -> Any:
             return frames | "Inner" >> Stride(2)
 
@@ -365,7 +364,7 @@ def test_to_parquet(run: Run, films: Path, tmp_path: Path) -> None:
     assert found[1]["box"]["x1"] in (1 / 8, 101 / 8)
 
 
-class Brightness(ModelHandler):  # type: ignore[type-arg,misc]
+class Brightness(ModelHandler):
     def load_model(self) -> Any:
         return lambda batch: [frame_number(frame) for frame in batch]
 
@@ -450,7 +449,7 @@ class PipelineSpan:
 
 
 def _first_span(config: Any, boxes: types.BboxList) -> PipelineSpan:
-    return len(boxes)
+    return len(boxes)  # type: ignore[return-value]
 
 
 @register_python_op(name="PipelineInOrder", unbounded_state=True)
@@ -462,4 +461,4 @@ class _InOrder(Kernel):
 
     def execute(self, span: PipelineSpan) -> PipelineSpan:
         self.rows += 1
-        return self.rows - 1
+        return self.rows - 1  # type: ignore[return-value]

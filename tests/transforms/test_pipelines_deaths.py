@@ -76,6 +76,7 @@ def lines(folder: Path, name: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [(HOSTED,), PROCESSES], ids=["memory", "processes"])
 def test_rows_leave_once(flags: tuple[str, ...], db: Path, tmp_path: Path) -> None:
     deaths, out = str(tmp_path / "deaths"), tmp_path / "rows"

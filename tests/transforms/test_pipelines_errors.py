@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def db(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run() -> Run:
     return Run()
 
 
@@ -214,7 +214,7 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
         r"Op Histogramm does not exist; did you mean Histogram",
     ),
     "arguments without names": (
-        lambda x, p, db: x | Resize(64, 48),
+        lambda x, p, db: x | Resize(64, 48),  # type: ignore[call-arg]
         ArgumentError,
         r"op Resize takes its arguments by name, Resize\(width=.*\); got 64, 48 without",
     ),

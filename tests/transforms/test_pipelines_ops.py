@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def elements(
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run() -> Run:
     return Run()
 
 

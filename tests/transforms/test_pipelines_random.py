@@ -47,6 +47,7 @@ from tests.support.oracle import Oracle, is_null
 from tests.support.pipeline_runs import Run
 from tests.support.recorders import describe
 from tests.support.stored_graphs import _check_stream, check_work
+from tests.support.tiers import most_slow
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_PIPELINES", "20"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0")) + 2_000_000
@@ -235,13 +236,13 @@ class Written:
             assert run.commits(name) == [stream.name()]
             (wanted,), (seconds,) = rows.column(column), times.times(column)
             _check_stream(stream, wanted, seconds, where)
-        for name, column in self._checks:
+        for name, column in self._checks:  # type: ignore[assignment]
             wanted = [
                 (STREAM, group, row, seconds, None if is_null(value) else value)
                 for group, (values_, times_) in enumerate(
                     zip(
-                        rows.column(column.column),
-                        times.times(column.column),
+                        rows.column(column.column),  # type: ignore[attr-defined]
+                        times.times(column.column),  # type: ignore[attr-defined]
                         strict=True,
                     )
                 )
@@ -278,7 +279,7 @@ def graphs(first: int, storage: NamedStorage) -> Iterator[Written]:
         seed += 1
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", most_slow(range(4)))
 def test_every_row(chunk: int, tmp_path: Path) -> None:
     storage = NamedStorage(str(tmp_path))
     storage.store(create=True)

@@ -107,8 +107,11 @@ def test_encrypted_transport_stream(tmp_path):
 def test_cut_tails(tmp_path, extension):
     options = {"movflags": "faststart"} if extension == "mp4" else {}
     path = make_video(
-        *(tmp_path / f"a.{extension}", 60),
-        **{"bframes": 0, "codec": "mpeg4", "container_options": options},
+        tmp_path / f"a.{extension}",
+        60,
+        bframes=0,
+        codec="mpeg4",
+        container_options=options,
         size=(160, 120),
     )
     expected = linear_decode(path)
@@ -167,8 +170,12 @@ def overwrite(path: str, packets: list[int]) -> None:
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1", "mpeg4", "ffv1"])
 def test_rows_and_times_are_named(tmp_path, codec):
     path = make_video(
-        *(tmp_path / "a.mkv", 50, codec),
-        **{"gop": 10, "bframes": 0, "size": (160, 120)},
+        tmp_path / "a.mkv",
+        50,
+        codec,
+        gop=10,
+        bframes=0,
+        size=(160, 120),
     )
     expected = linear_decode(path)
     overwrite(path, [23, 40])

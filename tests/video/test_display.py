@@ -39,7 +39,7 @@ def wide(tmp_path_factory):
     return path
 
 
-def said(path: str) -> tuple:
+def said(path: str) -> tuple:  # type: ignore[type-arg]
     index = index_video(path)
     return index.sample_aspect_ratio, index.primaries, index.transfer
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import hashlib, sys, tempfile
 import numpy as np
@@ -40,6 +42,7 @@ def encoded(memory: int) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_encoded_bytes_do_not_depend_on_memory() -> None:
     first = encoded(0)
     assert len(first) == 15

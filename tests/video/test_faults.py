@@ -24,7 +24,7 @@ NAMES = (
 
 
 @cache
-def truth(name: str) -> dict:
+def truth(name: str) -> dict:  # type: ignore[type-arg]
     return json.loads((FAULTS / "truth.json").read_text())[name]
 
 

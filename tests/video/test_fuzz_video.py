@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzzed")
 
 
+@pytest.mark.slow
 def test_rows_of_damaged_videos(folder):
     counts = Counter()
     for seed in SEEDS:
@@ -40,6 +41,7 @@ def test_all_kinds_and_damages_have_their_turn(folder):
     assert len(DAMAGES) == 14
 
 
+@pytest.mark.slow
 def test_script():
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--seeds=8", "--first=3", "--kinds=mpeg4,vp9"],

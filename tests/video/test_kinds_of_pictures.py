@@ -175,7 +175,7 @@ def test_what_only_another_build_writes(tmp_path, codec, made, decoded, extensio
     )
     expected = np.array([0x78, 0x5A, 0xC8])
     if made == "gray":  # As coded: luma of limited range.
-        expected = np.full(3, round(16 + expected @ [0.299, 0.587, 0.114] * 219 / 255))
+        expected = np.full(3, round(16 + expected @ [0.299, 0.587, 0.114] * 219 / 255))  # type: ignore[call-overload]
     for frame in rows(path, 5, decoded):
         assert np.abs(frame.astype(int) - expected).max() <= 4
 

@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("odd")
 
 
+@pytest.mark.slow
 def test_odd_videos(folder):
     counts = Counter()
     for seed in SEEDS:
@@ -52,6 +53,7 @@ def test_odd_videos(folder):
     assert counts["skipped"] + counts["refused"] < len(SEEDS) // 4
 
 
+@pytest.mark.slow
 def test_encoders_in_containers(folder):
     rng, seen = random.Random(SEED), set()
     pairs = [(encoder, muxer) for encoder in encoders() for muxer in COMMON]
@@ -138,6 +140,7 @@ def test_all_oddities_have_their_turn():
     assert len(encoders()) > 60
 
 
+@pytest.mark.slow
 def test_script_with_another_build():
     pytest.importorskip("imageio_ffmpeg")
     done = subprocess.run(

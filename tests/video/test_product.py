@@ -117,6 +117,7 @@ def decoded(path: Path) -> tuple[list[np.ndarray], list[int | None]]:
     frames, times = [], []
     with av.open(str(path)) as container:
         for frame in container.decode(container.streams.best("video")):
+            assert isinstance(frame, av.VideoFrame)
             frames.append(frame.to_ndarray(format="rgb24"))
             times.append(frame.pts)
     return frames, times

@@ -123,7 +123,7 @@ def test_what_can_be_opened(path, kind):
     with open(path, "rb") as file:
         opener = partial(open, path, "rb")
         source = {"path": Path(path), "file": file, "opener": opener}
-        with beam_scanner.video.open(source[kind]) as video:
+        with beam_scanner.video.open(source[kind]) as video:  # type: ignore[arg-type]
             assert numbers(video.read([25, 3, 26])) == [25, 3, 26]
         assert not file.closed
 
@@ -183,7 +183,7 @@ def test_a_file_that_cannot_seek_is_refused(path):
         subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as process,
         pytest.raises(ArgumentError, match="a file that can seek"),
     ):
-        beam_scanner.video.open(process.stdout)
+        beam_scanner.video.open(process.stdout)  # type: ignore[arg-type]
 
 
 def test_bad_files_and_arguments(tmp_path, path):

@@ -55,7 +55,7 @@ def pairs() -> dict[str, tuple[Any, Any]]:
         "array": (array.array("i", [1]), array.array("i", [2])),
         "objects": (np.array(["a"], object), np.array(["b"], object)),
         "numbers": (np.arange(3), np.arange(3.0)),
-        "masked": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),
+        "masked": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),  # type: ignore[arg-type]
         "frame": (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]})),
         "message": (protobufs.BoundingBox(x1=1), protobufs.BoundingBox(x1=2)),
         "path": (Path("a"), Path("b")),

@@ -163,7 +163,7 @@ def test_data_that_is_changed_in_place_counts_as_it_is():
                 if FLAGS['fail']: raise ValueError
                 return x
     """
-    space = {"__name__": "users_module", "Kernel": Kernel}
+    space: dict[str, Any] = {"__name__": "users_module", "Kernel": Kernel}
     exec(textwrap.dedent(source), space)
     spec = read_spec(space["op"])
     digests = [spec.digest]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import ctypes
 import dataclasses
 import enum
 import functools
@@ -12,7 +11,6 @@ import pickle
 import re
 import subprocess
 import sys
-import textwrap
 import types
 import uuid
 import warnings
@@ -27,23 +25,8 @@ from hypothesis import strategies as st
 
 from beam_scanner.kernels import dumps_graph, loads_graph, read_spec
 from beam_scanner.kernels.digests.digest import code_digest, digest
-from beam_scanner.types import FrameType
+from tests.support.fingerprinted import kernel_over, of, users
 from tests.support.folders import ROOT
-
-
-def users(source: str, **names: Any) -> dict[str, Any]:
-    """The names that a module of the user's own defines."""
-    space = {"__name__": "users_module", "FrameType": FrameType, "np": np, **names}
-    exec(textwrap.dedent(source), space)
-    return space
-
-
-def kernel_over(value: Any) -> Any:
-    return users("def op(config, x: bytes) -> bytes: return VALUE", VALUE=value)["op"]
-
-
-def of(value: Any) -> str:
-    return read_spec(kernel_over(value)).digest
 
 
 class Model:
@@ -177,7 +160,7 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "nesting": ([[1], 2], [1, [2]]),
     "large numbers": (10**5000, 10**5000 + 1),
     "lone surrogates": ("\ud800", "\ud801"),
-    "masks": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 1])),
+    "masks": (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 1])),  # type: ignore[arg-type]
     "dtype": (np.zeros(2, "<f4"), np.zeros(2, ">f4")),
     "shape": (np.zeros((2, 3)), np.zeros((3, 2))),
     "cached functions": (
@@ -248,7 +231,7 @@ def test_cycles_end_and_differ() -> None:
         nodes: list[Any] = [[value] for value in values]
         for node, following in zip(nodes, nodes[1:] + nodes[:1], strict=True):
             node.append(following)
-        return nodes[0]  # type: ignore[no-any-return]
+        return nodes[0]
 
     assert of(ring(1, 2, 3)) == of(ring(1, 2, 3))
     assert of(ring(1, 2, 3)) == of(pickle.loads(pickle.dumps(ring(1, 2, 3))))
@@ -260,168 +243,6 @@ def test_many_shared_objects_take_no_long_time() -> None:
     for _ in range(200):
         value = [value, value]
     assert of(value) == of(value)
-
-
-# --- code ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import helpers8\ndef op(config, x: bytes) -> bytes: return helpers8.work(x)",
-        "from helpers8 import work\ndef op(config, x: bytes) -> bytes: return work(x)",
-        "def op(config, x: bytes) -> bytes:\n import helpers8\n return helpers8.work(x)",
-        "def op(config, x: bytes) -> bytes:\n from helpers8 import work\n return work(x)",
-        (
-            "import helpers8\ndef op(config, x: bytes) -> bytes:\n"
-            " return getattr(helpers8, 'wo' + 'rk')(x)"
-        ),
-        (
-            "import helpers8\nALL = {'w': helpers8}\n"
-            "def op(config, x: bytes) -> bytes: return ALL['w'].work(x)"
-        ),
-        (
-            "import functools, helpers8\nW = functools.partial(helpers8.work)\n"
-            "def op(config, x: bytes) -> bytes: return W(x)"
-        ),
-        (
-            "import helpers8\nM = helpers8.Worker()\n"
-            "def op(config, x: bytes) -> bytes: return M.work(x)"
-        ),
-        (
-            "import helpers8\nclass C(helpers8.Worker): pass\n"
-            "def op(config, x: bytes) -> bytes: return C().work(x)"
-        ),
-        (
-            "import contextlib, helpers8\n"
-            "@contextlib.contextmanager\ndef opened(): yield helpers8.work\n"
-            "def op(config, x: bytes) -> bytes:\n with opened() as w: return w(x)"
-        ),
-    ],
-)
-def test_code_and_data_of_the_users_modules_are_followed(
-    source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module = types.ModuleType("helpers8")
-    monkeypatch.setitem(sys.modules, "helpers8", module)
-    digests = []
-    for value, addend in ((1, 2), (1, 3), (2, 2), (1, 2)):
-        code = f"LIMIT = {{'t': {value}}}\ndef work(x): return LIMIT['t'] + {addend}\n"
-        code += "class Worker:\n def work(self, x): return work(x)\n"
-        exec(code, vars(module))
-        digests.append(read_spec(users(source)["op"]).digest)
-    assert len(set(digests)) == 3
-    assert digests[0] == digests[3]
-
-
-def test_a_late_import_that_fails_here_counts_by_its_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    file = tmp_path / "broken8.py"
-    op = users("def op(config, x: bytes) -> bytes:\n import broken8\n return b''")["op"]
-    digests = []
-    for text in ("raise OSError(1)", "raise OSError(1)  # no GPU", "raise OSError(2)"):
-        file.write_text(text)
-        digests.append(read_spec(op).digest)
-    assert digests[0] == digests[1] != digests[2]
-
-
-def test_functions_that_an_installed_decorator_makes_count_with_what_they_hold() -> (
-    None
-):
-    from apache_beam.utils.retry import with_exponential_backoff  # type: ignore
-
-    def made(value: int) -> Any:
-        @with_exponential_backoff(num_retries=value)
-        def helper(x: bytes) -> int:
-            return value
-
-        return helper
-
-    assert of(made(1)) == of(made(1))
-    assert of(made(1)) != of(made(2))
-
-
-def test_an_installed_package_of_the_kernels_own_counts_as_an_editable_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "mypackage8"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "helpers.py").write_text("def work(x): return x * 2\n")
-    (folder / "ops.py").write_text(
-        "from mypackage8 import helpers\n"
-        "def op(config, x: bytes) -> bytes: return helpers.work(x)\n"
-    )
-    found = []
-    for record in (None, "mypackage8/__init__.py,,\nmypackage8/helpers.py,,\n"):
-        monkeypatch.syspath_prepend(tmp_path)
-        if record is not None:
-            info = tmp_path / "mypackage8-1.0.dist-info"
-            info.mkdir()
-            (info / "METADATA").write_text("Name: mypackage8\nVersion: 1.0\n")
-            (info / "RECORD").write_text(record + "mypackage8/ops.py,,\n")
-        from beam_scanner.kernels.digests import installed_code
-
-        installed_code._in_library.cache_clear()
-        installed_code._installed_into.cache_clear()
-        import mypackage8.ops  # type: ignore
-
-        found.append(installed_code.is_library("mypackage8.ops"))
-        found.append(read_spec(mypackage8.ops.op).digest)
-        for name in [n for n in sys.modules if n.startswith("mypackage8")]:
-            del sys.modules[name]
-    assert found[0] is False
-    assert found[2] is True
-    assert found[1] == found[3]
-
-
-# --- files -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", [str, Path])
-def test_a_file_that_a_value_names_counts_with_its_content(
-    tmp_path: Path, form: Any
-) -> None:
-    file = tmp_path / "model.onnx"
-    file.write_bytes(b"one")
-    for value in (form(file), {"model": [form(file)]}):
-        before = of(value)
-        stamp = file.stat().st_mtime
-        os.utime(file, (stamp + 10, stamp + 10))
-        assert of(value) == before
-        file.write_bytes(b"two")
-        assert of(value) != before
-        file.write_bytes(b"one")
-        assert of(value) == before
-
-
-@pytest.mark.parametrize("name", ["flag", "calls.txt", "run.log"])
-def test_files_that_kernels_write_do_not_count(tmp_path: Path, name: str) -> None:
-    before = of(str(tmp_path / name))
-    (tmp_path / name).write_bytes(b"1")
-    assert of(str(tmp_path / name)) == before
-
-
-@pytest.mark.parametrize("name", ["a.b/libx.so", "libx.so.1.2", "M.PTH", "x.tar.npz"])
-def test_names_of_files_that_count(tmp_path: Path, name: str) -> None:
-    file = tmp_path / name
-    file.parent.mkdir(exist_ok=True)
-    before = of(str(file))
-    file.write_bytes(b"1")
-    assert of(str(file)) != before
-
-
-def test_a_native_library_is_told_by_its_file() -> None:
-    library = ctypes.CDLL("libm.so.6")
-    found = digest([("", kernel_over(library))], "users_module")
-    assert found.text == of_text(kernel_over(ctypes.CDLL("libm.so.6")))
-    assert not found.opaque
-
-
-def of_text(value: Any) -> str:
-    return digest([("", value)], "users_module").text
 
 
 # --- what cannot be told -------------------------------------------------------------
@@ -500,6 +321,8 @@ leaves = (
     | st.sampled_from(Color)
     | st.lists(st.integers(0, 9), max_size=3).map(lambda v: np.array(v, "i8"))
 )
+
+
 hashable = st.none() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
 
 
@@ -524,6 +347,7 @@ anything = st.recursive(
     max_leaves=8,
 )
 
+
 OTHER = """
 import sys
 import tests.kernels.digests.test_fingerprints as t
@@ -532,6 +356,7 @@ print(*[t.of(v) for v in loads_graph(sys.stdin.buffer.read())])
 """
 
 
+@pytest.mark.slow
 @given(st.lists(anything, min_size=40, max_size=60))
 @settings(max_examples=3, deadline=None)
 def test_another_process_finds_the_same_of_equal_values(values: list[Any]) -> None:
@@ -576,7 +401,7 @@ def _with_marks(value: Any) -> tuple[Any, list[list[int]]]:
         if isinstance(value, types.SimpleNamespace):
             return types.SimpleNamespace(v=walk(value.v))
         if isinstance(value, types.FunctionType):
-            return _closing_over(walk(value.__closure__[0].cell_contents))  # type: ignore
+            return _closing_over(walk(value.__closure__[0].cell_contents))
         if isinstance(value, functools.partial):
             return functools.partial(sorted, key=walk(value.keywords["key"]))
         return value

@@ -271,7 +271,7 @@ def test_what_ends_the_pipeline_is_told_in_one_line(
     flags: list[str], scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     armed = scene.folder / "armed"
-    run = launch.run_pipeline
+    run = launch.run_pipeline  # type: ignore[attr-defined]
 
     def run_armed(*args: Any, **how: Any) -> Any:
         armed.touch()

@@ -297,7 +297,7 @@ def test_names_that_would_leave_the_database(sc, name):
 def test_names_that_are_not_text(sc):
     for name in (3, None, b"x"):
         with pytest.raises(ScannerException):
-            NamedStream(sc, name)
+            NamedStream(sc, name)  # type: ignore[arg-type]
 
 
 def test_rows_to_load(sc):
@@ -309,7 +309,7 @@ def test_rows_to_load(sc):
             list(stream.load(rows=rows))
         assert isinstance(caught.value, IndexError)
     with pytest.raises(ScannerException):
-        list(stream.load(rows=["a"]))
+        list(stream.load(rows=["a"]))  # type: ignore[list-item]
 
 
 def test_new_tables(sc):

@@ -393,15 +393,15 @@ def test_clients(tmp_path):
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda sc, v: Client(db_path=3), "db_path must be a folder or URL, got 3"),
+        (lambda sc, v: Client(db_path=3), "db_path must be a folder or URL, got 3"),  # type: ignore[arg-type]
         (
             lambda sc, v: Client(db_path=sc.db_path, options="--runner=DirectRunner"),
             "a list of flags such as .*, got '--runner=DirectRunner'",
         ),
         (lambda sc, v: Client(db_path=sc.db_path, options=[3]), r"got \[3\]"),
-        (lambda sc, v: PerfParams.manual("8", 16), "work_packet_size must be .*'8'"),
-        (lambda sc, v: PerfParams.manual(8, 16.0), r"io_packet_size must be .* 16\.0"),
-        (lambda sc, v: NamedVideoStream(sc, "a", path=4), "path of a video .* got 4"),
+        (lambda sc, v: PerfParams.manual("8", 16), "work_packet_size must be .*'8'"),  # type: ignore[arg-type]
+        (lambda sc, v: PerfParams.manual(8, 16.0), r"io_packet_size must be .* 16\.0"),  # type: ignore[arg-type]
+        (lambda sc, v: NamedVideoStream(sc, "a", path=4), "path of a video .* got 4"),  # type: ignore[arg-type]
         (lambda sc, v: sc.ingest_videos("a.mp4"), "list of pairs .* got 'a.mp4'"),
         (lambda sc, v: sc.ingest_videos(["a.mp4"]), r"pairs .* got \['a.mp4'\]"),
         (lambda sc, v: v.save_mp4("a", scale=5), r"scale must be \(width, height\)"),

@@ -42,14 +42,14 @@ class BadKernel(Kernel):
             raise KeyError("a key")
         if self.what == "exits":
             raise SystemExit(3)
-        return {"none": None, "bytes": b"x", "list": [1], "object": np.array([[[{}]]])}[
+        return {"none": None, "bytes": b"x", "list": [1], "object": np.array([[[{}]]])}[  # type: ignore[return-value]
             self.what
         ]
 
 
 @register_python_op()
 def BadHistogram(config, frame: FrameType) -> Histogram:
-    return "no histogram"
+    return "no histogram"  # type: ignore[return-value]
 
 
 @register_python_op()
@@ -59,7 +59,7 @@ def BadBytes(config, frame: FrameType) -> bytes:
 
 @register_python_op()
 def BadPair(config, frame: FrameType) -> tuple[bytes, bytes]:
-    return (b"1",)
+    return (b"1",)  # type: ignore[return-value]
 
 
 @register_python_op(batch=8)
@@ -69,7 +69,7 @@ def BadBatch(config, frame: Sequence[FrameType]) -> Sequence[bytes]:
 
 @register_python_op(batch=8)
 def BadBatchKind(config, frame: Sequence[FrameType]) -> Sequence[bytes]:
-    return b"12345678"[: len(frame)]
+    return b"12345678"[: len(frame)]  # type: ignore[return-value]
 
 
 @register_python_op(whole_stream=True)

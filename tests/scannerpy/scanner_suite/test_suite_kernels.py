@@ -186,7 +186,7 @@ def SuitePyVariadic(
     *frame: Tuple[FrameType, ...],  # noqa: UP006
 ) -> FrameType:
     assert len(frame) == 3
-    return frame[0]
+    return frame[0]  # type: ignore[return-value]
 
 
 def test_py_variadic(cl):
@@ -270,6 +270,7 @@ def _kill_a_worker(after):
 
 @pytest.mark.processes
 # Threads of Beam's that served the worker die with it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_fault_tolerance(tmp_path, test_video):
     """A worker dies: another takes its place, and the run goes on."""

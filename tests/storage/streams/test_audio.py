@@ -219,7 +219,7 @@ def test_what_is_no_sound(tmp_path):
     with pytest.raises(ArgumentError, match="less than one sample: it has 8000"):
         AudioStream(wav, 1e-4).len()
     with pytest.raises(ArgumentError, match="must be the path of a file, got 3"):
-        AudioStream(3, 1)
+        AudioStream(3, 1)  # type: ignore[arg-type]
     silent = make_video(tmp_path / "v.mp4", frames=2)
     cases = [
         (silent, "has no audio track"),

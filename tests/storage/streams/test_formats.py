@@ -172,9 +172,8 @@ def test_streams_travel(stream: FormatStream) -> None:
 def test_in_a_graph(stream: FormatStream, tmp_path: Path) -> None:
     storage = NamedStorage(str(tmp_path))
     output = NamedStream(storage, "numbers")
-    io, ops, streams = (
-        kind(storage) for kind in (IOGenerator, OpGenerator, StreamsGenerator)
-    )
+    io, ops = IOGenerator(storage), OpGenerator(storage)
+    streams = StreamsGenerator(storage)
     frames = streams.Gather(io.Input([stream]), [[20, 3, 4, 3]])
     outputs = [io.Output(ops.FormatsNumber(frame=frames), [output])]
     prepared = prepare(outputs, PerfParams.manual(2, 4), CacheMode.Overwrite, storage)

@@ -55,11 +55,11 @@ def test_reads_the_file_where_it_is(storage, video):
 
 def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
     calls = []
-    real = named_video.index_video
+    real = named_video.index_video  # type: ignore[attr-defined]
     monkeypatch.setattr(
         named_video,
         "index_video",
-        lambda path, *how: calls.append(path) or real(path, *how),
+        lambda path, *how: calls.append(path) or real(path, *how),  # type: ignore[func-returns-value]
     )
     for _ in range(3):
         stream = NamedVideoStream(storage, "a", path=video)

@@ -22,12 +22,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
-from beam_scanner.types import (
-    NULL,
-    NullElement,
-    get_type_info,
-    type_info,
-)
+from beam_scanner.types import NULL, NullElement, get_type_info, type_info
 from tests.support.storage_fakes import MemoryStore
 
 
@@ -164,13 +159,13 @@ def test_a_type_that_is_not_registered_here(storage, monkeypatch):
             return str(value).encode()
 
         def deserialize(data):
-            return float(data)
+            return float(data)  # type: ignore[arg-type]
 
         def to_arrow(value):
             return [value]
 
         def from_arrow(stored):
-            return stored[0]
+            return stored[0]  # type: ignore[index]
 
     stream = NamedStream(storage, "s")
     stream.save([21.5], Celsius)
@@ -301,7 +296,8 @@ def test_elements_must_be_serialized(storage):
 def test_streams_travel(tmp_path):
     """Pickled without the client, which nobody could pickle."""
     client = python_types.SimpleNamespace(
-        named_storage=NamedStorage(tmp_path), lock=(n for n in ())
+        named_storage=NamedStorage(tmp_path),
+        lock=(n for n in ()),
     )
     stream = NamedStream(client, "a/b c")
     stream.save([b"x"])
@@ -396,7 +392,7 @@ def test_an_empty_stream_of_frames(storage):
 
 def test_element_size_is_that_of_the_values(storage):
     stream = NamedStream(storage, "s")
-    assert stream.save([bytes(10_000)] * 20 + [NULL] * 20) is None
+    assert stream.save([bytes(10_000)] * 20 + [NULL] * 20) is None  # type: ignore[func-returns-value]
     assert stream.estimate_size() == 5_000
     assert stream.descriptor().size_bytes < 100_000
 
@@ -410,7 +406,9 @@ def test_rows_out_of_order_are_read_in_order(tmp_path, monkeypatch):
     readers = []
     real = NamedStream.reader
     monkeypatch.setattr(
-        NamedStream, "reader", lambda self: readers.append(real(self)) or readers[-1]
+        NamedStream,
+        "reader",
+        lambda self: readers.append(real(self)) or readers[-1],  # type: ignore[func-returns-value]
     )
     order = np.random.default_rng(0).permutation(2000)
     assert list(stream.load(rows=order)) == [values[row] for row in order]

@@ -64,7 +64,7 @@ def test_lossless_keeps_anything(runs, cuts, data):
     """Sizes, channels, dtypes and nulls that come and go, in any segments."""
     elements = [frame for frame, times in runs for _ in range(times)]
     storage = NamedStorage(MemoryStore(str(data.draw(st.uuids()))))
-    storage.raw_store()._objects.clear()
+    storage.raw_store()._objects.clear()  # type: ignore[attr-defined]
     stream = NamedVideoStream(storage, "v")
     cuts = sorted(cut for cut in cuts if cut < len(elements))
     stream.publish("g1", write_segments(stream, elements, cuts, RAW), "f", "r", "s")

@@ -65,7 +65,7 @@ def test_each_lost_reference_is_noticed_at_the_next_packet(name, folder):
     for n in lost:
         rest = packets[:n] + packets[n + 1 :]
         follows = next((p for p in rest[n:]), b"")
-        kinds = [nal[0] & 0x1F for nal in PacketCheck(codec, extradata)._nals(follows)]
+        kinds = [nal[0] & 0x1F for nal in PacketCheck(codec, extradata)._nals(follows)]  # type: ignore[arg-type]
         # The first picture, the last one, and one before a new start leave no gap.
         expected = None if n == 0 or not follows or 5 in kinds else n
         assert _first_damage(codec, extradata, rest) == expected, n
@@ -94,7 +94,7 @@ def test_any_changed_byte_of_ffv1(folder):
     rng = random.Random(5)
     for _ in range(200):
         packet = bytearray(rng.choice(packets))
-        start, end = rng.choice(_slices(packet))
+        start, end = rng.choice(_slices(packet))  # type: ignore[arg-type]
         packet[rng.randrange(start, end)] ^= 1 << rng.randrange(8)
         found = PacketCheck(codec, extradata).damage(memoryview(packet))
         assert found is not None
@@ -194,7 +194,7 @@ def test_headers_that_begin_alike(kind, folder):
         return slices
 
     slices, read = reader(), 0
-    for nal in (nal for p in packets for nal in PacketCheck(codec, extradata)._nals(p)):
+    for nal in (nal for p in packets for nal in PacketCheck(codec, extradata)._nals(p)):  # type: ignore[arg-type]
         if nal[0] & 0x1F in (1, 5):
             for length in (4, 7, 9, 20, len(nal)):
                 head = bytes(nal[:length])

@@ -181,7 +181,7 @@ def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
 def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, runs = run_files.begun_keys, []
+    plain, runs = run_files.begun_keys, []  # type: ignore[attr-defined]
 
     def late(*where: Any) -> Any:
         found = list(plain(*where))

@@ -11,6 +11,7 @@ import io
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -64,7 +65,7 @@ class _FaultyFile(io.BytesIO):
         return super().read(size)
 
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "mp4": {},
     "mkv": {},
     "ts": {},
@@ -167,7 +168,7 @@ def test_ingest_tries_again_and_stores_no_damage(tmp_path, monkeypatch):
     first = fault.reads
     monkeypatch.setattr(source, "open_file", lambda url: fault())
     client = Client(db_path=str(tmp_path / "db"))
-    how = {"verify": True, "force": True, "damage": "salvage"}
+    how: dict[str, Any] = {"verify": True, "force": True, "damage": "salvage"}
     fault.fails(first // 2)
     tables, failures = client.ingest_videos([("a", "gs://bucket/a.ts")], **how)
     assert not failures
