@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.sample import StridedRanges as StridedRanges
     from beam_scanner.transforms.sample import Unslice as Unslice
     from beam_scanner.transforms.sample import partitioner as partitioner
+    from beam_scanner.transforms.video_graph import VideoGraph as VideoGraph
     from beam_scanner.transforms.write import WriteToNamedStream as WriteToNamedStream
     from beam_scanner.transforms.write import WriteToNamedVideo as WriteToNamedVideo
 
@@ -101,6 +102,7 @@ _WHERE = {
         "transforms.playlist": "Playlist",
         "transforms.read": _READ,
         "transforms.sample": _SAMPLE,
+        "transforms.video_graph": "VideoGraph",
         "transforms.write": "WriteToNamedStream WriteToNamedVideo",
     }.items()
     for name in names.split()

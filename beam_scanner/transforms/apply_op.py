@@ -12,7 +12,7 @@ from beam_scanner.graph.builder import OpBuilder
 from beam_scanner.kernels.register import OpSpec, Registry, read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.jobs import check_ships
-from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
 
@@ -84,13 +84,13 @@ class Op(GraphTransform):
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
-    def _inputs(self, given: Any) -> Mapping[str, Streams]:
+    def _inputs(self, given: Any) -> Mapping[str, Streams | Branch]:
         if isinstance(given, Mapping):
             return {
                 name: self.streams(value, f"input {name!r}")
                 for name, value in given.items()
             }
-        if isinstance(given, tuple):
+        if isinstance(given, (tuple, list)):
             return {
                 str(number): self.streams(value, f"input {number}")
                 for number, value in enumerate(given)
@@ -108,9 +108,9 @@ class _Output(GraphTransform):
         self._made = (group, column, hints, declared)
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         group, *made = self._made
-        streams: Streams = group.extend(*made)
+        streams: Streams | Branch = group.extend(*made)
         return streams
 
 

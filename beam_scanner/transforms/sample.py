@@ -10,7 +10,7 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import Node, OpColumn, SliceList, SliceNode
 from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
 from beam_scanner.rows.sampling import Partition
-from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 
 partitioner = TaskPartitioner()
@@ -67,7 +67,7 @@ class _Sample(GraphTransform):
         return method(column, [self._argument])
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Adds the rows to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, self._column(before.column))
@@ -203,7 +203,7 @@ class Unslice(GraphTransform):
     """Joins the groups of a slice, in order, into one stream."""
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Adds the joint to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, _graph.Unslice(before.column))
