@@ -93,6 +93,17 @@ class Claims:
                 "give the sinks names that cannot meet"
             )
 
+    def is_same(self, other: Claims) -> bool:
+        """Whether another sink has the same name."""
+        return (self.db, self.template) == (other.db, other.template)
+
+    def error(self) -> GraphError:
+        """What to raise for another sink of the same name."""
+        return GraphError(
+            f"two sinks of one pipeline write {self.template!r} of {self.db}: give "
+            "each its own name"
+        )
+
     @property
     def folder(self) -> str:
         """Where the claims of the pipeline are."""
@@ -115,11 +126,9 @@ class Sinks:
         Raises:
             GraphError: The pipeline has one.
         """
-        if any(claims.template == template for claims in self._claims):
-            raise GraphError(
-                f"two sinks of one pipeline write {template!r} of {self._db}: give "
-                "each its own name"
-            )
+        for claims in self._claims:
+            if claims.template == template:
+                raise claims.error()
 
     def claims(self, template: str) -> Claims:
         """For a new sink, which :meth:`add` is told of when it stands."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from beam_scanner.transforms.sample import Unslice as Unslice
     from beam_scanner.transforms.sample import partitioner as partitioner
     from beam_scanner.transforms.signatures import *  # noqa: F403
+    from beam_scanner.transforms.video_graph import VideoGraph as VideoGraph
     from beam_scanner.transforms.write import WriteToNamedStream as WriteToNamedStream
     from beam_scanner.transforms.write import WriteToNamedVideo as WriteToNamedVideo
 
@@ -72,6 +73,7 @@ _WHERE = {
         "transforms.playlist": "Playlist",
         "transforms.read": _READ,
         "transforms.sample": "Slice Unslice partitioner",
+        "transforms.video_graph": "VideoGraph",
         "transforms.write": "WriteToNamedStream WriteToNamedVideo",
     }.items()
     for name in names.split()

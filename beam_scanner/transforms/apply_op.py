@@ -19,7 +19,7 @@ from beam_scanner.kernels.read_spec import read_spec
 from beam_scanner.kernels.register import registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.picklable import check_picklable
-from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
 
@@ -91,13 +91,13 @@ class Op(GraphTransform):
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
-    def _inputs(self, given: Any) -> Mapping[str, Streams]:
+    def _inputs(self, given: Any) -> Mapping[str, Streams | Branch]:
         if isinstance(given, Mapping):
             return {
                 name: self.streams(value, f"input {name!r}")
                 for name, value in given.items()
             }
-        if isinstance(given, tuple):
+        if isinstance(given, (tuple, list)):
             return {
                 str(number): self.streams(value, f"input {number}")
                 for number, value in enumerate(given)
@@ -115,9 +115,9 @@ class _Output(GraphTransform):
         self._made = (group, column, hints, declared)
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         group, *made = self._made
-        streams: Streams = group.extend(*made)
+        streams: Streams | Branch = group.extend(*made)
         return streams
 
 

@@ -25,7 +25,8 @@ from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.stores.patterns import Pattern, has_wildcard
-from beam_scanner.transforms.group import Group, Streams
+from beam_scanner.transforms.graph_build import build_of
+from beam_scanner.transforms.group import Branch, Group, Streams
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,
@@ -50,7 +51,7 @@ class _Source(GraphTransform):
         failed: Sequence[Any] = (),
         db: str | None = None,
         template: str = "",
-    ) -> Streams:
+    ) -> Streams | Branch:
         """The rows of what was found.
 
         Args:
@@ -63,7 +64,10 @@ class _Source(GraphTransform):
             template: See ``SourceSlot``.
         """
         slot = SourceSlot(next(_numbers), make, kind, self.label, db, template)
-        group = Group(found.pipeline, [slot], [found], failed, several)
+        build = build_of(found)
+        if build is not None:
+            found, failed = found.value, [each.value for each in failed]
+        group = Group(found.pipeline, [slot], [found], failed, several, build)
         node = InputNode((slot,))
         check_node(node, None)
         return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
@@ -131,7 +135,7 @@ class ReadFromVideo(_Source):
         )
 
     @unread
-    def expand(self, pbegin: Any) -> Streams:
+    def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the videos."""
         found = pbegin | "Match" >> self._match
         several = has_wildcard(self._pattern)
@@ -164,7 +168,7 @@ class ReadAllFromVideo(_Source):
         self._format = format
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Names the videos."""
         match = MatchAllVideos(self._name, **_match_options(self._format))
         found = pcoll | "Match" >> match
@@ -213,7 +217,7 @@ class ReadFromNamedStream(_Source):
             check_no_pickle(get_type_info(type), pattern)
 
     @unread
-    def expand(self, pbegin: Any) -> Streams:
+    def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the streams."""
         found = (
             pbegin
@@ -263,7 +267,7 @@ class ReadAllFromNamedStream(_Source):
             check_no_pickle(get_type_info(type), db)
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
@@ -285,7 +289,7 @@ def _read_named(
     several: bool,
     template: str,
     trusted: bool,
-) -> Streams:
+) -> Streams | Branch:
     kind = None if type is FrameType else get_type_info(type)
     make = partial(stream_at, db, kind is None, trusted)
     return transform.read(found, make, kind, several, (), db, template)

@@ -16,7 +16,7 @@ from beam_scanner.graph.nodes import Node, OpColumn, SliceList, or_slice_list
 from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.validate import check_possible
 from beam_scanner.rows.sampling import Partition, Sampling
-from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 
 partitioner = TaskPartitioner()
@@ -51,7 +51,7 @@ class Sample(GraphTransform):
         return getattr(_graph, self._op)(column, *self._values)
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Adds the rows to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, self._column(before.column))
@@ -129,7 +129,7 @@ class Unslice(GraphTransform):
         super().__init__()
 
     @unread
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Streams | Branch:
         """Adds the joint to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, _graph.Unslice(before.column))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,10 @@ from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from beam_scanner.beam_internals.applied_steps import label_of_maker
 from beam_scanner.beam_internals.resource_hints import parse_hints
-from beam_scanner.errors import ElementTypeError
+from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
-from beam_scanner.transforms.group import Group, Streams
+from beam_scanner.transforms.graph_build import GraphInput, build_of
+from beam_scanner.transforms.group import Branch, Group, Streams, joined
 
 
 class GraphTransform(beam.PTransform):  # type: ignore[misc]
@@ -46,15 +46,29 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
 
     _shown: tuple[str, ...] = ()
 
-    def streams(self, value: Any, what: str = "its input") -> Streams:
+    def __ror__(self, left: Any, label: str | None = None) -> Any:
+        build = build_of(left)
+        if build is None:
+            return super().__ror__(left, label)
+        return build.apply(self, left, label)
+
+    def streams(self, value: Any, what: str = "its input") -> Streams | Branch:
         """The value, if it is one or more streams.
 
         Raises:
             ElementTypeError: It is something else.
+            GraphError: The streams are outputs of a complete graph.
         """
-        if isinstance(value, Streams):
-            return value
         name = type(self).__name__
+        if isinstance(value, Streams) and value.group.build is not None:
+            raise GraphError(
+                f"{name} cannot be applied to an output of {label_of_maker(value)}: "
+                "the graph of a VideoGraph is complete; apply it in its function"
+            )
+        if isinstance(value, (Streams, Branch)):
+            return value
+        if isinstance(value, GraphInput):
+            value = value.value
         if isinstance(value, beam.PCollection):
             maker = label_of_maker(value)
             made_by = f" of {maker}" if maker else ""
@@ -71,7 +85,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
             f"{type(value).__name__}{hint}"
         )
 
-    def extended(self, before: Streams, column: OpColumn) -> Streams:
+    def extended(self, before: Streams | Branch, column: OpColumn) -> Streams | Branch:
         """The streams of a column over the graph of ``before``."""
         return before.group.extend(column, self.run_hints, self.declared())
 
@@ -98,30 +112,16 @@ def _shown(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else str(value)
 
 
-# Groups that were joined, so that two joins of the same sources decode them once.
-_joined: weakref.WeakKeyDictionary[Any, dict[frozenset[int], Group]]
-_joined = weakref.WeakKeyDictionary()
+def group_of(inputs: Sequence[Streams | Branch]) -> Group:
+    """The group that reads all sources of the inputs.
 
-
-def group_of(inputs: Sequence[Streams]) -> Group:
-    """The group that reads all sources of the inputs."""
+    Raises:
+        GraphError: They are streams of different graphs.
+    """
     groups = list({id(each.group): each.group for each in inputs}.values())
-    sources = {
-        slot: found
-        for group in groups
-        for slot, found in zip(group.sources, group.found, strict=True)
-    }
-    for group in groups:
-        if len(group.sources) == len(sources):
-            return group
-    known = _joined.setdefault(inputs[0].pipeline, {})
-    key = frozenset(slot.number for slot in sources)
-    if key not in known:
-        ordered = sorted(sources, key=lambda slot: slot.number)
-        found = [sources[slot] for slot in ordered]
-        failed = {id(pc): pc for group in groups for pc in group.failed}
-        several = all(group.several for group in groups)
-        known[key] = Group(
-            inputs[0].pipeline, ordered, found, list(failed.values()), several
+    if len({id(group.build) for group in groups}) > 1:
+        raise GraphError(
+            "streams of a VideoGraph can only be joined with others of the same one: "
+            "read all sources in its function"
         )
-    return known[key]
+    return joined(groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from apache_beam.pvalue import PCollection
@@ -9,12 +10,14 @@ from apache_beam.pvalue import PCollection
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.run.sink_claims import STREAM, Claims, sinks_of
+from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.run.sink_claims import STREAM, Claims, Sinks, sinks_of
 from beam_scanner.run.slots import SinkSlot
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms.elements_sink import WriteElements
-from beam_scanner.transforms.group import Streams
+from beam_scanner.transforms.graph_build import GraphSink
+from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.video.encoding import Encoding
 
@@ -63,18 +66,28 @@ class WriteToNamedStream(GraphTransform):
         stream_key(name.replace(STREAM, "stream"))
 
     @unread
-    def expand(self, pcoll: Any) -> Written:
+    def expand(self, pcoll: Any) -> Any:
         """Adds the sink to the graph, or a stage that collects elements."""
-        if not isinstance(pcoll, PCollection):
-            self.streams(pcoll)
+        if not isinstance(pcoll, PCollection) or isinstance(pcoll, Streams):
+            pcoll = self.streams(pcoll)
         sinks = sinks_of(pcoll.pipeline, self._db)
         sinks.check(self._name)
         claims = sinks.claims(self._name)
+        if isinstance(pcoll, Branch):
+            return self._in_graph(pcoll, sinks, claims)
         store = self._store if isinstance(pcoll, Streams) else self._collect
         written = store(pcoll, claims)
         # Only now: who has mended a mistake may apply the sink again.
         sinks.add(claims, written.commits)
         return written
+
+    def _in_graph(self, branch: Branch, sinks: Sinks, claims: Claims) -> Any:
+        build = branch.group.build
+        assert build is not None
+        column, slot = self._output(branch, claims)
+        number = branch.group.sink(column, slot, self.run_hints)
+        add = partial(sinks.add, claims)
+        return build.add_sink(GraphSink(branch.group, column, number, slot, add))
 
     def _collect(self, elements: Any, claims: Claims) -> Written:
         sink = WriteElements(
@@ -87,8 +100,16 @@ class WriteToNamedStream(GraphTransform):
         sink.claims = claims
         return Written(*(elements | sink))
 
-    def _store(self, pcoll: Streams, claims: Claims) -> Written:
-        column = pcoll.column
+    def _store(self, streams: Streams, claims: Claims) -> Written:
+        column, slot = self._output(streams, claims)
+        number = streams.group.sink(column, slot, self.run_hints)
+        failures = streams.group.failures(column)
+        return Written(streams.group.commits(number), failures)
+
+    def _output(
+        self, streams: Streams | Branch, claims: Claims
+    ) -> tuple[OpColumn, SinkSlot]:
+        column = streams.column
         if column.type is None and self._encoding is not None:
             column = column._encoded(self._encoding)
         elif self._encoding is not None or (self._video and column.type is not None):
@@ -97,14 +118,12 @@ class WriteToNamedStream(GraphTransform):
                 f"{'frames' if column.type is None else column.type.name}; use "
                 "WriteToNamedStream without an encoding"
             )
-        if STREAM not in self._name and pcoll.group.several:
+        if STREAM not in self._name and streams.group.several:
             raise ArgumentError(
                 f"sink {self._name!r} would write all streams of the source under one "
                 f"name: put {STREAM} into it"
             )
-        slot = SinkSlot(claims, self._video)
-        commits = pcoll.group.sink(column, slot, self.run_hints)
-        return Written(commits, pcoll.group.failures(pcoll.group.phase_of(column)))
+        return column, SinkSlot(claims, self._video)
 
 
 class WriteToNamedVideo(WriteToNamedStream):

@@ -68,7 +68,7 @@ class ReadAllFromVideo(read.ReadAllFromVideo):
         super().__init__()
         self._field = field
 
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Any:
         """Takes the paths out of the rows."""
         _fields(pcoll, "ReadAllFromVideo", [self._field])
         take = beam.Map(attrgetter(self._field)).with_output_types(str)
@@ -226,6 +226,7 @@ class StreamsToRows(stream_transform.GraphTransform):
     def expand(self, pcoll: Any) -> Any:
         """Leaves the graph."""
         streams = self.streams(pcoll)
+        assert isinstance(streams, Streams)
         fields = [
             ("stream", str),
             ("group", int),

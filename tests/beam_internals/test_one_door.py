@@ -135,10 +135,13 @@ def own_names(trees: list[ast.AST]) -> set[str]:
                 found.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 found.add(node.id)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            elif (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.ctx, ast.Store)
                 # An attribute is the package's own only if an object sets it on itself.
-                if getattr(node.value, "id", "") in ("self", "cls"):
-                    found.add(node.attr)
+                and getattr(node.value, "id", "") in ("self", "cls")
+            ):
+                found.add(node.attr)
     return found
 
 

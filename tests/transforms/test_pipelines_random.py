@@ -63,7 +63,7 @@ class Arranged(GraphTransform):
         super().__init__(node.op)
         self._node = node
 
-    def expand(self, pcoll: Any) -> Streams:
+    def expand(self, pcoll: Any) -> Any:
         before = self.streams(pcoll)
         node = replace(self._node, input=before.column)
         return self.extended(before, OpColumn(node, 0, before.column.type))

@@ -1,0 +1,197 @@
+"""The steps in a pipeline that run one graph: it is bound, then each phase is run."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
+from apache_beam.pipeline import AppliedPTransform
+
+from beam_scanner.beam_internals.applied_steps import (
+    current_hints,
+    enclosing_label,
+    set_hints,
+    steps_that_make,
+)
+from beam_scanner.beam_internals.resource_hints import merge_hints, parse_hints
+from beam_scanner.elements.records import Commit
+from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.kernels.pickling import loads_graph
+from beam_scanner.run.bind import Bind, by_name
+from beam_scanner.run.keep_failures import KeepFailures
+from beam_scanner.run.options import ScannerOptions
+from beam_scanner.run.program import Packed, Program
+from beam_scanner.run.run import Run
+from beam_scanner.run.run_graph import FAILURES, EndRun, Phase, sink_tag, stage
+from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.fork_check import check_fork
+
+
+class GraphSteps:
+    """The steps of one graph.
+
+    They can stand in the pipeline before the graph is complete: what they are to do
+    is asked for when Beam pickles them.
+
+    Args:
+        pipeline: Where they are.
+        program: Gives the graph.
+        found: For each source the PCollection of ``(name, where it lies)``.
+        failed: PCollections of ``Failure``: what could not be found.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        program: Callable[[], Program],
+        found: Sequence[Any],
+        failed: Sequence[Any],
+    ) -> None:
+        self._pipeline = pipeline
+        self._program = program
+        self._failed = tuple(failed)
+        self._phases: list[Phase] = []
+        self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
+        self._running: list[AppliedPTransform] = []
+        self._kept: list[Any] = []
+        self._failures: list[Any] = []
+        self._packed: tuple[Any, Packed, Program] | None = None
+        self._source = _Deferred(self)
+        self._bound = by_name(found) | "Bind" >> stage(
+            Bind, self._source, 0
+        ).with_outputs(FAILURES, main="jobs")
+        self._jobs = self._bound.jobs
+        self._need_phase(0)
+
+    def rows(self, phase: int, tag: str, kind: Any) -> Any:
+        """Rows that leave, by the tag of their branch; the run stage gives them."""
+        rows = self._need_phase(phase).rows[tag]
+        rows.element_type = kind
+        return rows
+
+    def commits(self, phase: int, number: int) -> Any:
+        """What a sink has committed."""
+        commits = self._need_phase(phase).ended[sink_tag(number)]
+        commits.element_type = Commit
+        return commits
+
+    def failures(self, phase: int) -> Any:
+        """Streams that failed before the end of a phase."""
+        return self._failures[phase]
+
+    def with_run_stage(self, steps: Sequence[AppliedPTransform]) -> None:
+        """Gives steps the hints of the run stage, so that they are fused with it."""
+        self._running += steps
+        set_hints(steps, self._hints)
+
+    def add_hints(self, hints: Mapping[str, Any]) -> None:
+        """Gives the whole run stage the hints of one of its ops.
+
+        Another environment for the op alone would send frames from worker to worker.
+        """
+        # Those of composites of the user's own, and of the whole pipeline.
+        outer = current_hints(self._pipeline)
+        self._hints = merge_hints(self._hints, merge_hints(outer, hints))
+        set_hints(self._running, self._hints)
+
+    def _need_phase(self, number: int) -> Phase:
+        while len(self._phases) <= number:
+            at = len(self._phases)
+            phase = Phase(self._source, at, {})
+            self._jobs = self._jobs | f"Phase {at}" >> phase
+            self._phases.append(phase)
+            self._running += steps_that_make(phase.rows)
+            before = [] if at else [*self._failed, self._bound[FAILURES]]
+            self._kept.append(
+                [*before, *phase.failed]
+                | f"Failed {at}" >> beam.Flatten()
+                | f"Keep failures {at}" >> KeepFailures(self._source, at)
+            )
+            failures = self._kept | f"Failures {at}" >> beam.Flatten()
+            self._failures.append(failures)
+            if at:
+                _ = self._jobs | f"End {at}" >> EndRun(self._source, at)
+        return self._phases[number]
+
+    def packed(self) -> Packed:
+        """The graph as it stands, pickled; the same for all stages while it stands.
+
+        Raises:
+            GraphError: A transform is being applied, so the graph is not complete.
+        """
+        label = enclosing_label(self._pipeline)
+        if label:
+            raise GraphError(
+                f"the pipeline was pickled while {label!r} was being "
+                "applied, when its graph of streams was not complete; translate or "
+                "run a pipeline only between transforms"
+            )
+        # Beam is about to run it.
+        check_fork()
+        program = self._program()
+        told = (program.db, program.digests, tuple(map(id, program.whole_slots)))
+        if self._packed is None or self._packed[0] != told:
+            self._packed = (told, program.pack(), program)
+        return self._packed[1]
+
+    def program(self) -> Program:
+        """The graph as it stands."""
+        return self._program()
+
+
+class _Deferred:
+    """Stands for a program; is pickled as the program that the graph then is.
+
+    Args:
+        steps: Of the graph.
+        phase: The one whose kernels are needed, if any.
+    """
+
+    run = part = ""
+
+    def __init__(self, steps: GraphSteps, phase: int | None = None) -> None:
+        self._steps = steps
+        self._phase = phase
+
+    def of_phase(self, phase: int) -> _Deferred:
+        """See ``RunSource``."""
+        return _Deferred(self._steps, phase)
+
+    def open(self) -> Run:
+        """Opens the program as it stands."""
+        return self._steps.program().open()
+
+    def homes(self) -> list[str]:
+        """Databases of the program as it stands."""
+        return self._steps.program().homes()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        packed = self._steps.packed()
+        if self._phase is None or self._phase >= len(packed.phases):
+            return loads_graph, (packed.without_kernels,)
+        return loads_graph, (packed.phases[self._phase],)
+
+
+_HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
+"""Runners whose workers see this machine's temporary folder."""
+
+
+def work_folder(options: Any) -> str:
+    """Where a pipeline without a sink keeps its indexes."""
+    temp = options.view_as(GoogleCloudOptions).temp_location
+    if temp:
+        return f"{temp.rstrip('/')}/beam_scanner"
+    runner = str(options.view_as(StandardOptions).runner or "").rsplit(".", 1)[-1]
+    if runner not in _HERE:
+        raise ArgumentError(
+            f"a pipeline without a sink of beam_scanner needs --scanner_db on {runner}: "
+            "a folder or URL that all workers reach, for the indexes of its videos"
+        )
+    folder = tempfile.mkdtemp(prefix="beam_scanner-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
