@@ -62,7 +62,8 @@ def rows_of(job: str, frames: int) -> list[int]:
 
 def ours(path: str, rows: list[int], index: str) -> None:
     from beam_scanner.video.decoder import VideoDecoder
-    from beam_scanner.video.index import FrameIndex, index_video
+    from beam_scanner.video.index import FrameIndex
+    from beam_scanner.video.indexing import index_video
 
     known = FrameIndex.from_bytes(Path(index).read_bytes()) if index else None
     with VideoDecoder(path, known or index_video(path)) as decoder:
@@ -170,13 +171,13 @@ def frames(path: str, job: str, index: str) -> None:
 
 
 def indexed(path: str, job: str, index: str) -> None:
-    from beam_scanner.video.index import index_video
+    from beam_scanner.video.indexing import index_video
 
     index_video(path)
 
 
 def verified(path: str, job: str, index: str) -> None:
-    from beam_scanner.video.index import index_video
+    from beam_scanner.video.indexing import index_video
 
     index_video(path, verify=True)
 
@@ -289,7 +290,7 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 def make_file(gop: int, scale: float) -> tuple[Path, Path, int]:
     """A file with that distance of keyframes, its stored index, and its length."""
-    from beam_scanner.video.index import index_video
+    from beam_scanner.video.indexing import index_video
 
     copies = max(1, round(COPIES * scale))
     clip = videos.reencoded(CACHE / f"gop{gop}.mp4", gop)

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from beam_scanner.errors import VideoError
 from beam_scanner.storage.streams.formats import FormatIndex, FormatReader, VideoFormat
 from beam_scanner.storage.streams.outside import combined_digest
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint, open_source, reading
 
 _LARGEST = 16 << 20

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.display import UNSPECIFIED, Display
 from beam_scanner.video.encoding import Encoding as Encoding
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.thread_scheduling import kept_scheduling
 from beam_scanner.video.timing import (
     TICKS,

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.video.display import UNSPECIFIED, Display
-from beam_scanner.video.source import VideoSource
 
 Int64Array = NDArray[np.int64]
 
@@ -117,6 +116,7 @@ class FrameIndex:
     Example:
         >>> import tempfile, os
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
+        >>> from beam_scanner.video.indexing import index_video
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
         >>> with VideoEncoder(path, Encoding(keyframe_distance=10)) as encoder:
         ...     for i in range(25):
@@ -374,39 +374,3 @@ def _unpack(data: bytes, length: int) -> Int64Array:
     array = np.cumsum(np.cumsum(twice.astype(np.int64)))
     array.setflags(write=False)
     return array
-
-
-def index_video(
-    source: VideoSource, verify: bool = False, damage: str = "strict"
-) -> FrameIndex:
-    """Indexes a video in one pass over its packets.
-
-    Where the container's word is known to be good enough, only the first frames are
-    decoded, as a check; elsewhere, or with ``verify``, all frames are.
-
-    Args:
-        source: A path, or a callable that opens the file.
-        verify: Decode every frame once, so that damage shows now.
-        damage: ``'strict'`` or ``'salvage'``; see :func:`check_damage`. Salvage
-            decodes every frame once.
-
-    Returns:
-        The index.
-
-    Raises:
-        VideoError: The file is missing, empty, no video, encrypted, or without a
-            frame that can be decoded; or, with ``'strict'``, cut short or damaged
-            where it was decoded. The message names it, and the rows.
-        StorageError: The file cannot be read now, which says nothing about it.
-    """
-    # Imported here, since planners read indexes without FFmpeg.
-    from beam_scanner.video.entries import starts_cold, without_entries
-    from beam_scanner.video.salvage import confirm_rows
-    from beam_scanner.video.scan import scan_video
-
-    index, sums = scan_video(source, verify, check_damage(damage))
-    if not index.verified and not starts_cold(source, index, sums):
-        index, sums = scan_video(source, True, damage)
-    if index.verified and not starts_cold(source, index, sums):
-        index = without_entries(index)
-    return confirm_rows(source, index) if len(index.lost) else index

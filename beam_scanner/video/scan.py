@@ -70,7 +70,7 @@ _MARKS_GAPS = ("mpegts",)
 def scan_video(
     source: VideoSource, verify: bool, damage: str
 ) -> tuple[FrameIndex, dict[int, int]]:
-    """See :func:`beam_scanner.video.index.index_video`.
+    """See :func:`beam_scanner.video.indexing.index_video`.
 
     Returns:
         The index, and checksums of some rows at which decoding is to start.

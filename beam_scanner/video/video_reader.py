@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import load_rows
 from beam_scanner.types.element_types import NULL
-from beam_scanner.video.index import FrameIndex, Int64Array, index_video
+from beam_scanner.video.index import FrameIndex, Int64Array
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import VideoSource, source_name
 from beam_scanner.video.timing import interval_seconds
 

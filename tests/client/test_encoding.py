@@ -13,7 +13,7 @@ from video_fixtures import frame_number, make_video
 
 from beam_scanner import NamedVideoStream, PerfParams
 from beam_scanner.errors import ArgumentError
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 CODECS = {"video": "h264", "h264": "h264", "hevc": "hevc", "vp9": "vp9", "av1": "av1"}
 PERF = PerfParams.manual(8, 16)

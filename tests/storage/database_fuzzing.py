@@ -43,7 +43,7 @@ from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.segments import index_cache
 from beam_scanner.types import NULL, FrameType, get_type_info
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.video_reader import VideoReader
 
 VERSION_1 = Path(__file__).parent / "version1.tar.gz"

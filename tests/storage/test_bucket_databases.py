@@ -23,7 +23,7 @@ from beam_scanner.storage import (
     open_store,
 )
 from beam_scanner.storage.descriptor import read_descriptor
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 
 def contents(stream):

@@ -8,7 +8,7 @@ from video_fixtures import frame_number
 from beam_scanner.storage import NamedStorage, NamedVideoStream
 from beam_scanner.video import source as video_source
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 
 @pytest.mark.parametrize(

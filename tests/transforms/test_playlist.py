@@ -23,7 +23,7 @@ from beam_scanner.storage.streams.formats import FormatStream
 from beam_scanner.transforms import ReadFromVideo, op
 from beam_scanner.transforms.playlist import Playlist, _unquoted, listed_files
 from beam_scanner.types import FrameType
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 
 @register_python_op(name="PlaylistNumber")

@@ -27,7 +27,8 @@ from video_fixtures import numbered_frame
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.scan import READ_ERRORS
 
 FRAMES = 60

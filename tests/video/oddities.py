@@ -30,7 +30,8 @@ from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.packets import parameter_sets
 from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.linear import READ_ERRORS
 from beam_scanner.video.scan import is_entry
 from beam_scanner.video.thread_scheduling import kept_scheduling

@@ -22,7 +22,8 @@ from beam_scanner.types import NullElement
 from beam_scanner.video.damage import Packets, Pictures, counted_rows, rows_of_pictures
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.diagnosis import diagnose
-from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
+from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.indexing import index_video
 
 KEY = "00112233445566778899aabbccddeeff"
 

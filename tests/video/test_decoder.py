@@ -21,7 +21,8 @@ from video_fixtures import frame_number, make_video
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import DecodePosition
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import FrameIndex, index_video
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint
 
 

@@ -13,7 +13,7 @@ from video_fixtures import numbered_frame
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.video.display import Display
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
 
 SIZE = (64, 48)

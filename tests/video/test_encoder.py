@@ -17,7 +17,7 @@ from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import CODECS, Encoding
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.timing import decoding_ticks, presentation_ticks
 
 NAN = float("nan")

@@ -13,7 +13,7 @@ from corpus import SHARED
 import beam_scanner.video
 from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 FAULTS = SHARED.parent / "faults" / "videos"
 NAMES = (

@@ -19,7 +19,8 @@ from hypothesis.extra import numpy as hnp
 from video_fixtures import make_video
 
 from beam_scanner.errors import RowError, VideoError
-from beam_scanner.video.index import NO_PTS, FrameIndex, index_video
+from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.indexing import index_video
 
 
 def _linear_times(path) -> list[int | None]:

@@ -23,7 +23,7 @@ from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.types.images import decode_image, encode_image
 from beam_scanner.types.media_limits import image_size
 from beam_scanner.video.claimed_counts import check_tables
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.sound import index_audio
 
 SEED = int(os.environ.get("HOSTILE_SEED", "7"))

@@ -14,7 +14,7 @@ from video_fixtures import make_video
 from beam_scanner import Client, NamedVideoStream
 from beam_scanner.storage import AudioStream
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
 from beam_scanner.video.sound import index_audio
 

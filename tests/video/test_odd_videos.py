@@ -24,7 +24,7 @@ from oddities import (
 from video_fixtures import frame_number
 
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "odd_videos.py"
 SEEDS = range(120)

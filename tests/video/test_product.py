@@ -19,7 +19,7 @@ from corpus import ALT_REF, X265, packed
 from video_fixtures import frame_number, make_video
 
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 
 FRAMES = 26
 MPEG = ("mp4", "frag.mp4", "mov", "mkv", "ts")

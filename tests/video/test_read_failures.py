@@ -24,7 +24,7 @@ from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.run.ingest import Ingest
 from beam_scanner.video import source
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint
 
 BY_USER = KeyboardInterrupt()

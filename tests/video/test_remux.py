@@ -11,7 +11,7 @@ from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.remux import concatenate
 
 

@@ -12,7 +12,7 @@ from video_fixtures import make_video, numbered_frames
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import CODECS, Encoding
-from beam_scanner.video.index import index_video
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.thread_scheduling import kept_scheduling
 
 pytestmark = pytest.mark.skipif(

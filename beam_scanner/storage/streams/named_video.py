@@ -37,7 +37,8 @@ from beam_scanner.storage.writer_marks import writing
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.types.element_types import ColumnType
-from beam_scanner.video.index import FrameIndex, check_damage, index_video
+from beam_scanner.video.index import FrameIndex, check_damage
+from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import (
     VideoSource,
     fingerprint,
