@@ -1,346 +1,179 @@
-"""Fields of H.264's parameter sets and slice headers."""
+"""Notices damage that FFmpeg's decoders conceal without a word.
+
+In H.264 a copy of an earlier picture takes the place of one that is missing; but
+reference pictures are numbered, so that a gap shows in the packets' headers. In FFV1
+a part of the last picture takes the place of one whose checksum is wrong; but the
+checksum can be computed. Other decoders report what they lack and what they know.
+"""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
 
-_DETAILED_PROFILES = frozenset(
-    {44, 83, 86, 100, 110, 118, 122, 128, 134, 138, 139, 244}
-)
-_P, _B, _SP = 0, 1, 3
-_RESET = 5
-# How many numbers follow each memory management operation.
-_OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}
-_IDR, _SPS, _PPS = 5, 7, 8
-# Slices whose first bytes are the same have the picture's number at the same place,
-# which lies within the bytes that are looked at.
-_ALIKE, _LOOKED_AT = 3, 8
+from beam_scanner.video.bitstream.h264 import PictureNumber, SliceReader
+from beam_scanner.video.bitstream.packets import length_size, parameter_sets
+
+_SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
+_HEAD = 4096
+# What has the number of a picture, and what has all of a slice's header.
+_NUMBER_BYTES, _HEADER_BYTES = 20, 256
 
 
-class Bits:
-    r"""Reads the fields of a NAL unit; ``ValueError`` where it ends too early.
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a packet.
 
     Attributes:
-        left: Bits that have not been read.
-
-    Example:
-        >>> bits = Bits(b'\x65\xb0')  # 1, 011, 0000
-        >>> bits.golomb(), bits.golomb(), bits.take(4)
-        (0, 2, 0)
+        reason: A clause for an error message.
+        before: Whether it is not the packet, but something missing right before it.
     """
 
-    __slots__ = ("_rest", "left")
-
-    def __init__(self, nal: bytes) -> None:
-        data = nal[1:].replace(b"\0\0\3", b"\0\0")
-        # What has not been taken yet.
-        self._rest = int.from_bytes(data, "big")
-        self.left = len(data) * 8
-
-    def take(self, count: int) -> int:
-        """The next bits as a number."""
-        left = self.left - count
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found
-
-    def golomb(self) -> int:
-        """An Exp-Golomb number, ue(v)."""
-        # As take does; most of the time of an index is spent here.
-        left = 2 * self._rest.bit_length() - self.left - 1
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found - 1
-
-    def signed(self) -> int:
-        """An Exp-Golomb number, se(v)."""
-        coded = self.golomb()
-        return (coded + 1) // 2 if coded % 2 else -(coded // 2)
+    reason: str
+    before: bool = False
 
 
-@dataclass(frozen=True)
-class SequenceSet:
-    """What a sequence parameter set says about the headers of slices."""
+class PacketCheck:
+    """Follows the packets of a stream in decoding order.
 
-    number: int
-    number_bits: int
-    order_type: int
-    order_bits: int
-    order_deltas: bool
-    gaps_allowed: bool
-    frames_only: bool
-    separate_planes: bool
-    chroma: bool
+    Args:
+        codec: FFmpeg's name of the codec. Packets of most codecs are never found
+            damaged here.
+        extradata: The stream's decoder configuration.
 
-    @classmethod
-    def read(cls, nal: bytes) -> SequenceSet:
-        """Reads a NAL unit; ``ValueError`` where it is cut short."""
-        bits = Bits(nal)
-        profile = bits.take(8)
-        bits.take(16)
-        number, chroma, separate_planes = bits.golomb(), 1, False
-        if profile in _DETAILED_PROFILES:
-            chroma = bits.golomb()
-            separate_planes = chroma == 3 and bool(bits.take(1))
-            bits.golomb()
-            bits.golomb()
-            bits.take(1)
-            if bits.take(1):
-                _skip_scaling(bits, 12 if chroma == 3 else 8)
-        number_bits = bits.golomb() + 4
-        order_type, order_bits, order_deltas = bits.golomb(), 0, False
-        if order_type == 0:
-            order_bits = bits.golomb() + 4
-        elif order_type == 1:
-            order_deltas = not bits.take(1)
-            bits.golomb()
-            bits.golomb()
-            for _ in range(bits.golomb()):
-                bits.golomb()
-        bits.golomb()
-        gaps_allowed = bool(bits.take(1))
-        bits.golomb()
-        bits.golomb()
-        return cls(
-            number=number,
-            number_bits=number_bits,
-            order_type=order_type,
-            order_bits=order_bits,
-            order_deltas=order_deltas,
-            gaps_allowed=gaps_allowed,
-            frames_only=bool(bits.take(1)),
-            separate_planes=separate_planes,
-            chroma=chroma > 0 and not separate_planes,
-        )
-
-
-def _skip_scaling(bits: Bits, lists: int) -> None:
-    for i in range(lists):
-        if not bits.take(1):
-            continue
-        last = scale = 8
-        for _ in range(16 if i < 6 else 64):
-            if scale:
-                scale = (last + bits.signed()) % 256
-            last = scale or last
-
-
-@dataclass(frozen=True)
-class PictureSet:
-    """What a picture parameter set says about the headers of slices."""
-
-    number: int
-    sequence: int
-    bottom_order: bool
-    references: tuple[int, int]
-    weighted: bool
-    weighted_both: bool
-    redundant: bool
-
-    @classmethod
-    def read(cls, nal: bytes) -> PictureSet:
-        """Reads a NAL unit.
-
-        Raises:
-            ValueError: It is cut short, or has slice groups, which nobody uses.
-        """
-        bits = Bits(nal)
-        number, sequence = bits.golomb(), bits.golomb()
-        bits.take(1)
-        bottom_order = bool(bits.take(1))
-        if bits.golomb():
-            raise ValueError("slice groups")
-        references = bits.golomb() + 1, bits.golomb() + 1
-        weighted, weighted_both = bool(bits.take(1)), bits.take(2) == 1
-        for _ in range(3):
-            bits.golomb()
-        bits.take(2)
-        return cls(
-            number=number,
-            sequence=sequence,
-            bottom_order=bottom_order,
-            references=references,
-            weighted=weighted,
-            weighted_both=weighted_both,
-            redundant=bool(bits.take(1)),
-        )
-
-
-class PictureNumber(NamedTuple):
-    """What the beginning of a slice says about its picture."""
-
-    is_reference: bool
-    is_idr: bool
-    is_field: bool
-    number: int
-    sequence: SequenceSet
-
-
-class SliceReader:
-    """Reads headers of slices, by the parameter sets learnt so far.
+    Attributes:
+        is_field: Whether the last packet of H.264 holds a field, not a frame.
 
     Example:
-        >>> slices = SliceReader()
-        >>> sequence = '6742c00ada109a1000000300100000030320f1226a'
-        >>> slices.learn(bytes.fromhex(sequence))
-        >>> slices.learn(bytes.fromhex('68ce0fc8'))
-        >>> slices.read(bytes.fromhex('419a2032bc64')).number
-        1
+        >>> check = PacketCheck('h264', bytes.fromhex(
+        ...     '0164000affe100156764000aacb4317420000003002000000641e244d401000668'
+        ...     'ef0fcbfdf8'))
+        >>> packets = ['658884', '419a26', '419a41', '419a86']  # 0, 1, 2 and 4
+        >>> for packet in packets:
+        ...     nal = bytes.fromhex(packet) + bytes(8)
+        ...     found = check.damage(memoryview(len(nal).to_bytes(4) + nal))
+        >>> found.reason
+        'reference pictures are missing: number 4 follows 2'
     """
 
-    def __init__(self) -> None:
-        self._sequences: dict[int, SequenceSet] = {}
-        self._pictures: dict[int, PictureSet] = {}
-        # By the first bytes of slices: how far right of the eighth byte's end their
-        # picture's number ends, and what is known of pictures by number.
-        self._alike: dict[bytes, tuple[int, int, dict[int, PictureNumber]]] = {}
-
-    def learn(self, nal: bytes) -> None:
-        """Takes a parameter set; ``ValueError`` where it cannot be read."""
-        self._alike.clear()
-        if nal[0] & 0x1F == _SPS:
-            sequence = SequenceSet.read(nal)
-            self._sequences[sequence.number] = sequence
-        elif nal[0] & 0x1F == _PPS:
-            picture = PictureSet.read(nal)
-            self._pictures[picture.number] = picture
-
-    def read(self, nal: bytes) -> PictureNumber:
-        """Reads the beginning of a slice.
-
-        Raises:
-            ValueError: It is cut short, or its parameter sets are not there.
-        """
-        if len(nal) < _LOOKED_AT or b"\0\0\3" in nal:
-            return self._header(nal).picture
-        alike = self._alike.get(nal[:_ALIKE])
-        if alike is not None:
-            behind, mask, pictures = alike
-            number = int.from_bytes(nal[:_LOOKED_AT], "big") >> behind & mask
-            if number in pictures:
-                return pictures[number]
-        header = self._header(nal)
-        picture, sequence = header.picture, header.picture.sequence
-        behind = header.left - 8 * (len(nal) - _LOOKED_AT)
-        before = 8 * _LOOKED_AT - behind - sequence.number_bits
-        if sequence.frames_only and before <= 8 * _ALIKE and behind >= 0:
-            mask = (1 << sequence.number_bits) - 1
-            alike = self._alike.setdefault(nal[:_ALIKE], (behind, mask, {}))
-            alike[2][picture.number] = picture
-        return picture
-
-    def resets_numbers(self, nal: bytes) -> bool:
-        """Whether, after a reference picture, numbers start again.
-
-        Also where that cannot be read.
-        """
-        try:
-            header = self._header(nal)
-            return not header.picture.is_idr and header.resets_numbers()
-        except ValueError:
-            return True
-
-    def _header(self, nal: bytes) -> _SliceHeader:
-        return _SliceHeader(nal, self._sequences, self._pictures)
-
-
-class _SliceHeader(Bits):
-    """A slice header; fields are read as far as they are asked for."""
-
-    __slots__ = ("_kind", "_set", "picture")
-
-    def __init__(
-        self,
-        nal: bytes,
-        sequences: dict[int, SequenceSet],
-        pictures: dict[int, PictureSet],
-    ) -> None:
-        """Reads up to the picture's number."""
-        super().__init__(nal)
-        self.golomb()
-        self._kind = self.golomb() % 5
-        number = self.golomb()
-        if number not in pictures or pictures[number].sequence not in sequences:
-            raise ValueError("a parameter set is missing")
-        self._set = pictures[number]
-        sequence = sequences[self._set.sequence]
-        if sequence.separate_planes:
-            self.take(2)
-        number = self.take(sequence.number_bits)
-        self.picture = PictureNumber(
-            is_reference=bool(nal[0] & 0x60),
-            is_idr=nal[0] & 0x1F == _IDR,
-            is_field=not sequence.frames_only and bool(self.take(1)),
-            number=number,
-            sequence=sequence,
-        )
-
-    def resets_numbers(self) -> bool:
-        """Whether, after this reference picture, numbers start again.
-
-        May be called once, and not for an IDR picture.
-
-        Raises:
-            ValueError: The header is cut short.
-        """
-        sequence, picture = self.picture.sequence, self._set
-        if self.picture.is_field:
-            self.take(1)
-        both = picture.bottom_order and not self.picture.is_field
-        if sequence.order_type == 0:
-            self.take(sequence.order_bits)
-            if both:
-                self.golomb()
-        elif sequence.order_type == 1 and sequence.order_deltas:
-            for _ in range(1 + both):
-                self.golomb()
-        if picture.redundant:
-            self.golomb()
-        counts = self._reference_counts()
-        for _ in counts:
-            self._skip_reordering()
-        self._skip_weights(counts)
-        if not self.take(1):
-            return False
-        while operation := self.golomb():
-            if operation == _RESET:
-                return True
-            for _ in range(_OPERANDS.get(operation, 0)):
-                self.golomb()
-        return False
-
-    def _reference_counts(self) -> list[int]:
-        """References of each list; none for intra slices."""
-        if self._kind not in (_P, _B, _SP):
-            return []
-        lists = 1 + (self._kind == _B)
-        if lists == 2:
-            self.take(1)
-        if self.take(1):
-            return [self.golomb() + 1 for _ in range(lists)]
-        return list(self._set.references[:lists])
-
-    def _skip_reordering(self) -> None:
-        if self.take(1):
-            while self.golomb() != 3:
-                self.golomb()
-
-    def _skip_weights(self, counts: list[int]) -> None:
-        picture, chroma = self._set, self.picture.sequence.chroma
-        weighted = picture.weighted_both if self._kind == _B else picture.weighted
-        if not counts or not weighted:
+    def __init__(self, codec: str, extradata: bytes) -> None:
+        self.is_field = False
+        self._codec = codec
+        self._slices = SliceReader()
+        self._length_size = length_size(codec, extradata)
+        self.restart()
+        if codec != "h264":
             return
-        for _ in range(1 + chroma):
-            self.golomb()
-        for _ in range(sum(counts)):
-            for numbers in (2, 4)[: 1 + chroma]:
-                if self.take(1):
-                    for _ in range(numbers):
-                        self.golomb()
+        sets = parameter_sets(codec, extradata)
+        if sets is None:
+            sets = [bytes(nal) for nal in self._nals(memoryview(extradata))]
+        for nal in filter(None, sets):
+            self._learn(nal)
+
+    def restart(self) -> None:
+        """The next packet follows a seek."""
+        # The last reference picture, and its first slice.
+        self._last: PictureNumber | None = None
+        self._last_nal = memoryview(b"")
+
+    def damage(self, packet: memoryview) -> Damage | None:
+        """Says what is wrong with a packet, or missing right before it.
+
+        Args:
+            packet: The packet's bytes.
+
+        Returns:
+            None where nothing shows.
+        """
+        if self._codec == "h264":
+            return self._check_h264(packet)
+        return _check_ffv1(packet) if self._codec == "ffv1" else None
+
+    def _check_h264(self, packet: memoryview) -> Damage | None:
+        # Nearly every packet of a container is slices alone, and the first tells.
+        at = self._length_size
+        if at and len(packet) > at and packet[at] & 0x1F in (_SLICE, _IDR):
+            size = int.from_bytes(packet[:at], "big")
+            return self._check_slice(packet[at : at + size])
+        for nal in self._nals(packet):
+            kind = nal[0] & 0x1F
+            if kind in (_SLICE, _IDR):
+                return self._check_slice(nal)
+            if kind in (_SPS, _PPS):
+                self._learn(bytes(nal))
+        return None
+
+    def _check_slice(self, nal: memoryview) -> Damage | None:
+        last, last_nal = self._last, self._last_nal
+        try:
+            current = self._slices.read(bytes(nal[:_NUMBER_BYTES]))
+        except ValueError:
+            # Such a header is for the decoder to complain about.
+            self._last, self.is_field = None, False
+            return None
+        self.is_field = current.is_field
+        if current.is_reference:
+            self._last, self._last_nal = current, nal
+        if last is None or current.is_idr or current.sequence.gaps_allowed:
+            return None
+        number, period = current.number, 1 << current.sequence.number_bits
+        if number == (last.number + 1) % period:
+            return None
+        if current.is_field and number == last.number:
+            return None
+        # The number of the last picture counts as 0 where it ordered a new start.
+        if number == 1 and self._slices.resets_numbers(bytes(last_nal[:_HEADER_BYTES])):
+            return None
+        return Damage(
+            f"reference pictures are missing: number {number} follows {last.number}",
+            before=True,
+        )
+
+    def _nals(self, packet: memoryview) -> Iterator[memoryview]:
+        """NAL units; of a packet with start codes only those near its beginning."""
+        if self._length_size == 0:
+            for piece in bytes(packet[:_HEAD]).split(b"\0\0\1")[1:]:
+                if piece:
+                    yield memoryview(piece)
+            return
+        at = self._length_size
+        while at < len(packet):
+            size = int.from_bytes(packet[at - self._length_size : at], "big")
+            if size:
+                yield packet[at : at + size]
+            at += size + self._length_size
+
+    def _learn(self, nal: bytes) -> None:
+        # What is damaged here is for the decoder to complain about.
+        with suppress(ValueError):
+            self._slices.learn(nal)
+
+
+_FOOTER = 8
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_ALL_ONES = 0xFFFFFFFF
+
+
+def _check_ffv1(packet: memoryview) -> Damage | None:
+    """Each slice ends with its size, a byte for its state, and a checksum.
+
+    Streams without checksums have shorter footers, by which the sizes do not add up.
+    """
+    slices, end = [], len(packet)
+    while end >= _FOOTER:
+        footer = end - _FOOTER
+        start = footer - int.from_bytes(packet[footer : footer + 3], "big")
+        if start < 0:
+            return None
+        slices.append((start, end))
+        end = start
+    if end:
+        return None
+    for start, end in slices:
+        # zlib's CRC takes bits from the other end, and begins with ones.
+        mirrored = bytes(packet[start:end]).translate(_MIRRORED)
+        if zlib.crc32(mirrored, _ALL_ONES) != _ALL_ONES:
+            return Damage("the checksum of its data is wrong")
+    return None
