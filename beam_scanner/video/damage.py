@@ -41,7 +41,7 @@ class Packets:
         shown: bool[n], False for what no player shows.
         clean: bool[n], whether decoding may start there.
         pictures: int64[n], how many pictures each holds; see
-            :mod:`beam_scanner.video.bitstream.pictures`.
+            :class:`beam_scanner.video.bitstream.codec.Bitstream`.
         marked: bool[n], what the container calls damaged or incomplete.
         signs: Why a packet cannot be decoded, where the container tells.
         encrypted: How many are encrypted.

@@ -29,11 +29,10 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import DecodePosition, entry_of
-from beam_scanner.video.bitstream.messages import Filter, message_filter
-from beam_scanner.video.bitstream.packets import unreferenced_test
-from beam_scanner.video.bitstream.pictures import Counter, picture_counter
-from beam_scanner.video.bitstream.setups import setup_of, with_data, with_setup
+from beam_scanner.video.bitstream.codec import Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.conversion import FrameConverter
+from beam_scanner.video.decoder_setup import setup_of, with_data, with_setup
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.linear import READ_ERRORS, why
 from beam_scanner.video.seeking import PacketSeeker
@@ -147,9 +146,7 @@ class VideoDecoder:
         self._video: OpenVideo | None = None
         self._convert = FrameConverter(self.index, source_name(self._source))
         self._seeker: PacketSeeker | None = None
-        self._unreferenced: Callable[[memoryview], bool] | None = None
-        self._filter: Filter | None = None
-        self._count_pictures: Counter | None = None
+        self._bitstream = Bitstream(b"")
         self._interrupt()
 
     def _interrupt(self) -> None:
@@ -330,7 +327,7 @@ class VideoDecoder:
             yield _Way(entry, leave_out=True, ends=not ends)
         # Some encoders call pictures unreferenced that are not.
         yield _Way(entry)
-        if self._messages and self._filter is not None:
+        if self._messages and self._bitstream.has_messages:
             yield _Way(entry, messages=False)
         # Some files call packets keyframes that are none. Without times, damage on the
         # way would count as no frame.
@@ -338,7 +335,7 @@ class VideoDecoder:
             yield _Way(entry - 1)
         if self.index.timed:
             yield _Way(0)
-            if self._messages and self._filter is not None:
+            if self._messages and self._bitstream.has_messages:
                 yield _Way(0, messages=False)
 
     def _decode_up_to(self, row: int) -> Any:
@@ -458,9 +455,12 @@ class VideoDecoder:
             self._leave_out
             and packet.pts is not None
             and packet.pts < before
-            and self._unreferenced is not None
-            and self._unreferenced(memoryview(packet))
+            and self._is_unreferenced(packet)
         )
+
+    def _is_unreferenced(self, packet: Any) -> bool:
+        known = self._ordered and self.index.seekable
+        return known and self._bitstream.is_unreferenced(memoryview(packet))
 
     def _next_packet(self) -> Any:
         if self._drained:
@@ -488,26 +488,18 @@ class VideoDecoder:
                 return  # A picture shown before the entry, which nobody asked for.
             if self._passes_lost or self._holds_no_picture(packet):
                 return
-            lasting = not (
-                packet is not None
-                and self._unreferenced is not None
-                and self._unreferenced(memoryview(packet))
-            )
+            lasting = packet is None or not self._is_unreferenced(packet)
             raise _UnexpectedFrameError(why(error), lasting) from error
 
     def _holds_no_picture(self, packet: Any) -> bool:
-        return (
-            packet is not None
-            and self._count_pictures is not None
-            and self._count_pictures(memoryview(packet)) == 0
-        )
+        return packet is not None and self._bitstream.pictures(memoryview(packet)) == 0
 
     def _as_given(self, packet: Any) -> Any:
         """A packet as the decoder is to have it; None for nothing, and at the end."""
         if packet is None:
             return None
-        if self._withholds and self._filter is not None:
-            data = self._filter(memoryview(packet))
+        if self._withholds and self._bitstream.has_messages:
+            data = self._bitstream.without_messages(memoryview(packet))
             if data == b"":
                 return None
             packet = packet if data is None else with_data(packet, data)
@@ -553,12 +545,8 @@ class VideoDecoder:
                 f"video {name!r} has changed since it was indexed: ingest it again"
             )
         self._video = OpenVideo(self._source, strict=self.index.strict)
-        codec = self.index.codec
-        extradata = self._video.stream.codec_context.extradata or b""
-        if self._ordered and self.index.seekable:
-            self._unreferenced = unreferenced_test(codec, extradata)
-        self._filter = message_filter(codec, extradata)
-        self._count_pictures = picture_counter(codec, extradata)
+        extradata = self._video.stream.codec_context.extradata
+        self._bitstream = bitstream(self.index.codec, extradata)
         self._video.stream.codec_context.copy_opaque = self._by_place
         if self._threads != 1:
             self._video.stream.thread_type = "AUTO"

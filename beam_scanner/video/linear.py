@@ -12,11 +12,11 @@ import numpy as np
 
 from beam_scanner.errors import StorageError
 from beam_scanner.types.media_limits import max_pixels
-from beam_scanner.video.bitstream.messages import Filter, message_filter
-from beam_scanner.video.bitstream.packets import reads_headers
-from beam_scanner.video.bitstream.setups import with_data
+from beam_scanner.video.bitstream.codec import Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.damage import Packets, Pictures, Rows
+from beam_scanner.video.decoder_setup import with_data
 from beam_scanner.video.index import NO_PTS
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import OpenVideo, VideoSource, source_name
@@ -81,7 +81,7 @@ def decode_all(
     # off; elsewhere all references are there and must be.
     strict, messages = not packets.begins_open, True
     pictures = _decode(source, packets, _options(strict), sums=sums)
-    if pictures.signs and strict and packets.codec in ("h264", "hevc"):
+    if pictures.signs and strict and bitstream(packets.codec).has_messages:
         again = _decode(source, packets, _options(strict), sums=sums, messages=False)
         if len(again.signs) < len(pictures.signs) and (
             again.signs or _is_plain(source, packets, again)
@@ -115,13 +115,13 @@ def _decode(
         context = video.stream.codec_context
         context.options = {"max_pixels": str(max_pixels()), **options}
         context.copy_opaque = True
-        keep = None if messages else message_filter(packets.codec, context.extradata)
+        withholds = None if messages else bitstream(packets.codec, context.extradata)
         for packet in _packets(video):
             number = pictures.read
             if number < len(packets.pictures) and not packets.pictures[number]:
-                feed(context, packet, pictures, keep, harmless=True)
+                feed(context, packet, pictures, withholds, harmless=True)
             else:
-                feed(context, packet, pictures, keep)
+                feed(context, packet, pictures, withholds)
     if pictures.read != len(packets.pts):
         raise reads_otherwise(source, len(packets.pts), pictures.read)
     return pictures
@@ -135,7 +135,7 @@ def _to_probe(packets: Packets) -> set[int]:
     clean = np.flatnonzero(packets.clean)
     if len(clean) < 2:
         return set()
-    most = 1 if reads_headers(packets.codec) else _MOST_PROBES
+    most = 1 if bitstream(packets.codec).tells_keyframes else _MOST_PROBES
     places = np.linspace(0, len(clean), most + 2)[1:-1].astype(int).clip(min=1)
     changed = [number for number, *_ in packets.setups if number > 0][:_MOST_CHANGES]
     behind = np.searchsorted(clean, changed)
@@ -199,7 +199,7 @@ def feed(
     context: Any,
     packet: Any,
     pictures: Pictures,
-    keep: Filter | None = None,
+    withholds: Bitstream | None = None,
     harmless: bool = False,
 ) -> None:
     """Decodes the next packet.
@@ -208,12 +208,12 @@ def feed(
         context: A codec context that has ``copy_opaque``.
         packet: None for the end.
         pictures: Where what comes of it is noted.
-        keep: Takes messages from the packet.
+        withholds: Takes messages out of the packet.
         harmless: Whether an error is no sign, since the packet holds no picture.
     """
     if packet is not None:
         pictures.read += 1
-        data = keep(memoryview(packet)) if keep else None
+        data = withholds.without_messages(memoryview(packet)) if withholds else None
         if data == b"":
             return
         packet = packet if data is None else with_data(packet, data)

@@ -20,7 +20,8 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.video.bitstream.packets import parameter_sets, picture_parameters
+from beam_scanner.video.bitstream.codec import Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
@@ -128,6 +129,11 @@ class _Segment:
     size_tag: str | None
     shape: tuple[Any, ...]
 
+    @property
+    def bitstream(self) -> Bitstream:
+        """Reads its packets."""
+        return bitstream(self.shape[0], self.extradata)
+
 
 def _copy_plan(
     segments: Sequence[VideoSource], indexes: list[FrameIndex]
@@ -139,9 +145,8 @@ def _copy_plan(
         if segment is None or (plan and segment.shape != plan[0].shape):
             return None
         if plan and segment.extradata != plan[0].extradata:
-            codec = segment.shape[0]
-            own = picture_parameters(codec, segment.extradata)
-            if own is None or own != picture_parameters(codec, plan[0].extradata):
+            own = segment.bitstream.picture_parameters()
+            if own is None or own != plan[0].bitstream.picture_parameters():
                 return None
         plan.append(segment)
     return plan
@@ -207,8 +212,8 @@ def _packets(plan: list[_Segment]) -> Iterator[tuple[bytes, bool]]:
     # differ, each brings its own along with its keyframes.
     mixed = any(segment.extradata != plan[0].extradata for segment in plan)
     for segment in plan:
-        own = parameter_sets(segment.shape[0], segment.extradata) if mixed else None
-        prefix = b"".join(len(nal).to_bytes(4, "big") + nal for nal in own or [])
+        stream = segment.bitstream
+        prefix = stream.join_sets(stream.configured_sets()) if mixed else b""
         with OpenVideo(segment.source) as video:
             for packet in video.container.demux(video.stream):
                 if packet.size:

@@ -11,10 +11,8 @@ import numpy as np
 
 from beam_scanner.errors import VideoError
 from beam_scanner.types.media_limits import check_frames, max_frames
-from beam_scanner.video.bitstream.integrity import PacketCheck
-from beam_scanner.video.bitstream.packets import is_clean_entry, is_recovery_point
-from beam_scanner.video.bitstream.pictures import UNKNOWN, picture_counter
-from beam_scanner.video.bitstream.setups import SetupTracker, by_entry
+from beam_scanner.video.bitstream.codec import UNKNOWN, Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.damage import (
     Packets,
@@ -24,6 +22,7 @@ from beam_scanner.video.damage import (
     rows_of_packets,
     rows_of_pictures,
 )
+from beam_scanner.video.decoder_setup import SetupTracker, by_keyframe
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.linear import (
     READ_ERRORS as READ_ERRORS,
@@ -145,18 +144,15 @@ class _PacketScan:
         context = video.stream.codec_context
         self.video, self.source, self.salvage = video, source, salvage
         self.pictures, self.decoded = pictures, decoded
-        self.codec, extradata = context.codec.canonical_name, context.extradata or b""
-        self.extradata = extradata
+        self.codec = context.codec.canonical_name
+        self.bitstream = bitstream(self.codec, context.extradata)
         self.pts, self.dts, self.pos, self.size = (array("q") for _ in range(4))
         self.shown, self.clean, self.marked = (array("b") for _ in range(3))
         self.counts = array("b")
         self.signs: dict[int, str] = {}
         self.encrypted = self.duration = 0
         self.open_gop = self.begins_open = False
-        self.check = PacketCheck(self.codec, extradata)
-        self.setups = SetupTracker(self.codec, extradata)
-        self.prefix, self.slices = self.setups.prefix, self.setups.slices
-        self.count = picture_counter(self.codec, extradata)
+        self.setups = SetupTracker(self.bitstream)
         self.guesses = video.container.format.name.startswith(_MARKS_GAPS)
 
     def read(self) -> Packets:
@@ -223,7 +219,7 @@ class _PacketScan:
         )
 
     def _note(self, packet: Any) -> None:
-        number, data, codec = len(self.pts), memoryview(packet), self.codec
+        number, data, stream = len(self.pts), memoryview(packet), self.bitstream
         # Few packets have any, and asking for one is slow.
         if any(packet.iter_sidedata()):
             self.setups.side_data(number, packet)
@@ -238,24 +234,20 @@ class _PacketScan:
         self.dts.append(NO_PTS if packet.dts is None else packet.dts)
         self.pos.append(-1 if packet.pos is None else packet.pos)
         self.size.append(packet.size)
-        entry = packet.is_keyframe and is_entry(packet, codec, self.extradata)
-        if found := self.check.damage(data):
-            # What is missing before an entry is missing from what came before.
+        entry = is_keyframe(packet, stream)
+        if found := stream.damage(data):
+            # What is missing before a keyframe is missing from what came before.
             self.signs.setdefault(number - (entry and found.before), found.reason)
-        pictures = self.count(data) if self.count is not None else UNKNOWN
-        if self.check.is_field and pictures > 0:
+        pictures = stream.pictures(data)
+        if stream.is_field and pictures > 0:
             pictures = 1 if pictures == 2 else UNKNOWN
         elif pictures > 1:
             pictures = UNKNOWN
         self.counts.append(pictures)
         self.shown.append(pictures != 0 and not packet.is_discard)
-        # Nearly every packet begins with a slice, and then has no parameter sets.
-        at = self.prefix
-        if not at or packet.size <= at or data[at] not in self.slices:
-            self.setups.data(number, data)
+        self.setups.data(number, data)
         if entry and not self.open_gop:
-            head = data[:_NAL_PEEK].tobytes()
-            self.open_gop = is_recovery_point(codec, self.extradata, head)
+            self.open_gop = stream.is_recovery_point(data[:_NAL_PEEK])
             self.begins_open = self.open_gop and not any(self.clean)
         if self.decoded:
             self._decode(packet, number, entry and not self.open_gop and number > 0)
@@ -282,12 +274,9 @@ class _PacketScan:
             self.decoded = 0
 
 
-def is_entry(packet: Any, codec: str, extradata: bytes) -> bool:
+def is_keyframe(packet: Any, stream: Bitstream) -> bool:
     """Whether decoding may start at an ``av.Packet``."""
-    if not packet.is_keyframe:
-        return False
-    head = memoryview(packet)[:_NAL_PEEK].tobytes()
-    return is_clean_entry(codec, extradata, head)
+    return packet.is_keyframe and stream.is_keyframe(memoryview(packet)[:_NAL_PEEK])
 
 
 def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
@@ -421,7 +410,7 @@ def _assemble(
         transfer=pictures.transfer,
         lost=rows.lost,
         entry_packets=starts if by_place else starts[:0],
-        setups=by_entry(packets.setups, starts.tolist()),
+        setups=by_keyframe(packets.setups, starts.tolist()),
         damage=(*rows.damage, *cut),
     )
 

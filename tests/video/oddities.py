@@ -27,13 +27,13 @@ from av.video.reformatter import VideoReformatter
 from video_fixtures import frame_number, make_video, numbered_frame
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video.bitstream.packets import parameter_sets
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.linear import READ_ERRORS
-from beam_scanner.video.scan import is_entry
+from beam_scanner.video.scan import is_keyframe
 from beam_scanner.video.thread_scheduling import kept_scheduling
 
 
@@ -78,10 +78,11 @@ class Base:
                 stream = container.streams.video[0]
                 base.codec = stream.codec_context.codec.canonical_name
                 base.extradata = stream.codec_context.extradata or b""
+                headers = bitstream(base.codec, base.extradata)
                 base.keys = [
                     i
                     for i, packet in enumerate(container.demux(stream))
-                    if packet.size and is_entry(packet, base.codec, base.extradata)
+                    if packet.size and is_keyframe(packet, headers)
                 ] or [0]
         except (*READ_ERRORS, AttributeError):
             return None
@@ -388,8 +389,8 @@ def other_sets(packets: Packets, base: Base, rng: random.Random) -> Packets:
     with av.open(str(other.path)) as container:
         second = [p for p in container.demux(video=0) if p.size]
     if base.prefixed:
-        for nal in parameter_sets(base.codec, other.extradata) or []:
-            prefix += len(nal).to_bytes(4, "big") + nal
+        theirs = bitstream(base.codec, other.extradata)
+        prefix = theirs.join_sets(theirs.configured_sets())
     step = max(int(Fraction(1, 25) / second[0].time_base), 1)
     last = max(p.pts for p in packets if p.pts is not None)
     first = min(t for p in second for t in (p.pts, p.dts) if t is not None)

@@ -1,135 +1,134 @@
-"""Whether a packet holds a picture that needs no other, read from its first bytes.
-
-Containers mark keyframes, and some mark too many: an MP4 whose table of them is gone
-says that every packet is one. Decoders then show a picture that was coded as a change
-of another on grey, without an error.
-"""
+"""What every codec is asked about its packets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
-_AV1_FRAME_HEADERS = (3, 6)
-_HALF_RANGE = 0x7F80
+UNKNOWN = -1
+"""Only decoding tells how many pictures a packet holds."""
 
 
-def holds_keyframe(codec: str, packet: bytes) -> bool:
-    r"""Whether decoding may start at a packet, as far as its own header says.
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with a packet.
+
+    Attributes:
+        reason: A clause for an error message.
+        before: Whether something is missing right before the packet, which itself is
+            whole.
+    """
+
+    reason: str
+    before: bool = False
+
+
+class Bitstream:
+    """What the packets of one stream say in their headers.
+
+    This class answers for codecs whose headers nobody reads here: the container's word
+    is taken, and decoding checks it. Each codec overrides what its headers tell.
+    Packets are given as memoryviews.
 
     Args:
-        codec: FFmpeg's name of the codec.
-        packet: The packet's first bytes.
+        extradata: The stream's decoder configuration; b'' for none.
 
-    Returns:
-        True also for codecs whose headers are not looked at.
-
-    Example:
-        >>> holds_keyframe('mpeg4', b'\0\0\1\xb6\x10'), holds_keyframe('mjpeg', b'')
-        (True, True)
-        >>> holds_keyframe('mpeg4', b'\0\0\1\xb6\x50')
-        False
+    Attributes:
+        extradata: As given.
+        tells_keyframes: Whether :meth:`is_keyframe` looks at packets.
+        has_messages: Whether packets may hold supplemental messages.
+        adds_parameter_sets: Whether a new parameter set leaves those with other bytes
+            in force; else it replaces them.
+        is_field: Whether the packet that :meth:`damage` saw last holds one field, not
+            a frame.
     """
-    test = _TESTS.get(codec)
-    try:
-        return test is None or test(packet)
-    except IndexError:
+
+    tells_keyframes: ClassVar[bool] = False
+    has_messages: ClassVar[bool] = False
+    adds_parameter_sets: ClassVar[bool] = False
+
+    def __init__(self, extradata: bytes) -> None:
+        self.extradata = extradata
+        self.is_field = False
+
+    def is_keyframe(self, head: memoryview) -> bool:
+        """Whether decoding may start at a packet, by its own headers.
+
+        Containers mark too many packets as keyframes: in an MP4 whose table of them is
+        gone, all are. Decoders then paint changes of other pictures on grey, without
+        an error.
+
+        Args:
+            head: The packet's first bytes, at least up to its first slice.
+        """
+        try:
+            return self._is_keyframe(head)
+        except (IndexError, ValueError):
+            return False
+
+    def _is_keyframe(self, head: memoryview) -> bool:
+        """As :meth:`is_keyframe`; may raise where the packet is too short."""
+        return True
+
+    def is_recovery_point(self, head: memoryview) -> bool:
+        """Whether a keyframe is one of H.264's that is no IDR picture (open GOP).
+
+        Later pictures may list earlier ones as references, as long as they do not use
+        them; strict decoders take that for an error.
+        """
         return False
 
+    def pictures(self, packet: memoryview) -> int:
+        """How many pictures a packet holds; :data:`UNKNOWN` where only decoding tells.
 
-def has_header_test(codec: str) -> bool:
-    """Whether :func:`holds_keyframe` looks at the headers of a codec."""
-    return codec in _TESTS
+        Two fields in one packet are two. Containers have packets that hold none: a
+        message alone, parameter sets alone, a frame that is never shown.
+        """
+        return UNKNOWN
 
+    def is_unreferenced(self, packet: memoryview) -> bool:
+        """Whether no other picture needs this one, so that it may be left out."""
+        return False
 
-def _mpeg4(packet: bytes) -> bool:
-    return packet[_behind(packet, b"\0\0\1\xb6")] >> 6 == 0
+    def damage(self, packet: memoryview) -> Damage | None:
+        """What decoders would conceal without a word: damage, or a missing reference.
 
+        Takes each packet of the stream once, in decoding order.
+        """
+        return None
 
-def _mpeg12(packet: bytes) -> bool:
-    return packet[_behind(packet, b"\0\0\1\0") + 1] >> 3 & 7 == 1
+    def parameter_sets(self, packet: memoryview) -> list[bytes]:
+        """Headers in a packet that decoders need for later packets, too."""
+        return []
 
+    def configured_sets(self) -> list[bytes]:
+        """The parameter sets of the decoder configuration."""
+        return [self.extradata]
 
-def _behind(packet: bytes, code: bytes) -> int:
-    at = packet.find(code)
-    return len(packet) if at < 0 else at + len(code)
+    def is_configured(self, parameter_set: bytes) -> bool:
+        """Whether the decoder configuration has a parameter set."""
+        # There may be more before and behind it.
+        return parameter_set in self.extradata
 
+    def picture_parameters(self) -> list[bytes] | None:
+        """What of the decoder configuration decides how pictures are decoded.
 
-def _vp8(packet: bytes) -> bool:
-    return not packet[0] & 1
+        Streams that agree in it differ, if at all, in what does not touch decoding,
+        such as the frame rate that the encoder was told.
 
+        Returns:
+            None where that is not known.
+        """
+        return None
 
-def _vp9(packet: bytes) -> bool:
-    head, profile_3 = packet[0], packet[0] & 0x30 == 0x30
-    shows_other, is_inter = (4, 2) if profile_3 else (8, 4)
-    return head >> 6 == 2 and not head & (shows_other | is_inter)
+    def join_sets(self, sets: list[bytes]) -> bytes:
+        """Parameter sets as they may stand before the data of a packet."""
+        return b"".join(sets)
 
+    def without_messages(self, packet: memoryview) -> bytes | None:
+        """A packet's bytes without the messages that pictures do not need.
 
-def _av1(packet: bytes) -> bool:
-    at, still = 0, False
-    while True:
-        kind, extended, sized = packet[at] >> 3 & 15, packet[at] & 4, packet[at] & 2
-        at += 2 if extended else 1
-        size, shift = 0, 0
-        while sized:
-            size |= (packet[at] & 0x7F) << shift
-            at, shift, sized = at + 1, shift + 7, packet[at] & 0x80
-        if kind == 1:
-            still = bool(packet[at] & 8)
-        elif kind in _AV1_FRAME_HEADERS:
-            # It shows no other frame, is a key frame, and is shown.
-            return still or packet[at] >> 4 == 1
-        if not shift:
-            return False
-        at += size
-
-
-def _theora(packet: bytes) -> bool:
-    return packet[0] & 0xC0 == 0
-
-
-def _flv1(packet: bytes) -> bool:
-    bits = _Bits(packet)
-    bits.take(30)
-    custom = bits.take(3)
-    bits.take({0: 16, 1: 32}.get(custom, 0))
-    return bits.take(2) == 0
-
-
-def _h263(packet: bytes) -> bool:
-    bits = _Bits(packet)
-    bits.take(35)
-    if bits.take(3) != 7:
-        return bits.take(1) == 0
-    if bits.take(3) == 1:
-        bits.take(18)
-    return bits.take(3) == 0
-
-
-def _ffv1(packet: bytes) -> bool:
-    # The first decision of the range coder, at even odds.
-    return (packet[0] << 8 | packet[1]) >= _HALF_RANGE
-
-
-class _Bits:
-    def __init__(self, packet: bytes) -> None:
-        if len(packet) < 16:
-            raise IndexError
-        self._value, self._left = int.from_bytes(packet[:16], "big"), 128
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        return self._value >> self._left & ((1 << count) - 1)
-
-
-_TESTS: dict[str, Callable[[bytes], bool]] = {
-    "mpeg4": _mpeg4,
-    "mpeg1video": _mpeg12,
-    "mpeg2video": _mpeg12,
-    "vp8": _vp8,
-    "vp9": _vp9,
-    "av1": _av1,
-    "theora": _theora,
-    "flv1": _flv1,
-    "h263": _h263,
-    "ffv1": _ffv1,
-}
+        Returns:
+            None where the packet has no message; b'' where nothing else is in it.
+        """
+        return None

@@ -1,103 +1,132 @@
-"""Notices damage that FFmpeg's decoders conceal without a word.
+"""Packets of H.264.
 
-In H.264 a copy of an earlier picture takes the place of one that is missing; but
-reference pictures are numbered, so that a gap shows in the packets' headers. In FFV1
-a part of the last picture takes the place of one whose checksum is wrong; but the
-checksum can be computed. Other decoders report what they lack and what they know.
+Decoders put a copy of an earlier picture in the place of one that is missing, without
+a word. But reference pictures are numbered, so a gap shows in the slice headers.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
-from beam_scanner.video.bitstream.h264 import PictureNumber, SliceReader
-from beam_scanner.video.bitstream.packets import length_size, parameter_sets
+from beam_scanner.video.bitstream.codec import UNKNOWN, Damage
+from beam_scanner.video.bitstream.h264_headers import PictureNumber, SliceReader
+from beam_scanner.video.bitstream.nal import HEAD_BYTES, NalBitstream, nal_units
+from beam_scanner.video.bitstream.sei import RECOVERY_POINT, messages
 
-_SLICE, _IDR, _SPS, _PPS = 1, 5, 7, 8
-_HEAD = 4096
-# What has the number of a picture, and what has all of a slice's header.
+_SLICE, _PARTITION, _IDR, _SEI, _SPS, _PPS, _SPS_EXTENSION = 1, 2, 5, 6, 7, 8, 13
+_IS_REFERENCE = 0x60
+# Enough for the number of a picture, and for all of a slice's header.
 _NUMBER_BYTES, _HEADER_BYTES = 20, 256
 
 
-@dataclass(frozen=True)
-class Damage:
-    """What is wrong with a packet.
-
-    Attributes:
-        reason: A clause for an error message.
-        before: Whether it is not the packet, but something missing right before it.
-    """
-
-    reason: str
-    before: bool = False
-
-
-class PacketCheck:
-    """Follows the packets of a stream in decoding order.
-
-    Args:
-        codec: FFmpeg's name of the codec. Packets of most codecs are never found
-            damaged here.
-        extradata: The stream's decoder configuration.
-
-    Attributes:
-        is_field: Whether the last packet of H.264 holds a field, not a frame.
+class H264(NalBitstream):
+    r"""See :class:`beam_scanner.video.bitstream.codec.Bitstream`.
 
     Example:
-        >>> check = PacketCheck('h264', bytes.fromhex(
+        >>> stream = H264(bytes.fromhex(
         ...     '0164000affe100156764000aacb4317420000003002000000641e244d401000668'
         ...     'ef0fcbfdf8'))
         >>> packets = ['658884', '419a26', '419a41', '419a86']  # 0, 1, 2 and 4
         >>> for packet in packets:
         ...     nal = bytes.fromhex(packet) + bytes(8)
-        ...     found = check.damage(memoryview(len(nal).to_bytes(4) + nal))
+        ...     found = stream.damage(memoryview(len(nal).to_bytes(4) + nal))
         >>> found.reason
         'reference pictures are missing: number 4 follows 2'
+        >>> H264(b'').is_keyframe(memoryview(b'\0\0\1\x65\x88'))  # an IDR slice
+        True
+        >>> H264(b'').is_keyframe(memoryview(b'\0\0\1\x41\x9a'))  # a P slice
+        False
     """
 
-    def __init__(self, codec: str, extradata: bytes) -> None:
-        self.is_field = False
-        self._codec = codec
-        self._slices = SliceReader()
-        self._length_size = length_size(codec, extradata)
-        self.restart()
-        if codec != "h264":
-            return
-        sets = parameter_sets(codec, extradata)
-        if sets is None:
-            sets = [bytes(nal) for nal in self._nals(memoryview(extradata))]
-        for nal in filter(None, sets):
-            self._learn(nal)
+    header_bytes = 1
+    kind_shift = 0
+    kind_mask = 0x1F
+    slices = range(_SLICE, _IDR + 1)
+    set_kinds = frozenset({_SPS, _PPS, _SPS_EXTENSION})
+    picture_set_kind = _PPS
+    message_kinds = frozenset({_SEI})
+    # Messages, parameter sets, delimiters, ends, fillers.
+    other_kinds = range(6, 14)
 
-    def restart(self) -> None:
-        """The next packet follows a seek."""
+    def __init__(self, extradata: bytes) -> None:
+        super().__init__(extradata)
+        self._headers = SliceReader()
         # The last reference picture, and its first slice.
         self._last: PictureNumber | None = None
         self._last_nal = memoryview(b"")
+        for nal in self.configured:
+            self._learn(nal)
+
+    def _length_size(self) -> int:
+        data = self.extradata
+        return (data[4] & 3) + 1 if len(data) > 6 and data[0] == 1 else 0
+
+    def _packed_sets(self) -> Iterator[bytes]:
+        data, at = self.extradata, 5
+        for mask in (0x1F, 0xFF):
+            count, at = data[at] & mask, at + 1
+            for _ in range(count):
+                size = int.from_bytes(data[at : at + 2], "big")
+                yield data[at + 2 : at + 2 + size]
+                at += 2 + size
+
+    def _is_keyframe(self, head: memoryview) -> bool:
+        recovers = False
+        for nal in nal_units(head, self.length_size):
+            kind = self.kind(nal)
+            if kind == _IDR:
+                return True
+            if kind == _SEI:
+                recovers = recovers or _recovers_at_once(bytes(nal))
+            elif kind in self.slices:
+                return recovers
+        return False
+
+    def is_recovery_point(self, head: memoryview) -> bool:
+        """See :meth:`Bitstream.is_recovery_point`."""
+        units = nal_units(head, self.length_size)
+        return not any(self.kind(nal) == _IDR for nal in units)
+
+    def pictures(self, packet: memoryview) -> int:
+        """See :meth:`Bitstream.pictures`."""
+        at = self.length_size
+        # Nearly every packet is one slice.
+        if at and len(packet) > at + 1 and packet[at + 1] & 0x80:
+            length = int.from_bytes(packet[:at], "big")
+            if packet[at] & 0x1F in (_SLICE, _IDR) and at + length == len(packet):
+                return 1
+        firsts = slices = 0
+        for nal in nal_units(packet, at):
+            kind = nal[0] & 0x1F
+            if _PARTITION <= kind < _IDR:
+                return UNKNOWN
+            if kind in (_SLICE, _IDR) and len(nal) > 1:
+                slices += 1
+                # The first macroblock of a picture has the number 0, coded as 1.
+                firsts += nal[1] >> 7
+        if slices:
+            return firsts or UNKNOWN
+        return self._none_or_unknown(packet)
+
+    def is_unreferenced(self, packet: memoryview) -> bool:
+        """See :meth:`Bitstream.is_unreferenced`; by headers with lengths of 4 bytes."""
+        at, size = 0, len(packet) if self.length_size == 4 else 0
+        while at + 5 <= size:
+            head = packet[at + 4]
+            if _SLICE <= head & 0x1F <= _IDR:
+                return not head & _IS_REFERENCE
+            at += 4 + int.from_bytes(packet[at : at + 4], "big")
+        return False
 
     def damage(self, packet: memoryview) -> Damage | None:
-        """Says what is wrong with a packet, or missing right before it.
-
-        Args:
-            packet: The packet's bytes.
-
-        Returns:
-            None where nothing shows.
-        """
-        if self._codec == "h264":
-            return self._check_h264(packet)
-        return _check_ffv1(packet) if self._codec == "ffv1" else None
-
-    def _check_h264(self, packet: memoryview) -> Damage | None:
-        # Nearly every packet of a container is slices alone, and the first tells.
-        at = self._length_size
+        """See :meth:`Bitstream.damage`."""
+        at = self.length_size
+        # Nearly every packet is slices alone, and the first tells.
         if at and len(packet) > at and packet[at] & 0x1F in (_SLICE, _IDR):
             size = int.from_bytes(packet[:at], "big")
             return self._check_slice(packet[at : at + size])
-        for nal in self._nals(packet):
+        for nal in nal_units(packet if at else packet[:HEAD_BYTES], at):
             kind = nal[0] & 0x1F
             if kind in (_SLICE, _IDR):
                 return self._check_slice(nal)
@@ -105,12 +134,17 @@ class PacketCheck:
                 self._learn(bytes(nal))
         return None
 
+    def _learn(self, nal: bytes) -> None:
+        # What is damaged here is for the decoder to complain about.
+        with suppress(ValueError):
+            self._headers.learn(nal)
+
     def _check_slice(self, nal: memoryview) -> Damage | None:
         last, last_nal = self._last, self._last_nal
         try:
-            current = self._slices.read(bytes(nal[:_NUMBER_BYTES]))
+            current = self._headers.read(bytes(nal[:_NUMBER_BYTES]))
         except ValueError:
-            # Such a header is for the decoder to complain about.
+            # Such a header, too.
             self._last, self.is_field = None, False
             return None
         self.is_field = current.is_field
@@ -124,56 +158,19 @@ class PacketCheck:
         if current.is_field and number == last.number:
             return None
         # The number of the last picture counts as 0 where it ordered a new start.
-        if number == 1 and self._slices.resets_numbers(bytes(last_nal[:_HEADER_BYTES])):
+        head = bytes(last_nal[:_HEADER_BYTES])
+        if number == 1 and self._headers.resets_numbers(head):
             return None
         return Damage(
             f"reference pictures are missing: number {number} follows {last.number}",
             before=True,
         )
 
-    def _nals(self, packet: memoryview) -> Iterator[memoryview]:
-        """NAL units; of a packet with start codes only those near its beginning."""
-        if self._length_size == 0:
-            for piece in bytes(packet[:_HEAD]).split(b"\0\0\1")[1:]:
-                if piece:
-                    yield memoryview(piece)
-            return
-        at = self._length_size
-        while at < len(packet):
-            size = int.from_bytes(packet[at - self._length_size : at], "big")
-            if size:
-                yield packet[at : at + size]
-            at += size + self._length_size
 
-    def _learn(self, nal: bytes) -> None:
-        # What is damaged here is for the decoder to complain about.
-        with suppress(ValueError):
-            self._slices.learn(nal)
-
-
-_FOOTER = 8
-_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_ALL_ONES = 0xFFFFFFFF
-
-
-def _check_ffv1(packet: memoryview) -> Damage | None:
-    """Each slice ends with its size, a byte for its state, and a checksum.
-
-    Streams without checksums have shorter footers, by which the sizes do not add up.
-    """
-    slices, end = [], len(packet)
-    while end >= _FOOTER:
-        footer = end - _FOOTER
-        start = footer - int.from_bytes(packet[footer : footer + 3], "big")
-        if start < 0:
-            return None
-        slices.append((start, end))
-        end = start
-    if end:
-        return None
-    for start, end in slices:
-        # zlib's CRC takes bits from the other end, and begins with ones.
-        mirrored = bytes(packet[start:end]).translate(_MIRRORED)
-        if zlib.crc32(mirrored, _ALL_ONES) != _ALL_ONES:
-            return Damage("the checksum of its data is wrong")
-    return None
+def _recovers_at_once(nal: bytes) -> bool:
+    """Whether it has a recovery point message with a recovery_frame_cnt of 0."""
+    for message in messages(nal, 1):
+        if message.kind == RECOVERY_POINT:
+            # ue(v): a first bit of 1 is the number 0.
+            return bool(message.content) and bool(message.content[0] & 0x80)
+    return False

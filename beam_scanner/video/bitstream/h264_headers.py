@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from beam_scanner.video.bitstream.bits import Bits
+from beam_scanner.video.bitstream.sei import unescaped
+
 _DETAILED_PROFILES = frozenset(
     {44, 83, 86, 100, 110, 118, 122, 128, 134, 138, 139, 244}
 )
@@ -18,51 +21,9 @@ _IDR, _SPS, _PPS = 5, 7, 8
 _ALIKE, _LOOKED_AT = 3, 8
 
 
-class Bits:
-    r"""Reads the fields of a NAL unit; ``ValueError`` where it ends too early.
-
-    Attributes:
-        left: Bits that have not been read.
-
-    Example:
-        >>> bits = Bits(b'\x65\xb0')  # 1, 011, 0000
-        >>> bits.golomb(), bits.golomb(), bits.take(4)
-        (0, 2, 0)
-    """
-
-    __slots__ = ("_rest", "left")
-
-    def __init__(self, nal: bytes) -> None:
-        data = nal[1:].replace(b"\0\0\3", b"\0\0")
-        # What has not been taken yet.
-        self._rest = int.from_bytes(data, "big")
-        self.left = len(data) * 8
-
-    def take(self, count: int) -> int:
-        """The next bits as a number."""
-        left = self.left - count
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found
-
-    def golomb(self) -> int:
-        """An Exp-Golomb number, ue(v)."""
-        # As take does; most of the time of an index is spent here.
-        left = 2 * self._rest.bit_length() - self.left - 1
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found - 1
-
-    def signed(self) -> int:
-        """An Exp-Golomb number, se(v)."""
-        coded = self.golomb()
-        return (coded + 1) // 2 if coded % 2 else -(coded // 2)
+def _fields(nal: bytes) -> Bits:
+    """The fields of a NAL unit, behind its header."""
+    return Bits(unescaped(nal[1:]))
 
 
 @dataclass(frozen=True)
@@ -82,7 +43,7 @@ class SequenceSet:
     @classmethod
     def read(cls, nal: bytes) -> SequenceSet:
         """Reads a NAL unit; ``ValueError`` where it is cut short."""
-        bits = Bits(nal)
+        bits = _fields(nal)
         profile = bits.take(8)
         bits.take(16)
         number, chroma, separate_planes = bits.golomb(), 1, False
@@ -128,7 +89,7 @@ def _skip_scaling(bits: Bits, lists: int) -> None:
         last = scale = 8
         for _ in range(16 if i < 6 else 64):
             if scale:
-                scale = (last + bits.signed()) % 256
+                scale = (last + bits.signed_golomb()) % 256
             last = scale or last
 
 
@@ -151,7 +112,7 @@ class PictureSet:
         Raises:
             ValueError: It is cut short, or has slice groups, which nobody uses.
         """
-        bits = Bits(nal)
+        bits = _fields(nal)
         number, sequence = bits.golomb(), bits.golomb()
         bits.take(1)
         bottom_order = bool(bits.take(1))
@@ -263,7 +224,7 @@ class _SliceHeader(Bits):
         pictures: dict[int, PictureSet],
     ) -> None:
         """Reads up to the picture's number."""
-        super().__init__(nal)
+        super().__init__(unescaped(nal[1:]))
         self.golomb()
         self._kind = self.golomb() % 5
         number = self.golomb()

@@ -1,257 +1,167 @@
-"""What a packet is, read from its first bytes.
-
-Containers mark keyframes, but a keyframe is a clean start only if no later frame in
-presentation order needs anything before it. Frames that are *shown before* it may do
-so (open GOP): they belong to the entry before.
-"""
+"""NAL units, of which packets of H.264 and HEVC are made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import ClassVar
 
-from beam_scanner.video.bitstream.keyframes import has_header_test, holds_keyframe
+from beam_scanner.video.bitstream.codec import UNKNOWN, Bitstream
+from beam_scanner.video.bitstream.sei import wanted_messages
 
-_H264_SLICE, _H264_IDR, _H264_SEI = 1, 5, 6
-_SEI_RECOVERY_POINT = 6
-_H264_PPS, _HEVC_PPS = 8, 34
-_HEVC_LAST_SLICE, _HEVC_FIRST_IRAP, _HEVC_LAST_IRAP = 31, 16, 21
+# Where there are no lengths, units beyond these first bytes are not searched.
+HEAD_BYTES = 4096
+_START_CODES = (b"\0\0\1", b"\0\0\0")
+# The 4 bytes of length that MP4 and Matroska files have before each unit.
+_USUAL_LENGTH = 4
 
 
-def is_clean_entry(codec: str, extradata: bytes, packet: bytes) -> bool:
-    r"""Whether decoding may start at a packet that the container calls a keyframe.
+def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
+    r"""NAL units of a packet, or of a decoder configuration; empty ones are left out.
 
     Args:
-        codec: FFmpeg's name of the codec.
-        extradata: The stream's decoder configuration, which says how NAL units are
-            delimited; b'' for none.
-        packet: The packet's first bytes, at least up to its first slice.
-
-    Returns:
-        What its headers say; True for codecs of which nothing is known: the
-        container's word is checked by decoding.
+        data: Its bytes.
+        length_size: Bytes of the length before each unit; 0 for start codes (Annex B).
 
     Example:
-        >>> is_clean_entry('h264', b'', b'\0\0\1\x65\x88')  # IDR slice
-        True
-        >>> is_clean_entry('h264', b'', b'\0\0\1\x41\x9a')  # P slice
-        False
-        >>> is_clean_entry('mjpeg', b'', b''), is_clean_entry('vp8', b'', b'\1')
-        (True, False)
+        >>> [bytes(nal) for nal in nal_units(memoryview(b'\0\0\1ab\0\0\1c'), 0)]
+        [b'ab', b'c']
+        >>> [bytes(nal) for nal in nal_units(memoryview(b'\0\2ab\0\1c'), 2)]
+        [b'ab', b'c']
     """
-    if codec == "h264":
-        return _h264_clean(extradata, packet)
-    if codec == "hevc":
-        for nal in _nals(packet, length_size("hevc", extradata)):
-            kind = nal[0] >> 1 & 0x3F
-            if kind <= _HEVC_LAST_SLICE:
-                return _HEVC_FIRST_IRAP <= kind <= _HEVC_LAST_IRAP
-        return False
-    return holds_keyframe(codec, packet)
-
-
-def reads_headers(codec: str) -> bool:
-    """Whether packets of a codec are asked themselves where decoding may start.
-
-    Example:
-        >>> reads_headers('h264'), reads_headers('wmv2')
-        (True, False)
-    """
-    return codec in ("h264", "hevc") or has_header_test(codec)
-
-
-def is_recovery_point(codec: str, extradata: bytes, packet: bytes) -> bool:
-    """Whether a clean entry is one of H.264's that is no IDR picture (open GOP).
-
-    Later pictures may list earlier ones as references, as long as they do not use
-    them; decoders take that for an error.
-    """
-    return codec == "h264" and not any(
-        nal[0] & 0x1F == _H264_IDR
-        for nal in _nals(packet, length_size("h264", extradata))
-    )
-
-
-def is_hidden(codec: str, packet: bytes) -> bool:
-    r"""Whether a packet decodes to no picture: an alternate reference frame of VP8.
-
-    Example:
-        >>> is_hidden('vp8', b'\x10'), is_hidden('vp8', b'\x00')
-        (False, True)
-    """
-    return codec == "vp8" and bool(packet) and not packet[0] & 0x10
-
-
-def _h264_clean(extradata: bytes, packet: bytes) -> bool:
-    recovers = False
-    for nal in _nals(packet, length_size("h264", extradata)):
-        kind = nal[0] & 0x1F
-        if kind == _H264_IDR:
-            return True
-        if kind == _H264_SEI:
-            recovers = recovers or _recovers_at_once(nal)
-        elif _H264_SLICE <= kind < _H264_IDR:
-            return recovers
-    return False
-
-
-def _recovers_at_once(sei: bytes) -> bool:
-    """Whether it has a recovery point message with a recovery_frame_cnt of 0."""
-    data = sei[1:].replace(b"\0\0\3", b"\0\0")
-    at = 0
-    while at + 2 <= len(data) and data[at] != 0x80:
-        kind, at = sei_number(data, at)
-        size, at = sei_number(data, at)
-        if kind == _SEI_RECOVERY_POINT:
-            # ue(v): a first bit of 1 is the number 0.
-            return at < len(data) and bool(data[at] & 0x80)
-        at += size
-    return False
-
-
-def sei_number(data: bytes, at: int) -> tuple[int, int]:
-    """A number of a supplemental message at ``at``, and where it ends."""
-    value = 0
-    while at < len(data) and data[at] == 0xFF:
-        value, at = value + 255, at + 1
-    return value + (data[at] if at < len(data) else 0), at + 1
-
-
-def length_size(codec: str, extradata: bytes) -> int:
-    """Bytes of a NAL unit's length prefix; 0 where start codes delimit them."""
-    if codec == "h264" and len(extradata) > 6 and extradata[0] == 1:
-        return (extradata[4] & 3) + 1
-    if (
-        codec == "hevc"
-        and len(extradata) > 22
-        and extradata[:3]
-        not in (
-            b"\0\0\1",
-            b"\0\0\0",
-        )
-    ):
-        return (extradata[21] & 3) + 1
-    return 0
-
-
-def _nals(packet: bytes, length_size: int) -> Iterator[bytes]:
-    if length_size == 0:
-        for piece in packet.split(b"\0\0\1")[1:]:
+    if not length_size:
+        for piece in bytes(data).split(b"\0\0\1")[1:]:
             if piece:
-                yield piece
+                yield memoryview(piece)
         return
-    at = 0
-    while at + length_size < len(packet):
-        size = int.from_bytes(packet[at : at + length_size], "big")
-        at += length_size
-        if size:
-            yield packet[at : at + size]
-        at += size
+    at, size = length_size, len(data)
+    while at < size:
+        length = int.from_bytes(data[at - length_size : at], "big")
+        if length:
+            yield data[at : at + length]
+        at += length + length_size
 
 
-def unreferenced_test(
-    codec: str, extradata: bytes
-) -> Callable[[memoryview], bool] | None:
-    """A test for packets that no other packet needs, so that they need no decoding.
+class NalBitstream(Bitstream):
+    """What H.264 and HEVC have in common.
 
-    Args:
-        codec: FFmpeg's name of the codec.
-        extradata: The stream's decoder configuration.
-
-    Returns:
-        A function of a packet's bytes; None where it cannot be told.
-
-    Example:
-        >>> test = unreferenced_test('h264', bytes.fromhex('01640028ffe100'))
-        >>> test(memoryview(bytes.fromhex('00000002019a')))
-        True
-        >>> test(memoryview(bytes.fromhex('00000002419a')))
-        False
+    Attributes:
+        length_size: Bytes of a unit's length before it; 0 where start codes delimit
+            units.
+        configured: The parameter sets of the decoder configuration, as NAL units.
+        header_bytes: How long the header of a unit is.
+        kind_shift: Where in a unit's first byte its kind is.
+        kind_mask: Which bits it has there.
+        slices: Kinds of units that hold pictures.
+        set_kinds: Kinds of units that are parameter sets.
+        picture_set_kind: The kind of picture parameter sets.
+        message_kinds: Kinds of units that hold messages (SEI).
+        other_kinds: All kinds that hold no pictures.
     """
-    if length_size(codec, extradata) != 4:
-        return None
-    if codec == "h264":
-        return _h264_unreferenced
-    # With temporal layers, a higher one may refer to such pictures of a lower one.
-    if extradata[21] >> 3 & 7 == 1:
-        return _hevc_unreferenced
-    return None
 
+    tells_keyframes = True
+    has_messages = True
+    adds_parameter_sets = True
 
-def _h264_unreferenced(packet: memoryview) -> bool:
-    at, size = 0, len(packet)
-    while at + 5 <= size:
-        kind = packet[at + 4] & 0x1F
-        if _H264_SLICE <= kind <= _H264_IDR:
-            return not packet[at + 4] & 0x60
-        at += 4 + int.from_bytes(packet[at : at + 4], "big")
-    return False
+    header_bytes: ClassVar[int]
+    kind_shift: ClassVar[int]
+    kind_mask: ClassVar[int]
+    slices: ClassVar[range]
+    set_kinds: ClassVar[frozenset[int]]
+    picture_set_kind: ClassVar[int]
+    message_kinds: ClassVar[frozenset[int]]
+    other_kinds: ClassVar[range]
 
+    def __init__(self, extradata: bytes) -> None:
+        super().__init__(extradata)
+        self.length_size = self._length_size()
+        self.configured = self._configured()
 
-def _hevc_unreferenced(packet: memoryview) -> bool:
-    at, size = 0, len(packet)
-    while at + 5 <= size:
-        kind = packet[at + 4] >> 1 & 0x3F
-        if kind <= _HEVC_LAST_SLICE:
-            return kind < _HEVC_FIRST_IRAP and kind % 2 == 0
-        at += 4 + int.from_bytes(packet[at : at + 4], "big")
-    return False
+    def _length_size(self) -> int:
+        """Bytes of lengths, by 'avcC' or 'hvcC' extradata; 0 for start codes."""
+        raise NotImplementedError
 
+    def _packed_sets(self) -> Iterator[bytes]:
+        """The parameter sets in 'avcC' or 'hvcC' extradata."""
+        raise NotImplementedError
 
-def parameter_sets(codec: str, extradata: bytes) -> list[bytes] | None:
-    """The parameter sets of a decoder configuration, as NAL units.
+    def _configured(self) -> list[bytes]:
+        if not self.length_size:
+            units = nal_units(memoryview(self.extradata), 0)
+            found = [bytes(nal).rstrip(b"\0") for nal in units]
+        else:
+            try:
+                found = list(self._packed_sets())
+            except IndexError:
+                return []
+        return [nal for nal in found if nal]
 
-    Args:
-        codec: FFmpeg's name of the codec.
-        extradata: 'avcC' or 'hvcC' configuration, as MP4 and Matroska have it.
+    def kind(self, nal: memoryview | bytes, at: int = 0) -> int:
+        """What a unit is whose first byte is at ``at``."""
+        return nal[at] >> self.kind_shift & self.kind_mask
 
-    Returns:
-        NAL units; None if it is not such a configuration, or if the stream's NAL
-        units have no length prefixes of 4 bytes.
+    def parameter_sets(self, packet: memoryview) -> list[bytes]:
+        """Parameter sets before the packet's first slice, as NAL units."""
+        size = self.length_size
+        # Nearly every packet begins with a slice.
+        if size and len(packet) > size and self.kind(packet, size) in self.slices:
+            return []
+        found = []
+        for nal in nal_units(packet if size else packet[:HEAD_BYTES], size):
+            kind = self.kind(nal)
+            if kind in self.slices:
+                break
+            if kind in self.set_kinds:
+                found.append(bytes(nal) if size else bytes(nal).rstrip(b"\0"))
+        return found
 
-    Example:
-        >>> avcc = bytes.fromhex('01640028ffe1000267640100026868')
-        >>> [nal.hex() for nal in parameter_sets('h264', avcc)]
-        ['6764', '6868']
-    """
-    if length_size(codec, extradata) != 4:
-        return None
-    try:
-        return _avcc_sets(extradata) if codec == "h264" else _hvcc_sets(extradata)
-    except IndexError:
-        return None
+    def configured_sets(self) -> list[bytes]:
+        """See :meth:`Bitstream.configured_sets`."""
+        return list(self.configured)
 
+    def is_configured(self, parameter_set: bytes) -> bool:
+        """See :meth:`Bitstream.is_configured`."""
+        return parameter_set in self.configured
 
-def picture_parameters(codec: str, extradata: bytes) -> list[bytes] | None:
-    """The profile and the picture parameter sets of a decoder configuration.
+    def picture_parameters(self) -> list[bytes] | None:
+        """See :meth:`Bitstream.picture_parameters`: profile, picture parameter sets.
 
-    Segments that agree in these differ, if at all, in what does not touch decoding,
-    such as the frame rate that the encoder was told.
-    """
-    sets = [nal for nal in parameter_sets(codec, extradata) or [] if nal]
-    if not sets:
-        return None
-    if codec == "h264":
-        return [extradata[1:2], *(nal for nal in sets if nal[0] & 0x1F == _H264_PPS)]
-    return [extradata[1:2], *(nal for nal in sets if nal[0] >> 1 == _HEVC_PPS)]
+        Returns:
+            None also where units do not have lengths of 4 bytes.
+        """
+        if self.length_size != _USUAL_LENGTH or not self.configured:
+            return None
+        kind = self.picture_set_kind
+        sets = [nal for nal in self.configured if self.kind(nal) == kind]
+        return [self.extradata[1:2], *sets]
 
+    def join_sets(self, sets: list[bytes]) -> bytes:
+        """See :meth:`Bitstream.join_sets`."""
+        return b"".join(self._delimiter(nal) + nal for nal in sets)
 
-def _avcc_sets(data: bytes) -> list[bytes]:
-    sets, at = [], 5
-    for mask in (0x1F, 0xFF):
-        count, at = data[at] & mask, at + 1
-        for _ in range(count):
-            size = int.from_bytes(data[at : at + 2], "big")
-            sets.append(data[at + 2 : at + 2 + size])
-            at += 2 + size
-    return sets
+    def _delimiter(self, nal: bytes) -> bytes:
+        """What stands before a unit."""
+        size = self.length_size
+        return len(nal).to_bytes(size, "big") if size else b"\0\0\0\1"
 
+    def without_messages(self, packet: memoryview) -> bytes | None:
+        """See :meth:`Bitstream.without_messages`."""
+        units = list(nal_units(packet, self.length_size))
+        if not any(self.kind(nal) in self.message_kinds for nal in units):
+            return None
+        kept = []
+        for nal in units:
+            data = bytes(nal)
+            if self.kind(nal) in self.message_kinds:
+                data = wanted_messages(data, self.header_bytes)
+            if data:
+                kept.append(self._delimiter(data) + data)
+        return b"".join(kept)
 
-def _hvcc_sets(data: bytes) -> list[bytes]:
-    sets, at = [], 23
-    for _ in range(data[22]):
-        count, at = int.from_bytes(data[at + 1 : at + 3], "big"), at + 3
-        for _ in range(count):
-            size = int.from_bytes(data[at : at + 2], "big")
-            sets.append(data[at + 2 : at + 2 + size])
-            at += 2 + size
-    return sets
+    def _none_or_unknown(self, packet: memoryview) -> int:
+        """0 pictures in a packet of whole units without slices; else it is damaged."""
+        size = self.length_size
+        units = list(nal_units(packet, size))
+        total = sum(len(nal) + size for nal in units)
+        whole = total == len(packet) if size else bytes(packet[:3]) in _START_CODES
+        known = all(self.kind(nal) in self.other_kinds for nal in units)
+        return 0 if units and whole and known else UNKNOWN

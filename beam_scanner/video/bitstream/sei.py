@@ -1,88 +1,88 @@
-"""Supplemental messages of H.264 and HEVC, as far as they matter to pictures.
+"""Supplemental messages (SEI) of H.264 and HEVC, as far as they matter to pictures.
 
-Cameras write messages that are malformed: longer than their unit, of a kind that says
-something else, for parameters that are not there. No pixel depends on them, but a
-decoder that is told to be strict refuses the picture. For such files, all messages but
-the few kinds that decoding depends on are withheld.
+Cameras write malformed messages: longer than their unit, of a kind that says something
+else, for parameters that are not there. No pixel depends on them, but a strict decoder
+refuses the picture. For such files, all messages but the few kinds that decoding
+depends on are withheld from the decoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from beam_scanner.video.bitstream.packets import length_size, sei_number
-from beam_scanner.video.bitstream.pictures import nal_units
-
-_USER_DATA, _RECOVERY, _FILM_GRAIN, _ORIENTATION = 5, 6, 19, 47
-# Kinds that decoders mind, and their fewest bytes: x264 names its version, and old
-# ones have bugs that decoders know.
-_KEPT = {_USER_DATA: 17, _RECOVERY: 1, _FILM_GRAIN: 1, _ORIENTATION: 3}
-_H264_SEI, _HEVC_SEI, _HEVC_SUFFIX_SEI = 6, 39, 40
-
-Filter = Callable[[memoryview], bytes | None]
+RECOVERY_POINT = 6
+_USER_DATA, _FILM_GRAIN, _ORIENTATION = 5, 19, 47
+# Kinds that decoders use, and their fewest bytes. User data: x264 names its version,
+# and decoders work around bugs of old ones.
+_KEPT = {_USER_DATA: 17, RECOVERY_POINT: 1, _FILM_GRAIN: 1, _ORIENTATION: 3}
+_END = 0x80
 
 
-def message_filter(codec: str, extradata: bytes) -> Filter | None:
-    r"""A function that takes from a packet the messages that pictures do not need.
+class Message(NamedTuple):
+    """A message.
 
-    Args:
-        codec: FFmpeg's name of the codec.
-        extradata: The stream's decoder configuration.
+    Attributes:
+        kind: Its payload type.
+        size: How many bytes of content it claims.
+        content: Its content, which may be shorter.
+        coded: All of its bytes, kind and size included.
+    """
 
-    Returns:
-        The function: it returns the packet's bytes without them, None where the packet
-        has no message. None for codecs without such messages.
+    kind: int
+    size: int
+    content: bytes
+    coded: bytes
+
+
+def messages(nal: bytes, header_bytes: int) -> Iterator[Message]:
+    r"""The messages in a NAL unit.
 
     Example:
-        >>> keep = message_filter('h264', b'')
-        >>> keep(memoryview(b'\0\0\1\x06\x04\x09\0\0\1\x65\x88')).hex()
-        '000000016588'
-        >>> keep(memoryview(b'\0\0\1\x65\x88')) is None
-        True
+        >>> [message[:3] for message in messages(b'\x06\x04\x02ab\x80', 1)]
+        [(4, 2, b'ab')]
     """
-    if codec not in ("h264", "hevc"):
-        return None
-    prefix, head = length_size(codec, extradata), 1 if codec == "h264" else 2
-
-    def is_message(nal: memoryview) -> bool:
-        if codec == "h264":
-            return nal[0] & 0x1F == _H264_SEI
-        return nal[0] >> 1 & 0x3F in (_HEVC_SEI, _HEVC_SUFFIX_SEI)
-
-    def keep(packet: memoryview) -> bytes | None:
-        units = list(nal_units(packet, prefix))
-        if not any(is_message(nal) for nal in units):
-            return None
-        kept = []
-        for nal in units:
-            data = bytes(nal)
-            if is_message(nal):
-                data = _wanted(data, head)
-            if data:
-                length = len(data).to_bytes(prefix, "big") if prefix else b"\0\0\0\1"
-                kept.append(length + data)
-        return b"".join(kept)
-
-    return keep
-
-
-def _wanted(nal: bytes, head: int) -> bytes:
-    """A unit with those of its messages that are kept; b'' if there are none."""
-    data = nal[head:].replace(b"\0\0\3", b"\0\0")
-    kept, at = b"", 0
-    while at + 2 <= len(data) and data[at] != 0x80:
+    data, at = unescaped(nal[header_bytes:]), 0
+    while at + 2 <= len(data) and data[at] != _END:
         begin = at
-        kind, at = sei_number(data, at)
-        size, at = sei_number(data, at)
-        if at + size > len(data):
-            break
+        kind, at = _number(data, at)
+        size, at = _number(data, at)
+        content = data[at : at + size]
         at += size
-        if size >= _KEPT.get(kind, size + 1):
-            kept += data[begin:at]
-    return nal[:head] + _escaped(kept + b"\x80") if kept else b""
+        yield Message(kind, size, content, data[begin:at])
 
 
-def _escaped(data: bytes) -> bytes:
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number at ``at``, and where it ends."""
+    value = 0
+    while at < len(data) and data[at] == 0xFF:
+        value, at = value + 255, at + 1
+    return value + (data[at] if at < len(data) else 0), at + 1
+
+
+def wanted_messages(nal: bytes, header_bytes: int) -> bytes:
+    """A unit with those of its messages that decoders need; b'' if there are none."""
+    kept = b""
+    for message in messages(nal, header_bytes):
+        if len(message.content) < message.size:
+            break
+        if message.size >= _KEPT.get(message.kind, message.size + 1):
+            kept += message.coded
+    return nal[:header_bytes] + escaped(kept + bytes([_END])) if kept else b""
+
+
+def unescaped(data: bytes) -> bytes:
+    """The content of a NAL unit without the bytes that keep start codes out of it."""
+    return data.replace(b"\0\0\3", b"\0\0")
+
+
+def escaped(data: bytes) -> bytes:
+    r"""The opposite of :func:`unescaped`.
+
+    Example:
+        >>> escaped(b'\0\0\1')
+        b'\x00\x00\x03\x01'
+    """
     out, zeros = bytearray(), 0
     for byte in data:
         if zeros >= 2 and byte <= 3:
