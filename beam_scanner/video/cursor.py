@@ -1,4 +1,4 @@
-"""Finds the packets from an entry on, and makes sure that they are those."""
+"""Where in a file's packets a decoder is: seeking to a keyframe, and reading on."""
 
 from __future__ import annotations
 
@@ -6,63 +6,141 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from beam_scanner.errors import VideoError
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.linear import READ_ERRORS
-from beam_scanner.video.source import OpenVideo
+from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
 
 # Containers that say where packets begin.
 _WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")
 
 
-class PacketSeeker:
-    """Seeks in a video that was just opened.
+class PacketCursor:
+    """A place in the packets of a video, whose file is opened when it is needed.
 
     Args:
-        video: The file.
+        source: The file.
         index: Its index.
+        threads: Threads for decoding one frame after another; 0 for one a core.
 
     Attributes:
-        fresh: Whether nothing has been read since it was opened.
+        bitstream: Reads the packets.
     """
 
-    def __init__(self, video: OpenVideo, index: FrameIndex) -> None:
-        self.fresh = True
-        self._video, self._index = video, index
-        self._by_place = len(index.entry_packets) > 0
-        self._way = 0
+    def __init__(self, source: VideoSource, index: FrameIndex, threads: int) -> None:
+        self._source, self._index, self._threads = source, index, threads
+        self._by_place = len(index.keyframe_packets) > 0
+        self._video: OpenVideo | None = None
+        self._packets: Iterator[Any] = iter(())
+        # Whether nothing has been read since the file was opened.
+        self._fresh = False
+        # Which kind of seek led to its goal last.
+        self._kind_of_seek = 0
+        self.bitstream = bitstream(index.codec)
 
-    def seek(self, entry: int) -> Iterator[Any] | None:
-        """Packets from an entry on, or None if no seek leads there.
+    @property
+    def context(self) -> Any:
+        """The ``av.CodecContext`` of the open file."""
+        assert self._video is not None
+        return self._video.stream.codec_context
+
+    def close(self) -> None:
+        """Closes the file; the next move opens it again."""
+        if self._video is not None:
+            self._video.close()
+            self._video = None
+        self._packets = iter(())
+
+    def move_to(self, keyframe: int) -> bool:
+        """Makes the first packet of a keyframe the next one.
+
+        Args:
+            keyframe: Its number in the index.
+
+        Returns:
+            False if it is not in the file.
+
+        Raises:
+            VideoError: The file has changed since it was indexed.
+        """
+        seekable = self._index.seekable
+        if self._video is None or not (self._fresh or seekable):
+            self._open()
+        packets = None
+        if seekable and (keyframe > 0 or not self._fresh):
+            packets = self._seek(keyframe)
+            if packets is None:
+                self._open()
+        if packets is None:
+            packets = self._read_to(keyframe)
+        self._packets = packets or iter(())
+        return packets is not None
+
+    def next_packet(self) -> Any:
+        """The next ``av.Packet``; None at the end."""
+        return next(self._packets, None)
+
+    def put_back(self, packet: Any) -> None:
+        """Makes a packet the next one again."""
+        self._packets = chain([packet], self._packets)
+
+    def _open(self) -> None:
+        self.close()
+        index = self._index
+        if fingerprint(self._source) != index.fingerprint:
+            raise VideoError(
+                f"video {source_name(self._source)!r} has changed since it was "
+                "indexed: ingest it again"
+            )
+        self._video = OpenVideo(self._source, strict=index.strict)
+        self._fresh, self._kind_of_seek = True, 0
+        context = self.context
+        self.bitstream = bitstream(index.codec, context.extradata)
+        context.copy_opaque = self._by_place
+        if self._threads != 1:
+            self._video.stream.thread_type = "AUTO"
+            context.thread_count = self._threads
+
+    def _seek(self, keyframe: int) -> Iterator[Any] | None:
+        """Packets from a keyframe on, or None if no seek leads there.
 
         Containers seek by presentation time, by decoding time, or badly; what worked
         last is tried first.
         """
-        index = self._index
         if self._by_place:
-            return self._seek_place(entry)
-        targets = [index.seek_pts[entry], index.seek_dts[entry]]
-        targets += [index.seek_pts[entry - back] for back in (1, 2, 4) if back <= entry]
+            return self._seek_place(keyframe)
+        index = self._index
+        targets = [index.seek_pts[keyframe], index.seek_dts[keyframe]]
+        before = [keyframe - back for back in (1, 2, 4) if back <= keyframe]
+        targets += [index.seek_pts[earlier] for earlier in before]
         for i in range(len(targets)):
-            way = (i + self._way) % len(targets)
-            if targets[way] == NO_PTS:
+            kind = (i + self._kind_of_seek) % len(targets)
+            if targets[kind] == NO_PTS:
                 continue
-            self.fresh = False
-            try:
-                self._video.container.seek(int(targets[way]), stream=self._video.stream)
-                packets = self._read_by_time(entry)
-            except READ_ERRORS:
-                continue
+            packets = self._packets_at(int(targets[kind]), keyframe)
             if packets is not None:
-                self._way = way
+                self._kind_of_seek = kind
                 return packets
         return None
 
-    def _seek_place(self, entry: int) -> Iterator[Any] | None:
-        """Packets from an entry on, by its byte position in the file."""
-        place, pts = int(self._index.seek_pos[entry]), int(self._index.seek_pts[entry])
-        if place < 0 or entry == 0:
+    def _packets_at(self, time: int, keyframe: int) -> Iterator[Any] | None:
+        assert self._video is not None
+        self._fresh = False
+        try:
+            self._video.container.seek(time, stream=self._video.stream)
+            return self._read_by_time(keyframe)
+        except READ_ERRORS:
             return None
-        self.fresh = False
+
+    def _seek_place(self, keyframe: int) -> Iterator[Any] | None:
+        """Packets from a keyframe on, by its byte position in the file."""
+        assert self._video is not None
+        place = int(self._index.seek_pos[keyframe])
+        pts = int(self._index.seek_pts[keyframe])
+        if place < 0 or keyframe == 0:
+            return None
+        self._fresh = False
         try:
             self._video.container.seek(
                 place, stream=self._video.stream, unsupported_byte_offset=True
@@ -75,24 +153,26 @@ class PacketSeeker:
             return None
         return chain([packet], packets)
 
-    def read_to(self, entry: int) -> Iterator[Any] | None:
-        """Packets from an entry on; None if the file position is behind it."""
+    def _read_to(self, keyframe: int) -> Iterator[Any] | None:
+        """Packets from a keyframe on; None if the file position is behind it."""
         if not self._by_place:
-            return self._read_by_time(entry)
-        self.fresh = False
+            return self._read_by_time(keyframe)
+        assert self._video is not None
+        self._fresh = False
         packets = self._video.packets()
-        for _ in range(int(self._index.entry_packets[entry])):
+        for _ in range(int(self._index.keyframe_packets[keyframe])):
             next(packets, None)
         return packets
 
-    def _read_by_time(self, entry: int) -> Iterator[Any] | None:
+    def _read_by_time(self, keyframe: int) -> Iterator[Any] | None:
+        assert self._video is not None
         # Elsewhere the first packet after a seek may be the end of another.
         name = self._video.container.format.name
-        at_once = self.fresh or name.startswith(_WHOLE_PACKETS)
-        self.fresh = False
+        at_once = self._fresh or name.startswith(_WHOLE_PACKETS)
+        self._fresh = False
         index = self._index
-        pts, dts = int(index.seek_pts[entry]), int(index.seek_dts[entry])
-        pos = int(index.seek_pos[entry])
+        pts, dts = int(index.seek_pts[keyframe]), int(index.seek_dts[keyframe])
+        pos = int(index.seek_pos[keyframe])
         packets = self._video.packets()
         for packet in packets:
             if packet is None:

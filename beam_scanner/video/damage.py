@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.video.decoder_traits import PAINTS_ON_GREY
 from beam_scanner.video.index import NO_PTS, Int64Array
 
 BoolArray = NDArray[np.bool_]
@@ -21,11 +22,6 @@ BoolArray = NDArray[np.bool_]
 _END = 1 << 62
 _MOST_REASONS = 8
 _NO_ROWS: Int64Array = np.zeros(0, dtype=np.int64)
-
-# Decoders of these paint on grey where what a picture refers to is not there.
-_PAINTS_ON_GREY = frozenset(
-    {"mpeg4", "mpeg1video", "mpeg2video", "theora", "flv1", "h263", "ffv1"}
-)
 
 
 @dataclass
@@ -47,7 +43,7 @@ class Packets:
         encrypted: How many are encrypted.
         last_duration: Of the last packet that has one.
         open_gop: See ``FrameIndex``.
-        begins_open: Whether the first clean packet is such an entry.
+        begins_open: Whether the first clean packet is such a keyframe.
         setups: What later packets tell decoders; by packet.
         swaps_times: Whether frames may have each other's times, as in AVI, which has
             no times but the order of packets.
@@ -161,7 +157,7 @@ def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
     """The rows of a video that was decoded from its first packet to its last."""
     signs = {**pictures.signs, **packets.signs}
     first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
-    if first and packets.codec in _PAINTS_ON_GREY:
+    if first and packets.codec in PAINTS_ON_GREY:
         signs.setdefault(0, "the video begins without a keyframe")
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
     times = np.array([NO_PTS if t is None else t for t in pictures.pts], np.int64)

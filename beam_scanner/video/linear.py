@@ -17,6 +17,7 @@ from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.damage import Packets, Pictures, Rows
 from beam_scanner.video.decoder_setup import with_data
+from beam_scanner.video.decoder_traits import CONCEALS, REPORTS_GAPS
 from beam_scanner.video.index import NO_PTS
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import OpenVideo, VideoSource, source_name
@@ -24,27 +25,6 @@ from beam_scanner.video.source import OpenVideo, VideoSource, source_name
 READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)
 """What PyAV raises on damaged files. A ``StorageError`` is none of them."""
 
-# Decoders of these say which references they lack.
-_TELLS_OF_GAPS = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
-# Decoders of these paint over what is missing, unless they are strict.
-_CONCEALS = frozenset(
-    {
-        *(
-            "mpeg1video",
-            "mpeg2video",
-            "mpeg4",
-            "h261",
-            "h263",
-            "h263i",
-            "h263p",
-            "flv1",
-        ),
-        *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "svq3"),
-        *("rv10", "rv20", "rv30", "rv40", "vp3", "vp5", "vp6", "vp6f", "vp7", "vp8"),
-        *("vp9", "av1", "theora", "ffv1", "mjpeg", "mjpegb", "png", "apng", "dvvideo"),
-        *("prores", "dnxhd", "cavs", "jpeg2000", "hq_hqa", "cfhd", "svq1", "indeo3"),
-    }
-)
 _MOST_PROBES, _MOST_CHANGES = 8, 4
 _LAST_PROBED = 24
 _GAP = 1.5
@@ -90,7 +70,7 @@ def decode_all(
     elif pictures.signs and strict:
         again = _decode(source, packets, {}, sums=sums)
         every = len(pictures.signs) == int(packets.shown.sum())
-        if not again.signs and (every or packets.codec not in _CONCEALS):
+        if not again.signs and (every or packets.codec not in CONCEALS):
             # Of a codec without concealment; or all pictures have the same oddity.
             pictures, strict = again, False
     if packets.marked.any():
@@ -170,7 +150,7 @@ def _concealed(source: VideoSource, packets: Packets, strict: bool) -> dict[int,
     for number, one, other in zip(shown.packets, shown.sums, bare.sums, strict=True):
         if one != other:
             signs.setdefault(number, "the decoder conceals what is missing")
-    if packets.codec not in _TELLS_OF_GAPS:
+    if packets.codec not in REPORTS_GAPS:
         for number in _behind_gaps(packets):
             signs.setdefault(number, "pictures are missing before it")
     return signs

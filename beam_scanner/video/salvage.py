@@ -13,7 +13,7 @@ from beam_scanner.video.source import VideoSource, source_name
 
 
 def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
-    """Reads, between each two entries, the good rows before those that are lost.
+    """Reads, between each two keyframes, the good rows before those that are lost.
 
     A decoder that holds pictures back may fail on damage before it has given all
     that came before. Such rows are lost too: so nobody who reads the video finds a
@@ -29,12 +29,14 @@ def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
     Raises:
         VideoError: No row can be had.
     """
-    entries = np.append(index.entries, len(index))
-    hurt = np.unique(np.searchsorted(index.entries, index.lost_rows, side="right") - 1)
+    keyframes = np.append(index.keyframes, len(index))
+    hurt = np.unique(
+        np.searchsorted(index.keyframes, index.lost_rows, side="right") - 1
+    )
     lost = np.zeros(len(index), dtype=bool)
     lost[index.lost_rows] = True
     with VideoDecoder(source, index) as decoder:
-        for begin, end in zip(entries[hurt], entries[hurt + 1], strict=True):
+        for begin, end in zip(keyframes[hurt], keyframes[hurt + 1], strict=True):
             rows = np.arange(begin, end)[~lost[begin:end]]
             read = decoder.read(rows)
             for row in rows:

@@ -23,11 +23,10 @@ from beam_scanner.video.damage import (
     rows_of_pictures,
 )
 from beam_scanner.video.decoder_setup import SetupTracker, by_keyframe
+from beam_scanner.video.decoder_traits import REORDERS
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.linear import (
-    READ_ERRORS as READ_ERRORS,
-)
-from beam_scanner.video.linear import (
+    READ_ERRORS,
     decode_all,
     feed,
     starts_alike,
@@ -53,12 +52,9 @@ _TRUSTED_FORMATS = ("mov", "matroska")
 _TRUSTED_CODECS = frozenset(
     {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "ffv1", "prores", "dnxhd"}
 )
-# Decoders of these keep nothing of what came before a picture that refers to none, and
-# say which of those behind it they lack references for.
-_STARTS_ANEW = _REORDERS = frozenset({"h264", "hevc"})
 _CHECKED_FRAMES = 8
 _NAL_PEEK = 64 * 1024
-# How many packets behind that at a later entry its frame may come.
+# How many packets behind that at a later keyframe its frame may come.
 _LONGEST_DELAY = 32
 # Flags of formats that FFmpeg seeks in by counting what it has read.
 _NO_TIMESTAMPS, _GENERIC_INDEX = 0x80, 0x100
@@ -93,7 +89,7 @@ def scan_video(
                 probed = packets.pts[list(pictures.probes)]
                 found = np.searchsorted(rows.pts, probed).tolist()
                 return index, dict(zip(found, pictures.probes.values(), strict=True))
-    untimed = packets.codec in _STARTS_ANEW and bool((packets.pts == NO_PTS).all())
+    untimed = packets.codec in REORDERS and bool((packets.pts == NO_PTS).all())
     pictures, messages, strict = decode_all(source, packets, sums=untimed and salvage)
     rows = rows_of_pictures(packets, pictures)
     counted = counted_rows(packets, pictures) if untimed else None
@@ -234,10 +230,10 @@ class _PacketScan:
         self.dts.append(NO_PTS if packet.dts is None else packet.dts)
         self.pos.append(-1 if packet.pos is None else packet.pos)
         self.size.append(packet.size)
-        entry = is_keyframe(packet, stream)
+        key = is_keyframe(packet, stream)
         if found := stream.damage(data):
             # What is missing before a keyframe is missing from what came before.
-            self.signs.setdefault(number - (entry and found.before), found.reason)
+            self.signs.setdefault(number - (key and found.before), found.reason)
         pictures = stream.pictures(data)
         if stream.is_field and pictures > 0:
             pictures = 1 if pictures == 2 else UNKNOWN
@@ -246,16 +242,16 @@ class _PacketScan:
         self.counts.append(pictures)
         self.shown.append(pictures != 0 and not packet.is_discard)
         self.setups.data(number, data)
-        if entry and not self.open_gop:
+        if key and not self.open_gop:
             self.open_gop = stream.is_recovery_point(data[:_NAL_PEEK])
             self.begins_open = self.open_gop and not any(self.clean)
         if self.decoded:
-            self._decode(packet, number, entry and not self.open_gop and number > 0)
-        self.clean.append(entry)
+            self._decode(packet, number, key and not self.open_gop and number > 0)
+        self.clean.append(key)
         self.duration = packet.duration or self.duration
 
     def _decode(self, packet: Any, number: int, later: bool) -> None:
-        """Decodes the first frames, and one at a later entry."""
+        """Decodes the first frames, and one at a later keyframe."""
         pictures, context = self.pictures, self.video.stream.codec_context
         waiting = bool(pictures.probed) and not pictures.probes
         waiting = waiting and number <= max(pictures.probed) + _LONGEST_DELAY
@@ -294,7 +290,7 @@ def _packets_suffice(video: OpenVideo, packets: Packets) -> bool:
         # Pictures shown before the first keyframe may lack what they refer to.
         and bool((times >= packets.pts[0]).all())
         # A decoder that holds back too few pictures leaves some out.
-        and (packets.codec not in _REORDERS or _delay(times) <= context.reorder_depth)
+        and (packets.codec not in REORDERS or _delay(times) <= context.reorder_depth)
     )
 
 
@@ -310,25 +306,25 @@ def _rate(video: OpenVideo) -> Fraction | None:
     return Fraction(rate) if rate else None
 
 
-def _entries(
+def _keyframes(
     packets: Packets, rows: Rows, pts: Int64Array
 ) -> tuple[Int64Array, Int64Array]:
-    """(entry rows, the packet each starts at), ascending; the first row is 0."""
+    """(rows of keyframes, the packet each starts at), ascending; the first row is 0."""
     zero, starts = np.zeros(1, dtype=np.int64), rows.starts
     if rows.start_rows is not None:
         return rows.start_rows, starts
     if len(starts) == 0:
         return zero, zero
-    entry_rows = np.searchsorted(pts, packets.pts[starts])
-    inside = entry_rows < len(pts)
-    starts, entry_rows = starts[inside], entry_rows[inside]
+    key_rows = np.searchsorted(pts, packets.pts[starts])
+    inside = key_rows < len(pts)
+    starts, key_rows = starts[inside], key_rows[inside]
     # Of several packets that lead to one row (the others are not shown at all), the
     # last is the nearest.
-    last = np.append(np.diff(entry_rows) > 0, True)[: len(entry_rows)]
-    starts, entry_rows = starts[last], entry_rows[last]
-    if len(starts) == 0 or entry_rows[0] != 0:
-        starts, entry_rows = np.append(zero, starts), np.append(zero, entry_rows)
-    return entry_rows, starts
+    last = np.append(np.diff(key_rows) > 0, True)[: len(key_rows)]
+    starts, key_rows = starts[last], key_rows[last]
+    if len(starts) == 0 or key_rows[0] != 0:
+        starts, key_rows = np.append(zero, starts), np.append(zero, key_rows)
+    return key_rows, starts
 
 
 def _without_gaps(pts: Int64Array, interval: float) -> Int64Array:
@@ -361,7 +357,7 @@ def _assemble(
     tick = Fraction(stream.time_base or Fraction(1, 90000))
     interval = 1 / (_rate(video) or Fraction(25)) / tick
     pts = _without_gaps(rows.pts, float(interval))
-    entries, starts = _entries(packets, rows, pts)
+    keyframes, starts = _keyframes(packets, rows, pts)
     upto = np.concatenate(([0], np.cumsum(packets.size)))
     places, counts = np.unique(packets.pos, return_counts=True)
     alone = counts[np.searchsorted(places, packets.pos[starts])] == 1
@@ -383,11 +379,11 @@ def _assemble(
     return FrameIndex(
         pts=pts,
         time_base=tick,
-        entries=entries,
+        keyframes=keyframes,
         seek_pts=packets.pts[starts],
         seek_dts=packets.dts[starts],
         seek_pos=np.where(alone, packets.pos[starts], -1),
-        entry_bytes=np.diff(upto[np.append(starts, len(packets.size))]),
+        gop_bytes=np.diff(upto[np.append(starts, len(packets.size))]),
         width=width,
         height=height,
         rotation=pictures.rotation,
@@ -399,7 +395,7 @@ def _assemble(
         duration_seconds=float(took * tick),
         fingerprint=digest,
         seekable=rows.timed
-        and (by_place or len(entries) > 1 or bool(packets.clean[starts[0]])),
+        and (by_place or len(keyframes) > 1 or bool(packets.clean[starts[0]])),
         timed=rows.timed,
         open_gop=packets.open_gop,
         strict=not packets.open_gop,
@@ -409,7 +405,7 @@ def _assemble(
         primaries=pictures.primaries,
         transfer=pictures.transfer,
         lost=rows.lost,
-        entry_packets=starts if by_place else starts[:0],
+        keyframe_packets=starts if by_place else starts[:0],
         setups=by_keyframe(packets.setups, starts.tolist()),
         damage=(*rows.damage, *cut),
     )

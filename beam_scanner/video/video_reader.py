@@ -269,7 +269,7 @@ class VideoReader:
     @property
     def keyframes(self) -> Int64Array:
         """int64[k], ascending: rows at which decoding may start."""
-        return self.index.entries
+        return self.index.keyframes
 
     @property
     def lost(self) -> Int64Array:

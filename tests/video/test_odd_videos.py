@@ -111,7 +111,7 @@ def test_later_parameter_sets_are_kept_for_later_starts(encoder, folder):
     path = folder / "other.mp4"
     assert write_odd(path, base, "other_sets", random.Random(SEED))
     index = index_video(path)
-    assert len(index.entries) > 2
+    assert len(index.keyframes) > 2
     assert index.setups
     with VideoDecoder(path, index) as decoder:
         assert frame_number(next(decoder.read([len(index) - 1]))) == len(index) - 1

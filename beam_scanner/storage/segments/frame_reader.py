@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError
-from beam_scanner.rows.gops import entry_of
+from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.frame_writer import index_name
@@ -53,10 +53,10 @@ class Decoders:
         return list(self._open[cursor].read(frames))
 
     def _count_bytes(self, frames: NDArray[np.int64], cursor: int) -> None:
-        entries = np.unique(entry_of(self.index.entries, frames))
-        numbers = np.searchsorted(self.index.entries, entries)
+        entries = np.unique(keyframe_at(self.index.keyframes, frames))
+        numbers = np.searchsorted(self.index.keyframes, entries)
         fresh = numbers[numbers != self._entry.get(cursor, -1)]
-        self._counts["bytes_read"] += int(self.index.entry_bytes[fresh].sum())
+        self._counts["bytes_read"] += int(self.index.gop_bytes[fresh].sum())
         if len(numbers):
             self._entry[cursor] = int(numbers[-1])
 
@@ -324,12 +324,12 @@ class VideoFileReader(RowReader):
     @property
     def entries(self) -> NDArray[np.int64]:
         """See :attr:`RowReader.entries`."""
-        return self.index.entries
+        return self.index.keyframes
 
     @property
     def entry_bytes(self) -> NDArray[np.int64]:
         """See :attr:`RowReader.entry_bytes`."""
-        return self.index.entry_bytes
+        return self.index.gop_bytes
 
     @property
     def frame_bytes(self) -> int:
