@@ -65,7 +65,10 @@ class PacketCursor:
             VideoError: The file has changed since it was indexed.
         """
         seekable = self._index.seekable
-        if self._video is None or not (self._fresh or seekable):
+        # The first packet may be called a keyframe and be none: then what a decoder
+        # paints its changes on must not be what it decoded before.
+        stale = keyframe == 0 and not self.bitstream.tells_keyframes
+        if self._video is None or not (self._fresh or (seekable and not stale)):
             self._open()
         packets = None
         if seekable and (keyframe > 0 or not self._fresh):

@@ -156,8 +156,10 @@ def rows_of_packets(packets: Packets) -> Rows:
 def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
     """The rows of a video that was decoded from its first packet to its last."""
     signs = {**pictures.signs, **packets.signs}
-    first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
-    if first and packets.codec in PAINTS_ON_GREY:
+    # Without any keyframe, decoding from the start is all there is: such videos refresh
+    # their pictures piece by piece.
+    cut_off = packets.clean.any() and not packets.clean[0]
+    if cut_off and packets.codec in PAINTS_ON_GREY:
         signs.setdefault(0, "the video begins without a keyframe")
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
     times = np.array([NO_PTS if t is None else t for t in pictures.pts], np.int64)

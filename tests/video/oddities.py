@@ -29,6 +29,7 @@ from video_fixtures import frame_number, make_video, numbered_frame
 from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import EXACT
+from beam_scanner.video.container_formats import FORMAT_WHITELIST
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
@@ -74,7 +75,8 @@ class Base:
         if not path.stat().st_size:
             return None
         try:
-            with av.open(str(path)) as container:
+            readable = {"format_whitelist": FORMAT_WHITELIST}
+            with av.open(str(path), options=readable) as container:
                 stream = container.streams.video[0]
                 base.codec = stream.codec_context.codec.canonical_name
                 base.extradata = stream.codec_context.extradata or b""
@@ -117,10 +119,10 @@ USUAL = (
     *("mjpeg", "mpeg1video", "h263", "msmpeg4", "wmv2", "prores_ks", "ffv1", "png"),
 )
 _HARDWARE = ("nvenc", "qsv", "vaapi", "v4l2m2m", "amf", "videotoolbox", "_mf", "vulkan")
-# Muxers whose output is no file of its own, or that are another under a second name.
+# Muxers whose output is not one file with pictures.
 _NO_FILES = (
     *("hls", "dash", "segment", "stream_segment", "ssegment", "tee", "fifo", "null"),
-    *("rtp", "rtp_mpegts", "rtsp", "sap", "image2", "image2pipe", "ffmetadata", "hash"),
+    *("rtp", "rtp_mpegts", "rtsp", "sap", "image2", "ffmetadata", "hash"),
     *(
         "framehash",
         "framemd5",
@@ -131,7 +133,7 @@ _NO_FILES = (
         "uncodedframecrc",
     ),
     *("mkvtimestamp_v2", "smoothstreaming", "webm_chunk", "webm_dash_manifest", "hds"),
-    *("fbdev", "sdl", "sdl2", "xv", "opengl", "caca", "psp", "ipod", "whip", "vvc"),
+    *("fbdev", "sdl", "sdl2", "xv", "opengl", "caca", "alsa", "oss", "whip"),
 )
 COMMON = (
     *("mp4", "mov", "matroska", "webm", "avi", "flv", "mpegts", "mpeg", "ogg", "ivf"),
@@ -156,7 +158,7 @@ def encoders() -> tuple[str, ...]:
 
 @cache
 def muxers() -> tuple[str, ...]:
-    """All muxers of this build that write a file with pictures."""
+    """All muxers of this build that may write one file with pictures."""
     found = []
     for name in sorted(av.formats_available):
         if name in _NO_FILES:
@@ -298,6 +300,13 @@ def starts_late(packets: Packets, base: Base, rng: random.Random) -> Packets:
     return packets[rng.choice(base.keys) :]
 
 
+def no_keyframes(packets: Packets, base: Base, rng: random.Random) -> Packets:
+    """A piece between two keyframes."""
+    edges = [*base.keys, len(packets)]
+    begin = rng.randrange(len(base.keys))
+    return packets[edges[begin] + 1 : edges[begin + 1]] or packets
+
+
 def ends_anywhere(packets: Packets, base: Base, rng: random.Random) -> Packets:
     """The last packets are gone."""
     return packets[: rng.randrange(1, len(packets))]
@@ -411,7 +420,8 @@ def same_times(packets: Packets, base: Base, rng: random.Random) -> Packets:
 PACKETS: dict[str, Callable[[Packets, Base, random.Random], Packets]] = {
     function.__name__: function
     for function in (
-        *(plain, late_clock, uneven, starts_late, ends_anywhere, negative),
+        *(plain, late_clock, uneven, starts_late, no_keyframes, ends_anywhere),
+        negative,
         *(no_pictures, bad_messages, no_flags, same_times, sets_once, other_sets),
     )
 }
@@ -537,7 +547,7 @@ def linear(path: Path, keep: bool = False) -> Linear:
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             stream: Any = container.streams.best("video")
-            if stream is None:
+            if stream is None or stream.codec_context is None:
                 found.errors.append("no video")
                 return found
             stream.codec_context.thread_count = 1
