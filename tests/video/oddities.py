@@ -23,6 +23,7 @@ from typing import Any
 
 import av
 import numpy as np
+import odd_tables
 from av.video.reformatter import VideoReformatter
 from video_fixtures import frame_number, make_video, numbered_frame
 
@@ -135,6 +136,8 @@ _NO_FILES = (
     *("mkvtimestamp_v2", "smoothstreaming", "webm_chunk", "webm_dash_manifest", "hds"),
     *("fbdev", "sdl", "sdl2", "xv", "opengl", "caca", "alsa", "oss", "whip"),
 )
+# Of encoders that take all of them.
+_ANY_FORMAT = ("yuv420p", "bgr24", "pal8", "gray", "yuv422p10le", "rgb555le", "bgra")
 COMMON = (
     *("mp4", "mov", "matroska", "webm", "avi", "flv", "mpegts", "mpeg", "ogg", "ivf"),
     *("nut", "asf", "mxf", "3gp", "h264", "hevc", "m4v", "mjpeg", "dv", "gif", "apng"),
@@ -150,7 +153,7 @@ def encoders() -> tuple[str, ...]:
             continue
         with suppress(Exception):
             codec = av.Codec(name, "w")
-            if codec.type == "video" and codec.video_formats:
+            if codec.type == "video" and (codec.video_formats or name == "rawvideo"):
                 av.Codec(codec.canonical_name, "r")
                 found.append(name)
     return tuple(found)
@@ -171,7 +174,8 @@ def muxers() -> tuple[str, ...]:
 
 def pixel_formats(encoder: str) -> list[str]:
     """Those of an encoder, the usual one first."""
-    formats = [found.name for found in av.Codec(encoder, "w").video_formats or ()]
+    found = av.Codec(encoder, "w").video_formats
+    formats = [each.name for each in found or ()] or list(_ANY_FORMAT)
     usual = [name for name in ("yuv420p", "yuvj420p", "bgr24") if name in formats]
     return list(dict.fromkeys([*usual, *formats]))
 
@@ -485,11 +489,32 @@ def edited(data: bytes, base: Base, rng: random.Random) -> bytes:
     return data[: at + 12] + struct.pack(">Ii", *new) + data[at + 20 :]
 
 
+def empty_samples(data: bytes, base: Base, rng: random.Random) -> bytes:
+    """An MP4 with samples of no bytes among the others."""
+    return odd_tables.with_empty_samples(data, rng) if base.muxer in _MP4 else data
+
+
+def two_descriptions(data: bytes, base: Base, rng: random.Random) -> bytes:
+    """An MP4 whose later samples have a sample description of their own."""
+    other = base.second() if base.muxer in _MP4 else None
+    if other is None:
+        return data
+    return odd_tables.with_descriptions(data, other.path.read_bytes(), rng)
+
+
+def palettes(data: bytes, base: Base, rng: random.Random) -> bytes:
+    """An AVI whose colour table changes in it."""
+    if (base.muxer, base.pixels) != ("avi", "pal8"):
+        return data
+    return odd_tables.with_palettes(data, rng)
+
+
+_MP4 = ("mp4", "mov")
 BYTES: dict[str, Callable[[bytes, Base, random.Random], bytes]] = {
     function.__name__: function
     for function in (
         *(joined, junk_behind, unknown_sizes, no_keyframe_table),
-        *(empty_sample, edited),
+        *(empty_sample, edited, empty_samples, two_descriptions, palettes),
     )
 }
 MUXING = {
@@ -520,10 +545,10 @@ def write_odd(path: Path, base: Base, oddity: str, rng: random.Random) -> bool:
             for packet in change(packets, base, rng):
                 packet.stream = stream
                 out.mux_one(packet)
+        if oddity in BYTES:
+            path.write_bytes(BYTES[oddity](path.read_bytes(), base, rng))
     except (*READ_ERRORS, TypeError, OverflowError):
         return False
-    if oddity in BYTES:
-        path.write_bytes(BYTES[oddity](path.read_bytes(), base, rng))
     return True
 
 

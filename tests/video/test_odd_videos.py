@@ -90,6 +90,10 @@ KINDS = [
     *((e, m, "junk_behind") for e in NALS for m in ("mp4", "mov")),
     *((e, "mp4", "empty_sample") for e in (*NALS, "mpeg4", "libvpx-vp9")),
     *((e, "mp4", "edited") for e in (*NALS, "mpeg4")),
+    *((e, "mp4", "empty_samples") for e in (*NALS, "mpeg4", "libvpx-vp9")),
+    *((e, m, "two_descriptions") for e in (*NALS, "mpeg4") for m in ("mp4", "mov")),
+    *((e, "avi", "no_keyframes") for e in ("mpeg4", "h263p", "flv", "wmv2", "msmpeg4")),
+    *((e, "nut", "no_keyframes") for e in ("mpeg4", "h263", "wmv2")),
 ]
 
 
@@ -131,6 +135,17 @@ def test_colour_tables(encoder, muxer, folder):
     outcome = Outcome(SEED, encoder, muxer, "plain")
     compare(base.path, outcome, random.Random(SEED), other=False)
     assert not outcome.findings, outcome
+
+
+@pytest.mark.parametrize("encoder", ["rawvideo", "msrle"])
+def test_colour_tables_that_change(encoder, folder):
+    base = Base.make(folder, encoder, "avi", pixel_formats(encoder).index("pal8"))
+    assert base is not None
+    for seed in range(5):
+        outcome = Outcome(seed, encoder, "avi", "palettes")
+        try_one(base, outcome, random.Random(seed), other=False)
+        assert not outcome.findings, outcome
+        assert outcome.rows, outcome
 
 
 def test_all_oddities_have_their_turn():
