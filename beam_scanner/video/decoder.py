@@ -60,7 +60,7 @@ class VideoDecoder:
         >>> import os, tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> encoding = Encoding('raw', keyframe_distance=10)
+        >>> encoding = Encoding('lossless', keyframe_distance=10)
         >>> with VideoEncoder(path, encoding) as encoder:
         ...     frame = np.zeros((4, 6, 3), np.uint8)
         ...     for frame[0, 0, 0] in range(30):

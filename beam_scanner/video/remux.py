@@ -236,7 +236,7 @@ def _encode_again(
     resize = _resizer(scale) if scale else None
     row = 0
     display = replace(indexes[0].display, scales=True)
-    encoding = Encoding("raw" if lossless else "h264")
+    encoding = Encoding("lossless" if lossless else "h264")
     with VideoEncoder(path, encoding, display) as encoder:
         for source, index in zip(segments, indexes, strict=True):
             with VideoDecoder(source, index) as decoder:

@@ -64,7 +64,8 @@ def open(
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        >>> encoding = Encoding('lossless', keyframe_distance=10)
+        >>> with VideoEncoder(path, encoding) as encoder:
         ...     for i in range(25):
         ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
         >>> with open(path) as video:
@@ -97,7 +98,8 @@ class VideoReader:
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        >>> encoding = Encoding('lossless', keyframe_distance=10)
+        >>> with VideoEncoder(path, encoding) as encoder:
         ...     for i in range(25):
         ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
         >>> video = VideoReader(path, encoder.index)
