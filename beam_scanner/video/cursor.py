@@ -8,9 +8,10 @@ from typing import Any
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.registry import bitstream
+from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.linear import READ_ERRORS
-from beam_scanner.video.source import OpenVideo, VideoSource, fingerprint, source_name
+from beam_scanner.video.source import VideoSource, fingerprint, source_name
 
 # Containers that say where packets begin.
 _WHOLE_PACKETS = ("mov", "matroska", "avi", "flv", "ivf", "ogg", "asf", "mxf", "nut")

@@ -22,13 +22,14 @@ from numpy.typing import ArrayLike, NDArray
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.bitstream.codec import Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
+from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.scan import SIZE_TAG
-from beam_scanner.video.source import OpenVideo, VideoSource
+from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import TICKS, TIME_BASE, presentation_ticks
 
 _COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4"})

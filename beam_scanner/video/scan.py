@@ -14,6 +14,7 @@ from beam_scanner.types.media_limits import check_frames, max_frames
 from beam_scanner.video.bitstream.codec import UNKNOWN, Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.claimed_counts import check_tables
+from beam_scanner.video.container import OpenVideo, why_unreadable
 from beam_scanner.video.damage import (
     Packets,
     Pictures,
@@ -33,16 +34,14 @@ from beam_scanner.video.linear import (
     why,
 )
 from beam_scanner.video.source import (
-    OpenVideo,
     VideoSource,
     check_readable,
-    cut_short,
     fingerprint,
     open_source,
     reading,
     source_name,
-    why_unreadable,
 )
+from beam_scanner.video.truncation import cut_short
 
 SIZE_TAG = "beam_scanner_size"
 """Container metadata with 'WIDTHxHEIGHT' of pictures padded to an even size."""

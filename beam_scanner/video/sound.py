@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.claimed_counts import check_tables
+from beam_scanner.video.container import open_container
 from beam_scanner.video.source import (
     check_readable,
-    cut_short,
     fingerprint,
-    open_container,
     open_source,
     raise_interrupt,
     reading,
 )
+from beam_scanner.video.truncation import cut_short
 
 Samples = NDArray[np.float32]
 

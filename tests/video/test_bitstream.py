@@ -14,7 +14,8 @@ from video_fixtures import make_video
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.registry import bitstream
-from beam_scanner.video.source import cut_short, fingerprint
+from beam_scanner.video.source import fingerprint
+from beam_scanner.video.truncation import cut_short
 
 CODECS = st.sampled_from(["h264", "hevc", "vp8", "vp9", "av1", "nonsense"])
 EXTRADATA = st.binary(max_size=60) | st.binary(max_size=60).map(lambda b: b"\1" + b)
