@@ -26,7 +26,7 @@ from beam_scanner.video.truncation import cut_short
 
 _MAX_STREAMS = 1000
 # Pictures that only their extension tells. FFmpeg would read one as it reads many, by
-# name, unless told that it comes through a pipe.
+# name, unless the format says that it comes through a pipe.
 _UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
 
 
@@ -95,7 +95,7 @@ def _extension(name: str) -> str:
 class OpenVideo:
     """A video opened with FFmpeg: its best video stream, all others skipped.
 
-    Decoding uses one thread until told otherwise. Use it as a context manager.
+    Decoding uses one thread by default. Use it as a context manager.
 
     Attributes:
         container: ``av.container.InputContainer``.

@@ -1,4 +1,4 @@
-"""What a file that cannot be read as a video is, for people."""
+"""What a file is that cannot be read as a video, for error messages."""
 
 from __future__ import annotations
 

@@ -280,7 +280,7 @@ def open_output(
     """
     import av
 
-    from beam_scanner.video.scan import SIZE_TAG
+    from beam_scanner.video.index_assembly import SIZE_TAG
 
     smallest = _smallest(encoding)
     if min(width, height) < smallest:

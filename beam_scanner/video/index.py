@@ -41,11 +41,10 @@ _MOST_VALUES = 1 << 40
 
 
 def check_damage(damage: str) -> str:
-    """Refuses what is no policy for damaged videos.
+    """Refuses an unknown policy for damaged videos.
 
-    ``'strict'``: a video of which some row cannot be had is an error that names the
-    rows. ``'salvage'``: all of it is decoded once, and rows that cannot be had are
-    null.
+    ``'strict'``: a video with rows that cannot be decoded is an error that names them.
+    ``'salvage'``: all of it is decoded once, and rows that cannot be decoded are null.
 
     Raises:
         ArgumentError: It is neither.
@@ -216,19 +215,19 @@ class FrameIndex:
         return np.concatenate([_NONE, *stretches])
 
     def describe_lost(self) -> str:
-        """Which rows and times cannot be had, and why, for people; '' for none."""
+        """Which rows and times cannot be decoded, and why; '' for none."""
         if not len(self.lost):
             return ""
         stretches = self.lost.reshape(-1, 2)
-        told = []
+        shown = []
         for first, stop in stretches[:_TOLD_STRETCHES].tolist():
             begin, end = self.seconds([first, stop - 1]).tolist()
             if stop - first == 1:
-                told.append(f"row {first} (at {begin:.3f} s)")
+                shown.append(f"row {first} (at {begin:.3f} s)")
             else:
-                told.append(f"rows {first} to {stop - 1} ({begin:.3f} to {end:.3f} s)")
-        more = len(stretches) - len(told)
-        text = ", ".join(told) + (f" and {more} more stretches" if more else "")
+                shown.append(f"rows {first} to {stop - 1} ({begin:.3f} to {end:.3f} s)")
+        more = len(stretches) - len(shown)
+        text = ", ".join(shown) + (f" and {more} more stretches" if more else "")
         count = int((stretches[:, 1] - stretches[:, 0]).sum())
         why = f": {self.damage[0]}" if self.damage else ""
         return f"{text} cannot be decoded, {count} of {len(self)} rows{why}"
@@ -337,7 +336,7 @@ class FrameIndex:
             (not isinstance(self.duration_seconds, float | int), "its duration"),
         ):
             if wrong:
-                raise ValueError(f"{what} cannot be")
+                raise ValueError(f"{what} cannot be right")
 
     @property
     def _texts(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Decodes a video from its first packet to its last, and notes what comes of it."""
+"""Decodes a video from its first packet to its last, and notes what comes out."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _to_probe(packets: Packets) -> set[int]:
 
 
 def _is_plain(source: VideoSource, packets: Packets, pictures: Pictures) -> bool:
-    """Whether frames are those of a decoder that is not strict and told everything."""
+    """Whether a lenient decoder that is given all messages gives the same frames."""
     plain = _decode(source, packets, {}, sums=False)
     return (plain.pts, plain.probes) == (pictures.pts, pictures.probes)
 
@@ -173,7 +173,7 @@ def _packets(video: OpenVideo) -> Iterator[Any]:
     try:
         yield from video.packets()
     except READ_ERRORS:
-        yield None  # The pass over the packets has told.
+        yield None  # The pass over the packets has reported it.
 
 
 def feed(
@@ -190,7 +190,7 @@ def feed(
         packet: None for the end.
         pictures: Where what comes of it is noted.
         withholds: Takes messages out of the packet.
-        harmless: Whether an error is no sign, since the packet holds no picture.
+        harmless: Whether an error says nothing, since the packet holds no picture.
     """
     if packet is not None:
         pictures.read += 1

@@ -27,8 +27,8 @@ from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.index_assembly import SIZE_TAG
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.scan import SIZE_TAG
 from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import TICKS, TIME_BASE, presentation_ticks
 

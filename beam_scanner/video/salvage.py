@@ -1,4 +1,4 @@
-"""Makes sure of the rows of a damaged video that are said to be good."""
+"""Confirms by decoding that the rows of a damaged video that look good are."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
     """Reads, between each two keyframes, the good rows before those that are lost.
 
     A decoder that holds pictures back may fail on damage before it has given all
-    that came before. Such rows are lost too: so nobody who reads the video finds a
-    row that the index calls good and that cannot be had.
+    that came before. Such rows are lost too, so that every row that the index
+    calls good can be read.
 
     Args:
         source: The file.
@@ -27,7 +27,7 @@ def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
         The index with all rows that are lost.
 
     Raises:
-        VideoError: No row can be had.
+        VideoError: No row can be decoded.
     """
     keyframes = np.append(index.keyframes, len(index))
     hurt = np.unique(

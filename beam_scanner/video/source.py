@@ -4,7 +4,7 @@
 nothing and returns a new, readable and seekable binary file each time, so that a
 decoder can open the same video again.
 
-Bytes that cannot be had now are a ``StorageError``: they say nothing about the video.
+Bytes that cannot be read now raise a ``StorageError``: it says nothing about the video.
 """
 
 from __future__ import annotations
@@ -120,13 +120,13 @@ class GuardedFile:
     """The file of a source as FFmpeg reads it.
 
     FFmpeg takes an error for the end of the file, or for damage, and goes on. So the
-    first one is repeated for ever, as a ``StorageError``, which is no ``ValueError``
-    as errors of FFmpeg may be.
+    first error is raised again at every later call, as a ``StorageError``, which unlike
+    errors of FFmpeg is never a ``ValueError``.
 
     Args:
         file: The file.
         label: What errors call it.
-        name: What FFmpeg is told, which looks at the extension.
+        name: The name that FFmpeg sees, which looks at the extension.
     """
 
     def __init__(self, file: BinaryIO, label: str, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from beam_scanner.video.mp4_boxes import FIRST_KINDS, boxes
 
-# Sizes of RIFF chunks from here on mean that nobody knew.
+# RIFF sizes from here on mean that the size was unknown.
 _UNKNOWN_SIZE = 0xFFFFFF00
 # Bytes behind the last box of an MP4 may be anything, and look like another box.
 _ENDS_A_FILE = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"sidx")

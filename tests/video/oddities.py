@@ -35,7 +35,7 @@ from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.linear import READ_ERRORS
-from beam_scanner.video.scan import is_keyframe
+from beam_scanner.video.packet_scan import is_keyframe
 from beam_scanner.video.thread_scheduling import kept_scheduling
 
 

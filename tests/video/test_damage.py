@@ -427,7 +427,6 @@ def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
         pictures=np.ones(len(pts), np.int64),
         marked=np.zeros(len(pts), bool),
         signs={},
-        encrypted=0,
         last_duration=1,
         open_gop=False,
         begins_open=False,

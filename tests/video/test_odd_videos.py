@@ -23,6 +23,7 @@ from oddities import (
 )
 from video_fixtures import frame_number
 
+from beam_scanner.video import decoder_setup
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 
@@ -146,6 +147,16 @@ def test_colour_tables_that_change(encoder, folder):
         try_one(base, outcome, random.Random(seed), other=False)
         assert not outcome.findings, outcome
         assert outcome.rows, outcome
+
+
+def test_more_colour_tables_than_an_index_keeps(folder, monkeypatch):
+    monkeypatch.setattr(decoder_setup, "_MOST", 2)
+    base = Base.make(folder, "rawvideo", "avi", pixel_formats("rawvideo").index("pal8"))
+    assert base is not None
+    outcome = Outcome(SEED, "rawvideo", "avi", "palettes")
+    try_one(base, outcome, random.Random(SEED), other=False)
+    assert outcome.rows
+    assert not outcome.findings, outcome
 
 
 def test_all_oddities_have_their_turn():

@@ -26,7 +26,7 @@ class Damage:
 class Bitstream:
     """What the packets of one stream say in their headers.
 
-    This class answers for codecs whose headers nobody reads here: the container's word
+    This class answers for codecs whose headers are not read here: the container's word
     is taken, and decoding checks it. Each codec overrides what its headers tell.
     Packets are given as memoryviews.
 
@@ -71,7 +71,7 @@ class Bitstream:
         return True
 
     def is_recovery_point(self, head: memoryview) -> bool:
-        """Whether a keyframe is one of H.264's that is no IDR picture (open GOP).
+        """Whether a keyframe is one of H.264's without an IDR picture (open GOP).
 
         Later pictures may list earlier ones as references, as long as they do not use
         them; strict decoders take that for an error.
@@ -114,7 +114,7 @@ class Bitstream:
         """What of the decoder configuration decides how pictures are decoded.
 
         Streams that agree in it differ, if at all, in what does not touch decoding,
-        such as the frame rate that the encoder was told.
+        such as the frame rate that the encoder was given.
 
         Returns:
             None where that is not known.
