@@ -9,18 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from oddities import (
-    COMMON,
-    ODDITIES,
-    Base,
-    Outcome,
-    compare,
-    encoders,
-    pixel_formats,
-    try_one,
-    try_seed,
-    write_odd,
-)
+from odd_reading import Outcome, compare
+from odd_samples import COMMON, Base, encoders, pixel_formats
+from oddities import ODDITIES, try_one, try_seed, write_odd
 from video_fixtures import frame_number
 
 from beam_scanner.video import decoder_setup
