@@ -72,7 +72,7 @@ class DamagePolicy:
 
     def refusal(self, row: int, keyframe: int) -> str | None:
         """Why a row is not tried; None if it is."""
-        if self._index.is_lost(row):
+        if len(self._index.lost) and self._index.is_lost(row):
             return "; ".join(self._index.damage)
         spoilt = self._spoilt.get(keyframe)
         if spoilt is None or row < spoilt[0]:

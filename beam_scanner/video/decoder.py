@@ -163,7 +163,7 @@ class VideoDecoder:
         following: int | None,
         convert: Callable[[Any], Any] | None = None,
     ) -> Any:
-        keyframe = int(np.searchsorted(self.index.keyframes, row, side="right")) - 1
+        keyframe = int(self.index.keyframes.searchsorted(row, side="right")) - 1
         reason = self._policy.refusal(row, keyframe)
         if reason is None:
             try:
@@ -186,9 +186,10 @@ class VideoDecoder:
     def _decode_row(self, row: int, keyframe: int, following: int | None) -> Any:
         """Reads on to a row, or makes the attempts at it that the policy has."""
         ends = (
-            following is not None
+            self._policy.may_end
+            and following is not None
+            and following > row + 1
             and bool(keyframe_at(self.index.keyframes, following) > row + 1)
-            and self._policy.may_end
         )
         if self._run is not None and self._run.reaches(row):
             self._run.ends = ends and self._run.leaves_out

@@ -73,6 +73,8 @@ class DecodingRun:
         """Whether reading on is the way to a row, rather than a seek."""
         if self.finished or row < self.next_row:
             return False
+        if row == self.next_row:
+            return True
         return bool(keyframe_at(self._index.keyframes, row) <= self.next_row)
 
     @property

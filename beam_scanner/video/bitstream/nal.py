@@ -95,15 +95,15 @@ class NalBitstream(Bitstream):
                 return []
         return [nal for nal in found if nal]
 
-    def kind(self, nal: memoryview | bytes, at: int = 0) -> int:
-        """What a unit is whose first byte is at ``at``."""
-        return nal[at] >> self.kind_shift & self.kind_mask
+    def kind(self, nal: memoryview | bytes) -> int:
+        """What a unit is."""
+        return nal[0] >> self.kind_shift & self.kind_mask
 
     def parameter_sets(self, packet: memoryview) -> list[bytes]:
         """Parameter sets before the packet's first slice, as NAL units."""
         size = self.length_size
         # Nearly every packet begins with a slice.
-        if size and len(packet) > size and self.kind(packet, size) in self.slices:
+        if 0 < size < len(packet) and self.kind(packet[size:]) in self.slices:
             return []
         found = []
         for nal in nal_units(packet if size else packet[:HEAD_BYTES], size):
