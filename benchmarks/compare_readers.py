@@ -44,7 +44,7 @@ def beam_scanner(path: str, rows: list[int]) -> Reading:
         lost = set(video.lost.tolist())
         for row in rows:
             if row < len(video) and row not in lost:
-                yield row, video[row], float(video.times[row])
+                yield row, video[row], float(video.pts_seconds[row])
 
 
 def opencv(path: str, rows: list[int]) -> Reading:

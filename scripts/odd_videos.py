@@ -3,11 +3,12 @@
 Each seed chooses an encoder, a pixel format and a container among all of this build,
 and an oddity: times at the edges of 32 and 33 bits, uneven or equal ones, negative ones,
 packets without a picture, malformed messages, parameter sets that stand in one packet
-alone or change midway, no flags or tables of keyframes, edit lists, samples of no
-bytes, fragments without an index, joined files, sizes that nobody knew, text behind
-the end. Every row, in any order and alone, must be what FFmpeg's linear decode gives,
+alone or change midway, several sample descriptions, colour tables that change, no
+keyframes, no flags or tables of them, edit lists, samples of no bytes, fragments
+without an index, joined files, unknown sizes, text behind the end. Every row, in any order and alone, must be what FFmpeg's linear decode gives,
 ``verify`` must change nothing, and no file may be refused that FFmpeg reads without an
-error. With ``--other`` the frames' numbers are compared with those that the ffmpeg of
+error. Containers are all that this build writes and the format whitelist lets us read.
+With ``--other`` the frames' numbers are compared with those that the ffmpeg of
 another build shows (of the package imageio-ffmpeg).
 
 ::
@@ -34,7 +35,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
-from tests.support.oddities import Base, Outcome, compare, encoders, muxers, try_seed  # noqa: E402
+from tests.support.odd_reading import Outcome, compare  # noqa: E402
+from tests.support.odd_samples import Base, encoders, muxers  # noqa: E402
+from tests.support.oddities import try_seed  # noqa: E402
 
 REPORT_EVERY = 100
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.rows.gops import DecodePosition, entry_of
+from beam_scanner.rows.gops import DecodePosition, keyframe_at
 from beam_scanner.rows.row_maps import NULL_ROW, Int64Array, RowSet
 
 REORDER_BYTES = 256 << 20
@@ -489,7 +489,7 @@ def _with_riders(
     Those are the rows that the decoder passes, and, where it continues in another
     keyframe group, the rest of the group that it leaves.
     """
-    entry = entry_of(entries, missing)
+    entry = keyframe_at(entries, missing)
     starts = entry.copy()
     starts[1:] = np.maximum(starts[1:], missing[:-1] + 1)
     if position.next_row is not None and not position.seeks(int(missing[0])):
@@ -497,7 +497,7 @@ def _with_riders(
     pending = _pending(state, int(starts[0]), int(missing[-1]))
     before = np.searchsorted(missing, pending)
     passed = pending >= starts[before]
-    passed |= entry_of(entries, pending) == entry[before - 1]
+    passed |= keyframe_at(entries, pending) == entry[before - 1]
     riders = np.setdiff1d(pending[passed], missing)
     room = len(riders)
     if state.room is not None:

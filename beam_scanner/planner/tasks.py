@@ -13,14 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from beam_scanner.graph.nodes import SliceNode, topological
-from beam_scanner.planner.bound import (
-    BoundGraph,
-    BoundOp,
-    BoundOutput,
-    BoundSource,
-)
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.needs import Interval, task_needs
-from beam_scanner.rows.gops import ascending_cost, entry_of
+from beam_scanner.rows.gops import ascending_cost, keyframe_at
 from beam_scanner.rows.row_maps import Int64Array, Layout, RowSet
 
 TARGET_DECODED = 500
@@ -221,13 +216,13 @@ def _clean_cut(
     """
     low, high = max(1, at - size // 2), min(total, at + size // 2 + 1)
     origins = follow(np.arange(low - 1, high, dtype=np.int64))
-    clean = entry_of(entries, origins[1:]) > origins[:-1]
+    clean = keyframe_at(entries, origins[1:]) > origins[:-1]
     # Where the rows turn back, the decoder seeks in any case.
     clean |= origins[1:] < origins[:-1]
     found = np.flatnonzero(clean) + low
     if len(found):
         return int(found[np.argmin(np.abs(found - at))])
     source_row = int(origins[at - low + 1])
-    wasted = source_row - int(entry_of(entries, source_row))
+    wasted = source_row - int(keyframe_at(entries, source_row))
     span = int(origins[-1]) - int(origins[0])
     return at if wasted * 2 <= span else None

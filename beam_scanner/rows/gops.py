@@ -1,8 +1,8 @@
 """Where decoding may start, and in which order rows are read.
 
-A *row* is a frame's number in presentation order. An *entry* is a row at which a
+A *row* is a frame's number in presentation order. A *keyframe* is a row at which a
 decoder may start and give that row and all later ones exactly. Row ``r`` costs the
-frames from its entry up to ``r``, unless the decoder is already on the way there.
+frames from its keyframe up to ``r``, unless the decoder is already on the way there.
 The planner counts with the same rule that the decoder obeys, so that a predicted
 number of decoded frames is the real one.
 """
@@ -24,28 +24,28 @@ _CHUNK_BYTES_UNORDERED = 256 << 20
 _LEAST_ELEMENT_BYTES = 256
 
 
-def entry_of(entries: Int64Array, rows: Any) -> Any:
-    """The last entry at or before each row.
+def keyframe_at(keyframes: Int64Array, rows: Any) -> Any:
+    """The last keyframe at or before each row.
 
     Args:
-        entries: int64[k], ascending, ``entries[0] == 0``.
+        keyframes: int64[k], ascending, ``keyframes[0] == 0``.
         rows: A row or int64[n].
 
     Returns:
         int64 of the shape of ``rows``.
 
     Example:
-        >>> entry_of(np.array([0, 12, 24]), np.array([0, 11, 12, 100])).tolist()
+        >>> keyframe_at(np.array([0, 12, 24]), np.array([0, 11, 12, 100])).tolist()
         [0, 0, 12, 24]
     """
-    return entries[np.searchsorted(entries, rows, side="right") - 1]
+    return keyframes[np.searchsorted(keyframes, rows, side="right") - 1]
 
 
-def ascending_cost(entries: Int64Array, rows: Int64Array) -> tuple[int, int]:
+def ascending_cost(keyframes: Int64Array, rows: Int64Array) -> tuple[int, int]:
     """What one decoder does for ascending rows: as :class:`DecodePosition`, at once.
 
     Args:
-        entries: See :func:`entry_of`.
+        keyframes: See :func:`keyframe_at`.
         rows: int64[n], ascending, no duplicates.
 
     Returns:
@@ -55,17 +55,17 @@ def ascending_cost(entries: Int64Array, rows: Int64Array) -> tuple[int, int]:
         >>> ascending_cost(np.array([0, 10, 20]), np.array([12, 13, 25]))
         (10, 2)
     """
-    entry = entry_of(entries, rows)
+    keyframe = keyframe_at(keyframes, rows)
     following = np.concatenate(([-1], rows[:-1] + 1))
-    decoded = rows + 1 - np.maximum(entry, following)
-    return int(decoded.sum()), int((entry > following).sum())
+    decoded = rows + 1 - np.maximum(keyframe, following)
+    return int(decoded.sum()), int((keyframe > following).sum())
 
 
 class DecodePosition:
     """Follows one decoder: which row it would give next, and what a jump costs.
 
     Attributes:
-        entries: int64[k], see :func:`entry_of`.
+        keyframes: int64[k], see :func:`keyframe_at`.
         next_row: The row that the decoder gives next; None before the first seek.
 
     Example:
@@ -80,21 +80,21 @@ class DecodePosition:
         4
     """
 
-    def __init__(self, entries: Int64Array) -> None:
-        self.entries = entries
+    def __init__(self, keyframes: Int64Array) -> None:
+        self.keyframes = keyframes
         self.next_row: int | None = None
 
     def seeks(self, row: int) -> bool:
         """Whether the decoder must seek to give ``row``, rather than read on."""
         if self.next_row is None or row < self.next_row:
             return True
-        return bool(entry_of(self.entries, row) > self.next_row)
+        return bool(keyframe_at(self.keyframes, row) > self.next_row)
 
     def advance(self, row: int) -> int:
         """Moves behind ``row``; returns how many frames that decodes."""
         start = self.next_row
         if start is None or self.seeks(row):
-            start = int(entry_of(self.entries, row))
+            start = int(keyframe_at(self.keyframes, row))
         self.next_row = row + 1
         return row + 1 - start
 

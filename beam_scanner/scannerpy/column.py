@@ -235,7 +235,7 @@ def _of_index(name: str, index: FrameIndex) -> VideoMetadata:
         len(index),
         None if rate is None else float(rate),
         index.duration_seconds,
-        len(index.entries),
+        len(index.keyframes),
         index.rotation,
         index.mirrored,
         index.sample_aspect_ratio,

@@ -83,7 +83,9 @@ class Playlist(VideoFormat):
             own = index.seconds(np.arange(len(index)))
             seconds.append(own - own[0] + begin)
             begin += index.duration_seconds
-        entries = [start + i.entries for start, i in zip(starts, indexes, strict=False)]
+        entries = [
+            start + i.keyframes for start, i in zip(starts, indexes, strict=False)
+        ]
         return FormatIndex(
             rows=int(starts[-1]),
             seconds=np.concatenate(seconds),

@@ -5,8 +5,8 @@
     with beam_scanner.video.open('film.mp4') as video:
         frame = video[100]
 
-Nothing here imports FFmpeg until a video is opened, so descriptions of videos can
-be planned with and shipped about cheaply.
+Nothing here imports FFmpeg until a video is opened, so planning with descriptions of
+videos, and sending them to workers, is cheap.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def lies_high_or_low(frame: Any) -> bool:
         frame: ``av.VideoFrame``; it is drawn over.
 
     Returns:
-        False where swscale need not be told, whatever the file says.
+        False where it makes no difference to swscale, whatever the file says.
     """
     name, rows = frame.format.name, frame.height // 4 * 2
     if name not in _FORMATS or rows < _MARGIN or frame.width < _MARGIN:

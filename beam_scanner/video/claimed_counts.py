@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
 from beam_scanner.types.media_limits import check_frames, max_frames
+from beam_scanner.video.mp4_boxes import FIRST_KINDS, Box, boxes
 
 _HARMLESS_FRAMES = 1 << 16
 _FRAMES_A_BYTE = 16
 """No format puts more into a file, not even into one that is cut short."""
 _LARGEST_TABLE = 1 << 29
 
-_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip", b"moof")
 _HEADERS = (b"moov", b"moof")
 _INNER = (b"mdia", b"minf", b"stbl", b"edts")
 
@@ -38,7 +37,7 @@ def check_tables(file: BinaryIO, what: str) -> None:
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    if file.read(8)[4:] not in _FIRST_BOXES:
+    if file.read(8)[4:] not in FIRST_KINDS:
         return
     most = max(_HARMLESS_FRAMES, _FRAMES_A_BYTE * size)
     claimed = 0
@@ -53,55 +52,33 @@ def check_tables(file: BinaryIO, what: str) -> None:
 
 
 def _claims(file: BinaryIO, size: int) -> Iterator[int]:
-    for box in _boxes(file, 0, size):
-        inner = list(_boxes(file, *box.content)) if box.kind in _HEADERS else []
+    for box in boxes(file, 0, size):
+        inner = list(boxes(file, box.start, box.stop)) if box.kind in _HEADERS else []
         scale = next((_scale(file, each) for each in inner if each.kind == b"mvhd"), 0)
         for each in inner:
             if each.kind == b"trak":
                 yield _Track(file, each, scale).entries()
             elif each.kind == b"traf":
-                for run in _boxes(file, *each.content):
+                for run in boxes(file, each.start, each.stop):
                     if run.kind == b"trun":
                         yield int.from_bytes(_read(file, run, 8)[4:], "big")
 
 
-@dataclass(frozen=True)
-class _Box:
-    kind: bytes
-    content: tuple[int, int]
-
-
-def _boxes(file: BinaryIO, start: int, stop: int) -> Iterator[_Box]:
-    while start + 8 <= stop:
-        file.seek(start)
-        head = file.read(16)
-        length, begin = int.from_bytes(head[:4], "big"), start + 8
-        if length == 1:
-            length, begin = int.from_bytes(head[8:16], "big"), start + 16
-        elif length == 0:
-            length = stop - start
-        if length < begin - start:
-            return
-        yield _Box(head[4:8], (begin, min(start + length, stop)))
-        start += length
-
-
-def _leaves(file: BinaryIO, box: _Box) -> Iterator[_Box]:
+def _leaves(file: BinaryIO, box: Box) -> Iterator[Box]:
     """The boxes in a track that hold no others."""
-    for inner in _boxes(file, *box.content):
+    for inner in boxes(file, box.start, box.stop):
         if inner.kind in _INNER:
             yield from _leaves(file, inner)
         else:
             yield inner
 
 
-def _read(file: BinaryIO, box: _Box, most: int = _LARGEST_TABLE) -> bytes:
-    start, stop = box.content
-    file.seek(start)
-    return file.read(min(stop - start, most))
+def _read(file: BinaryIO, box: Box, most: int = _LARGEST_TABLE) -> bytes:
+    file.seek(box.start)
+    return file.read(min(box.stop - box.start, most))
 
 
-def _scale(file: BinaryIO, box: _Box) -> int:
+def _scale(file: BinaryIO, box: Box) -> int:
     """Ticks a second, of a movie or a track."""
     data = _read(file, box, 24)
     at = 20 if data[:1] == b"\1" else 12
@@ -111,10 +88,10 @@ def _scale(file: BinaryIO, box: _Box) -> int:
 class _Track:
     """A track whose boxes are there once, or more often, of which any may count."""
 
-    def __init__(self, file: BinaryIO, trak: _Box, movie_scale: int) -> None:
+    def __init__(self, file: BinaryIO, trak: Box, movie_scale: int) -> None:
         self._file = file
         self._movie_scale = movie_scale
-        self._boxes: dict[bytes, list[_Box]] = {}
+        self._boxes: dict[bytes, list[Box]] = {}
         for box in _leaves(file, trak):
             self._boxes.setdefault(box.kind, []).append(box)
 

@@ -1,7 +1,7 @@
 """Pixels as numpy arrays.
 
-Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row and every way
-of getting there: swscale, matrix and range as the file says. Of 8-bit pictures it uses
+Pixels are ``frame.to_ndarray(format='rgb24')`` of PyAV for every row, however it was
+reached: swscale, matrix and range as the file says. Of 8-bit pictures it uses
 each colour sample for all of its pixels, which is right where the sample lies in their
 middle; see :mod:`beam_scanner.video.chroma` for files in which it lies elsewhere.
 """

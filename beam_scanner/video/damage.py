@@ -1,10 +1,11 @@
-"""Which rows of a video cannot be had, from the signs of damage in its packets.
+"""Which rows of a video are lost, from the signs of damage in its packets.
 
 A sign is anything that says that a packet was not decoded as it was coded: an
 exception, a frame marked as corrupt, an encrypted packet. A packet that a transport
-stream marks is a reason to look closer, no sign. A sign taints its own row and, in presentation order, every later one up to the next packet
-at which decoding may start. What comes before the first such packet of a cut
-recording shows nothing, and is no row.
+stream marks is a reason to look closer, not a sign. A sign taints its own row and, in
+presentation order, every later one up to the next packet at which decoding may start.
+What comes before the first such packet of a cut recording shows nothing, and is not a
+row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.video.decoder_traits import PAINTS_ON_GREY
 from beam_scanner.video.index import NO_PTS, Int64Array
 
 BoolArray = NDArray[np.bool_]
@@ -21,11 +23,6 @@ BoolArray = NDArray[np.bool_]
 _END = 1 << 62
 _MOST_REASONS = 8
 _NO_ROWS: Int64Array = np.zeros(0, dtype=np.int64)
-
-# Decoders of these paint on grey where what a picture refers to is not there.
-_PAINTS_ON_GREY = frozenset(
-    {"mpeg4", "mpeg1video", "mpeg2video", "theora", "flv1", "h263", "ffv1"}
-)
 
 
 @dataclass
@@ -38,17 +35,16 @@ class Packets:
         dts: int64[n], likewise.
         pos: int64[n], -1 where unknown.
         size: int64[n], in bytes.
+        pictures: int64[n], how many pictures each holds; see
+            :class:`beam_scanner.video.bitstream.codec.Bitstream`.
         shown: bool[n], False for what no player shows.
         clean: bool[n], whether decoding may start there.
-        pictures: int64[n], how many pictures each holds; see
-            :mod:`beam_scanner.video.bitstream.pictures`.
         marked: bool[n], what the container calls damaged or incomplete.
         signs: Why a packet cannot be decoded, where the container tells.
-        encrypted: How many are encrypted.
         last_duration: Of the last packet that has one.
         open_gop: See ``FrameIndex``.
-        begins_open: Whether the first clean packet is such an entry.
-        setups: What later packets tell decoders; by packet.
+        begins_open: Whether the first clean packet is such a keyframe.
+        setups: What later packets give decoders besides pictures; by packet.
         swaps_times: Whether frames may have each other's times, as in AVI, which has
             no times but the order of packets.
         cut: How the file is cut short; '' if it is not.
@@ -59,12 +55,11 @@ class Packets:
     dts: Int64Array
     pos: Int64Array
     size: Int64Array
+    pictures: Int64Array
     shown: BoolArray
     clean: BoolArray
-    pictures: Int64Array
     marked: BoolArray
     signs: dict[int, str]
-    encrypted: int
     last_duration: int
     open_gop: bool
     begins_open: bool
@@ -75,7 +70,7 @@ class Packets:
 
 @dataclass
 class Pictures:
-    """What decoding told, frame by frame in the order of presentation.
+    """What decoding gave, frame by frame in the order of presentation.
 
     Attributes:
         pts: Time of each frame; None where the file gives none.
@@ -160,8 +155,10 @@ def rows_of_packets(packets: Packets) -> Rows:
 def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
     """The rows of a video that was decoded from its first packet to its last."""
     signs = {**pictures.signs, **packets.signs}
-    first = int(packets.clean.argmax()) if packets.clean.any() else len(packets.clean)
-    if first and packets.codec in _PAINTS_ON_GREY:
+    # Without any keyframe, decoding from the start is all there is: such videos refresh
+    # their pictures piece by piece.
+    cut_off = packets.clean.any() and not packets.clean[0]
+    if cut_off and packets.codec in PAINTS_ON_GREY:
         signs.setdefault(0, "the video begins without a keyframe")
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
     times = np.array([NO_PTS if t is None else t for t in pictures.pts], np.int64)
@@ -223,7 +220,7 @@ def _rows_by_place(
 
 
 def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
-    """The rows of a damaged video without times, told by the numbers of its packets.
+    """The rows of a damaged video without times, by the numbers of its packets.
 
     Between two packets at which decoding may start lies a *stretch*. If each packet
     of all undamaged stretches gives one frame, and those of a stretch come before
@@ -241,7 +238,7 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
     given = np.bincount(pictures.packets, minlength=len(packets.pts))
     owner = np.cumsum(packets.clean) - 1
     owners = owner[pictures.packets]
-    # What a decoder that is one packet late told of the next one.
+    # A decoder that is one packet late reports an error for the next packet.
     late = [n - 1 for n in signs if n and not given[n - 1]]
     first_signs: dict[int, int] = {}
     for number in sorted({*signs, *late}, reverse=True):
@@ -252,7 +249,7 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
         return None
     begins = np.append(np.flatnonzero(packets.clean), len(owner))
     starts, edges, came = [begins[0]], [], np.array(pictures.given)
-    # What comes before the first start is no row.
+    # What comes before the first start is not a row.
     for stretch, sign in sorted(first_signs.items()):
         if stretch >= 0:
             if not (given[begins[stretch] : sign] == 1).all():
@@ -349,7 +346,7 @@ class _Stretches:
         return head, spans
 
     def _all_signs(self) -> Int64Array:
-        """Signs, and what a decoder that is one packet late told of the next one."""
+        """Signs, and the packets before those that a late decoder blames instead."""
         late = [n - 1 for n in self.signs if n and self.missing[n - 1]]
         return np.array(sorted({*self.signs, *late}), dtype=np.int64)
 

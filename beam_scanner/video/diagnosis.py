@@ -1,11 +1,13 @@
-"""What a file that cannot be read as a video is, for people."""
+"""What a file is that cannot be read as a video, for error messages."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import BinaryIO
 
 from beam_scanner.types.media_limits import image_size, max_pixels
+from beam_scanner.video.mp4_boxes import FIRST_KINDS, boxes
 
 _HEAD = 64 * 1024
 _OTHER_KINDS = {
@@ -94,18 +96,8 @@ def is_scrambled(head: bytes) -> bool:
 
 
 def _of_mp4(file: BinaryIO) -> str:
-    start, kinds = 0, set[bytes]()
-    while True:
-        file.seek(start)
-        head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        kinds.add(head[4:8])
-        if length < 8 or b"moov" in kinds:
-            break
-        start += length
-    if b"moov" in kinds:
+    size = file.seek(0, os.SEEK_END)
+    if any(box.kind == b"moov" for box in boxes(file, 0, size)):
         return ""
     return (
         "its index (the moov box) is missing: the recording was never ended, or the "
@@ -118,5 +110,4 @@ def _begins_a_video(head: bytes) -> bool:
         *(b"RIFF", b"\x1a\x45\xdf\xa3", b"FLV", b"OggS", b"DKIF", b"GIF8"),
         *(b"\0\0\1", b"\0\0\0\1", b"\x30\x26\xb2\x75", b"\x06\x0e\x2b\x34"),
     )
-    boxes = (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip")
-    return head.startswith(marks) or head[4:8] in boxes or head[:1] == b"G"
+    return head.startswith(marks) or head[4:8] in FIRST_KINDS or head[:1] == b"G"

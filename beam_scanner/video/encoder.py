@@ -1,7 +1,7 @@
 """Writes frames to an MP4 that players open and that reads back as one stream.
 
-Lossy codecs store 4:2:0 pictures of BT.601 matrix; 'raw' is H.264 in RGB without
-loss, bit-exact for every size. Each encoder works with one thread, since the number
+Lossy codecs store 4:2:0 pictures of BT.601 matrix; 'lossless' is H.264 in RGB,
+bit-exact for every size. Each encoder works with one thread, since the number
 of threads changes the result, and files hold neither dates nor host names: equal
 frames give equal bytes on any machine with the same libraries.
 """
@@ -41,7 +41,7 @@ _ENCODERS = {
     "hevc": "libx265",
     "vp9": "libvpx-vp9",
     "av1": "libsvtav1",
-    "raw": "libx264rgb",
+    "lossless": "libx264rgb",
 }
 _KEYFRAME_DISTANCE = 120
 _NOMINAL_RATE = Fraction(25)
@@ -77,7 +77,7 @@ class VideoEncoder:
 
     Example:
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> with VideoEncoder(path, Encoding('raw')) as encoder:
+        >>> with VideoEncoder(path, Encoding('lossless')) as encoder:
         ...     for i in range(3):
         ...         encoder.write(np.full((5, 7, 3), i, np.uint8), i / 10)
         >>> (encoder.index.width, encoder.index.height), encoder.index.seconds([2])
@@ -281,14 +281,14 @@ def open_output(
     """
     import av
 
-    from beam_scanner.video.scan import SIZE_TAG
+    from beam_scanner.video.index_assembly import SIZE_TAG
 
     smallest = _smallest(encoding)
     if min(width, height) < smallest:
         clause = " with a bitrate" if smallest == _AV1_SMALLEST_RATE else ""
         raise VideoError(
             f"codec {encoding.codec!r}{clause} takes frames of at least "
-            f"{smallest}x{smallest}, not {width}x{height}: use 'h264' or 'raw'"
+            f"{smallest}x{smallest}, not {width}x{height}: use 'h264' or 'lossless'"
         )
     even = width + width % 2, height + height % 2
     padded = not encoding.lossless and even != (width, height)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from beam_scanner.errors import ArgumentError
 
-CODECS = ("default", "h264", "hevc", "vp9", "av1", "raw")
+CODECS = ("default", "h264", "hevc", "vp9", "av1", "lossless")
 _WORST_QUALITY = {"vp9": 63, "av1": 63}
 
 
@@ -19,7 +19,8 @@ class Encoding:
 
     Attributes:
         codec: 'default' (H.264 with the encoder's own defaults), 'h264', 'hevc',
-            'vp9', 'av1', or 'raw' for lossless storage.
+            'vp9', 'av1', or 'lossless' (H.264 in RGB, every bit comes back). 'raw',
+            Scanner's name of it, is accepted and becomes 'lossless'.
         quality: Constant rate factor, 0 (best) to 51 (63 for vp9 and av1); -1 for
             the encoder's default.
         bitrate: Bits a second instead of a quality; -1 for none.
@@ -31,6 +32,8 @@ class Encoding:
     Example:
         >>> Encoding(codec='h264', quality=20).lossless
         False
+        >>> Encoding('raw').codec
+        'lossless'
     """
 
     codec: str = "default"
@@ -39,6 +42,8 @@ class Encoding:
     keyframe_distance: int = -1
 
     def __post_init__(self) -> None:
+        if self.codec == "raw":
+            object.__setattr__(self, "codec", "lossless")
         if self.codec not in CODECS:
             raise ArgumentError(
                 f"codec {self.codec!r} does not exist; use one of {CODECS}"
@@ -58,9 +63,11 @@ class Encoding:
         if self.quality != -1 and self.bitrate != -1:
             raise ArgumentError("give a quality or a bitrate, not both")
         if self.lossless and (self.quality != -1 or self.bitrate != -1):
-            raise ArgumentError("codec 'raw' has no loss: no quality, no bitrate")
+            raise ArgumentError(
+                "codec 'lossless' has no loss: give no quality and no bitrate"
+            )
 
     @property
     def lossless(self) -> bool:
         """Whether frames come back bit for bit."""
-        return self.codec == "raw"
+        return self.codec == "lossless"

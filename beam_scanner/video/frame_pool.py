@@ -18,7 +18,7 @@ _BUDGET = 64 * 1024 * 1024
 
 
 class FramePool:
-    """Hands out frames in memory that nobody holds any more.
+    """Hands out frames in memory that is no longer in use.
 
     A frame belongs to whoever got it: its memory is used again only when it, and all
     views of it, are gone.

@@ -30,8 +30,8 @@ _VERSION = 3
 _UNCHECKED = 2
 """A version without a checksum, which is read as it is."""
 _ARRAYS = (
-    *("pts", "entries", "seek_pts", "seek_dts", "seek_pos", "entry_bytes"),
-    *("lost", "entry_packets"),
+    *("pts", "keyframes", "seek_pts", "seek_dts", "seek_pos", "gop_bytes"),
+    *("lost", "keyframe_packets"),
 )
 _NONE: Int64Array = np.zeros(0, dtype=np.int64)
 _NONE.setflags(write=False)
@@ -41,11 +41,10 @@ _MOST_VALUES = 1 << 40
 
 
 def check_damage(damage: str) -> str:
-    """Refuses what is no policy for damaged videos.
+    """Refuses an unknown policy for damaged videos.
 
-    ``'strict'``: a video of which some row cannot be had is an error that names the
-    rows. ``'salvage'``: all of it is decoded once, and rows that cannot be had are
-    null.
+    ``'strict'``: a video with rows that cannot be decoded is an error that names them.
+    ``'salvage'``: all of it is decoded once, and rows that cannot be decoded are null.
 
     Raises:
         ArgumentError: It is neither.
@@ -66,12 +65,12 @@ class FrameIndex:
     Attributes:
         pts: int64[n], presentation time of each row in ``time_base`` units.
         time_base: Seconds per unit of ``pts``.
-        entries: int64[k], rows at which decoding may start, ``entries[0] == 0``.
-        seek_pts: int64[k], presentation time of each entry's first packet, or
+        keyframes: int64[k], rows at which decoding may start, ``keyframes[0] == 0``.
+        seek_pts: int64[k], presentation time of each keyframe's first packet, or
             :data:`NO_PTS`.
         seek_dts: int64[k], its decoding time, or :data:`NO_PTS`.
         seek_pos: int64[k], its byte position in the file, -1 where unknown.
-        entry_bytes: int64[k], bytes of the packets from this entry to the next.
+        gop_bytes: int64[k], bytes of the packets from this keyframe to the next.
         width: Pixels of a row as shown, after rotation.
         height: Pixels of a row as shown, after rotation.
         rotation: Degrees that a decoded picture is turned counterclockwise: 0, 90,
@@ -85,18 +84,18 @@ class FrameIndex:
         duration_seconds: From the first row's time to the end of the last; where the
             clock goes back, the steps that do not are added up.
         fingerprint: :func:`beam_scanner.video.source.fingerprint` of the file.
-        seekable: False where no seek can be trusted: then ``entries == [0]``, but for
+        seekable: False where no seek can be trusted: then ``keyframes == [0]``, but for
             starts behind damage, to which the file is read from its beginning.
         timed: Whether each frame comes with the time of its row. Else ``pts`` has the
             times of all frames, in order; where there are none, it follows from the
             average rate.
-        entry_packets: int64[k], the number of each entry's packet in the file, where
-            times cannot tell entries apart; else empty.
-        setups: What a decoder must be given besides the packets from an entry on:
-            (first entry of which it holds, kind, bytes in base64).
+        keyframe_packets: int64[k], the number of each keyframe's packet in the file, where
+            times cannot tell keyframes apart; else empty.
+        setups: What a decoder must be given besides the packets from a keyframe on:
+            (first keyframe of which it holds, kind, bytes in base64).
         messages: Whether decoders are given the supplemental messages of H.264 and
             HEVC; False where some are malformed and hinder decoding.
-        open_gop: Whether some entry is an H.264 recovery point, not an IDR picture.
+        open_gop: Whether some keyframe is an H.264 recovery point, not an IDR picture.
             Decoders cannot be strict about missing references then.
         crop: (width, height) to which coded pictures are cut, before rotation; None
             where they are shown whole.
@@ -122,7 +121,7 @@ class FrameIndex:
         ...     for i in range(25):
         ...         encoder.write(np.zeros((16, 16, 3), np.uint8), i / 25)
         >>> index = index_video(path)
-        >>> len(index), index.entries.tolist(), index.codec
+        >>> len(index), index.keyframes.tolist(), index.codec
         (25, [0, 10, 20], 'h264')
         >>> index.seconds([0, 5]).tolist()
         [0.0, 0.2]
@@ -130,11 +129,11 @@ class FrameIndex:
 
     pts: Int64Array
     time_base: Fraction
-    entries: Int64Array
+    keyframes: Int64Array
     seek_pts: Int64Array
     seek_dts: Int64Array
     seek_pos: Int64Array
-    entry_bytes: Int64Array
+    gop_bytes: Int64Array
     width: int
     height: int
     rotation: int
@@ -152,7 +151,7 @@ class FrameIndex:
     mirrored: bool = False
     interpolated: bool = False
     lost: Int64Array = field(default_factory=lambda: _NONE)
-    entry_packets: Int64Array = field(default_factory=lambda: _NONE)
+    keyframe_packets: Int64Array = field(default_factory=lambda: _NONE)
     setups: tuple[tuple[int, str, str], ...] = ()
     messages: bool = True
     strict: bool = True
@@ -216,19 +215,19 @@ class FrameIndex:
         return np.concatenate([_NONE, *stretches])
 
     def describe_lost(self) -> str:
-        """Which rows and times cannot be had, and why, for people; '' for none."""
+        """Which rows and times cannot be decoded, and why; '' for none."""
         if not len(self.lost):
             return ""
         stretches = self.lost.reshape(-1, 2)
-        told = []
+        shown = []
         for first, stop in stretches[:_TOLD_STRETCHES].tolist():
             begin, end = self.seconds([first, stop - 1]).tolist()
             if stop - first == 1:
-                told.append(f"row {first} (at {begin:.3f} s)")
+                shown.append(f"row {first} (at {begin:.3f} s)")
             else:
-                told.append(f"rows {first} to {stop - 1} ({begin:.3f} to {end:.3f} s)")
-        more = len(stretches) - len(told)
-        text = ", ".join(told) + (f" and {more} more stretches" if more else "")
+                shown.append(f"rows {first} to {stop - 1} ({begin:.3f} to {end:.3f} s)")
+        more = len(stretches) - len(shown)
+        text = ", ".join(shown) + (f" and {more} more stretches" if more else "")
         count = int((stretches[:, 1] - stretches[:, 0]).sum())
         why = f": {self.damage[0]}" if self.damage else ""
         return f"{text} cannot be decoded, {count} of {len(self)} rows{why}"
@@ -313,8 +312,8 @@ class FrameIndex:
         Raises:
             ValueError: Says what.
         """
-        entries, lost, rows = self.entries, self.lost, len(self)
-        per_entry = (self.seek_pts, self.seek_dts, self.seek_pos, self.entry_bytes)
+        keyframes, lost, rows = self.keyframes, self.lost, len(self)
+        per_keyframe = (self.seek_pts, self.seek_dts, self.seek_pos, self.gop_bytes)
         crop = self.crop if self.crop is not None else (1, 1)
         sizes = (self.width, self.height, *crop)
         numbers = (*sizes, self.rotation, self.stream_index)
@@ -324,17 +323,20 @@ class FrameIndex:
             (len(crop) != 2 or not all(0 < n < _LARGEST for n in sizes), "its size"),
             (any(type(flag) is not bool for flag in kinds), "its flags"),
             (self.rotation not in (0, 90, 180, 270), "its rotation"),
-            (any(len(array) != len(entries) for array in per_entry), "its entries"),
-            (len(entries) and not _ascend(entries, 0, rows - 1), "its entries"),
-            (bool(rows) != bool(len(entries)), "its entries"),
-            (len(entries) and entries[0] != 0, "its entries"),
+            (
+                any(len(array) != len(keyframes) for array in per_keyframe),
+                "its keyframes",
+            ),
+            (len(keyframes) and not _ascend(keyframes, 0, rows - 1), "its keyframes"),
+            (bool(rows) != bool(len(keyframes)), "its keyframes"),
+            (len(keyframes) and keyframes[0] != 0, "its keyframes"),
             (len(lost) % 2 or not _ascend(lost, 0, rows), "its lost rows"),
             (self.time_base <= 0, "its time base"),
             (not all(isinstance(t, str) for t in self._texts), "its texts"),
             (not isinstance(self.duration_seconds, float | int), "its duration"),
         ):
             if wrong:
-                raise ValueError(f"{what} cannot be")
+                raise ValueError(f"{what} cannot be right")
 
     @property
     def _texts(self) -> tuple[Any, ...]:

@@ -30,7 +30,7 @@ def index_video(
         StorageError: The file cannot be read now, which says nothing about it.
     """
     # Importing these loads FFmpeg, which describing a stream does not need.
-    from beam_scanner.video.entries import starts_cold, without_entries
+    from beam_scanner.video.cold_starts import starts_cold, without_keyframes
     from beam_scanner.video.salvage import confirm_rows
     from beam_scanner.video.scan import scan_video
 
@@ -38,5 +38,5 @@ def index_video(
     if not index.verified and not starts_cold(source, index, sums):
         index, sums = scan_video(source, True, damage)
     if index.verified and not starts_cold(source, index, sums):
-        index = without_entries(index)
+        index = without_keyframes(index)
     return confirm_rows(source, index) if len(index.lost) else index

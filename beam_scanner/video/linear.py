@@ -1,4 +1,4 @@
-"""Decodes a video from its first packet to its last, and notes what comes of it."""
+"""Decodes a video from its first packet to its last, and notes what comes out."""
 
 from __future__ import annotations
 
@@ -12,39 +12,20 @@ import numpy as np
 
 from beam_scanner.errors import StorageError
 from beam_scanner.types.media_limits import max_pixels
-from beam_scanner.video.bitstream.messages import Filter, message_filter
-from beam_scanner.video.bitstream.packets import reads_headers
-from beam_scanner.video.bitstream.setups import with_data
+from beam_scanner.video.bitstream.codec import Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import lies_high_or_low
+from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.damage import Packets, Pictures, Rows
+from beam_scanner.video.decoder_setup import with_data
+from beam_scanner.video.decoder_traits import CONCEALS, REPORTS_GAPS
 from beam_scanner.video.index import NO_PTS
 from beam_scanner.video.orientation import orientation
-from beam_scanner.video.source import OpenVideo, VideoSource, source_name
+from beam_scanner.video.source import VideoSource, source_name
 
 READ_ERRORS = (av.error.FFmpegError, ValueError, IndexError)
 """What PyAV raises on damaged files. A ``StorageError`` is none of them."""
 
-# Decoders of these say which references they lack.
-_TELLS_OF_GAPS = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
-# Decoders of these paint over what is missing, unless they are strict.
-_CONCEALS = frozenset(
-    {
-        *(
-            "mpeg1video",
-            "mpeg2video",
-            "mpeg4",
-            "h261",
-            "h263",
-            "h263i",
-            "h263p",
-            "flv1",
-        ),
-        *("msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "wmv3", "vc1", "svq3"),
-        *("rv10", "rv20", "rv30", "rv40", "vp3", "vp5", "vp6", "vp6f", "vp7", "vp8"),
-        *("vp9", "av1", "theora", "ffv1", "mjpeg", "mjpegb", "png", "apng", "dvvideo"),
-        *("prores", "dnxhd", "cavs", "jpeg2000", "hq_hqa", "cfhd", "svq1", "indeo3"),
-    }
-)
 _MOST_PROBES, _MOST_CHANGES = 8, 4
 _LAST_PROBED = 24
 _GAP = 1.5
@@ -81,7 +62,7 @@ def decode_all(
     # off; elsewhere all references are there and must be.
     strict, messages = not packets.begins_open, True
     pictures = _decode(source, packets, _options(strict), sums=sums)
-    if pictures.signs and strict and packets.codec in ("h264", "hevc"):
+    if pictures.signs and strict and bitstream(packets.codec).has_messages:
         again = _decode(source, packets, _options(strict), sums=sums, messages=False)
         if len(again.signs) < len(pictures.signs) and (
             again.signs or _is_plain(source, packets, again)
@@ -90,7 +71,7 @@ def decode_all(
     elif pictures.signs and strict:
         again = _decode(source, packets, {}, sums=sums)
         every = len(pictures.signs) == int(packets.shown.sum())
-        if not again.signs and (every or packets.codec not in _CONCEALS):
+        if not again.signs and (every or packets.codec not in CONCEALS):
             # Of a codec without concealment; or all pictures have the same oddity.
             pictures, strict = again, False
     if packets.marked.any():
@@ -115,13 +96,13 @@ def _decode(
         context = video.stream.codec_context
         context.options = {"max_pixels": str(max_pixels()), **options}
         context.copy_opaque = True
-        keep = None if messages else message_filter(packets.codec, context.extradata)
+        withholds = None if messages else bitstream(packets.codec, context.extradata)
         for packet in _packets(video):
             number = pictures.read
             if number < len(packets.pictures) and not packets.pictures[number]:
-                feed(context, packet, pictures, keep, harmless=True)
+                feed(context, packet, pictures, withholds, harmless=True)
             else:
-                feed(context, packet, pictures, keep)
+                feed(context, packet, pictures, withholds)
     if pictures.read != len(packets.pts):
         raise reads_otherwise(source, len(packets.pts), pictures.read)
     return pictures
@@ -135,7 +116,7 @@ def _to_probe(packets: Packets) -> set[int]:
     clean = np.flatnonzero(packets.clean)
     if len(clean) < 2:
         return set()
-    most = 1 if reads_headers(packets.codec) else _MOST_PROBES
+    most = 1 if bitstream(packets.codec).tells_keyframes else _MOST_PROBES
     places = np.linspace(0, len(clean), most + 2)[1:-1].astype(int).clip(min=1)
     changed = [number for number, *_ in packets.setups if number > 0][:_MOST_CHANGES]
     behind = np.searchsorted(clean, changed)
@@ -147,7 +128,7 @@ def _to_probe(packets: Packets) -> set[int]:
 
 
 def _is_plain(source: VideoSource, packets: Packets, pictures: Pictures) -> bool:
-    """Whether frames are those of a decoder that is not strict and told everything."""
+    """Whether a lenient decoder that is given all messages gives the same frames."""
     plain = _decode(source, packets, {}, sums=False)
     return (plain.pts, plain.probes) == (pictures.pts, pictures.probes)
 
@@ -170,7 +151,7 @@ def _concealed(source: VideoSource, packets: Packets, strict: bool) -> dict[int,
     for number, one, other in zip(shown.packets, shown.sums, bare.sums, strict=True):
         if one != other:
             signs.setdefault(number, "the decoder conceals what is missing")
-    if packets.codec not in _TELLS_OF_GAPS:
+    if packets.codec not in REPORTS_GAPS:
         for number in _behind_gaps(packets):
             signs.setdefault(number, "pictures are missing before it")
     return signs
@@ -192,14 +173,14 @@ def _packets(video: OpenVideo) -> Iterator[Any]:
     try:
         yield from video.packets()
     except READ_ERRORS:
-        yield None  # The pass over the packets has told.
+        yield None  # The pass over the packets has reported it.
 
 
 def feed(
     context: Any,
     packet: Any,
     pictures: Pictures,
-    keep: Filter | None = None,
+    withholds: Bitstream | None = None,
     harmless: bool = False,
 ) -> None:
     """Decodes the next packet.
@@ -208,12 +189,12 @@ def feed(
         context: A codec context that has ``copy_opaque``.
         packet: None for the end.
         pictures: Where what comes of it is noted.
-        keep: Takes messages from the packet.
-        harmless: Whether an error is no sign, since the packet holds no picture.
+        withholds: Takes messages out of the packet.
+        harmless: Whether an error says nothing, since the packet holds no picture.
     """
     if packet is not None:
         pictures.read += 1
-        data = keep(memoryview(packet)) if keep else None
+        data = withholds.without_messages(memoryview(packet)) if withholds else None
         if data == b"":
             return
         packet = packet if data is None else with_data(packet, data)

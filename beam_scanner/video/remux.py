@@ -20,14 +20,16 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.video.bitstream.packets import parameter_sets, picture_parameters
+from beam_scanner.video.bitstream.codec import Bitstream
+from beam_scanner.video.bitstream.registry import bitstream
+from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
+from beam_scanner.video.index_assembly import SIZE_TAG
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.scan import SIZE_TAG
-from beam_scanner.video.source import OpenVideo, VideoSource
+from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import TICKS, TIME_BASE, presentation_ticks
 
 _COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4"})
@@ -128,6 +130,11 @@ class _Segment:
     size_tag: str | None
     shape: tuple[Any, ...]
 
+    @property
+    def bitstream(self) -> Bitstream:
+        """Reads its packets."""
+        return bitstream(self.shape[0], self.extradata)
+
 
 def _copy_plan(
     segments: Sequence[VideoSource], indexes: list[FrameIndex]
@@ -139,9 +146,8 @@ def _copy_plan(
         if segment is None or (plan and segment.shape != plan[0].shape):
             return None
         if plan and segment.extradata != plan[0].extradata:
-            codec = segment.shape[0]
-            own = picture_parameters(codec, segment.extradata)
-            if own is None or own != picture_parameters(codec, plan[0].extradata):
+            own = segment.bitstream.picture_parameters()
+            if own is None or own != plan[0].bitstream.picture_parameters():
                 return None
         plan.append(segment)
     return plan
@@ -207,8 +213,8 @@ def _packets(plan: list[_Segment]) -> Iterator[tuple[bytes, bool]]:
     # differ, each brings its own along with its keyframes.
     mixed = any(segment.extradata != plan[0].extradata for segment in plan)
     for segment in plan:
-        own = parameter_sets(segment.shape[0], segment.extradata) if mixed else None
-        prefix = b"".join(len(nal).to_bytes(4, "big") + nal for nal in own or [])
+        stream = segment.bitstream
+        prefix = stream.join_sets(stream.configured_sets()) if mixed else b""
         with OpenVideo(segment.source) as video:
             for packet in video.container.demux(video.stream):
                 if packet.size:
@@ -231,7 +237,7 @@ def _encode_again(
     resize = _resizer(scale) if scale else None
     row = 0
     display = replace(indexes[0].display, scales=True)
-    encoding = Encoding("raw" if lossless else "h264")
+    encoding = Encoding("lossless" if lossless else "h264")
     with VideoEncoder(path, encoding, display) as encoder:
         for source, index in zip(segments, indexes, strict=True):
             with VideoDecoder(source, index) as decoder:

@@ -1,4 +1,4 @@
-"""Makes sure of the rows of a damaged video that are said to be good."""
+"""Confirms by decoding that the rows of a damaged video that look good are."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from beam_scanner.video.source import VideoSource, source_name
 
 
 def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
-    """Reads, between each two entries, the good rows before those that are lost.
+    """Reads, between each two keyframes, the good rows before those that are lost.
 
     A decoder that holds pictures back may fail on damage before it has given all
-    that came before. Such rows are lost too: so nobody who reads the video finds a
-    row that the index calls good and that cannot be had.
+    that came before. Such rows are lost too, so that every row that the index
+    calls good can be read.
 
     Args:
         source: The file.
@@ -27,14 +27,16 @@ def confirm_rows(source: VideoSource, index: FrameIndex) -> FrameIndex:
         The index with all rows that are lost.
 
     Raises:
-        VideoError: No row can be had.
+        VideoError: No row can be decoded.
     """
-    entries = np.append(index.entries, len(index))
-    hurt = np.unique(np.searchsorted(index.entries, index.lost_rows, side="right") - 1)
+    keyframes = np.append(index.keyframes, len(index))
+    hurt = np.unique(
+        np.searchsorted(index.keyframes, index.lost_rows, side="right") - 1
+    )
     lost = np.zeros(len(index), dtype=bool)
     lost[index.lost_rows] = True
     with VideoDecoder(source, index) as decoder:
-        for begin, end in zip(entries[hurt], entries[hurt + 1], strict=True):
+        for begin, end in zip(keyframes[hurt], keyframes[hurt + 1], strict=True):
             rows = np.arange(begin, end)[~lost[begin:end]]
             read = decoder.read(rows)
             for row in rows:

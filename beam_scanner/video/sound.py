@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.claimed_counts import check_tables
+from beam_scanner.video.container import open_container
 from beam_scanner.video.source import (
     check_readable,
-    cut_short,
     fingerprint,
-    open_container,
     open_source,
     raise_interrupt,
     reading,
 )
+from beam_scanner.video.truncation import cut_short
 
 Samples = NDArray[np.float32]
 
@@ -126,9 +126,9 @@ class _Clock:
         if pts is not None:
             if self.first_pts is None:
                 self.first_pts = pts
-            told = round((pts - self.first_pts) * self._per_tick)
-            if told - place >= self._gap:
-                place = told
+            claimed = round((pts - self.first_pts) * self._per_tick)
+            if claimed - place >= self._gap:
+                place = claimed
         self.next = place + samples
         return place
 
@@ -175,7 +175,7 @@ class _Scan:
         """Decodes all, and says what was found."""
         lead = int(_LEAD_SECONDS / self._tick)
         recent: deque[tuple[int, int]] = deque()
-        told = None
+        claimed_end = None
         # Its own container numbers the samples, and packets without are garbage.
         flac = self._audio.container.format.name == "flac"
         # Its last packet is just shorter where the length was not known beforehand.
@@ -191,14 +191,14 @@ class _Scan:
                 recent.append((packet.pts, zlib.crc32(packet)))
                 while len(recent) > 1 and recent[1][0] <= packet.pts - lead:
                     recent.popleft()
-                told = packet.pts + packet.duration if packet.duration else None
+                claimed_end = packet.pts + packet.duration if packet.duration else None
             elif packet.size:
                 self._seekable = False
             for frame in frames:
                 self._add(frame, recent[0] if recent else (0, 0))
         if self._end == 0:
             raise VideoError(f"audio {self._path!r} has no samples")
-        return self._assemble(told, digest)
+        return self._assemble(claimed_end, digest)
 
     def _add(self, frame: Any, lead: tuple[int, int]) -> None:
         if frame.sample_rate != self._rate:
@@ -218,12 +218,12 @@ class _Scan:
                 "by its clock: it is damaged"
             )
 
-    def _assemble(self, told: int | None, digest: str) -> AudioIndex:
+    def _assemble(self, claimed_end: int | None, digest: str) -> AudioIndex:
         samples, per_tick = self._end, self._tick * self._rate
         first = self._clock.first_pts or 0
-        if told is not None and per_tick.numerator == 1:
+        if claimed_end is not None and per_tick.numerator == 1:
             # Encoders fill the last packet up; the container knows where it ends.
-            samples = min(samples, int((told - first) * per_tick))
+            samples = min(samples, int((claimed_end - first) * per_tick))
         rows = np.array([row for row in self._rows if row[0] < samples], dtype=np.int64)
         blocks, begin, lead, sums = rows.T
         return AudioIndex(

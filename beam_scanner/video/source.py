@@ -4,13 +4,12 @@
 nothing and returns a new, readable and seekable binary file each time, so that a
 decoder can open the same video again.
 
-Bytes that cannot be had now are a ``StorageError``: they say nothing about the video.
+Bytes that cannot be read now raise a ``StorageError``: it says nothing about the video.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -20,9 +19,6 @@ from beam_scanner.stores import open_file
 from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.regular_files import NoFileError
 from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
-from beam_scanner.types.media_limits import check_picture, max_pixels
-from beam_scanner.video.container_formats import FORMAT_WHITELIST
-from beam_scanner.video.diagnosis import diagnose
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 
@@ -30,15 +26,6 @@ _HEAD = 64 * 1024
 _SAMPLE = 4 * 1024
 _SAMPLES = 6
 _CHUNK = 1 << 20
-_MAX_STREAMS = 1000
-
-# Pictures that only their extension tells. FFmpeg would read one as it reads many, by
-# name, unless told that it comes through a pipe.
-_UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
-# Sizes of RIFF chunks from here on mean that nobody knew.
-_UNKNOWN_SIZE = 0xFFFFFF00
-# What stands behind the last box of an MP4 may look like another.
-_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"sidx")
 
 # By URL and version, so that each decoder that opens an object need not read it.
 _digests: dict[tuple[str, str], str] = {}
@@ -132,13 +119,13 @@ class GuardedFile:
     """The file of a source as FFmpeg reads it.
 
     FFmpeg takes an error for the end of the file, or for damage, and goes on. So the
-    first one is repeated for ever, as a ``StorageError``, which is no ``ValueError``
-    as errors of FFmpeg may be.
+    first error is raised again at every later call, as a ``StorageError``, which unlike
+    errors of FFmpeg is never a ``ValueError``.
 
     Args:
         file: The file.
         label: What errors call it.
-        name: What FFmpeg is told, which looks at the extension.
+        name: The name that FFmpeg sees, which looks at the extension.
     """
 
     def __init__(self, file: BinaryIO, label: str, name: str) -> None:
@@ -238,230 +225,3 @@ def _pieces(size: int) -> list[tuple[int, int]]:
     step = (size - 2 * _HEAD) // (_SAMPLES + 1)
     middle = [(_HEAD + i * step, _SAMPLE) for i in range(1, _SAMPLES + 1)]
     return [(0, _HEAD), *middle, (size - _HEAD, _HEAD)]
-
-
-def cut_short(file: BinaryIO) -> str | None:
-    r"""Says how a file is shorter than its own structure, if it is.
-
-    MP4 and MOV boxes, the Matroska segment and the RIFF chunk of AVI give their
-    lengths; other containers do not, and then nothing is said.
-
-    Args:
-        file: Seekable; its position is moved.
-
-    Returns:
-        A clause for an error message, or None.
-
-    Example:
-        >>> import io
-        >>> cut_short(io.BytesIO(b'\0\0\0\x10ftypisom'))
-        "box 'ftyp' should end at byte 16, the file ends at byte 12"
-    """
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    head = file.read(64)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free", b"skip"):
-        return _mp4_cut_short(file, size)
-    if head[:4] == b"RIFF":
-        length = int.from_bytes(head[4:8], "little")
-        # What is written to a pipe has no size to tell.
-        known = 0 < length < _UNKNOWN_SIZE
-        return _overrun("RIFF chunk", 8 + length, size) if known else None
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return _matroska_cut_short(head, size)
-    return None
-
-
-def _overrun(what: str, end: int, size: int) -> str | None:
-    if end <= size:
-        return None
-    return f"{what} should end at byte {end}, the file ends at byte {size}"
-
-
-def _mp4_cut_short(file: BinaryIO, size: int) -> str | None:
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        head = file.read(16)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length == 0:  # to the end of the file
-            return None
-        if length < 8:
-            return None
-        if start + length > size:
-            if kind not in _BOXES:
-                return None  # bytes after the last box are allowed to be anything
-            return _overrun(f"box {kind.decode()!r}", start + length, size)
-        start += length
-    return None
-
-
-def _matroska_cut_short(head: bytes, size: int) -> str | None:
-    length, used = _ebml_size(head[4:])
-    start = 4 + used + (length or 0)
-    if length is None or head[start : start + 4] != b"\x18\x53\x80\x67":
-        return None
-    length, used = _ebml_size(head[start + 4 :])
-    if length is None:
-        return None
-    return _overrun("segment", start + 4 + used + length, size)
-
-
-def _ebml_size(data: bytes) -> tuple[int | None, int]:
-    """(value, or None where the size is unknown; bytes used)."""
-    if not data or data[0] == 0:
-        return None, 1
-    used = 9 - data[0].bit_length()
-    value = int.from_bytes(data[:used], "big") & ((1 << 7 * used) - 1)
-    return (None if value == (1 << 7 * used) - 1 else value), used
-
-
-def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, BinaryIO]:
-    """Opens one file with FFmpeg, and nothing but that file.
-
-    FFmpeg is given bytes, never a name that it could open: names such as
-    ``concat:a|b``, ``http://host/a`` or ``p%d.png`` mean something to it. It opens no
-    protocol, and only formats that hold all that they show.
-
-    Args:
-        source: The file.
-        kind: What errors call it: 'video' or 'audio'.
-
-    Returns:
-        ``av.container.InputContainer``, and the file, to be closed after it.
-
-    Raises:
-        VideoError: It is missing, or no video or sound in one file.
-        StorageError: It cannot be read now.
-    """
-    import av
-
-    name, most = source_name(source), str(max_pixels())
-    file = open_source(source, kind)
-    extension = _extension(name)
-    try:
-        container: Any = av.open(
-            # Where the content leaves a choice, FFmpeg looks at the extension.
-            GuardedFile(file, f"{kind} {name!r}", f"file{extension}"),
-            format="image2pipe" if extension in _UNMARKED_PICTURES else None,
-            options={
-                "format_whitelist": FORMAT_WHITELIST,
-                "protocol_whitelist": "none",
-                "max_streams": str(_MAX_STREAMS),
-                "max_pixels": most,
-            },
-            # Titles are in any encoding.
-            metadata_errors="replace",
-        )
-    except StorageError as error:
-        file.close()
-        raise_interrupt(error)
-        raise
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        file.close()
-        check_readable(source, error)
-        reason = why_unreadable(source)
-        raise VideoError(
-            f"{kind} {name!r} is not a file that FFmpeg can read "
-            f"({getattr(error, 'strerror', None) or error})"
-            + (f"; {reason}" if reason else "")
-        ) from error
-    return container, file
-
-
-def _extension(name: str) -> str:
-    """An extension in which FFmpeg can see no pattern.
-
-    Example:
-        >>> _extension('a.MP4'), _extension('a.%d'), _extension('http://x/y')
-        ('.mp4', '', '')
-    """
-    extension = os.path.splitext(name)[1].lower()
-    return extension if re.fullmatch(r"\.[a-z0-9_]{1,12}", extension) else ""
-
-
-class OpenVideo:
-    """A video opened with FFmpeg: its best video stream, all others skipped.
-
-    Decoding uses one thread until told otherwise. Use it as a context manager.
-
-    Attributes:
-        container: ``av.container.InputContainer``.
-        stream: ``av.video.stream.VideoStream``.
-
-    Args:
-        source: The file.
-        strict: Whether any sign of damage is to be an error in decoding.
-
-    Raises:
-        VideoError: Missing, not a video, or without pictures.
-        StorageError: It cannot be read now. So does reading packets.
-    """
-
-    def __init__(self, source: VideoSource, strict: bool = True) -> None:
-        name = source_name(source)
-        self.container, self._file = open_container(source)
-        try:
-            self.stream: Any = self._best_stream(name)
-        except VideoError as error:
-            self.close()
-            reason = why_unreadable(source)
-            if reason:
-                raise VideoError(f"{error}; {reason}") from None
-            raise
-        self.stream.codec_context.thread_count = 1
-        options = {"max_pixels": str(max_pixels())}
-        if strict:
-            # Else decoders paint over damage and say nothing that we could see.
-            options["err_detect"] = "explode"
-        self.stream.codec_context.options = options
-
-    def _best_stream(self, name: str) -> Any:
-        import av
-
-        stream = self.container.streams.best("video")
-        if stream is None:
-            raise VideoError(f"file {name!r} has no video stream")
-        if stream.disposition & av.stream.Disposition.attached_pic:
-            raise VideoError(f"file {name!r} has only a cover picture, no video stream")
-        if stream.codec_context is None:
-            raise VideoError(f"video {name!r} has a codec that FFmpeg does not know")
-        context = stream.codec_context
-        check_picture(f"video {name!r}", context.width, context.height)
-        for other in self.container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all
-        return stream
-
-    def packets(self) -> Iterator[Any]:
-        """Packets from where the file is, then None.
-
-        Those of no bytes say nothing, and a decoder would take them for the end.
-        """
-        for packet in self.container.demux(self.stream):
-            if packet.size:
-                yield packet
-        yield None
-
-    def close(self) -> None:
-        """Closes the file; harmless when repeated."""
-        self.container.close()
-        self._file.close()
-
-    def __enter__(self) -> OpenVideo:
-        return self
-
-    def __exit__(
-        self, _kind: object, error: BaseException | None, _traceback: object
-    ) -> None:
-        self.close()
-        raise_interrupt(error)
-
-
-def why_unreadable(source: VideoSource) -> str:
-    """What is wrong with a file in which no video was found; '' if that is unknown."""
-    with open_source(source) as file, reading(source):
-        short = cut_short(file)
-        return f"it is cut short: {short}" if short else diagnose(file)

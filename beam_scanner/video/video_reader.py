@@ -1,4 +1,4 @@
-"""A video file as a sequence of frames, for people.
+"""A video file as a sequence of frames, without a graph.
 
 ::
 
@@ -7,8 +7,8 @@
         for frame in video.read(range(0, len(video), 30)):
             ...
 
-It reads with the same index and the same decoder as graphs do: every row is the row
-of a decode from the start, whatever was read before.
+It reads with the same index and the same decoder as graphs do: every row is what a
+decode from the start gives, whatever was read before.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def open(
     what the rows are.
 
     Args:
-        source: A path, a URL, a callable that opens the file anew each time, or an
+        source: A path, a URL, a callable that opens the file each time it is called, or an
             open, seekable binary file, which stays the caller's to close.
         damage: ``'strict'``: a row that cannot be decoded is an error.
             ``'salvage'``: it is ``NullElement()``, in all reads alike; everything is
@@ -58,13 +58,14 @@ def open(
 
     Raises:
         VideoError: The file is missing, no video, encrypted or damaged.
-        ArgumentError: There is no such policy; or an open file cannot seek.
+        ArgumentError: The policy is unknown, or an open file cannot seek.
 
     Example:
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        >>> encoding = Encoding('lossless', keyframe_distance=10)
+        >>> with VideoEncoder(path, encoding) as encoder:
         ...     for i in range(25):
         ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
         >>> with open(path) as video:
@@ -97,7 +98,8 @@ class VideoReader:
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
-        >>> with VideoEncoder(path, Encoding('raw', keyframe_distance=10)) as encoder:
+        >>> encoding = Encoding('lossless', keyframe_distance=10)
+        >>> with VideoEncoder(path, encoding) as encoder:
         ...     for i in range(25):
         ...         encoder.write(np.full((16, 32, 3), i, np.uint8), i / 25)
         >>> video = VideoReader(path, encoder.index)
@@ -105,7 +107,7 @@ class VideoReader:
         [20, 12, 4]
         >>> [int(frame[0, 0, 0]) for frame in video.read([7, 0, 7])]
         [7, 0, 7]
-        >>> video.times[:3].tolist()
+        >>> video.pts_seconds[:3].tolist()
         [0.0, 0.04, 0.08]
         >>> video.close()
     """
@@ -156,7 +158,7 @@ class VideoReader:
         """One frame, or those of a slice as a list.
 
         Raises:
-            RowError: There is no such row.
+            RowError: The video has no such row.
             VideoError: It cannot be decoded.
         """
         if isinstance(row, slice):
@@ -183,7 +185,7 @@ class VideoReader:
             lost it.
 
         Raises:
-            ArgumentError: These are no row numbers.
+            ArgumentError: A value is not a row number.
             RowError: One is negative or past the end.
             VideoError: A row cannot be decoded; names it and its time.
         """
@@ -201,16 +203,16 @@ class VideoReader:
         first of them.
 
         Args:
-            seconds: By the container's clock, as in :attr:`times`.
+            seconds: By the container's clock, as in :attr:`pts_seconds`.
 
         Raises:
             RowError: Nothing is shown then: it is before the first frame, or behind
                 the end of the last.
         """
         when, ends = float(seconds), self._ends
-        shown = (self.times <= when) & (when < ends)
+        shown = (self.pts_seconds <= when) & (when < ends)
         if not shown.any():
-            begin, end = float(self.times.min()), float(ends.max())
+            begin, end = float(self.pts_seconds.min()), float(ends.max())
             raise RowError(
                 f"video {source_name(self._source)!r} shows nothing at {when} s: it "
                 f"lasts from {begin:.3f} to {end:.3f} s"
@@ -242,7 +244,7 @@ class VideoReader:
             return [NULL if gone else next(frames) for gone in lost.tolist()]
 
     @cached_property
-    def times(self) -> NDArray[np.float64]:
+    def pts_seconds(self) -> NDArray[np.float64]:
         """float64[rows]: when each is shown, in seconds by the container's clock."""
         times = self.index.seconds(np.arange(len(self)))
         times.setflags(write=False)
@@ -251,25 +253,27 @@ class VideoReader:
     @cached_property
     def _ends(self) -> NDArray[np.float64]:
         """When each row ends: where the next begins, if that is later."""
-        steps = np.diff(self.times)
-        usual = interval_seconds(self.times)
+        steps = np.diff(self.pts_seconds)
+        usual = interval_seconds(self.pts_seconds)
         steps[steps < 0] = usual
         last = usual
         if self.index.monotonic:
-            last = float(self.times[0]) + self.duration - float(self.times[-1])
-        ends: NDArray[np.float64] = self.times + np.append(steps, last)
-        ends[-1] = max(ends[-1], float(np.nextafter(self.times[-1], np.inf)))
+            last = (
+                float(self.pts_seconds[0]) + self.duration - float(self.pts_seconds[-1])
+            )
+        ends: NDArray[np.float64] = self.pts_seconds + np.append(steps, last)
+        ends[-1] = max(ends[-1], float(np.nextafter(self.pts_seconds[-1], np.inf)))
         return ends
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
-        """The same as :attr:`times`."""
-        return self.times
+    def times(self) -> NDArray[np.float64]:
+        """The same as :attr:`pts_seconds`."""
+        return self.pts_seconds
 
     @property
     def keyframes(self) -> Int64Array:
         """int64[k], ascending: rows at which decoding may start."""
-        return self.index.entries
+        return self.index.keyframes
 
     @property
     def lost(self) -> Int64Array:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.rows.gops import DecodePosition, ascending_cost, entry_of
+from beam_scanner.rows.gops import DecodePosition, ascending_cost, keyframe_at
 
 ROWS = 9
 
@@ -78,8 +78,8 @@ def test_ascending_rows_decode_no_frame_twice(later: set[int], rows: set[int]) -
 def test_entry_of() -> None:
     entries = np.array([0, 12, 24])
     for row in range(40):
-        assert entry_of(entries, row) == max(e for e in (0, 12, 24) if e <= row)
-    assert entry_of(entries, np.arange(40)).shape == (40,)
+        assert keyframe_at(entries, row) == max(e for e in (0, 12, 24) if e <= row)
+    assert keyframe_at(entries, np.arange(40)).shape == (40,)
 
 
 @given(st.sets(st.integers(1, 60), max_size=8), st.sets(st.integers(0, 60), min_size=1))

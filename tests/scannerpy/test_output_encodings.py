@@ -106,7 +106,7 @@ def test_bitrate_and_keyframes(codec, uneven, sc, tmp_path):
         (97, 65),
     )
     for path in _segments(output):
-        assert np.diff(index_video(path).entries).max(initial=0) <= 5
+        assert np.diff(index_video(path).keyframes).max(initial=0) <= 5
     whole = output.save_mp4(tmp_path / "whole")
     stored = [packet for path in _segments(output) for packet in _packets(path)]
     assert all(map(bytes.endswith, _packets(whole), stored))

@@ -27,11 +27,11 @@ ALT_REF = {
 
 @dataclass(frozen=True)
 class Kind:
-    """How to generate one kind of video, and how many entries it has."""
+    """How to generate one kind of video, and how many keyframes it has."""
 
     name: str
     extension: str
-    entries: int
+    keyframes: int
     options: dict[str, Any] = field(default_factory=dict)
 
     def make(self, folder: Path) -> str:
@@ -39,11 +39,11 @@ class Kind:
         return make_video(path, **{"frames": 50, **self.options})
 
 
-def _kind(name: str, extension: str, entries: int = 5, **options: Any) -> Kind:
-    return Kind(name, extension, entries, options)
+def _kind(name: str, extension: str, keyframes: int = 5, **options: Any) -> Kind:
+    return Kind(name, extension, keyframes, options)
 
 
-# 50 frames with a keyframe every 12 have 5 entries.
+# 50 frames with a keyframe every 12 have 5 keyframes.
 KINDS = [
     _kind("h264", "mp4"),
     _kind("h264_mov", "mov"),

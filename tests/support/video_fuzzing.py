@@ -27,7 +27,7 @@ from beam_scanner.errors import VideoError
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.scan import READ_ERRORS
+from beam_scanner.video.linear import READ_ERRORS
 from tests.support.corpus import KINDS, X265, Kind
 from tests.support.video_fixtures import numbered_frame
 
@@ -365,15 +365,15 @@ def _note(shown: Shown, frame: av.VideoFrame) -> None:
         shown.order.append(digest)
 
 
-def decode_from_entry(path: Path, index: FrameIndex, row: int) -> Shown:
-    """What a new decoder shows whose first packet is the row's entry."""
-    entry = np.searchsorted(index.entries, row, side="right") - 1
+def decode_from_keyframe(path: Path, index: FrameIndex, row: int) -> Shown:
+    """What a new decoder shows whose first packet is the row's keyframe."""
+    keyframe = np.searchsorted(index.keyframes, row, side="right") - 1
     shown, begun = Shown(), False
     with av.open(path) as container:
         stream = container.streams.best("video")
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
-            begun = begun or packet.pts == index.seek_pts[entry]
+            begun = begun or packet.pts == index.seek_pts[keyframe]
             if not begun:
                 continue
             try:
@@ -445,16 +445,18 @@ class Reference:
         """Whether what FFmpeg shows depends on what it decoded before."""
         if not self._index.timed:
             return any(s.clean != self._linear.clean for s in self._others)
-        ends = [*self._index.entries[1:].tolist(), len(self._index)]
-        entry = int(np.searchsorted(self._index.entries, row, side="right")) - 1
-        stretch = self._index.pts[self._index.entries[entry] : ends[entry]].tolist()
+        ends = [*self._index.keyframes[1:].tolist(), len(self._index)]
+        keyframe = int(np.searchsorted(self._index.keyframes, row, side="right")) - 1
+        stretch = self._index.pts[
+            self._index.keyframes[keyframe] : ends[keyframe]
+        ].tolist()
         linear = self._linear.clean
         if any(s.clean[pts] != linear[pts] for s in self._others for pts in stretch):
             return True
         pts = int(self._index.pts[row])
         if pts < self._first_damage:
             return False
-        begun = decode_from_entry(self._path, self._index, row).clean[pts]
+        begun = decode_from_keyframe(self._path, self._index, row).clean[pts]
         return bool(begun) and begun != linear[pts]
 
     @cached_property

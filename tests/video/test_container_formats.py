@@ -20,10 +20,10 @@ from beam_scanner import NamedVideoStorage, NamedVideoStream
 from beam_scanner.errors import ScannerException, VideoError
 from beam_scanner.storage.streams.audio import AudioStream
 from beam_scanner.video import open as open_video
+from beam_scanner.video.container import open_container
 from beam_scanner.video.container_formats import FORMAT_WHITELIST
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.sound import index_audio
-from beam_scanner.video.source import open_container
 from beam_scanner.video.thread_scheduling import kept_scheduling
 from tests.support.hostile import replace_box
 from tests.support.video_fixtures import make_video

@@ -50,7 +50,7 @@ def _read(decoder: VideoDecoder, rows, expected) -> None:
 def _check(path: str, index: FrameIndex, expected: list[np.ndarray], rows) -> None:
     """Rows in separate calls, and in one, on one decoder; and the cost foretold."""
     ascending = sorted(set(rows))
-    position, cost = DecodePosition(index.entries), 0
+    position, cost = DecodePosition(index.keyframes), 0
     with VideoDecoder(path, index) as decoder:
         for call in [[row] for row in rows] + [ascending]:
             _read(decoder, call, expected)
@@ -63,7 +63,7 @@ def test_generated(kind: Kind, folder):
     path, index, expected = _made(kind.name, folder)
     rows = len(expected)
     assert len(index) == rows == kind.options.get("frames", 50)
-    assert len(index.entries) == kind.entries
+    assert len(index.keyframes) == kind.keyframes
     assert [frame_number(frame) for frame in expected] == list(range(rows))
     _check(path, index, expected, range(rows))
     _check(path, index, expected, range(rows - 1, -1, -1))
@@ -83,7 +83,7 @@ SAMPLED = ["h264", "h264_open", "h264_short_gop", "h264_ts", "hevc_open", "vp9_m
 @given(calls=st.lists(st.sets(st.integers(0, 49), max_size=8), max_size=4))
 def test_any_rows_in_any_calls(name, folder, calls):
     path, index, expected = _made(name, folder)
-    position, cost = DecodePosition(index.entries), 0
+    position, cost = DecodePosition(index.keyframes), 0
     with VideoDecoder(path, index) as decoder:
         for call in calls:
             rows = sorted(call)
@@ -236,17 +236,17 @@ def test_an_index_of_other_frames_is_never_believed(tmp_path):
         assert frame_number(next(decoder.read([29]))) == 29
 
 
-def test_a_false_entry_is_got_round(tmp_path):
+def test_a_false_keyframe_is_worked_around(tmp_path):
     # A keyframe that is none: row 18 has the time of a P-frame.
     path = make_video(tmp_path / "a.mp4", gop=12, bframes=0)
     index = index_video(path)
     false = replace(
         index,
-        entries=np.array([0, 12, 18, 24]),
+        keyframes=np.array([0, 12, 18, 24]),
         seek_pts=np.insert(index.seek_pts, 2, index.pts[18]),
         seek_dts=np.insert(index.seek_dts, 2, index.pts[18]),
         seek_pos=np.insert(index.seek_pos, 2, -1),
-        entry_bytes=np.insert(index.entry_bytes, 2, 0),
+        gop_bytes=np.insert(index.gop_bytes, 2, 0),
     )
     expected = linear_decode(path)
     with VideoDecoder(path, false) as decoder:

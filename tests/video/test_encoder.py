@@ -42,7 +42,7 @@ def test_frames_come_back(codec, size, tmp_path):
     encoding = Encoding(codec, keyframe_distance=12)
     index = _write(path, numbered_frames(30, size), encoding)
     assert (index.width, index.height) == size
-    assert np.diff(index.entries).max() <= 12
+    assert np.diff(index.keyframes).max() <= 12
     frames = _read(path, index)
     assert [frame_number(frame) for frame in frames] == list(range(30))
     assert all(frame.shape == (size[1], size[0], 3) for frame in frames)
@@ -189,7 +189,7 @@ def test_quality_bitrate_and_distance(tmp_path):
     assert sizes["good"] > 2 * sizes["bad"]
     assert sizes["high"] > 2 * sizes["low"]
     index = _write(tmp_path / "k.mp4", noise, Encoding("h264", keyframe_distance=1))
-    assert index.entries.tolist() == list(range(40))
+    assert index.keyframes.tolist() == list(range(40))
 
 
 @pytest.mark.parametrize(

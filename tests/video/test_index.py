@@ -48,12 +48,12 @@ def test_times_and_verified_index(kind, tmp_path):
         assert None in times or times != sorted(times)
         assert index.pts.tolist() == sorted(index.pts.tolist())
         assert not index.seekable
-    assert index.entries[0] == 0
-    assert (np.diff(index.entries) > 0).all()
-    assert len(index.entries) == len(index.entry_bytes) == len(index.seek_pts)
+    assert index.keyframes[0] == 0
+    assert (np.diff(index.keyframes) > 0).all()
+    assert len(index.keyframes) == len(index.gop_bytes) == len(index.seek_pts)
     with av.open(path) as container:
         sizes = [p.size for p in container.demux(container.streams.best("video"))]
-    assert index.entry_bytes.sum() == sum(sizes)
+    assert index.gop_bytes.sum() == sum(sizes)
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -115,7 +115,7 @@ def test_edit_list_hides_frames(tmp_path):
     index = index_video(path)
     assert len(index) == 27
     assert index.pts.tolist() == _linear_times(path)
-    assert index.entries.tolist() == [0, 7, 17]
+    assert index.keyframes.tolist() == [0, 7, 17]
 
 
 def test_open_start_is_decoded_to_count(tmp_path):
@@ -204,19 +204,19 @@ def test_a_name_that_looks_like_a_protocol(tmp_path, monkeypatch):
 @settings(max_examples=100, deadline=None)
 @given(
     pts=hnp.arrays(np.int64, st.integers(0, 30)),
-    entries=hnp.arrays(np.int64, st.integers(0, 5)),
+    keyframes=hnp.arrays(np.int64, st.integers(0, 5)),
     crop=st.none() | st.tuples(st.integers(1, 99), st.integers(1, 99)),
     rate=st.none() | st.fractions(min_value=Fraction(1, 10)),
 )
-def test_bytes_round_trip(pts, entries, crop, rate):
+def test_bytes_round_trip(pts, keyframes, crop, rate):
     index = FrameIndex(
         pts=pts,
         time_base=Fraction(1, 90000),
-        entries=entries,
-        seek_pts=entries - 1,
-        seek_dts=np.full_like(entries, NO_PTS),
-        seek_pos=entries * 3,
-        entry_bytes=entries,
+        keyframes=keyframes,
+        seek_pts=keyframes - 1,
+        seek_dts=np.full_like(keyframes, NO_PTS),
+        seek_pos=keyframes * 3,
+        gop_bytes=keyframes,
         width=3,
         height=2,
         rotation=90,
@@ -236,15 +236,15 @@ def test_bytes_round_trip(pts, entries, crop, rate):
 
 
 def _long_index(rows: int) -> FrameIndex:
-    entries = np.arange(0, rows, 250)
+    keyframes = np.arange(0, rows, 250)
     return FrameIndex(
         pts=np.arange(rows) * 1001,
         time_base=Fraction(1, 30000),
-        entries=entries,
-        seek_pts=entries * 1001,
-        seek_dts=entries * 1001 - 2002,
-        seek_pos=entries * 5000,
-        entry_bytes=np.full_like(entries, 1_250_000),
+        keyframes=keyframes,
+        seek_pts=keyframes * 1001,
+        seek_dts=keyframes * 1001 - 2002,
+        seek_pos=keyframes * 5000,
+        gop_bytes=np.full_like(keyframes, 1_250_000),
         width=1920,
         height=1080,
         rotation=0,

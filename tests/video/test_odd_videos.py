@@ -9,21 +9,13 @@ from collections import Counter
 
 import pytest
 
+from beam_scanner.video import decoder_setup
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.indexing import index_video
 from tests.support.folders import ROOT
-from tests.support.oddities import (
-    COMMON,
-    ODDITIES,
-    Base,
-    Outcome,
-    compare,
-    encoders,
-    pixel_formats,
-    try_one,
-    try_seed,
-    write_odd,
-)
+from tests.support.odd_reading import Outcome, compare
+from tests.support.odd_samples import COMMON, Base, encoders, pixel_formats
+from tests.support.oddities import ODDITIES, try_one, try_seed, write_odd
 from tests.support.video_fixtures import frame_number
 
 SCRIPT = ROOT / "scripts" / "odd_videos.py"
@@ -92,6 +84,10 @@ KINDS = [
     *((e, m, "junk_behind") for e in NALS for m in ("mp4", "mov")),
     *((e, "mp4", "empty_sample") for e in (*NALS, "mpeg4", "libvpx-vp9")),
     *((e, "mp4", "edited") for e in (*NALS, "mpeg4")),
+    *((e, "mp4", "empty_samples") for e in (*NALS, "mpeg4", "libvpx-vp9")),
+    *((e, m, "two_descriptions") for e in (*NALS, "mpeg4") for m in ("mp4", "mov")),
+    *((e, "avi", "no_keyframes") for e in ("mpeg4", "h263p", "flv", "wmv2", "msmpeg4")),
+    *((e, "nut", "no_keyframes") for e in ("mpeg4", "h263", "wmv2")),
 ]
 
 
@@ -113,7 +109,7 @@ def test_later_parameter_sets_are_kept_for_later_starts(encoder, folder):
     path = folder / "other.mp4"
     assert write_odd(path, base, "other_sets", random.Random(SEED))
     index = index_video(path)
-    assert len(index.entries) > 2
+    assert len(index.keyframes) > 2
     assert index.setups
     with VideoDecoder(path, index) as decoder:
         assert frame_number(next(decoder.read([len(index) - 1]))) == len(index) - 1
@@ -132,6 +128,27 @@ def test_colour_tables(encoder, muxer, folder):
         pytest.skip(f"{encoder} does not go into {muxer}")
     outcome = Outcome(SEED, encoder, muxer, "plain")
     compare(base.path, outcome, random.Random(SEED), other=False)
+    assert not outcome.findings, outcome
+
+
+@pytest.mark.parametrize("encoder", ["rawvideo", "msrle"])
+def test_colour_tables_that_change(encoder, folder):
+    base = Base.make(folder, encoder, "avi", pixel_formats(encoder).index("pal8"))
+    assert base is not None
+    for seed in range(5):
+        outcome = Outcome(seed, encoder, "avi", "palettes")
+        try_one(base, outcome, random.Random(seed), other=False)
+        assert not outcome.findings, outcome
+        assert outcome.rows, outcome
+
+
+def test_more_colour_tables_than_an_index_keeps(folder, monkeypatch):
+    monkeypatch.setattr(decoder_setup, "_MOST", 2)
+    base = Base.make(folder, "rawvideo", "avi", pixel_formats("rawvideo").index("pal8"))
+    assert base is not None
+    outcome = Outcome(SEED, "rawvideo", "avi", "palettes")
+    try_one(base, outcome, random.Random(SEED), other=False)
+    assert outcome.rows
     assert not outcome.findings, outcome
 
 

@@ -94,7 +94,7 @@ def test_what_it_tells(video):
     assert video.sample_aspect_ratio == 1
     assert video.keyframes.tolist() == [0, 10, 20, 30]
     assert video.times == pytest.approx(np.arange(FRAMES) / 25)
-    assert video.seconds is video.times
+    assert video.pts_seconds is video.times
     assert video.lost.tolist() == []
     text = repr(video)
     assert "a.mp4': 40 frames, 64x48, 25 fps, 1.600 s, h264)" in text

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.rows.gops import entry_of
+from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import ingested_files, stored_index
 from beam_scanner.storage.stored_rows import NumberedReader
@@ -76,10 +76,10 @@ class VideoRows(NumberedReader):
         return list(self._decoder.read(frames))
 
     def _count_bytes(self, frames: NDArray[np.int64]) -> None:
-        entries = np.unique(entry_of(self.index.entries, frames))
-        numbers = np.searchsorted(self.index.entries, entries)
+        entries = np.unique(keyframe_at(self.index.keyframes, frames))
+        numbers = np.searchsorted(self.index.keyframes, entries)
         fresh = numbers[numbers != self._entry]
-        self._counts["bytes_read"] += int(self.index.entry_bytes[fresh].sum())
+        self._counts["bytes_read"] += int(self.index.gop_bytes[fresh].sum())
         if len(numbers):
             self._entry = int(numbers[-1])
 
@@ -94,12 +94,12 @@ class VideoRows(NumberedReader):
     @property
     def entries(self) -> NDArray[np.int64]:
         """See :attr:`RowReader.entries`."""
-        return self.index.entries
+        return self.index.keyframes
 
     @property
     def entry_bytes(self) -> NDArray[np.int64]:
         """See :attr:`RowReader.entry_bytes`."""
-        return self.index.entry_bytes
+        return self.index.gop_bytes
 
     @property
     def display(self) -> Display:

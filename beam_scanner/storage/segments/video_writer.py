@@ -96,8 +96,8 @@ class _Part:
         return {
             "file": self.file,
             "frames": len(rows),
-            "entries": rows[self.index.entries].tolist(),
-            "entry_bytes": self.index.entry_bytes.tolist(),
+            "entries": rows[self.index.keyframes].tolist(),
+            "entry_bytes": self.index.gop_bytes.tolist(),
         }
 
 

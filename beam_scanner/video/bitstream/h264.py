@@ -1,346 +1,176 @@
-"""Fields of H.264's parameter sets and slice headers."""
+"""Packets of H.264.
+
+Decoders put a copy of an earlier picture in the place of one that is missing, without
+a word. But reference pictures are numbered, so a gap shows in the slice headers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import suppress
 
-_DETAILED_PROFILES = frozenset(
-    {44, 83, 86, 100, 110, 118, 122, 128, 134, 138, 139, 244}
-)
-_P, _B, _SP = 0, 1, 3
-_RESET = 5
-# How many numbers follow each memory management operation.
-_OPERANDS = {1: 1, 2: 1, 3: 2, 4: 1, 6: 1}
-_IDR, _SPS, _PPS = 5, 7, 8
-# Slices whose first bytes are the same have the picture's number at the same place,
-# which lies within the bytes that are looked at.
-_ALIKE, _LOOKED_AT = 3, 8
+from beam_scanner.video.bitstream.codec import UNKNOWN, Damage
+from beam_scanner.video.bitstream.h264_headers import PictureNumber, SliceReader
+from beam_scanner.video.bitstream.nal import HEAD_BYTES, NalBitstream, nal_units
+from beam_scanner.video.bitstream.sei import RECOVERY_POINT, messages
+
+_SLICE, _PARTITION, _IDR, _SEI, _SPS, _PPS, _SPS_EXTENSION = 1, 2, 5, 6, 7, 8, 13
+_IS_REFERENCE = 0x60
+# Enough for the number of a picture, and for all of a slice's header.
+_NUMBER_BYTES, _HEADER_BYTES = 20, 256
 
 
-class Bits:
-    r"""Reads the fields of a NAL unit; ``ValueError`` where it ends too early.
-
-    Attributes:
-        left: Bits that have not been read.
+class H264(NalBitstream):
+    r"""See :class:`beam_scanner.video.bitstream.codec.Bitstream`.
 
     Example:
-        >>> bits = Bits(b'\x65\xb0')  # 1, 011, 0000
-        >>> bits.golomb(), bits.golomb(), bits.take(4)
-        (0, 2, 0)
+        >>> stream = H264(bytes.fromhex(
+        ...     '0164000affe100156764000aacb4317420000003002000000641e244d401000668'
+        ...     'ef0fcbfdf8'))
+        >>> packets = ['658884', '419a26', '419a41', '419a86']  # 0, 1, 2 and 4
+        >>> for packet in packets:
+        ...     nal = bytes.fromhex(packet) + bytes(8)
+        ...     found = stream.damage(memoryview(len(nal).to_bytes(4) + nal))
+        >>> found.reason
+        'reference pictures are missing: number 4 follows 2'
+        >>> H264(b'').is_keyframe(memoryview(b'\0\0\1\x65\x88'))  # an IDR slice
+        True
+        >>> H264(b'').is_keyframe(memoryview(b'\0\0\1\x41\x9a'))  # a P slice
+        False
     """
 
-    __slots__ = ("_rest", "left")
+    header_bytes = 1
+    kind_shift = 0
+    kind_mask = 0x1F
+    slices = range(_SLICE, _IDR + 1)
+    set_kinds = frozenset({_SPS, _PPS, _SPS_EXTENSION})
+    picture_set_kind = _PPS
+    message_kinds = frozenset({_SEI})
+    # Messages, parameter sets, delimiters, ends, fillers.
+    other_kinds = range(6, 14)
 
-    def __init__(self, nal: bytes) -> None:
-        data = nal[1:].replace(b"\0\0\3", b"\0\0")
-        # What has not been taken yet.
-        self._rest = int.from_bytes(data, "big")
-        self.left = len(data) * 8
+    def __init__(self, extradata: bytes) -> None:
+        super().__init__(extradata)
+        self._headers = SliceReader()
+        # The last reference picture, and its first slice.
+        self._last: PictureNumber | None = None
+        self._last_nal = memoryview(b"")
+        for nal in self.configured:
+            self._learn(nal)
 
-    def take(self, count: int) -> int:
-        """The next bits as a number."""
-        left = self.left - count
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found
+    def _length_size(self) -> int:
+        data = self.extradata
+        return (data[4] & 3) + 1 if len(data) > 6 and data[0] == 1 else 0
 
-    def golomb(self) -> int:
-        """An Exp-Golomb number, ue(v)."""
-        # As take does; most of the time of an index is spent here.
-        left = 2 * self._rest.bit_length() - self.left - 1
-        if left < 0:
-            raise ValueError("a NAL unit ends too early")
-        found = self._rest >> left
-        self._rest -= found << left
-        self.left = left
-        return found - 1
+    def _packed_sets(self) -> Iterator[bytes]:
+        data, at = self.extradata, 5
+        for mask in (0x1F, 0xFF):
+            count, at = data[at] & mask, at + 1
+            for _ in range(count):
+                size = int.from_bytes(data[at : at + 2], "big")
+                yield data[at + 2 : at + 2 + size]
+                at += 2 + size
 
-    def signed(self) -> int:
-        """An Exp-Golomb number, se(v)."""
-        coded = self.golomb()
-        return (coded + 1) // 2 if coded % 2 else -(coded // 2)
-
-
-@dataclass(frozen=True)
-class SequenceSet:
-    """What a sequence parameter set says about the headers of slices."""
-
-    number: int
-    number_bits: int
-    order_type: int
-    order_bits: int
-    order_deltas: bool
-    gaps_allowed: bool
-    frames_only: bool
-    separate_planes: bool
-    chroma: bool
-
-    @classmethod
-    def read(cls, nal: bytes) -> SequenceSet:
-        """Reads a NAL unit; ``ValueError`` where it is cut short."""
-        bits = Bits(nal)
-        profile = bits.take(8)
-        bits.take(16)
-        number, chroma, separate_planes = bits.golomb(), 1, False
-        if profile in _DETAILED_PROFILES:
-            chroma = bits.golomb()
-            separate_planes = chroma == 3 and bool(bits.take(1))
-            bits.golomb()
-            bits.golomb()
-            bits.take(1)
-            if bits.take(1):
-                _skip_scaling(bits, 12 if chroma == 3 else 8)
-        number_bits = bits.golomb() + 4
-        order_type, order_bits, order_deltas = bits.golomb(), 0, False
-        if order_type == 0:
-            order_bits = bits.golomb() + 4
-        elif order_type == 1:
-            order_deltas = not bits.take(1)
-            bits.golomb()
-            bits.golomb()
-            for _ in range(bits.golomb()):
-                bits.golomb()
-        bits.golomb()
-        gaps_allowed = bool(bits.take(1))
-        bits.golomb()
-        bits.golomb()
-        return cls(
-            number=number,
-            number_bits=number_bits,
-            order_type=order_type,
-            order_bits=order_bits,
-            order_deltas=order_deltas,
-            gaps_allowed=gaps_allowed,
-            frames_only=bool(bits.take(1)),
-            separate_planes=separate_planes,
-            chroma=chroma > 0 and not separate_planes,
-        )
-
-
-def _skip_scaling(bits: Bits, lists: int) -> None:
-    for i in range(lists):
-        if not bits.take(1):
-            continue
-        last = scale = 8
-        for _ in range(16 if i < 6 else 64):
-            if scale:
-                scale = (last + bits.signed()) % 256
-            last = scale or last
-
-
-@dataclass(frozen=True)
-class PictureSet:
-    """What a picture parameter set says about the headers of slices."""
-
-    number: int
-    sequence: int
-    bottom_order: bool
-    references: tuple[int, int]
-    weighted: bool
-    weighted_both: bool
-    redundant: bool
-
-    @classmethod
-    def read(cls, nal: bytes) -> PictureSet:
-        """Reads a NAL unit.
-
-        Raises:
-            ValueError: It is cut short, or has slice groups, which nobody uses.
-        """
-        bits = Bits(nal)
-        number, sequence = bits.golomb(), bits.golomb()
-        bits.take(1)
-        bottom_order = bool(bits.take(1))
-        if bits.golomb():
-            raise ValueError("slice groups")
-        references = bits.golomb() + 1, bits.golomb() + 1
-        weighted, weighted_both = bool(bits.take(1)), bits.take(2) == 1
-        for _ in range(3):
-            bits.golomb()
-        bits.take(2)
-        return cls(
-            number=number,
-            sequence=sequence,
-            bottom_order=bottom_order,
-            references=references,
-            weighted=weighted,
-            weighted_both=weighted_both,
-            redundant=bool(bits.take(1)),
-        )
-
-
-class PictureNumber(NamedTuple):
-    """What the beginning of a slice says about its picture."""
-
-    is_reference: bool
-    is_idr: bool
-    is_field: bool
-    number: int
-    sequence: SequenceSet
-
-
-class SliceReader:
-    """Reads headers of slices, by the parameter sets learnt so far.
-
-    Example:
-        >>> slices = SliceReader()
-        >>> sequence = '6742c00ada109a1000000300100000030320f1226a'
-        >>> slices.learn(bytes.fromhex(sequence))
-        >>> slices.learn(bytes.fromhex('68ce0fc8'))
-        >>> slices.read(bytes.fromhex('419a2032bc64')).number
-        1
-    """
-
-    def __init__(self) -> None:
-        self._sequences: dict[int, SequenceSet] = {}
-        self._pictures: dict[int, PictureSet] = {}
-        # By the first bytes of slices: how far right of the eighth byte's end their
-        # picture's number ends, and what is known of pictures by number.
-        self._alike: dict[bytes, tuple[int, int, dict[int, PictureNumber]]] = {}
-
-    def learn(self, nal: bytes) -> None:
-        """Takes a parameter set; ``ValueError`` where it cannot be read."""
-        self._alike.clear()
-        if nal[0] & 0x1F == _SPS:
-            sequence = SequenceSet.read(nal)
-            self._sequences[sequence.number] = sequence
-        elif nal[0] & 0x1F == _PPS:
-            picture = PictureSet.read(nal)
-            self._pictures[picture.number] = picture
-
-    def read(self, nal: bytes) -> PictureNumber:
-        """Reads the beginning of a slice.
-
-        Raises:
-            ValueError: It is cut short, or its parameter sets are not there.
-        """
-        if len(nal) < _LOOKED_AT or b"\0\0\3" in nal:
-            return self._header(nal).picture
-        alike = self._alike.get(nal[:_ALIKE])
-        if alike is not None:
-            behind, mask, pictures = alike
-            number = int.from_bytes(nal[:_LOOKED_AT], "big") >> behind & mask
-            if number in pictures:
-                return pictures[number]
-        header = self._header(nal)
-        picture, sequence = header.picture, header.picture.sequence
-        behind = header.left - 8 * (len(nal) - _LOOKED_AT)
-        before = 8 * _LOOKED_AT - behind - sequence.number_bits
-        if sequence.frames_only and before <= 8 * _ALIKE and behind >= 0:
-            mask = (1 << sequence.number_bits) - 1
-            alike = self._alike.setdefault(nal[:_ALIKE], (behind, mask, {}))
-            alike[2][picture.number] = picture
-        return picture
-
-    def resets_numbers(self, nal: bytes) -> bool:
-        """Whether, after a reference picture, numbers start again.
-
-        Also where that cannot be read.
-        """
-        try:
-            header = self._header(nal)
-            return not header.picture.is_idr and header.resets_numbers()
-        except ValueError:
-            return True
-
-    def _header(self, nal: bytes) -> _SliceHeader:
-        return _SliceHeader(nal, self._sequences, self._pictures)
-
-
-class _SliceHeader(Bits):
-    """A slice header; fields are read as far as they are asked for."""
-
-    __slots__ = ("_kind", "_set", "picture")
-
-    def __init__(
-        self,
-        nal: bytes,
-        sequences: dict[int, SequenceSet],
-        pictures: dict[int, PictureSet],
-    ) -> None:
-        """Reads up to the picture's number."""
-        super().__init__(nal)
-        self.golomb()
-        self._kind = self.golomb() % 5
-        number = self.golomb()
-        if number not in pictures or pictures[number].sequence not in sequences:
-            raise ValueError("a parameter set is missing")
-        self._set = pictures[number]
-        sequence = sequences[self._set.sequence]
-        if sequence.separate_planes:
-            self.take(2)
-        number = self.take(sequence.number_bits)
-        self.picture = PictureNumber(
-            is_reference=bool(nal[0] & 0x60),
-            is_idr=nal[0] & 0x1F == _IDR,
-            is_field=not sequence.frames_only and bool(self.take(1)),
-            number=number,
-            sequence=sequence,
-        )
-
-    def resets_numbers(self) -> bool:
-        """Whether, after this reference picture, numbers start again.
-
-        May be called once, and not for an IDR picture.
-
-        Raises:
-            ValueError: The header is cut short.
-        """
-        sequence, picture = self.picture.sequence, self._set
-        if self.picture.is_field:
-            self.take(1)
-        both = picture.bottom_order and not self.picture.is_field
-        if sequence.order_type == 0:
-            self.take(sequence.order_bits)
-            if both:
-                self.golomb()
-        elif sequence.order_type == 1 and sequence.order_deltas:
-            for _ in range(1 + both):
-                self.golomb()
-        if picture.redundant:
-            self.golomb()
-        counts = self._reference_counts()
-        for _ in counts:
-            self._skip_reordering()
-        self._skip_weights(counts)
-        if not self.take(1):
-            return False
-        while operation := self.golomb():
-            if operation == _RESET:
+    def _is_keyframe(self, head: memoryview) -> bool:
+        recovers = False
+        for nal in nal_units(head, self.length_size):
+            kind = self.kind(nal)
+            if kind == _IDR:
                 return True
-            for _ in range(_OPERANDS.get(operation, 0)):
-                self.golomb()
+            if kind == _SEI:
+                recovers = recovers or _recovers_at_once(bytes(nal))
+            elif kind in self.slices:
+                return recovers
         return False
 
-    def _reference_counts(self) -> list[int]:
-        """References of each list; none for intra slices."""
-        if self._kind not in (_P, _B, _SP):
-            return []
-        lists = 1 + (self._kind == _B)
-        if lists == 2:
-            self.take(1)
-        if self.take(1):
-            return [self.golomb() + 1 for _ in range(lists)]
-        return list(self._set.references[:lists])
+    def is_recovery_point(self, head: memoryview) -> bool:
+        """See :meth:`Bitstream.is_recovery_point`."""
+        units = nal_units(head, self.length_size)
+        return not any(self.kind(nal) == _IDR for nal in units)
 
-    def _skip_reordering(self) -> None:
-        if self.take(1):
-            while self.golomb() != 3:
-                self.golomb()
+    def pictures(self, packet: memoryview) -> int:
+        """See :meth:`Bitstream.pictures`."""
+        at = self.length_size
+        # Nearly every packet is one slice.
+        if at and len(packet) > at + 1 and packet[at + 1] & 0x80:
+            length = int.from_bytes(packet[:at], "big")
+            if packet[at] & 0x1F in (_SLICE, _IDR) and at + length == len(packet):
+                return 1
+        firsts = slices = 0
+        for nal in nal_units(packet, at):
+            kind = nal[0] & 0x1F
+            if _PARTITION <= kind < _IDR:
+                return UNKNOWN
+            if kind in (_SLICE, _IDR) and len(nal) > 1:
+                slices += 1
+                # The first macroblock of a picture has the number 0, coded as 1.
+                firsts += nal[1] >> 7
+        if slices:
+            return firsts or UNKNOWN
+        return self._none_or_unknown(packet)
 
-    def _skip_weights(self, counts: list[int]) -> None:
-        picture, chroma = self._set, self.picture.sequence.chroma
-        weighted = picture.weighted_both if self._kind == _B else picture.weighted
-        if not counts or not weighted:
-            return
-        for _ in range(1 + chroma):
-            self.golomb()
-        for _ in range(sum(counts)):
-            for numbers in (2, 4)[: 1 + chroma]:
-                if self.take(1):
-                    for _ in range(numbers):
-                        self.golomb()
+    def is_unreferenced(self, packet: memoryview) -> bool:
+        """See :meth:`Bitstream.is_unreferenced`; by headers with lengths of 4 bytes."""
+        at, size = 0, len(packet) if self.length_size == 4 else 0
+        while at + 5 <= size:
+            head = packet[at + 4]
+            if _SLICE <= head & 0x1F <= _IDR:
+                return not head & _IS_REFERENCE
+            at += 4 + int.from_bytes(packet[at : at + 4], "big")
+        return False
+
+    def damage(self, packet: memoryview) -> Damage | None:
+        """See :meth:`Bitstream.damage`."""
+        at = self.length_size
+        # Nearly every packet is slices alone, and the first tells.
+        if at and len(packet) > at and packet[at] & 0x1F in (_SLICE, _IDR):
+            size = int.from_bytes(packet[:at], "big")
+            return self._check_slice(packet[at : at + size])
+        for nal in nal_units(packet if at else packet[:HEAD_BYTES], at):
+            kind = nal[0] & 0x1F
+            if kind in (_SLICE, _IDR):
+                return self._check_slice(nal)
+            if kind in (_SPS, _PPS):
+                self._learn(bytes(nal))
+        return None
+
+    def _learn(self, nal: bytes) -> None:
+        # What is damaged here is for the decoder to complain about.
+        with suppress(ValueError):
+            self._headers.learn(nal)
+
+    def _check_slice(self, nal: memoryview) -> Damage | None:
+        last, last_nal = self._last, self._last_nal
+        try:
+            current = self._headers.read(bytes(nal[:_NUMBER_BYTES]))
+        except ValueError:
+            # Such a header, too.
+            self._last, self.is_field = None, False
+            return None
+        self.is_field = current.is_field
+        if current.is_reference:
+            self._last, self._last_nal = current, nal
+        if last is None or current.is_idr or current.sequence.gaps_allowed:
+            return None
+        number, period = current.number, 1 << current.sequence.number_bits
+        if number == (last.number + 1) % period:
+            return None
+        if current.is_field and number == last.number:
+            return None
+        # The number of the last picture counts as 0 where it ordered a new start.
+        head = bytes(last_nal[:_HEADER_BYTES])
+        if number == 1 and self._headers.resets_numbers(head):
+            return None
+        return Damage(
+            f"reference pictures are missing: number {number} follows {last.number}",
+            before=True,
+        )
+
+
+def _recovers_at_once(nal: bytes) -> bool:
+    """Whether it has a recovery point message with a recovery_frame_cnt of 0."""
+    for message in messages(nal, 1):
+        if message.kind == RECOVERY_POINT:
+            # ue(v): a first bit of 1 is the number 0.
+            return bool(message.content) and bool(message.content[0] & 0x80)
+    return False

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_scanner.errors import ElementTypeError, RowError, StorageError, VideoError
-from beam_scanner.rows.gops import DecodePosition, entry_of
+from beam_scanner.rows.gops import DecodePosition, keyframe_at
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.types import NULL, ColumnType, FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding
@@ -104,7 +104,7 @@ def test_reading_counts_what_the_planner_predicts(storage):
             for frame, row in zip(reader.read(rows.tolist()), rows, strict=True):
                 assert frame_number(frame) == row
             assert reader.counters()["frames_decoded"] == predicted
-            touched = np.unique(entry_of(reader.entries, rows))
+            touched = np.unique(keyframe_at(reader.entries, rows))
             expected = reader.entry_bytes[np.searchsorted(reader.entries, touched)]
             assert reader.counters()["bytes_read"] >= expected.sum()
 

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.video.bitstream.h264 import Bits, PictureSet, SequenceSet, SliceReader
-from beam_scanner.video.bitstream.integrity import PacketCheck
-from beam_scanner.video.bitstream.packets import parameter_sets, unreferenced_test
+from beam_scanner.video.bitstream.bits import Bits
+from beam_scanner.video.bitstream.h264_headers import (
+    PictureSet,
+    SequenceSet,
+    SliceReader,
+)
+from beam_scanner.video.bitstream.nal import nal_units
+from beam_scanner.video.bitstream.registry import bitstream
+from beam_scanner.video.bitstream.sei import unescaped
 from tests.support.corpus import KINDS
 from tests.support.video_fuzzing import FUZZED, whole_video
 
@@ -33,7 +39,7 @@ def _packets(path) -> tuple[str, bytes, list[bytes]]:
 
 
 def _first_damage(codec, extradata, packets) -> int | None:
-    check = PacketCheck(codec, extradata)
+    check = bitstream(codec, extradata)
     for number, packet in enumerate(packets):
         if check.damage(memoryview(packet)):
             return number
@@ -56,8 +62,8 @@ def test_all_other_codecs_are_never_found_damaged(folder):
 @pytest.mark.parametrize("name", ["h264_b3", "h264_open", "h264_slices", "h264_rgb"])
 def test_each_lost_reference_is_noticed_at_the_next_packet(name, folder):
     codec, extradata, packets = _packets(whole_video(name, folder).path)
-    unreferenced = unreferenced_test(codec, extradata)
-    assert unreferenced is not None
+    stream = bitstream(codec, extradata)
+    unreferenced = stream.is_unreferenced
     lost = [
         n for n, packet in enumerate(packets) if not unreferenced(memoryview(packet))
     ]
@@ -65,7 +71,8 @@ def test_each_lost_reference_is_noticed_at_the_next_packet(name, folder):
     for n in lost:
         rest = packets[:n] + packets[n + 1 :]
         follows = next((p for p in rest[n:]), b"")
-        kinds = [nal[0] & 0x1F for nal in PacketCheck(codec, extradata)._nals(follows)]  # type: ignore[arg-type]
+        units = nal_units(memoryview(follows), stream.length_size)  # type: ignore[attr-defined]
+        kinds = [nal[0] & 0x1F for nal in units]
         # The first picture, the last one, and one before a new start leave no gap.
         expected = None if n == 0 or not follows or 5 in kinds else n
         assert _first_damage(codec, extradata, rest) == expected, n
@@ -73,7 +80,7 @@ def test_each_lost_reference_is_noticed_at_the_next_packet(name, folder):
 
 def test_lost_pictures_to_which_none_refers_are_not_missed(folder):
     codec, extradata, packets = _packets(whole_video("h264_b3", folder).path)
-    unreferenced = unreferenced_test(codec, extradata)
+    unreferenced = bitstream(codec, extradata).is_unreferenced
     rest = [p for p in packets if not unreferenced(memoryview(p))]
     assert len(rest) < len(packets) - 10
     assert _first_damage(codec, extradata, rest) is None
@@ -96,7 +103,7 @@ def test_any_changed_byte_of_ffv1(folder):
         packet = bytearray(rng.choice(packets))
         start, end = rng.choice(_slices(packet))  # type: ignore[arg-type]
         packet[rng.randrange(start, end)] ^= 1 << rng.randrange(8)
-        found = PacketCheck(codec, extradata).damage(memoryview(packet))
+        found = bitstream(codec, extradata).damage(memoryview(packet))
         assert found is not None
         assert "checksum" in found.reason
 
@@ -105,7 +112,7 @@ def test_any_changed_byte_of_ffv1(folder):
 def test_any_bytes(extradata, packets):
     for codec in ("h264", "ffv1"):
         for head in (b"", b"\1", b"\0\0\1\x67", b"\0\0\1\x68"):
-            check = PacketCheck(codec, head + extradata)
+            check = bitstream(codec, head + extradata)
             for packet in packets:
                 check.damage(memoryview(packet))
                 check.damage(memoryview(b"\0\0\1\x41" + packet))
@@ -176,7 +183,7 @@ def test_numbers_that_start_again(order_type, weighted, operations, resets):
     head = slices.read(nal)
     assert (head.number, head.is_reference, head.is_idr) == (7, True, False)
     assert slices.resets_numbers(nal) is resets
-    check = PacketCheck("h264", b"".join(b"\0\0\1" + nal for nal in sets))
+    check = bitstream("h264", b"".join(b"\0\0\1" + nal for nal in sets))
     assert check.damage(memoryview(b"\0\0\1" + nal)) is None
     follows = memoryview(b"\0\0\1" + _picture(1, order_type, weighted, ()))
     assert (check.damage(follows) is None) is resets
@@ -185,7 +192,8 @@ def test_numbers_that_start_again(order_type, weighted, operations, resets):
 @pytest.mark.parametrize("kind", ["h264_b3", "h264_interlaced", "h264_open"])
 def test_headers_that_begin_alike(kind, folder):
     codec, extradata, packets = _packets(whole_video(kind, folder).path)
-    sets = parameter_sets(codec, extradata)
+    stream = bitstream(codec, extradata)
+    sets = stream.configured  # type: ignore[attr-defined]
 
     def reader() -> SliceReader:
         slices = SliceReader()
@@ -193,8 +201,8 @@ def test_headers_that_begin_alike(kind, folder):
             slices.learn(parameters)
         return slices
 
-    slices, read = reader(), 0
-    for nal in (nal for p in packets for nal in PacketCheck(codec, extradata)._nals(p)):  # type: ignore[arg-type]
+    slices, read, size = reader(), 0, stream.length_size  # type: ignore[attr-defined]
+    for nal in (nal for p in packets for nal in nal_units(memoryview(p), size)):
         if nal[0] & 0x1F in (1, 5):
             for length in (4, 7, 9, 20, len(nal)):
                 head = bytes(nal[:length])
@@ -206,7 +214,7 @@ def test_headers_that_begin_alike(kind, folder):
 
 @given(st.lists(st.integers(0, 500), max_size=12))
 def test_numbers_are_read_as_written(values):
-    bits = Bits(_Writer().numbers(*values).nal(0))
+    bits = Bits(unescaped(_Writer().numbers(*values).nal(0)[1:]))
     assert [bits.golomb() for _ in values] == values
     with pytest.raises(ValueError, match="too early"):
         bits.take(99)
@@ -214,6 +222,6 @@ def test_numbers_are_read_as_written(values):
 
 def test_parameter_sets_of_x264(folder):
     _, extradata, _ = _packets(whole_video("h264_interlaced", folder).path)
-    sps, pps = parameter_sets("h264", extradata)
+    sps, pps = bitstream("h264", extradata).configured  # type: ignore[attr-defined]
     assert not SequenceSet.read(sps).frames_only
     assert PictureSet.read(pps).sequence == 0

@@ -11,14 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_scanner.errors import VideoError
-from beam_scanner.video.bitstream.packets import (
-    is_clean_entry,
-    is_hidden,
-    parameter_sets,
-    picture_parameters,
-    unreferenced_test,
-)
-from beam_scanner.video.source import cut_short, fingerprint
+from beam_scanner.video.bitstream.registry import bitstream
+from beam_scanner.video.source import fingerprint
+from beam_scanner.video.truncation import cut_short
 from tests.support.corpus import KINDS
 from tests.support.video_fixtures import make_video
 
@@ -29,14 +24,12 @@ EXTRADATA = st.binary(max_size=60) | st.binary(max_size=60).map(lambda b: b"\1" 
 @settings(max_examples=500, deadline=None)
 @given(codec=CODECS, extradata=EXTRADATA, packet=st.binary(max_size=80))
 def test_any_bytes(codec, extradata, packet):
-    assert isinstance(is_clean_entry(codec, extradata, packet), bool)
-    assert isinstance(is_hidden(codec, packet), bool)
-    if codec in ("h264", "hevc"):
-        parameter_sets(codec, extradata)
-        picture_parameters(codec, extradata)
-    test = unreferenced_test(codec, extradata)
-    if test is not None:
-        assert isinstance(test(memoryview(packet)), bool)
+    stream, data = bitstream(codec, extradata), memoryview(packet)
+    assert isinstance(stream.is_keyframe(data), bool)
+    assert isinstance(stream.is_recovery_point(data), bool)
+    assert isinstance(stream.is_unreferenced(data), bool)
+    assert isinstance(stream.join_sets(stream.configured_sets()), bytes)
+    stream.picture_parameters()
 
 
 @settings(max_examples=500, deadline=None)
@@ -66,7 +59,7 @@ def test_unreferenced_pictures_are_the_b_frames_of_x264(tmp_path):
     path = make_video(tmp_path / "a.mp4", bframes=1)
     with av.open(path) as container:
         stream = container.streams.video[0]
-        test = unreferenced_test("h264", stream.codec_context.extradata)
+        test = bitstream("h264", stream.codec_context.extradata).is_unreferenced
         packets = [p for p in container.demux(stream) if p.size]
     marked = {p.pts for p in packets if test(memoryview(p))}
     with av.open(path) as container:

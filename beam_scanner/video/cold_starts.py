@@ -22,11 +22,11 @@ def starts_cold(source: VideoSource, index: FrameIndex, sums: dict[int, int]) ->
         sums: Checksums of rows as a decoder from the start gives them.
     """
     rows = np.array(sorted(sums), dtype=np.int64)
-    owners = np.searchsorted(index.entries, rows, side="right") - 1
-    for entry in np.unique(owners[owners > 0]):
+    owners = np.searchsorted(index.keyframes, rows, side="right") - 1
+    for keyframe in np.unique(owners[owners > 0]):
         with VideoDecoder(source, index) as decoder:
             try:
-                for row in rows[owners == entry].tolist():
+                for row in rows[owners == keyframe].tolist():
                     if checksum(decoder.decode_frame(row)) != sums[row]:
                         return False
             except VideoError:
@@ -34,11 +34,17 @@ def starts_cold(source: VideoSource, index: FrameIndex, sums: dict[int, int]) ->
     return True
 
 
-def without_entries(index: FrameIndex) -> FrameIndex:
+def without_keyframes(index: FrameIndex) -> FrameIndex:
     """The index of a video that can only be decoded from its start."""
     one = {
         name: getattr(index, name)[:1]
-        for name in ("entries", "seek_pts", "seek_dts", "seek_pos", "entry_packets")
+        for name in (
+            "keyframes",
+            "seek_pts",
+            "seek_dts",
+            "seek_pos",
+            "keyframe_packets",
+        )
     }
-    total = np.array([index.entry_bytes.sum()], dtype=np.int64)
-    return replace(index, **one, entry_bytes=total, setups=(), seekable=False)
+    total = np.array([index.gop_bytes.sum()], dtype=np.int64)
+    return replace(index, **one, gop_bytes=total, setups=(), seekable=False)

@@ -1,0 +1,175 @@
+"""A file opened with FFmpeg, and nothing but that file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import av
+
+from beam_scanner.errors import StorageError, VideoError
+from beam_scanner.types.media_limits import check_picture, max_pixels
+from beam_scanner.video.container_formats import FORMAT_WHITELIST
+from beam_scanner.video.diagnosis import diagnose
+from beam_scanner.video.source import (
+    GuardedFile,
+    VideoSource,
+    check_readable,
+    open_source,
+    raise_interrupt,
+    reading,
+    source_name,
+)
+from beam_scanner.video.truncation import cut_short
+
+_MAX_STREAMS = 1000
+# Pictures that only their extension tells. FFmpeg would read one as it reads many, by
+# name, unless the format says that it comes through a pipe.
+_UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
+
+
+def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, BinaryIO]:
+    """Opens one file with FFmpeg, and nothing but that file.
+
+    FFmpeg is given bytes, never a name that it could open: names such as
+    ``concat:a|b``, ``http://host/a`` or ``p%d.png`` mean something to it. It opens no
+    protocol, and only formats that hold all that they show.
+
+    Args:
+        source: The file.
+        kind: What errors call it: 'video' or 'audio'.
+
+    Returns:
+        ``av.container.InputContainer``, and the file, to be closed after it.
+
+    Raises:
+        VideoError: It is missing, or no video or sound in one file.
+        StorageError: It cannot be read now.
+    """
+    name, most = source_name(source), str(max_pixels())
+    file = open_source(source, kind)
+    extension = _extension(name)
+    try:
+        container: Any = av.open(
+            # Where the content leaves a choice, FFmpeg looks at the extension.
+            GuardedFile(file, f"{kind} {name!r}", f"file{extension}"),
+            format="image2pipe" if extension in _UNMARKED_PICTURES else None,
+            options={
+                "format_whitelist": FORMAT_WHITELIST,
+                "protocol_whitelist": "none",
+                "max_streams": str(_MAX_STREAMS),
+                "max_pixels": most,
+            },
+            # Titles are in any encoding.
+            metadata_errors="replace",
+        )
+    except StorageError as error:
+        file.close()
+        raise_interrupt(error)
+        raise
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        file.close()
+        check_readable(source, error)
+        reason = why_unreadable(source)
+        raise VideoError(
+            f"{kind} {name!r} is not a file that FFmpeg can read "
+            f"({getattr(error, 'strerror', None) or error})"
+            + (f"; {reason}" if reason else "")
+        ) from error
+    return container, file
+
+
+def _extension(name: str) -> str:
+    """An extension in which FFmpeg can see no pattern.
+
+    Example:
+        >>> _extension('a.MP4'), _extension('a.%d'), _extension('http://x/y')
+        ('.mp4', '', '')
+    """
+    extension = os.path.splitext(name)[1].lower()
+    return extension if re.fullmatch(r"\.[a-z0-9_]{1,12}", extension) else ""
+
+
+class OpenVideo:
+    """A video opened with FFmpeg: its best video stream, all others skipped.
+
+    Decoding uses one thread by default. Use it as a context manager.
+
+    Attributes:
+        container: ``av.container.InputContainer``.
+        stream: ``av.video.stream.VideoStream``.
+
+    Args:
+        source: The file.
+        strict: Whether any sign of damage is to be an error in decoding.
+
+    Raises:
+        VideoError: Missing, not a video, or without pictures.
+        StorageError: It cannot be read now. So does reading packets.
+    """
+
+    def __init__(self, source: VideoSource, strict: bool = True) -> None:
+        name = source_name(source)
+        self.container, self._file = open_container(source)
+        try:
+            self.stream: Any = self._best_stream(name)
+        except VideoError as error:
+            self.close()
+            reason = why_unreadable(source)
+            if reason:
+                raise VideoError(f"{error}; {reason}") from None
+            raise
+        self.stream.codec_context.thread_count = 1
+        options = {"max_pixels": str(max_pixels())}
+        if strict:
+            # Else decoders paint over damage and say nothing that we could see.
+            options["err_detect"] = "explode"
+        self.stream.codec_context.options = options
+
+    def _best_stream(self, name: str) -> Any:
+        stream = self.container.streams.best("video")
+        if stream is None:
+            raise VideoError(f"file {name!r} has no video stream")
+        if stream.disposition & av.stream.Disposition.attached_pic:
+            raise VideoError(f"file {name!r} has only a cover picture, no video stream")
+        if stream.codec_context is None:
+            raise VideoError(f"video {name!r} has a codec that FFmpeg does not know")
+        context = stream.codec_context
+        check_picture(f"video {name!r}", context.width, context.height)
+        for other in self.container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+        return stream
+
+    def packets(self) -> Iterator[Any]:
+        """Packets from where the file is, then None.
+
+        Those of no bytes say nothing, and a decoder would take them for the end.
+        """
+        for packet in self.container.demux(self.stream):
+            if packet.size:
+                yield packet
+        yield None
+
+    def close(self) -> None:
+        """Closes the file; harmless when repeated."""
+        self.container.close()
+        self._file.close()
+
+    def __enter__(self) -> OpenVideo:
+        return self
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        self.close()
+        raise_interrupt(error)
+
+
+def why_unreadable(source: VideoSource) -> str:
+    """What is wrong with a file in which no video was found; '' if that is unknown."""
+    with open_source(source) as file, reading(source):
+        short = cut_short(file)
+        return f"it is cut short: {short}" if short else diagnose(file)
