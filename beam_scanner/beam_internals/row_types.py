@@ -12,8 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from apache_beam import typehints
 from apache_beam.typehints.row_type import RowTypeConstraint
-from apache_beam.typehints.typehints import ListConstraint
+from apache_beam.typehints.typehints import (
+    ListConstraint,
+    get_concrete_type_from_nullable,
+    is_nullable,
+)
 
 
 def row_type(fields: Sequence[tuple[str, Any]], schema_id: str | None = None) -> Any:
@@ -27,7 +33,25 @@ def row_type(fields: Sequence[tuple[str, Any]], schema_id: str | None = None) ->
         >>> fields_of(row_type([('stream', str), ('row', int)]))
         {'stream': <class 'str'>, 'row': <class 'int'>}
     """
-    return RowTypeConstraint.from_fields(fields, schema_id=schema_id)
+    try:
+        return RowTypeConstraint.from_fields(fields, schema_id=schema_id)
+    except IndexError:
+        known = [(name, _without_arrays(hint)) for name, hint in fields]
+        return RowTypeConstraint.from_fields(known, schema_id=schema_id)
+
+
+def _without_arrays(hint: Any) -> Any:
+    """A hint with Any in place of arrays, as newer versions of Beam read it.
+
+    Older ones, such as 2.71, look for the type of the items of all that is iterable.
+    """
+    if isinstance(hint, ListConstraint):
+        return typehints.List[_without_arrays(hint.inner_type)]
+    if is_nullable(hint):
+        concrete = get_concrete_type_from_nullable(hint)
+        return typehints.Optional[_without_arrays(concrete)]
+    is_array = isinstance(hint, type) and issubclass(hint, np.ndarray)
+    return typehints.Any if is_array else hint
 
 
 def row_class(row: Any) -> Any:

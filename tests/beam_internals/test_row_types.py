@@ -5,6 +5,8 @@
 from typing import NamedTuple
 
 import apache_beam as beam
+import numpy as np
+import pytest
 from apache_beam import typehints
 
 from beam_scanner.beam_internals import row_types
@@ -29,6 +31,21 @@ def test_fields_and_class_of_rows() -> None:
 def test_fields_of_what_users_give() -> None:
     assert row_types.fields_of(Box) == {"x": float}
     assert row_types.fields_of(int) == {}
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        np.ndarray,
+        typehints.List[np.ndarray],
+        typehints.Optional[typehints.List[np.ndarray]],
+    ],
+)
+def test_fields_that_hold_arrays(hint: object) -> None:
+    """Else frames and histograms cannot leave as rows."""
+    row = row_types.row_type([("value", hint), ("row", int)])
+    assert list(row_types.fields_of(row)) == ["value", "row"]
+    assert row_types.fields_of(row)["row"] is int
 
 
 def test_the_id_survives_in_lists() -> None:
