@@ -65,10 +65,6 @@ def check_runner(name: str) -> None:
         Exception: There is none, or it needs what is not installed.
 
     Example:
-        >>> check_runner('NoRunner')
-        Traceback (most recent call last):
-            ...
-        ValueError: Unexpected pipeline runner: NoRunner. Valid values are [...] or the \
-fully qualified name of a PipelineRunner subclass.
+        >>> check_runner('FnApiRunner')
     """
     create_runner(name)

@@ -26,14 +26,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from apache_beam import typehints
-from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.typehints.typehints import (
-    ListConstraint,
     get_concrete_type_from_nullable,
     is_nullable,
 )
 
 from beam_scanner import types
+from beam_scanner.beam_internals.row_types import row_class, row_type, schema_id_of
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.types.codecs.array_codecs import ArrayCodec, FlatArrayCodec
@@ -226,7 +225,7 @@ def _rows(name: str, arrow: Any, descriptor: Any) -> tuple[Any, Any] | None:
         converts[field.name] = inner and inner[1]
     shown = [(field, str(hint)) for field, hint in fields]
     schema_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"beam_scanner:{name}:{shown}"))
-    row = RowTypeConstraint.from_fields(fields, schema_id=schema_id)
+    row = row_type(fields, schema_id)
     return row, _RowMaker(row, converts)
 
 
@@ -249,7 +248,7 @@ class _RowMaker:
             value = stored[name]
             nested = convert is not None and value is not None
             values.append(convert(value) if nested else value)
-        return self._row.user_type(*values)
+        return row_class(self._row)(*values)
 
 
 def _row_form(info: ScannerTypeInfo) -> tuple[Any, Any] | None:
@@ -296,17 +295,10 @@ def _hint_of(info: ScannerTypeInfo) -> Any:
         return typehints.List[Array]
     form = _row_form(info)
     if form is not None:
-        _row_types[_row_of(form[0]).schema_id] = info
+        _row_types[schema_id_of(form[0])] = info
         return form[0]
     beam.coders.registry.register_coder(info.type, ElementCoder)
     return info.type
-
-
-def _row_of(hint: Any) -> Any:
-    """The row in a list of rows."""
-    while isinstance(hint, ListConstraint):
-        hint = hint.inner_type
-    return hint
 
 
 def type_of_hint(hint: Any) -> ScannerTypeInfo:
@@ -328,7 +320,7 @@ def type_of_hint(hint: Any) -> ScannerTypeInfo:
         hint = get_concrete_type_from_nullable(hint)
     if hint == typehints.List[Array]:
         return get_type_info(types.Histogram)
-    info = _row_types.get(getattr(_row_of(hint), "schema_id", None) or "")
+    info = _row_types.get(schema_id_of(hint))
     if info is not None and _hint_of(info) == hint:
         return info
     if hint is Frame:

@@ -37,6 +37,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.beam_internals.row_types import value_type_of
 from beam_scanner.elements.coders import entering, type_of_hint
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import NAMESPACE, Commit, Written
@@ -210,8 +211,8 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             )
         declared = self._type
         if declared is None:
-            parts: Any = getattr(rows.element_type, "tuple_types", ())
-            declared = type_of_hint(parts[1]) if len(parts) == 2 else Any
+            hint = value_type_of(rows.element_type)
+            declared = Any if hint is None else type_of_hint(hint)
         info = get_type_info(declared)
         if self._encoding is not None and info.type is not FrameType:
             raise ArgumentError(

@@ -12,9 +12,9 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import typehints
-from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.yaml.yaml_errors import ErrorHandlingConfig
 
+from beam_scanner.beam_internals.row_types import fields_of, row_type, value_type_of
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.kernels.op_help import op_doc, op_parameters
@@ -232,12 +232,10 @@ class StreamsToRows(stream_transform.GraphTransform):
             ("group", int),
             ("row", int),
             ("pts_seconds", float | None),
-            ("value", streams.element_type.tuple_types[1]),
+            ("value", value_type_of(streams.element_type)),
         ]
         to_row = beam.MapTuple(_to_row)
-        rows = streams | "Rows" >> to_row.with_output_types(
-            RowTypeConstraint.from_fields(fields)
-        )
+        rows = streams | "Rows" >> to_row.with_output_types(row_type(fields))
         return _with_failures(rows, streams.failures, self._failed)
 
 
@@ -253,10 +251,7 @@ def _to_row(key: FrameKey, value: Any) -> Any:
 
 def _fields(rows: Any, transform: str, needed: Sequence[str]) -> dict[str, Any]:
     """Fields of rows with their types; an ArgumentError where one is missing."""
-    kind = rows.element_type
-    if not isinstance(kind, RowTypeConstraint):
-        kind = RowTypeConstraint.from_user_type(kind)
-    fields = {} if kind is None else dict(kind._fields)
+    fields = fields_of(rows.element_type)
     missing = [name for name in needed if name not in fields]
     if missing:
         raise ArgumentError(
@@ -292,7 +287,7 @@ def _failures_output(error_handling: Any) -> str | None:
 def _with_failures(main: Any, failures: Any, output: str | None) -> Any:
     if output is None:
         return main
-    row = RowTypeConstraint.from_fields(FAILURE_FIELDS)
+    row = row_type(FAILURE_FIELDS)
     failed = failures | "Failures" >> beam.Map(_failure_row).with_output_types(row)
     return {"good": main, output: failed}
 

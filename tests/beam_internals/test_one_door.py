@@ -25,7 +25,6 @@ PUBLIC_MODULES = {
     "apache_beam.transforms.window",
     "apache_beam.typehints",
     "apache_beam.typehints.native_type_compatibility",
-    "apache_beam.typehints.row_type",
     "apache_beam.typehints.typehints",
     "apache_beam.version",
     "apache_beam.yaml.yaml_errors",
@@ -35,9 +34,13 @@ PUBLIC_MODULES = {
 UNDOCUMENTED = {
     "alter_label_if_ipython",
     "fn",
+    "inner_type",
     "producer",
     "resource_hints",
+    "schema_id",
     "side_inputs",
+    "tuple_types",
+    "user_type",
 }
 """Attributes without an underscore that Beam keeps for itself."""
 
@@ -45,7 +48,6 @@ NOT_BEAMS = {
     "_actions",  # argparse
     "_asdict",  # named tuples
     "_exit",  # os
-    "_fields",  # named tuples
     "_getframe",  # sys
     "_lru_cache_wrapper",  # functools
     "_name",  # ctypes.CDLL
@@ -127,22 +129,26 @@ def is_override(owner: ast.ClassDef, method: ast.FunctionDef) -> bool:
 
 
 def own_names(trees: list[ast.AST]) -> set[str]:
-    """All names that the package itself defines: functions, fields and attributes."""
+    """Attributes that the package itself defines: methods, fields, what ``self`` has."""
     found = set()
     for tree in trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found.add(node.name)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.add(node.id)
-            elif (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.ctx, ast.Store)
-                # An attribute is the package's own only if an object sets it on itself.
-                and getattr(node.value, "id", "") in ("self", "cls")
-            ):
+            if isinstance(node, ast.ClassDef):
+                for each in ast.walk(node):
+                    if isinstance(each, ast.FunctionDef):
+                        found.add(each.name)
+                    elif isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+                        found.add(each.id)
+            # Others may set what is Beam's.
+            elif isinstance(node, ast.Attribute) and is_of_self(node):
                 found.add(node.attr)
     return found
+
+
+def is_of_self(node: ast.Attribute) -> bool:
+    """Whether an object sets one of its own attributes."""
+    owner = getattr(node.value, "id", "")
+    return isinstance(node.ctx, ast.Store) and owner in ("self", "cls")
 
 
 def test_no_other_room_touches_what_beam_keeps_for_itself() -> None:

@@ -7,6 +7,8 @@ import sys
 
 PROGRAM = """
 import logging
+from beam_scanner.beam_internals.quiet_import import import_beam
+import_beam()
 from apache_beam.options.pipeline_options import PipelineOptions
 from beam_scanner.beam_internals.root_logger import keeps_root_logger
 root, logger = logging.getLogger(), logging.getLogger("kernel")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 from typing import Any
 
-import grpc
 import psutil
 import pytest
-from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.runners.worker import worker_pool_main
 
 from beam_scanner import Client, NamedStream, PerfParams, register_python_op
-from beam_scanner.beam_internals.loopback_servers import listening_here
 from tests.support.targets import make_target
 
 
@@ -59,24 +54,3 @@ def test_runs_on_this_machine(name, tmp_path, request):
         found = {tuple(each) for row in seen.load() for each in row} - before
     assert bool(found) == (name != "memory"), "Beam starts servers in another way now"
     assert [each for each in sorted(found) if is_open(each[0])] == []
-
-
-def test_the_workers_of_other_runners():
-    before = listening(os.getpid())
-    with listening_here():
-        address, server = worker_pool_main.BeamFnExternalWorkerPoolServicer.start()
-    try:
-        found = listening(os.getpid()) - before
-        assert found
-        assert not any(is_open(ip) for ip, _ in found)
-        host, port = address.split(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
-    finally:
-        server.stop(0).wait()
-
-
-def test_other_pipelines_are_left_alone():
-    with listening_here(), listening_here():
-        pass
-    assert worker_handlers.grpc is grpc
-    assert worker_pool_main.grpc is grpc

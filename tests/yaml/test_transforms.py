@@ -261,7 +261,7 @@ WRONG = {
     "- {type: Stride, config: {stride: many}}": "Stride",
     "- {type: Stride, config: {stride: 2, x: 1}}": "unexpected argument 'x'",
     "- {type: Slice, config: {partition: no, arguments: {}}}": "no partition",
-    "- {type: MapToFields, config: {fields: {x: y}}}": "input fields are",
+    "- {type: MapToFields, config: {fields: {x: y}}}": "input fields are|unknown input fields",
     f"{OUT}- {{type: Stride, config: {{stride: 2}}}}": "Stride takes whole streams",
     f"{OUT}- {{type: ReadAllFromVideo}}": "takes rows with path",
     f"{OUT}- {{type: MapToFields, config: {{fields: {{stream: stream}}}}}}\n"
