@@ -1,7 +1,7 @@
 """PNG and JPEG through FFmpeg's codecs; PyAV is imported on first use.
 
-One implementation for every installation, so that files do not depend on whether
-OpenCV is there.
+The same code on every installation, so that files do not depend on whether OpenCV is
+installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PNG_LAYOUTS = {
     ("uint16", 3): "rgb48be",
     ("uint16", 4): "rgba64be",
 }
-# What other decoded layouts are turned into; all that are missing become RGB.
+# What decoded layouts are converted to; RGB for those that are not listed.
 _DECODED_AS = {
     **{layout: layout for layout in _PNG_LAYOUTS.values()},
     "monob": "gray",
@@ -178,7 +178,8 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
     Raises:
         ElementTypeError: ``data`` is neither, is damaged, or claims more pixels than
             it can hold.
-        VideoError: The picture is too large; see ``_limits``.
+        VideoError: The picture is too large; see
+            :mod:`beam_scanner.types.media_limits`.
     """
     name = image_format(data)
     if name is None:
@@ -201,7 +202,7 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
         raise ElementTypeError(
             f"a damaged {name.upper()} file of {len(data)} bytes: {error}"
         ) from error
-    # The decoder does not miss a JPEG's last bytes; 0xFFD9 ends it, 0xFFDA begins its
+    # The decoder accepts a JPEG that is cut short. 0xFFD9 ends one, 0xFFDA begins its
     # last scan, and neither occurs within a scan.
     cut = name == "jpeg" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
     if cut or len(frames) != 1 or frames[0].is_corrupt:
@@ -210,7 +211,7 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
 
 
 def _check_png_size(data: bytes) -> None:
-    """Refuses a PNG that claims more than its bytes can be unpacked to.
+    """Refuses a PNG that claims more pixels than its bytes can decompress to.
 
     Raises:
         ElementTypeError: Names its size.

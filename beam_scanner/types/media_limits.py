@@ -1,8 +1,8 @@
 """How large a video may say it is.
 
 A file of a few hundred bytes can claim millions of samples, or a picture of gigabytes.
-The limits are far beyond what cameras and archives make. Whoever has more raises them
-by environment variables, in the processes of workers too:
+The limits are far beyond what cameras and archives make. Environment variables raise
+them; set these for worker processes too:
 
 * ``BEAM_SCANNER_MAX_PIXELS``: of a picture, width times height; 134217728 (2**27, a
   little more than 15360x8640) if it is not set;
@@ -26,7 +26,7 @@ def max_pixels() -> int:
     """The most pixels that a picture may have.
 
     Raises:
-        ArgumentError: The environment says no number.
+        ArgumentError: The environment variable is not a positive integer.
     """
     return _limit(_PIXELS)
 
@@ -35,7 +35,7 @@ def max_frames() -> int:
     """The most frames that a file may have.
 
     Raises:
-        ArgumentError: The environment says no number.
+        ArgumentError: The environment variable is not a positive integer.
     """
     return _limit(_FRAMES)
 
@@ -46,7 +46,7 @@ def _limit(name: str) -> int:
         return _DEFAULTS[name]
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
         raise ArgumentError(
-            f"environment variable {name}={text!r}: expected a whole number from 1 to "
+            f"environment variable {name}={text!r}: expected an integer from 1 to "
             f"{(1 << 31) - 1}"
         )
     return int(text)

@@ -1,4 +1,4 @@
-"""Codecs of arrays: what each keeps of dtype and shape."""
+"""Codecs of arrays, which differ in what they keep of dtype and shape."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def _dtype_text(dtype: np.dtype[Any]) -> str:
 @functools.lru_cache(maxsize=256)
 def _text_dtype(text: str) -> np.dtype[Any]:
     if len(text) > _LONGEST_DTYPE:
-        raise ValueError(f"a dtype of {len(text)} letters")
+        raise ValueError(f"a dtype of {len(text)} characters")
     descr: Any = ast.literal_eval(text) if text.startswith(("[", "(")) else text
     dtype = np.lib.format.descr_to_dtype(descr)
-    # Bytes that are taken for addresses of objects end the process.
+    # NumPy would take the stored bytes for addresses of objects, and crash.
     if dtype.hasobject:
-        raise ValueError(f"dtype {text} is one of Python objects")
+        raise ValueError(f"dtype {text} holds Python objects")
     return dtype
 
 
 def _array_of(
     name: str, text: Any, shape: Sequence[Any], data: Any
 ) -> npt.NDArray[Any]:
-    """A copy of an array whose parts were stored.
+    """The array that was stored as these parts, as a copy.
 
     Raises:
-        ElementTypeError: They do not make an array.
+        ElementTypeError: They are not the parts of an array.
     """
     try:
         dtype = _text_dtype(text)
@@ -54,7 +54,7 @@ def _array_of(
         if math.prod(shape) * dtype.itemsize != size:
             raise ValueError(f"{size} bytes for {dtype} of shape {tuple(shape)}")
         return np.ndarray(tuple(shape), dtype, data).copy()
-    # What texts of dtypes make NumPy and Python's own parser raise is not documented.
+    # It is not documented what NumPy and ast raise for a malformed dtype.
     except Exception as error:
         raise damaged_value(name, error) from error
 
@@ -67,7 +67,7 @@ class ArrayCodec(Codec):
 
     @property
     def arrow_type(self) -> Any:
-        """A struct of what the array is made of."""
+        """A struct of dtype, shape and data."""
         return pa.struct(
             [
                 pa.field("dtype", pa.string()),
@@ -97,7 +97,7 @@ class ArrayCodec(Codec):
         text = _dtype_text(array.dtype).encode()
         head = struct.pack(
             f"<HB{array.ndim}q", len(text), array.ndim, *array.shape
-        )  # text follows, so that the numbers need no alignment of their own
+        )  # the dtype's string comes last, so that the integers are aligned
         return b"".join((head, text, array.tobytes()))
 
     def deserialize(self, data: bytes) -> npt.NDArray[Any]:
@@ -112,7 +112,7 @@ class ArrayCodec(Codec):
         return _array_of(self.name, text, shape, memoryview(data)[start + length :])
 
     def to_arrow(self, value: Any) -> dict[str, Any]:
-        """Struct of dtype (NumPy's text), shape and the bytes of the elements."""
+        """Struct of dtype (NumPy's string), shape and the bytes of the elements."""
         array = self._check(value)
         return {
             "dtype": _dtype_text(array.dtype),
@@ -130,7 +130,9 @@ class ArrayCodec(Codec):
 
 def _numbers(name: str, data: bytes, dtype: str) -> npt.NDArray[Any]:
     if len(data) % np.dtype(dtype).itemsize:
-        raise damaged_value(name, f"{len(data)} bytes are no numbers of {dtype}")
+        raise damaged_value(
+            name, f"{len(data)} bytes are not a whole number of {dtype}"
+        )
     return np.frombuffer(data, dtype).copy()
 
 

@@ -1,4 +1,4 @@
-"""Codecs of plain values: whole numbers, numbers, texts, yes or no."""
+"""Codecs of scalars: integers, floats, booleans, strings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _unpacked(name: str, form: str, data: bytes) -> Any:
 
 
 class IntCodec(Codec):
-    """Whole numbers of 64 bits, those of NumPy too; ``True`` is none."""
+    """64-bit integers, Python's and NumPy's; not booleans."""
 
     @property
     def arrow_type(self) -> Any:
@@ -34,7 +34,7 @@ class IntCodec(Codec):
         plain = isinstance(value, int | np.integer) and not isinstance(value, bool)
         number = operator.index(value) if plain else 1 << 63
         if not -(1 << 63) <= number < 1 << 63:
-            raise wrong_value("int", value, "a whole number that fits 64 bits")
+            raise wrong_value("int", value, "an integer that fits 64 bits")
         return number
 
     def from_arrow(self, stored: Any) -> int:
@@ -42,7 +42,7 @@ class IntCodec(Codec):
         return int(stored)
 
     def serialize(self, value: Any) -> bytes:
-        """Eight bytes, the least first."""
+        """Eight bytes, little-endian."""
         return struct.pack("<q", self.to_arrow(value))
 
     def deserialize(self, data: bytes) -> int:
@@ -51,11 +51,11 @@ class IntCodec(Codec):
 
 
 class FloatCodec(Codec):
-    """Numbers, those of NumPy too; a whole one becomes a float."""
+    """Numbers, Python's and NumPy's; integers become floats."""
 
     @property
     def arrow_type(self) -> Any:
-        """A number of double precision."""
+        """A double."""
         return pa.float64()
 
     def to_arrow(self, value: Any) -> float:
@@ -82,11 +82,11 @@ class FloatCodec(Codec):
 
 
 class BoolCodec(Codec):
-    """True or False, those of NumPy too; 0 and 1 are neither."""
+    """Booleans, Python's and NumPy's; not 0 and 1."""
 
     @property
     def arrow_type(self) -> Any:
-        """A bit."""
+        """A boolean."""
         return pa.bool_()
 
     def to_arrow(self, value: Any) -> bool:
@@ -111,16 +111,16 @@ class BoolCodec(Codec):
 
 
 class StrCodec(Codec):
-    """Texts."""
+    """Strings."""
 
     @property
     def arrow_type(self) -> Any:
-        """A text."""
+        """A string."""
         return pa.string()
 
     def to_arrow(self, value: Any) -> str:
         """A str."""
-        # NumPy's own texts lose zeros at their end in str().
+        # str() of a NumPy string would drop trailing NUL characters.
         return self.serialize(value).decode()
 
     def from_arrow(self, stored: Any) -> str:
@@ -130,11 +130,11 @@ class StrCodec(Codec):
     def serialize(self, value: Any) -> bytes:
         """UTF-8."""
         if not isinstance(value, str):
-            raise wrong_value("str", value, "a text")
+            raise wrong_value("str", value, "a string")
         try:
             return value.encode()
         except UnicodeEncodeError:
-            raise wrong_value("str", value, "a text that UTF-8 can hold") from None
+            raise wrong_value("str", value, "a string that UTF-8 can encode") from None
 
     def deserialize(self, data: bytes) -> str:
         """A str."""
