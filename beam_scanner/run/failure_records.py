@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from beam_scanner.engine.containment import ForeignError
@@ -43,29 +43,17 @@ def failure_of(name: str, error: BaseException, kind: str = "exception") -> Fail
 
 @dataclass(frozen=True)
 class TaskRows:
-    """Rows of one task that are null because a kernel raised.
+    """Rows of one op in one task that are null because its kernel raised.
 
     Attributes:
-        stream: The job's name.
-        family: Family of the task.
-        task: Its number.
-        first_row: First output row of the task; None if unknown.
-        last_row: Last output row.
-        worker: Machine and process.
-        started: When the task began.
-        ended: When it ended.
-        failed: The rows, and why.
+        op: Name of the job, number of the task's family, number of the op's node.
+        failure: Of all of them alike; its ``row`` is not set.
+        rows: Of the op's own stream.
     """
 
-    stream: str
-    family: int
-    task: int
-    first_row: int | None
-    last_row: int | None
-    worker: str
-    started: float | None
-    ended: float | None
-    failed: FailedRows
+    op: tuple[str, int, int]
+    failure: Failure
+    rows: tuple[int, ...]
 
     def failures(self, known: set[int]) -> Iterator[Failure]:
         """A failure for each row that is not known yet.
@@ -74,50 +62,44 @@ class TaskRows:
             known: Rows of the op that were reported already: two tasks that need a row
                 both compute it. Rows are added to it.
         """
-        why = self.failed
-        for row in why.rows:
+        for row in self.rows:
             if row not in known:
                 known.add(row)
-                yield Failure(
-                    plain(self.stream),
-                    why.reason,
-                    row,
-                    why.op,
-                    why.traceback,
-                    "row",
-                    why.exception,
-                    self.task,
-                    self.first_row,
-                    self.last_row,
-                    1,
-                    self.worker,
-                    self.started,
-                    self.ended,
-                )
+                yield replace(self.failure, row=row)
 
 
 def rows_of_manifest(
     stream: str, family: int, task: int, manifest: Mapping[str, Any]
 ) -> list[TaskRows]:
     """Rows that are null, from the manifest of a finished task."""
-    found = manifest["trace"]
+    trace = manifest["trace"]
     record: Mapping[str, Any] = next(iter(manifest["outputs"]), {})
-    started, ended = found.get("interval", (None, None))
+    started, ended = trace.get("interval", (None, None))
     first, rows = record.get("first"), record.get("rows")
-    last = None if first is None or not rows else first + rows - 1
+    of_task = Failure(
+        plain(stream),
+        "",
+        kind="row",
+        task=task,
+        first_row=first,
+        last_row=None if first is None or not rows else first + rows - 1,
+        worker=trace["worker"],
+        started=started,
+        ended=ended,
+    )
     return [
         TaskRows(
-            stream,
-            family,
-            task,
-            first,
-            last,
-            found["worker"],
-            started,
-            ended,
-            FailedRows(**rows),
+            (stream, family, found.node),
+            replace(
+                of_task,
+                reason=found.reason,
+                op=found.op,
+                traceback=found.traceback,
+                exception=found.exception,
+            ),
+            tuple(found.rows),
         )
-        for rows in found.get("failed", ())
+        for found in (FailedRows(**fields) for fields in trace.get("failed", ()))
     ]
 
 
@@ -127,8 +109,7 @@ def each_once(reported: Iterable[Failure | TaskRows]) -> Iterator[Failure]:
     rows: dict[tuple[str, int, int], set[int]] = {}
     for each in reported:
         if isinstance(each, TaskRows):
-            key = (each.stream, each.family, each.failed.node)
-            yield from each.failures(rows.setdefault(key, set()))
+            yield from each.failures(rows.setdefault(each.op, set()))
         elif each not in streams:
             streams.add(each)
             yield each

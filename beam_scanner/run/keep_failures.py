@@ -94,7 +94,8 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Failure]:
         _, reported = element
-        when = max((each.ended or 0.0 for each in reported), default=0.0)
+        failures = (e.failure if isinstance(e, TaskRows) else e for e in reported)
+        when = max((each.ended or 0.0 for each in failures), default=0.0)
         name = self.homes.run + (f"-{self.part}" if self.part else "")
         if not isinstance(window, GlobalWindow):
             name += f"-{int(window.max_timestamp())}"
@@ -107,9 +108,8 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
                 _log.warning("failures of this run could not be kept: %s", error)
         rows = (each for each in reported if isinstance(each, TaskRows))
         for each in islice(rows, _LOGGED_ROWS):
-            many = f", and {len(each.failed.rows) - 1} more rows" * (
-                len(each.failed.rows) > 1
-            )
+            more = len(each.rows) - 1
+            many = f", and {more} more rows" if more else ""
             first = next(each.failures(set()))
             _log.warning("null instead of failing: %s%s", first, many)
         yield from each_once(reported)
