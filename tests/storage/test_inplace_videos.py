@@ -15,7 +15,7 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
-from beam_scanner.storage.streams import named_video
+from beam_scanner.storage.streams import video_ingest
 from beam_scanner.types import ColumnType, FrameType, get_type_info
 
 
@@ -55,9 +55,9 @@ def test_reads_the_file_where_it_is(storage, video):
 
 def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
     calls = []
-    real = named_video.index_video
+    real = video_ingest.index_video
     monkeypatch.setattr(
-        named_video,
+        video_ingest,
         "index_video",
         lambda path, *how: calls.append(path) or real(path, *how),
     )
