@@ -75,7 +75,7 @@ class NamedVideoStream(NamedStream):
             video is decoded once to know which they are.
 
     Raises:
-        ArgumentError: The name is impossible, or there is no such policy.
+        ArgumentError: The name is impossible, or the policy is unknown.
 
     Example:
         >>> import tempfile
@@ -134,7 +134,7 @@ class NamedVideoStream(NamedStream):
         """Changes the policy, for the uses from now on.
 
         Raises:
-            ArgumentError: There is no such policy.
+            ArgumentError: The policy is unknown.
         """
         if check_damage(damage) != self._damage:
             self._damage = damage
@@ -150,7 +150,7 @@ class NamedVideoStream(NamedStream):
         """Indexes the video, unless it is indexed already.
 
         Args:
-            force: Index a file anew that has changed since.
+            force: Index a file again that has changed since.
             verify: Decode every frame once, unless that was done already.
             copy: Copy the file into the database, so that the original may go.
             replace: Take the place of any stream of that name, if the video is good.
