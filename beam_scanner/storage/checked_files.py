@@ -74,7 +74,7 @@ class Checksums:
         """What :meth:`to_json` gave.
 
         Raises:
-            StorageError: It is none of that.
+            StorageError: It is something else.
         """
         try:
             size, text = value

@@ -282,14 +282,14 @@ def _stays(
 
 
 def _is_same_result(one: StreamDescriptor, other: StreamDescriptor) -> bool:
-    def told(found: StreamDescriptor) -> tuple[object, ...]:
+    def compared(found: StreamDescriptor) -> tuple[object, ...]:
         is_copy = found.copy is not None
         return found.path, is_copy, found.verified, found.lost, found.type_name
 
     return (
         bool(one.fingerprint)
         and one.fingerprint == other.fingerprint
-        and told(one) == told(other)
+        and compared(one) == compared(other)
     )
 
 
@@ -385,7 +385,7 @@ def unpublish(store: ObjectStore, name: str) -> bytes | None:
 def remove_stream(store: ObjectStore, name: str) -> None:
     """Removes a stream: its descriptor, then its files, those for people too.
 
-    A name that has no stream is no error. A video that is read in place stays, and so
+    A name without a stream is not an error. A video that is read in place stays, and so
     does what a run is just writing under that name.
 
     Raises:

@@ -204,7 +204,7 @@ def _check_record(record: Record) -> None:
 
 def _check_file(file: object) -> None:
     if not isinstance(file, str) or not file or "/" in file or file in (".", ".."):
-        raise ValueError(f"{file!r} is no name of a file")
+        raise ValueError(f"{file!r} cannot be the name of a file")
 
 
 def check_version(version: object, what: str) -> None:
@@ -287,7 +287,7 @@ def _version(store: ObjectStore, data: bytes) -> object:
             raise StorageError("damaged: its checksum is gone")
     except (StorageError, KeyError) as error:
         raise StorageError(
-            f"{store.describe(MARKER)!r} is no marker of a beam_scanner database: "
+            f"{store.describe(MARKER)!r} is not the marker of a beam_scanner database: "
             f"{error}"
         ) from error
     return version
@@ -394,8 +394,8 @@ def list_descriptors(store: ObjectStore) -> Iterator[StreamDescriptor]:
 def is_in_place(stream: StreamDescriptor, folder: str) -> bool:
     """Whether a stream lies where its name says."""
     # Some file systems give names back in another form of Unicode.
-    kept, told = (unicodedata.normalize("NFC", k) for k in (folder, _key_of(stream)))
-    return kept == told
+    here, named = (unicodedata.normalize("NFC", k) for k in (folder, _key_of(stream)))
+    return here == named
 
 
 def _key_of(stream: StreamDescriptor) -> str:

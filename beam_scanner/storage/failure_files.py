@@ -148,7 +148,7 @@ def read_failures(store: ObjectStore, key: str) -> Iterator[Failure]:
                     yield _failure(row)
     except (pa.ArrowException, KeyError, TypeError, UnicodeDecodeError) as error:
         where = store.describe(key)
-        raise StorageError(f"{where} is no file of failures: {error}") from error
+        raise StorageError(f"{where} is not a file of failures: {error}") from error
 
 
 def _failure(row: dict[str, Any]) -> Failure:

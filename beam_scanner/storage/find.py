@@ -60,7 +60,7 @@ def find_files(given: str, folder: Folder) -> Found:
         folder: What a folder is taken for.
 
     Returns:
-        What was found; nothing is no error.
+        What was found; finding nothing is not an error.
 
     Raises:
         ArgumentError: The pattern is impossible, or the path is that of a pipe, a

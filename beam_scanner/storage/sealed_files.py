@@ -41,7 +41,7 @@ def seal(values: dict[str, Any], indent: int | None = None) -> bytes:
     try:
         data = json.dumps(values, ensure_ascii=False, indent=indent).encode()
     except UnicodeEncodeError:
-        # A lone surrogate, as paths may have, is no text that UTF-8 can hold.
+        # A lone surrogate, as paths may have, cannot be encoded as UTF-8.
         data = json.dumps(values, indent=indent).encode()
     head = data[:-1].rstrip(b"\n")
     gap, end = (b" ", b"}") if indent is None else (b"\n" + b" " * indent, b"\n}")
@@ -50,7 +50,7 @@ def seal(values: dict[str, Any], indent: int | None = None) -> bytes:
 
 
 def is_sealed(data: bytes) -> bool:
-    """Whether a text has a checksum, right or wrong."""
+    """Whether a file has a checksum, right or wrong."""
     return _LAST.search(data) is not None
 
 

@@ -26,7 +26,7 @@ FOR_PEOPLE = ("contact_sheet.png", "shots.csv", "preview.mp4")
 _MAX_KEY = 800
 _MAX_PART = 240
 
-# Longer ones are no names: file systems and object stores have none either.
+# File systems and object stores have no longer names either.
 _LONGEST_PART = 800
 _LONGEST_NAME = 4096
 
@@ -75,7 +75,7 @@ def stream_key(name: str) -> str:
         name: The stream's name.
 
     Raises:
-        ArgumentError: The name is empty or no text, would leave the database
+        ArgumentError: The name is empty or not a string, would leave the database
             folder, or is longer than any path.
 
     Example:
@@ -85,7 +85,9 @@ def stream_key(name: str) -> str:
         '%2Ehidden/a%3Ab/%2E%2E/c'
     """
     if not isinstance(name, str) or not name:
-        raise ArgumentError(f"expected a stream name (a text, not empty), got {name!r}")
+        raise ArgumentError(
+            f"expected a stream name (a string, not empty), got {name!r}"
+        )
     depth = 0
     parts = name.split("/")
     for part in parts:
@@ -135,7 +137,7 @@ def generation_key(name: str, generation: str) -> str:
         generation: Letters, digits, '-' and '_' alone.
 
     Raises:
-        ArgumentError: See :func:`stream_key`; or the generation is none.
+        ArgumentError: See :func:`stream_key`; or the generation is impossible.
 
     Example:
         >>> generation_key('a', '5f0c')

@@ -1,4 +1,4 @@
-"""Marks of who is at work: what they write is no garbage, although nothing names it.
+"""Marks of writers at work: what they write is not garbage, although nothing names it.
 
 Runs keep marks of their own, with what they can go on with. Here are those of other
 writers, as ``save``: a file ``.work/writers/<generation>/...`` for as long as a
@@ -79,7 +79,7 @@ def unmark(store: ObjectStore, generation: str, part: str) -> None:
 
 
 def written_now(store: ObjectStore) -> set[str]:
-    """The generations that somebody writes, as far as can be told."""
+    """The generations that somebody writes, as far as is known."""
     found = set()
     for key in list(store.list(WRITERS)):
         generation, _, part = key.removeprefix(WRITERS).partition("/")

@@ -68,7 +68,7 @@ class BucketStore(ObjectStore):
             bucket is taken as it is, not percent-decoded.
 
     Raises:
-        ArgumentError: It is no such URL.
+        ArgumentError: The URL is not of that form.
 
     Example:
         >>> from beam_scanner.stores.gcs import GcsStore
@@ -100,7 +100,7 @@ class BucketStore(ObjectStore):
         """Size and version of an object.
 
         Raises:
-            ObjectNotFoundError: There is none.
+            ObjectNotFoundError: It does not exist.
         """
 
     @abstractmethod
@@ -116,7 +116,7 @@ class BucketStore(ObjectStore):
             version: The version that is to be read; any if ''.
 
         Raises:
-            ObjectNotFoundError: There is none.
+            ObjectNotFoundError: It does not exist.
             ReplacedError: It has another version by now.
         """
 
@@ -148,7 +148,7 @@ class BucketStore(ObjectStore):
 
         Raises:
             ReplacedError: It has another version.
-            ObjectNotFoundError: There is none; not every service says so.
+            ObjectNotFoundError: It does not exist; not every service says so.
         """
 
     @abstractmethod

@@ -59,7 +59,7 @@ class ObjectStore(ABC):
 
         Streams are published by this. A store that inherits it checks and then puts:
         two writers that replace one object at the same moment may both be told that
-        they did. Stores that several writers use should override it with what their
+        they succeeded. Stores that several writers use should override it with what their
         service offers, and :class:`~beam_scanner.storage.testing.StorageConformance`
         tests them.
 
@@ -102,7 +102,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def exists(self, key: str) -> bool:
-        """Whether an object lies under the key (a folder is none)."""
+        """Whether an object lies under the key (a folder is not an object)."""
 
     @abstractmethod
     def list(
@@ -130,7 +130,7 @@ class ObjectStore(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Removes an object; an absent one is no error."""
+        """Removes an object; does nothing if it does not exist."""
 
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
@@ -159,7 +159,7 @@ class ObjectStore(ABC):
         return self
 
     def try_read(self, key: str) -> bytes | None:
-        """The bytes of an object, or None if there is none."""
+        """The bytes of an object, or None if it does not exist."""
         try:
             return self.read(key)
         except ObjectNotFoundError:

@@ -53,7 +53,7 @@ def is_possible(key: str) -> bool:
 
 
 def check_key(key: str, shown: str = "") -> None:
-    """Refuses keys that are no relative path, or that have a part that moves up.
+    """Refuses keys that are not relative paths, or that have a part that moves up.
 
     Args:
         key: The key.

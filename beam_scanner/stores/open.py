@@ -56,7 +56,7 @@ def locate(path: str) -> tuple[ObjectStore, str]:
         path: A path, or a ``gs://`` or ``s3://`` URL.
 
     Raises:
-        ArgumentError: It is no URL of an object.
+        ArgumentError: The URL does not name an object.
 
     Example:
         >>> locate('/data/films/a.mp4'), locate('gs://films/tv/a.mp4')
@@ -77,7 +77,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
     Raises:
         OSError: It cannot be opened. Of an object: a ``StorageError``.
-        ArgumentError: It is no URL of an object.
+        ArgumentError: The URL does not name an object.
         MissingDependencyError: The library for this service is not installed.
     """
     if not is_object_url(path):

@@ -20,7 +20,7 @@ _KINDS = {
 
 
 class NoFileError(OSError):
-    """A path leads to something that is there, but is no file to read."""
+    """A path leads to something that exists but is not a file that can be read."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -79,7 +79,7 @@ def _holes(file: int, status: os.stat_result) -> str:
         hole = os.lseek(file, at, os.SEEK_HOLE)
         try:
             at = os.lseek(file, hole, os.SEEK_DATA)
-        except OSError:  # There is no more.
+        except OSError:  # No data follows.
             at = status.st_size
         unwritten += at - hole
     os.lseek(file, 0, os.SEEK_SET)

@@ -75,8 +75,8 @@ def _code(error: Any) -> str:
 class S3Store(BucketStore):
     """See :class:`BucketStore`. Honours ``AWS_ENDPOINT_URL`` and the AWS configuration.
 
-    Putting on a condition is a ``StorageError`` where a service overwrites objects
-    although it is told not to.
+    A conditional put raises ``StorageError`` where a service ignores the condition and
+    overwrites the object all the same.
     """
 
     @contextmanager

@@ -113,7 +113,7 @@ def test_a_database_without_failures(
     assert lines(capsys) == ["no run of this database has left failures"]
     (Path(filled) / "failures").mkdir()
     (Path(filled) / "failures" / "20260101T000000Z-abc.parquet").write_bytes(b"no")
-    assert "is no file of failures" in wrong(capsys, "failures", filled)
+    assert "is not a file of failures" in wrong(capsys, "failures", filled)
 
 
 def test_phases_of_a_pipeline_are_one_run(

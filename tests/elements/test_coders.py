@@ -274,7 +274,7 @@ def test_types_of_other_hints(hint: Any, annotation: Any) -> None:
 
 
 def test_a_box_out_of_a_list_is_no_list() -> None:
-    box = coders._row_of(value_hint(get_type_info(types.BboxList)))
+    box = value_hint(get_type_info(types.BboxList)).inner_type
     assert type_of_hint(box) == get_type_info(Any)
 
 

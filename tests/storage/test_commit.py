@@ -376,7 +376,7 @@ def test_another_database_version(tmp_path):
         with pytest.raises(StorageError, match=r"version 7, but .* version 1 and 2"):
             use()
     (tmp_path / "beam_scanner.json").write_text("something else")
-    with pytest.raises(StorageError, match="no marker of a beam_scanner database"):
+    with pytest.raises(StorageError, match="not the marker of a beam_scanner database"):
         NamedStream(NamedStorage(tmp_path), "s").len()
 
 

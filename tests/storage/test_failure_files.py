@@ -139,5 +139,5 @@ def test_damage_is_told(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     place = Path(write_failures(store, "one", FAILURES, 1.5e9))
     place.write_bytes(place.read_bytes()[:-20])
-    with pytest.raises(StorageError, match="is no file of failures"):
+    with pytest.raises(StorageError, match="is not a file of failures"):
         list(read_failures(store, failure_files(store)[0].key))

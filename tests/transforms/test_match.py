@@ -101,8 +101,8 @@ def test_names_of_ones_own(films: Path) -> None:
     assert found == {"a": f"{films}/a/x.mp4"}
     assert [failure.stream for failure in failures] == ["b"]
     bad: list[tuple[Any, str]] = [
-        (lambda path: "", "expected a stream name (a text, not empty), got ''"),
-        (lambda path: 3, "expected a stream name (a text, not empty), got 3"),
+        (lambda path: "", "expected a stream name (a string, not empty), got ''"),
+        (lambda path: 3, "expected a stream name (a string, not empty), got 3"),
         (lambda path: "../" + path, "would leave the database folder"),
         (lambda path: {}[path], "KeyError: "),
     ]

@@ -81,7 +81,7 @@ class ParquetRows(RowReader):
         """A text from the file's metadata.
 
         Raises:
-            StorageError: There is none of that name.
+            StorageError: The file has none of that name.
         """
         found = (self._file.metadata.metadata or {}).get(name.encode())
         if found is None:

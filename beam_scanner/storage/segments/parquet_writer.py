@@ -210,7 +210,7 @@ def frame_to_arrow(frame: Any, row: int, stream: str) -> tuple[dict[str, Any], i
     """A frame as the struct that Parquet stores, and its size in bytes.
 
     Raises:
-        ElementTypeError: It is no array, or one of Python objects, or too large.
+        ElementTypeError: It is not an array, holds Python objects, or is too large.
     """
     try:
         struct: dict[str, Any] = frame_type().to_arrow(frame)  # type: ignore[misc]

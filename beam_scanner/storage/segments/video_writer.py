@@ -151,7 +151,7 @@ class VideoSegmentWriter(SegmentWriter):
         """See :meth:`SegmentWriter.write`.
 
         Raises:
-            ElementTypeError: An element is no frame; or, in lossy video, a frame
+            ElementTypeError: An element is not a frame; or, in lossy video, a frame
                 differs in size from those before.
             RowError: The rows do not follow those already written.
         """

@@ -48,7 +48,7 @@ class AudioStream(FileStream):
         storage: Only for Scanner's programs.
 
     Raises:
-        ArgumentError: The frame size is not positive, or the path is none.
+        ArgumentError: The frame size is not positive, or the path is not one.
 
     Example:
         >>> import tempfile, wave

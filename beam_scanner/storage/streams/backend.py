@@ -326,7 +326,7 @@ def converter(ty: Any, fn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
         fn: Called with bytes or frames; never with ``NullElement``.
 
     Returns:
-        The function; it raises :class:`ElementTypeError` for bytes that are no ``ty``.
+        The function; it raises :class:`ElementTypeError` for bytes that are not a ``ty``.
     """
     if fn is not None:
         return lambda element: (
@@ -344,7 +344,7 @@ def converter(ty: Any, fn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
         except Exception as error:
             name = getattr(ty, "name", None) or getattr(ty, "__name__", ty)
             raise ElementTypeError(
-                f"an element of {len(element)} bytes is no {name}: {error}"
+                f"an element of {len(element)} bytes is not a {name}: {error}"
             ) from error
 
     return convert

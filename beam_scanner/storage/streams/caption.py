@@ -59,7 +59,7 @@ class CaptionStream(FileStream):
         storage: Only for Scanner's programs.
 
     Raises:
-        ArgumentError: A number is not positive, or the path is none.
+        ArgumentError: A number is not positive, or the path is not one.
 
     Example:
         >>> import tempfile
@@ -153,7 +153,7 @@ def read_captions(path: str) -> list[Caption]:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise ElementTypeError(
-            f"{path!r} is no file of captions: it has more than {_LARGEST} bytes"
+            f"{path!r} is not a file of captions: it has more than {_LARGEST} bytes"
         )
     lines = [line.strip() for line in _text(data, path).splitlines()]
     webvtt = bool(lines) and lines[0].split()[:1] == ["WEBVTT"]
@@ -162,7 +162,7 @@ def read_captions(path: str) -> list[Caption]:
     before = [line for line in lines[: heads[0] if heads else None] if line]
     if before and not webvtt:
         raise ElementTypeError(
-            f"{path!r} is no file of captions (SubRip or WebVTT): it begins with "
+            f"{path!r} is not a file of captions (SubRip or WebVTT): it begins with "
             f"{before[0][:40]!r}"
         )
     captions: list[Caption] = []

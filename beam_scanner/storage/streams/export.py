@@ -39,7 +39,7 @@ def save_mp4(
         The file's path.
 
     Raises:
-        ArgumentError: ``scale`` is no pair of numbers above 0.
+        ArgumentError: ``scale`` is not a pair of numbers above 0.
         VideoError: The stream has no frame, or not all of it is stored as video.
         StorageError: The file cannot be written.
     """

@@ -62,7 +62,7 @@ class FilesStorage(StorageBackend):
         endpoint: See ``region``.
 
     Raises:
-        ArgumentError: There is no such storage.
+        ArgumentError: The kind of storage is unknown.
 
     Example:
         >>> FilesStream(['tv/a.png'], FilesStorage('gcs', bucket='frames')).paths
@@ -98,7 +98,7 @@ class FilesStorage(StorageBackend):
         """Where a path of a stream leads: absolute, or a URL.
 
         Raises:
-            ArgumentError: It is no path.
+            ArgumentError: It is not a path.
         """
         text = os.fspath(path) if isinstance(path, os.PathLike) else path
         if self._prefix and isinstance(text, str) and text and "://" not in text:
@@ -368,8 +368,8 @@ class FilesWriter(SegmentWriter):
         """See :meth:`SegmentWriter.write`.
 
         Raises:
-            RowError: There is no path for a row, or rows are left out.
-            ElementTypeError: An element is no bytes.
+            RowError: A row has no path, or rows are left out.
+            ElementTypeError: An element is not bytes.
         """
         name, paths = self._stream.name(), self._stream.paths
         check_next(self._next, first_row, name)

@@ -95,7 +95,7 @@ class VideoFormat(ABC):
     """A format of videos. Make it a frozen dataclass: it travels to workers.
 
     Its class, code and fields are part of a stream's fingerprint, so that results are
-    made anew when they change.
+    made again when they change.
 
     Attributes:
         folders: Whether a video is a folder of the files that a pattern matches.
@@ -159,7 +159,7 @@ class FormatStream(StoredStream):
         format: The format.
 
     Raises:
-        ArgumentError: The name is impossible, or the format is none.
+        ArgumentError: The name is impossible, or the format is not a ``VideoFormat``.
 
     Example:
         >>> import tempfile

@@ -17,7 +17,7 @@ def row_numbers(
     """The rows that were asked for, checked; all rows for None.
 
     Raises:
-        ArgumentError: They are no whole numbers.
+        ArgumentError: They are not whole numbers.
         RowError: One lies outside the stream.
     """
     if rows is None:

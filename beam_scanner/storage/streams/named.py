@@ -124,7 +124,7 @@ class NamedStorage(StorageBackend):
         return store
 
     def delete(self, sc: Any, streams: Sequence[StoredStream]) -> None:
-        """Removes streams; those that do not exist are no error."""
+        """Removes streams; does nothing for those that do not exist."""
         for stream in streams:
             stream.delete(sc)
 
@@ -297,7 +297,7 @@ class NamedStream(StoredStream):
         return [file for file in files if file.endswith(suffix)]
 
     def delete(self, sc: Any = None) -> None:
-        """Removes the stream and all its files; one that is not there is no error.
+        """Removes the stream and all its files; does nothing if it does not exist.
 
         Args:
             sc: Ignored.

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import shutil
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,35 +12,17 @@ from numpy.typing import NDArray
 from beam_scanner.errors import (
     Failure,
     JobFailure,
-    OutcomeUnknownError,
     ScannerException,
-    StorageError,
-    StreamExistsError,
-    StreamReplacedError,
     Tally,
-    VideoError,
 )
-from beam_scanner.storage import commit
-from beam_scanner.storage.checked_files import Checksums
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import stored_index
 from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.storage.stream_names import INDEX, generation_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
-from beam_scanner.storage.writer_marks import writing
-from beam_scanner.stores.object_store import ObjectStore, storage_errors
+from beam_scanner.storage.streams.video_ingest import VideoFile, ensure_indexed
 from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage
-from beam_scanner.video.indexing import index_video
-from beam_scanner.video.source import (
-    VideoSource,
-    fingerprint,
-    open_source,
-    source_name,
-)
-
-_TRIES = 3
 
 
 class NamedVideoStorage(NamedStorage):
@@ -78,10 +54,6 @@ class NamedVideoStorage(NamedStorage):
             raise JobFailure(failures, tally=Tally(committed=good))
 
 
-_NOT_STORED = "none"
-"""Generation of a descriptor that was only made to be looked at."""
-
-
 class NamedVideoStream(NamedStream):
     """A stream of frames in a database, or a video file outside it.
 
@@ -103,7 +75,7 @@ class NamedVideoStream(NamedStream):
             video is decoded once to know which they are.
 
     Raises:
-        ArgumentError: The name is impossible, or there is no such policy.
+        ArgumentError: The name is impossible, or the policy is unknown.
 
     Example:
         >>> import tempfile
@@ -162,7 +134,7 @@ class NamedVideoStream(NamedStream):
         """Changes the policy, for the uses from now on.
 
         Raises:
-            ArgumentError: There is no such policy.
+            ArgumentError: The policy is unknown.
         """
         if check_damage(damage) != self._damage:
             self._damage = damage
@@ -178,7 +150,7 @@ class NamedVideoStream(NamedStream):
         """Indexes the video, unless it is indexed already.
 
         Args:
-            force: Index a file anew that has changed since.
+            force: Index a file again that has changed since.
             verify: Decode every frame once, unless that was done already.
             copy: Copy the file into the database, so that the original may go.
             replace: Take the place of any stream of that name, if the video is good.
@@ -194,26 +166,15 @@ class NamedVideoStream(NamedStream):
             StreamNotFoundError: Neither a path nor a committed stream.
             StreamReplacedError: Others keep publishing a stream of that name.
         """
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._ingest(force, verify, copy, replace)
-            except StreamReplacedError:
-                # What is there now may be what is wanted.
-                if not left:
-                    raise
-        raise AssertionError
-
-    def _ingest(
-        self, force: bool, verify: bool, copy: bool, replace: bool
-    ) -> StreamDescriptor:
-        if self._path is None:
-            return self.descriptor()
-        current = super().try_descriptor()
-        found = self._unindexed(self._path, current, force, verify, replace)
-        if found is not None:
-            source, copied = found
-            self._index(source, verify, copy if copied is None else copied, current)
-        self._ingested, self._seen = True, None
+        if self._path is not None:
+            ensure_indexed(
+                self._file(self._path),
+                force=force,
+                verify=verify,
+                copy=copy,
+                replaces=replace,
+            )
+            self._ingested, self._seen = True, None
         return self.descriptor()
 
     def preview(self, force: bool = False) -> StreamDescriptor:
@@ -227,164 +188,14 @@ class NamedVideoStream(NamedStream):
         Raises:
             ScannerException: As :meth:`ingest`.
         """
-        if self._path is None:
-            return self.descriptor()
-        current = super().try_descriptor()
-        found = self._unindexed(self._path, current, force)
-        if found is not None:
-            source, copied = found
-            index = index_video(source, False, self._damage)
-            new = self._of_index(self._path, index)
-            if copied and current is not None:
-                lost = len(index.lost_rows)
-                new = replace(current, verified=index.verified, lost=lost)
-            self._seen = new, index
-        self._ingested = True
+        if self._path is not None:
+            file = self._file(self._path)
+            self._seen = ensure_indexed(file, stores=False, force=force)
+            self._ingested = True
         return self.descriptor()
 
-    def _unindexed(
-        self,
-        path: str,
-        current: StreamDescriptor | None,
-        force: bool = False,
-        verify: bool = False,
-        replaces: bool = False,
-    ) -> tuple[VideoSource, bool | None] | None:
-        """The file to be indexed; None if its stored index will do.
-
-        With it, whether it is the database's own copy; None for a file that is new.
-        """
-        if current is not None and not current.ingested and not replaces:
-            raise StreamExistsError(
-                f"stream {self._name!r} was written by a graph and is not the video "
-                f"{path!r}: delete() it, or choose another name"
-            )
-        if (
-            current is None
-            or force
-            or replaces
-            or not self._is_of_path(current)
-            or not self.is_whole(current)
-        ):
-            return path, None
-        if self._has_changed(path, current):
-            raise VideoError(
-                f"video {path!r} of stream {self._name!r} has changed since it was "
-                "indexed: ingest(force=True) takes the new content"
-            )
-        if not current.verified and (verify or self._damage == "salvage"):
-            return self._file(current), current.copy is not None
-        if current.lost and self._damage == "strict":
-            index = stored_index(self._storage.store(), current)
-            raise VideoError(
-                f"video {path!r} is damaged: {index.describe_lost()}; "
-                "damage='salvage' takes the other rows, and nulls for these"
-            )
-        return None
-
-    def _is_of_path(self, current: StreamDescriptor) -> bool:
-        """Whether the stream is the file at the path, or a copy of it."""
-        if current.path is not None:
-            return current.path == self._path
-        return current.copied_from == self._path
-
-    def _has_changed(self, path: str, current: StreamDescriptor) -> bool:
-        """Whether the file is another one now; of a copied one it may be gone."""
-        try:
-            return fingerprint(path) != current.fingerprint
-        except (VideoError, StorageError):
-            if current.copy is None:
-                raise
-            return False
-
-    def _file(self, current: StreamDescriptor) -> VideoSource:
-        # Loads FFmpeg.
-        from beam_scanner.storage.segments.video_rows import video_file
-
-        return video_file(self._storage.store(), current)
-
-    def _index(
-        self,
-        source: VideoSource,
-        verify: bool,
-        copy: bool,
-        current: StreamDescriptor | None,
-    ) -> None:
-        """Indexes a video, and publishes it in place of ``current``."""
-        index = index_video(source, verify, self._damage)
-        store = self._storage.store(create=True)
-        data = index.to_bytes()
-        digest = hashlib.blake2b(data, digest_size=20, person=b"copy" if copy else b"")
-        # Others may publish the same and replace it: no two share their files.
-        generation = f"{digest.hexdigest()}-{uuid.uuid4().hex[:12]}"
-        with writing(store, generation):
-            try:
-                new = self._stored_index(source, index, generation, copy)
-                commit.publish(store, new, commit.generation_of(current))
-            except OutcomeUnknownError:
-                raise
-            except ScannerException:
-                self.discard(generation)
-                raise
-
-    def _stored_index(
-        self, source: VideoSource, index: FrameIndex, generation: str, copy: bool
-    ) -> StreamDescriptor:
-        """Stores the files of a generation; gives their descriptor."""
-        assert self._path is not None
-        store, data = self._storage.store(), index.to_bytes()
-        folder = generation_key(self._name, generation)
-        sums = {INDEX: Checksums.of(data)}
-        if copy:
-            file = f"video{_extension(self._path)}"
-            key = f"{folder}/{file}"
-            sums[file] = _copy_file(source, index.fingerprint, store, key)
-        store.put(f"{folder}/{INDEX}", data)
-        return self._of_index(self._path, index, generation, sums)
-
-    def _of_index(
-        self,
-        path: str,
-        index: FrameIndex,
-        generation: str = _NOT_STORED,
-        sums: Mapping[str, Checksums] | None = None,
-    ) -> StreamDescriptor:
-        """The descriptor of a video file.
-
-        Args:
-            path: The file.
-            index: Of the file.
-            generation: Of the stored files.
-            sums: The stored files, the index first.
-        """
-        stored = sums or {}
-        copied = next((file for file in stored if file != INDEX), None)
-        record = {
-            "first": 0,
-            "rows": len(index),
-            "bytes": sum(each.size for each in stored.values()),
-            "files": list(stored),
-            "sums": {file: each.to_json() for file, each in stored.items()},
-            "kind": "video",
-            "type": "FrameType",
-        }
-        return StreamDescriptor(
-            name=self._name,
-            kind="video",
-            type_name="FrameType",
-            rows=len(index),
-            generation=generation,
-            segments=(record,),
-            fingerprint=index.fingerprint,
-            source=index.fingerprint,
-            path=None if copied else path,
-            copy=copied,
-            copied_from=path if copied else "",
-            width=index.width,
-            height=index.height,
-            verified=index.verified,
-            lost=len(index.lost_rows),
-        )
+    def _file(self, path: str) -> VideoFile:
+        return VideoFile(self._storage, self._name, path, self._damage)
 
     def lost_rows(self) -> NDArray[np.int64]:
         """int64[k], ascending: rows of a salvaged video that cannot be decoded.
@@ -432,7 +243,7 @@ class NamedVideoStream(NamedStream):
         found = super().try_descriptor()
         if self._path is None or found is None:
             return found is not None
-        return found.ingested and self._is_of_path(found)
+        return found.ingested and self._file(self._path).is_file_of(found)
 
     def delete(self, sc: Any = None) -> None:
         """See :meth:`NamedStream.delete`; the file at the path stays."""
@@ -494,33 +305,3 @@ class NamedVideoStream(NamedStream):
         from beam_scanner.storage.streams.export import save_mp4
 
         return save_mp4(self._storage.store(), self.descriptor(), name, fps, scale)
-
-
-def _extension(path: str) -> str:
-    """A path's extension, where it is a plain one."""
-    extension = os.path.splitext(path)[1].lower()
-    return extension if re.fullmatch(r"\.[a-z0-9]{1,8}", extension) else ""
-
-
-def _copy_file(
-    source: VideoSource, expected: str, store: ObjectStore, key: str
-) -> Checksums:
-    """Copies a video into a database; returns what it consists of."""
-    scratch = store.scratch()
-    try:
-        with (
-            open_source(source) as file,
-            storage_errors("write", scratch),
-            open(scratch, "wb") as target,
-        ):
-            shutil.copyfileobj(file, target, 1 << 20)
-        if fingerprint(scratch) != expected:
-            raise VideoError(
-                f"video {source_name(source)!r} has changed while it was copied"
-            )
-        sums = Checksums.of_file(scratch)
-        with storage_errors("write", store.describe(key)):
-            store.put(key, Path(scratch))
-    finally:
-        Path(scratch).unlink(missing_ok=True)
-    return sums

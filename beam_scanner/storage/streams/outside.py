@@ -80,7 +80,7 @@ def exact_seconds(value: Any, what: str) -> Fraction:
     1/10 and 1 / 30 is 1/30, so that rows neither drift nor get lost by rounding.
 
     Raises:
-        ArgumentError: It is no number, not positive or not finite.
+        ArgumentError: It is not a number, not positive or not finite.
 
     Example:
         >>> exact_seconds(0.1, 'window'), exact_seconds(1 / 30, 'window')
@@ -120,7 +120,7 @@ def _pieces(size: int) -> list[tuple[int, int]]:
 
 
 def combined_digest(*values: object) -> str:
-    """A digest of some values, in order: of bytes, and of the texts of others.
+    """A digest of some values, in order: of bytes as they are, and of ``str()`` of others.
 
     Example:
         >>> combined_digest('ab', 'c') == combined_digest('a', 'bc')

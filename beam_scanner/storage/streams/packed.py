@@ -40,7 +40,7 @@ class PackedFileStream(FileStream):
         storage: Only for Scanner's programs.
 
     Raises:
-        ArgumentError: The path is none.
+        ArgumentError: The path is not one.
 
     Example:
         >>> import tempfile
@@ -127,7 +127,7 @@ def _offsets(path: str) -> NDArray[np.uint64]:
         head = _NUMBER * (1 + count)
         if size < _NUMBER or head > size:
             raise StorageError(
-                f"{path!r} is no packed file: {size} bytes cannot hold the sizes of "
+                f"{path!r} is not a packed file: {size} bytes cannot hold the sizes of "
                 f"{count} elements"
             )
         sizes = np.frombuffer(file.read(head - _NUMBER), dtype="<u8")

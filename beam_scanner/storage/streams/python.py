@@ -32,7 +32,7 @@ class PythonStream(StoredStream):
         data: The values; ``NullElement`` makes a null row.
 
     Raises:
-        ArgumentError: They are no list, or take more than 64 MiB when pickled.
+        ArgumentError: They are not a list, or take more than 64 MiB when pickled.
         ElementTypeError: A value cannot be pickled.
 
     Example:

@@ -130,8 +130,8 @@ def test_files_that_people_have(text, expected, tmp_path):
     [
         (b"1\n00:00:01,000 --> 00:00\nx\n", "line 2 of captions .* has no times"),
         (b"1\n00:00:01,000 --> 00:00:02,000\n\xe9\n", r"not in UTF-8 \(byte 32\)"),
-        (b"once upon a time\n", "no file of captions .* begins with 'once upon"),
-        (bytes(range(1, 100)), "no file of captions"),
+        (b"once upon a time\n", "not a file of captions .* begins with 'once upon"),
+        (bytes(range(1, 100)), "not a file of captions"),
     ],
 )
 def test_what_is_no_caption_file(content, message, tmp_path):

@@ -14,7 +14,7 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
-from beam_scanner.storage.streams import named_video
+from beam_scanner.storage.streams import video_ingest
 from beam_scanner.types import ColumnType, FrameType, get_type_info
 from tests.support.video_fixtures import frame_number, make_video, numbered_frames
 
@@ -55,9 +55,9 @@ def test_reads_the_file_where_it_is(storage, video):
 
 def test_indexed_once_and_by_whoever_comes_first(storage, video, monkeypatch):
     calls = []
-    real = named_video.index_video  # type: ignore[attr-defined]
+    real = video_ingest.index_video  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        named_video,
+        video_ingest,
         "index_video",
         lambda path, *how: calls.append(path) or real(path, *how),  # type: ignore[func-returns-value]
     )

@@ -127,7 +127,7 @@ def test_every_type_comes_back(storage, ty, values):
 def test_elements_of_another_type(storage, ty):
     stream = NamedStream(storage, "s")
     stream.save([b"neither"], bytes)
-    with pytest.raises(ElementTypeError, match="an element of 7 bytes is no "):
+    with pytest.raises(ElementTypeError, match="an element of 7 bytes is not a "):
         list(stream.load(ty=ty))
 
 

@@ -24,7 +24,11 @@ def test_packed_files_that_are_none(tmp_path):
     assert PackedFileStream(path).estimate_size() == (8 * 3 + 7) // 2
     assert isinstance(PackedFileStream(path).storage(), PackedFileStorage)
     content = path.read_bytes()
-    for cut, message in [(0, "is no packed file"), (7, "is no packed"), (9, "no pack")]:
+    for cut, message in [
+        (0, "is not a packed file"),
+        (7, "is not a packed"),
+        (9, "not a pack"),
+    ]:
         path.write_bytes(content[:cut])
         with pytest.raises(StorageError, match=message):
             PackedFileStream(path).len()
