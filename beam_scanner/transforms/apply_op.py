@@ -170,17 +170,9 @@ def _op_class(kernel: Any, spec: OpSpec) -> type[Op]:
 
 def op_signature(spec: OpSpec) -> inspect.Signature:
     """The signature of an op's transform, with ``self``."""
-    per_stream = {param.name for param in spec.stream_params}
-    given = [
-        param.replace(annotation=or_slice_list(param.annotation))
-        if param.name in per_stream
-        else param
-        for param in op_parameters(spec)
-    ]
-    kinds = inspect.Parameter
-    rest = [kinds("args", kinds.VAR_KEYWORD)] if spec.open_args else []
-    own = kinds("self", kinds.POSITIONAL_ONLY)
-    return inspect.Signature([own, *given, *op_options(spec), *rest])
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    given = op_parameters(spec, or_slice_list)
+    return inspect.Signature([own, *given, *op_options(spec)])
 
 
 def _by_name(spec: OpSpec, given: Sequence[Any]) -> str:
