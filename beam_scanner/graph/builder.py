@@ -326,15 +326,3 @@ def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStr
             f"{tables!r}"
         )
     return [kind(sc, table) for table in tables]
-
-
-__all__ = [
-    "IOGenerator",
-    "OpBuilder",
-    "OpGenerator",
-    "SinkGenerator",
-    "SourceGenerator",
-    "StreamsGenerator",
-    "TaskPartitioner",
-    "check_graph",
-]
