@@ -38,8 +38,8 @@ class Op(GraphTransform):
 
     Raises:
         OpNotFoundError: No such op.
-        ArgumentError: An argument has no name. When it is applied: an argument is missing or unknown, or cannot
-            be sent to workers.
+        ArgumentError: An argument has no name. When it is applied: an argument is
+            missing or unknown, or cannot be pickled.
 
     Example:
         >>> Op('Resize', width=320, height=180).label
@@ -91,18 +91,15 @@ class Op(GraphTransform):
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
-    def _inputs(self, given: Any) -> Mapping[str, Streams]:
-        if isinstance(given, Mapping):
-            return {
-                name: self.streams(value, f"input {name!r}")
-                for name, value in given.items()
-            }
+    def _inputs(self, given: Any) -> Mapping[Any, Streams]:
         if isinstance(given, tuple):
-            return {
-                str(number): self.streams(value, f"input {number}")
-                for number, value in enumerate(given)
-            }
-        return {"": self.streams(given)}
+            given = dict(enumerate(given))
+        if not isinstance(given, Mapping):
+            return {"": self.streams(given)}
+        return {
+            name: self.streams(value, f"input {name!r}")
+            for name, value in given.items()
+        }
 
 
 class _Output(GraphTransform):
