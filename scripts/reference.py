@@ -173,7 +173,17 @@ Names and arguments are the same everywhere:
 | the command's `--ops` | `Resize(width=320, height=180)` | `Stride(8)` |
 | Beam YAML | `type: Resize`, `config: {width: 320, height: 180}` | `type: Stride`, `config: {stride: 8}` |
 
-With `Client`, arguments *per stream* and those of samplers are lists with one value for each stream. Inside a slice, such a value may be a `SliceList` with one value for each slice group. Every op also takes `device` and `on_error`, and what it was registered with: `stencil`, `stencil_edge`, `batch` or `bounded_state`.
+With `Client`, arguments *per stream* and those of samplers are lists with one value for each stream. Inside a slice, such a value may be a `SliceList` with one value for each slice group. Every op also takes `device` and `on_error`, and what it was registered with: `stencil`, `stencil_edge`, `batch` or `bounded_state`. `help` says the same:
+
+```python
+from beam_scanner import Client
+from beam_scanner.transforms import Resize
+
+sc = Client(db_path="db")
+help(sc.ops.Resize)
+help(sc.streams.Stride)
+help(Resize)
+```
 """
 
 

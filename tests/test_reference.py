@@ -259,6 +259,37 @@ def test_a_new_op_is_a_file() -> None:
     assert "def Shrink(" in files["beam_scanner/graph/signatures.pyi"]
 
 
+PROGRAM = """
+from beam_scanner import Client
+from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.transforms import Resize, Stride
+
+Stride(8)
+Stride("8")  # line 7
+Resize(width=320, heigth=180)  # line 8
+
+
+def graph(sc: Client, frames: OpColumn) -> OpColumn:
+    sc.streams.Stride(frames)  # line 12
+    sc.partitioner.all("50")  # line 13
+    sc.ops.Resize(frame=frames, width=320)  # line 14
+    sc.ops.OfAUsersOwn(frame=frames, any=1)
+    some = sc.streams.Stride(frames, [8])
+    return sc.ops.Resize(frame=some, width=[320], height=[180])
+"""
+
+
+def test_type_checkers_see_the_arguments(tmp_path: Path) -> None:
+    api = pytest.importorskip("mypy.api")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    config = ["--config-file", str(ROOT / "pyproject.toml"), "--no-error-summary"]
+    printed, errors, _ = api.run([*config, str(tmp_path / "program.py")])
+    assert errors == ""
+    found = [line for line in printed.splitlines() if ": error: " in line]
+    lines = [int(line.split("program.py:")[1].split(":")[0]) for line in found]
+    assert lines == [7, 8, 12, 13, 14], printed
+
+
 def test_what_is_not_registered_is_nowhere() -> None:
     for module in transforms, yaml_transforms:
         with pytest.raises(AttributeError, match="has no attribute 'Shrink'"):

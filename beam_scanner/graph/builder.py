@@ -146,27 +146,21 @@ def op_signature(spec: OpSpec) -> inspect.Signature:
     """The signature of an op in ``sc.ops``, for ``help`` and for editors."""
     kinds = inspect.Parameter
     kind = kinds.VAR_POSITIONAL if spec.variadic else kinds.POSITIONAL_OR_KEYWORD
-    per_stream = {param.name for param in spec.stream_params}
-    columns = [kinds(p.name, kind, annotation=OpColumn) for p in spec.inputs]
-    given = [
-        param.replace(annotation=Sequence[or_slice_list(param.annotation)])  # type: ignore[misc]
-        if param.name in per_stream
-        else param
-        for param in op_parameters(spec)
-    ]
     count = len(spec.outputs)
     several = GenericAlias(tuple, (OpColumn,) * count)
-    returns = OpColumn if count == 1 else several
-    options = op_options(spec)
-    if spec.open_args:
-        options.append(kinds("args", kinds.VAR_KEYWORD))
+    parameters = [
+        *(kinds(port.name, kind, annotation=OpColumn) for port in spec.inputs),
+        *op_parameters(
+            spec, lambda each: GenericAlias(Sequence, (or_slice_list(each),))
+        ),
+        *op_options(spec),
+    ]
     try:
         return inspect.Signature(
-            [*columns, *given, *options], return_annotation=returns
+            parameters, return_annotation=OpColumn if count == 1 else several
         )
     except ValueError:  # columns of register_op may have any names
-        rest = [kinds("arguments", kinds.VAR_KEYWORD)]
-        return inspect.Signature(rest, return_annotation=returns)
+        return inspect.Signature([kinds("arguments", kinds.VAR_KEYWORD)])
 
 
 class IOGenerator:
@@ -271,15 +265,12 @@ class SourceGenerator:
         self._sc = sc
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._KINDS:
-            raise OpNotFoundError(
-                f"Source {name} does not exist; it may be a StoredStream for sc.io.Input"
-            )
+        kind = _kind(self._KINDS, "Source", name, "Input")
 
         def source(
             table_name: Sequence[str], column_name: Sequence[str] | None = None
         ) -> OpColumn:
-            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            streams = _named_streams(self._sc, kind, name, table_name)
             return IOGenerator(self._sc).Input(streams)
 
         return source
@@ -298,10 +289,7 @@ class SinkGenerator:
         self._sc = sc
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self._KINDS:
-            raise OpNotFoundError(
-                f"Sink {name} does not exist; it may be a StoredStream for sc.io.Output"
-            )
+        kind = _kind(self._KINDS, "Sink", name, "Output")
 
         def sink(
             columns: Mapping[str, OpColumn] | None = None,
@@ -318,10 +306,18 @@ class SinkGenerator:
                     f"sink {name} takes one column, got {', '.join(columns)}; use one "
                     "sc.io.Output for each"
                 )
-            streams = _named_streams(self._sc, self._KINDS[name], name, table_name)
+            streams = _named_streams(self._sc, kind, name, table_name)
             return IOGenerator(self._sc).Output(next(iter(columns.values())), streams)
 
         return sink
+
+
+def _kind(kinds: Mapping[str, Any], what: str, name: str, method: str) -> Any:
+    if name not in kinds:
+        raise OpNotFoundError(
+            f"{what} {name} does not exist; it may be a StoredStream for sc.io.{method}"
+        )
+    return kinds[name]
 
 
 def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStream]:
@@ -331,15 +327,3 @@ def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStr
             f"{tables!r}"
         )
     return [kind(sc, table) for table in tables]
-
-
-__all__ = [
-    "IOGenerator",
-    "OpBuilder",
-    "OpGenerator",
-    "SinkGenerator",
-    "SourceGenerator",
-    "StreamsGenerator",
-    "TaskPartitioner",
-    "check_graph",
-]

@@ -329,6 +329,7 @@ class StreamsGenerator(Streams):
                 stream ``(intervals, stride)`` or a dict of these.
             stride: For all streams, or a list with one for each.
         """
+        # Written out, since Scanner gives intervals and strides in separate arguments.
         op = "StridedRanges"
         column = column_of(input, op, "input")
         if stride is None:

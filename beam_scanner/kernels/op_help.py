@@ -7,7 +7,7 @@ the kernel's own signatures and docstrings.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from beam_scanner.kernels.op_spec import OpSpec, Param
@@ -15,18 +15,29 @@ from beam_scanner.text.docstrings import Doc, read_doc
 from beam_scanner.types.element_types import DeviceType
 
 
-def op_parameters(spec: OpSpec) -> list[inspect.Parameter]:
+def op_parameters(
+    spec: OpSpec, per_stream: Callable[[Any], Any] = lambda annotation: annotation
+) -> list[inspect.Parameter]:
     """The arguments of an op, without its inputs: keyword-only, annotations evaluated.
 
     An annotation that cannot be evaluated outside the function that the kernel was
     defined in is ``Any``.
+
+    Args:
+        spec: The op.
+        per_stream: From the type of a per-stream argument to what a call takes for it.
     """
     kernel: Any = spec.kernel
     init = _annotations(kernel.__init__) if spec.init_params else {}
     stream = _annotations(kernel.new_stream) if spec.stream_params else {}
     return [
-        *(_parameter(param, init) for param in spec.init_params),
-        *(_parameter(param, stream) for param in spec.stream_params),
+        *(_parameter(p.name, _default(p), init) for p in spec.init_params),
+        *(
+            _parameter(
+                p.name, _default(p), {p.name: per_stream(stream.get(p.name, Any))}
+            )
+            for p in spec.stream_params
+        ),
     ]
 
 
@@ -37,31 +48,33 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _parameter(param: Param, annotations: dict[str, Any]) -> inspect.Parameter:
-    return inspect.Parameter(
-        param.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if param.required else param.default,
-        annotation=annotations.get(param.name, Any),
-    )
+def _default(param: Param) -> Any:
+    return inspect.Parameter.empty if param.required else param.default
+
+
+def _parameter(
+    name: str, default: Any, annotations: Mapping[str, Any]
+) -> inspect.Parameter:
+    annotation = annotations.get(name, Any)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def op_options(spec: OpSpec) -> list[inspect.Parameter]:
     """What every call of this op may add to its arguments; see ``graph.OpNode``."""
-    options: dict[str, tuple[Any, Any]] = {"device": (DeviceType | None, None)}
+    options: dict[str, tuple[Any, Any]] = {"device": (None, DeviceType | None)}
     if spec.batch > 1:
-        options["batch"] = (int, -1)
+        options["batch"] = (-1, int)
     if spec.stencil is not None:
-        options["stencil"] = (Sequence[int] | None, None)
-        options["stencil_edge"] = (str | None, None)
+        options["stencil"] = (None, Sequence[int] | None)
+        options["stencil_edge"] = (None, str | None)
     if spec.bounded_state is not None:
-        options["bounded_state"] = (int, -1)
-    options["on_error"] = (str, "fail")
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return [
-        inspect.Parameter(name, kind, default=default, annotation=annotation)
-        for name, (annotation, default) in options.items()
-    ]
+        options["bounded_state"] = (-1, int)
+    options["on_error"] = ("fail", str)
+    found = [_parameter(n, d, {n: kind}) for n, (d, kind) in options.items()]
+    if spec.open_args:
+        found.append(inspect.Parameter("args", inspect.Parameter.VAR_KEYWORD))
+    return found
 
 
 def op_doc(spec: OpSpec) -> Doc:

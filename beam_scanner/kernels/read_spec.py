@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
@@ -15,7 +15,6 @@ from beam_scanner.kernels.signature import (
     SignatureReader,
     callers_names,
     check_names,
-    column_port,
     init_params,
     method_parameters,
     reads_config,
@@ -72,11 +71,11 @@ def read_spec(
     if not isinstance(op, str):
         raise ArgumentError(f"the name of an op must be a string, got {op!r}")
     checked_stencil = check_stencil(op, stencil)
-    _check_attributes(op, unbounded_state, bounded_state, whole_stream, batch)
+    check_attributes(op, unbounded_state, bounded_state, whole_stream, batch)
     if whole_stream and checked_stencil is not None:
         raise ArgumentError(f"op {op} cannot have whole_stream and a stencil")
     check_edge(op, stencil_edge)
-    execute = _execute_of(op, kernel)
+    execute = execute_of(op, kernel)
     function = inspect.unwrap(execute)
     reader = SignatureReader(
         op,
@@ -89,8 +88,8 @@ def read_spec(
     inputs, variadic = reader.inputs(method_parameters(execute))
     outputs, is_tuple = reader.outputs(inspect.signature(execute).return_annotation)
     is_class = isinstance(kernel, type)
-    init, any_init = _init_params(op, kernel) if is_class else ((), False)
-    stream = _stream_params(op, kernel) if is_class else ()
+    init, any_init = own_init_params(op, kernel) if is_class else ((), False)
+    stream = own_stream_params(op, kernel) if is_class else ()
     check_names(op, () if variadic else inputs, (*init, *stream))
     return OpSpec(
         name=op,
@@ -114,20 +113,27 @@ def read_spec(
     )
 
 
-def _init_params(op: str, kernel: Any) -> tuple[tuple[Param, ...], bool]:
+def own_init_params(op: str, kernel: Any) -> tuple[tuple[Param, ...], bool]:
+    """Parameters of a constructor, and whether it takes any others."""
     # What the base class takes is for constructors that call it.
     if kernel.__init__ is Kernel.__init__:
         return (), False
     return init_params(op, kernel)
 
 
-def _stream_params(op: str, kernel: Any) -> tuple[Param, ...]:
+def own_stream_params(op: str, kernel: Any) -> tuple[Param, ...]:
+    """Parameters of ``new_stream``, unless it is that of the base class."""
     if getattr(kernel, "new_stream", None) is Kernel.new_stream:
         return ()
     return stream_params(op, kernel)
 
 
-def _execute_of(op: str, kernel: Any) -> Any:
+def execute_of(op: str, kernel: Any) -> Any:
+    """The method or function that a kernel is called by.
+
+    Raises:
+        ArgumentError: It has none, or a function takes no ``config``.
+    """
     if isinstance(kernel, type):
         execute = getattr(kernel, "execute", None)
         if not callable(execute):
@@ -172,9 +178,10 @@ def check_edge(op: str, edge: Any) -> None:
         )
 
 
-def _check_attributes(
+def check_attributes(
     op: str, unbounded: bool, bounded: Any, whole: bool, batch: Any
 ) -> None:
+    """Raises ArgumentError where attributes are impossible or contradict each other."""
     if as_whole_number(batch) is None or batch < 1:
         raise ArgumentError(f"batch of op {op} must be 1 or more, got {batch!r}")
     if bounded is not None and (as_whole_number(bounded) is None or bounded < 0):
@@ -233,67 +240,8 @@ def check_devices(
     return tuple(dict.fromkeys(listed))
 
 
-def _takes_columns(execute: Any, inputs: Sequence[Port]) -> bool:
+def takes_columns(execute: Any, inputs: Sequence[Port]) -> bool:
     """Whether a kernel takes one list of columns instead of named inputs."""
     parameters = method_parameters(execute)
     named = [p for p in parameters.values() if p.kind != p.VAR_POSITIONAL]
     return len(named) == 1 and named[0].name not in {port.name for port in inputs}
-
-
-def declared_op(
-    name: str,
-    input_columns: Sequence[Any],
-    output_columns: Sequence[Any],
-    variadic_inputs: bool,
-    stencil: Sequence[int] | None,
-    unbounded_state: bool,
-    bounded_state: int | None,
-) -> Callable[[Any, DeviceType, int], OpSpec]:
-    """Reads a declaration of ``register_op``, whose arguments these are.
-
-    Returns:
-        What makes the spec, given a kernel, a device and a batch size.
-
-    Raises:
-        ArgumentError: A column or an attribute is impossible, or there are none.
-    """
-    for columns in (input_columns, output_columns):
-        if not isinstance(columns, (list, tuple)):
-            raise ArgumentError(f"columns of op {name} must be a list, got {columns!r}")
-    if not input_columns and not variadic_inputs:
-        raise ArgumentError(f"Attempted to register op {name} with empty input columns")
-    if not output_columns:
-        raise ArgumentError(
-            f"Attempted to register op {name} with empty output columns"
-        )
-    offsets = check_stencil(name, stencil)
-    _check_attributes(name, unbounded_state, bounded_state, False, 1)
-    inputs = [column_port(name, column) for column in input_columns]
-    if variadic_inputs:
-        inputs = [*inputs, column_port(name, "inputs")][:1]
-    outputs = tuple(column_port(name, column) for column in output_columns)
-    check_names(name, inputs, ())
-
-    def make(kernel: Any, device: DeviceType, batch: int) -> OpSpec:
-        _check_attributes(name, unbounded_state, bounded_state, False, batch)
-        execute = _execute_of(name, kernel)
-        is_class = isinstance(kernel, type)
-        return OpSpec(
-            name=name,
-            kernel=kernel,
-            inputs=tuple(inputs),
-            outputs=outputs,
-            variadic=variadic_inputs,
-            stencil=offsets,
-            batch=batch,
-            bounded_state=bounded_state,
-            unbounded_state=unbounded_state,
-            devices=(device,),
-            init_params=_init_params(name, kernel)[0] if is_class else (),
-            stream_params=_stream_params(name, kernel) if is_class else (),
-            open_args=True,
-            returns_tuple=True,
-            raw=_takes_columns(execute, inputs),
-        )
-
-    return make

@@ -11,11 +11,17 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.kernels.read_spec import (
+    check_attributes,
     check_devices,
-    declared_op,
+    check_stencil,
+    execute_of,
     name_of,
+    own_init_params,
+    own_stream_params,
     read_spec,
+    takes_columns,
 )
+from beam_scanner.kernels.signature import check_names, column_port
 from beam_scanner.types.element_types import DeviceType
 
 _T = TypeVar("_T")
@@ -160,15 +166,45 @@ def register_op(
         ScannerException: A column is not as above, there are none, or the name is
             taken.
     """
-    make = declared_op(
-        name,
-        input_columns,
-        output_columns,
-        variadic_inputs,
-        stencil,
-        unbounded_state,
-        bounded_state,
-    )
+    for columns in (input_columns, output_columns):
+        if not isinstance(columns, (list, tuple)):
+            raise ArgumentError(f"columns of op {name} must be a list, got {columns!r}")
+    if not input_columns and not variadic_inputs:
+        raise ArgumentError(f"Attempted to register op {name} with empty input columns")
+    if not output_columns:
+        raise ArgumentError(
+            f"Attempted to register op {name} with empty output columns"
+        )
+    offsets = check_stencil(name, stencil)
+    check_attributes(name, unbounded_state, bounded_state, False, 1)
+    inputs = [column_port(name, column) for column in input_columns]
+    if variadic_inputs:
+        inputs = [*inputs, column_port(name, "inputs")][:1]
+    outputs = tuple(column_port(name, column) for column in output_columns)
+    check_names(name, inputs, ())
+
+    def make(kernel: Any, device: DeviceType, batch: int) -> OpSpec:
+        check_attributes(name, unbounded_state, bounded_state, False, batch)
+        execute = execute_of(name, kernel)
+        is_class = isinstance(kernel, type)
+        return OpSpec(
+            name=name,
+            kernel=kernel,
+            inputs=tuple(inputs),
+            outputs=outputs,
+            variadic=variadic_inputs,
+            stencil=offsets,
+            batch=batch,
+            bounded_state=bounded_state,
+            unbounded_state=unbounded_state,
+            devices=(device,),
+            init_params=own_init_params(name, kernel)[0] if is_class else (),
+            stream_params=own_stream_params(name, kernel) if is_class else (),
+            open_args=True,
+            returns_tuple=True,
+            raw=takes_columns(execute, inputs),
+        )
+
     if proto_path is not None:
         protobufs.add_module(proto_path)
     _registry.declare(name, make)

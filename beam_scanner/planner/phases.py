@@ -1,4 +1,4 @@
-"""Where a graph is cut, so that an op in order does not hold up the others.
+"""Where a graph is cut, so that an in-order op does not hold up the others.
 
 An op that needs a whole stream in order is one task. What it takes, if that is not
 frames, is made before by parallel tasks and kept in an internal stream; what others
@@ -140,7 +140,7 @@ class Splitter:
         parts = [self.rewrite(column) for column in node.columns]
         in_order = node.spec.unbounded_state or node.spec.whole_stream
         sliced = parts[0].sliced
-        # Frames are never kept between phases, so what follows frames of an op in order
+        # Frames are never kept between phases, so what follows frames of an in-order op
         # runs in that op's task anyway; and slice groups are parallel as they are.
         held = any(part.in_order and part.column.type is None for part in parts)
         if not sliced and not held:

@@ -66,7 +66,7 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
         return TaskCuts(np.zeros((1, len(rows)), np.int64), "no rows")
     size = io_packet or _packet_for(graph)
     if min(rows) < longest:
-        # An op in order would start at row 0 again in each task.
+        # An in-order op would start at row 0 again in each task.
         count = 1 if graph.in_order else -(-longest // size)
         shares = np.arange(count + 1, dtype=np.int64)[:, None] * np.array(rows)
         return TaskCuts(

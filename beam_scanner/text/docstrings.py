@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from textwrap import indent
 
 _SECTION = re.compile(r"^(Args|Returns|Raises|Example|Attributes):\n", re.M)
@@ -30,19 +30,6 @@ class Doc:
     args: Mapping[str, str] = field(default_factory=dict)
     raises: Mapping[str, str] = field(default_factory=dict)
 
-    def with_args(self, args: Mapping[str, str]) -> Doc:
-        """The same with other arguments.
-
-        Args:
-            args: For each argument its text.
-        """
-        return replace(self, args=args)
-
-    @property
-    def summary(self) -> str:
-        """The first sentence or paragraph."""
-        return self.text.partition("\n\n")[0].replace("\n", " ")
-
     def __str__(self) -> str:
         parts = [self.text]
         for title, entries in (("Args", self.args), ("Raises", self.raises)):
@@ -55,10 +42,13 @@ class Doc:
 def read_doc(docstring: str | None) -> Doc:
     """Takes a docstring apart; examples and what is returned are left out.
 
+    Args:
+        docstring: In Google style.
+
     Example:
-        >>> doc = read_doc(Doc.with_args.__doc__)
-        >>> doc.text, doc.args
-        ('The same with other arguments.', {'args': 'For each argument its text.'})
+        >>> doc = read_doc(read_doc.__doc__)
+        >>> doc.text[:26], doc.args
+        ('Takes a docstring apart; e', {'docstring': 'In Google style.'})
     """
     text, *parts = _SECTION.split(inspect.cleandoc(docstring or ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))

@@ -38,8 +38,8 @@ class Op(GraphTransform):
 
     Raises:
         OpNotFoundError: No such op.
-        ArgumentError: An argument has no name. When it is applied: an argument is missing or unknown, or cannot
-            be sent to workers.
+        ArgumentError: An argument has no name. When it is applied: an argument is
+            missing or unknown, or cannot be pickled.
 
     Example:
         >>> Op('Resize', width=320, height=180).label
@@ -91,18 +91,15 @@ class Op(GraphTransform):
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
-    def _inputs(self, given: Any) -> Mapping[str, Streams | Branch]:
-        if isinstance(given, Mapping):
-            return {
-                name: self.streams(value, f"input {name!r}")
-                for name, value in given.items()
-            }
+    def _inputs(self, given: Any) -> Mapping[Any, Streams | Branch]:
         if isinstance(given, (tuple, list)):
-            return {
-                str(number): self.streams(value, f"input {number}")
-                for number, value in enumerate(given)
-            }
-        return {"": self.streams(given)}
+            given = dict(enumerate(given))
+        if not isinstance(given, Mapping):
+            return {"": self.streams(given)}
+        return {
+            name: self.streams(value, f"input {name!r}")
+            for name, value in given.items()
+        }
 
 
 class _Output(GraphTransform):
@@ -170,17 +167,9 @@ def _op_class(kernel: Any, spec: OpSpec) -> type[Op]:
 
 def op_signature(spec: OpSpec) -> inspect.Signature:
     """The signature of an op's transform, with ``self``."""
-    per_stream = {param.name for param in spec.stream_params}
-    given = [
-        param.replace(annotation=or_slice_list(param.annotation))
-        if param.name in per_stream
-        else param
-        for param in op_parameters(spec)
-    ]
-    kinds = inspect.Parameter
-    rest = [kinds("args", kinds.VAR_KEYWORD)] if spec.open_args else []
-    own = kinds("self", kinds.POSITIONAL_ONLY)
-    return inspect.Signature([own, *given, *op_options(spec), *rest])
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    given = op_parameters(spec, or_slice_list)
+    return inspect.Signature([own, *given, *op_options(spec)])
 
 
 def _by_name(spec: OpSpec, given: Sequence[Any]) -> str:

@@ -27,7 +27,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from beam_scanner import protobufs, types
-from beam_scanner.elements import coders
 from beam_scanner.elements.coders import (
     Array,
     ElementCoder,
