@@ -173,13 +173,3 @@ def test_each_module_has_a_namesake() -> None:
         m.as_posix() for m in modules if not (ROOT / "tests" / namesake(m)).is_file()
     }
     assert sorted(without - TESTED_ELSEWHERE) == []
-
-
-def test_names_of_tests_are_those_of_rooms() -> None:
-    """A folder of tests is a room of the package, or a subject of several."""
-    subjects = {"support", "templates", "bad_input", "scanner_suite", "semantics"}
-    folders = {
-        p.parent.relative_to(ROOT / "tests") for p in ROOT.glob("tests/**/test_*.py")
-    }
-    rooms = {f for f in folders if f.name not in subjects}
-    assert {f.as_posix() for f in rooms if not (PACKAGE / f).is_dir()} == set()

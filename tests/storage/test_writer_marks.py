@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.storage import writer_marks
+from beam_scanner.storage import LocalStore, ObjectStore, writer_marks
 from beam_scanner.storage.writer_marks import (
     WRITERS,
     mark,
@@ -18,12 +18,11 @@ from beam_scanner.storage.writer_marks import (
     writing,
     written_now,
 )
-from beam_scanner.stores.object_store import LocalStore, ObjectStore
 from tests.support.storage_fakes import MemoryStore
 
 DIES = """
 import os, sys
-from beam_scanner.stores.object_store import LocalStore
+from beam_scanner.storage import LocalStore
 from beam_scanner.storage.writer_marks import writing
 block = writing(LocalStore(sys.argv[1]), "g1")
 block.__enter__()

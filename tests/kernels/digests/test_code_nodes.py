@@ -7,16 +7,15 @@ import types
 from typing import Any
 
 import pytest
-
-from beam_scanner.kernels.digests.code_parts import (
+from beam_scanner.kernels.digests.code_nodes import (
     EMPTY_CELL,
     absolute_name,
     cell_value,
-    code_part,
+    code_node,
     names_used,
-    source_part,
+    source_node,
 )
-from beam_scanner.kernels.digests.parts import label
+from beam_scanner.kernels.digests.digest_node import make_label
 
 
 def code_of(source: str) -> types.CodeType:
@@ -27,8 +26,8 @@ def code_of(source: str) -> types.CodeType:
 
 
 def told(source: str) -> tuple[bytes, list[Any]]:
-    part = code_part(code_of(source))
-    return part.label, [value for _, value in part.edges]
+    node = code_node(code_of(source))
+    return node.label, [value for _, value in node.edges]
 
 
 def test_names_of_code_inside_of_code_count() -> None:
@@ -101,11 +100,11 @@ def test_relative_imports(name: str, level: int, package: Any, wanted: str) -> N
 def test_the_source_of_a_module(tmp_path: Any) -> None:
     file = tmp_path / "m.py"
     file.write_text("x = 1\n")
-    before = source_part(str(file))
+    before = source_node(str(file))
     file.write_text("# why\nx = 1\n")
-    assert source_part(str(file)).co_code == before.co_code
+    assert source_node(str(file)).co_code == before.co_code
     file.write_text("x = 2\n")
-    assert source_part(str(file)).co_consts != before.co_consts
+    assert source_node(str(file)).co_consts != before.co_consts
 
 
 def test_a_source_that_cannot_be_compiled_is_told_from_any_that_can(
@@ -113,4 +112,4 @@ def test_a_source_that_cannot_be_compiled_is_told_from_any_that_can(
 ) -> None:
     (tmp_path / "m.py").write_text("1 +\n")
     for name in ("m.py", "none.py"):
-        assert source_part(str(tmp_path / name)).label.startswith(label("source"))
+        assert source_node(str(tmp_path / name)).label.startswith(make_label("source"))
