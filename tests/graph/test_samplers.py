@@ -56,18 +56,15 @@ from beam_scanner.storage import (
 )
 from beam_scanner.types import Histogram
 from beam_scanner.video.encoding import Encoding
-from tests.graph.test_builder import (
+from tests.support.graph_parts import (
     Stored,
     blobs,
     frames,
     io,
-    ops,
     out,
     partitioner,
     streams,
 )
-
-__all__ = ["ops"]
 
 # --- streams ---------------------------------------------------------------------
 

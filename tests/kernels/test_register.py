@@ -1,55 +1,32 @@
 from __future__ import annotations
 
-import importlib.util
-import pickle
-import typing
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from beam_scanner import types
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
-    GraphError,
-    KernelError,
-    OpNotFoundError,
     ScannerException,
 )
 from beam_scanner.kernels import (
     Kernel,
     KernelConfig,
     Param,
-    Registry,
     op_spec,
     read_spec,
-    register_op,
-    register_python_kernel,
     register_python_op,
-    registered_ops,
     registry,
 )
 from beam_scanner.types import ColumnType, DeviceType, FrameType
+from tests.support.plain_kernels import describe, listed, plain
 
 
 class Echo(Kernel):
     def execute(self, x: bytes) -> bytes:
         return x
-
-
-@pytest.fixture(autouse=True)
-def forget_ops():
-    before = set(registered_ops())
-    declared = set(registry()._declared)
-    yield
-    for name in {*registered_ops(), *registry()._declared} - before - declared:
-        registry().remove(name)
-
-
-def describe(ports):
-    return [(port.name, port.type_name) for port in ports]
 
 
 # --- what is read from a kernel ------------------------------------------------
@@ -135,32 +112,6 @@ def test_constructor_with_any_arguments():
     assert spec.call(kernel, KernelConfig(), [b""]) == ({"a": 1},)
 
 
-@pytest.mark.parametrize("tuple_type", [vars(typing)["Tuple"], tuple])
-def test_several_outputs(tuple_type):
-    def split(config, x: bytes):
-        return x[:1], len(x)
-
-    split.__annotations__["return"] = tuple_type[bytes, Any]
-    spec = read_spec(split)
-    assert describe(spec.outputs) == [("ret0", "Bytes"), ("ret1", "Any")]
-    assert spec.call(split, KernelConfig(), [b"abc"]) == (b"a", 3)
-
-    def wrong(config, x: bytes) -> tuple[bytes, Any]:
-        return (x,)  # type: ignore[return-value]
-
-    with pytest.raises(KernelError, match="op wrong must return a tuple of 2"):
-        read_spec(wrong).call(wrong, KernelConfig(), [b""])
-
-
-def test_tuple_of_one_output():
-    def one(config, x: bytes) -> tuple[bytes]:
-        return (x,)
-
-    spec = read_spec(one)
-    assert len(spec.outputs) == 1
-    assert spec.call(one, KernelConfig(), [b"x"]) == (b"x",)
-
-
 def test_batch_stencil_both_and_whole_stream():
     def batch(config, x: Sequence[bytes]) -> Sequence[bytes]:
         return x
@@ -184,71 +135,6 @@ def test_batch_stencil_both_and_whole_stream():
     whole = read_spec(two, whole_stream=True)
     assert whole.whole_stream
     assert describe(whole.outputs) == [("ret0", "Bytes"), ("ret1", "FrameType")]
-
-
-@pytest.mark.parametrize("form", ["T", "Tuple[T, ...]"])
-def test_variadic_inputs(form):
-    def join(config, *parts):
-        return b"".join(parts)
-
-    join.__annotations__ = {
-        "parts": {"T": bytes, "Tuple[T, ...]": tuple[bytes, ...]}[form],
-        "return": bytes,
-    }
-    spec = read_spec(join)
-    assert spec.variadic
-    assert describe(spec.inputs) == [("parts", "Bytes")]
-    assert spec.call(join, KernelConfig(), [b"a", b"b"]) == (b"ab",)
-
-
-def test_attributes():
-    def op(config, x: bytes) -> bytes:
-        return x
-
-    register_python_op(
-        name="Attributes7",
-        bounded_state=3,
-        device_sets=[[DeviceType.GPU, 1], [DeviceType.CPU, 0]],
-        version="2024-05",
-        takes_nulls=True,
-    )(op)
-    spec = op_spec("Attributes7")
-    assert spec.bounded_state == 3
-    assert spec.devices == (DeviceType.GPU, DeviceType.CPU)
-    assert spec.version == "2024-05"
-    assert spec.takes_nulls
-    register_python_op(name="Gpu7", device_type=DeviceType.GPU, unbounded_state=True)(
-        op
-    )
-    assert op_spec("Gpu7").devices == (DeviceType.GPU,)
-    assert op_spec("Gpu7").unbounded_state
-    assert {"Attributes7", "Gpu7"} <= set(registered_ops())
-
-
-def test_text_annotations_see_names_of_enclosing_functions():
-    # This file has `from __future__ import annotations`.
-    @types.register_type
-    class LocalType7:
-        def serialize(value):
-            return value
-
-        def deserialize(data):
-            return data
-
-    def inner():
-        @register_python_op(name="Local7", batch=2)
-        class Op(Kernel):
-            def execute(self, x: Sequence[LocalType7]) -> Sequence["LocalType7"]:  # noqa: UP037
-                return x
-
-    inner()
-    assert describe(op_spec("Local7").inputs) == [("x", "LocalType7")]
-    assert describe(op_spec("Local7").outputs) == [("ret0", "LocalType7")]
-
-
-def test_config_pickles():
-    config = KernelConfig(args={"a": 1}, input_columns=["x"], node_id=2)
-    assert pickle.loads(pickle.dumps(config)) == config
 
 
 # --- what is refused -----------------------------------------------------------
@@ -342,14 +228,6 @@ def unresolved(config, x: Missing) -> bytes:  # type: ignore[name-defined]  # no
     return b""
 
 
-def plain(config, x: bytes) -> bytes:
-    return x
-
-
-def listed(config, x: list[bytes]) -> list[bytes]:
-    return x
-
-
 def pairs(config, x: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
     return []
 
@@ -435,126 +313,3 @@ def test_refused(kernel, options, kind, message):
 def test_missing_parentheses():
     with pytest.raises(ArgumentError, match="with parentheses"):
         register_python_op(plain)  # type: ignore[arg-type]
-
-
-# --- the registry ----------------------------------------------------------------
-
-
-def test_a_second_op_of_one_name_names_both_owners():
-    register_python_op(name="Same7")(plain)
-    with pytest.raises(GraphError, match=r"Same7 twice: by .*plain and by .*listed"):
-        register_python_op(name="Same7")(read_name := _renamed(listed))
-    assert read_name.__name__ == "listed"
-    with pytest.raises(GraphError, match="twice"):
-        register_python_op(name="Same7")(plain)
-
-
-def _renamed(function):
-    def listed(config, x: bytes) -> bytes:
-        return x
-
-    return listed
-
-
-def test_a_cell_that_is_run_again_replaces_its_op():
-    def cell(value):
-        space = {"__name__": "__main__", "register_python_op": register_python_op}
-        exec(
-            "@register_python_op(name='Cell7')\n"
-            f"def cell(config, x: bytes) -> bytes: return {value}",
-            space,
-        )
-
-    cell(1)
-    first = op_spec("Cell7").digest
-    cell(2)
-    assert op_spec("Cell7").digest != first
-
-
-def test_a_module_that_is_loaded_again_replaces_its_ops(tmp_path):
-    path = tmp_path / "users_ops7.py"
-    path.write_text(
-        "from beam_scanner.kernels import register_python_op\n"
-        "from tests.kernels.test_register import Echo\n"
-        "@register_python_op(name='Loaded7')\n"
-        "def loaded(config, x: bytes) -> bytes: return x\n"
-        "@register_python_op(name='LoadedClass7')\n"
-        "class Loaded(Echo):\n"
-        "    def reset(self): pass\n"
-    )
-    for _ in range(2):
-        spec = importlib.util.spec_from_file_location("users_ops7", path)
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    assert op_spec("Loaded7").name == "Loaded7"
-
-
-def test_unknown_op():
-    with pytest.raises(OpNotFoundError, match="Op Nope does not exist"):
-        op_spec("Nope")
-
-
-def test_declared_op_with_kernels_for_two_devices():
-    register_op(
-        "Declared7",
-        ["x", ("frame", ColumnType.Video), ("n", ColumnType.Blob, Any)],
-        [("out", ColumnType.Blob, types.get_type_info(Any)), "raw"],
-        stencil=[0],
-        bounded_state=2,
-    )
-    with pytest.raises(OpNotFoundError, match="has no kernel"):
-        op_spec("Declared7")
-
-    class OnCpu(Kernel):
-        def execute(self, columns):
-            return columns[0], self.config.args["k"]
-
-    class OnGpu(Kernel):
-        def execute(self, x, frame, n):
-            return n, x
-
-    register_python_kernel("Declared7", DeviceType.CPU, OnCpu)
-    register_python_kernel("Declared7", DeviceType.GPU, OnGpu, batch=8)
-    assert registry().devices("Declared7") == (DeviceType.CPU, DeviceType.GPU)
-    cpu = op_spec("Declared7")
-    gpu = registry().get("Declared7", DeviceType.GPU)
-    assert describe(cpu.inputs) == [
-        ("x", "Bytes"),
-        ("frame", "FrameType"),
-        ("n", "Any"),
-    ]
-    assert describe(cpu.outputs) == [("out", "Any"), ("raw", "Bytes")]
-    assert (cpu.raw, gpu.raw, gpu.batch, cpu.stencil) == (True, False, 8, (0,))
-    config = KernelConfig(args={"k": 5})
-    kernel = cpu.instantiate(config, {"k": 5})
-    assert cpu.call(kernel, config, [b"a", b"b", b"c"]) == (b"a", 5)
-    kernel = gpu.instantiate(config, {"k": 5})
-    assert gpu.call(kernel, config, [b"a", b"b", b"c"]) == (b"c", b"a")
-    with pytest.raises(GraphError, match="re-register kernel of op Declared7 for CPU"):
-        register_python_kernel("Declared7", DeviceType.CPU, OnCpu)
-    with pytest.raises(GraphError, match="re-register op Declared7, declared"):
-        register_python_op(name="Declared7")(plain)
-
-
-def test_declarations_that_are_refused():
-    with pytest.raises(ArgumentError, match="empty input columns"):
-        register_op("D7", [], ["x"])
-    with pytest.raises(ArgumentError, match="empty output columns"):
-        register_op("D7", ["x"], [])
-    with pytest.raises(ArgumentError, match="columns of op D7 must be a list"):
-        register_op("D7", "frame", ["x"])
-    with pytest.raises(ArgumentError, match="must be a string name or a tuple"):
-        register_op("D7", [3], ["x"])
-    with pytest.raises(OpNotFoundError, match="declare it with register_op"):
-        register_python_kernel("D7", DeviceType.CPU, plain)
-    register_op("D7", [], ["x"], variadic_inputs=True)
-    with pytest.raises(GraphError, match="Attempted to re-register op D7"):
-        register_op("D7", ["x"], ["x"])
-    with pytest.raises(ArgumentError, match="Invalid device type 3"):
-        register_python_kernel("D7", 3, plain)  # type: ignore[arg-type]
-
-
-def test_registries_are_independent():
-    ops = Registry()
-    ops.add(read_spec(plain))
-    assert list(ops) == ["plain"]
-    assert "plain" not in registry()

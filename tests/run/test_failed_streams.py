@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from beam_scanner import (
     CacheMode,
-    Client,
     JobFailure,
     Kernel,
     NamedStream,
@@ -28,139 +25,10 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels import registry
 from beam_scanner.storage import gc, list_streams
 from beam_scanner.storage.streams.python import PythonStream
-from tests.support.client_helpers import IN_MEMORY, PROCESSES, open_client, work_left
+from tests.support.client_helpers import open_client, work_left
+from tests.support.failing_kernels import KINDS, ROWS, Panic, Raising, inputs, kept, run
 
-ROWS = 8
-
-
-class Panic(BaseException):
-    """What no ``except Exception`` catches."""
-
-
-class Unprintable(Exception):
-    def __str__(self) -> str:
-        raise KeyboardInterrupt
-
-
-class CannotPickle(Exception):
-    def __init__(self) -> None:
-        super().__init__(lambda: None)
-
-
-KINDS: dict[str, Any] = {
-    "ValueError": lambda: ValueError("lone \udcff surrogate"),
-    "CancelledError": asyncio.CancelledError,
-    "KeyboardInterrupt": KeyboardInterrupt,
-    "GeneratorExit": GeneratorExit,
-    "SystemExit": lambda: SystemExit(0),
-    "Panic": lambda: Panic("rust"),
-    "StopIteration": StopIteration,
-    "MemoryError": lambda: MemoryError("x" * 50_000_000),
-    "Unprintable": Unprintable,
-    "CannotPickle": CannotPickle,
-    "ExceptionGroup": lambda: ExceptionGroup("two", [ValueError(1), KeyError(2)]),
-}
-
-
-class Raising(Kernel):
-    """Raises what row 3 of its stream says."""
-
-    def execute(self, value: Any) -> Any:
-        kind, number = value
-        if number == 3 and kind:
-            raise KINDS[kind]()
-        return number
-
-
-class Warmed(Kernel):
-    def __init__(self, config: Any, bad: Sequence[int]) -> None:
-        super().__init__(config)
-        self.bad = bad
-        self.reset()
-
-    def reset(self) -> None:
-        self.seen: list[int] = []
-
-    def execute(self, value: Any) -> Any:
-        number = value[1]
-        self.seen.append(number)
-        if number in self.bad:
-            self.seen.append(-1)
-            raise Panic(f"number {number}")
-        return [seen for seen in self.seen if seen < 0 or seen >= number - 2]
-
-
-@pytest.fixture(autouse=True)
-def ops() -> Iterator[None]:
-    register_python_op(name="Raising")(Raising)
-    register_python_op(name="Warmed", bounded_state=2)(Warmed)
-    yield
-    registry().remove("Raising")
-    registry().remove("Warmed")
-
-
-def inputs(kinds: Sequence[str], rows: int = ROWS) -> list[PythonStream]:
-    return [PythonStream([(kind, row) for row in range(rows)]) for kind in kinds]
-
-
-def run(sc: Client, streams: Sequence[Any], name: str = "out", **options: Any) -> Any:
-    """Runs ``Raising``; gives the outputs, and the report or the error."""
-    call = {k: options.pop(k) for k in ("on_error",) if k in options}
-    outputs = [NamedStream(sc, f"{name}/{n:03d}") for n in range(len(streams))]
-    column = sc.ops.Raising(value=sc.io.Input(streams), **call)
-    perf = options.pop("perf", PerfParams.estimate())
-    graph = sc.io.Output(column, outputs)
-    try:
-        number = sc.run(graph, perf, show_progress=False, **options)
-    except JobFailure as error:
-        return outputs, error
-    return outputs, None if number is None else sc.report(number)
-
-
-def kept(db: Path) -> list[dict[str, Any]]:
-    """All failures of a database, as DuckDB reads them."""
-    found = duckdb.sql(f"select * from '{db}/failures/*.parquet' order by stream, row")
-    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
-
-
-@pytest.mark.parametrize("options", [IN_MEMORY, PROCESSES])
-def test_whatever_a_kernel_raises_costs_its_stream_alone(
-    tmp_path: Path, options: list[str]
-) -> None:
-    sc = open_client(tmp_path, options)
-    outputs, error = run(sc, inputs(["", *KINDS, ""]))
-    assert [stream.committed() for stream in outputs] == [
-        True,
-        *[False] * len(KINDS),
-        True,
-    ]
-    assert isinstance(error, JobFailure)
-    assert [failure.exception for failure in error.failures] == list(KINDS)
-    assert {(f.op, f.row, f.kind) for f in error.failures} == {
-        ("Raising", 3, "exception")
-    }
-    assert str(error).startswith(f"{len(KINDS)} of {len(KINDS) + 2} streams failed, 2 ")
-    assert len(str(error)) < 10_000
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
-    assert error.tally.file in str(error)
-    rows = kept(tmp_path)
-    assert [row["exception"] for row in rows] == list(KINDS)
-    assert {row["row"] for row in rows} == {3}
-    assert max(len(row["traceback"]) for row in rows) < 60_000
-    # Calls of this package that lead to the kernel are left out.
-    line = rows[0]["traceback"].splitlines()[1]
-    assert os.path.basename(__file__) in line
-
-
-def test_equal_causes_are_one_line(tmp_path: Path) -> None:
-    sc = open_client(tmp_path)
-    _, error = run(sc, inputs(["ValueError"] * 18 + ["Panic"] * 2))
-    lines = str(error).splitlines()
-    assert lines[0] == "20 of 20 streams failed:"
-    assert lines[1].startswith("  18 streams: op Raising, row 3: ValueError: lone ")
-    assert lines[2].startswith("  2 streams: op Raising, row 3: Panic: rust (")
-    assert len(lines) < 20
-    assert len(kept(tmp_path)) == 20
+pytestmark = pytest.mark.usefixtures("failing_ops")
 
 
 def test_nothing_is_left_where_nothing_fails(tmp_path: Path) -> None:
@@ -239,37 +107,6 @@ def test_streams_of_the_users_own_may_raise_anything(tmp_path: Path, when: str) 
     assert failure.stream == "out/001"
     wanted = {"read": "Panic", "seconds": "GeneratorExit"}.get(when, "CancelledError")
     assert failure.exception == wanted
-
-
-def test_too_many_failures_stop_a_run_and_a_rerun_goes_on(tmp_path: Path) -> None:
-    sc = open_client(tmp_path)
-    streams = inputs([""] * 3 + ["Panic"] * 30 + [""] * 7)
-    outputs, error = run(sc, streams, max_failures=4)
-    assert str(error).startswith("5 of 40 streams failed, 32 are not run, 3 are commi")
-    assert "stopped after 5 of 40 streams failed (max_failures=4)" in str(error)
-    committed = [stream.committed() for stream in outputs]
-    assert committed == [True] * 3 + [False] * 37
-    _, report = run(
-        sc, streams, max_failures=0.9, cache_mode=CacheMode.Ignore, on_failure="return"
-    )
-    assert len(report.failures) == 30
-    assert len(report.committed) == 7
-    assert len(report.cached) == 3
-
-
-@pytest.mark.parametrize("wrong", [-1, 1.0, 0.0, 1.5, "3", True, float("nan")])
-def test_max_failures_is_checked(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(ArgumentError, match="max_failures must be"):
-        run(open_client(tmp_path), inputs([""]), max_failures=wrong)
-
-
-def test_as_many_failures_as_allowed_stop_nothing(tmp_path: Path) -> None:
-    streams = inputs(["Panic"] * 5 + [""] * 5)
-    for name, most in (("number", 5), ("share", 0.5)):
-        sc = open_client(tmp_path / name)
-        outputs, error = run(sc, streams, max_failures=most)
-        assert [stream.committed() for stream in outputs] == [False] * 5 + [True] * 5
-        assert "not run" not in str(error)
 
 
 def test_null_instead_of_failing(tmp_path: Path) -> None:
@@ -352,7 +189,12 @@ import os, sys
 sys.path[:0] = {path!r}
 import beam_scanner.run.launch as launch
 from beam_scanner import Client
-from tests.run.test_failed_streams import *
+from typing import Any
+from beam_scanner import NamedStream, PerfParams, register_python_op
+from beam_scanner.kernels import Kernel
+from beam_scanner.storage.streams.python import PythonStream
+from tests.support.client_helpers import IN_MEMORY
+from tests.support.failing_kernels import Panic
 
 class Dies(Kernel):
     def execute(self, value: Any) -> Any:

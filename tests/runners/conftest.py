@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -55,3 +56,18 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> str:
     """96 numbered frames, a keyframe every 12."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     return make_video(path, frames=96, gop=12)
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[str]:
+    """An address where somebody listens."""
+    with socket.create_server(("localhost", 0)) as server:
+        yield f"localhost:{server.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def nobody() -> str:
+    """An address where nobody listens."""
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        return f"localhost:{one.getsockname()[1]}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pipeline_runs import FRAMES
+from tests.support.pipeline_runs import FRAMES, Run, save
+from tests.support.small_streams import ROWS
 from tests.support.video_fixtures import make_video
 
 
@@ -19,3 +20,16 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder / f"{name}.mp4", frames=FRAMES, gop=12, first_number=100 * number
         )
     return folder
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """Streams ``x/a`` of 0 to 19 and ``x/b`` of 100 to 119."""
+    for number, name in enumerate("ab"):
+        save(tmp_path, f"x/{name}", range(100 * number, 100 * number + ROWS), int)
+    return tmp_path
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()

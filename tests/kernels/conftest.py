@@ -1,0 +1,16 @@
+"""Tests of kernels register ops, and leave none."""
+
+from __future__ import annotations
+
+import pytest
+
+from beam_scanner.kernels import registered_ops, registry
+
+
+@pytest.fixture(autouse=True)
+def forget_ops():
+    before = set(registered_ops())
+    declared = set(registry()._declared)
+    yield
+    for name in {*registered_ops(), *registry()._declared} - before - declared:
+        registry().remove(name)

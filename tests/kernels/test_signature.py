@@ -1,0 +1,84 @@
+"""Inputs and outputs of kernels, as their signatures have them."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from beam_scanner import types
+from beam_scanner.errors import (
+    KernelError,
+)
+from beam_scanner.kernels import (
+    Kernel,
+    KernelConfig,
+    op_spec,
+    read_spec,
+    register_python_op,
+)
+from tests.support.plain_kernels import describe
+
+
+@pytest.mark.parametrize("tuple_type", [vars(typing)["Tuple"], tuple])
+def test_several_outputs(tuple_type):
+    def split(config, x: bytes):
+        return x[:1], len(x)
+
+    split.__annotations__["return"] = tuple_type[bytes, Any]
+    spec = read_spec(split)
+    assert describe(spec.outputs) == [("ret0", "Bytes"), ("ret1", "Any")]
+    assert spec.call(split, KernelConfig(), [b"abc"]) == (b"a", 3)
+
+    def wrong(config, x: bytes) -> tuple[bytes, Any]:
+        return (x,)  # type: ignore[return-value]
+
+    with pytest.raises(KernelError, match="op wrong must return a tuple of 2"):
+        read_spec(wrong).call(wrong, KernelConfig(), [b""])
+
+
+def test_tuple_of_one_output():
+    def one(config, x: bytes) -> tuple[bytes]:
+        return (x,)
+
+    spec = read_spec(one)
+    assert len(spec.outputs) == 1
+    assert spec.call(one, KernelConfig(), [b"x"]) == (b"x",)
+
+
+@pytest.mark.parametrize("form", ["T", "Tuple[T, ...]"])
+def test_variadic_inputs(form):
+    def join(config, *parts):
+        return b"".join(parts)
+
+    join.__annotations__ = {
+        "parts": {"T": bytes, "Tuple[T, ...]": tuple[bytes, ...]}[form],
+        "return": bytes,
+    }
+    spec = read_spec(join)
+    assert spec.variadic
+    assert describe(spec.inputs) == [("parts", "Bytes")]
+    assert spec.call(join, KernelConfig(), [b"a", b"b"]) == (b"ab",)
+
+
+def test_text_annotations_see_names_of_enclosing_functions():
+    # This file has `from __future__ import annotations`.
+    @types.register_type
+    class LocalType7:
+        def serialize(value):
+            return value
+
+        def deserialize(data):
+            return data
+
+    def inner():
+        @register_python_op(name="Local7", batch=2)
+        class Op(Kernel):
+            def execute(self, x: Sequence[LocalType7]) -> Sequence["LocalType7"]:  # noqa: UP037
+                return x
+
+    inner()
+    assert describe(op_spec("Local7").inputs) == [("x", "LocalType7")]
+    assert describe(op_spec("Local7").outputs) == [("ret0", "LocalType7")]

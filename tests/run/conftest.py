@@ -1,0 +1,20 @@
+"""Ops that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from beam_scanner import register_python_op
+from beam_scanner.kernels import registry
+from tests.support.failing_kernels import Raising, Warmed
+
+
+@pytest.fixture
+def failing_ops() -> Iterator[None]:
+    register_python_op(name="Raising")(Raising)
+    register_python_op(name="Warmed", bounded_state=2)(Warmed)
+    yield
+    registry().remove("Raising")
+    registry().remove("Warmed")

@@ -1,0 +1,63 @@
+"""One root of all errors, and what is said of streams that failed."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+
+from beam_scanner import errors
+from beam_scanner.errors import Failure, ScannerException, causes_of, did_you_mean
+
+CLASSES = [
+    found
+    for _, found in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(found, Exception) and found.__module__ == errors.__name__
+]
+
+
+def test_all_errors_have_one_root() -> None:
+    assert len(CLASSES) > 15
+    assert all(issubclass(found, ScannerException) for found in CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("ArgumentError", ValueError),
+        ("ElementTypeError", TypeError),
+        ("RowError", IndexError),
+        ("OpNotFoundError", AttributeError),
+        ("StreamNotFoundError", FileNotFoundError),
+        ("StreamExistsError", FileExistsError),
+        ("StorageError", OSError),
+        ("UntrustedDataError", PermissionError),
+        ("MissingDependencyError", ImportError),
+    ],
+)
+def test_whoever_catches_pythons_own_catches_ours(
+    name: str, builtin: type[Exception]
+) -> None:
+    error = getattr(errors, name)("why")
+    assert isinstance(error, builtin)
+    assert str(pickle.loads(pickle.dumps(error))) == "why"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("Histgram", "Histogram"), ("histogram", "Histogram"), ("zzzzzz", "")],
+)
+def test_names_that_are_nearly_right(name: str, hint: str) -> None:
+    said = did_you_mean(name, ["Histogram", "Resize"])
+    assert (hint in said) if hint else said == ""
+
+
+def test_equal_reasons_of_many_streams_are_one_cause() -> None:
+    failures = [
+        Failure(f"s{n}", reason, op="Track")
+        for n, reason in enumerate(["no room", "no room", "no light"])
+    ]
+    causes = causes_of(failures)
+    assert [len(cause.streams) for cause in causes] == [2, 1]
+    assert causes[0].streams == ["s0", "s1"]
