@@ -171,6 +171,10 @@ class _Deferred:
         """Databases of the program as it stands."""
         return self._steps.program().homes()
 
+    def __deepcopy__(self, memo: Any) -> _Deferred:
+        # A copy would be of the graph as it stands, and not go on with it.
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         packed = self._steps.packed()
         if self._phase is None or self._phase >= len(packed.phases):
