@@ -1,4 +1,11 @@
-"""What is being done with a pipeline."""
+"""What is being done with a pipeline, and how a transform is given its label.
+
+Rows that no step reads are left out of a pipeline that is run as it is, and of no
+other. A graph applies transforms itself, ``'label' >> transform`` among them.
+
+If Beam changes this: rows that nobody reads are computed, or ``'label' >> Stride(8)``
+cannot be applied inside a VideoGraph.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,7 @@ import sys
 from typing import Any
 
 from apache_beam.pipeline import Pipeline
+from apache_beam.transforms.ptransform import _NamedPTransform
 
 _READS_ALL = "InteractiveRunner"
 """A runner that stores PCollections that no step of a pipeline reads."""
@@ -30,3 +38,10 @@ def is_run_as_it_is(pipeline: Any) -> bool:
 def has_run(pipeline: Any) -> bool:
     """Whether a pipeline was run when its ``with`` block ended."""
     return hasattr(pipeline, "result")
+
+
+def without_label(transform: Any) -> tuple[Any, str | None]:
+    """What ``'label' >> transform`` was made of; the label is None if there was none."""
+    if isinstance(transform, _NamedPTransform):
+        return transform.transform, transform.label
+    return transform, None

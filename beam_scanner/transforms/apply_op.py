@@ -48,10 +48,10 @@ class Op(GraphTransform):
         super().__init__(self._name)
         self._arguments = arguments
 
-    def _extract_input_pvalues(self, pvalueish: Any) -> Any:
+    def __ror__(self, left: Any, label: str | None = None) -> Any:
         # Beam takes a list for elements.
-        branches = tuple(pvalueish) if isinstance(pvalueish, list) else pvalueish
-        return super()._extract_input_pvalues(branches)
+        branches = tuple(left) if isinstance(left, list) else left
+        return super().__ror__(branches, label)
 
     @unread
     def expand(self, pvalueish: Any) -> Any:
@@ -90,7 +90,7 @@ class Op(GraphTransform):
                 name: self.streams(value, f"input {name!r}")
                 for name, value in given.items()
             }
-        if isinstance(given, (tuple, list)):
+        if isinstance(given, tuple):
             return {
                 str(number): self.streams(value, f"input {number}")
                 for number, value in enumerate(given)

@@ -10,12 +10,14 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
-from apache_beam.pipeline import AppliedPTransform
-from apache_beam.transforms.resources import (
-    merge_resource_hints,
-    parse_resource_hints,
-)
 
+from beam_scanner.beam_internals.applied_steps import (
+    current_hints,
+    current_label,
+    set_hints,
+    steps_that_make,
+)
+from beam_scanner.beam_internals.resource_hints import merge_hints, parse_hints
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.kernels.pickling import loads_graph
@@ -53,10 +55,8 @@ class GraphSteps:
         self._program = program
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
-        self._hints = parse_resource_hints(
-            run_hints(pipeline.options.view_as(ScannerOptions))
-        )
-        self._running: list[AppliedPTransform] = []
+        self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
+        self._running: list[Any] = []
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._packed: tuple[Any, Packed, Program] | None = None
@@ -83,10 +83,14 @@ class GraphSteps:
         """Streams that failed before the end of a phase."""
         return self._failures[phase]
 
-    def with_run_stage(self, step: AppliedPTransform) -> None:
-        """Gives a step the hints of the run stage, so that both are fused."""
-        self._running.append(step)
-        step.resource_hints = dict(self._hints)
+    def with_run_stage(self, made: Any) -> None:
+        """Gives the step that makes a PCollection the hints of the run stage.
+
+        Beam fuses steps of equal hints alone.
+        """
+        steps = steps_that_make(made)
+        self._running += steps
+        set_hints(steps, self._hints)
 
     def add_hints(self, hints: Mapping[str, Any]) -> None:
         """Gives the whole run stage the hints of one of its ops.
@@ -94,11 +98,9 @@ class GraphSteps:
         Another environment for the op alone would send frames from worker to worker.
         """
         # Those of composites of the user's own, and of the whole pipeline.
-        outer = self._pipeline._current_transform().resource_hints
-        inner = merge_resource_hints(outer, dict(hints))
-        self._hints = merge_resource_hints(self._hints, inner)
-        for step in self._running:
-            step.resource_hints = dict(self._hints)
+        outer = current_hints(self._pipeline)
+        self._hints = merge_hints(self._hints, merge_hints(outer, hints))
+        set_hints(self._running, self._hints)
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
@@ -106,7 +108,7 @@ class GraphSteps:
             phase = Phase(self._source, at, {})
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
-            self._running += phase.rows.producer.parts
+            self._running += steps_that_make(phase.rows)
             before = [] if at else [*self._failed, self._bound[FAILURES]]
             self._kept.append(
                 [*before, *phase.failed]
@@ -125,12 +127,12 @@ class GraphSteps:
         Raises:
             GraphError: A transform is being applied, so the graph is not complete.
         """
-        current = self._pipeline._current_transform()
-        if current.parent is not None:
+        current = current_label(self._pipeline)
+        if current:
             raise GraphError(
-                f"the pipeline was pickled while {current.full_label!r} was being "
-                "applied, when its graph of streams was not complete; translate or "
-                "run a pipeline only between transforms"
+                f"the pipeline was pickled while {current!r} was being applied, when "
+                "its graph of streams was not complete; translate or run a pipeline "
+                "only between transforms"
             )
         # Beam is about to run it.
         check_fork()

@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
-from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.pvalue import PCollection
 
+from beam_scanner.beam_internals.applied_steps import current_label, read_pcollections
 from beam_scanner.beam_internals.running import has_run, is_run_as_it_is
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError
@@ -181,7 +181,7 @@ class Group:
         if self.build is not None:
             self.add_hints(hints)
             return Branch(self, column, self.build.label, kind)
-        label = self.pipeline._current_transform().full_label
+        label = current_label(self.pipeline)
         tag = f"rows {len(self._branches)}"
         streams = self.leave(column, tag, "Rows", label, kind)
         self.add_hints(hints)
@@ -205,7 +205,7 @@ class Group:
         to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | step >> to_rows
         self._branches.append((streams, output))
-        self._steps.with_run_stage(streams.producer)
+        self._steps.with_run_stage(streams)
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
@@ -251,7 +251,7 @@ class Group:
         used = None
         # A tool that translates the pipeline may read any PCollection in it.
         if self.build is None and is_run_as_it_is(self.pipeline):
-            used = _used(self.pipeline)
+            used = read_pcollections(self.pipeline)
         outputs += [
             output
             for streams, output in self._branches
@@ -285,22 +285,6 @@ def _leaving(column: OpColumn, tag: str, label: str, nulls: bool) -> OutputNode:
         node = made(UnsliceNode(column), None)
         return OutputNode(OpColumn(node, 0, column.type), (slot,))
     return OutputNode(column, (slot,))
-
-
-class _Consumers(PipelineVisitor):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.used: set[Any] = set()
-
-    def visit_transform(self, node: AppliedPTransform) -> None:
-        self.used.update(node.inputs)
-        self.used.update(side.pvalue for side in node.side_inputs)
-
-
-def _used(pipeline: Any) -> set[Any]:
-    """PCollections that some step, not only a composite, reads."""
-    consumers = _Consumers()
-    pipeline.visit(consumers)
-    return consumers.used
 
 
 _joined: weakref.WeakKeyDictionary[Any, dict[frozenset[int], Group]]

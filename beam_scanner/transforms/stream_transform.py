@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.transforms.resources import parse_resource_hints
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
+from beam_scanner.beam_internals.applied_steps import label_of_maker
+from beam_scanner.beam_internals.resource_hints import parse_hints
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.transforms.graph_build import GraphInput, build_of
@@ -32,7 +33,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         Args:
             **hints: In Beam's words, as ``min_ram='16GB'``.
         """
-        self.run_hints.update(parse_resource_hints(hints))
+        self.run_hints.update(parse_hints(hints))
         return self
 
     def display_data(self) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         name = type(self).__name__
         if isinstance(value, Streams) and value.group.build is not None:
             raise GraphError(
-                f"{name} cannot be applied to an output of {value.producer.full_label}: "
+                f"{name} cannot be applied to an output of {label_of_maker(value)}: "
                 "the graph of a VideoGraph is complete; apply it in its function"
             )
         if isinstance(value, (Streams, Branch)):
@@ -69,9 +70,8 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         if isinstance(value, GraphInput):
             value = value.value
         if isinstance(value, beam.PCollection):
-            made_by = (
-                "" if value.producer is None else f" of {value.producer.full_label}"
-            )
+            maker = label_of_maker(value)
+            made_by = f" of {maker}" if maker else ""
             raise ElementTypeError(
                 f"{name} takes whole streams, as ReadFromVideo and the transforms of "
                 f"beam_scanner give them; {what} is an ordinary PCollection{made_by}. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from beam_scanner.beam_internals.applied_steps import current_label
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError
 from beam_scanner.transforms.graph_build import GraphBuild, build_of, pipeline_of
@@ -62,7 +63,7 @@ class VideoGraph(GraphTransform):
             # Inside of another: part of that.
             return self._build(value)
         pipeline = pipeline_of(value)
-        graph = GraphBuild(pipeline, pipeline._current_transform().full_label)
+        graph = GraphBuild(pipeline, current_label(pipeline))
         result = self._build(graph.wrapped(value))
         for group in graph.groups:
             group.add_hints(self.run_hints)

@@ -1,0 +1,78 @@
+"""What Beam keeps of a pipeline that is being built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apache_beam as beam
+import pytest
+
+from beam_scanner.beam_internals import applied_steps
+from beam_scanner.beam_internals.resource_hints import parse_hints
+
+RAM = parse_hints({"min_ram": "1MB"})
+
+
+class Seen(beam.PTransform):
+    """Looks at itself while it is applied."""
+
+    def expand(self, rows: Any) -> Any:
+        self.label_seen = applied_steps.current_label(rows.pipeline)
+        self.hints_seen = applied_steps.current_hints(rows.pipeline)
+        return rows | "Inner" >> beam.Map(str)
+
+
+class Around(beam.PTransform):
+    def __init__(self, inner: Seen) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def expand(self, rows: Any) -> Any:
+        return rows | "Look" >> self._inner
+
+
+def test_the_transform_that_is_being_applied() -> None:
+    """Else errors name no transform, and hints of composites are lost."""
+    seen = Seen()
+    rows = beam.Pipeline() | beam.Create([1])
+    rows | "Outer" >> Around(seen).with_resource_hints(min_ram="1MB")
+    assert seen.label_seen == "Outer/Look"
+    assert seen.hints_seen == RAM
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_hints_of_applied_steps_reach_the_runner(several: bool) -> None:
+    """Else the run stage has no GPU."""
+    pipeline = beam.Pipeline()
+    step: Any = beam.ParDo(beam.DoFn())
+    step = step.with_outputs("other", main="main") if several else step
+    made = pipeline | beam.Create([1]) | "Run" >> step
+    steps = applied_steps.steps_that_make(made)
+    applied_steps.set_hints(steps, RAM)
+    proto = pipeline.to_runner_api()
+    hints = {
+        each.unique_name: dict(
+            proto.components.environments[each.environment_id].resource_hints
+        )
+        for each in proto.components.transforms.values()
+        if each.spec.urn == "beam:transform:pardo:v1"
+    }
+    assert next(h for name, h in hints.items() if name.startswith("Run")) == RAM
+    assert sum(bool(h) for h in hints.values()) == 1
+
+
+def test_who_made_a_pcollection() -> None:
+    pipeline = beam.Pipeline()
+    rows = pipeline | "Numbers" >> beam.Create([1]) | "Text" >> beam.Map(str)
+    assert applied_steps.label_of_maker(rows) == "Text"
+    assert applied_steps.label_of_maker(beam.pvalue.PBegin(pipeline)) == ""
+
+
+def test_who_is_read() -> None:
+    """Else branches are computed that nobody reads, or rows are missing."""
+    pipeline = beam.Pipeline()
+    read, side, unread = (pipeline | name >> beam.Create([1]) for name in "abc")
+    last = read | beam.Map(lambda x, y: x, beam.pvalue.AsSingleton(side))
+    found = applied_steps.read_pcollections(pipeline)
+    assert {read, side} <= found
+    assert not {unread, last} & found
