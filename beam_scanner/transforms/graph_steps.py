@@ -137,9 +137,9 @@ class GraphSteps:
         # Beam is about to run it.
         check_fork()
         program = self._program()
-        told = (program.db, program.digests, tuple(map(id, program.slots)))
-        if self._packed is None or self._packed[0] != told:
-            self._packed = (told, program.pack(), program)
+        state = (program.db, program.digests, tuple(map(id, program.slots)))
+        if self._packed is None or self._packed[0] != state:
+            self._packed = (state, program.pack(), program)
         return self._packed[1]
 
     def program(self) -> Program:

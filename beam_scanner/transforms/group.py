@@ -194,7 +194,7 @@ class Group:
 
         Args:
             column: Of this group.
-            tag: Tells it from all others that leave.
+            tag: Identifies it among all that leave.
             step: Label of the step that gives the rows.
             label: What errors call it.
             kind: Type hint of the rows.

@@ -19,7 +19,7 @@ partitioner = TaskPartitioner()
 _graph = StreamsGenerator()
 
 _MANY = 1 << 40
-"""Rows of a stream longer than any: what it cannot give, none can."""
+"""More rows than any stream has: an argument that fails with so many always does."""
 
 
 def _joined(name: str, *values: Any) -> Any:
@@ -47,7 +47,7 @@ class _Sample(GraphTransform):
     def __init__(self, argument: Any) -> None:
         super().__init__()
         self._argument = argument
-        # What is wrong with the argument is said here, not when it is applied.
+        # A wrong argument is an error here, where it is given, not when it is applied.
         self._check()
 
     def _check(self) -> None:
@@ -204,6 +204,6 @@ class Unslice(GraphTransform):
 
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
-        """Adds the joint to the graph."""
+        """Adds the end of the slice to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, _graph.Unslice(before.column))

@@ -187,3 +187,13 @@ def test_a_copy_of_a_step_goes_on_with_the_graph(films: Path, tmp_path: Path) ->
     frames | Number() | WriteToNamedStream(str(tmp_path), "made")
     _run(pipeline)
     assert _rows(tmp_path, "made") == [3, 4]
+
+
+def test_a_long_chain_can_be_translated_and_run(films: Path) -> None:
+    with Run() as run:
+        numbers = _frames(films, run.pipeline) | Number()
+        for step in range(200):
+            numbers = numbers | f"Step {step}" >> Stride(1)
+        run.keep("numbers", numbers)
+        run.pipeline.to_runner_api()
+    assert [value for _, value in run.rows("numbers")] == [3, 4]
