@@ -23,12 +23,6 @@ def current_label(pipeline: Any) -> str:
     return label
 
 
-def enclosing_label(pipeline: Any) -> str:
-    """Full label of the transform whose ``expand`` is running; '' if none is."""
-    current = pipeline._current_transform()
-    return "" if current.parent is None else str(current.full_label)
-
-
 def current_hints(pipeline: Any) -> dict[str, bytes]:
     """Resource hints of that transform, with those of the composites around it."""
     return dict(pipeline._current_transform().resource_hints)

@@ -10,19 +10,20 @@
 Transforms that follow one another are joined while the pipeline is built: sampling
 reaches the decoder, branches of one source decode it once, and frames do not travel
 between stages. Any other transform gets ordinary elements ``(FrameKey, value)``.
+``VideoGraph`` is one transform for a whole graph, which a function builds.
 
 Where things are:
 
-* ``read``, ``sample``, ``apply_op``, ``write``, ``registered``: what a pipeline is written
-  with.
-* ``keys``, ``coders``, ``records``, ``match``, ``formats``, ``elements_sink``: what
-  comes in from the rest of a pipeline, and what goes out to it.
-* ``group``, ``base``: graphs of transforms while the pipeline is built; ``slots``,
-  ``program``, ``sources``, ``bind``: how workers bind them to the streams they find.
-* ``run_graph``: the stages as PTransforms; ``stages``: what each does, without Beam;
-  ``context``, ``work``: what workers know of a run, and keep of it in storage.
-* ``run_task``: attempts at one task; ``hosted``, ``task_host``: the process that makes
-  them, seen from outside and from inside.
+* ``read``, ``sample``, ``apply_op``, ``registered``, ``write``: what a graph is written with;
+  ``stream_transform``: what these have in common.
+* ``video_graph``: a graph as one transform; ``graph_build``: while its function runs.
+* ``group``: the graph over one source, or several that are joined; ``graph_steps``: its
+  steps in the pipeline; ``row_hints``: types of the rows that leave it.
+* ``match``: from patterns to videos; ``elements_sink``: from elements to streams;
+  ``playlist``: several files as one video.
+
+What workers do with a graph is in ``beam_scanner.run``, and what travels between
+transforms in ``beam_scanner.elements``.
 """
 
 from __future__ import annotations

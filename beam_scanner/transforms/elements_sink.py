@@ -1,10 +1,10 @@
-"""Coming back: ``(FrameKey, value)`` elements become stored streams.
+"""Writes ``(FrameKey, value)`` elements of a PCollection to streams of a database.
 
 Rows come in any order, from all workers, and a stream may be larger than any of them.
-So no key stands for a whole stream: rows are grouped by *chunks* of row numbers. How
-many rows each chunk has is counted first, which gives every chunk its place in the
-stored stream; then each is sorted and written as one segment; and what is grouped by
-stream in the end is a short record of each chunk. The segments of a stream become
+So rows are not grouped by stream, but by *chunks* of row numbers. The rows of each
+chunk are counted first, which gives every chunk its place in the stored stream; then
+each is sorted and written as one segment; and only a short record of each chunk is
+grouped by stream in the end. The segments of a stream become
 visible together, by its descriptor, or not at all.
 
 ::
@@ -16,7 +16,7 @@ visible together, by its descriptor, or not at all.
                                      commit -- by stream -- segment --+
 """
 
-# No postponed annotations: Beam reads the types of Commit's fields, and not from text.
+# No postponed annotations: Beam reads the types of Commit's fields, and not from strings.
 
 import hashlib
 import json
@@ -81,8 +81,8 @@ Chunk = tuple[str, str, int, int]
 _Row = tuple[int, float, bytes | None]
 """Row number, seconds (nan if unknown), serialized element (None: null)."""
 
-_Told = tuple[str, tuple[str, str]]
-"""What the last step is told of an output stream: its name; a kind and JSON."""
+_Event = tuple[str, tuple[str, str]]
+"""What happened to an output stream, for the last step: its name; a kind and JSON."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
     Rows are stored in the order of their keys as rows 0 to n - 1: gaps, as a filter
     leaves them, close, and each row keeps its presentation time. A stream of which no
     row comes is not written. A key that comes twice, or a value of another type, fails
-    its stream alone. What had the name of a stream is replaced by the commit.
+    its stream alone. A stream that had the name is replaced by the commit.
 
     Args:
         db: Folder or URL of the database.
@@ -178,14 +178,14 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
         keyed = (
             rows
             | "One window" >> beam.WindowInto(GlobalWindows())
-            | "Chunk" >> beam.ParDo(_ToChunks(target)).with_outputs("told", "counted")
+            | "Chunk" >> beam.ParDo(_ToChunks(target)).with_outputs("events", "counted")
         )
         placed = (
             keyed.counted
             | "Count" >> beam.CombinePerKey(sum)
             | "Key by stream" >> beam.Map(_by_stream)
             | "Counts" >> beam.GroupByKey()
-            | "Place" >> beam.ParDo(_Place(target)).with_outputs("told")
+            | "Place" >> beam.ParDo(_Place(target)).with_outputs("events")
         )
         written = (
             {"rows": keyed[None], "place": placed[None]}
@@ -193,7 +193,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | "Write" >> beam.ParDo(_Write(target))
         )
         ended = (
-            (keyed.told, placed.told, written)
+            (keyed.events, placed.events, written)
             | beam.Flatten()
             | "By stream" >> beam.GroupByKey()
             | "Commit"
@@ -237,10 +237,10 @@ class _RowFailure(ScannerException):
         self.row = row
 
 
-def _tell_failure(name: str, error: Exception) -> _Told:
+def _failure_event(name: str, error: Exception) -> _Event:
     failure = failure_of(name, error)
-    told = asdict(failure) | {"row": getattr(error, "row", failure.row)}
-    return name, ("failed", json.dumps(told))
+    fields = asdict(failure) | {"row": getattr(error, "row", failure.row)}
+    return name, ("failed", json.dumps(fields))
 
 
 def _tried(function: Callable[[], _T]) -> _T:
@@ -268,13 +268,14 @@ class _ToChunks(beam.DoFn):  # type: ignore[misc]
         try:
             _check_name(chunk[0])
         except ArgumentError as error:
-            yield TaggedOutput("told", _tell_failure(_shown(chunk[0]), error))
+            yield TaggedOutput("events", _failure_event(_shown(chunk[0]), error))
             return
         try:
             data = self._serialized(value)
         except Exception as error:
             yield TaggedOutput(
-                "told", _tell_failure(chunk[0], _RowFailure(key.row, message_of(error)))
+                "events",
+                _failure_event(chunk[0], _RowFailure(key.row, message_of(error))),
             )
             return
         seconds = math.nan if key.pts_seconds is None else key.pts_seconds
@@ -291,7 +292,7 @@ class _ToChunks(beam.DoFn):  # type: ignore[misc]
 
 
 def _shown(name: str) -> str:
-    """A text that can be encoded."""
+    """A string that can be encoded."""
     return name.encode(errors="backslashreplace").decode()
 
 
@@ -321,7 +322,7 @@ def _by_stream(counted: tuple[Chunk, int]) -> tuple[str, tuple[str, int, int, in
 
 
 class _Place(beam.DoFn):  # type: ignore[misc]
-    """Says of each chunk which it is in its stream, and its first stored row."""
+    """Gives each chunk its number in its stream and its first stored row."""
 
     def __init__(self, target: _Target) -> None:
         self._target = target
@@ -335,10 +336,10 @@ class _Place(beam.DoFn):  # type: ignore[misc]
         try:
             seen = _tried(lambda: self._seen(name))
         except Exception as error:
-            yield TaggedOutput("told", _tell_failure(name, error))
+            yield TaggedOutput("events", _failure_event(name, error))
             return
         plan = json.dumps([streams[:2], len(chunks), seen])
-        yield TaggedOutput("told", (name, ("planned", plan)))
+        yield TaggedOutput("events", (name, ("planned", plan)))
         if len(streams) > 1:
             return
         first = 0
@@ -364,7 +365,7 @@ class _Write(beam.DoFn):  # type: ignore[misc]
     def __init__(self, target: _Target) -> None:
         self._target = target
 
-    def process(self, element: tuple[Chunk, Mapping[str, Any]]) -> Iterator[_Told]:
+    def process(self, element: tuple[Chunk, Mapping[str, Any]]) -> Iterator[_Event]:
         (name, _, _, _), found = element
         places = list(found["place"])
         if not places:
@@ -374,12 +375,11 @@ class _Write(beam.DoFn):  # type: ignore[misc]
             number, first = places[0]
             record = _tried(lambda: self._segment(name, number, first, rows))
         except Exception as error:
-            yield _tell_failure(name, error)
+            yield _failure_event(name, error)
             return
         Metrics.counter(NAMESPACE, "rows_written").inc(len(rows))
         release_memory()
-        told = [record, _digest(rows).hex()]
-        yield name, ("written", json.dumps(told))
+        yield name, ("written", json.dumps([record, _digest(rows).hex()]))
 
     def _segment(self, name: str, number: int, first: int, rows: list[_Row]) -> Record:
         target = self._target
@@ -421,7 +421,7 @@ def _digest(rows: Iterable[_Row]) -> bytes:
 
 
 class _Commit(beam.DoFn):  # type: ignore[misc]
-    """Publishes a stream of which all is written, or says why not."""
+    """Publishes a stream whose chunks are all written, or says why it cannot."""
 
     claims: Claims | None = None
 
@@ -429,10 +429,10 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         self._target = target
 
     def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
-        name, told = element
+        name, events = element
         kinds: dict[str, list[Any]] = {"failed": [], "planned": [], "written": []}
-        for kind, text in told:
-            kinds[kind].append(json.loads(text))
+        for kind, data in events:
+            kinds[kind].append(json.loads(data))
         stays = False
         try:
             failure = _first_failure(name, kinds["failed"])
@@ -456,7 +456,7 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
             )
         if self.claims is not None:
             self.claims.claim(streams[0])
-        written = sorted(kinds["written"], key=lambda told: int(told[0]["first"]))
+        written = sorted(kinds["written"], key=lambda event: int(event[0]["first"]))
         if len(written) != chunks:
             raise ScannerException(
                 f"stream {name!r}: {len(written)} of {chunks} parts were written, "
@@ -486,9 +486,9 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         return found.hexdigest()
 
     def _end(self, name: str, stays: bool) -> None:
-        """Leaves nothing of a stream but what is, or may be, committed."""
+        """Removes the files of a stream that are not committed and cannot be."""
         target = self._target
-        # It fails for a reason already; what is left is only unused files.
+        # The stream has failed already, and this would only leave unused files.
         with suppress(ScannerException):
             stream = target.stream(name)
             if not stays:
@@ -496,9 +496,9 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
             unmark(stream.storage().raw_store(), target.generation, _part(name))
 
 
-def _first_failure(name: str, told: Iterable[Any]) -> Failure | None:
+def _first_failure(name: str, failed: Iterable[Any]) -> Failure | None:
     """Of several failures always the same one: that of the first row."""
-    failures = [Failure(**{**each, "stream": name}) for each in told]
+    failures = [Failure(**{**each, "stream": name}) for each in failed]
     return min(
         failures,
         key=lambda f: (math.inf if f.row is None else f.row, f.reason),

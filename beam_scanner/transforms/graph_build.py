@@ -8,8 +8,8 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
-from apache_beam.transforms.ptransform import _NamedPTransform
 
+from beam_scanner.beam_internals.running import without_label
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
@@ -105,8 +105,8 @@ class GraphBuild:
                 f"the graph of {self._labels[0]!r} is complete: apply {transform} "
                 "in its function"
             )
-        if isinstance(transform, _NamedPTransform):
-            transform, label = transform.transform, transform.label
+        transform, own_label = without_label(transform)
+        label = own_label or label
         if not isinstance(transform, beam.PTransform):
             raise ArgumentError(f"expected a transform, got {transform!r}")
         given, transform.label = transform.label, label or transform.label

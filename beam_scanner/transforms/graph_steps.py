@@ -10,11 +10,10 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
-from apache_beam.pipeline import AppliedPTransform
 
 from beam_scanner.beam_internals.applied_steps import (
     current_hints,
-    enclosing_label,
+    current_label,
     set_hints,
     steps_that_make,
 )
@@ -57,7 +56,7 @@ class GraphSteps:
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
         self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
-        self._running: list[AppliedPTransform] = []
+        self._running: list[Any] = []
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._packed: tuple[Any, Packed, Program] | None = None
@@ -84,8 +83,12 @@ class GraphSteps:
         """Streams that failed before the end of a phase."""
         return self._failures[phase]
 
-    def with_run_stage(self, steps: Sequence[AppliedPTransform]) -> None:
-        """Gives steps the hints of the run stage, so that they are fused with it."""
+    def with_run_stage(self, made: Any) -> None:
+        """Gives the step that makes a PCollection the hints of the run stage.
+
+        Beam fuses steps of equal hints alone.
+        """
+        steps = steps_that_make(made)
         self._running += steps
         set_hints(steps, self._hints)
 
@@ -124,19 +127,19 @@ class GraphSteps:
         Raises:
             GraphError: A transform is being applied, so the graph is not complete.
         """
-        label = enclosing_label(self._pipeline)
-        if label:
+        current = current_label(self._pipeline)
+        if current:
             raise GraphError(
-                f"the pipeline was pickled while {label!r} was being "
-                "applied, when its graph of streams was not complete; translate or "
-                "run a pipeline only between transforms"
+                f"the pipeline was pickled while {current!r} was being applied, when "
+                "its graph of streams was not complete; translate or run a pipeline "
+                "only between transforms"
             )
         # Beam is about to run it.
         check_fork()
         program = self._program()
-        told = (program.db, program.digests, tuple(map(id, program.whole_slots)))
-        if self._packed is None or self._packed[0] != told:
-            self._packed = (told, program.pack(), program)
+        state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
+        if self._packed is None or self._packed[0] != state:
+            self._packed = (state, program.pack(), program)
         return self._packed[1]
 
     def program(self) -> Program:
@@ -169,6 +172,10 @@ class _Deferred:
     def homes(self) -> list[str]:
         """Databases of the program as it stands."""
         return self._steps.program().homes()
+
+    def __deepcopy__(self, memo: Any) -> _Deferred:
+        # A copy would be of the graph as it stands, and not go on with it.
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         packed = self._steps.packed()

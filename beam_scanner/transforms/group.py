@@ -10,7 +10,7 @@ as soon as the source does, and what they are to do is settled when Beam pickles
 Then every transform gives a :class:`Streams`, an ordinary PCollection of
 ``(FrameKey, value)`` which also knows its column of the graph. Transforms of this
 package go on from the column; for any other transform the run stage gives the rows,
-of those branches alone that somebody reads.
+in a pipeline that is run of those branches alone that somebody reads.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from apache_beam.pvalue import PCollection
 from beam_scanner.beam_internals.applied_steps import (
     current_label,
     read_pcollections,
-    steps_that_make,
 )
+from beam_scanner.beam_internals.running import has_run, is_run_as_it_is
 from beam_scanner.elements.hints import unread
+from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
@@ -67,6 +68,11 @@ class Streams(PCollection):  # type: ignore[misc]
     def failures(self) -> Any:
         """PCollection of ``Failure``: streams whose rows are not all here."""
         return self.group.failures(self.column)
+
+
+# Interactive Beam knows PCollections by the name of their class, and finds them by it in
+# its copies of a pipeline: of any other it shows nothing.
+Streams.__name__ = PCollection.__name__
 
 
 class Branch:
@@ -174,6 +180,7 @@ class Group:
         Returns:
             The rows.
         """
+        self._check_is_open()
         kind = rows_hint(column, declared)
         if self.build is not None:
             self.add_hints(hints)
@@ -191,7 +198,7 @@ class Group:
 
         Args:
             column: Of this group.
-            tag: Tells it from all others that leave.
+            tag: Identifies it among all that leave.
             step: Label of the step that gives the rows.
             label: What errors call it.
             kind: Type hint of the rows.
@@ -202,17 +209,25 @@ class Group:
         to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | step >> to_rows
         self._branches.append((streams, output))
-        self._steps.with_run_stage(steps_that_make(streams))
+        self._steps.with_run_stage(streams)
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
         """Adds an output; gives its number, for :meth:`commits`."""
+        self._check_is_open()
         output = OutputNode(column, (slot,))
         check_node(output, None)
         check_graph([*self._sinks, output])
         self._sinks.append(output)
         self.add_hints(hints)
         return len(self._sinks) - 1
+
+    def _check_is_open(self) -> None:
+        if has_run(self.pipeline):
+            raise GraphError(
+                "the pipeline was run when its with block ended: what is applied now "
+                "would never be computed; apply it in the block"
+            )
 
     def commits(self, number: int) -> Any:
         """PCollection of what a sink has committed."""
@@ -237,11 +252,14 @@ class Group:
     def compile(self) -> Program:
         """The graph as it stands."""
         outputs = [*self._sinks]
-        used = read_pcollections(self.pipeline) if self.build is None else ()
+        used = None
+        # A tool that translates the pipeline may read any PCollection in it.
+        if self.build is None and is_run_as_it_is(self.pipeline):
+            used = read_pcollections(self.pipeline)
         outputs += [
             output
             for streams, output in self._branches
-            if self.build is not None or streams in used
+            if used is None or streams in used
         ]
         most = self.pipeline.options.view_as(ScannerOptions).max_failures
         # Where the runner is Beam's local one, tasks may be threads of this process.

@@ -1,4 +1,4 @@
-"""From patterns to videos: which files there are, and how their streams are called."""
+"""From patterns to videos: which files match, and the names of their streams."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PathName = Callable[[str], str]
 
 
 def as_pattern(given: Any) -> str:
-    """A path or pattern as text.
+    """A path or pattern as a string.
 
     Raises:
         ArgumentError: It is something else, or empty.
@@ -64,7 +64,7 @@ def absolute_pattern(pattern: str) -> str:
     URLs stay as they are.
 
     Raises:
-        ArgumentError: It is no text, empty, or an impossible pattern.
+        ArgumentError: It is not a string, is empty, or is an impossible pattern.
 
     Example:
         >>> absolute_pattern('/films/../clips/*/*.mp4')
@@ -86,8 +86,8 @@ class Matched(NamedTuple):
 
     Attributes:
         videos: PCollection of (stream name, path).
-        failures: PCollection of ``errors.Failure``: paths that make no stream name,
-            and names that several paths would have.
+        failures: PCollection of ``errors.Failure``: paths that no stream can be named
+            after, and names that several paths would have.
     """
 
     videos: Any
@@ -158,7 +158,8 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
 class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     """:class:`MatchVideos` for a PCollection of patterns; the driver sees none.
 
-    What must match and does not becomes a failure here, and does not end the pipeline.
+    A pattern that must match and does not is a failure here, and does not end the
+    pipeline.
 
     Args:
         name: See :class:`MatchVideos`, as for the others.
@@ -314,7 +315,7 @@ def _found_by_beam(pattern: Pattern) -> Found:
 
 
 class _Once(beam.DoFn):  # type: ignore[misc]
-    """Lets names through that one path has."""
+    """Passes on names that belong to one path; others fail."""
 
     @unread
     def process(self, element: tuple[str, Iterable[str]]) -> Iterator[Any]:

@@ -47,12 +47,12 @@ class Playlist(VideoFormat):
 
     The rows are those of its files, in the order of the list; each file is read as it
     would be alone. Times begin at 0, and each file follows the end of the one before.
-    The list and the content of all files are what results are made from: a change of
-    one of them makes them anew.
+    Results depend on the list and the content of all its files: when one of them changes,
+    they are made again.
 
-    The files lie beside the list or below it, by relative names: a list cannot have
-    other files read. Whole video files only: no encryption, byte ranges or further
-    lists, no list that is still written.
+    The files lie beside the list or below it, by relative names, so that a list cannot
+    make other files be read. Whole video files only: no encryption, byte ranges, nested
+    lists, and no list that is still being written.
 
     Example:
         >>> import tempfile
@@ -74,7 +74,7 @@ class Playlist(VideoFormat):
         """Indexes the files.
 
         Raises:
-            VideoError: It is no such list, or a file of it cannot be read.
+            VideoError: It is not such a list, or one of its files cannot be read.
         """
         indexes = [_index(file) for file in listed_files(path)]
         starts = _starts(indexes)

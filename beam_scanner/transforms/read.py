@@ -100,12 +100,12 @@ class ReadFromVideo(_Source):
             patterns, see :class:`ReadAllFromVideo`.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
-        format: How to read files that FFmpeg does not know.
+        format: How to read files that FFmpeg cannot read.
         empty_match_treatment: Whether the pattern may match nothing, in the words of
             Beam's ``MatchFiles``; by default it may not.
 
     Raises:
-        ArgumentError: The pattern is no path, or that of a folder of this machine.
+        ArgumentError: The pattern is not a path, or is that of a folder of this machine.
 
     Example:
         >>> ReadFromVideo('films/*.mp4').label
@@ -149,7 +149,7 @@ class ReadAllFromVideo(_Source):
     Args:
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern: of a path, the last part.
-        format: How to read files that FFmpeg does not know.
+        format: How to read files that FFmpeg cannot read.
 
     Example:
         >>> ReadAllFromVideo().label
@@ -185,12 +185,12 @@ class ReadFromNamedStream(_Source):
             slashes, ``**`` is any number of parts.
         type: Element type, as kernels declare it: ``FrameType`` for frames, else
             what the stream was written with; bytes by default.
-        name: Makes what a stream is called here, as the key to join sources by, from
-            its name; by default that name.
+        name: Makes the name of a stream in this pipeline, by which sources are joined,
+            from its name in the database; by default they are the same.
         trusted: False: nothing that the database holds is unpickled.
 
     Raises:
-        UntrustedDataError: ``type`` is a pickle, and the database is not trusted.
+        UntrustedDataError: ``type`` is stored as a pickle, and the database is not trusted.
 
     Example:
         >>> ReadFromNamedStream('/tmp/db', 'histograms/*').label

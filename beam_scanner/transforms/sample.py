@@ -41,7 +41,7 @@ class Sample(GraphTransform):
         super().__init__()
         self._argument = argument[0] if argument else None
         self._values = [[value] for value in argument]
-        # What is wrong with the argument is said here, not when it is applied.
+        # A wrong argument is an error here, where it is given, not when it is applied.
         column = OpColumn(Node())
         if isinstance(self._argument, SliceList):
             column = _graph.Slice(column, [partitioner.all()])
@@ -130,6 +130,6 @@ class Unslice(GraphTransform):
 
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
-        """Adds the joint to the graph."""
+        """Adds the end of the slice to the graph."""
         before = self.streams(pcoll)
         return self.extended(before, _graph.Unslice(before.column))

@@ -1,4 +1,4 @@
-"""What all transforms that extend a graph have in common."""
+"""The base of all transforms that add to a graph of streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from beam_scanner.transforms.group import Branch, Group, Streams, joined
 class GraphTransform(beam.PTransform):  # type: ignore[misc]
     """A transform of whole streams.
 
-    Resource hints of it are for the stage that runs its graph, and for no other.
+    Its resource hints apply to the stage that runs its graph, and to no other.
     """
 
     def __init__(self, label: str | None = None) -> None:
@@ -28,7 +28,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         self._declared: dict[str, Any] = {}
 
     def with_resource_hints(self, **hints: Any) -> GraphTransform:
-        """Hints for the stage that decodes and computes: all of it, and nothing else.
+        """Sets hints for the stage that decodes and computes, as a whole.
 
         Args:
             **hints: In Beam's words, as ``min_ram='16GB'``.
@@ -37,7 +37,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         return self
 
     def display_data(self) -> dict[str, Any]:
-        """The arguments, for a runner's page of the pipeline."""
+        """The arguments, which a runner shows beside the step."""
         return {
             name.lstrip("_"): _shown(value)
             for name, value in vars(self).items()
@@ -90,7 +90,7 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         return before.group.extend(column, self.run_hints, self.declared())
 
     def with_output_types(self, hint: Any = None, **named: Any) -> GraphTransform:
-        """Declares the type of the elements, as that some values are None.
+        """Declares the type of the elements, for example that some values are None.
 
         Args:
             hint: In Beam's words, as ``tuple[FrameKey, int | None]``.

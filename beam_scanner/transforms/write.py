@@ -23,11 +23,11 @@ from beam_scanner.video.encoding import Encoding
 
 
 class WriteToNamedStream(GraphTransform):
-    """Stores streams in a database, each committed whole or not at all.
+    """Stores streams in a database; each is committed whole or not at all.
 
     A stream that holds the same result already (same graph, arguments and input) is
     not made again; any other of that name is replaced when the new one is complete.
-    What an interrupted pipeline had finished is not done again.
+    Re-running an interrupted pipeline reuses the tasks that had finished.
 
     An ordinary PCollection of ``(FrameKey, value)`` can be written too: its elements
     are grouped by stream and ordered by row.
@@ -77,7 +77,7 @@ class WriteToNamedStream(GraphTransform):
             return self._in_graph(pcoll, sinks, claims)
         store = self._store if isinstance(pcoll, Streams) else self._collect
         written = store(pcoll, claims)
-        # Only now: who has mended a mistake may apply the sink again.
+        # Only now, so that a sink that could not be applied may be applied again.
         sinks.add(claims, written.commits)
         return written
 
