@@ -63,12 +63,16 @@ class ChainedReader(NumberedReader):
         self, rows: NDArray[np.int64]
     ) -> Iterator[tuple[int, NDArray[np.int64], slice]]:
         """Yields (part, rows counted from its first, where in ``rows``)."""
+        if not len(rows):
+            return
         numbers = np.searchsorted(self._starts[1:], rows, side="right")
+        if numbers[0] == numbers[-1]:
+            yield int(numbers[0]), rows - self._starts[numbers[0]], slice(None)
+            return
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
         for a, b in pairwise(cuts):
-            if b > a:
-                number = int(numbers[a])
-                yield number, rows[a:b] - self._starts[number], slice(a, b)
+            number = int(numbers[a])
+            yield number, rows[a:b] - self._starts[number], slice(a, b)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
