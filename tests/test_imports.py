@@ -50,14 +50,14 @@ HEAVY: dict[str, set[str]] = {
     "av": {"video"},
     "cv2": set(),
     "duckdb": set(),
-    "grpc": {"runners"},
+    "grpc": {"beam_internals", "runners"},
     "pandas": set(),
     "tensorflow": set(),
 }
 """Who may import these when it is imported itself; others do so in a function."""
 
 NAMESAKES = {
-    "ops": "beam_scanner.transforms.ops is public: the ops as transforms",
+    "tasks": "planner.tasks cuts jobs into tasks, run.tasks runs them",
     "transforms": "beam_scanner.yaml.transforms is named in users' YAML files",
 }
 """Base names that a module shares with a room or another room's module, and why."""

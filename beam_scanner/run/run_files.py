@@ -21,13 +21,11 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
-from beam_scanner.run.job import JobRecord
 from beam_scanner.run.job_files import BEGUN, begun_keys, internal_of, remove_scratch
-from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.storage.sealed_files import (
     read_sealed,
     seal,
@@ -37,6 +35,10 @@ from beam_scanner.storage.sealed_files import (
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.storage.writer_marks import held, is_abandoned
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
+
+if TYPE_CHECKING:
+    from beam_scanner.run.job import JobRecord
+    from beam_scanner.run.run_settings import RunSettings
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
@@ -104,8 +106,7 @@ class RunFiles:
         Raises:
             StorageError: It is not what was written.
         """
-        found = loads_graph(self._read("graph", digest))
-        assert isinstance(found, RunSettings)
+        found: RunSettings = loads_graph(self._read("graph", digest))
         return found
 
     def jobs(self, number: int, digests: Sequence[str] = ()) -> list[JobRecord]:

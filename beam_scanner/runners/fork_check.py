@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import suppress
 
-from beam_scanner.beam_internals.threads import has_pool_threads
+from beam_scanner.beam_internals.beam_threads import has_pool_threads
 from beam_scanner.errors import WorkerError
 
 _GRPC_THREADS = ("grpc", "event_engine")

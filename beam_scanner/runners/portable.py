@@ -28,9 +28,9 @@ from apache_beam.options.pipeline_options import (
     PortableOptions,
 )
 
+from beam_scanner.beam_internals.beam_threads import WORKERS
 from beam_scanner.beam_internals.log_echoes import without_job_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.beam_internals.threads import WORKERS
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.pipeline_errors import pipeline_failed
 from beam_scanner.runners.threads import heard_by, join_new

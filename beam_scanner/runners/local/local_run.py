@@ -22,11 +22,11 @@ from apache_beam.options.pipeline_options import (
     PrismRunnerOptions,
 )
 
+from beam_scanner.beam_internals.beam_threads import READERS
 from beam_scanner.beam_internals.given_options import is_given
 from beam_scanner.beam_internals.local_workers import local_runner
 from beam_scanner.beam_internals.log_echoes import without_local_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.beam_internals.threads import READERS
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.local import fork_client, processes
 from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
