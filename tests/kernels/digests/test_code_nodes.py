@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 import pytest
+
 from beam_scanner.kernels.digests.code_nodes import (
     EMPTY_CELL,
     absolute_name,

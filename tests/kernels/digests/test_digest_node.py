@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from beam_scanner.kernels.digests.digest_node import ModuleUse, content_hash, make_label
 from hypothesis import given
 from hypothesis import strategies as st
+
+from beam_scanner.kernels.digests.digest_node import ModuleUse, content_hash, make_label
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
