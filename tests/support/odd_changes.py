@@ -14,7 +14,7 @@ from beam_scanner.video.bitstream.registry import bitstream
 from tests.support import odd_tables
 from tests.support.odd_samples import Base
 
-Packets = list[av.Packet[Any]]
+Packets = list["av.Packet[Any]"]
 
 
 def _copied(packet: av.Packet[Any], data: bytes | None = None) -> av.Packet[Any]:
