@@ -20,6 +20,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.typehints.decorators import TypeCheckError
 from job_graph import crossings, environments
+from packaging.version import Version
 from pipeline_kernels import Count, Minus, Number
 from pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
 from video_fixtures import frame_number
@@ -340,7 +341,10 @@ def test_to_parquet(run: Run, films: Path, tmp_path: Path) -> None:
             number=lambda kv: kv[1],
         )
     )
-    assert dict(numbers.element_type._fields)["number"] is int
+    kinds = dict(numbers.element_type._fields)
+    if kinds["row"] is not int and Version(beam.__version__) < Version("2.77"):
+        pytest.skip("this version of Beam infers no types of a key's fields")
+    assert kinds["number"] is int
     _ = numbers | beam.io.WriteToParquet(str(tmp_path / "numbers"), num_shards=1)
     boxes = frames | Boxes()
     best = (
