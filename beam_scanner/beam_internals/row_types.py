@@ -33,6 +33,19 @@ def row_type(fields: Sequence[tuple[str, Any]], schema_id: str | None = None) ->
         >>> fields_of(row_type([('stream', str), ('row', int)]))
         {'stream': <class 'str'>, 'row': <class 'int'>}
     """
+    # Older versions of Beam make another class each time for one id.
+    if schema_id not in _made:
+        row = _make(fields, schema_id)
+        if schema_id is None:
+            return row
+        _made[schema_id] = row
+    return _made[schema_id]
+
+
+_made: dict[str | None, Any] = {}
+
+
+def _make(fields: Sequence[tuple[str, Any]], schema_id: str | None) -> Any:
     try:
         return RowTypeConstraint.from_fields(fields, schema_id=schema_id)
     except IndexError:

@@ -343,7 +343,8 @@ def leaving(type_info: ScannerTypeInfo | None) -> Callable[[Any], Any]:
         A function of serialized bytes, a frame or ``NullElement``.
 
     Example:
-        >>> box = types.protobufs.BoundingBox(x1=0.5, label=7)
+        >>> from beam_scanner import protobufs
+        >>> box = protobufs.BoundingBox(x1=0.5, label=7)
         >>> value = leaving(get_type_info(types.Bbox))(box.SerializeToString())
         >>> value.x1, value.label
         (0.5, 7)

@@ -25,6 +25,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from packaging.version import Version
 
 from beam_scanner import protobufs, types
 from beam_scanner.elements.coders import (
@@ -53,6 +54,11 @@ BOX = protobufs.BoundingBox
 ARRAYS = st_numpy.arrays(
     st_numpy.scalar_dtypes() | st.just(np.dtype([("x", "<i2"), ("y", ">f4", (2,))])),
     st_numpy.array_shapes(min_dims=0, min_side=0, max_side=5),
+)
+
+infers_types = pytest.mark.skipif(
+    Version(beam.__version__) < Version("2.77"),
+    reason="older versions of Beam infer fewer types",
 )
 
 
@@ -177,7 +183,7 @@ def test_values_leave_cross_and_come_back(annotation: Any, value: Any) -> None:
     info = get_type_info(annotation)
     hint = value_hint(info)
     left = leaving(info)(stored(annotation, value))
-    coder = pickler.roundtrip(beam.coders.registry.get_coder(hint))
+    coder = pickler.loads(pickler.dumps(beam.coders.registry.get_coder(hint)))
     crossed = coder.decode(coder.encode(left))
     assert same(crossed, left)
     assert same(entering(info)(crossed), stored(annotation, value))
@@ -319,6 +325,7 @@ def run(caplog: pytest.LogCaptureFixture) -> Any:
     return run_
 
 
+@infers_types
 def test_filter_select_and_group(run: Any) -> None:
     def build(pipeline: beam.Pipeline) -> None:
         found = boxes(pipeline) | beam.Filter(lambda kv: bool(kv[1]))
@@ -360,6 +367,7 @@ def test_select_from_a_row(run: Any) -> None:
     run(build)
 
 
+@infers_types
 def test_rows_are_what_other_languages_read() -> None:
     """What SQL, which runs in Java, needs: a standard coder and plain fields."""
     hint = typehints.Tuple[FrameKey, value_hint(get_type_info(types.BboxList))]
@@ -414,6 +422,7 @@ def test_to_parquet(run: Any, tmp_path: Path) -> None:
     assert rows[2]["boxes"][1]["label"] == 1
 
 
+@infers_types
 def test_to_parquet_by_schema(run: Any, tmp_path: Path) -> None:
     def build(pipeline: beam.Pipeline) -> None:
         counts = boxes(pipeline) | beam.Select(
@@ -568,4 +577,4 @@ def test_worker_processes(tmp_path: Path) -> None:
 def test_coders_of_types_in_main_are_found() -> None:
     coder = ElementCoder.from_type_hint("CodersCelsius", None)
     assert coder == ElementCoder(get_type_info(CodersCelsius))
-    assert pickler.roundtrip(coder).encode(1.5) == b"1.5"
+    assert pickler.loads(pickler.dumps(coder)).encode(1.5) == b"1.5"
