@@ -75,7 +75,7 @@ def test_ascending_rows_decode_no_frame_twice(later: set[int], rows: set[int]) -
         reached = row + 1
 
 
-def test_entry_of() -> None:
+def test_keyframe_at() -> None:
     entries = np.array([0, 12, 24])
     for row in range(40):
         assert keyframe_at(entries, row) == max(e for e in (0, 12, 24) if e <= row)
