@@ -6,61 +6,50 @@ import inspect
 import logging
 from pathlib import Path
 from typing import Any
+
 import apache_beam as beam
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from apache_beam import typehints
-from apache_beam.ml.inference.base import KeyedModelHandler
-from apache_beam.ml.inference.base import ModelHandler
-from apache_beam.ml.inference.base import RunInference
+from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
-from apache_beam.testing.util import assert_that
-from apache_beam.testing.util import equal_to
+from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.display import DisplayData
 from apache_beam.typehints.decorators import TypeCheckError
-from beam_scanner import protobufs
-from beam_scanner import transforms
-from beam_scanner import types
-from beam_scanner.elements.coders import Frame
-from beam_scanner.kernels import Kernel
-from beam_scanner.kernels import register_python_op
-from beam_scanner.transforms import Commit
-from beam_scanner.transforms import FrameKey
-from beam_scanner.transforms import Histogram
-from beam_scanner.transforms import NumpyStack
-from beam_scanner.transforms import Op
-from beam_scanner.transforms import Range
-from beam_scanner.transforms import ReadAllFromNamedStream
-from beam_scanner.transforms import ReadAllFromVideo
-from beam_scanner.transforms import ReadFromNamedStream
-from beam_scanner.transforms import ReadFromVideo
-from beam_scanner.transforms import RepeatNull
-from beam_scanner.transforms import Resize
-from beam_scanner.transforms import ShotBoundaries
-from beam_scanner.transforms import Slice
-from beam_scanner.transforms import Stride
-from beam_scanner.transforms import Unslice
-from beam_scanner.transforms import WriteToNamedStream
-from beam_scanner.transforms import WriteToNamedVideo
-from beam_scanner.transforms import op
-from beam_scanner.transforms import partitioner
-from beam_scanner.video.encoding import Encoding
-from tests.support.job_graph import crossings
-from tests.support.job_graph import environments
-from tests.support.pipeline_kernels import Count
-from tests.support.pipeline_kernels import Minus
-from tests.support.pipeline_kernels import Number
-from tests.support.pipeline_runs import FRAMES
-from tests.support.pipeline_runs import IN_MEMORY
-from tests.support.pipeline_runs import PROCESSES
-from tests.support.pipeline_runs import Run
-from tests.support.pipeline_runs import stream
-from tests.support.pipeline_runs import video
-from tests.support.video_fixtures import frame_number
 from packaging.version import Version
 
+from beam_scanner import protobufs, transforms, types
+from beam_scanner.elements.coders import Frame
+from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.transforms import (
+    Commit,
+    FrameKey,
+    Histogram,
+    NumpyStack,
+    Op,
+    Range,
+    ReadAllFromNamedStream,
+    ReadAllFromVideo,
+    ReadFromNamedStream,
+    ReadFromVideo,
+    RepeatNull,
+    Resize,
+    ShotBoundaries,
+    Slice,
+    Stride,
+    Unslice,
+    WriteToNamedStream,
+    WriteToNamedVideo,
+    op,
+    partitioner,
+)
+from beam_scanner.video.encoding import Encoding
+from tests.support.job_graph import crossings, environments
+from tests.support.pipeline_kernels import Count, Minus, Number
+from tests.support.pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
+from tests.support.video_fixtures import frame_number
 
 RAM = "beam:resources:min_ram_bytes:v1"
 
