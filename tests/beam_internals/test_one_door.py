@@ -51,6 +51,7 @@ NOT_BEAMS = {
     "_getframe",  # sys
     "_lru_cache_wrapper",  # functools
     "_name",  # ctypes.CDLL
+    "_replace",  # named tuples
     "_run_exitfuncs",  # atexit
     "_shutdown",  # threading
 }

@@ -198,7 +198,7 @@ def test_without_the_flag_it_is_waited_for(
 ) -> None:
     main(elsewhere(bucket, film, *CHAIN))
     ((_, options),) = submitted
-    assert "detach" not in options
+    assert options["detach"] is False
 
 
 def test_a_run_that_would_end_with_us_is_waited_for(
@@ -206,7 +206,7 @@ def test_a_run_that_would_end_with_us_is_waited_for(
 ) -> None:
     main(["--input", film, "--output", db, *CHAIN, IN_MEMORY, LEAVE])
     ((_, options),) = submitted
-    assert "detach" not in options
+    assert options["detach"] is False
 
 
 def test_a_graph_that_goes_on_with_results_cannot_be_left(
