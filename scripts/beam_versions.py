@@ -26,13 +26,13 @@ FOLDER = ROOT / ".cache" / "beam_versions"
 
 CORE = (
     "tests/beam_internals",
-    "tests/client/semantics",
-    "tests/runners/test_dead_workers.py",
-    "tests/runners/test_processes.py",
-    "tests/test_digest.py",
-    "tests/test_shipping.py",
-    "tests/test_yaml.py",
+    "tests/elements",
+    "tests/kernels/test_pickling.py",
+    "tests/kernels/digests/test_digest.py",
+    "tests/runners/local",
+    "tests/scannerpy/semantics",
     "tests/transforms",
+    "tests/yaml",
 )
 """Tests of what the package asks of Beam: pickling, transforms, coders, workers."""
 
