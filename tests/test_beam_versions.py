@@ -10,7 +10,8 @@ from tests.support.folders import ROOT
 def test_the_core_tests_exist_and_the_range_has_two_ends() -> None:
     path = ROOT / "scripts" / "beam_versions.py"
     spec = importlib.util.spec_from_file_location("beam_versions", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     for test in script.CORE:
