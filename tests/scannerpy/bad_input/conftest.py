@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import beam_scanner.scannerpy.client as client_module
-from beam_scanner import (
-    NamedVideoStream,
-)
+from beam_scanner import NamedVideoStream
+from beam_scanner.run import launch
 
 
 @pytest.fixture
@@ -17,7 +15,7 @@ def no_workers(monkeypatch):
     def execute(*args, **kwargs):
         raise AssertionError("a pipeline was started")
 
-    monkeypatch.setattr(client_module, "execute", execute)
+    monkeypatch.setattr(launch, "execute", execute)
 
 
 @pytest.fixture
