@@ -57,7 +57,7 @@ check: $(VENV)/.installed-demo,test
 	$(CHECK)
 
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 beam-versions:
 	@test -n "$(PYTHON)" || { \

@@ -23,7 +23,7 @@ _LAYOUT = "\n\t"
 class ScannerException(Exception):
     """Root of all errors raised by beam_scanner.
 
-    Example:
+    Examples:
         >>> issubclass(RowError, ScannerException)
         True
     """
@@ -99,7 +99,7 @@ class MissingDependencyError(ScannerException, ImportError):
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The end of a message about a name that is none of those there are.
 
-    Example:
+    Examples:
         >>> did_you_mean('stride', ['Stride', 'Range'])
         '; did you mean Stride?'
         >>> did_you_mean('Blur', ['Stride', 'Range'])
@@ -134,7 +134,7 @@ class Failure:
         started: When the last attempt began, in seconds since 1970; None if unknown.
         ended: When it ended.
 
-    Example:
+    Examples:
         >>> str(Failure('shots/a.mp4', 'KeyError: 3', row=7, op='Track'))
         "stream 'shots/a.mp4', op Track, row 7: KeyError: 3"
     """
@@ -170,7 +170,7 @@ class Cause:
     Attributes:
         failures: At least one, in the order in which they were told.
 
-    Example:
+    Examples:
         >>> several = [Failure(f'{n}.mp4', f'lost frame {n}', n, 'Track') for n in '12']
         >>> [str(cause) for cause in causes_of(several)]
         ['2 streams: op Track: lost frame 1 (1.mp4, row 1; 2.mp4, row 2)']
@@ -252,7 +252,7 @@ def _kind_of_text(failure: Failure) -> str:
 def causes_text(failures: Sequence[Failure]) -> str:
     """Causes for people, one a line, and the traceback of one failure at most.
 
-    Example:
+    Examples:
         >>> print(causes_text([Failure('a', 'no such file'), Failure('b', 'too long')]))
           1 stream: no such file (a)
           1 stream: too long (b)
@@ -282,7 +282,7 @@ class Tally:
         cached: Streams that were there before.
         file: The Parquet file with all failures; '' if there is none.
 
-    Example:
+    Examples:
         >>> Tally(committed=3).text(2)
         '2 of 5 streams failed, 3 are committed'
     """
@@ -314,7 +314,7 @@ class JobFailure(ScannerException, RuntimeError):
         hint: What can be done about it; '' where there is nothing to say.
         tally: What became of the other streams.
 
-    Example:
+    Examples:
         >>> error = JobFailure([Failure('a', 'no such file')], tally=Tally(committed=4))
         >>> error.failures[0].stream
         'a'

@@ -47,7 +47,7 @@ def project() -> dict[str, Any]:
 def beam_range() -> tuple[str, str]:
     """The oldest supported version of Beam, and the first one that is not any more.
 
-    Example:
+    Examples:
         >>> oldest, above = beam_range()
         >>> oldest < above
         True
@@ -64,7 +64,7 @@ def beam_range() -> tuple[str, str]:
 def beam_specifier(version: str) -> str:
     """What pip is asked for: 'oldest', 'newest', or a version.
 
-    Example:
+    Examples:
         >>> beam_specifier('2.70.0')
         '==2.70.0'
     """

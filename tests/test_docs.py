@@ -29,7 +29,7 @@ def test_pages_have_code_that_runs() -> None:
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
+            *(sys.executable, "-m", "mkdocs", "build", "--strict"),
             *("--site-dir", str(tmp_path / "site")),
         ],
         cwd=ROOT,
@@ -39,7 +39,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout + done.stderr == ""
+    assert "WARNING" not in done.stdout + done.stderr
     pages = {page.relative_to(ROOT / "docs") for page in ROOT.glob("docs/**/*.md")}
     for page in pages:
         folder = page.parent if page.stem == "index" else page.with_suffix("")

@@ -19,7 +19,7 @@ TEXT = """Cuts a stream.
         ArgumentError: A size is 0.
         MissingDependencyError: OpenCV is not installed.
 
-    Example:
+    Examples:
         >>> 1
         1
     """

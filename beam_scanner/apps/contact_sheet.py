@@ -78,7 +78,7 @@ def contact_sheet(cells: Sequence[Cell]) -> Picture:
     Returns:
         H x W x 3 uint8.
 
-    Example:
+    Examples:
         >>> image = np.zeros((90, 160, 3), np.uint8)
         >>> contact_sheet([Cell(image, 1, 0, 25, 0.0, 1.0)]).shape
         (158, 200, 3)
@@ -127,7 +127,7 @@ def _draw(area: Picture, cell: Cell, height: int) -> None:
 def _clock(seconds: float) -> str:
     """Minutes and seconds, hours if need be.
 
-    Example:
+    Examples:
         >>> _clock(75.04), _clock(3600), _clock(float('nan'))
         ('1:15.0', '1:00:00.0', '-')
     """

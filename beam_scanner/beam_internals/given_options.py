@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 def is_given(options: PipelineOptions, name: str) -> bool:
     """Whether an option was given as a flag, or set later.
 
-    Example:
+    Examples:
         >>> options = PipelineOptions(['--direct_num_workers=1'])
         >>> is_given(options, 'direct_num_workers')
         True

@@ -64,7 +64,7 @@ def check_runner(name: str) -> None:
     Raises:
         Exception: There is none, or it needs what is not installed.
 
-    Example:
+    Examples:
         >>> check_runner('FnApiRunner')
     """
     create_runner(name)

@@ -42,7 +42,7 @@ class MetricsTracker:
 def tracked_metrics() -> Iterator[MetricsTracker]:
     """While open, metrics of this thread are kept instead of lost.
 
-    Example:
+    Examples:
         >>> from apache_beam.metrics import Metrics
         >>> with tracked_metrics() as tracker:
         ...     Metrics.counter('kernels', 'boxes').inc(3)

@@ -18,7 +18,7 @@ def overlapping(change: Change) -> Change:
     Args:
         change: Changes something on entry and puts it back on exit.
 
-    Example:
+    Examples:
         >>> names = []
         >>> @overlapping
         ... @contextmanager

@@ -55,7 +55,7 @@ _SETTINGS: dict[str, Any] = {} if _config is None else {"config": _config}
 def dumps_by_value(value: Any) -> bytes:
     """Pickles a value; classes and functions of ``__main__`` go along.
 
-    Example:
+    Examples:
         >>> import pickle
         >>> pickle.loads(dumps_by_value(lambda x: x + 1))(1)
         2

@@ -13,7 +13,7 @@ import logging
 def import_beam() -> None:
     """Imports Beam; what it logs meanwhile goes nowhere.
 
-    Example:
+    Examples:
         >>> import_beam()
     """
     root, nowhere = logging.getLogger(), logging.NullHandler()

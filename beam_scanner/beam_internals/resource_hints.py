@@ -18,7 +18,7 @@ def parse_hints(hints: Mapping[str, Any]) -> dict[str, bytes]:
     Raises:
         ValueError: A name or a value is unknown to Beam.
 
-    Example:
+    Examples:
         >>> parse_hints({'min_ram': '1MB'})
         {'beam:resources:min_ram_bytes:v1': b'1000000'}
     """
@@ -30,7 +30,7 @@ def merge_hints(
 ) -> dict[str, bytes]:
     """Parsed hints of a transform together with those of a composite around it.
 
-    Example:
+    Examples:
         >>> merge_hints(parse_hints({'min_ram': '2MB'}), parse_hints({'min_ram': 1}))
         {'beam:resources:min_ram_bytes:v1': b'2000000'}
     """

@@ -52,7 +52,7 @@ def root_logger_kept() -> Iterator[None]:
 def keeps_root_logger(function: Callable[P, R]) -> Callable[P, R]:
     """Makes a function whose pipeline options leave the root logger alone.
 
-    Example:
+    Examples:
         >>> from apache_beam.options.pipeline_options import PipelineOptions
         >>> make = keeps_root_logger(PipelineOptions)
         >>> before = list(logging.getLogger().handlers)

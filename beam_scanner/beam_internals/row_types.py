@@ -29,7 +29,7 @@ def row_type(fields: Sequence[tuple[str, Any]], schema_id: str | None = None) ->
         fields: Names and type hints.
         schema_id: Identifies the schema; one that Beam chooses if None.
 
-    Example:
+    Examples:
         >>> fields_of(row_type([('stream', str), ('row', int)]))
         {'stream': <class 'str'>, 'row': <class 'int'>}
     """
@@ -89,7 +89,7 @@ def schema_id_of(hint: Any) -> str:
 def value_type_of(pair: Any) -> Any:
     """The type of the second of two; None where a hint is not that of pairs.
 
-    Example:
+    Examples:
         >>> from apache_beam import typehints
         >>> value_type_of(typehints.Tuple[str, int])
         <class 'int'>

@@ -307,7 +307,7 @@ def output_name(template: str, output: str, video: str) -> str:
     Raises:
         ArgumentError: The template has another field.
 
-    Example:
+    Examples:
         >>> output_name('{stem}/{output}', 'faces', 'films/a.mp4')
         'films/a/faces'
     """

@@ -56,7 +56,7 @@ def parse_ops(text: str) -> list[Call]:
     Raises:
         ArgumentError: It is something else; says where.
 
-    Example:
+    Examples:
         >>> [(call.name, call.args, call.kwargs) for call in parse_ops(
         ...     "Range(0, 90) | ImageEncoder(format='jpg')")]
         [('Range', (0, 90), {}), ('ImageEncoder', (), {'format': 'jpg'})]

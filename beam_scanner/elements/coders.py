@@ -65,7 +65,7 @@ else:
 
         Elements are plain NumPy arrays; the hint gives them a coder of their own.
 
-        Example:
+        Examples:
             >>> isinstance(np.zeros(3), Array), issubclass(Array, np.ndarray)
             (True, True)
         """
@@ -73,7 +73,7 @@ else:
     class Frame(FrameType, Array):
         """Type hint of frames: H x W x C arrays, uint8 RGB from a video.
 
-        Example:
+        Examples:
             >>> isinstance(np.zeros((4, 6, 3), np.uint8), Frame)
             True
         """
@@ -95,7 +95,7 @@ class FrameCoder(beam.coders.Coder):  # type: ignore[misc]
     Args:
         hint: The type hint of the elements.
 
-    Example:
+    Examples:
         >>> coder = FrameCoder()
         >>> frame = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
         >>> bool((coder.decode(coder.encode(frame)) == frame).all())
@@ -272,7 +272,7 @@ def value_hint(type_info: ScannerTypeInfo | None, nullable: bool = False) -> Any
     Returns:
         A hint that has a coder.
 
-    Example:
+    Examples:
         >>> value_hint(get_type_info(FrameType)).__name__
         'Frame'
         >>> value_hint(None, nullable=True)
@@ -310,7 +310,7 @@ def type_of_hint(hint: Any) -> ScannerTypeInfo:
     Returns:
         The type; ``Any`` for hints that say nothing of an element type.
 
-    Example:
+    Examples:
         >>> type_of_hint(value_hint(get_type_info(types.BboxList)))
         ScannerTypeInfo(BboxList)
         >>> type_of_hint(np.ndarray), type_of_hint(dict)
@@ -342,7 +342,7 @@ def leaving(type_info: ScannerTypeInfo | None) -> Callable[[Any], Any]:
     Returns:
         A function of serialized bytes, a frame or ``NullElement``.
 
-    Example:
+    Examples:
         >>> from beam_scanner import protobufs
         >>> box = protobufs.BoundingBox(x1=0.5, label=7)
         >>> value = leaving(get_type_info(types.Bbox))(box.SerializeToString())
@@ -376,7 +376,7 @@ def entering(type_info: ScannerTypeInfo) -> Callable[[Any], Any]:
         A function to bytes, a frame or (of None) ``NullElement``; it raises
         ElementTypeError where a value is not of the type.
 
-    Example:
+    Examples:
         >>> entering(get_type_info(types.Bbox))(beam.Row(x1=0.5, label=7))
         b'\r\x00\x00\x00?@\x07'
         >>> entering(get_type_info(bytes))(None)

@@ -14,7 +14,7 @@ def unread(function: F) -> F:
     Beam takes every such annotation for Any and logs that it did, hundreds of times a
     pipeline. So it is given Any to begin with.
 
-    Example:
+    Examples:
         >>> @unread
         ... def double(x: int) -> int:
         ...     return 2 * x

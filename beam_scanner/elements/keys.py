@@ -59,7 +59,7 @@ class FrameKey:
     Raises:
         ArgumentError: A field has an impossible value.
 
-    Example:
+    Examples:
         >>> import dataclasses
         >>> key = FrameKey('films/a.mp4', 0, 17, 0.68)
         >>> key < FrameKey('films/a.mp4', 0, 18), key == FrameKey('films/a.mp4', 0, 17)
@@ -109,7 +109,7 @@ def _name(data: bytes) -> str:
 class FrameKeyCoder(beam.coders.Coder):  # type: ignore[misc]
     """Keys as bytes, equal ones as equal bytes.
 
-    Example:
+    Examples:
         >>> coder = FrameKeyCoder()
         >>> coder.decode(coder.encode(FrameKey('a', 0, 7)))
         FrameKey(stream='a', group=0, row=7, pts_seconds=None)

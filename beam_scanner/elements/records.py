@@ -21,7 +21,7 @@ class Commit(NamedTuple):
         rows: How many rows it has.
         fingerprint: Of what made it: equal ones mean equal content.
 
-    Example:
+    Examples:
         >>> Commit('small/a.mp4', '/db/small/a.mp4', 250, '5f0c').rows
         250
     """

@@ -58,7 +58,7 @@ class contained:
         ForeignError: What was raised is no ``Exception``, or one with which Python ends
             a loop.
 
-    Example:
+    Examples:
         >>> with contained('opening a stream'):
         ...     raise SystemExit(3)
         Traceback (most recent call last):

@@ -46,7 +46,7 @@ def log_context(place: Place) -> Iterator[None]:
 
     The process has its own record factory again when no block is open any more.
 
-    Example:
+    Examples:
         >>> with log_context(Place('a.mp4', 'Track', 3)):
         ...     record = logging.LogRecord('k', 20, '', 0, 'lost %s', ('it',), None)
         ...     _mark(record)

@@ -24,7 +24,7 @@ def release_memory() -> None:
     Frames, encoders and their threads leave holes in the heap; kept from task to
     task, these make a worker grow with the length of a film.
 
-    Example:
+    Examples:
         >>> release_memory()
     """
     trim = _trim()

@@ -321,7 +321,7 @@ def opener(
     Raises:
         GraphError: One is frames, the other is not.
 
-    Example:
+    Examples:
         >>> from beam_scanner.types.element_types import Any
         >>> from beam_scanner.types.type_info import get_type_info
         >>> bytes_info, any_info = get_type_info(bytes), get_type_info(Any)

@@ -116,7 +116,7 @@ class Position:
         work: What the thread does that calls kernels and writes.
         reading: What the thread does that reads.
 
-    Example:
+    Examples:
         >>> position = Position()
         >>> position.work.begin(CALL, 'Track', 7, 7)
         >>> position.now().op, position.now().row

@@ -54,7 +54,7 @@ class TaskTrace:
         started: When the task began, in seconds since 1970.
         failed: Rows that are null because their kernel raised.
 
-    Example:
+    Examples:
         >>> trace = TaskTrace()
         >>> with trace.span('decode'):
         ...     pass

@@ -58,7 +58,7 @@ class OpGenerator(Ops):
         sc: The client, if there is one.
         ops: Where to look; all registered ops if None.
 
-    Example:
+    Examples:
         >>> OpGenerator().Nope
         Traceback (most recent call last):
         beam_scanner.errors.OpNotFoundError: Op Nope does not exist

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class SliceList(list[Any]):
     """One argument value for each slice group of one stream.
 
-    Example:
+    Examples:
         >>> SliceList([1, 2, 3])
         SliceList([1, 2, 3])
     """

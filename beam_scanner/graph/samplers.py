@@ -279,7 +279,7 @@ class StreamsGenerator(Streams):
     Args:
         sc: The client, if there is one.
 
-    Example:
+    Examples:
         >>> from beam_scanner.graph.nodes import Node
         >>> streams, column = StreamsGenerator(), OpColumn(Node())
         >>> streams.Stride(column, [8, {'stride': 4}]).node.samplers
@@ -391,7 +391,7 @@ class TaskPartitioner(Partitions):
     Args:
         sc: The client; not used.
 
-    Example:
+    Examples:
         >>> TaskPartitioner().strided(2, group_size=3)
         StridedPartition(stride=2, group_size=3)
     """

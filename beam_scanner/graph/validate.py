@@ -367,7 +367,7 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
             twice, or both written and read.
         ElementTypeError: Frames' options on a column of something else.
 
-    Example:
+    Examples:
         >>> check_graph([])
         Traceback (most recent call last):
         beam_scanner.errors.GraphError: a run needs at least one output

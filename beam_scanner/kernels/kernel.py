@@ -57,7 +57,7 @@ class KernelConfig:
         args: The init arguments of the op call.
         node_id: Number of the worker process on its machine.
 
-    Example:
+    Examples:
         >>> KernelConfig(args={'scale': 2}).args['scale']
         2
     """
@@ -78,7 +78,7 @@ class Kernel:
         config: What the kernel knows of its op call.
         init_parameter: Not used; Scanner's kernels may pass it on.
 
-    Example:
+    Examples:
         >>> class Double(Kernel):
         ...     def execute(self, x: bytes) -> bytes:
         ...         return x + x

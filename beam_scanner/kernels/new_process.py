@@ -21,7 +21,7 @@ def ask_new_process(program: str, question: Any, seconds: float) -> Any:
     Returns:
         The answer; None if there is none: the process failed or took too long.
 
-    Example:
+    Examples:
         >>> ask_new_process('print(input())', [1, 'a'], 60)
         [1, 'a']
         >>> ask_new_process('raise SystemExit(1)', [], 60)

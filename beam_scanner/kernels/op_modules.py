@@ -32,7 +32,7 @@ def register_module(
     Raises:
         ArgumentError: There is no such file, or it is not Python.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.NamedTemporaryFile('w', suffix='.py') as file:
         ...     _ = file.write('answer = 42')

@@ -18,7 +18,7 @@ class Registry:
     the same qualified name in ``__main__`` (a notebook's cell that was run once
     more), and one of a module that was loaded once more.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import read_spec
         >>> ops = Registry()
         >>> def Twice(config, x: bytes) -> bytes: return x + x

@@ -65,7 +65,7 @@ def dumps_graph(obj: Any) -> bytes:
     Returns:
         Bytes for :func:`loads_graph`, here or in a worker process.
 
-    Example:
+    Examples:
         >>> loads_graph(dumps_graph(lambda x: x + 1))(1)
         2
     """

@@ -62,7 +62,7 @@ def read_spec(
     Raises:
         ScannerException: As :func:`register_python_op`.
 
-    Example:
+    Examples:
         >>> def first(config, x: Sequence[bytes]) -> Sequence[bytes]: return x
         >>> read_spec(first, batch=4).batch
         4

@@ -32,7 +32,7 @@ _registry = Registry()
 def registry() -> Registry:
     """The ops that ``sc.ops`` has.
 
-    Example:
+    Examples:
         >>> isinstance(registry(), Registry)
         True
     """
@@ -45,7 +45,7 @@ def op_spec(name: str) -> OpSpec:
     Raises:
         OpNotFoundError: There is none.
 
-    Example:
+    Examples:
         >>> op_spec('Nope')
         Traceback (most recent call last):
         beam_scanner.errors.OpNotFoundError: Op Nope does not exist
@@ -103,7 +103,7 @@ def register_python_op(
         ScannerException: The attributes contradict each other, an annotation is
             missing or names no registered type, or the name is taken.
 
-    Example:
+    Examples:
         >>> @register_python_op(name='DocSum', stencil=[-1, 0])
         ... def add(config, x: Sequence[bytes]) -> bytes:
         ...     return b''.join(x)

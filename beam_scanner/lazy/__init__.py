@@ -27,7 +27,7 @@ def lazy_names(
     Returns:
         ``__getattr__``, ``__dir__`` and ``__all__`` of the package.
 
-    Example:
+    Examples:
         >>> __getattr__, __dir__, __all__ = lazy_names('json', {'math': 'tau pi'})
         >>> __all__
         ['pi', 'tau']

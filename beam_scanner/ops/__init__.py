@@ -17,7 +17,7 @@ from beam_scanner.kernels.register import op_spec, registered_ops
 def register_ops() -> None:
     """Registers all ops of this package; again is harmless.
 
-    Example:
+    Examples:
         >>> register_ops()
         >>> 'Histogram' in registered_ops()
         True
@@ -30,7 +30,7 @@ def register_ops() -> None:
 def shipped_ops() -> list[str]:
     """Names of the ops that this package registers, sorted.
 
-    Example:
+    Examples:
         >>> shipped_ops()[:3]
         ['Blur', 'ConvertColor', 'Discard']
     """

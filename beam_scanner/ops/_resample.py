@@ -56,7 +56,7 @@ def resize_frame(
     Returns:
         A new ``height`` x ``width`` x C array of the frame's dtype.
 
-    Example:
+    Examples:
         >>> frame = np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
         >>> resize_frame(frame, 4, 1, 'INTER_NEAREST').ravel().tolist()
         [0, 0, 1, 1]

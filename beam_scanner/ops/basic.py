@@ -12,7 +12,7 @@ from beam_scanner.types.element_types import FrameType
 class Pass(Kernel):
     """Gives each element as it came, as bytes.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import KernelConfig
         >>> Pass(KernelConfig()).execute(b'abc')
         b'abc'
@@ -27,7 +27,7 @@ class Pass(Kernel):
 class Discard(Kernel):
     r"""Gives one zero byte for each element: to run a graph without its results.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import KernelConfig
         >>> Discard(KernelConfig()).execute(b'abc')
         b'\x00'
@@ -42,7 +42,7 @@ class Discard(Kernel):
 class DiscardFrame(Kernel):
     """Gives one zero byte for each frame: to decode without keeping anything.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> len(DiscardFrame(KernelConfig()).execute(np.zeros((2, 2, 3), np.uint8)))
@@ -58,7 +58,7 @@ class DiscardFrame(Kernel):
 class InfoFromFrame(Kernel):
     """Gives the size and dtype of each frame.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> InfoFromFrame(KernelConfig()).execute(np.zeros((4, 6, 3), np.uint8))

@@ -24,7 +24,7 @@ class Blur(Kernel):
         ArgumentError: A size below 1, or an even one for a Gaussian; ``sigma`` below 0.
         MissingDependencyError: OpenCV is not installed.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> blur = Blur(KernelConfig(), kernel_size=3)
         >>> frame = np.zeros((3, 3, 1), np.uint8)

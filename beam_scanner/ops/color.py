@@ -14,7 +14,7 @@ class ConvertColor(Kernel):
 
     Frames of a video are RGB, so the names that fit begin with ``COLOR_RGB2``.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> convert = ConvertColor(KernelConfig())

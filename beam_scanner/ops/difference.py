@@ -16,7 +16,7 @@ from beam_scanner.types.element_types import FrameType
 class FrameDifference(Kernel):
     """Gives |b - a| of the window's two frames; row 0 of a stream is black.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import KernelConfig
         >>> dark, bright = np.uint8([[[9]]]), np.uint8([[[12]]])
         >>> FrameDifference(KernelConfig()).execute([bright, dark])

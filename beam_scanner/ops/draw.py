@@ -21,7 +21,7 @@ class DrawBboxes(Kernel):
     Corners are fractions of the frame's width and height; parts of boxes outside the
     frame are left out.
 
-    Example:
+    Examples:
         >>> from beam_scanner import protobufs
         >>> from beam_scanner.kernels import KernelConfig
         >>> box = protobufs.BoundingBox(x1=0.25, y1=0.25, x2=0.5, y2=0.5)
@@ -60,7 +60,7 @@ def flow_colors(flow: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         H x W x 3 uint8 RGB. Red moves right, still pixels are black, and the fastest
         pixel has full brightness.
 
-    Example:
+    Examples:
         >>> flow_colors(np.array([[[2.0, 0.0], [0.0, 0.0]]])).tolist()
         [[[255, 0, 0], [0, 0, 0]]]
     """
@@ -78,7 +78,7 @@ def flow_colors(flow: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 class DrawFlow(Kernel):
     """Puts a picture of the flow to the right of each frame.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import KernelConfig
         >>> frame, flow = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6, 2), np.float32)
         >>> DrawFlow(KernelConfig()).execute(frame, flow).shape

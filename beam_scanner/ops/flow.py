@@ -20,7 +20,7 @@ class OpticalFlow(Kernel):
     Raises:
         MissingDependencyError: OpenCV is not installed.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> flow = OpticalFlow(KernelConfig())
         >>> still = np.zeros((32, 48, 3), np.uint8)

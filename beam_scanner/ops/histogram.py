@@ -27,7 +27,7 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     Raises:
         ElementTypeError: The frame has another dtype or shape.
 
-    Example:
+    Examples:
         >>> color_histogram(np.zeros((2, 2, 3), np.uint8))[:, 0].tolist()
         [4, 4, 4]
     """
@@ -72,7 +72,7 @@ def _count_pairs(words: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 class HistogramKernel(Kernel):
     """Counts each channel of a uint8 RGB frame in 16 bins.
 
-    Example:
+    Examples:
         >>> from beam_scanner.kernels import KernelConfig
         >>> histogram = HistogramKernel(KernelConfig())
         >>> red, green, blue = histogram.execute(np.full((2, 3, 3), 255, np.uint8))

@@ -25,7 +25,7 @@ class ImageEncoder(Kernel):
     Raises:
         ArgumentError: Another format or quality.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> encoder = ImageEncoder(KernelConfig(), format='jpg')
         >>> encoder.execute(np.zeros((8, 8, 3), np.uint8))[:3]
@@ -56,7 +56,7 @@ class ImageEncoder(Kernel):
 class ImageDecoder(Kernel):
     """Decodes the bytes of PNG and JPEG files, which may differ in size.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> frame = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
         >>> file = ImageEncoder(KernelConfig()).execute(frame)

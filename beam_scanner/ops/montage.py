@@ -28,7 +28,7 @@ class Montage(Kernel):
     Raises:
         ArgumentError: One of the three is below 1.
 
-    Example:
+    Examples:
         >>> montage = Montage(
         ...     KernelConfig(), num_frames=3, target_width=4, frames_per_row=2)
         >>> frame = np.full((6, 8, 3), 7, np.uint8)

@@ -27,7 +27,7 @@ def target_size(
         preserve_aspect: The given one of width and height decides (width if both);
             the other is scaled with it and truncated, to 1 at least.
 
-    Example:
+    Examples:
         >>> target_size(640, 480, 320, 0, preserve_aspect=True)
         (320, 240)
         >>> target_size(640, 480, 1280, 960, min=True)
@@ -46,7 +46,7 @@ def target_size(
 class Resize(Kernel):
     """Resizes frames, as OpenCV does; the size is given for each stream.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> resize = Resize(KernelConfig())

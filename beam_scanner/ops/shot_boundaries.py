@@ -31,7 +31,7 @@ def find_boundaries(histograms: npt.ArrayLike) -> list[int]:
     Returns:
         Ascending rows; row 0 is never one.
 
-    Example:
+    Examples:
         >>> dark, bright = [[9, 0]] * 3, [[0, 9]] * 3
         >>> find_boundaries([dark] * 10 + [bright] * 10)
         [10]
@@ -69,7 +69,7 @@ def _window_sums(
 def shot_boundaries(config: Any, histograms: Sequence[Histogram]) -> Sequence[Any]:
     """Row 0 gives the list of boundaries, all other rows None.
 
-    Example:
+    Examples:
         >>> shot_boundaries(None, [[[4, 0]] * 3] * 3)
         [[], None, None]
     """

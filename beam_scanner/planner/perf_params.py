@@ -39,7 +39,7 @@ class PerfParams:
     Raises:
         ArgumentError: A size is impossible.
 
-    Example:
+    Examples:
         >>> PerfParams.manual(32, 960)([], [])
         PerfParams(work_packet_size=32, io_packet_size=960)
     """

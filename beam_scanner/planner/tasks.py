@@ -86,7 +86,7 @@ def work_packet(sizes: Iterable[int]) -> int:
     Args:
         sizes: Bytes of an element of each input, 0 where unknown.
 
-    Example:
+    Examples:
         >>> work_packet([640 * 480 * 3, 0]), work_packet([1920 * 1080 * 3])
         (18, 4)
     """

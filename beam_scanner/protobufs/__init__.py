@@ -8,7 +8,7 @@ tie to one release of the protobuf compiler.
 Messages of a user's own compiled ``*_pb2.py`` file become attributes of this module
 after :func:`add_module`.
 
-Example:
+Examples:
     >>> box = BoundingBox(x1=0.1, y1=0.2, x2=0.5, y2=0.6, score=0.9, label=1)
     >>> BoundingBox.FromString(box.SerializeToString()) == box
     True
@@ -199,7 +199,7 @@ def python_to_proto(name: str, fields: Mapping[str, Any]) -> Message:
         UnknownMessageError: No message is called ``name``.
         ArgumentError: A field does not exist or has a value of another type.
 
-    Example:
+    Examples:
         >>> python_to_proto('Point', {'x': 1.0, 'y': 2.0}).y
         2.0
     """
@@ -232,7 +232,7 @@ def describe(cls: type[Message]) -> tuple[str, tuple[bytes, ...]]:
 def message_class(full_name: str, files: Iterable[bytes]) -> type[Message]:
     """The message class ``full_name``, defined from ``files`` where still unknown.
 
-    Example:
+    Examples:
         >>> message_class(*describe(Point)) is Point
         True
     """

@@ -34,7 +34,7 @@ def keyframe_at(keyframes: Int64Array, rows: Any) -> Any:
     Returns:
         int64 of the shape of ``rows``.
 
-    Example:
+    Examples:
         >>> keyframe_at(np.array([0, 12, 24]), np.array([0, 11, 12, 100])).tolist()
         [0, 0, 12, 24]
     """
@@ -51,7 +51,7 @@ def ascending_cost(keyframes: Int64Array, rows: Int64Array) -> tuple[int, int]:
     Returns:
         Frames decoded, and how often the decoder must seek.
 
-    Example:
+    Examples:
         >>> ascending_cost(np.array([0, 10, 20]), np.array([12, 13, 25]))
         (10, 2)
     """
@@ -68,7 +68,7 @@ class DecodePosition:
         keyframes: int64[k], see :func:`keyframe_at`.
         next_row: The row that the decoder gives next; None before the first seek.
 
-    Example:
+    Examples:
         >>> position = DecodePosition(np.array([0, 10, 20]))
         >>> position.advance(12)  # seeks to 10, decodes 10, 11, 12
         3
@@ -114,7 +114,7 @@ def load_rows(
         rows: int64, in any order.
         element_bytes: About how much an element takes in memory.
 
-    Example:
+    Examples:
         >>> list(load_rows(lambda rows: rows.tolist(), np.array([5, 1, 5]), 8))
         [5, 1, 5]
     """

@@ -40,7 +40,7 @@ class RowSet:
         counts: int64[k], rows in each piece, >= 1; a piece ends before the next
             one starts.
 
-    Example:
+    Examples:
         >>> rows = RowSet.of(range(0, 80, 8), range(100, 103))
         >>> len(rows), rows.first, rows.last
         (13, 0, 102)
@@ -199,7 +199,7 @@ def _merge(lows: Int64Array, highs: Int64Array) -> RowSet:
 def union(sets: Iterable[RowSet]) -> RowSet:
     """Every row that is in one of the sets.
 
-    Example:
+    Examples:
         >>> union([RowSet.of(range(0, 5)), RowSet.of(range(3, 9))])
         RowSet(range(0, 9))
     """
@@ -245,7 +245,7 @@ class RowMap:
         repeats: int64[k], >= 1.
         spaced: bool[k].
 
-    Example:
+    Examples:
         >>> stride = RowMap([0], [8], [90])
         >>> len(stride), stride.map(np.array([0, 1, 89])).tolist()
         (90, [0, 8, 712])
@@ -398,7 +398,7 @@ def _clip(rows: range, start: int, stop: int) -> range:
 class Layout:
     """How rows fall into consecutive groups; an unsliced stream is one group.
 
-    Example:
+    Examples:
         >>> sliced = Layout.uniform(10, 4)
         >>> len(sliced), sliced.rows, sliced.group(2)
         (3, 10, range(8, 10))

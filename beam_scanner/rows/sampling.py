@@ -219,7 +219,7 @@ def _check_rows(groups: Groups, rows: int, where: str) -> list[int]:
 class All(Sampler):
     """All rows, as they are.
 
-    Example:
+    Examples:
         >>> len(All().row_map(5, 'All'))
         5
     """
@@ -237,7 +237,7 @@ class Stride(Sampler):
     Args:
         stride: ``k``, 1 or more.
 
-    Example:
+    Examples:
         >>> len(Stride(8).row_map(720, 'Stride'))
         90
     """
@@ -257,7 +257,7 @@ class StridedRanges(Sampler):
     Intervals may come in any order, overlap and repeat. An end past the stream is
     clamped; a start past it is an error.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows = StridedRanges(((5, 8), (0, 4)), 2).row_map(10, 'StridedRanges')
         >>> rows.map(np.arange(len(rows))).tolist()
@@ -326,7 +326,7 @@ class Gather(Sampler):
     Args:
         rows: Row numbers; one past the end of a stream fails that stream.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows = Gather((5, 1, 1)).row_map(6, 'Gather')
         >>> rows.map(np.arange(3)).tolist()
@@ -344,7 +344,7 @@ class Gather(Sampler):
 class Repeat(Sampler):
     """Each row ``spacing`` times; or once, then ``spacing - 1`` nulls.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows = Repeat(3, nulls=True).row_map(2, 'RepeatNull')
         >>> rows.map(np.arange(6)).tolist()
@@ -390,7 +390,7 @@ class StridedPartition(Partition):
         stride: ``k``, 1 or more.
         group_size: Rows of a group.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows, layout = StridedPartition(2, 3).groups(20, 'Slice')
         >>> layout.lengths(), rows.map(np.arange(9, 10)).tolist()
@@ -423,7 +423,7 @@ class RangesPartition(Partition):
 
     Unlike a sampler's, an interval that ends past the stream is an error.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows, layout = RangesPartition(((10, 15), (0, 5))).groups(20, 'Slice')
         >>> rows.map(np.arange(4, 7)).tolist(), layout.lengths()
@@ -489,7 +489,7 @@ def _strided_range_groups(intervals: Intervals, stride: int) -> Partition:
 class GatherPartition(Partition):
     """One group for each list of rows, in any order, with duplicates.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows, layout = GatherPartition(((3, 1), (0,))).groups(4, 'Slice')
         >>> rows.map(np.arange(3)).tolist(), layout.lengths()

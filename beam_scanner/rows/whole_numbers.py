@@ -10,7 +10,7 @@ from beam_scanner.errors import ArgumentError
 def as_whole_number(value: Any) -> int | None:
     """The value as an int; None if it is not a whole number, as True is not.
 
-    Example:
+    Examples:
         >>> as_whole_number(3), as_whole_number(True), as_whole_number('3')
         (3, None, None)
     """

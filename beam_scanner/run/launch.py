@@ -103,7 +103,7 @@ class Report:
 def hint_about_kept(kept: int, db_path: str) -> str:
     """What to say of finished tasks of jobs that failed; '' where there are none.
 
-    Example:
+    Examples:
         >>> print(hint_about_kept(1, 'db'))
         1 finished task of failed streams is kept: the same run again does only the \
 others, 'beam-scanner gc --unfinished db' gives it up
@@ -264,7 +264,7 @@ def check_max_failures(given: Any) -> None:
     Raises:
         ArgumentError: Tells what was expected.
 
-    Example:
+    Examples:
         >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)
         (None, None, None)
     """

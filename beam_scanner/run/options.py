@@ -39,7 +39,7 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
     Only Dataflow has a use for the first two; other runners are not given them, since
     each hint would cost them a second environment.
 
-    Example:
+    Examples:
         >>> flags = ['--min_ram=16GB', '--scanner_db=gs://bucket/db']
         >>> options = ScannerOptions(flags)
         >>> options.min_ram, options.scanner_db, options.accelerator
@@ -100,7 +100,7 @@ class Limits:
     Raises:
         ArgumentError: One has an impossible value.
 
-    Example:
+    Examples:
         >>> Limits.of(PipelineOptions(['--max_attempts=2']))
         Limits(attempts=2, timeout=0.0)
         >>> Limits.of(PipelineOptions([]), timeout=-1)

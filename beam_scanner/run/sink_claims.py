@@ -31,7 +31,7 @@ STREAM = "{stream}"
 def may_meet(one: str, other: str) -> bool:
     """Whether two names of sinks leave room for a stream that both would write.
 
-    Example:
+    Examples:
         >>> may_meet('x/{stream}', 'x/a/{stream}'), may_meet('x/{stream}', 'y/{stream}')
         (True, False)
         >>> may_meet('x/{stream}', 'x/last'), may_meet('{stream}/x', '{stream}/y')

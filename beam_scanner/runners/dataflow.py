@@ -54,7 +54,7 @@ _MACHINES = {
 def is_dataflow(options: PipelineOptions) -> bool:
     """Whether the options name Dataflow, by any of Beam's names for it.
 
-    Example:
+    Examples:
         >>> is_dataflow(PipelineOptions(['--runner=DataflowRunner']))
         True
         >>> is_dataflow(PipelineOptions(['--runner=PrismRunner']))
@@ -115,7 +115,7 @@ def options(
         ArgumentError: See :func:`check`; or Beam does not know a flag's value.
         MissingDependencyError: See :func:`check`.
 
-    Example:
+    Examples:
         >>> made = options(
         ...     project='my-project', region='us-central1',
         ...     temp_location='gs://bucket/tmp', sdk_container_image='repo/image:1',
@@ -168,7 +168,7 @@ def run_hints(options: PipelineOptions) -> dict[str, str]:
     Raises:
         ArgumentError: Beam or Dataflow could not read a value.
 
-    Example:
+    Examples:
         >>> from beam_scanner.run.options import ScannerOptions
         >>> run_hints(ScannerOptions(['--runner=DataflowRunner', '--min_ram=16GB']))
         {'min_ram': '16GB'}
@@ -232,7 +232,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         ArgumentError: Names the flag, its value and what was expected.
         MissingDependencyError: The packages that talk to Google Cloud are missing.
 
-    Example:
+    Examples:
         >>> check(PipelineOptions(['--project=my-project']))
         Traceback (most recent call last):
             ...

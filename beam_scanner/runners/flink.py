@@ -50,7 +50,7 @@ over a job whose worker has died is given the dead one again.
 def is_flink(options: PipelineOptions) -> bool:
     """Whether the options name Flink's runner.
 
-    Example:
+    Examples:
         >>> is_flink(PipelineOptions(['--runner=FlinkRunner']))
         True
     """
@@ -87,7 +87,7 @@ def options(
     Raises:
         ArgumentError: See :func:`check`; or options exclude each other.
 
-    Example:
+    Examples:
         >>> options(job_endpoint='localhost:9', parallelism=2)
         Traceback (most recent call last):
             ...
@@ -131,7 +131,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
 
-    Example:
+    Examples:
         >>> check(PipelineOptions(['--flink_master=localhost:9']))
         Traceback (most recent call last):
             ...

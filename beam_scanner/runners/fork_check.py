@@ -64,7 +64,7 @@ def check_fork() -> None:
     Raises:
         WorkerError: The parent had run a graph, or used gRPC, before it was forked.
 
-    Example:
+    Examples:
         >>> check_fork()
     """
     if _forks.lost_threads:

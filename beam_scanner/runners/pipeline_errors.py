@@ -20,7 +20,7 @@ def pipeline_failed(error: Exception) -> ScannerException:
     Args:
         error: What Beam raised.
 
-    Example:
+    Examples:
         >>> text = '''Pipeline a-1 failed in state FAILED: Traceback (most recent call last):
         ...   File "worker.py", line 3, in work
         ... KeyError: 'a' [while running 'Run']
@@ -47,7 +47,7 @@ kept; running again goes on from there
 def reason_of(text: str) -> str:
     r"""The line of an error's text that says why: the end of its last traceback.
 
-    Example:
+    Examples:
         >>> reason_of('Job failed.\n\tat a.b(C.java:1)\nCaused by: a.Broken: pipe')
         'a.Broken: pipe'
     """

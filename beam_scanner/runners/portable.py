@@ -55,7 +55,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
 
-    Example:
+    Examples:
         >>> check(PipelineOptions(['--job_endpoint=localhost:9']))
         Traceback (most recent call last):
             ...
@@ -117,7 +117,7 @@ def split_address(flag: str, address: str, what: str) -> tuple[str, int]:
     Raises:
         ArgumentError: It has none.
 
-    Example:
+    Examples:
         >>> split_address('--job_endpoint', 'flink:8099', 'a job server')
         ('flink', 8099)
     """

@@ -39,7 +39,7 @@ _INSTALL = f"go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{beam_versi
 def is_prism(options: PipelineOptions) -> bool:
     """Whether the options ask for Prism: by name, or by where it is.
 
-    Example:
+    Examples:
         >>> is_prism(PipelineOptions(['--runner=DirectRunner']))
         False
         >>> is_prism(PipelineOptions(['--runner=DirectRunner', '--prism_location=x']))
@@ -85,7 +85,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
     Raises:
         ArgumentError: Prism is not found, or its workers could not work.
 
-    Example:
+    Examples:
         >>> check(PipelineOptions(['--runner=PrismRunner', '--prism_location=/no']))
         Traceback (most recent call last):
             ...

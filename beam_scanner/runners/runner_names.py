@@ -13,7 +13,7 @@ def runner_name(options: PipelineOptions) -> str | None:
 
     Beam takes names in any case, with and without their ending or module.
 
-    Example:
+    Examples:
         >>> runner_name(PipelineOptions(['--runner=FlinkRunner']))
         'flink'
         >>> runner_name(PipelineOptions(['--runner=direct']))
@@ -36,7 +36,7 @@ def options_for(
         values: Options by name; those that are None are left to Beam.
         more: Flags that are passed on as they are.
 
-    Example:
+    Examples:
         >>> made = options_for('FlinkRunner', {'parallelism': 2, 'job_name': None}, [])
         >>> made.get_all_options(drop_default=True)
         {'runner': 'FlinkRunner', 'parallelism': 2}

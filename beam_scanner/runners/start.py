@@ -34,7 +34,7 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         MissingDependencyError: A runner needs a package that is not installed.
         WorkerError: This is a forked child in which a graph would hang.
 
-    Example:
+    Examples:
         >>> preflight(PipelineOptions(['--runner=PortableRunner']))
         Traceback (most recent call last):
             ...
@@ -106,7 +106,7 @@ def run_pipeline(
 def ends_with_us(options: PipelineOptions) -> bool:
     """Whether a run ends when this process does, since its workers are ours.
 
-    Example:
+    Examples:
         >>> ends_with_us(PipelineOptions(['--runner=DirectRunner']))
         True
         >>> ends_with_us(PipelineOptions(['--runner=DataflowRunner']))
@@ -127,7 +127,7 @@ def runs_here(options: PipelineOptions, small: bool) -> bool:
         options: The user's.
         small: As for :func:`run_pipeline`.
 
-    Example:
+    Examples:
         >>> runs_here(PipelineOptions(['--direct_running_mode=in_memory']), False)
         True
         >>> runs_here(PipelineOptions(['--runner=PrismRunner']), False)

@@ -59,7 +59,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
     Raises:
         WorkerError: The port is taken.
 
-    Example:
+    Examples:
         >>> with WorkerPool(port=0) as pool:
         ...     pool.address.startswith('localhost:')
         True

@@ -59,7 +59,7 @@ _CLUSTER = (
 class Job:
     """Arguments of one stream of a graph, as Scanner's older programs keep them.
 
-    Example:
+    Examples:
         >>> Job({'frames': 'a.mp4'}).op_args()
         {'frames': 'a.mp4'}
     """
@@ -101,7 +101,7 @@ class Client:
         ArgumentError: A master or workers were given.
         StorageError: The database cannot be used.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with Client(db_path=tempfile.mkdtemp()) as sc:
         ...     sc.has_table('nothing')

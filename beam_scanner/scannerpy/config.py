@@ -44,7 +44,7 @@ class Config:
         ArgumentError: The file is missing or no TOML, or a value is missing or wrong;
             names the file and the key.
 
-    Example:
+    Examples:
         >>> Config(db_path='/data/films').db_path
         '/data/films'
     """
@@ -83,7 +83,7 @@ class Config:
         Args:
             path: Its folder or URL.
 
-        Example:
+        Examples:
             >>> Config().with_db_path('/data/films').db_path
             '/data/films'
         """
@@ -102,7 +102,7 @@ class Config:
     def default_config() -> dict[str, Any]:
         """What holds without a file.
 
-        Example:
+        Examples:
             >>> Config.default_config()['storage']['type']
             'posix'
         """

@@ -73,7 +73,7 @@ class Table:
         tables: Those of its database.
         name: Its name; there need not be such a table.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> tables = Tables(NamedStorage(tempfile.mkdtemp()))
         >>> table = tables.new('pairs', ['a', 'b'], [[b'1', b'2'], [b'3', b'4']])
@@ -215,7 +215,7 @@ class Tables:
     Args:
         storage: The database.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> tables = Tables(NamedStorage(tempfile.mkdtemp()))
         >>> tables.summarize()

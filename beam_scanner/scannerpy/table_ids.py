@@ -34,7 +34,7 @@ class TableIds:
     Args:
         store: The database's store.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from beam_scanner.stores.local_store import LocalStore
         >>> ids = TableIds(LocalStore(tempfile.mkdtemp()))

@@ -50,7 +50,7 @@ def record_key(table: str) -> str:
 def column_stream(table: str, column: str) -> str:
     """The stream that holds one of several columns of a table.
 
-    Example:
+    Examples:
         >>> column_stream('pairs', 'a')
         'pairs/columns/a'
     """

@@ -34,7 +34,7 @@ class Checksums:
         size: Its bytes.
         crcs: The CRC-32 of each block, 4 bytes each, the least significant first.
 
-    Example:
+    Examples:
         >>> Checksums.of(b'abc').to_json()
         [3, 'wkEkNQ==']
     """

@@ -47,7 +47,7 @@ def tiled(name: str, segments: Iterable[Record]) -> tuple[Record, ...]:
     Raises:
         StorageError: Rows are missing or written twice.
 
-    Example:
+    Examples:
         >>> [s['first'] for s in tiled('a', [{'first': 3, 'rows': 1},
         ...                                  {'first': 0, 'rows': 3}])]
         [0, 3]

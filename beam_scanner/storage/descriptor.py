@@ -62,7 +62,7 @@ class StreamDescriptor:
         lost: How many rows of a salvaged video file cannot be decoded; they are null.
         format_version: Of the database.
 
-    Example:
+    Examples:
         >>> stream = StreamDescriptor('a', 'blob', 'Bytes', 0, 'g1')
         >>> StreamDescriptor.from_json(stream.to_json()) == stream
         True

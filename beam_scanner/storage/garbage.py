@@ -76,7 +76,7 @@ def gc(
     Raises:
         StorageError: There is no database, or it cannot be read; nothing was removed.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from beam_scanner.stores.local_store import LocalStore
         >>> store = LocalStore(tempfile.mkdtemp())

@@ -30,7 +30,7 @@ def _digest(data: bytes) -> bytes:
 def seal(values: dict[str, Any], indent: int | None = None) -> bytes:
     """A JSON object with its checksum.
 
-    Example:
+    Examples:
         >>> unseal(seal({'rows': 3}))
         {'rows': 3}
         >>> unseal(seal({'rows': 3}).replace(b'3', b'2'))
@@ -111,7 +111,7 @@ def read_sealed(
 def seal_bytes(data: bytes) -> bytes:
     """Bytes behind their checksum.
 
-    Example:
+    Examples:
         >>> unseal_bytes(seal_bytes(b'abc'))
         b'abc'
     """

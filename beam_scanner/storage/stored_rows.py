@@ -170,7 +170,7 @@ def check_rows(rows: NDArray[np.int64], length: int, stream: str) -> None:
     Raises:
         RowError: Names the first such row, the stream and its length.
 
-    Example:
+    Examples:
         >>> check_rows(np.array([0, 9]), 9, 'a')
         Traceback (most recent call last):
         ...

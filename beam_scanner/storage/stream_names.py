@@ -78,7 +78,7 @@ def stream_key(name: str) -> str:
         ArgumentError: The name is empty or not a string, would leave the database
             folder, or is longer than any path.
 
-    Example:
+    Examples:
         >>> stream_key('films/Amélie 1.mp4')
         'films/Amélie 1.mp4'
         >>> stream_key('.hidden/a:b/../c')
@@ -122,7 +122,7 @@ def stream_key(name: str) -> str:
 def descriptor_key(name: str) -> str:
     """The key of a stream's descriptor, which is written last.
 
-    Example:
+    Examples:
         >>> descriptor_key('a')
         'a/stream.json'
     """
@@ -139,7 +139,7 @@ def generation_key(name: str, generation: str) -> str:
     Raises:
         ArgumentError: See :func:`stream_key`; or the generation is impossible.
 
-    Example:
+    Examples:
         >>> generation_key('a', '5f0c')
         'a/5f0c.segments'
     """
@@ -157,7 +157,7 @@ _MADE = re.compile(rf"[0-9a-f]{{32,40}}(-[0-9a-f]{{12}})?{re.escape(SEGMENTS)}/"
 def is_made_generation(folder: str) -> bool:
     """Whether a folder is called as those that this package makes for segments.
 
-    Example:
+    Examples:
         >>> is_made_generation(f'{"5f0c" * 8}.segments/')
         True
         >>> is_made_generation('shots.segments/')

@@ -70,7 +70,7 @@ class BucketStore(ObjectStore):
     Raises:
         ArgumentError: The URL is not of that form.
 
-    Example:
+    Examples:
         >>> from beam_scanner.stores.gcs import GcsStore
         >>> GcsStore('gs://films/db/').describe('a/stream.json')
         'gs://films/db/a/stream.json'

@@ -14,7 +14,7 @@ _TYPES = {
 def content_type(key: str) -> str:
     """The media type of an object, by the end of its key.
 
-    Example:
+    Examples:
         >>> content_type('a/b.mp4'), content_type('a/b')
         ('video/mp4', 'application/octet-stream')
     """

@@ -36,7 +36,7 @@ class LocalStore(ObjectStore):
         durable: False leaves out flushing to the disk: faster, and still atomic
             while the machine stays up.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> store = LocalStore(tempfile.mkdtemp())
         >>> store.put('a/b.txt', b'hello')

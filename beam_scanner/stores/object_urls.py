@@ -15,7 +15,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,254}")
 def is_object_url(path: object) -> bool:
     """Whether a path is the URL of an object or bucket.
 
-    Example:
+    Examples:
         >>> is_object_url('gs://films/a.mp4'), is_object_url('films/a.mp4')
         (True, False)
     """
@@ -28,7 +28,7 @@ def split_url(url: str) -> tuple[str, str, str]:
     Raises:
         ArgumentError: Another scheme, no bucket, or an impossible key.
 
-    Example:
+    Examples:
         >>> split_url('gs://films/tv/a%20b?.mp4')
         ('gs', 'films', 'tv/a%20b?.mp4')
         >>> split_url('s3://films/')

@@ -27,7 +27,7 @@ def open_store(url: str | os.PathLike[str]) -> ObjectStore:
     Raises:
         ArgumentError: The URL has another scheme, or no bucket.
 
-    Example:
+    Examples:
         >>> open_store('file:///data/my%20db')
         LocalStore('/data/my db')
         >>> open_store('gs://bucket/my db')
@@ -58,7 +58,7 @@ def locate(path: str) -> tuple[ObjectStore, str]:
     Raises:
         ArgumentError: The URL does not name an object.
 
-    Example:
+    Examples:
         >>> locate('/data/films/a.mp4'), locate('gs://films/tv/a.mp4')
         ((LocalStore('/data/films'), 'a.mp4'), (GcsStore('gs://films'), 'tv/a.mp4'))
     """

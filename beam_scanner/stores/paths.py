@@ -30,7 +30,7 @@ def absolute(path: Any, what: str) -> str:
     Raises:
         ArgumentError: It is neither.
 
-    Example:
+    Examples:
         >>> absolute('/data/../a.srt', 'path'), absolute('gs://films/a.srt', 'path')
         ('/a.srt', 'gs://films/a.srt')
     """

@@ -41,7 +41,7 @@ class Pattern:
     Raises:
         ArgumentError: It cannot match anything, or ``**`` is not a part of its own.
 
-    Example:
+    Examples:
         >>> films = Pattern('films/**/*.mp4')
         >>> films.root, [films.matches(path) for path in ('x.mp4', 'a/b/y.mp4', 'a/z')]
         ('films/', [True, True, False])
@@ -69,7 +69,7 @@ class Pattern:
     def below(cls, folder: str) -> Pattern:
         """The pattern of everything below a folder, which is taken as it is.
 
-        Example:
+        Examples:
             >>> Pattern.below('films [1]').root
             'films [1]/'
         """
@@ -146,7 +146,7 @@ class Pattern:
 def has_wildcard(text: str) -> bool:
     """Whether a string is a pattern rather than a path.
 
-    Example:
+    Examples:
         >>> has_wildcard('films/a?.mp4'), has_wildcard('a.mp4'), has_wildcard('a[[].mp4')
         (True, False, False)
     """
@@ -159,7 +159,7 @@ def matching_names(text: str, names: Iterable[str]) -> list[str]:
     Raises:
         ArgumentError: The pattern is impossible.
 
-    Example:
+    Examples:
         >>> matching_names('a/**', ['b', 'a/y', 'a/x/z']), matching_names('[a]', ['[a]'])
         (['a/x/z', 'a/y'], ['[a]'])
     """

@@ -31,7 +31,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
             written, so that reading it would take for ever; says which.
         OSError: It cannot be opened.
 
-    Example:
+    Examples:
         >>> open_regular('/dev/zero')
         Traceback (most recent call last):
         ...
@@ -61,7 +61,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def special_kind(path: str | os.PathLike[str]) -> str:
     """What a path leads to instead of a file or a folder; '' for these and for nothing.
 
-    Example:
+    Examples:
         >>> special_kind(os.devnull), special_kind('.'), special_kind('no/such/file')
         ('a device', '', '')
     """

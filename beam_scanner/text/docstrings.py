@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from textwrap import indent
 
-_SECTION = re.compile(r"^(Args|Returns|Raises|Example|Attributes):\n", re.M)
+_SECTION = re.compile(r"^(Args|Returns|Raises|Examples?|Attributes):\n", re.M)
 _ENTRY = re.compile(r"^ {4}(\*{0,2}\w+): (.*(?:\n(?: {8,}.*|$))*)", re.M)
 
 
@@ -45,7 +45,7 @@ def read_doc(docstring: str | None) -> Doc:
     Args:
         docstring: In Google style.
 
-    Example:
+    Examples:
         >>> doc = read_doc(read_doc.__doc__)
         >>> doc.text[:26], doc.args
         ('Takes a docstring apart; e', {'docstring': 'In Google style.'})

@@ -36,7 +36,7 @@ _OPS = os.path.join(_PACKAGE, "ops", "")
 def plain(text: str) -> str:
     r"""A text that can be encoded: what is no character is escaped.
 
-    Example:
+    Examples:
         >>> print(plain('film\udcff.mp4'))
         film\udcff.mp4
     """
@@ -46,7 +46,7 @@ def plain(text: str) -> str:
 def clipped(text: str, most: int) -> str:
     """A text that can be encoded, without its middle if it is longer than ``most``.
 
-    Example:
+    Examples:
         >>> clipped('a' * 6 + 'b' * 1_000_000 + 'c' * 3, 9)
         'aaaaaa ... 1000000 characters left out ... ccc'
     """
@@ -63,7 +63,7 @@ def clipped(text: str, most: int) -> str:
 def one_line(text: str) -> str:
     r"""A text for one line of a terminal or a log.
 
-    Example:
+    Examples:
         >>> print(one_line('no\n  such\tfile\x07'))
         no such file\x07
     """
@@ -73,7 +73,7 @@ def one_line(text: str) -> str:
 def class_name(error: BaseException) -> str:
     """The name of an exception's class, on one line.
 
-    Example:
+    Examples:
         >>> class_name(KeyError(3))
         'KeyError'
     """
@@ -111,7 +111,7 @@ def message_of(error: BaseException) -> str:
         At most about ``MOST_MESSAGE`` characters, without control characters but
         lines and tabs as they are.
 
-    Example:
+    Examples:
         >>> message_of(ValueError('no such row'))
         'no such row'
         >>> class Odd(Exception):

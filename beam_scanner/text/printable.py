@@ -26,7 +26,7 @@ def printable(text: str, keep: str = "") -> str:
         text: Any text.
         keep: Characters to leave as they are, such as line breaks of our own.
 
-    Example:
+    Examples:
         >>> print(printable('a\x1b[2J\n\u202eb'), printable('é 한국'))
         a\x1b[2J\n\u202eb é 한국
         >>> printable('two\nlines', keep='\n')
@@ -55,7 +55,7 @@ def ruled_table(lines: Sequence[Sequence[object]]) -> str:
     Args:
         lines: Of equal length; the first is the head.
 
-    Example:
+    Examples:
         >>> print(ruled_table([('ID', 'Name'), (0, 'a\n')]))
         ID | Name
         ---+-----

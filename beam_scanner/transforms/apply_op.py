@@ -41,7 +41,7 @@ class Op(GraphTransform):
         ArgumentError: An argument has no name. When it is applied: an argument is
             missing or unknown, or cannot be pickled.
 
-    Example:
+    Examples:
         >>> Op('Resize', width=320, height=180).label
         'Resize'
     """
@@ -131,7 +131,7 @@ def op(kernel: Any) -> type[Any]:
     Raises:
         ScannerException: No such op, or the kernel cannot be one.
 
-    Example:
+    Examples:
         >>> from typing import Any
         >>> from beam_scanner import FrameType
         >>> def Brightness(config, frame: FrameType) -> Any:

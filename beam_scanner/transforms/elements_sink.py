@@ -135,7 +135,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
     Raises:
         ArgumentError: The name is impossible; or type or encoding do not fit.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> db = tempfile.mkdtemp()
         >>> rows = [(FrameKey('a', 0, row), b'%d' % row) for row in (7, 3)]

@@ -47,7 +47,7 @@ def as_pattern(given: Any) -> str:
     Raises:
         ArgumentError: It is something else, or empty.
 
-    Example:
+    Examples:
         >>> import pathlib
         >>> as_pattern(pathlib.PurePosixPath('films', 'a.mp4'))
         'films/a.mp4'
@@ -66,7 +66,7 @@ def absolute_pattern(pattern: str) -> str:
     Raises:
         ArgumentError: It is not a string, is empty, or is an impossible pattern.
 
-    Example:
+    Examples:
         >>> absolute_pattern('/films/../clips/*/*.mp4')
         '/clips/*/*.mp4'
     """
@@ -115,7 +115,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
     Raises:
         ArgumentError: There is no pattern.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> films = pathlib.Path(tempfile.mkdtemp())
         >>> (films / 'b').mkdir()
@@ -170,7 +170,7 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     Returns:
         :class:`Matched`.
 
-    Example:
+    Examples:
         >>> with beam.Pipeline('FnApiRunner') as pipeline:
         ...     found = pipeline | beam.Create(['no/such/*.mp4']) | MatchAllVideos()
         ...     _ = found.videos | beam.Map(print)

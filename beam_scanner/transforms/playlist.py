@@ -54,7 +54,7 @@ class Playlist(VideoFormat):
     make other files be read. Whole video files only: no encryption, byte ranges, nested
     lists, and no list that is still being written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from beam_scanner.storage.streams.formats import FormatStream
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
@@ -172,7 +172,7 @@ def _of_ffconcat(path: str, text: str) -> list[str]:
 def _unquoted(path: str, text: str) -> str:
     r"""A name as FFmpeg quotes it.
 
-    Example:
+    Examples:
         >>> _unquoted('', r"'it is'\''nt it.mp4'")
         "it is'nt it.mp4"
     """

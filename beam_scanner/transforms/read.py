@@ -107,7 +107,7 @@ class ReadFromVideo(_Source):
     Raises:
         ArgumentError: The pattern is not a path, or is that of a folder of this machine.
 
-    Example:
+    Examples:
         >>> ReadFromVideo('films/*.mp4').label
         'ReadFromVideo'
     """
@@ -151,7 +151,7 @@ class ReadAllFromVideo(_Source):
             path below the literal part of the pattern: of a path, the last part.
         format: How to read files that FFmpeg cannot read.
 
-    Example:
+    Examples:
         >>> ReadAllFromVideo().label
         'ReadAllFromVideo'
     """
@@ -192,7 +192,7 @@ class ReadFromNamedStream(_Source):
     Raises:
         UntrustedDataError: ``type`` is stored as a pickle, and the database is not trusted.
 
-    Example:
+    Examples:
         >>> ReadFromNamedStream('/tmp/db', 'histograms/*').label
         'ReadFromNamedStream'
     """
@@ -244,7 +244,7 @@ class ReadAllFromNamedStream(_Source):
         name: As there.
         trusted: As there.
 
-    Example:
+    Examples:
         >>> ReadAllFromNamedStream('/tmp/db').label
         'ReadAllFromNamedStream'
     """

@@ -13,7 +13,7 @@ from beam_scanner.transforms.stream_transform import GraphTransform
 def transform_named(name: str) -> type[GraphTransform] | None:
     """The transform of a sampler or an op, with its arguments and documentation.
 
-    Example:
+    Examples:
         >>> transform_named('Stride')(8).label, transform_named('Nope')
         ('Stride', None)
     """

@@ -61,7 +61,7 @@ class Sample(GraphTransform):
 def sampler_transform(sampling: Sampling) -> type[Sample]:
     """The transform of a sampler: ``Stride(8)`` and so on.
 
-    Example:
+    Examples:
         >>> from beam_scanner.rows.sampling import SAMPLERS
         >>> sampler_transform(SAMPLERS['Stride'])(8).label
         'Stride'
@@ -111,7 +111,7 @@ class Slice(Sample):
     Args:
         partition: What a method of ``partitioner`` returns.
 
-    Example:
+    Examples:
         >>> Slice(partitioner.all(250)).label
         'Slice'
     """

@@ -37,7 +37,7 @@ class VideoGraph(GraphTransform):
         ArgumentError: It is no function. When it is applied: the function returns
             something else than outputs, or builds none.
 
-    Example:
+    Examples:
         >>> import apache_beam as beam
         >>> from beam_scanner.transforms import Histogram, ReadFromVideo, Stride
         >>> graph = VideoGraph(

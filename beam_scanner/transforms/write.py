@@ -43,7 +43,7 @@ class WriteToNamedStream(GraphTransform):
         ArgumentError: The name has no ``{stream}`` where there may be several.
         GraphError: Another sink of the pipeline has the name.
 
-    Example:
+    Examples:
         >>> WriteToNamedStream('/tmp/db', 'histograms/{stream}').label
         'WriteToNamedStream'
     """
@@ -129,7 +129,7 @@ class WriteToNamedStream(GraphTransform):
 class WriteToNamedVideo(WriteToNamedStream):
     """Stores streams of frames as video; see :class:`WriteToNamedStream`.
 
-    Example:
+    Examples:
         >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label
         'WriteToNamedVideo'
     """

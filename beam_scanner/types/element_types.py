@@ -52,7 +52,7 @@ _Class = TypeVar("_Class", bound=type)
 class NullElement:
     """A row that has no value; differs from ``b''`` and from ``None``.
 
-    Example:
+    Examples:
         >>> NullElement() == NULL, NULL == None, NULL == b''
         (True, False, False)
     """
@@ -75,7 +75,7 @@ NULL = NullElement()
 class ColumnType(enum.IntEnum):
     """Whether a stream holds serialized values or frames.
 
-    Example:
+    Examples:
         >>> ColumnType(1).name
         'Video'
     """
@@ -87,7 +87,7 @@ class ColumnType(enum.IntEnum):
 class DeviceType(enum.IntEnum):
     """Where a kernel runs.
 
-    Example:
+    Examples:
         >>> DeviceType['CPU'].value
         0
     """
@@ -104,7 +104,7 @@ class DeviceHandle:
         device: Its kind.
         device_id: Its number among those of its kind.
 
-    Example:
+    Examples:
         >>> DeviceHandle(DeviceType.GPU, 1).device_id
         1
     """
@@ -152,7 +152,7 @@ def register_type(cls: _Class) -> _Class:
     Raises:
         ArgumentError: A method is missing, or another class has the name.
 
-    Example:
+    Examples:
         >>> @register_type
         ... class Celsius:
         ...     def serialize(value):
@@ -200,7 +200,7 @@ def ProtobufType(name: str, proto: type[Message]) -> Any:
     Its column is a struct of the message's fields (with map fields, or for messages
     that contain themselves: the serialized message).
 
-    Example:
+    Examples:
         >>> Landmark = ProtobufType('Landmark', protobufs.Point)
         >>> str(get_type_info(Landmark).arrow_type)
         'struct<x: float, y: float, score: float>'
@@ -214,7 +214,7 @@ def ProtobufType(name: str, proto: type[Message]) -> Any:
 def VariableList(name: str, typ: Any) -> Any:
     """Makes and registers a type whose values are lists of ``typ``, of any length.
 
-    Example:
+    Examples:
         >>> Words = VariableList('Words', bytes)
         >>> info = get_type_info(Words)
         >>> info.deserialize(info.serialize([b'to', b'', b'be']))
@@ -239,7 +239,7 @@ def UniformList(
     Raises:
         ArgumentError: Both or neither of ``size`` and ``parts`` are given.
 
-    Example:
+    Examples:
         >>> Corners = UniformList('Corners', NumpyArrayFloat32, parts=4)
         >>> info = get_type_info(Corners)
         >>> len(info.serialize([np.zeros(2, np.float32)] * 4))

@@ -46,7 +46,7 @@ _SWSCALE_FLAGS = 0x2 | 0x40000 | 0x2000
 def image_format(data: bytes) -> str | None:
     """'png' or 'jpeg' by the first bytes of a file; None for anything else.
 
-    Example:
+    Examples:
         >>> image_format(b'GIF89a') is None
         True
     """
@@ -71,7 +71,7 @@ def encode_image(
         ArgumentError: Another format or quality.
         ElementTypeError: The format cannot hold such an array.
 
-    Example:
+    Examples:
         >>> picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
         >>> bool((decode_image(encode_image(picture, 'png')) == picture).all())
         True

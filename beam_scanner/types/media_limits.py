@@ -63,7 +63,7 @@ def check_picture(what: str, width: int, height: int) -> None:
     Raises:
         VideoError: It has more than :func:`max_pixels`.
 
-    Example:
+    Examples:
         >>> check_picture("video 'a.mp4'", 65535, 65535)
         Traceback (most recent call last):
         ...
@@ -99,7 +99,7 @@ def check_frames(what: str, frames: int) -> None:
 def image_size(head: bytes) -> tuple[int, int] | None:
     r"""(width, height) of an image, or of a simple video, as its head has it.
 
-    Example:
+    Examples:
         >>> image_size(b'GIF89a\x40\1\xf0\0'), image_size(b'?')
         ((320, 240), None)
     """

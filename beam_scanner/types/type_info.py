@@ -34,7 +34,7 @@ class ScannerTypeInfo:
             column holds the serialized bytes.
         from_arrow: The way back; None where ``to_arrow`` is None.
 
-    Example:
+    Examples:
         >>> from beam_scanner import types
         >>> info = types.get_type_info(types.Histogram)
         >>> info.name, str(info.arrow_type)
@@ -177,7 +177,7 @@ def get_type_info(annotation: Any) -> ScannerTypeInfo:
     Raises:
         ElementTypeError: The annotation stands for no registered type.
 
-    Example:
+    Examples:
         >>> get_type_info(bytes).name
         'Bytes'
     """
@@ -198,7 +198,7 @@ def get_type_info_cpp(name: str) -> ScannerTypeInfo:
     Raises:
         ElementTypeError: No type of that name is registered in this process.
 
-    Example:
+    Examples:
         >>> get_type_info_cpp('Bytes').type is bytes
         True
     """

@@ -84,7 +84,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
 def _extension(name: str) -> str:
     """An extension in which FFmpeg can see no pattern.
 
-    Example:
+    Examples:
         >>> _extension('a.MP4'), _extension('a.%d'), _extension('http://x/y')
         ('.mp4', '', '')
     """

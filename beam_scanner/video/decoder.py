@@ -56,7 +56,7 @@ class VideoDecoder:
         frames_skipped: How many of these were left out, since nothing needs them.
         seeks: How often decoding started at a keyframe.
 
-    Example:
+    Examples:
         >>> import os, tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')

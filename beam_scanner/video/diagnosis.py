@@ -38,7 +38,7 @@ def diagnose(file: BinaryIO) -> str:
     Returns:
         A clause for an error message; '' where there is nothing to say.
 
-    Example:
+    Examples:
         >>> import io
         >>> diagnose(io.BytesIO(b'Dear diary,\n'))
         'it is text'

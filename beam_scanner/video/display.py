@@ -21,7 +21,7 @@ class Display:
         scales: Whether pictures of another size show the same, scaled. Else they show
             something else, and their pixels are taken for square.
 
-    Example:
+    Examples:
         >>> wide = Display(Fraction(16, 15), width=720, height=576, scales=True)
         >>> wide.of_size(1024, 576).sample_aspect_ratio
         Fraction(3, 4)

@@ -75,7 +75,7 @@ class VideoEncoder:
         rows: Frames written so far.
         index: Index of the file, after :meth:`close`.
 
-    Example:
+    Examples:
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
         >>> with VideoEncoder(path, Encoding('lossless')) as encoder:
         ...     for i in range(3):

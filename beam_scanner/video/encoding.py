@@ -29,7 +29,7 @@ class Encoding:
     Raises:
         ArgumentError: A value is out of range, or two contradict each other.
 
-    Example:
+    Examples:
         >>> Encoding(codec='h264', quality=20).lossless
         False
         >>> Encoding('raw').codec

@@ -26,7 +26,7 @@ class FramePool:
     Args:
         budget: Bytes to keep for later at most.
 
-    Example:
+    Examples:
         >>> pool = FramePool()
         >>> first = pool.empty(4, 6)
         >>> place = first.ctypes.data

@@ -49,7 +49,7 @@ def check_damage(damage: str) -> str:
     Raises:
         ArgumentError: It is neither.
 
-    Example:
+    Examples:
         >>> check_damage('salvage')
         'salvage'
     """
@@ -112,7 +112,7 @@ class FrameIndex:
         transfer: Likewise.
         damage: What is wrong with the file, one short text each.
 
-    Example:
+    Examples:
         >>> import tempfile, os
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> from beam_scanner.video.indexing import index_video
@@ -235,7 +235,7 @@ class FrameIndex:
     def to_bytes(self) -> bytes:
         """Packs the index; a constant-rate hour takes some hundred bytes.
 
-        Example:
+        Examples:
             >>> FrameIndex.from_bytes(b'not an index')
             Traceback (most recent call last):
             ...

@@ -34,7 +34,7 @@ _GAP = 1.5
 def why(error: BaseException) -> str:
     """What an error of FFmpeg says, without the name of the function.
 
-    Example:
+    Examples:
         >>> why(ValueError('no'))
         'no'
     """

@@ -32,7 +32,7 @@ class Box:
 def boxes(file: BinaryIO, start: int, stop: int) -> Iterator[Box]:
     r"""The boxes between two places, one after another.
 
-    Example:
+    Examples:
         >>> import io
         >>> [box.kind for box in boxes(io.BytesIO(b'\0\0\0\x08free' * 2), 0, 16)]
         [b'free', b'free']

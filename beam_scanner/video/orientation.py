@@ -40,7 +40,7 @@ def turn_of(matrix: tuple[int, ...]) -> tuple[int, bool]:
         matrix: 9 integers: a point (x, y) of the picture, y downwards, is shown at
             ``(m[0]*x + m[3]*y, m[1]*x + m[4]*y)``.
 
-    Example:
+    Examples:
         >>> turn_of((1, 0, 0, 0, 1, 0, 0, 0, 1))
         (0, False)
         >>> turn_of((0, 1, 0, -1, 0, 0, 0, 0, 1))  # to the right

@@ -60,7 +60,7 @@ def concatenate(
             or ``scale``.
         VideoError: A segment cannot be read.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
         >>> parts = [os.path.join(folder, name) for name in ('a.mp4', 'b.mp4')]

@@ -284,7 +284,7 @@ class AudioDecoder:
     Raises:
         VideoError: The file has changed since it was indexed.
 
-    Example:
+    Examples:
         >>> import tempfile, wave
         >>> path = tempfile.mkdtemp() + '/a.wav'
         >>> with wave.open(path, 'wb') as file:

@@ -35,7 +35,7 @@ _KNOWN_DIGESTS = 4096
 def source_name(source: VideoSource) -> str:
     """What error messages call a source.
 
-    Example:
+    Examples:
         >>> source_name('films/a.mp4')
         'films/a.mp4'
     """

@@ -30,7 +30,7 @@ def kept_scheduling() -> Iterator[None]:
     Threads that began inside are scheduled like most others; where threads cannot be
     listed, nothing is done.
 
-    Example:
+    Examples:
         >>> with kept_scheduling():
         ...     pass
     """

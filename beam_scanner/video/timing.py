@@ -21,7 +21,7 @@ _LONGEST = 1 << 31
 def interval_seconds(seconds: NDArray[np.float64]) -> float:
     """The median of the positive steps, 1/25 s where there is none.
 
-    Example:
+    Examples:
         >>> interval_seconds(np.array([0.0, 0.0, 0.5, 0.5, 1.0]))
         0.5
     """
@@ -41,7 +41,7 @@ def presentation_ticks(seconds: ArrayLike) -> Int64Array:
         steps of their median interval from the first time on (Repeat, an unordered
         Gather, a gap of more than 6.6 hours). Negative times are shifted to begin at 0.
 
-    Example:
+    Examples:
         >>> presentation_ticks([0.0, 0.1, 0.4]).tolist()
         [0, 9000, 36000]
         >>> presentation_ticks([5.0, 1.0, 2.0]).tolist()
@@ -75,7 +75,7 @@ def decoding_ticks(presentation: Int64Array, ranks: Int64Array) -> Int64Array:
     Returns:
         int64[n], by packet; the first ones may be negative.
 
-    Example:
+    Examples:
         >>> rows = np.array([0, 10, 20, 30])
         >>> decoding_ticks(rows, np.array([0, 2, 1, 3])).tolist()
         [-10, 0, 10, 20]

@@ -25,7 +25,7 @@ def cut_short(file: BinaryIO) -> str | None:
     Returns:
         A clause for an error message, or None.
 
-    Example:
+    Examples:
         >>> import io
         >>> cut_short(io.BytesIO(b'\0\0\0\x10ftypisom'))
         "box 'ftyp' should end at byte 16, the file ends at byte 12"

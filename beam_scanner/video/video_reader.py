@@ -60,7 +60,7 @@ def open(
         VideoError: The file is missing, no video, encrypted or damaged.
         ArgumentError: The policy is unknown, or an open file cannot seek.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
@@ -94,7 +94,7 @@ class VideoReader:
     Attributes:
         index: All that is known of the video without decoding it.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from beam_scanner.video.encoder import Encoding, VideoEncoder
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')

@@ -102,7 +102,7 @@ class Slice(sample.Slice):
         arguments: Of the partition: group_size for all; stride and group_size for
             strided; start and end for range; and so on, as sc.partitioner has them.
 
-    Example:
+    Examples:
         >>> Slice('all', {'group_size': 250}).label
         'Slice'
     """
@@ -130,7 +130,7 @@ class Op(PythonOp):
         arguments: Of the op; also stencil, batch, bounded_state, stencil_edge and
             on_error.
 
-    Example:
+    Examples:
         >>> Op('Resize', {'width': 320, 'height': 180}).label
         'Resize'
     """

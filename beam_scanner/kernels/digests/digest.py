@@ -46,7 +46,7 @@ def code_digest(*things: object, home: str | Collection[str]) -> str:
     Returns:
         32 hexadecimal digits.
 
-    Example:
+    Examples:
         >>> two, three = (eval(f'lambda x: x + {n}') for n in (2, 3))
         >>> code_digest(two, home=__name__) == code_digest(three, home=__name__)
         False
@@ -61,7 +61,7 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
         things: Each with words for it, such as "argument 'model' of op Detect".
         home: See there.
 
-    Example:
+    Examples:
         >>> digest([('argument', iter([]).__reduce__)], '').opaque
         ()
     """
@@ -101,7 +101,7 @@ def where_first(
     Returns:
         None if there is no such object.
 
-    Example:
+    Examples:
         >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
         ('the list', 'float')
     """

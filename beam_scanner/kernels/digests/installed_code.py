@@ -26,7 +26,7 @@ def is_library(module: str) -> bool:
     into another folder of the path (``pip install --target``). An editable install is
     the user's own code.
 
-    Example:
+    Examples:
         >>> is_library('json.decoder'), is_library('numpy'), is_library('__main__')
         (True, True, False)
     """

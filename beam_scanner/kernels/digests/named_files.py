@@ -35,7 +35,7 @@ def file_digest(text: str) -> str | None:
     Args:
         text: An argument of an op, or any other value.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.NamedTemporaryFile(suffix='.bin') as file:
         ...     _ = file.write(b'weights')

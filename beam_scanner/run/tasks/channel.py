@@ -26,7 +26,7 @@ class Channel:
         look: Is called twice a second while nothing comes; what it raises ends the
             wait.
 
-    Example:
+    Examples:
         >>> one, other = map(Channel, socket.socketpair())
         >>> one.send(('rows', [1, 2]))
         >>> other.receive()

@@ -15,7 +15,7 @@ class Steps(Generic[Y, R]):
     Attributes:
         result: What the generator returned, once the iteration has ended.
 
-    Example:
+    Examples:
         >>> def count():
         ...     yield 1
         ...     yield 2

@@ -49,7 +49,7 @@ def pipeline_options(
 ) -> PipelineOptions:
     """Options as a client is given them: typed, as flags, or none.
 
-    Example:
+    Examples:
         >>> pipeline_options(['--direct_num_workers=2']).view_as(
         ...     DirectOptions
         ... ).direct_num_workers
@@ -73,7 +73,7 @@ def pipeline_options(
 def is_local(options: PipelineOptions) -> bool:
     """Whether the options ask for this machine's own cores.
 
-    Example:
+    Examples:
         >>> is_local(pipeline_options(['--runner=DirectRunner']))
         True
         >>> is_local(pipeline_options(['--runner=PrismRunner']))

@@ -50,7 +50,7 @@ class AudioStream(FileStream):
     Raises:
         ArgumentError: The frame size is not positive, or the path is not one.
 
-    Example:
+    Examples:
         >>> import tempfile, wave
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.wav')
         >>> with wave.open(path, 'wb') as file:

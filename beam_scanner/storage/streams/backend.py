@@ -40,7 +40,7 @@ class StoredStream:
     ``fingerprint()`` that changes with the content, if a class has one, tells runs
     whether stored results are still those of this input.
 
-    Example:
+    Examples:
         >>> class Words(StoredStream):
         ...     def __init__(self, text):
         ...         self.text = text

@@ -61,7 +61,7 @@ class CaptionStream(FileStream):
     Raises:
         ArgumentError: A number is not positive, or the path is not one.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.srt')
         >>> with open(path, 'w') as file:

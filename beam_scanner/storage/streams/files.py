@@ -64,7 +64,7 @@ class FilesStorage(StorageBackend):
     Raises:
         ArgumentError: The kind of storage is unknown.
 
-    Example:
+    Examples:
         >>> FilesStream(['tv/a.png'], FilesStorage('gcs', bucket='frames')).paths
         ('gs://frames/tv/a.png',)
     """
@@ -147,7 +147,7 @@ class FilesStream(StoredStream):
     Raises:
         ArgumentError: No list of paths.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.txt')
         >>> with open(path, 'w') as file:
@@ -312,7 +312,7 @@ def part_path(path: str, part: str) -> str:
         path: The file.
         part: '<generation>.<attempt>', of letters, digits, '-' and '_'.
 
-    Example:
+    Examples:
         >>> part_path('/data/a.png', 'g1.x')
         '/data/.a.png.g1.x.part'
     """

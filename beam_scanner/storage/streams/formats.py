@@ -60,7 +60,7 @@ class FormatIndex:
             frame needs those before it. None where any frame can be had alone.
         frame_bytes: Bytes of a decoded frame, the largest; 0 to look at the first one.
 
-    Example:
+    Examples:
         >>> FormatIndex(250, np.arange(250) / 25).rows
         250
     """
@@ -161,7 +161,7 @@ class FormatStream(StoredStream):
     Raises:
         ArgumentError: The name is impossible, or the format is not a ``VideoFormat``.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'stack.npy')
         >>> np.save(path, np.zeros((5, 48, 64, 3), np.uint8))
@@ -401,7 +401,7 @@ class ImageFolder(VideoFormat):
     Args:
         rate: Frames a second; None for a sequence without times.
 
-    Example:
+    Examples:
         >>> FormatStream('scan', '/scans/1', ImageFolder(rate=25)).name()
         'scan'
     """
@@ -472,7 +472,7 @@ class NumpyStack(VideoFormat):
     Args:
         rate: Frames a second; None for a sequence without times.
 
-    Example:
+    Examples:
         >>> NumpyStack(rate=0)
         Traceback (most recent call last):
         ...

@@ -58,7 +58,7 @@ class NamedStorage(StorageBackend):
             workers, since that would run whatever code it names. Pickles are the
             elements of streams typed ``typing.Any``; all other types are read.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> storage = NamedStorage(tempfile.mkdtemp())
         >>> NamedStream(storage, 'faces').committed()
@@ -163,7 +163,7 @@ class NamedStream(StoredStream):
     Raises:
         ArgumentError: The name is impossible.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> stream = NamedStream(NamedStorage(tempfile.mkdtemp()), 'words')
         >>> stream.save([b'to', b'be'])
@@ -543,7 +543,7 @@ def list_streams(
         storage: The database.
         prefix: Only streams whose name begins so.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> storage = NamedStorage(tempfile.mkdtemp())
         >>> for name in ('b', 'a/1'):

@@ -77,7 +77,7 @@ class NamedVideoStream(NamedStream):
     Raises:
         ArgumentError: The name is impossible, or the policy is unknown.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> import numpy as np
         >>> from beam_scanner.types.element_types import FrameType

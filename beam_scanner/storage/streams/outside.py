@@ -82,7 +82,7 @@ def exact_seconds(value: Any, what: str) -> Fraction:
     Raises:
         ArgumentError: It is not a number, not positive or not finite.
 
-    Example:
+    Examples:
         >>> exact_seconds(0.1, 'window'), exact_seconds(1 / 30, 'window')
         (Fraction(1, 10), Fraction(1, 30))
     """
@@ -122,7 +122,7 @@ def _pieces(size: int) -> list[tuple[int, int]]:
 def combined_digest(*values: object) -> str:
     """A digest of some values, in order: of bytes as they are, and of ``str()`` of others.
 
-    Example:
+    Examples:
         >>> combined_digest('ab', 'c') == combined_digest('a', 'bc')
         False
     """

@@ -42,7 +42,7 @@ class PackedFileStream(FileStream):
     Raises:
         ArgumentError: The path is not one.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.packed')
         >>> with open(path, 'wb') as file:

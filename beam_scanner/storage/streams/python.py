@@ -35,7 +35,7 @@ class PythonStream(StoredStream):
         ArgumentError: They are not a list, or take more than 64 MiB when pickled.
         ElementTypeError: A value cannot be pickled.
 
-    Example:
+    Examples:
         >>> stream = PythonStream([{'a': 1}, (2, 3)])
         >>> stream.len(), list(stream.load(rows=[1, 0]))
         (2, [(2, 3), {'a': 1}])

@@ -9,7 +9,7 @@ class Bits:
     Attributes:
         left: Bits that have not been read.
 
-    Example:
+    Examples:
         >>> bits = Bits(b'\xb0')  # 1, 011, 0000
         >>> bits.golomb(), bits.golomb(), bits.take(4)
         (0, 2, 0)

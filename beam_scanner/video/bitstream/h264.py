@@ -23,7 +23,7 @@ _NUMBER_BYTES, _HEADER_BYTES = 20, 256
 class H264(NalBitstream):
     r"""See :class:`beam_scanner.video.bitstream.codec.Bitstream`.
 
-    Example:
+    Examples:
         >>> stream = H264(bytes.fromhex(
         ...     '0164000affe100156764000aacb4317420000003002000000641e244d401000668'
         ...     'ef0fcbfdf8'))

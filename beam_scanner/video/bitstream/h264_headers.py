@@ -147,7 +147,7 @@ class PictureNumber(NamedTuple):
 class SliceReader:
     """Reads headers of slices, by the parameter sets learnt so far.
 
-    Example:
+    Examples:
         >>> slices = SliceReader()
         >>> sequence = '6742c00ada109a1000000300100000030320f1226a'
         >>> slices.learn(bytes.fromhex(sequence))

@@ -60,7 +60,7 @@ class Mpeg12(_MpegBitstream):
 class Mpeg4(_MpegBitstream):
     r"""See :class:`beam_scanner.video.bitstream.codec.Bitstream`.
 
-    Example:
+    Examples:
         >>> stream = Mpeg4(b'')
         >>> stream.is_keyframe(memoryview(b'\0\0\1\xb6\x10'))
         True

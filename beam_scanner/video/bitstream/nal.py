@@ -22,7 +22,7 @@ def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
         data: Its bytes.
         length_size: Bytes of the length before each unit; 0 for start codes (Annex B).
 
-    Example:
+    Examples:
         >>> [bytes(nal) for nal in nal_units(memoryview(b'\0\0\1ab\0\0\1c'), 0)]
         [b'ab', b'c']
         >>> [bytes(nal) for nal in nal_units(memoryview(b'\0\2ab\0\1c'), 2)]

@@ -41,7 +41,7 @@ def bitstream(codec: str, extradata: bytes | None = b"") -> Bitstream:
         extradata: The stream's decoder configuration, which says how packets are
             delimited; b'' or None for none.
 
-    Example:
+    Examples:
         >>> bitstream('vp8').is_keyframe(memoryview(b'\1'))
         False
         >>> bitstream('wmv2').is_keyframe(memoryview(b''))  # nothing is known of it

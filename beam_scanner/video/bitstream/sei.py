@@ -38,7 +38,7 @@ class Message(NamedTuple):
 def messages(nal: bytes, header_bytes: int) -> Iterator[Message]:
     r"""The messages in a NAL unit.
 
-    Example:
+    Examples:
         >>> [message[:3] for message in messages(b'\x06\x04\x02ab\x80', 1)]
         [(4, 2, b'ab')]
     """
@@ -79,7 +79,7 @@ def unescaped(data: bytes) -> bytes:
 def escaped(data: bytes) -> bytes:
     r"""The opposite of :func:`unescaped`.
 
-    Example:
+    Examples:
         >>> escaped(b'\0\0\1')
         b'\x00\x00\x03\x01'
     """

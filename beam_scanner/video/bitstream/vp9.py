@@ -12,7 +12,7 @@ _FRAME_MARKER, _SUPERFRAME_MARKER = 2, 0xC0
 class Vp9(Bitstream):
     r"""See :class:`beam_scanner.video.bitstream.codec.Bitstream`.
 
-    Example:
+    Examples:
         >>> stream = Vp9(b'')
         >>> stream.pictures(memoryview(b'\x86')), stream.pictures(memoryview(b'\x84'))
         (1, 0)
