@@ -34,7 +34,6 @@ TESTED_ELSEWHERE = frozenset(
         "ops/shots.py",
         "planner/bound.py",
         "planner/forecast.py",
-        "planner/needs.py",
         "rows/whole_numbers.py",
         "run/attempts.py",
         "run/bind.py",

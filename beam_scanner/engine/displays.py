@@ -1,15 +1,16 @@
-"""What outputs are told of how their source's pictures are to be shown."""
+"""Passes on how a source's pictures are to be shown (colours, rotation) to outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.planner.bound import BoundGraph, BoundOutput
+from beam_scanner.planner.tasks import Trace
 from beam_scanner.storage.stored_rows import RowReader, SegmentWriter
 from beam_scanner.video.display import UNSPECIFIED, Display
 
-# Ops that leave colours as they are. Of others nobody knows.
+# Ops that leave colours as they are. Of all others it is unknown.
 _KEEP_COLOURS = frozenset({"Pass", "Resize", "Blur", "DrawBboxes"})
 _SCALE = frozenset({"Resize"})
 
@@ -19,7 +20,7 @@ def keep_displays(
     readers: Mapping[int, RowReader],
     writers: Mapping[int, SegmentWriter],
 ) -> None:
-    """Tells each writer of frames what holds of its first input's source.
+    """Gives each writer of frames the display of its first input's source.
 
     Args:
         graph: The bound graph of a job.
@@ -28,23 +29,16 @@ def keep_displays(
     """
     for index, node in enumerate(graph.nodes):
         if isinstance(node, BoundOutput) and index in writers:
-            display = _display(graph, node, readers)
+            path = Trace(graph, node)
+            display = _display(path, readers[path.index].display)
             if display is not None:
                 writers[index].keep_display(display)
 
 
-def _display(
-    graph: BoundGraph, output: BoundOutput, readers: Mapping[int, RowReader]
-) -> Display | None:
-    ops, at = set[str](), output.edge.producer
-    producer = graph.nodes[at]
-    while isinstance(producer, BoundOp):
-        ops.add(producer.node.spec.name)
-        at = producer.edges[0].producer
-        producer = graph.nodes[at]
-    found = readers[at].display if isinstance(producer, BoundSource) else None
+def _display(path: Trace, found: Display | None) -> Display | None:
     if found is None:
         return None
+    ops = {op.node.spec.name for op in path.ops}
     if not ops <= _KEEP_COLOURS:
         found = replace(found, primaries=UNSPECIFIED, transfer=UNSPECIFIED)
     return replace(found, scales=bool(ops & _SCALE))

@@ -23,10 +23,15 @@ from beam_scanner.engine.log_context import Place, log_context
 from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.planner.needs import Interval
+from beam_scanner.planner.bound import (
+    BoundGraph,
+    BoundOp,
+    BoundOutput,
+    BoundSource,
+    Interval,
+)
 from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
-from beam_scanner.planner.tasks import Trace, trace
+from beam_scanner.planner.tasks import Trace
 from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.types.element_types import NULL
 
@@ -279,21 +284,6 @@ def _clock(
     task: Task, output: BoundOutput
 ) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
     """Gives the presentation times of an output's rows, in seconds."""
-    found = trace(task.graph, output)
-    if found is None:
-        return lambda rows: np.full(len(rows), np.nan)
-    source, follow = found
-    return _Clock(task.readers[_index_of(task.graph, source)], follow)
-
-
-def _index_of(graph: BoundGraph, source: BoundSource) -> int:
-    return next(i for i, node in enumerate(graph.nodes) if node is source)
-
-
-class _Clock:
-    def __init__(self, reader: RowReader, follow: Trace) -> None:
-        self._reader = reader
-        self._follow = follow
-
-    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self._reader.seconds(self._follow(rows))
+    follow = Trace(task.graph, output)
+    reader = task.readers[follow.index]
+    return lambda rows: reader.seconds(follow(rows))

@@ -36,24 +36,27 @@ from beam_scanner.rows.row_maps import (
     union,
 )
 
+Interval = tuple[int, int]
+"""Rows ``[start, stop)`` of an output."""
+
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What planning must know of one input stream.
+    """The properties of one input stream that planning depends on.
 
     Attributes:
         name: The stream's name.
         rows: Its length.
-        entries: Rows at which decoding may start; None for random access.
+        keyframes: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of one decoded row; 0 where unknown.
-        entry_bytes: Stored bytes from each entry up to the next, where known.
+        keyframe_bytes: Stored bytes from each keyframe up to the next, where known.
     """
 
     name: str
     rows: int
-    entries: Int64Array | None = None
+    keyframes: Int64Array | None = None
     frame_bytes: int = 0
-    entry_bytes: Int64Array | None = None
+    keyframe_bytes: Int64Array | None = None
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,41 @@ class BoundGraph:
     def outputs(self) -> list[BoundOutput]:
         """The outputs, in order."""
         return [node for node in self.nodes if isinstance(node, BoundOutput)]
+
+    def needs(self, intervals: Sequence[Interval]) -> list[RowSet]:
+        """Works back from intervals of the outputs to the rows of every node.
+
+        Args:
+            intervals: ``[start, stop)`` of each output, in the order of
+                :attr:`outputs`.
+
+        Returns:
+            For each node: for a source the rows to read, for an op the rows to compute
+            (warm-up included), for an output its interval.
+
+        Raises:
+            ArgumentError: A stencil window leaves its stream and may not.
+        """
+        wanted: list[list[RowSet]] = [[] for _ in self.nodes]
+        made = [EMPTY] * len(self.nodes)
+        left = list(intervals)
+        for index in reversed(range(len(self.nodes))):
+            node = self.nodes[index]
+            if isinstance(node, BoundOutput):
+                made[index] = RowSet.interval(*left.pop())
+                wanted[node.edge.producer].append(node.edge.need(made[index]))
+            elif isinstance(node, BoundOp):
+                made[index] = node.compute_set(union(wanted[index]))
+                windows = node.window_set(made[index])
+                for edge in node.edges:
+                    wanted[edge.producer].append(edge.need(windows))
+            else:
+                made[index] = union(wanted[index])
+        return made
+
+    def all_needs(self) -> list[RowSet]:
+        """The rows of every node if one task made all of every output."""
+        return self.needs([(0, output.rows) for output in self.outputs])
 
     @property
     def in_order(self) -> bool:

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
-from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.planner.bound import (
+    BoundGraph,
+    BoundNode,
+    BoundOp,
+    BoundSource,
+    Interval,
+)
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
 from beam_scanner.planner.tasks import TaskCuts
 from beam_scanner.rows.gops import ascending_cost
@@ -38,7 +43,7 @@ class NodeForecast:
 
 
 def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeForecast]:
-    """Counts what the tasks of a job's family do.
+    """Counts the rows and frames that the tasks of a job's family make.
 
     Args:
         graph: The bound graph.
@@ -48,28 +53,28 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
     Returns:
         One forecast for each node. Frames are those that a run then counts.
     """
-    found = [_empty(node, graph.job) for node in graph.nodes]
+    found = [_new_forecast(node, graph.job) for node in graph.nodes]
     simple = _decodes_in_order(graph, work_packet)
     for task in range(len(cuts)):
         intervals = cuts.intervals(task)
-        needs = task_needs(graph, intervals)
-        for node, rows in zip(found, needs, strict=True):
-            node.made += len(rows)
-        if simple:
-            _count_in_order(graph, needs, found)
-        else:
-            _simulate(graph, intervals, work_packet, found)
+        needs = graph.needs(intervals)
+        counts = {} if simple else _simulated(graph, intervals, work_packet)
+        for index, (node, rows) in enumerate(zip(graph.nodes, needs, strict=True)):
+            forecast_ = found[index]
+            forecast_.made += len(rows)
+            if isinstance(node, BoundSource) and forecast_.decode is not None:
+                forecast_.decode += counts.get(index) or _in_order(node, rows)
+                forecast_.bytes += _bytes(node, rows)
     return found
 
 
-def _empty(node: object, job: int) -> NodeForecast:
+def _new_forecast(node: BoundNode, job: int) -> NodeForecast:
     if isinstance(node, BoundSource):
-        count = DecodeCount() if node.info.entries is not None else None
+        count = DecodeCount() if node.info.keyframes is not None else None
         return NodeForecast(node.info.name, "source", node.info.rows, decode=count)
     if isinstance(node, BoundOp):
         return NodeForecast(node.node.label, "op", node.layout.rows)
-    name = node.node.streams[job].name()  # type: ignore[attr-defined]
-    return NodeForecast(name, "output", node.rows)  # type: ignore[attr-defined]
+    return NodeForecast(node.node.streams[job].name(), "output", node.rows)
 
 
 def _decodes_in_order(graph: BoundGraph, work_packet: int) -> bool:
@@ -101,44 +106,27 @@ def _windows_fit(graph: BoundGraph, work_packet: int) -> bool:
     return held == 1 or (held + packet) * largest <= REORDER_BYTES
 
 
-def _count_in_order(
-    graph: BoundGraph, needs: Sequence[RowSet], found: list[NodeForecast]
-) -> None:
-    for node, rows, forecast_ in zip(graph.nodes, needs, found, strict=True):
-        if not isinstance(node, BoundSource) or forecast_.decode is None:
-            continue
-        if node.info.entries is None or not len(rows):
-            continue
-        decoded, seeks = ascending_cost(node.info.entries, rows.array())
-        forecast_.decode.needed += len(rows)
-        forecast_.decode.decoded += decoded
-        forecast_.decode.seeks += seeks
-        forecast_.bytes += _bytes(node, rows)
+def _in_order(node: BoundSource, rows: RowSet) -> DecodeCount:
+    """The cost of rows that are read once, ascending."""
+    if node.info.keyframes is None or not len(rows):
+        return DecodeCount()
+    decoded, seeks = ascending_cost(node.info.keyframes, rows.array())
+    return DecodeCount(needed=len(rows), decoded=decoded, seeks=seeks)
 
 
-def _simulate(
-    graph: BoundGraph,
-    intervals: Sequence[Interval],
-    work_packet: int,
-    found: list[NodeForecast],
-) -> None:
+def _simulated(
+    graph: BoundGraph, intervals: Sequence[Interval], work_packet: int
+) -> dict[int, DecodeCount]:
+    """What each source of a task costs, by its index, found by making all steps."""
     schedule = Schedule(graph, intervals, work_packet)
     for _ in schedule.steps():
         continue
-    for index, count in schedule.counts().items():
-        node, forecast_ = graph.nodes[index], found[index]
-        if forecast_.decode is None or not isinstance(node, BoundSource):
-            continue
-        forecast_.decode.needed += count.needed
-        forecast_.decode.decoded += count.decoded
-        forecast_.decode.again += count.again
-        forecast_.decode.seeks += count.seeks
-        forecast_.bytes += _bytes(node, schedule.needs[index])
+    return schedule.counts()
 
 
 def _bytes(node: BoundSource, rows: RowSet) -> int:
-    sizes, entries = node.info.entry_bytes, node.info.entries
-    if sizes is None or entries is None or not len(rows):
+    sizes, keyframes = node.info.keyframe_bytes, node.info.keyframes
+    if sizes is None or keyframes is None or not len(rows):
         return 0
-    touched = np.unique(np.searchsorted(entries, rows.array(), side="right") - 1)
+    touched = np.unique(np.searchsorted(keyframes, rows.array(), side="right") - 1)
     return int(sizes[touched].sum())

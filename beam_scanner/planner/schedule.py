@@ -7,14 +7,21 @@ carries it out, and ``explain`` counts it, so that both agree.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.planner.bound import (
+    BoundGraph,
+    BoundOp,
+    BoundOutput,
+    BoundSource,
+    Interval,
+)
 from beam_scanner.rows.gops import DecodePosition, keyframe_at
 from beam_scanner.rows.row_maps import NULL_ROW, Int64Array, RowSet
 
@@ -84,19 +91,26 @@ _Steps = Iterator["Step | _Steps"]
 
 @dataclass
 class DecodeCount:
-    """What one task reads of one source.
+    """The frames that tasks decode of one source.
 
     Attributes:
         needed: Rows that the task needs, each counted once.
         decoded: Rows that the decoder gives, needed or not.
         again: Those of ``decoded`` that had been decoded before.
-        seeks: Times that the decoder starts at an entry.
+        seeks: Times that the decoder starts at a keyframe.
     """
 
     needed: int = 0
     decoded: int = 0
     again: int = 0
     seeks: int = 0
+
+    def __iadd__(self, other: DecodeCount) -> Self:
+        self.needed += other.needed
+        self.decoded += other.decoded
+        self.again += other.again
+        self.seeks += other.seeks
+        return self
 
 
 @dataclass
@@ -123,20 +137,24 @@ class _SourceState(_State):
     """The same of a source.
 
     Attributes:
-        entries: Rows at which decoding may start; None for random access.
-        room: Most rows in memory; None for no limit.
+        keyframes: Rows at which decoding may start; None for random access.
+        room: Most rows in memory.
         resident: Rows in memory now.
         cursors: The decoders, by the consumer that opened them.
         spans: ``[start, stop)`` of each stretch that was decoded.
         count: What was read so far.
     """
 
-    entries: Int64Array | None = None
-    room: int | None = None
+    keyframes: Int64Array | None = None
+    room: int = sys.maxsize
     resident: int = 0
     cursors: dict[tuple[int, int], DecodePosition] = field(default_factory=dict)
     spans: list[list[int]] = field(default_factory=list)
     count: DecodeCount = field(default_factory=DecodeCount)
+
+    def room_beside(self, rows: Int64Array) -> int:
+        """How many more rows fit into memory once these are read."""
+        return max(0, self.room - self.resident - len(rows))
 
 
 class Schedule:
@@ -159,7 +177,7 @@ class Schedule:
         self.graph = graph
         self.intervals = list(intervals)
         self.work_packet = work_packet
-        self.needs = task_needs(graph, intervals)
+        self.needs = graph.needs(intervals)
         self._pins: list[tuple[int, Int64Array]] = []
         self._states = [self._state(i, reorder_bytes) for i in range(len(graph.nodes))]
         self._count_uses()
@@ -202,14 +220,10 @@ class Schedule:
         present = np.zeros(len(needs), dtype=bool)
         if isinstance(node, BoundOp):
             return _State(needs, uses, present, _call_starts(node, needs))
-        size = node.info.frame_bytes
-        return _SourceState(
-            needs,
-            uses,
-            present,
-            entries=node.info.entries,
-            room=max(1, reorder_bytes // size) if size else None,
-        )
+        source = _SourceState(needs, uses, present, keyframes=node.info.keyframes)
+        if node.info.frame_bytes:
+            source.room = max(1, reorder_bytes // node.info.frame_bytes)
+        return source
 
     def _count_uses(self) -> None:
         for index, node in enumerate(self.graph.nodes):
@@ -267,15 +281,15 @@ class Schedule:
         missing: Int64Array,
         consumer: tuple[int, int],
     ) -> Iterator[Read]:
-        if state.entries is None:
+        if state.keyframes is None:
             yield self._take(index, state, wanted, missing, 0)
             return
         while len(missing):
-            position = self._pick(state, state.entries, int(missing[0]), consumer)
-            rows = _left_behind(state, state.entries, position, missing)
+            position = self._pick(state, state.keyframes, int(missing[0]), consumer)
+            rows = _left_behind(state, position, missing)
             if not len(rows):
-                share = _share(state, state.entries, position, missing)
-                rows = _with_riders(state, state.entries, position, share)
+                share = _share(state, position, missing)
+                rows = _with_riders(state, position, share)
             cursor = self._decode(state, position, rows)
             yield self._take(index, state, wanted, rows, cursor)
             missing = np.setdiff1d(missing, rows)
@@ -312,7 +326,7 @@ class Schedule:
     def _pick(
         self,
         state: _SourceState,
-        entries: Int64Array,
+        keyframes: Int64Array,
         row: int,
         consumer: tuple[int, int],
     ) -> DecodePosition:
@@ -326,14 +340,14 @@ class Schedule:
             if len(state.cursors) >= MAX_CURSORS:
                 # Any will do, but the same one in every process.
                 return list(state.cursors.values())[sum(consumer) % MAX_CURSORS]
-            state.cursors[consumer] = DecodePosition(entries)
+            state.cursors[consumer] = DecodePosition(keyframes)
         return state.cursors[consumer]
 
     def _evict(
         self, index: int, state: _SourceState, wanted: Int64Array, read: Int64Array
     ) -> Drops:
         """Lets go of rows that do not fit; they are read again when they are used."""
-        if state.room is None or state.resident <= state.room:
+        if state.resident <= state.room:
             return []
         held = state.needs.at(np.flatnonzero(state.present))
         # What is about to be used would only be read again at once.
@@ -430,10 +444,7 @@ def _flat(steps: _Steps) -> Iterator[Step]:
 
 
 def _left_behind(
-    state: _SourceState,
-    entries: Int64Array,
-    position: DecodePosition,
-    missing: Int64Array,
+    state: _SourceState, position: DecodePosition, missing: Int64Array
 ) -> Int64Array:
     """Rows used later that a decoder is on its way to, if it must now turn away.
 
@@ -443,22 +454,15 @@ def _left_behind(
     at = position.next_row
     if at is None or not position.seeks(int(missing[0])):
         return missing[:0]
-    after = int(np.searchsorted(entries, at - 1, side="right"))
-    stop = int(entries[after]) if after < len(entries) else state.needs.last + 1
+    keyframes = position.keyframes
+    after = int(np.searchsorted(keyframes, at - 1, side="right"))
+    stop = int(keyframes[after]) if after < len(keyframes) else state.needs.last + 1
     rows = _pending(state, at, stop)
-    if (
-        state.room is not None
-        and state.resident + len(missing) + len(rows) > state.room
-    ):
-        return missing[:0]
-    return rows
+    return rows if len(rows) <= state.room_beside(missing) else missing[:0]
 
 
 def _share(
-    state: _SourceState,
-    entries: Int64Array,
-    position: DecodePosition,
-    missing: Int64Array,
+    state: _SourceState, position: DecodePosition, missing: Int64Array
 ) -> Int64Array:
     """The first of these rows, up to one that another decoder is on its way to."""
     cut = len(missing)
@@ -479,33 +483,25 @@ def _pending(state: _SourceState, low: int, high: int) -> Int64Array:
 
 
 def _with_riders(
-    state: _SourceState,
-    entries: Int64Array,
-    position: DecodePosition,
-    missing: Int64Array,
+    state: _SourceState, position: DecodePosition, missing: Int64Array
 ) -> Int64Array:
     """Adds rows used later that are decoded on the way, if they fit.
 
     Those are the rows that the decoder passes, and, where it continues in another
     keyframe group, the rest of the group that it leaves.
     """
-    entry = keyframe_at(entries, missing)
-    starts = entry.copy()
+    keyframe = keyframe_at(position.keyframes, missing)
+    starts = keyframe.copy()
     starts[1:] = np.maximum(starts[1:], missing[:-1] + 1)
     if position.next_row is not None and not position.seeks(int(missing[0])):
         starts[0] = position.next_row
     pending = _pending(state, int(starts[0]), int(missing[-1]))
     before = np.searchsorted(missing, pending)
     passed = pending >= starts[before]
-    passed |= keyframe_at(entries, pending) == entry[before - 1]
+    passed |= keyframe_at(position.keyframes, pending) == keyframe[before - 1]
     riders = np.setdiff1d(pending[passed], missing)
-    room = len(riders)
-    if state.room is not None:
-        room = max(0, state.room - state.resident - len(missing))
-    if len(riders) > room:
-        near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
-        riders = riders[near[:room]]
-    return np.union1d(missing, riders)
+    near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
+    return np.union1d(missing, riders[near[: state.room_beside(missing)]])
 
 
 def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from beam_scanner.graph.nodes import SliceNode, topological
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.planner.needs import Interval, task_needs
+from beam_scanner.planner.bound import (
+    BoundGraph,
+    BoundOp,
+    BoundOutput,
+    BoundSource,
+    Interval,
+)
 from beam_scanner.rows.gops import ascending_cost, keyframe_at
 from beam_scanner.rows.row_maps import Int64Array, Layout, RowSet
 
@@ -98,7 +103,7 @@ def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
 
     Args:
         graph: The bound graph.
-        needs: Of its nodes, see ``task_needs``.
+        needs: Of its nodes, see ``BoundGraph.needs``.
 
     Returns:
         The sum over all sources; rows that need no decoder count once.
@@ -106,11 +111,11 @@ def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
     decoded = 0
     for node, rows in zip(graph.nodes, needs, strict=True):
         if isinstance(node, BoundSource) and len(rows):
-            entries = node.info.entries
-            if entries is None:
+            keyframes = node.info.keyframes
+            if keyframes is None:
                 decoded += len(rows)
             else:
-                decoded += ascending_cost(entries, rows.array())[0]
+                decoded += ascending_cost(keyframes, rows.array())[0]
     return decoded
 
 
@@ -119,7 +124,7 @@ def _packet_for(graph: BoundGraph) -> int:
     # The first rows stand for all: samplers mostly repeat themselves, and to trace
     # every row of a long film costs more than an uneven task.
     probe = [(0, min(output.rows, _PROBE_ROWS)) for output in graph.outputs]
-    decoded = frames_to_decode(graph, task_needs(graph, probe))
+    decoded = frames_to_decode(graph, graph.needs(probe))
     probed = max(stop for _, stop in probe)
     return max(16, min(10_000, probed * TARGET_DECODED // max(1, decoded)))
 
@@ -162,13 +167,13 @@ def _cut_at_keyframes(
 ) -> tuple[list[int], str]:
     """Every ``size`` rows, moved to where no frame is decoded twice."""
     nominal = list(range(size, total, size))
-    source = trace(graph, lead)
-    entries = None if source is None else source[0].info.entries
-    if source is None or entries is None:
+    follow = Trace(graph, lead)
+    keyframes = follow.source.info.keyframes
+    if keyframes is None:
         return [0, *nominal, total], f"every {size} rows"
     cuts = [0]
     for at in nominal:
-        cut = _clean_cut(source[1], entries, at, size, total)
+        cut = _clean_cut(follow, keyframes, at, size, total)
         if cut is not None and cut > cuts[-1]:
             cuts.append(cut)
     cuts.append(total)
@@ -179,35 +184,34 @@ def _cut_at_keyframes(
 
 
 class Trace:
-    """Follows rows of an output along first inputs to their source."""
+    """Follows rows of an output along first inputs to the source of their times.
 
-    def __init__(self, steps: list[BoundOp | BoundOutput]) -> None:
-        self.steps = steps
+    Attributes:
+        index: The source's index in the graph.
+        source: The source.
+        ops: The ops on the way, from the output back.
+    """
+
+    def __init__(self, graph: BoundGraph, output: BoundOutput) -> None:
+        self._edges = [output.edge]
+        self.ops: list[BoundOp] = []
+        self.index = output.edge.producer
+        while isinstance(node := graph.nodes[self.index], BoundOp):
+            self.ops.append(node)
+            self._edges.append(node.edges[0])
+            self.index = node.edges[0].producer
+        assert isinstance(node, BoundSource)
+        self.source = node
 
     def __call__(self, rows: Int64Array) -> Int64Array:
         """The source row of each output row; int64[n] to int64[n]."""
-        for node in self.steps:
-            edge = node.edge if isinstance(node, BoundOutput) else node.edges[0]
+        for edge in self._edges:
             rows = edge.origin(rows)
         return rows
 
 
-def trace(graph: BoundGraph, output: BoundOutput) -> tuple[BoundSource, Trace] | None:
-    """The source that an output's rows have their times from, and how to get there.
-
-    Returns:
-        None only if the path ends in no source, which a bound graph never does.
-    """
-    steps: list[BoundOp | BoundOutput] = [output]
-    producer = graph.nodes[output.edge.producer]
-    while isinstance(producer, BoundOp):
-        steps.append(producer)
-        producer = graph.nodes[producer.edges[0].producer]
-    return (producer, Trace(steps)) if isinstance(producer, BoundSource) else None
-
-
 def _clean_cut(
-    follow: Trace, entries: Int64Array, at: int, size: int, total: int
+    follow: Trace, keyframes: Int64Array, at: int, size: int, total: int
 ) -> int | None:
     """The row nearest to ``at`` that begins a keyframe group.
 
@@ -216,13 +220,13 @@ def _clean_cut(
     """
     low, high = max(1, at - size // 2), min(total, at + size // 2 + 1)
     origins = follow(np.arange(low - 1, high, dtype=np.int64))
-    clean = keyframe_at(entries, origins[1:]) > origins[:-1]
+    clean = keyframe_at(keyframes, origins[1:]) > origins[:-1]
     # Where the rows turn back, the decoder seeks in any case.
     clean |= origins[1:] < origins[:-1]
     found = np.flatnonzero(clean) + low
     if len(found):
         return int(found[np.argmin(np.abs(found - at))])
     source_row = int(origins[at - low + 1])
-    wasted = source_row - int(keyframe_at(entries, source_row))
+    wasted = source_row - int(keyframe_at(keyframes, source_row))
     span = int(origins[-1]) - int(origins[0])
     return at if wasted * 2 <= span else None

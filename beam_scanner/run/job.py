@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from beam_scanner.graph.nodes import InputNode, OutputNode, topological
 from beam_scanner.planner.bound import BoundGraph
-from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks, work_packet
 from beam_scanner.run.binding import bind_families, check_rows, check_types
@@ -156,7 +155,7 @@ class Job:
         if equal_rows:
             check_rows(self.families, graphs)
         for graph in graphs:
-            all_needs(graph)
+            graph.all_needs()
 
     def leaves(self, family: int) -> bool:
         """Whether rows of a family leave for the rest of the pipeline."""

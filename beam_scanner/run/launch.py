@@ -18,7 +18,6 @@ from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
-from beam_scanner.planner.needs import all_needs
 from beam_scanner.planner.tasks import frames_to_decode
 from beam_scanner.run.failure_records import (
     TaskRows,
@@ -368,7 +367,7 @@ def _is_small(prepared: Prepared) -> bool:
 
 
 def _is_small_job(job: Job) -> bool:
-    needs = [(graph, all_needs(graph)) for graph in job.graphs]
+    needs = [(graph, graph.all_needs()) for graph in job.graphs]
     return all(
         max(map(len, rows)) <= SMALL_ROWS
         and frames_to_decode(graph, rows) <= SMALL_ROWS

@@ -23,7 +23,6 @@ from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels import Kernel
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.forecast import forecast
-from beam_scanner.planner.needs import task_needs
 from beam_scanner.planner.schedule import Schedule
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks
 from beam_scanner.rows.row_maps import RowSet
@@ -212,7 +211,7 @@ def test_the_planner_chooses_tasks_by_what_they_decode() -> None:
 
 def needs(column: OpColumn, rows: int, **more: Any) -> RowSet:
     graph = bound(column, rows=rows, **more)
-    return task_needs(graph, [(0, graph.outputs[0].rows)])[0]
+    return graph.needs([(0, graph.outputs[0].rows)])[0]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +251,7 @@ def test_a_window_that_may_not_leave_the_stream() -> None:
     for rows in ((0,), (29,)):
         graph = bound(sampled(made, Gather(rows)), rows=30)
         with pytest.raises(ArgumentError, match=rf"\[-1, 0, 1\].* at row {rows[0]}"):
-            task_needs(graph, [(0, 1)])
+            graph.needs([(0, 1)])
 
 
 # -- errors of binding ---------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.planner.needs import Interval
+from beam_scanner.planner.bound import Interval
 from beam_scanner.run.job import JobId
 
 
