@@ -53,7 +53,7 @@ from beam_scanner.errors import (
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.keep_failures import Home, KeepFailures
-from beam_scanner.run.run_graph import FAILURES, count_commit, report_failures
+from beam_scanner.run.pipeline_stages import FAILURES, count_commit, report_failures
 from beam_scanner.run.sink_claims import Claims
 from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.stored_rows import Record

@@ -25,11 +25,11 @@ from typing import Any
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.kernels.pickling import dumps_graph
-from beam_scanner.run.run import Run, RunSource, process_token
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
+from beam_scanner.run.worker_run import Run, RunSource, process_token
 from beam_scanner.runners.local import fork_client, worker
 from beam_scanner.runners.local.stopped_processes import (
     LOOK_SECONDS,
