@@ -42,12 +42,16 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.failure_files import failure_files, read_failures
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 SCENES = ("commit", "overwrite", "rm", "gc", "two")
 STREAMS = 30
 ROWS = 6
 OLD, NEW, OTHER = 2, 3, 5
+LOST = "replaced by another run"
+"""What a run says that has lost to another one."""
+
 _SECONDS = 120.0
 
 
@@ -109,7 +113,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str], may_lose: bool = False) -> str:
     """Waits for a process that must end well, or lose to another one."""
     told, _ = process.communicate(timeout=_SECONDS)
-    lost = may_lose and "replaced by another run" in told
+    lost = may_lose and LOST in told
     assert process.returncode == 0 or lost, told
     return told
 
@@ -134,10 +138,16 @@ def state(storage: NamedStorage) -> dict[str, list[bytes]]:
 
 
 def strays(folder: Path, storage: NamedStorage) -> list[str]:
-    """Files of the database that belong to no stream."""
+    """Files of the database that belong to no stream.
+
+    A run that another one has overtaken reports that in a file of failures, which stays.
+    """
     store = storage.store()
     store.clear_scratch(-1)
     known = {"beam_scanner.json"}
+    for file in failure_files(store):
+        if all(LOST in failure.reason for failure in read_failures(store, file.key)):
+            known.add(file.key)
     for number in range(STREAMS):
         stream = output(storage, number)
         if stream.committed():

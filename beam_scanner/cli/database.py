@@ -29,6 +29,7 @@ from beam_scanner.storage.commit import files_beside
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
+from beam_scanner.text.quantities import byte_text
 from beam_scanner.types.element_types import NullElement
 
 _SHOWN_WIDTH = 100
@@ -85,21 +86,6 @@ def _kind(stream: StreamDescriptor) -> str:
 def _what(stream: StreamDescriptor) -> str:
     size = f"{stream.width}x{stream.height}" if stream.width else ""
     return " ".join(part for part in (size, stream.path or "") if part)
-
-
-def byte_text(count: int) -> str:
-    """A number of bytes for people.
-
-    Examples:
-        >>> byte_text(999), byte_text(1_234_567)
-        ('999 B', '1.2 MB')
-    """
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 def show_command(args: argparse.Namespace) -> None:

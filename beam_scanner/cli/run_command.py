@@ -19,7 +19,6 @@ from apache_beam.options.pipeline_options import (
 from beam_scanner import ops
 from beam_scanner.apps.graph_function import GraphFunction
 from beam_scanner.cli.args import DONE, PROGRAM, SOME_FAILED
-from beam_scanner.cli.database import byte_text
 from beam_scanner.cli.graphs import GraphRun, find_graph, load_module, ops_graph
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.output import put
@@ -46,6 +45,7 @@ from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.stores import is_object_url
 from beam_scanner.text.error_text import one_line
 from beam_scanner.text.printable import printable
+from beam_scanner.text.quantities import byte_text
 
 _SHOWN_STREAMS = 40
 _BY_CODE = "ingest(force=True)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from beam_scanner.planner.forecast import NodeForecast, forecast
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.text.printable import printable
+from beam_scanner.text.quantities import byte_text
 
 _SHOWN_JOBS = 5
 
@@ -93,7 +94,7 @@ class Explanation:
             (
                 f"frames needed {self.frames_needed}, to decode {self.frames_decoded} "
                 f"({self.frames_again} of them again), "
-                f"bytes to read {_bytes(self.bytes_to_read)}"
+                f"bytes to read {byte_text(self.bytes_to_read)}"
             ),
         ]
         lines += [f"cannot be read: {printable(failure)}" for failure in self.failures]
@@ -118,15 +119,6 @@ def _family_lines(family: FamilyExplanation) -> list[str]:
             text += f"  {node.decode.decoded} frames decoded, {node.decode.seeks} seeks"
         lines.append(text)
     return lines
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.4g} {unit}"
-        size /= 1000
-    return f"{size:.4g} GB"
 
 
 def explain(prepared: Prepared) -> Explanation:

@@ -9,12 +9,12 @@ from beam_scanner.graph.nodes import InputNode, OutputNode, topological
 from beam_scanner.planner.bound import BoundGraph
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.planner.tasks import TaskCuts, cut_tasks, work_packet
-from beam_scanner.run.binding import bind_families, check_rows, check_types
+from beam_scanner.run.bind_job import bind_families, check_rows, check_types
+from beam_scanner.run.existing_results import is_spent
 from beam_scanner.run.fingerprints import stream_fingerprint
 from beam_scanner.run.job_files import JobFiles
-from beam_scanner.run.made import is_spent
 from beam_scanner.run.shared_graph import SharedGraph
-from beam_scanner.run.slots import InternalSlot, LeavingSlot
+from beam_scanner.run.stream_slots import InternalSlot, LeavingSlot
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.stores.object_store import ObjectStore

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
@@ -15,6 +14,7 @@ from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.run.failure_records import TaskRows, each_once
+from beam_scanner.run.worker_run import RunSource
 from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.streams.named import NamedStorage
 
@@ -23,49 +23,21 @@ _LOGGED_ROWS = 20
 _log = logging.getLogger(__name__)
 
 
-class FailureHomes(Protocol):
-    """Which databases get the failures of a run; small and picklable."""
-
-    @property
-    def run(self) -> str:
-        """The run's name."""
-
-    def homes(self) -> list[str]:
-        """URLs of the databases."""
-
-
-@dataclass(frozen=True)
-class Home:
-    """The one database of a run.
-
-    Attributes:
-        db: Its URL.
-        run: The run's name.
-    """
-
-    db: str
-    run: str
-
-    def homes(self) -> list[str]:
-        """See :class:`FailureHomes`."""
-        return [self.db]
-
-
 class KeepFailures(beam.PTransform):  # type: ignore[misc]
     """Stores failures of streams and rows, when all are known.
 
-    Takes a PCollection of ``Failure`` and ``TaskRows``, gives one of ``Failure``, each
+    Takes a PCollection of ``Failure`` and ``TaskRows``; returns one of ``Failure``, each
     once. A bundle that is executed again writes the same file again; where nothing
     failed none is written.
 
     Args:
-        homes: Where to.
+        source: The run, which knows the databases.
         part: Of several steps of one run, which this is.
     """
 
-    def __init__(self, homes: FailureHomes, part: int = 0) -> None:
+    def __init__(self, source: RunSource, part: int = 0) -> None:
         super().__init__()
-        self._keep = par_do(_Keep(), homes=homes, part=part)
+        self._keep = par_do(_Keep(), source=source, part=part)
 
     @unread
     def expand(self, reported: Any) -> Any:
@@ -84,7 +56,7 @@ def _without_key(reported: Any) -> tuple[None, Any]:
 
 
 class _Keep(beam.DoFn):  # type: ignore[misc]
-    homes: FailureHomes
+    source: RunSource
     part: int
 
     @unread
@@ -96,10 +68,10 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
         _, reported = element
         failures = (e.failure if isinstance(e, TaskRows) else e for e in reported)
         when = max((each.ended or 0.0 for each in failures), default=0.0)
-        name = self.homes.run + (f"-{self.part}" if self.part else "")
+        name = self.source.run + (f"-{self.part}" if self.part else "")
         if not isinstance(window, GlobalWindow):
             name += f"-{int(window.max_timestamp())}"
-        for db in self.homes.homes():
+        for db in self.source.homes():
             try:
                 store = NamedStorage(db).store(create=True)
                 kept = write_failures(store, name, each_once(reported), when)

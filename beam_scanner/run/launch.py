@@ -29,14 +29,14 @@ from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run import StoredRun, close_runs, process_token
 from beam_scanner.run.run_files import RunFiles, remove_abandoned
-from beam_scanner.run.run_graph import EndRun, RunGraph
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.tasks.supervisor import end_hosts
+from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.start import (
     ends_with_us,

@@ -14,7 +14,6 @@ from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ElementTypeError,
     Failure,
-    StreamExistsError,
     StreamNotFoundError,
 )
 from beam_scanner.graph.builder import check_graph, input_type
@@ -22,17 +21,16 @@ from beam_scanner.graph.nodes import InputNode, Node, OpNode, OutputNode, job_co
 from beam_scanner.graph.nodes import topological as nodes_of
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
 from beam_scanner.planner.tasks import TaskCuts
-from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.run.cache_mode import CacheMode, is_cached
+from beam_scanner.run.existing_results import Results
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.job import Job, JobRecord
-from beam_scanner.run.made import Results
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
-from beam_scanner.text.printable import printable
 
 CHECKED_JOBS = 10_000
 """Runs of more jobs are checked by the workers, where the graph meets lengths."""
@@ -323,24 +321,10 @@ def _sort_in(
     if results.are_published():
         prepared.published.append(job)
         prepared.cached.append(job)
-    elif _is_cached(results, len(streams), mode):
+    elif is_cached(results, len(streams), mode):
         prepared.cached.append(job)
     else:
         prepared.jobs.append(job)
-
-
-def _is_cached(results: Results, outputs: int, mode: CacheMode) -> bool:
-    there = results.in_the_way()
-    if not there or mode is CacheMode.Overwrite:
-        return False
-    if mode is CacheMode.Error:
-        raise StreamExistsError(
-            f"Running this job would overwrite the {type(there[0]).__name__} "
-            f"`{printable(there[0].name())}`. You can change this behavior using "
-            "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
-            "hold this result, or CacheMode.Overwrite to run anyway and replace them."
-        )
-    return len(there) == outputs and results.are_there()
 
 
 def _generation(stream: StoredStream) -> str:

@@ -17,17 +17,17 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family
+from beam_scanner.run.existing_results import Results, holds, is_spent
 from beam_scanner.run.fingerprints import Fingerprints, op_digests, value_digests
 from beam_scanner.run.job import JobId, JobRecord
-from beam_scanner.run.made import Results, holds, is_spent
 from beam_scanner.run.options import Limits
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run import Run
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
-from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
 from beam_scanner.run.sources import check_input
+from beam_scanner.run.stream_slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.run.worker_run import Run
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 

@@ -13,10 +13,10 @@ from beam_scanner.errors import (
 )
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.run.existing_results import has_segments, is_held, was_published
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.made import has_segments, is_held, was_published
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream

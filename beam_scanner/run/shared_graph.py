@@ -24,7 +24,7 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.planner.phases import Family, split_phases
-from beam_scanner.run.slots import InternalSlot
+from beam_scanner.run.stream_slots import InternalSlot
 
 
 def value_of(node: Node, job: int) -> Any:

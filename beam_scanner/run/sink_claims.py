@@ -18,7 +18,7 @@ import apache_beam as beam
 from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError, StreamExistsError
-from beam_scanner.run.complete import when_complete
+from beam_scanner.run.when_complete import when_complete
 from beam_scanner.storage.sealed_files import read_sealed, seal
 from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.named import NamedStorage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from beam_scanner.errors import ElementTypeError, StreamNotFoundError
-from beam_scanner.run.slots import SourceSlot
+from beam_scanner.run.stream_slots import SourceSlot
 from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams

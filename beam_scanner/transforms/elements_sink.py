@@ -52,9 +52,10 @@ from beam_scanner.errors import (
 )
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.keep_failures import Home, KeepFailures
-from beam_scanner.run.run_graph import FAILURES, count_commit, report_failures
+from beam_scanner.run.keep_failures import KeepFailures
+from beam_scanner.run.pipeline_stages import FAILURES, count_commit, report_failures
 from beam_scanner.run.sink_claims import Claims
+from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.stored_rows import Record
 from beam_scanner.storage.stream_names import stream_key
@@ -199,8 +200,8 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             | "Commit"
             >> commit.with_output_types(Commit).with_outputs(FAILURES, main="commits")
         )
-        home = Home(target.db, target.generation)
-        failed = ended.failures | "Keep failures" >> KeepFailures(home)
+        run = StoredRun(target.db, target.generation)
+        failed = ended.failures | "Keep failures" >> KeepFailures(run)
         return Written(ended.commits, failed)
 
     def _target(self, rows: Any) -> _Target:

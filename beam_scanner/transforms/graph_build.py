@@ -14,7 +14,7 @@ from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
-from beam_scanner.run.slots import SinkSlot
+from beam_scanner.run.stream_slots import SinkSlot
 from beam_scanner.transforms.group import Branch, Group
 
 

@@ -21,12 +21,12 @@ from beam_scanner.beam_internals.resource_hints import merge_hints, parse_hints
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.kernels.pickling import loads_graph
-from beam_scanner.run.bind import Bind, by_name
+from beam_scanner.run.bind_streams import Bind, by_name
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import ScannerOptions
+from beam_scanner.run.pipeline_stages import FAILURES, EndRun, Phase, sink_tag, stage
 from beam_scanner.run.program import Packed, Program
-from beam_scanner.run.run import Run
-from beam_scanner.run.run_graph import FAILURES, EndRun, Phase, sink_tag, stage
+from beam_scanner.run.worker_run import Run
 from beam_scanner.runners.dataflow import run_hints
 from beam_scanner.runners.fork_check import check_fork
 

@@ -35,9 +35,9 @@ from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.program import Program
-from beam_scanner.run.run import process_token
 from beam_scanner.run.shared_graph import internal_slots
-from beam_scanner.run.slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.run.stream_slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
 from beam_scanner.transforms.row_hints import rows_hint, takes_none

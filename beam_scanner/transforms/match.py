@@ -24,7 +24,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.run_graph import FAILURES, report_failures
+from beam_scanner.run.pipeline_stages import FAILURES, report_failures
 from beam_scanner.storage.find import Folder, Found, find_files
 from beam_scanner.storage.stream_names import is_made_generation, stream_key
 from beam_scanner.stores import is_object_url

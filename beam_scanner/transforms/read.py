@@ -16,8 +16,8 @@ from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
 from beam_scanner.graph.validate import check_node
 from beam_scanner.run.sink_claims import STREAM
-from beam_scanner.run.slots import SourceSlot
 from beam_scanner.run.sources import stream_at, stream_names, video_at
+from beam_scanner.run.stream_slots import SourceSlot
 from beam_scanner.storage.find import refuse_folder
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.backend import StoredStream

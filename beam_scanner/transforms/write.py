@@ -12,7 +12,7 @@ from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.run.sink_claims import STREAM, Claims, Sinks, sinks_of
-from beam_scanner.run.slots import SinkSlot
+from beam_scanner.run.stream_slots import SinkSlot
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms.elements_sink import WriteElements

@@ -14,7 +14,7 @@ from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.job import Job, JobRecord
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
-from beam_scanner.run.slots import InternalSlot
+from beam_scanner.run.stream_slots import InternalSlot
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 
 LENGTHS = (7, 12)

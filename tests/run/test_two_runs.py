@@ -14,10 +14,10 @@ from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.run.options import Limits
+from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.run_files import RunFiles
-from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.tasks.run_task import run_one_task
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.try_task import try_task
 from beam_scanner.storage import gc
 from tests.support.harness import drained
 from tests.support.small_runs import JOBS, Setting
@@ -60,7 +60,7 @@ def run(
         planned = {job: list(plan_job(context, job, phase)) for job in live}
         outcomes = {
             job: [
-                drained(run_one_task(context, item))[0]
+                drained(try_task(context, item))[0]
                 if isinstance(item, TaskId)
                 else item
                 for item in items

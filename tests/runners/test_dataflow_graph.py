@@ -16,8 +16,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 
 from beam_scanner.run.options import ScannerOptions
-from beam_scanner.run.run import StoredRun
-from beam_scanner.run.run_graph import RunGraph
+from beam_scanner.run.pipeline_stages import RunGraph
+from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.runners import dataflow
 from beam_scanner.transforms import (
     Histogram,

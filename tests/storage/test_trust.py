@@ -18,10 +18,10 @@ from beam_scanner.errors import (
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.job import JobRecord
-from beam_scanner.run.run import StoredRun
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.shared_graph import SharedGraph
+from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.sealed_files import seal, seal_bytes, unseal

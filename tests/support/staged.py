@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from beam_scanner.run import launch
-from beam_scanner.run.run import StoredRun
-from beam_scanner.run.stages import commit_job, plan_job
+from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.tasks import attempt
-from beam_scanner.run.tasks.run_task import run_one_task
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.try_task import try_task
+from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.harness import drained
 
@@ -51,7 +51,7 @@ def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
                 else:
                     outcomes[job].append(item)
         for task in tasks:
-            outcome, _ = drained(run_one_task(context, TaskId(*task.to_tuple())))
+            outcome, _ = drained(try_task(context, TaskId(*task.to_tuple())))
             outcomes[task.job].append(outcome)
         failures = {j: commit_job(context, j, outcomes[j]) for j in live}
         for job, found in failures.items():
@@ -72,7 +72,7 @@ def without_beam(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempt, "is_interrupt", is_kill)
 
 
-class Steps:
+class WithResult:
     """Stands before (or behind) every change to a local store.
 
     Attributes:

@@ -14,7 +14,7 @@ import apache_beam as beam
 import pytest
 
 from beam_scanner.kernels import register_python_op
-from beam_scanner.run import run_graph
+from beam_scanner.run import pipeline_stages
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import ReadFromVideo, WriteToNamedStream, op
@@ -94,14 +94,14 @@ def twice(monkeypatch: pytest.MonkeyPatch, late: bool) -> Counter[str]:
         plain = kind.process
 
         def process(self: Any, element: Any) -> Iterator[Any]:
-            if kind is run_graph._Commit:
+            if kind is pipeline_stages._Commit:
                 element = (element[0], list(element[1]))
             first = list(plain(self, element))
             calls[kind.__name__] += 1
-            if kind is run_graph._Run:
+            if kind is pipeline_stages._Run:
                 done.append((self, element, first))
             second = list(plain(self, element))
-            if kind is run_graph._Commit and late:
+            if kind is pipeline_stages._Commit and late:
                 for stage, task, before in done:
                     if task[0] == element[0]:
                         calls["late"] += 1
@@ -110,8 +110,8 @@ def twice(monkeypatch: pytest.MonkeyPatch, late: bool) -> Counter[str]:
 
         monkeypatch.setattr(kind, "process", process)
 
-    plain_run = run_graph._Run.process
-    for kind in (run_graph._Plan, run_graph._Run, run_graph._Commit):
+    plain_run = pipeline_stages._Run.process
+    for kind in (pipeline_stages._Plan, pipeline_stages._Run, pipeline_stages._Commit):
         again(kind)
     return calls
 

@@ -15,7 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError, GraphError
-from beam_scanner.run.bind import Bind
+from beam_scanner.run.bind_streams import Bind
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import (
     Gather,

@@ -16,15 +16,15 @@ from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.run.existing_results import finished
 from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manifest
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
-from beam_scanner.run.made import finished
 from beam_scanner.run.publish import publish_if_last
-from beam_scanner.run.run import Run
-from beam_scanner.run.slots import Held, LeavingRows
-from beam_scanner.run.tasks.steps import Steps
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.stream_slots import Held, LeavingRows
+from beam_scanner.run.tasks.generator_result import WithResult
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.worker_run import Run
 from beam_scanner.storage.stored_rows import SegmentWriter
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info
@@ -144,7 +144,7 @@ def _attempt(
         rows.skip = wanted.given.get(rows.tag, 0)
     try:
         with ExitStack() as stack:
-            steps = Steps(
+            steps = WithResult(
                 run_task(_task(run, job, task, graph, writers, stack, position))
             )
             for _ in steps:

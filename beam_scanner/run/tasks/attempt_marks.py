@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from beam_scanner.run.run_files import RunFiles
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.tasks.stage_elements import TaskId
 
 
 @dataclass(frozen=True)

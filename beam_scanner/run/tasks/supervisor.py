@@ -25,11 +25,11 @@ from typing import Any
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.kernels.pickling import dumps_graph
-from beam_scanner.run.run import Run, RunSource, process_token
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
+from beam_scanner.run.worker_run import Run, RunSource, process_token
 from beam_scanner.runners.local import fork_client, worker
 from beam_scanner.runners.local.stopped_processes import (
     LOOK_SECONDS,
@@ -143,11 +143,11 @@ class TaskHosts:
                     self._host.retire()
                 self._host = _Host(dumps_graph(self._source))
             host = self._host
-            host.users.add()
+            host.lend()
         try:
             yield host
         finally:
-            host.users.remove()
+            host.give_back()
 
 
 class _Turns:
@@ -183,35 +183,6 @@ class _Turns:
                 self._changed.notify_all()
 
 
-class _Users:
-    """Counts users, and sets ``gone`` when the last one leaves and no other may come."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-        self._closed = False
-        self.gone = threading.Event()
-
-    def add(self) -> None:
-        with self._lock:
-            self._count += 1
-
-    def remove(self) -> None:
-        with self._lock:
-            self._count -= 1
-            self._tell()
-
-    def close(self) -> None:
-        """There will be no others."""
-        with self._lock:
-            self._closed = True
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._closed and not self._count:
-            self.gone.set()
-
-
 _USED_UP = (
     os.strerror(errno.EMFILE),
     os.strerror(errno.ENFILE),
@@ -242,12 +213,12 @@ class _Host:
         run: The pickled source of the run.
 
     Attributes:
-        users: Those who use it.
         spoilt: Whether it has run out of files, memory or threads.
     """
 
     def __init__(self, run: bytes) -> None:
-        self.users = _Users()
+        self._users = 0
+        self._retired = False
         self.spoilt = False
         self._links: list[_Link] = []
         self._idle: list[_Link] = []
@@ -329,19 +300,28 @@ class _Host:
 
     def retire(self) -> None:
         """Ends it as soon as it runs no task."""
-        self.users.close()
-        if self.users.gone.is_set():
+        with self._lock:
+            self._retired = True
+            unused = not self._users
+        if unused:
             self.end()
-            return
-        threading.Thread(target=self._end_later, name="task host", daemon=True).start()
 
-    def _end_later(self) -> None:
-        self.users.gone.wait()
-        self.end()
+    def lend(self) -> None:
+        """Counts a user of it."""
+        with self._lock:
+            self._users += 1
+
+    def give_back(self) -> None:
+        """Ends a use; the last one of a host that is retired ends the host."""
+        with self._lock:
+            self._users -= 1
+            ends = self._retired and not self._users
+        if ends:
+            # The attempt is over: it does not wait for kernels to close.
+            threading.Thread(target=self.end, name="task host", daemon=True).start()
 
     def end(self) -> None:
         """Ends it; its kernels may close if it runs no task."""
-        self.users.close()
         self._control.close()
         # A link that is not idle belongs to a task whose result nobody waits for.
         idle = len(self._idle) == len(self._links)

@@ -1,4 +1,4 @@
-"""The process that runs tasks: a fork of the fork server, started by ``hosted``.
+"""The process that runs tasks: a fork of the fork server, started by ``supervisor``.
 
 It may die, hang or be killed: its supervisor notices, and starts another.
 """
@@ -19,10 +19,10 @@ from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
 from beam_scanner.kernels.module_values import check_values
 from beam_scanner.kernels.pickling import loads_graph
-from beam_scanner.run.run import RunSource, close_runs, run_of
 from beam_scanner.run.tasks.attempt import Ended, Try, failed, make_attempt
 from beam_scanner.run.tasks.channel import Channel, Closed
-from beam_scanner.run.tasks.steps import Steps
+from beam_scanner.run.tasks.generator_result import WithResult
+from beam_scanner.run.worker_run import RunSource, close_runs, run_of
 from beam_scanner.runners.local import worker
 
 CLOSED_CODE = 71
@@ -114,7 +114,7 @@ class _Host:
                 check_values()
         except BaseException as error:
             return failed("", error)
-        with Steps(make_attempt(run, wanted, position)) as steps:
+        with WithResult(make_attempt(run, wanted, position)) as steps:
             for tag, held in steps:
                 channel.send(("rows", tag, held))
         return steps.result

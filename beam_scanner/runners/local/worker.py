@@ -24,7 +24,10 @@ _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
-_RUN_BY_FORKS = ("beam_scanner.run.run_graph", "beam_scanner.run.tasks.task_process")
+_RUN_BY_FORKS = (
+    "beam_scanner.run.pipeline_stages",
+    "beam_scanner.run.tasks.task_process",
+)
 """What forks do: the stages of a run, and single tasks. By name, since these modules
 are above the runners."""
 

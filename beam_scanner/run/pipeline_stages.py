@@ -19,12 +19,12 @@ from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.job import Job, JobId
-from beam_scanner.run.run import Run, RunSource, close_runs, run_of
-from beam_scanner.run.stages import commit_job, plan_job
-from beam_scanner.run.tasks.run_task import ROWS_FAILED, run_one_task
-from beam_scanner.run.tasks.steps import Steps
+from beam_scanner.run.plan_and_commit import commit_job, plan_job
+from beam_scanner.run.tasks.generator_result import WithResult
+from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
 from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
-from beam_scanner.run.tasks.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.try_task import ROWS_FAILED, try_task
+from beam_scanner.run.worker_run import Run, RunSource, close_runs, run_of
 from beam_scanner.storage.streams.named import NamedStream
 
 FAILURES = "failures"
@@ -200,7 +200,7 @@ class _Run(Stage):
         # Elsewhere than in the driver a task must not take the worker with it.
         hosts = hosts_of(self.source) if needs_host(run.settings) else None
         attempt = hosts.attempt if hosts is not None else None
-        steps = Steps(run_one_task(run, TaskId(*task), attempt))
+        steps = WithResult(try_task(run, TaskId(*task), attempt))
         for tag, row in steps:
             yield TaggedOutput(tag, row)
         outcome, counters = steps.result

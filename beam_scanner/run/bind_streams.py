@@ -11,8 +11,8 @@ from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
 from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.pipeline_stages import Stage, report_failures
 from beam_scanner.run.program import Program
-from beam_scanner.run.run_graph import Stage, report_failures
 
 Found = tuple[str, Sequence[Iterable[str]]]
 """Name of a stream, and for each source the paths where it was found: one, if all is well."""

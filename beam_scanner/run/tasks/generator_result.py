@@ -1,4 +1,4 @@
-"""Walking through a generator for its result."""
+"""Iterates over a generator and keeps what it returns."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ Y = TypeVar("Y")
 R = TypeVar("R")
 
 
-class Steps(Generic[Y, R]):
-    """Iterates over a generator, keeps what it returns, and closes it.
+class WithResult(Generic[Y, R]):
+    """Iterates over a generator and keeps what it returns; as a context, closes it.
 
     Attributes:
         result: What the generator returned, once the iteration has ended.
@@ -20,7 +20,7 @@ class Steps(Generic[Y, R]):
         ...     yield 1
         ...     yield 2
         ...     return 'done'
-        >>> with Steps(count()) as steps:
+        >>> with WithResult(count()) as steps:
         ...     found = list(steps)
         >>> found, steps.result
         ([1, 2], 'done')

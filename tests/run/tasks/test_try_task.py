@@ -14,12 +14,12 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.job_files import JobFiles, unfinished_tokens
 from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
+from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.run_files import RunFiles, remove_garbage
-from beam_scanner.run.stages import commit_job, plan_job
 from beam_scanner.run.tasks import attempt
-from beam_scanner.run.tasks.run_task import run_one_task
-from beam_scanner.run.tasks.task_id import TaskId
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.try_task import try_task
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.stores.local_store import LocalStore
@@ -62,7 +62,7 @@ class Run:
         self.outcomes = [item for item in planned if not isinstance(item, TaskId)]
 
     def do(self, task: int) -> str:
-        outcome, _ = drained(run_one_task(self.context, self.tasks[task]))
+        outcome, _ = drained(try_task(self.context, self.tasks[task]))
         self.outcomes.append(outcome)
         return outcome[0]
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.slots import LeavingSlot
+from beam_scanner.run.stream_slots import LeavingSlot
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 
 if TYPE_CHECKING:
     from beam_scanner.run.job import Job
-    from beam_scanner.run.tasks.task_id import TaskId
+    from beam_scanner.run.tasks.stage_elements import TaskId
 
 
 def holds(stream: StoredStream, fingerprint: str) -> bool:

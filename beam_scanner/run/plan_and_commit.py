@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import Failure, OutcomeUnknownError, StreamReplacedError
+from beam_scanner.run.existing_results import reason_not_made
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.job import Job, JobId
-from beam_scanner.run.made import reason_not_made
 from beam_scanner.run.publish import give_up, publish_at_end, tidy
-from beam_scanner.run.run import Run
-from beam_scanner.run.tasks.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
+from beam_scanner.run.worker_run import Run
 
 
 def plan_job(run: Run, job_id: JobId, phase: int) -> Iterator[TaskId | Outcome]:

@@ -1,4 +1,4 @@
-"""What crosses from plan to run and from run to commit."""
+"""Elements that the stages of a run pass on: tasks from plan to run, outcomes to commit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from beam_scanner.run.job import JobId
 
 @dataclass(frozen=True)
 class TaskId:
-    """One task; what crosses from plan to run, as :meth:`to_tuple`.
+    """One task; it goes from the plan stage to the run stage as :meth:`to_tuple`.
 
     Attributes:
         job: Its job.
-        family: Number of its family.
+        family: Number of its family: the outputs that the same tasks make.
         task: Its own number.
         tasks: How many tasks the family has.
-        intervals: Rows of each output that it makes.
+        intervals: For each output of the family the rows that the task makes.
     """
 
     job: JobId

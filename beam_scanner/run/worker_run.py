@@ -6,10 +6,10 @@ import os
 import threading
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from functools import lru_cache
+from typing import Protocol
 
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.run.job import Job, JobId, JobRecord
@@ -48,7 +48,7 @@ class Run:
         self.kernels = KernelPool(files.run)
         self._record = record
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[JobId, Job] = OrderedDict()
+        self._opened = lru_cache(_JOBS_KEPT)(self._open)
         self._stopped: int | None = None
         self._looked = (-1, 0.0)
 
@@ -75,14 +75,13 @@ class Run:
     def job(self, job: JobId) -> Job:
         """One job of the run."""
         with self._lock:
-            if job not in self._jobs:
-                made = Job(
-                    self._record(job), self.settings.graph, self.store, self.files.run
-                )
-                # Now, under the lock: threads must share the nodes of one graph.
-                _ = made.families
-                self._jobs[job] = made
-            return _recent(self._jobs, job, _JOBS_KEPT)
+            return self._opened(job)
+
+    def _open(self, job: JobId) -> Job:
+        opened = Job(self._record(job), self.settings.graph, self.store, self.files.run)
+        # Now, under the lock: threads must share the nodes of one graph.
+        _ = opened.families
+        return opened
 
 
 class RunSource(Protocol):
@@ -143,27 +142,17 @@ class StoredRun:
         store = open_store(self.db)
         files = RunFiles(store, self.run)
         settings = files.settings(self.digest)
-        kept: OrderedDict[int, list[JobRecord]] = OrderedDict()
+
+        # Jobs come in about the order of their numbers: few files serve many jobs.
+        @lru_cache(_JOB_FILES_KEPT)
+        def records(file: int) -> list[JobRecord]:
+            return files.jobs(file, settings.digests)
 
         def record(job: JobId) -> JobRecord:
             file, index = divmod(int(job), JOBS_A_FILE)
-            # Jobs come in about the order of their numbers: few files serve many jobs.
-            if file not in kept:
-                kept[file] = files.jobs(file, settings.digests)
-            return _recent(kept, file, _JOB_FILES_KEPT)[index]
+            return records(file)[index]
 
         return Run(store, files, settings, record)
-
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
-
-
-def _recent(kept: OrderedDict[_K, _V], key: _K, most: int) -> _V:
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
-    return kept[key]
 
 
 class _Process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Slot(StoredStream):
         return StorageBackend()
 
 
+@dataclass(eq=False)
 class SourceSlot(Slot):
     """Stands for an input stream.
 
@@ -46,21 +48,12 @@ class SourceSlot(Slot):
         template: Their name there, with ``{stream}`` for what the pipeline calls them.
     """
 
-    def __init__(
-        self,
-        number: int,
-        make: Callable[[str, str, str], StoredStream],
-        kind: ScannerTypeInfo | None,
-        label: str,
-        db: str | None = None,
-        template: str = "",
-    ) -> None:
-        self.number = number
-        self.make = make
-        self.kind = kind
-        self.label = label
-        self.db = db
-        self.template = template
+    number: int
+    make: Callable[[str, str, str], StoredStream]
+    kind: ScannerTypeInfo | None
+    label: str
+    db: str | None = None
+    template: str = ""
 
     def name(self) -> str:
         """The template, so that no sink can be given the same."""
@@ -105,6 +98,7 @@ class SinkSlot(Slot):
         return kind(NamedStorage(self.db), self.template.replace(STREAM, name))
 
 
+@dataclass(eq=False)
 class InternalSlot(Slot):
     """Stands for a stream between phases.
 
@@ -113,9 +107,8 @@ class InternalSlot(Slot):
         trusted: Whether what it holds may be unpickled.
     """
 
-    def __init__(self, number: int, trusted: bool = True) -> None:
-        self.number = number
-        self.trusted = trusted
+    number: int
+    trusted: bool = True
 
     def name(self) -> str:
         """For errors."""
@@ -126,6 +119,7 @@ class InternalSlot(Slot):
         return NamedStream(NamedStorage(database, self.trusted), str(self.number))
 
 
+@dataclass(eq=False)
 class LeavingSlot(Slot):
     """Where rows leave the graph for the rest of the pipeline.
 
@@ -139,21 +133,12 @@ class LeavingSlot(Slot):
             all jobs share.
     """
 
-    def __init__(
-        self,
-        tag: str,
-        label: str,
-        kind: ScannerTypeInfo | None,
-        sliced: bool,
-        nulls: bool,
-        stream: str = "",
-    ) -> None:
-        self.tag = tag
-        self.label = label
-        self.kind = kind
-        self.sliced = sliced
-        self.nulls = nulls
-        self.stream = stream
+    tag: str
+    label: str
+    kind: ScannerTypeInfo | None
+    sliced: bool
+    nulls: bool
+    stream: str = ""
 
     def name(self) -> str:
         """The tag; there is one a branch."""
@@ -161,9 +146,7 @@ class LeavingSlot(Slot):
 
     def make(self, name: str) -> LeavingSlot:
         """The slot of one job."""
-        return LeavingSlot(
-            self.tag, self.label, self.kind, self.sliced, self.nulls, name
-        )
+        return replace(self, stream=name)
 
     def segment_writer(
         self,

@@ -12,10 +12,9 @@ from typing import Any
 from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundOutput
+from beam_scanner.run.existing_results import finished
 from beam_scanner.run.job import Job
-from beam_scanner.run.made import finished
-from beam_scanner.run.run import Run
-from beam_scanner.run.slots import LeavingRows, LeavingSlot
+from beam_scanner.run.stream_slots import LeavingRows, LeavingSlot
 from beam_scanner.run.tasks.attempt import (
     Chunk,
     Ended,
@@ -24,9 +23,11 @@ from beam_scanner.run.tasks.attempt import (
     make_attempt,
     null_rows,
 )
-from beam_scanner.run.tasks.attempt_marks import Attempts, Lost
-from beam_scanner.run.tasks.steps import Steps
-from beam_scanner.run.tasks.task_id import Outcome, TaskId
+from beam_scanner.run.tasks.attempt_marks import Attempts
+from beam_scanner.run.tasks.generator_result import WithResult
+from beam_scanner.run.tasks.retries import Tries
+from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
+from beam_scanner.run.worker_run import Run
 
 ROWS_FAILED = "rows failed"
 """Tag of rows that are null because a kernel raised."""
@@ -38,7 +39,7 @@ Attempt = Callable[
 work, but not while it waits for its turn."""
 
 
-def run_one_task(
+def try_task(
     run: Run, task: TaskId, attempt: Attempt | None = None
 ) -> Generator[tuple[str, Any], None, tuple[Outcome, Mapping[str, int]]]:
     """Runs a task, unless its manifest is there or its job has ended.
@@ -61,7 +62,7 @@ def run_one_task(
     if run.files.failed(job.record.mark) is not None or run.stop_reason():
         return ("skipped", family), {}
     marks = Attempts(run.files, job.record.mark, job.record.name, task)
-    tries = _Tries(run.settings.limits.attempts, marks.lost() if attempt else [])
+    tries = Tries(run.settings.limits.attempts, marks.lost() if attempt else [])
     rows = _Rows(job, task)
     ended: Ended | None = None
     while tries.failure is None:
@@ -111,54 +112,6 @@ def _once(
     return (yield from rows.of(run, wanted, attempt or attempt_here, mark))
 
 
-class _Tries:
-    """How often a task was tried, and what came of it.
-
-    Args:
-        most: How many attempts a task has.
-        lost: Those that ended with their worker.
-    """
-
-    def __init__(self, most: int, lost: list[Lost]) -> None:
-        self.lost = lost
-        self.used = len(lost)
-        self.failure: Failure | None = None
-        self._most = most
-        self._deaths = bool(lost)
-        if lost and self.used >= most and lost[-1].alone:
-            self.failure = _lost(lost[-1])
-
-    @property
-    def alone(self) -> bool:
-        """Whether the next attempt must be the only task of its process.
-
-        A death is charged to all tasks that were in flight. So none fails by one
-        unless it was alone with it.
-        """
-        return self._deaths and self.used + 1 >= self._most
-
-    def count(self, ended: Ended) -> None:
-        """Counts an attempt that failed."""
-        assert ended.failure is not None
-        if not ended.counts:
-            return
-        was_alone, self.used = self.alone, self.used + 1
-        is_death = ended.failure.kind == "death"
-        self._deaths = self._deaths or ended.failure.kind in ("death", "timeout")
-        if self.used >= self._most and (was_alone or not is_death):
-            self.failure = ended.failure
-
-
-def _lost(lost: Lost) -> Failure:
-    return Failure(
-        "",
-        "the worker that ran the task died, or was killed",
-        kind="death",
-        worker=lost.worker,
-        started=lost.started,
-    )
-
-
 def _complete(failure: Failure, job: Job, task: TaskId, used: int) -> Failure:
     """The failure with what is known of its task."""
     first, stop = task.intervals[0] if task.intervals else (0, 0)
@@ -191,7 +144,7 @@ class _Rows:
         """Makes an attempt, and hands on its rows."""
         began = time.time()
         # What comes after a row may be slow, or end here.
-        with Steps(attempt(run, wanted, mark)) as steps:
+        with WithResult(attempt(run, wanted, mark)) as steps:
             for tag, held in steps:
                 rows = self._branch(tag).hand_on(held)
                 while True:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from beam_scanner.run.existing_results import Results, holds, is_spent, was_made_by
 from beam_scanner.run.job_files import JobFiles
-from beam_scanner.run.made import Results, holds, is_spent, was_made_by
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.types.type_info import get_type_info
 

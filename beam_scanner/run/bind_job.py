@@ -9,7 +9,7 @@ from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import InputNode, Node, OpNode, topological
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.phases import INTERNAL, Family
-from beam_scanner.run.slots import Slot
+from beam_scanner.run.stream_slots import Slot
 from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
