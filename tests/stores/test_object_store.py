@@ -1,7 +1,5 @@
 import errno
 import os
-import subprocess
-import sys
 import tempfile
 import textwrap
 import uuid
@@ -15,6 +13,7 @@ from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.storage import LocalStore, open_store
 from beam_scanner.storage.testing import StorageConformance
 from tests.support.folders import ROOT
+from tests.support.programs import run_code
 from tests.support.storage_fakes import MemoryStore
 
 
@@ -187,14 +186,9 @@ def test_no_permission(tmp_path):
         assert not NamedStream(NamedStorage({str(folder / "db")!r}), 'a').committed()
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run_code(script)
 
 
 def test_importing_storage_loads_no_media_library():
     script = "import sys, beam_scanner.storage; sys.exit('av' in sys.modules or 'cv2' in sys.modules)"
-    root = ROOT
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
-    assert done.returncode == 0
+    run_code(script)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,13 +37,18 @@ FAIL = "BEAM_SCANNER_TEST_FAIL"
 
 @register_python_op(name="SmallScale")
 class Scale(Kernel):
-    """Multiplies; fails at values below 0 while an environment variable says so."""
+    """Multiplies; at values below 0 it does as an environment variable says, if any."""
 
     def __init__(self, config: Any, by: int = 2) -> None:
         self.by = by
 
     def execute(self, x: Any) -> Any:
-        if x < 0 and os.environ.get(FAIL):
+        order = os.environ.get(FAIL)
+        if x < 0 and order == "exit":
+            os._exit(3)
+        if x < 0 and order == "sleep":
+            time.sleep(60)
+        if x < 0 and order:
             raise RuntimeError("told to fail")
         return abs(x) * self.by
 
@@ -143,13 +149,16 @@ def manifests(storage: NamedStorage) -> list[str]:
 class SteppedRun:
     """One run, whose stages a test carries out as it likes."""
 
-    def __init__(self, setting: Setting, name: str, job: int = 0) -> None:
+    def __init__(
+        self, setting: Setting, name: str, job: int = 0, timeout: float = 0.0
+    ) -> None:
         prepared: Prepared = setting.prepare(CacheMode.Overwrite)
         self.store = setting.storage.store()
         self.files = RunFiles(self.store, name)
         self.job_files = prepared.jobs[job].files
-        settings = launch._settings(prepared, Limits(), None)
-        self.context = launch.write_run(prepared, self.files, settings).open()
+        settings = launch._settings(prepared, Limits(timeout=timeout), None)
+        self.source = launch.write_run(prepared, self.files, settings)
+        self.context = self.source.open()
         self.job = job
         planned = list(plan_job(self.context, job, 0))
         self.tasks = [item for item in planned if isinstance(item, TaskId)]
