@@ -19,7 +19,10 @@ def is_object_url(path: object) -> bool:
         >>> is_object_url('gs://films/a.mp4'), is_object_url('films/a.mp4')
         (True, False)
     """
-    return isinstance(path, str) and path.partition("://")[0] in SCHEMES
+    if not isinstance(path, str):
+        return False
+    scheme, separator, _ = path.partition("://")
+    return bool(separator) and scheme in SCHEMES
 
 
 def split_url(url: str) -> tuple[str, str, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import textwrap
 import typing
 from collections.abc import Callable
@@ -47,6 +45,7 @@ from beam_scanner.types import (
     get_type_info,
     register_type,
 )
+from tests.support.programs import PROCESSES, python
 
 IN_MEMORY = PipelineOptions(["--direct_running_mode=in_memory"])
 BOX = protobufs.BoundingBox
@@ -558,19 +557,7 @@ WANTED = {
 @pytest.mark.processes
 def test_worker_processes(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
-    flags = [
-        "--runner=FnApiRunner",
-        "--direct_running_mode=multi_processing",
-        "--direct_num_workers=2",
-    ]
-    done = subprocess.run(
-        [sys.executable, "program.py", *flags],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    python("program.py", *PROCESSES, cwd=tmp_path)
     assert {kind: (tmp_path / kind).read_text() for kind in WANTED} == WANTED
 
 

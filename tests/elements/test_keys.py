@@ -7,8 +7,6 @@ import itertools
 import logging
 import math
 import pickle
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any, Tuple  # noqa: UP035
@@ -25,6 +23,7 @@ from hypothesis import strategies as st
 
 from beam_scanner.elements.keys import FrameKey, FrameKeyCoder
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from tests.support.programs import PROCESSES, python
 
 IN_MEMORY = PipelineOptions(["--direct_running_mode=in_memory"])
 ROWS = st.integers(0, 2**63 - 1)
@@ -202,19 +201,7 @@ PROGRAM = """
 @pytest.mark.processes
 def test_programs_with_worker_processes(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
-    flags = [
-        "--runner=FnApiRunner",
-        "--direct_running_mode=multi_processing",
-        "--direct_num_workers=2",
-    ]
-    done = subprocess.run(
-        [sys.executable, "program.py", *flags],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    python("program.py", *PROCESSES, cwd=tmp_path)
     assert sorted((tmp_path / "out").read_text().split("|")) == [
         f"{kind} FrameKey(stream='a', group=0, row={row}, pts_seconds={row / 10}) {total}"
         for kind in ("typed", "untyped")

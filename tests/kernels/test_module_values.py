@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.folders import ROOT
+from tests.support.programs import python
 
 HELPERS = """
 import collections, enum, functools, os, re, socket, threading
@@ -128,19 +125,6 @@ spec = loads_graph(data)
 check_values()
 print(spec.digest, spec.kernel(None, b"").decode())
 """
-
-
-def python(*arguments: object, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def both(

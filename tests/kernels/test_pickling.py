@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -15,45 +13,7 @@ from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels import pickling, read_spec
 from beam_scanner.run.picklable import check_picklable
-from tests.support.folders import ROOT
-
-WORKER = """
-import sys
-from beam_scanner.kernels import loads_graph
-spec = loads_graph(open(sys.argv[1], 'rb').read())
-print(spec.call(spec.kernel, None, [b'x'])[0], spec.digest)
-"""
-
-
-def python(*arguments: Any, cwd: Path, **env: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def script(folder: Path, source: str, ending: str = "") -> Path:
-    """A program whose kernel is called ``op``; it writes the pickle and the digest."""
-    file = folder / "program.py"
-    file.write_text(
-        textwrap.dedent(source)
-        + "\nimport sys\n"
-        + "from beam_scanner.kernels import dumps_graph, read_spec\n"
-        + textwrap.dedent(ending)
-        + "\nspec = read_spec(op)\n"
-        + "from beam_scanner.run.picklable import check_picklable\n"
-        + "check_picklable(spec, [])\n"
-        + "open(sys.argv[1], 'wb').write(dumps_graph(spec))\n"
-        + "print(op(None, b'x'), spec.digest)\n"
-    )
-    return file
-
+from tests.support.programs import WORKER, python, script
 
 EVERYTHING = """
 import abc, dataclasses, enum, functools, logging, re, typing
@@ -266,29 +226,3 @@ def test_an_argument_that_cannot_be_loaded_is_named() -> None:
         ArgumentError, match="item 'a' of argument 'model' of op Detect"
     ):
         check_picklable((asked.spec, asked.init_args), [asked])
-
-
-@pytest.mark.processes
-def test_what_only_the_main_module_has_is_named_before_workers_start(
-    tmp_path: Path,
-) -> None:
-    source = """
-    class Missing:
-        def __reduce__(self): return 'MISSING'
-    MISSING = Missing()
-    def op(config, x: bytes) -> bytes: return MISSING
-    """
-    ending = """
-    from beam_scanner.graph.nodes import OpNode
-    from beam_scanner.run.picklable import check_picklable
-    made = OpNode(read_spec(op), ())
-    try:
-        check_picklable(made.spec, [made])
-    except Exception as error:
-        print(error)
-        sys.exit()
-    """
-    told = python(script(tmp_path, source, ending), tmp_path / "graph", cwd=tmp_path)
-    assert "global MISSING of the kernel of op op cannot be sent" in told, told
-    assert "__main__.Missing" in told
-    assert "__main__" in told

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from typing import Any
 
 import cv2
@@ -18,8 +16,8 @@ from beam_scanner.errors import ArgumentError, ElementTypeError, ScannerExceptio
 from beam_scanner.ops.images import ImageDecoder, ImageEncoder
 from beam_scanner.ops.shot_boundaries import find_boundaries, shot_boundaries
 from beam_scanner.types.image_files import decode_image
-from tests.support.folders import ROOT
 from tests.support.frames import CONFIG, picture
+from tests.support.programs import run_code
 
 # Registration
 
@@ -67,8 +65,7 @@ def test_importing_the_ops_loads_no_opencv() -> None:
         "import sys; from beam_scanner.ops import register_ops; register_ops(); "
         "sys.exit('cv2' in sys.modules)"
     )
-    root = ROOT
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=60)
+    run_code(code)
 
 
 # ShotBoundaries

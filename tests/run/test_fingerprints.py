@@ -9,11 +9,8 @@ import pytest
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import InputNode, OpColumn, OpNode, OutputNode
-from beam_scanner.kernels import dumps_graph, loads_graph, read_spec
-from beam_scanner.run import program as programs
-from beam_scanner.run.fingerprints import Fingerprints, op_digests
-from beam_scanner.run.options import Limits
-from beam_scanner.run.program import Program
+from beam_scanner.kernels import read_spec
+from beam_scanner.run.fingerprints import Fingerprints
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.types import get_type_info
 
@@ -62,33 +59,3 @@ def test_what_has_changed_since_it_was_fingerprinted_is_an_error(
     graph.change(what)
     with pytest.raises(ArgumentError, match=f"^{name}: .* has changed while"):
         found.check_unchanged(jobs)
-
-
-@pytest.mark.parametrize("what", ["global", "argument"])
-@pytest.mark.parametrize("times", [0, 1, 2, 3])
-def test_a_program_has_the_digests_of_the_values_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, times: int
-) -> None:
-    graph = Graph(tmp_path)
-    left = iter(range(times))
-
-    def slow(value: Any) -> bytes:
-        data = dumps_graph(value)
-        if next(left, None) is not None:
-            graph.change(what)
-        return data
-
-    program = Program.of(
-        str(tmp_path), "run", [], graph.outputs, Limits(3, 0.0), "here"
-    )
-    monkeypatch.setattr(programs, "dumps_graph", slow)
-    if times == 3:
-        with pytest.raises(ArgumentError, match="keep changing"):
-            program.pack()
-        return
-    packed = program.pack()
-    (run,) = map(loads_graph, packed.phases)
-    (family,) = run.settings.graph.job(run.slots)
-    assert list(run.digests[0]) == op_digests(family.outputs)
-    assert (run.digests == program.digests) == (times == 0)
-    assert loads_graph(packed.without_kernels).digests == run.digests

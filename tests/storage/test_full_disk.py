@@ -3,7 +3,6 @@
 import os
 import resource
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from beam_scanner.storage import (
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
 from tests.support.folders import ROOT
+from tests.support.programs import run_code
 
 NOISE = np.random.default_rng(1).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 
@@ -128,8 +128,5 @@ def test_a_limit_on_file_sizes(tmp_path):
         assert list(stream.load()) == [b'small']
         """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run_code(script)
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 65536

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from beam_scanner.storage.writer_marks import (
     writing,
     written_now,
 )
+from tests.support.programs import run_code
 from tests.support.storage_fakes import MemoryStore
 
 DIES = """
@@ -73,9 +72,7 @@ def test_damaged_marks_count_for_nothing(store: ObjectStore, data: bytes) -> Non
 
 
 def test_who_died_writes_no_more(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-c", DIES, tmp_path / "db"], check=True, timeout=120
-    )
+    run_code(DIES, tmp_path / "db")
     store = LocalStore(tmp_path / "db")
     assert os.listdir(tmp_path / "db" / WRITERS) == ["g1"]
     assert written_now(store) == set()

@@ -200,15 +200,6 @@ def test_a_library_that_is_not_there(url, module, line, monkeypatch):
         list(store.list())
 
 
-def test_no_credentials(monkeypatch, tmp_path):
-    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    with pytest.raises(StorageError, match=r"gs://films/a.*no usable credentials"):
-        open_store("gs://films").read("a")
-
-
 def test_missing_objects_are_files_that_are_not_there(store):
     with pytest.raises(FileNotFoundError) as caught:
         store.read("none")

@@ -1,200 +1,96 @@
+"""What a store inherits, and how errors of a file system are told."""
+
+from __future__ import annotations
+
 import errno
-import os
-import subprocess
-import sys
-import tempfile
-import textwrap
-import uuid
-from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from beam_scanner.errors import ArgumentError, StorageError
-from beam_scanner.storage import LocalStore, open_store
-from beam_scanner.storage.testing import StorageConformance
-from tests.support.folders import ROOT
+from beam_scanner.errors import StorageError
+from beam_scanner.stores.object_store import (
+    ObjectNotFoundError,
+    ObjectStore,
+    storage_errors,
+)
 from tests.support.storage_fakes import MemoryStore
 
 
-class TestLocalStore(StorageConformance):
-    @pytest.fixture(autouse=True)
-    def _folder(self, tmp_path):
-        self.folder = tmp_path
-
-    def make_store(self):
-        return LocalStore(self.folder / "new" / uuid.uuid4().hex)
-
-
-class TestMemoryStore(StorageConformance):
-    def make_store(self):
-        return MemoryStore(uuid.uuid4().hex)
-
-
-@pytest.mark.parametrize("key", ["", "/a", "a/", "../a", "a/../b", ".", "a//b", "a\0b"])
-def test_keys_cannot_leave_the_root(tmp_path, key):
-    store = LocalStore(tmp_path / "db")
-    with pytest.raises(ArgumentError, match="impossible key"):
-        store.put(key, b"x")
-    with pytest.raises(ArgumentError, match="impossible key"):
-        store.read(key)
-
-
-def test_nothing_is_made_before_the_first_write(tmp_path):
-    store = LocalStore(tmp_path / "db")
-    assert not store.exists("a")
-    assert list(store.list()) == []
-    store.delete("a")
-    assert not (tmp_path / "db").exists()
-
-
-def test_interrupted_write_leaves_the_old_object(tmp_path, monkeypatch):
-    store = LocalStore(tmp_path)
-    store.put("a", b"old")
-
-    def dies(*_):
-        raise OSError(errno.EIO, "the disk went away")
-
-    monkeypatch.setattr(os, "fsync", dies)
-    with pytest.raises(StorageError, match=r"cannot write '.*a'.*disk went away"):
-        store.put("a", b"new")
-    with pytest.raises(StorageError, match="disk went away"):
-        store.put_if_absent("b", b"new")
-    monkeypatch.undo()
-    assert store.read("a") == b"old"
-    assert list(store.list()) == ["a"]
-    assert os.listdir(tmp_path / ".tmp") == []
-
-
-def test_a_file_from_another_disk_is_copied(tmp_path, monkeypatch):
-    store = LocalStore(tmp_path / "db")
-    source = tmp_path / "x"
-    source.write_bytes(b"content")
-
-    def crosses(_a, _b):
-        raise OSError(errno.EXDEV, "cross-device link")
-
-    monkeypatch.setattr(os, "rename", crosses)
-    store.put("a", source)
-    assert store.read("a") == b"content"
-    assert not source.exists()
-
-
-def test_a_file_where_a_folder_should_be(tmp_path):
-    store = LocalStore(tmp_path)
-    store.put("a", b"x")
-    with pytest.raises(StorageError, match=r"cannot write '.*a/b'"):
-        store.put("a/b", b"y")
-
-
-def test_scratch_left_by_a_crash_is_cleared_when_old(tmp_path):
-    store = LocalStore(tmp_path)
-    Path(store.scratch(".mp4")).write_bytes(b"half a video")
-    assert list(store.list()) == []
-    assert store.clear_scratch(3600) == 0
-    assert store.clear_scratch(-1) == 1
-
-
-def test_deleting_and_writing_side_by_side(tmp_path):
-    """The folder that one empties may go while another writes into it."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    store = LocalStore(tmp_path, durable=False)
-
-    def churn(number):
-        for _ in range(200):
-            store.put(f"a/b/{number}", b"x")
-            store.delete(f"a/b/{number}")
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(churn, range(4)))
-    assert list(store.list()) == []
-
-
 @pytest.mark.parametrize(
-    ("url", "root"),
+    ("number", "reason"),
     [
-        ("/data/db", "/data/db"),
-        ("file:///data/db", "/data/db"),
-        ("file://localhost/data/a%20b", "/data/a b"),
-        ("~/db", os.path.expanduser("~/db")),
-        (Path("/data/db"), "/data/db"),
+        (errno.ENOSPC, "no space left on the device"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EISDIR, "a folder is where a file should be"),
+        (errno.ENOTDIR, "a file is where a folder should be"),
+        (errno.ENOLCK, "a database needs a file system with locks (flock)"),
+        (errno.EIO, "what the system says"),
     ],
 )
-def test_open_store(url, root):
-    assert open_store(url) == LocalStore(root)
+def test_the_path_and_the_reason_are_told(number: int, reason: str) -> None:
+    error = OSError(number, "what the system says")
+    with pytest.raises(StorageError) as caught, storage_errors("write", "/db/a"):
+        raise error
+    assert str(caught.value) == f"cannot write '/db/a': {reason}"
+    assert caught.value.__cause__ is error
 
 
-def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
-    def refuses(_a, _b):
-        raise OSError(errno.EPERM, "operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuses)
-    with pytest.raises(StorageError, match=r"cannot write '.*/a': .* hard links"):
-        LocalStore(tmp_path).put_if_absent("a", b"x")
-    assert os.listdir(tmp_path / ".tmp") == []
+def test_what_is_missing_is_an_error_of_its_own() -> None:
+    with (
+        pytest.raises(ObjectNotFoundError, match="cannot read '/db/a': no such file"),
+        storage_errors("read", "/db/a"),
+    ):
+        raise FileNotFoundError
 
 
-@pytest.mark.parametrize("url", ["", "file://host/db", "http://b/db", "gs://", 7, None])
-def test_open_store_refuses(url):
-    with pytest.raises(ArgumentError, match=r"expected a (folder|URL)"):
-        open_store(url)
+@pytest.mark.parametrize("error", [StorageError("told already"), ValueError("other")])
+def test_other_errors_pass_as_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, storage_errors("read", "/db/a"):
+        raise error
+    assert caught.value is error
 
 
-_names = st.text("ab.-/ é", min_size=1, max_size=6).filter(
-    lambda key: all(part not in ("", ".", "..") for part in key.split("/"))
-)
+class Inherits(MemoryStore):
+    """A store that has only what it must."""
+
+    put_if = ObjectStore.put_if
+    delete_if = ObjectStore.delete_if
 
 
-@given(st.sets(_names, max_size=12), st.text("ab.-/ é", max_size=3))
-def test_listing_is_that_of_sorted_keys(names, prefix):
-    keys = {n for n in names if not any(o.startswith(f"{n}/") for o in names)}
-    with tempfile.TemporaryDirectory() as folder:
-        store = LocalStore(folder, durable=False)
-        for key in keys:
-            store.put(key, b"")
-        expected = sorted(key for key in keys if key.startswith(prefix))
-        assert list(store.list(prefix)) == expected
+@pytest.fixture
+def store(request: pytest.FixtureRequest) -> Any:
+    return Inherits(request.node.name)
 
 
-def test_no_permission(tmp_path):
-    """As a user who may not write, in a process of its own where we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="beam_scanner-"))
-    folder.chmod(0o755)
-    (folder / "db").mkdir(mode=0o555)
-    script = textwrap.dedent(
-        f"""
-        import os, sys
-        sys.path.insert(0, {str(ROOT)!r})
-        from beam_scanner.errors import StorageError
-        from beam_scanner.storage import NamedStorage, NamedStream
-        from beam_scanner.stores.local_store import LocalStore
-        if os.geteuid() == 0:
-            os.setgid(65534); os.setuid(65534)
-        for write in (
-            lambda: LocalStore({str(folder / "db")!r}).put('a', b'x'),
-            lambda: NamedStream(NamedStorage({str(folder / "db")!r}), 'a').save([b'x']),
-            lambda: NamedStream(NamedStorage({str(folder / "db/deeper")!r}), 'a').save([b'x']),
-        ):
-            try:
-                write()
-            except StorageError as error:
-                assert 'permission denied' in str(error), error
-                assert {str(folder / "db")!r} in str(error), error
-            else:
-                sys.exit('written without permission')
-        assert not NamedStream(NamedStorage({str(folder / "db")!r}), 'a').committed()
-        """
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def test_conditional_changes_compare_what_is_there(store: ObjectStore) -> None:
+    assert store.put_if("a", b"one", None)
+    assert not store.put_if("a", b"two", None)
+    assert not store.put_if("a", b"two", b"other")
+    assert store.put_if("a", b"two", b"one")
+    assert not store.delete_if("a", b"one")
+    assert store.read("a") == b"two"
+    assert store.delete_if("a", b"two")
+    assert store.try_read("a") is None
 
 
-def test_importing_storage_loads_no_media_library():
-    script = "import sys, beam_scanner.storage; sys.exit('av' in sys.modules or 'cv2' in sys.modules)"
-    root = ROOT
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=False)
-    assert done.returncode == 0
+def test_sizes_leave_out_what_goes_meanwhile(store: Any) -> None:
+    for key, data in (("s/1", b"12"), ("s/2", b""), ("t", b"1")):
+        store.put(key, data)
+    size = store.size
+
+    def goes(key: str) -> int:
+        if key == "s/1":
+            store.delete(key)
+        return int(size(key))
+
+    store.size = goes
+    assert store.sizes("s/") == {"s/2": 0}
+
+
+def test_what_is_remote_is_described_by_its_url(store: ObjectStore) -> None:
+    assert store.local_path("a/b") is None
+    assert store.describe("a/b") == f"{store.url}/a/b"
+    assert store.relaxed() is store
+    assert store.clear_scratch(0) == 0
+    assert not store.is_link("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,18 @@ from typing import Any
 from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.options import Limits
+from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.prepare import Prepared, prepare
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.try_task import try_task
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
+from tests.support.harness import drained
 
 IN_MEMORY = ["--direct_running_mode=in_memory"]
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -29,13 +37,18 @@ FAIL = "BEAM_SCANNER_TEST_FAIL"
 
 @register_python_op(name="SmallScale")
 class Scale(Kernel):
-    """Multiplies; fails at values below 0 while an environment variable says so."""
+    """Multiplies; at values below 0 it does as an environment variable says, if any."""
 
     def __init__(self, config: Any, by: int = 2) -> None:
         self.by = by
 
     def execute(self, x: Any) -> Any:
-        if x < 0 and os.environ.get(FAIL):
+        order = os.environ.get(FAIL)
+        if x < 0 and order == "exit":
+            os._exit(3)
+        if x < 0 and order == "sleep":
+            time.sleep(60)
+        if x < 0 and order:
             raise RuntimeError("told to fail")
         return abs(x) * self.by
 
@@ -131,3 +144,36 @@ def manifests(storage: NamedStorage) -> list[str]:
         for key in store.list(".work/jobs/")
         if key.count("/") == 4 and "/internal/" not in key
     ]
+
+
+class SteppedRun:
+    """One run, whose stages a test carries out as it likes."""
+
+    def __init__(
+        self, setting: Setting, name: str, job: int = 0, timeout: float = 0.0
+    ) -> None:
+        prepared: Prepared = setting.prepare(CacheMode.Overwrite)
+        self.store = setting.storage.store()
+        self.files = RunFiles(self.store, name)
+        self.job_files = prepared.jobs[job].files
+        settings = launch._settings(prepared, Limits(timeout=timeout), None)
+        self.source = launch.write_run(prepared, self.files, settings)
+        self.context = self.source.open()
+        self.job = job
+        planned = list(plan_job(self.context, job, 0))
+        self.tasks = [item for item in planned if isinstance(item, TaskId)]
+        self.outcomes = [item for item in planned if not isinstance(item, TaskId)]
+
+    def do(self, task: int) -> str:
+        outcome, _ = drained(try_task(self.context, self.tasks[task]))
+        self.outcomes.append(outcome)
+        return outcome[0]
+
+    def commit(self) -> bool:
+        return not commit_job(self.context, self.job, self.outcomes)
+
+
+def segments(stream: NamedStream) -> list[Path]:
+    """Files of the segments of a stream."""
+    folder = Path(stream.storage().db_path) / stream.name()
+    return sorted(folder.glob("*.segments/*"))

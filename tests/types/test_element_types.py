@@ -19,6 +19,7 @@ from beam_scanner import protobufs, types
 from beam_scanner.errors import ArgumentError, ElementTypeError, ScannerException
 from tests.support.element_values import Matrix, Pair, copies, same_array
 from tests.support.folders import ROOT
+from tests.support.programs import run_code
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -242,7 +243,7 @@ def test_importing_types_loads_nothing_heavy() -> None:
         "sys.exit(any(n in sys.modules for n in ('av', 'cv2', 'apache_beam')))"
     )
     package = str(ROOT / "beam_scanner")
-    subprocess.run([sys.executable, "-c", code, package], check=True, timeout=60)
+    run_code(code, package)
 
 
 def test_types_arrive_with_what_uses_them(tmp_path: Path) -> None:
@@ -261,10 +262,4 @@ def test_types_arrive_with_what_uses_them(tmp_path: Path) -> None:
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     (tmp_path / "info").write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "info")],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "word"
+    assert run_code(program, tmp_path / "info") == "word"

@@ -243,3 +243,20 @@ def test_an_interrupted_ingest_is_not_tried_again(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Ingest()(stream)
     assert fault.reads == first + 1
+
+
+def test_fingerprint(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    with pytest.raises(VideoError, match="is empty"):
+        fingerprint(path)
+    seen = set()
+    for size in (1, 100, 200_000, 200_001, 5_000_000):
+        for place in (None, 0, size - 1):
+            data = bytearray(size)
+            if place is not None:
+                data[place] = 1
+            path.write_bytes(data)
+            seen.add(fingerprint(path))
+    assert len(seen) == 2 + 4 * 3
+    assert fingerprint(path) == fingerprint(lambda: io.BytesIO(path.read_bytes()))

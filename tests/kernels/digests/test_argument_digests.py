@@ -7,10 +7,7 @@ import collections
 import datetime
 import decimal
 import fractions
-import os
 import pickle
-import subprocess
-import sys
 import threading
 import types
 import uuid
@@ -31,7 +28,7 @@ from beam_scanner import (
 )
 from beam_scanner.kernels import Kernel
 from beam_scanner.kernels.digests.digest import code_digest
-from tests.support.folders import ROOT
+from tests.support.programs import run_code
 
 
 class Slotted:
@@ -85,18 +82,8 @@ def test_every_process_finds_the_same() -> None:
         "import tests.kernels.digests.test_argument_digests as t; "
         "print(*map(t.digest, t.plain()))"
     )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert found == {" ".join(map(digest, plain())) + "\n"}
+    found = {run_code(program, PYTHONHASHSEED=seed) for seed in ("1", "2")}
+    assert found == {" ".join(map(digest, plain()))}
 
 
 def plain() -> list[Any]:

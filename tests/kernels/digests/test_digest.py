@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
-import subprocess
 import sys
 import textwrap
 from typing import Any
@@ -20,7 +18,7 @@ from beam_scanner.kernels import (
     read_spec,
 )
 from beam_scanner.types import FrameType
-from tests.support.folders import ROOT
+from tests.support.programs import python, run_code
 
 OFFSET = 7
 
@@ -239,14 +237,7 @@ assert 'test_digest' not in sys.modules
 def in_worker(data, tmp_path):
     file = tmp_path / "graph"
     file.write_bytes(data)
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, file],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return run_code(WORKER, file)
 
 
 @pytest.mark.processes
@@ -309,14 +300,7 @@ def test_kernels_of_main_run_in_a_new_process(tmp_path):
     (tmp_path / "beside_script.py").write_text("def more(x): return x + b'beside'\n")
     digests = set()
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, script, tmp_path / "made"],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        digests.add(done.stdout.strip())
+        digests.add(python(script, tmp_path / "made"))
     assert len(digests) == 1
     answer = in_worker((tmp_path / "made").read_bytes(), tmp_path)
     assert answer == f"(b'xbeside!',) {digests.pop()}"
@@ -345,11 +329,4 @@ def test_kernels_and_graphs_load_no_video_library():
         "import sys, beam_scanner.graph.builder, beam_scanner.kernels\n"
         "print({'av', 'cv2', 'tensorflow'} & set(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "set()"
+    assert run_code(code) == "set()"

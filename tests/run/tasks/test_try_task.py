@@ -7,23 +7,9 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.engine.position import Position
-from beam_scanner.errors import Failure
-from beam_scanner.run import launch, run_files
+from beam_scanner.run import run_files
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.job_files import JobFiles, unfinished_tokens
-from beam_scanner.run.launch import execute
-from beam_scanner.run.options import Limits
-from beam_scanner.run.plan_and_commit import commit_job, plan_job
-from beam_scanner.run.prepare import Prepared
-from beam_scanner.run.run_files import RunFiles, remove_garbage
-from beam_scanner.run.tasks import attempt
-from beam_scanner.run.tasks.stage_elements import TaskId
-from beam_scanner.run.tasks.try_task import try_task
-from beam_scanner.runners.local.local_run import pipeline_options
-from beam_scanner.storage.streams.named import NamedStream
-from beam_scanner.stores.local_store import LocalStore
-from tests.support.harness import drained
+from beam_scanner.run.run_files import remove_garbage
 from tests.support.small_runs import (
     FAIL,
     JOBS,
@@ -31,10 +17,12 @@ from tests.support.small_runs import (
     ROWS,
     TASKS_A_JOB,
     Setting,
+    SteppedRun,
     contents,
     manifests,
+    segments,
 )
-from tests.support.staged import Killed, is_kill, without_beam
+from tests.support.staged import without_beam
 from tests.support.stored_graphs import check_files, check_work
 
 BLOBS = -(-ROWS // PACKET)
@@ -46,99 +34,8 @@ def setting(tmp_path: Path) -> Setting:
     return Setting.make(tmp_path / "db")
 
 
-class Run:
-    """One run, whose stages a test carries out as it likes."""
-
-    def __init__(self, setting: Setting, name: str, job: int = 0) -> None:
-        prepared: Prepared = setting.prepare(CacheMode.Overwrite)
-        self.store = setting.storage.store()
-        self.files = RunFiles(self.store, name)
-        self.job_files = prepared.jobs[job].files
-        settings = launch._settings(prepared, Limits(), None)
-        self.context = launch.write_run(prepared, self.files, settings).open()
-        self.job = job
-        planned = list(plan_job(self.context, job, 0))
-        self.tasks = [item for item in planned if isinstance(item, TaskId)]
-        self.outcomes = [item for item in planned if not isinstance(item, TaskId)]
-
-    def do(self, task: int) -> str:
-        outcome, _ = drained(try_task(self.context, self.tasks[task]))
-        self.outcomes.append(outcome)
-        return outcome[0]
-
-    def commit(self) -> bool:
-        return not commit_job(self.context, self.job, self.outcomes)
-
-
-def segments(stream: NamedStream) -> list[Path]:
-    folder = Path(stream.storage().db_path) / stream.name()
-    return sorted(folder.glob("*.segments/*"))
-
-
-def test_only_one_of_several_puts_wins(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    first, second = JobFiles(store, "f"), JobFiles(store, "f")
-    assert first.begin() == second.begin()
-    assert first.put_manifest(0, 3, {"run": "a"})
-    assert not second.put_manifest(0, 3, {"run": "b"})
-    assert second.manifest(0, 3) == {"run": "a"}
-    assert list(first.manifests()) == [(0, 3)]
-    assert second.put_manifest(0, 3, {"run": "b"}, replace=True)
-    assert first.manifest(0, 3) == {"run": "b"}
-    assert list(unfinished_tokens(store)) == [first.token()]
-
-
-def test_a_token_forgets_what_an_earlier_one_left(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    first = JobFiles(store, "f")
-    first.begin()
-    first.put_manifest(0, 0, {"run": "a"})
-    store.delete(".work/jobs/f/begun")
-    assert first.is_over()
-    second = JobFiles(store, "f")
-    second.begin()
-    assert not second.is_over()
-    assert second.manifest(0, 0) is None
-    assert list(second.manifests()) == []
-    second.remove()
-    assert not list(store.list(".work"))
-
-
-def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> None:
-    store = LocalStore(str(tmp_path))
-    over, goes_on = RunFiles(store, "over"), RunFiles(store, "goes-on")
-    store.put(".work/runs/goes-on/graph", b"")
-    for run in (over, goes_on):
-        run.mark_failed("0", Failure("a", "why"))
-        run.put_result(0, 0, [])
-    remove_garbage(store)
-    kept = sorted(store.list(".work/runs/"))
-    assert {key.split("/")[2] for key in kept} == {"goes-on"}
-    assert len(kept) == 3
-
-
-def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
-    run, twin = Run(setting, "one"), Run(setting, "two")
-    stream = setting.output("scaled", 0)
-    assert run.do(0) == "done"
-    (winner,) = segments(stream)
-    # Just after the twin has looked whether the task is done.
-    task = twin.tasks[0]
-    wanted = attempt.Try(task, done=False, alone=False, given={})
-    state = twin.context.job(0)
-    drained(attempt._attempt(twin.context, state, wanted, Position()))
-    assert len(segments(stream)) == 2
-    for number in range(1, len(run.tasks)):
-        assert run.do(number) == "done"
-    assert run.commit()
-    assert winner in segments(stream)
-    assert len(segments(stream)) == BLOBS
-    check_files(stream)
-    assert list(stream.load()) == [2 * value for value in setting.values[0]]
-
-
 def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
-    run = Run(setting, "one")
+    run = SteppedRun(setting, "one")
     stream = setting.output("scaled", 0)
     for number in range(BLOBS - 1):
         assert run.do(number) == "done"
@@ -146,7 +43,7 @@ def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
     # The last task to run must not publish, and not fail either.
     assert run.do(BLOBS - 1) == "done"
     assert not stream.committed()
-    again = Run(setting, "two")
+    again = SteppedRun(setting, "two")
     for number in range(BLOBS):
         assert again.do(number) == "done"
     assert again.commit()
@@ -157,7 +54,7 @@ def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
 
 
 def test_a_damaged_manifest_is_no_manifest(setting: Setting) -> None:
-    run = Run(setting, "one")
+    run = SteppedRun(setting, "one")
     assert run.do(0) == "done"
     (key,) = manifests(setting.storage)
     run.store.put(key, b"")
@@ -169,7 +66,7 @@ def test_a_damaged_manifest_is_no_manifest(setting: Setting) -> None:
 
 
 def test_a_job_whose_work_is_removed_fails(setting: Setting) -> None:
-    run = Run(setting, "one")
+    run = SteppedRun(setting, "one")
     assert run.do(0) == "done"
     run.job_files.remove()
     for number in range(1, BLOBS):
@@ -186,7 +83,7 @@ def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
     def late(*where: Any) -> Any:
         found = list(plain(*where))
         if not runs:
-            runs.append(Run(setting, "one"))
+            runs.append(SteppedRun(setting, "one"))
             assert runs[0].do(0) == "done"
         return iter(found)
 
@@ -200,7 +97,7 @@ def test_a_job_that_begins_while_garbage_is_looked_for_is_none(
 
 
 def test_a_stream_is_committed_with_its_last_task(setting: Setting) -> None:
-    run = Run(setting, "one")
+    run = SteppedRun(setting, "one")
     stream = setting.output("scaled", 0)
     order = [*range(1, BLOBS), 0]
     for number in order[:-1]:
@@ -211,28 +108,6 @@ def test_a_stream_is_committed_with_its_last_task(setting: Setting) -> None:
     assert stream.committed()
     assert not setting.output("scaled", 1).committed()
     assert list(stream.load()) == [2 * value for value in setting.values[0]]
-
-
-def test_a_failing_task_is_tried_again(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failures = iter([True, False])
-    real = attempt._task
-
-    def flaky(*args: Any) -> Any:
-        if next(failures, False):
-            raise OSError("the network is down")
-        return real(*args)
-
-    without_beam(monkeypatch)
-    monkeypatch.setattr(attempt, "_task", flaky)
-    report = setting.run()
-    assert not report.failures
-    assert report.tasks == JOBS * TASKS_A_JOB
-    setting.check_values()
-    check_work(setting.storage)
-    for stream in setting.streams():
-        check_files(stream)
 
 
 def test_a_failed_job_keeps_what_it_has_done(
@@ -313,29 +188,3 @@ def test_empty_streams_are_committed(setting: Setting) -> None:
     for stream in setting.streams():
         assert stream.len() == 0
         check_files(stream)
-
-
-def test_a_killed_run_on_beam_goes_on(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = iter(range(100))
-    real = attempt._attempt
-
-    def dies(*args: Any) -> Any:
-        if next(calls) == 3:
-            raise Killed
-        return real(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(attempt, "_attempt", dies)
-        patch.setattr(attempt, "is_interrupt", is_kill)
-        prepared = setting.prepare(CacheMode.Error)
-        options = pipeline_options(["--direct_running_mode=in_memory"])
-        # Beam wraps it.
-        with pytest.raises(RuntimeError, match="Killed"):
-            execute(prepared, setting.storage, options, False)
-    assert len(manifests(setting.storage)) == 3
-    report = setting.run()
-    assert (report.reused, report.tasks) == (3, JOBS * TASKS_A_JOB - 3)
-    setting.check_values()
-    check_work(setting.storage)

@@ -2,11 +2,9 @@ import itertools
 import pickle
 import types as python_types
 import uuid
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,17 +18,10 @@ from beam_scanner.errors import (
     StorageError,
     StreamNotFoundError,
 )
-from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
+from beam_scanner.storage import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
-from beam_scanner.types import NULL, NullElement, get_type_info, type_info
+from beam_scanner.types import NULL, NullElement, get_type_info
 from tests.support.storage_fakes import MemoryStore
-
-
-@pytest.fixture(params=["local", "memory"])
-def storage(request, tmp_path):
-    if request.param == "local":
-        return NamedStorage(LocalStore(tmp_path / "db", durable=False))
-    return NamedStorage(MemoryStore(str(tmp_path)))
 
 
 def write_segments(stream, elements, cuts, info=None, seconds=None, generation="g1"):
@@ -150,34 +141,6 @@ def test_values_given_twice_are_two_objects(storage):
     assert other == [1]
 
 
-def test_a_type_that_is_not_registered_here(storage, monkeypatch):
-    @types.register_type
-    class Celsius:
-        arrow_type = get_type_info(types.NumpyArrayFloat32).arrow_type
-
-        def serialize(value):
-            return str(value).encode()
-
-        def deserialize(data):
-            return float(data)  # type: ignore[arg-type]
-
-        def to_arrow(value):
-            return [value]
-
-        def from_arrow(stored):
-            return stored[0]  # type: ignore[index]
-
-    stream = NamedStream(storage, "s")
-    stream.save([21.5], Celsius)
-    assert list(stream.load()) == [21.5]
-    monkeypatch.delitem(type_info._by_name, "Celsius")
-    assert stream.len() == 1
-    with pytest.raises(
-        ElementTypeError, match="Type `Celsius` has not been registered"
-    ):
-        next(stream.load())
-
-
 def test_load_is_lazy(storage):
     stream = NamedStream(storage, "s")
     records = write_segments(stream, [b"x" * 100_000] * 400, [100, 200, 300])
@@ -190,30 +153,6 @@ def test_load_is_lazy(storage):
     assert next(stream.load()) == b"x" * 100_000
     with pytest.raises(StorageError, match=r"00000003-a1\.parquet"):
         list(stream.load(rows=[399]))
-
-
-def test_row_groups_follow_bytes_alone(tmp_path):
-    """However rows come in, the file is the same."""
-    elements = [bytes(100) * (row % 700) for row in range(1500)]
-    files = []
-    for name, step in (("a", 1), ("b", 13), ("c", 1500)):
-        stream = NamedStream(NamedStorage(tmp_path / name), "s")
-        writer = stream.segment_writer("g1", 0, "a", 0, None, None)
-        for row in range(0, 1500, step):
-            chunk = elements[row : row + step]
-            writer.write(row, chunk, np.arange(row, row + len(chunk)) / 25)
-        record = writer.finish()
-        stream.publish("g1", [record], "f", "r", "s")
-        files.append(stream.files()[0])
-    contents = [Path(file).read_bytes() for file in files]
-    assert contents[0] == contents[1] == contents[2]
-    meta = pq.ParquetFile(files[0]).metadata
-    assert meta.num_row_groups > 8
-    biggest = max(
-        meta.row_group(g).column(2).total_uncompressed_size
-        for g in range(meta.num_row_groups)
-    )
-    assert biggest < parquet_module.GROUP_BYTES * 1.1
 
 
 def test_uncommitted(storage):
@@ -276,21 +215,6 @@ def test_rows_of_any_kind(storage):
     stream.save([b"a", b"b", b"c"])
     for rows in ([2, 0], (2, 0), np.array([2, 0]), iter([2, 0]), range(2, -1, -2)):
         assert list(stream.load(rows=rows)) == [b"c", b"a"]
-
-
-def test_elements_must_be_serialized(storage):
-    writer = NamedStream(storage, "s").segment_writer("g1", 0, "a", 5, None, None)
-    writer.write(5, [b"x"], np.array([0.0]))
-    with pytest.raises(
-        ElementTypeError, match="row 6 of stream 's': expected serialized"
-    ):
-        writer.write(6, ["text"], np.array([0.0]))
-    with pytest.raises(RowError, match="expected row 6, got 8"):
-        writer.write(8, [b"x"], np.array([0.0]))
-    writer.abort()
-    with pytest.raises(ElementTypeError):
-        NamedStream(storage, "s").save([b"x", 7])
-    assert list(list_streams(storage)) == []
 
 
 def test_streams_travel(tmp_path):
@@ -395,22 +319,3 @@ def test_element_size_is_that_of_the_values(storage):
     assert stream.save([bytes(10_000)] * 20 + [NULL] * 20) is None  # type: ignore[func-returns-value]
     assert stream.estimate_size() == 5_000
     assert stream.descriptor().size_bytes < 100_000
-
-
-def test_rows_out_of_order_are_read_in_order(tmp_path, monkeypatch):
-    """So that a shuffled load does not read the stream once a row."""
-    monkeypatch.setattr(parquet_module, "GROUP_BYTES", 2_000)
-    stream = NamedStream(NamedStorage(tmp_path), "s")
-    values = [b"%d" % row * 20 for row in range(2000)]
-    stream.save(values)
-    readers = []
-    real = NamedStream.reader
-    monkeypatch.setattr(
-        NamedStream,
-        "reader",
-        lambda self: readers.append(real(self)) or readers[-1],  # type: ignore[func-returns-value]
-    )
-    order = np.random.default_rng(0).permutation(2000)
-    assert list(stream.load(rows=order)) == [values[row] for row in order]
-    size = stream.descriptor().size_bytes
-    assert readers[0].counters()["bytes_read"] < 12 * size

@@ -10,17 +10,22 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import Failure, StreamExistsError
+from beam_scanner.graph.builder import IOGenerator, OpGenerator
+from beam_scanner.kernels import register_python_op
+from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.run.options import Limits
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
+from beam_scanner.run.prepare import prepare
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.try_task import try_task
-from beam_scanner.storage import gc
+from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage import NamedStorage, NamedStream, gc
 from tests.support.harness import drained
-from tests.support.small_runs import JOBS, Setting
+from tests.support.small_runs import IN_MEMORY, JOBS, Setting
 
 MINE, THEIRS, OLD = 3, 5, 7
 _runs = iter(range(1000))
@@ -222,3 +227,41 @@ def test_a_killed_run_whose_streams_lost_their_files(setting: Setting) -> None:
     generations = {s.descriptor().generation for s in setting.streams()}
     assert len(generations) == 2
     assert len(generations & {token, other}) == 1
+
+
+OTHERS = 7
+
+
+@register_python_op(name="WhileOthersWrite")
+def while_others_write(config: Any, x: Any) -> Any:
+    """Another program stores a stream while this runs."""
+    stream = NamedStream(NamedStorage(config.args["db"]), config.args["name"])
+    if not stream.committed() or list(stream.load()) != [OTHERS]:
+        stream.save([OTHERS], Any)
+    return x
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+@pytest.mark.parametrize("mode", list(CacheMode))
+def test_none_is_stored_where_one_was_replaced(
+    tmp_path: Path, taken: int, mode: CacheMode
+) -> None:
+    db = str(tmp_path / "db")
+    storage = NamedStorage(db)
+    given = NamedStream(storage, "given")
+    given.save([1, 2, 3], Any)
+    outputs = [NamedStream(storage, f"output {number}") for number in range(2)]
+    if mode is not CacheMode.Error:
+        for output in outputs:
+            output.save([0], Any)
+    io, ops = IOGenerator(storage), OpGenerator(storage)
+    made = ops.WhileOthersWrite(x=io.Input([given]), db=db, name=f"output {taken}")
+    graph = [io.Output(made, [output]) for output in outputs]
+    prepared = prepare(graph, PerfParams.manual(2, 4), mode, storage)
+    report = launch.execute(prepared, storage, pipeline_options(IN_MEMORY), False)
+    (failure,) = report.failures
+    assert f"'output {taken}' was replaced by another run at 20" in failure.reason
+    assert list(outputs[taken].load()) == [OTHERS]
+    kept = outputs[1 - taken]
+    assert not kept.committed() if mode is CacheMode.Error else list(kept.load()) == [0]
+    assert gc(storage).keys == ()

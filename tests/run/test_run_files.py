@@ -1,0 +1,139 @@
+"""Files of a run, which end with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beam_scanner.errors import Failure, StorageError
+from beam_scanner.run import run_files
+from beam_scanner.run.job import JobRecord
+from beam_scanner.run.run_files import (
+    RunFiles,
+    live_runs,
+    remove_abandoned,
+    remove_garbage,
+)
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.shared_graph import SharedGraph
+from beam_scanner.storage import NamedStorage
+from beam_scanner.stores.local_store import LocalStore
+
+
+def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path))
+    over, goes_on = RunFiles(store, "over"), RunFiles(store, "goes-on")
+    store.put(".work/runs/goes-on/graph", b"")
+    for run in (over, goes_on):
+        run.mark_failed("0", Failure("a", "why"))
+        run.put_result(0, 0, [])
+    remove_garbage(store)
+    kept = sorted(store.list(".work/runs/"))
+    assert {key.split("/")[2] for key in kept} == {"goes-on"}
+    assert len(kept) == 3
+
+
+def record(name: str) -> JobRecord:
+    return JobRecord(name, [], f"f-{name}", ("g",), token="t", mark=name)
+
+
+def written(store: LocalStore, jobs: int = 2) -> tuple[RunFiles, str]:
+    files = RunFiles(store, "run")
+    settings = RunSettings(SharedGraph((), ()), work_packet=4, io_packet=8)
+    return files, files.write(settings, [record(str(n)) for n in range(jobs)])
+
+
+def test_workers_read_what_the_driver_wrote(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    files, digest = written(store, run_files.JOBS_A_FILE + 1)
+    found = files.settings(digest)
+    assert (found.work_packet, found.io_packet) == (4, 8)
+    assert len(found.digests) == 2
+    assert files.jobs(1, found.digests) == [record(str(run_files.JOBS_A_FILE))]
+    assert len(files.jobs(0, found.digests)) == run_files.JOBS_A_FILE
+
+
+@pytest.mark.parametrize("file", ["graph", "jobs-000000"])
+def test_what_another_run_has_written_is_refused(tmp_path: Path, file: str) -> None:
+    """It may be whole, and unpickling it would run its code all the same."""
+    mine, theirs = LocalStore(tmp_path / "mine"), LocalStore(tmp_path / "theirs")
+    files, digest = written(mine)
+    digests = files.settings(digest).digests
+    written(theirs, jobs=1)
+    key = f".work/runs/run/{file}"
+    mine.put(key, theirs.read(key))
+    read = {
+        "graph": lambda: files.settings(digest),
+        "jobs-000000": lambda: files.jobs(0, digests),
+    }
+    with pytest.raises(StorageError, match="is not what this run has written"):
+        read[file]()
+
+
+def test_files_that_are_damaged_are_named(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    files, _ = written(store)
+    store.put(".work/runs/run/graph", b"no graph")
+    with pytest.raises(StorageError, match="runs/run/graph"):
+        files.settings()
+
+
+def test_the_first_failure_of_a_job_is_the_one_that_is_kept(tmp_path: Path) -> None:
+    files = RunFiles(LocalStore(tmp_path), "run")
+    assert files.failed("0") is None
+    files.mark_failed("0", Failure("a", "first"))
+    files.mark_failed("0", Failure("a", "second"))
+    files.mark_failed("1", Failure("b", "other"))
+    found = files.failed("0")
+    assert found is not None
+    assert found.reason == "first"
+    assert (files.failed_jobs(), files.marked) == (2, 2)
+    files.forget_failed("0")
+    assert files.failed("0") is None
+    assert files.failed_jobs() == 1
+
+
+def test_a_run_is_stopped_once_and_may_begin_again(tmp_path: Path) -> None:
+    files = RunFiles(LocalStore(tmp_path), "run")
+    assert files.stopped_at() is None
+    files.stop(3)
+    files.stop(5)
+    assert files.stopped_at() == 3
+    files.forget_stop()
+    assert files.stopped_at() is None
+
+
+def test_results_are_those_of_each_job_and_phase(tmp_path: Path) -> None:
+    files = RunFiles(LocalStore(tmp_path), "run")
+    files.put_result(0, 0, [])
+    files.put_result(0, 1, [Failure("a", "why", row=3)])
+    files.put_result(7, 0, [])
+    found = files.results()
+    assert sorted(found) == [(0, 0), (0, 1), (7, 0)]
+    assert [(f.stream, f.row) for f in found[0, 1]] == [("a", 3)]
+
+
+def test_a_run_whose_driver_lives_is_left_alone(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    NamedStorage(str(tmp_path)).store(create=True)
+    files, digest = written(store)
+    with files.held():
+        assert live_runs(store) == ["run"]
+        remove_abandoned(store)
+        remove_garbage(store)
+        assert files.settings(digest).work_packet == 4
+    assert live_runs(store) == []
+
+
+def test_nothing_is_left_of_a_run_that_is_removed(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    files, _ = written(store)
+    other = RunFiles(store, "other")
+    for run in (files, other):
+        run.put_result(0, 0, [])
+        run.put_attempt("0-0-0", "a", {"worker": "h:1", "started": 1.0, "alone": False})
+    files.remove()
+    assert {key.split("/")[2] for key in store.list(".work/runs/")} == {"other"}
+    assert other.attempts("0-0-0")["a"]["worker"] == "h:1"
+    assert other.attempts("0-0-1") == {}
