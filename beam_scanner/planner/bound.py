@@ -44,16 +44,16 @@ class SourceInfo:
     Attributes:
         name: The stream's name.
         rows: Its length.
-        entries: Rows at which decoding may start; None for random access.
+        keyframes: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of one decoded row; 0 where unknown.
-        entry_bytes: Stored bytes from each entry up to the next, where known.
+        gop_bytes: Stored bytes from each keyframe to the next, where known.
     """
 
     name: str
     rows: int
-    entries: Int64Array | None = None
+    keyframes: Int64Array | None = None
     frame_bytes: int = 0
-    entry_bytes: Int64Array | None = None
+    gop_bytes: Int64Array | None = None
 
 
 @dataclass(frozen=True)

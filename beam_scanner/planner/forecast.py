@@ -64,7 +64,7 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
 
 def _empty(node: object, job: int) -> NodeForecast:
     if isinstance(node, BoundSource):
-        count = DecodeCount() if node.info.entries is not None else None
+        count = DecodeCount() if node.info.keyframes is not None else None
         return NodeForecast(node.info.name, "source", node.info.rows, decode=count)
     if isinstance(node, BoundOp):
         return NodeForecast(node.node.label, "op", node.layout.rows)
@@ -107,9 +107,9 @@ def _count_in_order(
     for node, rows, forecast_ in zip(graph.nodes, needs, found, strict=True):
         if not isinstance(node, BoundSource) or forecast_.decode is None:
             continue
-        if node.info.entries is None or not len(rows):
+        if node.info.keyframes is None or not len(rows):
             continue
-        decoded, seeks = ascending_cost(node.info.entries, rows.array())
+        decoded, seeks = ascending_cost(node.info.keyframes, rows.array())
         forecast_.decode.needed += len(rows)
         forecast_.decode.decoded += decoded
         forecast_.decode.seeks += seeks
@@ -137,8 +137,8 @@ def _simulate(
 
 
 def _bytes(node: BoundSource, rows: RowSet) -> int:
-    sizes, entries = node.info.entry_bytes, node.info.entries
-    if sizes is None or entries is None or not len(rows):
+    sizes, keyframes = node.info.gop_bytes, node.info.keyframes
+    if sizes is None or keyframes is None or not len(rows):
         return 0
-    touched = np.unique(np.searchsorted(entries, rows.array(), side="right") - 1)
+    touched = np.unique(np.searchsorted(keyframes, rows.array(), side="right") - 1)
     return int(sizes[touched].sum())

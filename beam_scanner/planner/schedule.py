@@ -90,7 +90,7 @@ class DecodeCount:
         needed: Rows that the task needs, each counted once.
         decoded: Rows that the decoder gives, needed or not.
         again: Those of ``decoded`` that had been decoded before.
-        seeks: Times that the decoder starts at an entry.
+        seeks: Times that the decoder starts at a keyframe.
     """
 
     needed: int = 0
@@ -123,7 +123,7 @@ class _SourceState(_State):
     """The same of a source.
 
     Attributes:
-        entries: Rows at which decoding may start; None for random access.
+        keyframes: Rows at which decoding may start; None for random access.
         room: Most rows in memory; None for no limit.
         resident: Rows in memory now.
         cursors: The decoders, by the consumer that opened them.
@@ -131,7 +131,7 @@ class _SourceState(_State):
         count: What was read so far.
     """
 
-    entries: Int64Array | None = None
+    keyframes: Int64Array | None = None
     room: int | None = None
     resident: int = 0
     cursors: dict[tuple[int, int], DecodePosition] = field(default_factory=dict)
@@ -207,7 +207,7 @@ class Schedule:
             needs,
             uses,
             present,
-            entries=node.info.entries,
+            keyframes=node.info.keyframes,
             room=max(1, reorder_bytes // size) if size else None,
         )
 
@@ -267,15 +267,15 @@ class Schedule:
         missing: Int64Array,
         consumer: tuple[int, int],
     ) -> Iterator[Read]:
-        if state.entries is None:
+        if state.keyframes is None:
             yield self._take(index, state, wanted, missing, 0)
             return
         while len(missing):
-            position = self._pick(state, state.entries, int(missing[0]), consumer)
-            rows = _left_behind(state, state.entries, position, missing)
+            position = self._pick(state, state.keyframes, int(missing[0]), consumer)
+            rows = _left_behind(state, state.keyframes, position, missing)
             if not len(rows):
-                share = _share(state, state.entries, position, missing)
-                rows = _with_riders(state, state.entries, position, share)
+                share = _share(state, state.keyframes, position, missing)
+                rows = _with_riders(state, state.keyframes, position, share)
             cursor = self._decode(state, position, rows)
             yield self._take(index, state, wanted, rows, cursor)
             missing = np.setdiff1d(missing, rows)
@@ -312,7 +312,7 @@ class Schedule:
     def _pick(
         self,
         state: _SourceState,
-        entries: Int64Array,
+        keyframes: Int64Array,
         row: int,
         consumer: tuple[int, int],
     ) -> DecodePosition:
@@ -326,7 +326,7 @@ class Schedule:
             if len(state.cursors) >= MAX_CURSORS:
                 # Any will do, but the same one in every process.
                 return list(state.cursors.values())[sum(consumer) % MAX_CURSORS]
-            state.cursors[consumer] = DecodePosition(entries)
+            state.cursors[consumer] = DecodePosition(keyframes)
         return state.cursors[consumer]
 
     def _evict(
@@ -431,7 +431,7 @@ def _flat(steps: _Steps) -> Iterator[Step]:
 
 def _left_behind(
     state: _SourceState,
-    entries: Int64Array,
+    keyframes: Int64Array,
     position: DecodePosition,
     missing: Int64Array,
 ) -> Int64Array:
@@ -443,8 +443,8 @@ def _left_behind(
     at = position.next_row
     if at is None or not position.seeks(int(missing[0])):
         return missing[:0]
-    after = int(np.searchsorted(entries, at - 1, side="right"))
-    stop = int(entries[after]) if after < len(entries) else state.needs.last + 1
+    after = int(np.searchsorted(keyframes, at - 1, side="right"))
+    stop = int(keyframes[after]) if after < len(keyframes) else state.needs.last + 1
     rows = _pending(state, at, stop)
     if (
         state.room is not None
@@ -456,7 +456,7 @@ def _left_behind(
 
 def _share(
     state: _SourceState,
-    entries: Int64Array,
+    keyframes: Int64Array,
     position: DecodePosition,
     missing: Int64Array,
 ) -> Int64Array:
@@ -480,7 +480,7 @@ def _pending(state: _SourceState, low: int, high: int) -> Int64Array:
 
 def _with_riders(
     state: _SourceState,
-    entries: Int64Array,
+    keyframes: Int64Array,
     position: DecodePosition,
     missing: Int64Array,
 ) -> Int64Array:
@@ -489,15 +489,15 @@ def _with_riders(
     Those are the rows that the decoder passes, and, where it continues in another
     keyframe group, the rest of the group that it leaves.
     """
-    entry = keyframe_at(entries, missing)
-    starts = entry.copy()
+    owners = keyframe_at(keyframes, missing)
+    starts = owners.copy()
     starts[1:] = np.maximum(starts[1:], missing[:-1] + 1)
     if position.next_row is not None and not position.seeks(int(missing[0])):
         starts[0] = position.next_row
     pending = _pending(state, int(starts[0]), int(missing[-1]))
     before = np.searchsorted(missing, pending)
     passed = pending >= starts[before]
-    passed |= keyframe_at(entries, pending) == entry[before - 1]
+    passed |= keyframe_at(keyframes, pending) == owners[before - 1]
     riders = np.setdiff1d(pending[passed], missing)
     room = len(riders)
     if state.room is not None:

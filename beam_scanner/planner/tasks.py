@@ -106,11 +106,11 @@ def frames_to_decode(graph: BoundGraph, needs: Sequence[RowSet]) -> int:
     decoded = 0
     for node, rows in zip(graph.nodes, needs, strict=True):
         if isinstance(node, BoundSource) and len(rows):
-            entries = node.info.entries
-            if entries is None:
+            keyframes = node.info.keyframes
+            if keyframes is None:
                 decoded += len(rows)
             else:
-                decoded += ascending_cost(entries, rows.array())[0]
+                decoded += ascending_cost(keyframes, rows.array())[0]
     return decoded
 
 
@@ -163,12 +163,12 @@ def _cut_at_keyframes(
     """Every ``size`` rows, moved to where no frame is decoded twice."""
     nominal = list(range(size, total, size))
     source = trace(graph, lead)
-    entries = None if source is None else source[0].info.entries
-    if source is None or entries is None:
+    keyframes = None if source is None else source[0].info.keyframes
+    if source is None or keyframes is None:
         return [0, *nominal, total], f"every {size} rows"
     cuts = [0]
     for at in nominal:
-        cut = _clean_cut(source[1], entries, at, size, total)
+        cut = _clean_cut(source[1], keyframes, at, size, total)
         if cut is not None and cut > cuts[-1]:
             cuts.append(cut)
     cuts.append(total)
@@ -207,7 +207,7 @@ def trace(graph: BoundGraph, output: BoundOutput) -> tuple[BoundSource, Trace] |
 
 
 def _clean_cut(
-    follow: Trace, entries: Int64Array, at: int, size: int, total: int
+    follow: Trace, keyframes: Int64Array, at: int, size: int, total: int
 ) -> int | None:
     """The row nearest to ``at`` that begins a keyframe group.
 
@@ -216,13 +216,13 @@ def _clean_cut(
     """
     low, high = max(1, at - size // 2), min(total, at + size // 2 + 1)
     origins = follow(np.arange(low - 1, high, dtype=np.int64))
-    clean = keyframe_at(entries, origins[1:]) > origins[:-1]
+    clean = keyframe_at(keyframes, origins[1:]) > origins[:-1]
     # Where the rows turn back, the decoder seeks in any case.
     clean |= origins[1:] < origins[:-1]
     found = np.flatnonzero(clean) + low
     if len(found):
         return int(found[np.argmin(np.abs(found - at))])
     source_row = int(origins[at - low + 1])
-    wasted = source_row - int(keyframe_at(entries, source_row))
+    wasted = source_row - int(keyframe_at(keyframes, source_row))
     span = int(origins[-1]) - int(origins[0])
     return at if wasted * 2 <= span else None

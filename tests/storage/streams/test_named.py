@@ -22,6 +22,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, NullElement, get_type_info, type_info
 from tests.support.storage_fakes import MemoryStore
 
@@ -39,7 +40,9 @@ def write_segments(stream, elements, cuts, info=None, seconds=None, generation="
     records = []
     edges = [0, *sorted(cuts), len(elements)]
     for task, (start, stop) in enumerate(itertools.pairwise(edges)):
-        writer = stream.segment_writer(generation, task, "a1", start, None, info)
+        writer = stream.segment_writer(
+            SegmentTask(generation, task, "a1", start, None, info)
+        )
         for row in range(start, stop):
             writer.write(row, [elements[row]], seconds[row : row + 1])
         records.append(writer.finish())
@@ -74,7 +77,9 @@ def test_any_rows_of_any_segments(elements, data):
         records = write_segments(stream, elements, cuts, seconds=seconds)
     finally:
         parquet_module.GROUP_BYTES = group_bytes
-    stream.publish("g1", data.draw(st.permutations(records)), "f", "r", "s")
+    stream.publish(
+        Publication("g1", data.draw(st.permutations(records)), "f", "r", "s")
+    )
     assert stream.len() == len(elements)
     assert list(stream.load()) == elements
     rows = st.integers(0, max(0, len(elements) - 1))
@@ -82,7 +87,7 @@ def test_any_rows_of_any_segments(elements, data):
     assert list(stream.load(rows=asked)) == [elements[row] for row in asked]
     with stream.reader() as reader:
         assert len(reader) == len(elements)
-        assert reader.entries is None
+        assert reader.keyframes is None
         ascending = sorted(set(asked))
         assert reader.read(ascending) == [elements[row] for row in ascending]
         got = reader.seconds(np.array(asked, dtype=np.int64))
@@ -181,7 +186,7 @@ def test_a_type_that_is_not_registered_here(storage, monkeypatch):
 def test_load_is_lazy(storage):
     stream = NamedStream(storage, "s")
     records = write_segments(stream, [b"x" * 100_000] * 400, [100, 200, 300])
-    stream.publish("g1", records, "f", "r", "s")
+    stream.publish(Publication("g1", records, "f", "r", "s"))
     with stream.reader() as reader:
         reader.read([399])
         assert 0 < reader.counters()["bytes_read"] < 9 << 20
@@ -198,12 +203,12 @@ def test_row_groups_follow_bytes_alone(tmp_path):
     files = []
     for name, step in (("a", 1), ("b", 13), ("c", 1500)):
         stream = NamedStream(NamedStorage(tmp_path / name), "s")
-        writer = stream.segment_writer("g1", 0, "a", 0, None, None)
+        writer = stream.segment_writer(SegmentTask("g1", 0, "a", 0, None, None))
         for row in range(0, 1500, step):
             chunk = elements[row : row + step]
             writer.write(row, chunk, np.arange(row, row + len(chunk)) / 25)
         record = writer.finish()
-        stream.publish("g1", [record], "f", "r", "s")
+        stream.publish(Publication("g1", [record], "f", "r", "s"))
         files.append(stream.files()[0])
     contents = [Path(file).read_bytes() for file in files]
     assert contents[0] == contents[1] == contents[2]
@@ -236,7 +241,7 @@ def test_uncommitted(storage):
 
 def test_an_empty_stream(storage):
     stream = NamedStream(storage, "s")
-    stream.publish("g1", [], "f", "r", "s", type_name="Histogram")
+    stream.publish(Publication("g1", [], "f", "r", "s", type_name="Histogram"))
     assert stream.committed()
     assert stream.len() == 0
     assert list(stream.load()) == []
@@ -279,7 +284,9 @@ def test_rows_of_any_kind(storage):
 
 
 def test_elements_must_be_serialized(storage):
-    writer = NamedStream(storage, "s").segment_writer("g1", 0, "a", 5, None, None)
+    writer = NamedStream(storage, "s").segment_writer(
+        SegmentTask("g1", 0, "a", 5, None, None)
+    )
     writer.write(5, [b"x"], np.array([0.0]))
     with pytest.raises(
         ElementTypeError, match="row 6 of stream 's': expected serialized"
@@ -385,7 +392,7 @@ def test_seconds_and_values_must_match(storage):
 
 def test_an_empty_stream_of_frames(storage):
     stream = NamedStream(storage, "s")
-    stream.publish("g1", [], type_name="FrameType")
+    stream.publish(Publication("g1", [], type_name="FrameType"))
     assert stream.column_type() is types.ColumnType.Video
     assert stream.type() == get_type_info(types.FrameType)
 

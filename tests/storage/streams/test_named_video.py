@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from beam_scanner.errors import ElementTypeError, RowError, StorageError, VideoError
 from beam_scanner.rows.gops import DecodePosition, keyframe_at
 from beam_scanner.storage import LocalStore, NamedStorage, NamedStream, NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, ColumnType, FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding
 from tests.support.storage_fakes import MemoryStore
@@ -32,7 +33,9 @@ def write_segments(stream, elements, cuts, encoding, seconds=None, generation="g
     records = []
     for task, start in enumerate(edges[:-1]):
         stop = edges[task + 1]
-        writer = stream.segment_writer(generation, task, "a", start, encoding, FRAME)
+        writer = stream.segment_writer(
+            SegmentTask(generation, task, "a", start, encoding, FRAME)
+        )
         writer.write(start, elements[start:stop], seconds[start:stop])
         records.append(writer.finish())
     return records
@@ -67,7 +70,9 @@ def test_lossless_keeps_anything(runs, cuts, data):
     storage.raw_store()._objects.clear()  # type: ignore[attr-defined]
     stream = NamedVideoStream(storage, "v")
     cuts = sorted(cut for cut in cuts if cut < len(elements))
-    stream.publish("g1", write_segments(stream, elements, cuts, RAW), "f", "r", "s")
+    stream.publish(
+        Publication("g1", write_segments(stream, elements, cuts, RAW), "f", "r", "s")
+    )
     loaded = list(stream.load())
     assert len(loaded) == len(elements)
     assert all(map(same, loaded, elements))
@@ -79,33 +84,35 @@ def test_lossless_keeps_anything(runs, cuts, data):
     with stream.reader() as reader:
         seconds = reader.seconds(np.array(asked, dtype=np.int64))
         assert seconds.tolist() == [row / 25 for row in asked]
-        entries = reader.entries
-        if entries is not None:
-            assert entries[0] == 0
-            assert (np.diff(entries) > 0).all()
-            assert len(reader.entry_bytes) == len(entries)
+        keyframes = reader.keyframes
+        if keyframes is not None:
+            assert keyframes[0] == 0
+            assert (np.diff(keyframes) > 0).all()
+            assert len(reader.gop_bytes) == len(keyframes)
 
 
 def test_reading_counts_what_the_planner_predicts(storage):
-    """Over segments too: the entries of the whole stream say what a row costs."""
+    """Over segments too: the keyframes of the whole stream say what a row costs."""
     stream = NamedVideoStream(storage, "v")
     frames = list(numbered_frames(60))
     encoding = Encoding(quality=10, keyframe_distance=8)
     stream.publish(
-        "g1", write_segments(stream, frames, [20, 27, 50], encoding), "f", "r", "s"
+        Publication(
+            "g1", write_segments(stream, frames, [20, 27, 50], encoding), "f", "r", "s"
+        )
     )
     rng = np.random.default_rng(3)
     for _ in range(10):
         rows = np.sort(rng.choice(60, size=rng.integers(1, 12), replace=False))
         with stream.reader() as reader:
-            assert {0, 20, 27, 50} <= set(reader.entries.tolist())
-            position = DecodePosition(reader.entries)
+            assert {0, 20, 27, 50} <= set(reader.keyframes.tolist())
+            position = DecodePosition(reader.keyframes)
             predicted = sum(position.advance(int(row)) for row in rows)
             for frame, row in zip(reader.read(rows.tolist()), rows, strict=True):
                 assert frame_number(frame) == row
             assert reader.counters()["frames_decoded"] == predicted
-            touched = np.unique(keyframe_at(reader.entries, rows))
-            expected = reader.entry_bytes[np.searchsorted(reader.entries, touched)]
+            touched = np.unique(keyframe_at(reader.keyframes, rows))
+            expected = reader.gop_bytes[np.searchsorted(reader.keyframes, touched)]
             assert reader.counters()["bytes_read"] >= expected.sum()
 
 
@@ -113,7 +120,9 @@ def test_two_positions_do_not_disturb_each_other(storage):
     stream = NamedVideoStream(storage, "v")
     frames = list(numbered_frames(40))
     stream.publish(
-        "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
+        Publication(
+            "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
+        )
     )
     with stream.reader() as reader, reader.reopen() as other:
         for row in range(20):
@@ -180,9 +189,11 @@ def test_lossy_size_change_names_the_row(storage):
         stream.save([*frames[:3], np.zeros((16, 16, 3))], FrameType)
     records = write_segments(stream, frames, [3], Encoding())
     with pytest.raises(ElementTypeError, match="row 3 of stream 'v' is 18x16, earlier"):
-        stream.publish("g1", records, "f", "r", "s")
+        stream.publish(Publication("g1", records, "f", "r", "s"))
     assert not stream.committed()
-    stream.publish("g2", write_segments(stream, frames, [3], RAW, generation="g2"))
+    stream.publish(
+        Publication("g2", write_segments(stream, frames, [3], RAW, generation="g2"))
+    )
     assert [frame.shape[1] for frame in stream.load()] == [16, 16, 16, 18]
 
 
@@ -209,7 +220,7 @@ def test_all_null(storage):
     assert list(stream.load()) == [NULL] * 3
     assert stream.column_type() is ColumnType.Video
     with stream.reader() as reader:
-        assert reader.entries is None
+        assert reader.keyframes is None
         assert reader.seconds(np.array([2])).tolist() == [2.0]
     with pytest.raises(VideoError, match="has no frame to save"):
         stream.save_mp4("never")
@@ -222,7 +233,7 @@ def test_no_frames_at_all(storage):
     assert list(stream.load()) == []
     assert stream.type() == FRAME
     stream = NamedVideoStream(storage, "w")
-    stream.publish("g1", [])
+    stream.publish(Publication("g1", []))
     assert stream.type() == FRAME
 
 
@@ -249,11 +260,11 @@ def test_equal_frames_make_equal_files(tmp_path):
     frames = [NULL, *numbered_frames(30), NULL]
     for name, step in (("a", 1), ("b", 7), ("c", 32)):
         stream = NamedVideoStream(NamedStorage(tmp_path / name), "v")
-        writer = stream.segment_writer("g1", 0, "a", 0, Encoding(), FRAME)
+        writer = stream.segment_writer(SegmentTask("g1", 0, "a", 0, Encoding(), FRAME))
         for row in range(0, 32, step):
             chunk = frames[row : row + step]
             writer.write(row, chunk, np.arange(row, row + len(chunk)) / 25)
-        stream.publish("g1", [writer.finish()])
+        stream.publish(Publication("g1", [writer.finish()]))
         files.append([Path(file).read_bytes() for file in stream.files()])
     assert len(files[0]) == 2
     assert files[0] == files[1] == files[2]
@@ -303,7 +314,7 @@ def test_save_mp4(storage, tmp_path, encoding, name):
     ]
     seconds = np.arange(len(frames)) / 10
     records = write_segments(stream, frames, [11, 30], encoding, seconds)
-    stream.publish("g1", records)
+    stream.publish(Publication("g1", records))
     path = stream.save_mp4(tmp_path / name)
     assert path == str(tmp_path / ("out.MP4" if name == "out.MP4" else "out.mp4"))
     with av.open(path) as video:
