@@ -104,7 +104,7 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
             if isinstance(step, Emit):
                 yield
     for index, count in schedule.counts().items():
-        if task.readers[index].entries is not None:
+        if task.readers[index].keyframes is not None:
             found.counters["frames_needed"] += count.needed
             found.counters["frames_again"] += count.again
     for reader in readers.all():

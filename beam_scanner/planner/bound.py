@@ -49,14 +49,14 @@ class SourceInfo:
         rows: Its length.
         keyframes: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of one decoded row; 0 where unknown.
-        keyframe_bytes: Stored bytes from each keyframe up to the next, where known.
+        gop_bytes: Stored bytes from each keyframe up to the next, where known.
     """
 
     name: str
     rows: int
     keyframes: Int64Array | None = None
     frame_bytes: int = 0
-    keyframe_bytes: Int64Array | None = None
+    gop_bytes: Int64Array | None = None
 
 
 @dataclass(frozen=True)

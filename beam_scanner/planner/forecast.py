@@ -125,7 +125,7 @@ def _simulated(
 
 
 def _bytes(node: BoundSource, rows: RowSet) -> int:
-    sizes, keyframes = node.info.keyframe_bytes, node.info.keyframes
+    sizes, keyframes = node.info.gop_bytes, node.info.keyframes
     if sizes is None or keyframes is None or not len(rows):
         return 0
     touched = np.unique(np.searchsorted(keyframes, rows.array(), side="right") - 1)

@@ -61,9 +61,9 @@ def _source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
     return SourceInfo(
         stream.name(),
         len(reader),
-        reader.entries,
+        reader.keyframes,
         reader.frame_bytes,
-        reader.entry_bytes,
+        reader.gop_bytes,
     )
 
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -65,23 +65,18 @@ class Ingest:
 
     def __call__(self, stream: NamedVideoStream) -> str | None:
         """Ingests one video; why it could not be, so that others are not disturbed."""
-        how = {"verify": self.verify, "copy": self.copy, "replace": self.replace}
         try:
             with contained("indexing it"):
-                self._twice(stream, how)
+                try:
+                    stream.ingest(**asdict(self))
+                except StorageError:
+                    # A file that cannot be read now may be whole: it is tried twice.
+                    stream.ingest(**asdict(self))
         except ScannerException as error:
             return message_of(error)
         except Exception as error:
             return f"{class_name(error)}: {message_of(error)}"
         return None
-
-    @staticmethod
-    def _twice(stream: NamedVideoStream, how: dict[str, bool]) -> None:
-        try:
-            stream.ingest(**how)
-        except StorageError:
-            # A file that cannot be read now may be whole, so it has a second try.
-            stream.ingest(**how)
 
 
 def input_videos(streams: Sequence[StoredStream]) -> list[NamedVideoStream]:

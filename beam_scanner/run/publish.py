@@ -18,6 +18,8 @@ from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.storage.commit import replaced
+from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.stored_rows import Publication
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.types.element_types import FrameType
@@ -122,19 +124,20 @@ def _commit(
     """Commits one output; returns its rows and its fingerprint."""
     stream, token = output.streams[0], job.record.token
     fingerprint = job.fingerprint(index)
-    if not isinstance(stream, NamedStream):
-        stream.publish(token, segments, fingerprint, token, job.source)
-        return None
     kind = output.input.type or get_type_info(FrameType)
     found = stream.publish(
-        token,
-        segments,
-        fingerprint,
-        token,
-        job.source,
-        type_name=kind.name,
-        seen=None if index == INTERNAL else job.seen(index),
+        Publication(
+            token,
+            segments,
+            fingerprint,
+            token,
+            job.source,
+            type_name=kind.name,
+            seen=None if index == INTERNAL else job.seen(index),
+        )
     )
+    if not isinstance(found, StreamDescriptor):
+        return None
     return [found.rows, found.fingerprint]
 
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.errors import ElementTypeError
+from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.segments.parquet_reader import ParquetRows
-from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.storage.streams.backend import converter
-from beam_scanner.storage.streams.loading import row_numbers
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.types.element_types import ColumnType
@@ -76,8 +75,8 @@ class Column:
         if self._stream is None:
             return list(range(self._rows))
         with self._stream.reader() as reader:
-            entries = reader.entries
-            return list(range(len(reader))) if entries is None else entries.tolist()
+            keyframes = reader.keyframes
+            return list(range(len(reader))) if keyframes is None else keyframes.tolist()
 
     def video(self) -> VideoMetadata:
         """Codec, size, rate, duration, rotation and more of a column of frames.
@@ -207,7 +206,7 @@ def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
             return _of_index(stream.name(), index)
         ends = np.array([0, descriptor.rows - 1][: descriptor.rows], np.int64)
         first, last = reader.seconds(ends) if len(ends) == 2 else (np.nan, np.nan)
-        entries = reader.entries
+        keyframes = reader.keyframes
     took = float(last - first)
     gaps = descriptor.rows - 1
     known = took > 0
@@ -220,7 +219,7 @@ def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
         descriptor.rows,
         gaps / took if known else None,
         took * (gaps + 1) / gaps if known else None,
-        descriptor.rows if entries is None else len(entries),
+        descriptor.rows if keyframes is None else len(keyframes),
         pix_fmt="" if coded is None else coded.pix_fmt,
     )
 
@@ -254,9 +253,8 @@ def _coded(stream: NamedVideoStream) -> FrameIndex | None:
     record = next((r for r in descriptor.segments if r.get("parts")), None)
     if record is None:
         return None
-    folder = generation_key(descriptor.name, descriptor.generation)
     store = stream.storage().store()
-    files = SegmentFiles(store, descriptor.name, folder, record)
+    files = SegmentFiles(store, descriptor.name, descriptor.generation, record)
     rows = ParquetRows(files, record["sidecar"])
     try:
         return part_index(rows, 0)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beam_scanner.stores.local_store import LocalStore as LocalStore
-
 if TYPE_CHECKING:
     from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor
     from beam_scanner.storage.stored_rows import RowReader as RowReader

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.stores.range_file import RangeFile
 
@@ -172,7 +173,7 @@ class _ViewedFile(CheckedFile):
 
 @dataclass(frozen=True)
 class _Source:
-    """Opens a file each time that it is called, as decoders want it; picklable."""
+    """Opens the file at each call, as decoders expect of a source. Picklable."""
 
     store: ObjectStore
     key: str
@@ -193,24 +194,25 @@ class SegmentFiles:
     Args:
         store: The database's store.
         stream: Name of the stream.
-        folder: Key of the generation's folder.
+        generation: Of the segment.
         record: Of the segment. One that an older release wrote has no checksums, and
             its files are read as they are.
     """
 
     def __init__(
-        self, store: ObjectStore, stream: str, folder: str, record: Record
+        self, store: ObjectStore, stream: str, generation: str, record: Record
     ) -> None:
         self._store = store
         self.stream = stream
-        self._folder = folder
+        self._folder = generation_key(stream, generation)
         self._sums = record.get("sums")
 
     def name(self, file: str) -> str:
         """What errors call a file."""
-        return f"{self._store.describe(self._key(file))!r} of stream {self.stream!r}"
+        return f"{self._store.describe(self.key(file))!r} of stream {self.stream!r}"
 
-    def _key(self, file: str) -> str:
+    def key(self, file: str) -> str:
+        """Where a file lies in the store."""
         return f"{self._folder}/{file}"
 
     def _checksums(self, file: str) -> Checksums | None:
@@ -228,7 +230,7 @@ class SegmentFiles:
 
     def open(self, file: str) -> str | BinaryIO:
         """For Arrow: a path, or an open file."""
-        sums, key = self._checksums(file), self._key(file)
+        sums, key = self._checksums(file), self.key(file)
         if sums is None:
             return self._store.local_path(key) or self._store.open(key)
         opened = self._store.open(key)
@@ -244,7 +246,7 @@ class SegmentFiles:
         """
         sums = self._checksums(file)
         known = None if sums is None else fingerprint
-        return _Source(self._store, self._key(file), sums, self.name(file), known)
+        return _Source(self._store, self.key(file), sums, self.name(file), known)
 
     def read(self, file: str) -> bytes:
         """The whole content of a small file."""

@@ -10,14 +10,15 @@ one publishes, and what a crash leaves behind is only ever unused files, which
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from beam_scanner.errors import (
     ElementTypeError,
     OutcomeUnknownError,
+    ScannerException,
     StorageError,
     StreamExistsError,
     StreamReplacedError,
@@ -38,6 +39,7 @@ from beam_scanner.storage.stream_names import (
     generation_key,
     stream_key,
 )
+from beam_scanner.storage.writer_marks import writing
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 
@@ -72,7 +74,7 @@ def describe_segments(
 
     Args:
         name: The stream's name.
-        kind: ``'blob'`` or ``'video'`` if there is no segment to tell.
+        kind: ``'blob'`` or ``'video'``, for a stream without segments.
         generation: Where their files lie.
         segments: Records of all segments, in any order.
 
@@ -136,7 +138,7 @@ def missing_files(store: ObjectStore, stream: StreamDescriptor) -> list[str]:
     return [
         key
         for record in stream.segments
-        for key in _missing(store, stream.name, folder, record, sizes.get)
+        for key in _missing(store, stream.name, stream.generation, record, sizes.get)
     ]
 
 
@@ -156,29 +158,32 @@ def has_segment(store: ObjectStore, name: str, generation: str, record: Record) 
         except ObjectNotFoundError:
             return None
 
-    folder = generation_key(name, generation)
-    return not _missing(store, name, folder, record, size_of)
+    return not _missing(store, name, generation, record, size_of)
 
 
 def _missing(
     store: ObjectStore,
     name: str,
-    folder: str,
+    generation: str,
     record: Record,
     size_of: Callable[[str], int | None],
 ) -> list[str]:
-    keys = [f"{folder}/{file}" for file in record.get("files", ())]
-    files = SegmentFiles(store, name, folder, record)
-    written = [files.size(key.rpartition("/")[2]) for key in keys]
-    found = [size_of(key) for key in keys]
+    """Keys of the files of a segment that are not there, or not of their size."""
+    files = SegmentFiles(store, name, generation, record)
+    written = {files.key(file): files.size(file) for file in record.get("files", ())}
+    found = {key: size_of(key) for key in written}
     gone = [
         key
-        for key, size, wanted in zip(keys, found, written, strict=True)
-        if size is None or wanted not in (None, size)
+        for key, wanted in written.items()
+        if found[key] is None or wanted not in (None, found[key])
     ]
     # Older releases wrote the size of all files together.
-    if not gone and None in written:
-        gone = keys if sum(filter(None, found)) != record["bytes"] else []
+    if not gone and None in written.values():
+        gone = (
+            list(written)
+            if sum(filter(None, found.values())) != record["bytes"]
+            else []
+        )
     return gone
 
 
@@ -203,7 +208,7 @@ def publish(
             for whatever is there now. If it was removed since, nothing is in the way.
 
     Returns:
-        What is there now.
+        The stream as it is stored now.
 
     Raises:
         StorageError: A segment's file is missing.
@@ -219,7 +224,9 @@ def publish(
         data = store.try_read(key)
         current = None if data is None else parse_descriptor(store, new.name, data)
         if current is not None and _stays(store, current, new, seen):
-            _try_tidy(store, current)
+            # The stream stands; what cannot be removed now is garbage, which gc finds.
+            with suppress(StorageError):
+                tidy(store, current)
             if current.generation != new.generation:
                 discard(store, new.name, new.generation)
             return current
@@ -231,7 +238,8 @@ def publish(
             )
         put = _after(new, current)
         if _put(store, key, put, data):
-            _try_tidy(store, put)
+            with suppress(StorageError):
+                tidy(store, put)
             return put
 
 
@@ -264,7 +272,7 @@ def _stays(
     new: StreamDescriptor,
     seen: str | None,
 ) -> bool:
-    """Whether what is there is the new stream, or just as good."""
+    """Whether the stored stream is the new one, or has the same result."""
     mine = current.generation == new.generation
     if new.run and current.run == new.run:
         if current.source != new.source:
@@ -316,7 +324,8 @@ def _put(
 ) -> bool:
     """Puts a descriptor in place of what was read there.
 
-    What fails may have been done: the answer was lost. Then what lies there tells.
+    A put that fails may have succeeded, if only its answer was lost: the descriptor
+    that is stored now decides.
     """
     try:
         return store.put_if(key, new.to_json(), seen)
@@ -331,12 +340,6 @@ def _put(
         ) from error
 
 
-def _try_tidy(store: ObjectStore, current: StreamDescriptor) -> None:
-    # The stream stands; what cannot be removed now is garbage, which gc finds.
-    with suppress(StorageError):
-        tidy(store, current)
-
-
 def tidy(store: ObjectStore, current: StreamDescriptor) -> None:
     """Removes files of this generation that lost, and the one it replaced."""
     keep = set(current.file_keys())
@@ -348,8 +351,8 @@ def tidy(store: ObjectStore, current: StreamDescriptor) -> None:
 def discard(store: ObjectStore, name: str, generation: str) -> None:
     """Removes what was written of a generation that will not be published.
 
-    Where it is the stream's own, or nobody can tell, it stays. No error of the store
-    ends this: what is left is only unused files.
+    The generation of the stream as it is stored now stays, and so does everything if
+    that cannot be read. Errors of the store are ignored: they leave only unused files.
     """
     with suppress(StorageError):
         data = store.try_read(descriptor_key(name))
@@ -358,6 +361,22 @@ def discard(store: ObjectStore, name: str, generation: str) -> None:
             if current.generation == generation:
                 return
         _remove_generation(store, name, generation, ())
+
+
+@contextmanager
+def new_generation(store: ObjectStore, name: str, generation: str) -> Iterator[None]:
+    """Marks a generation as being written; removes it if it is not published.
+
+    Where nobody can tell whether it was published, its files stay.
+    """
+    with writing(store, generation):
+        try:
+            yield
+        except OutcomeUnknownError:
+            raise
+        except ScannerException:
+            discard(store, name, generation)
+            raise
 
 
 def _remove_generation(

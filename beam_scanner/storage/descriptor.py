@@ -30,6 +30,7 @@ from beam_scanner.storage.stream_names import (
     stream_key,
 )
 from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.stores.object_urls import folders_of
 
 FORMAT_VERSION = 2
 _READ = (1, 2)
@@ -154,7 +155,7 @@ _WHOLE_NUMBERS = ("first", "rows", "bytes", "nulls", "frame_bytes", "value_bytes
 
 
 def _check_fields(found: StreamDescriptor) -> None:
-    """Refuses what no writer writes; without a checksum nothing else tells.
+    """Refuses what no writer writes: format version 1 has no checksum.
 
     Raises:
         TypeError: A field has another type.
@@ -238,12 +239,15 @@ def _unsealed(data: bytes, what: str) -> dict[str, Any]:
         raise
 
 
-def check_database(store: ObjectStore, create: bool = False) -> None:
+def check_database(store: ObjectStore, create: bool = False) -> object:
     """Checks the marker at the root of a database.
 
     Args:
         store: The database's store.
         create: Write the marker if there is none.
+
+    Returns:
+        The format version; None where there is no marker.
 
     Raises:
         StorageError: The database has another format version.
@@ -251,14 +255,17 @@ def check_database(store: ObjectStore, create: bool = False) -> None:
     data = store.try_read(MARKER)
     if data is None and create:
         if store.put_if_absent(MARKER, seal(_marker())):
-            return
+            return FORMAT_VERSION
         data = store.read(MARKER)
-    if data is not None:
-        check_version(_version(store, data), f"database {store.url!r}")
+    if data is None:
+        return None
+    version = _version(store, data)
+    check_version(version, f"database {store.url!r}")
+    return version
 
 
 def begin_writing(store: ObjectStore) -> None:
-    """Makes the marker say what is going to be written.
+    """Sets the marker to the format version that will be written.
 
     Older releases then refuse the database, in which they could read only some
     streams. Streams that are there stay as they are.
@@ -266,13 +273,7 @@ def begin_writing(store: ObjectStore) -> None:
     Raises:
         StorageError: The database has another format version.
     """
-    data = store.try_read(MARKER)
-    if data is None:
-        check_database(store, create=True)
-        return
-    version = _version(store, data)
-    check_version(version, f"database {store.url!r}")
-    if version != FORMAT_VERSION:
+    if check_database(store, create=True) != FORMAT_VERSION:
         store.put(MARKER, seal(_marker()))
 
 
@@ -349,7 +350,7 @@ def own_keys(store: ObjectStore, skip: Callable[[str], bool]) -> list[str]:
         store: The database's store.
         skip: See ``ObjectStore.list``.
     """
-    # Only a listing tells a bucket's folders cheaply.
+    # In a bucket, asking for each folder costs a request; the listing shows them all.
     is_local = store.local_path(MARKER) is not None
 
     def leave_out(folder: str) -> bool:
@@ -359,16 +360,7 @@ def own_keys(store: ObjectStore, skip: Callable[[str], bool]) -> list[str]:
     others = {key.removesuffix(MARKER) for key in keys if key.endswith(f"/{MARKER}")}
     if not others:
         return keys
-    return [key for key in keys if not _lies_in(key, others)]
-
-
-def _lies_in(key: str, folders: set[str]) -> bool:
-    end = key.find("/")
-    while end >= 0:
-        if key[: end + 1] in folders:
-            return True
-        end = key.find("/", end + 1)
-    return False
+    return [key for key in keys if others.isdisjoint(folders_of(key))]
 
 
 def stream_keys(store: ObjectStore) -> list[str]:

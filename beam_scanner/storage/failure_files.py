@@ -4,15 +4,15 @@
 
     failures/20240131T235959Z-<run>.parquet
 
-One row a failure, in the columns of ``COLUMNS``; what is not known is null. A run
-without failures leaves no file.
+Each failure is one row, with the columns of ``COLUMNS``; unknown values are null. A
+run without failures leaves no file.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -31,6 +31,9 @@ FOLDER = "failures"
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"failures/(\d{8}T\d{6}Z)-([\w-]+)\.parquet")
 _ROWS_AT_A_TIME = 1000
+
+# Null in the file, '' here; and times, which are numbers here.
+_MAY_BE_EMPTY, _TIMES = ("exception", "traceback", "worker"), ("started", "ended")
 
 COLUMNS = pa.schema(
     [
@@ -102,27 +105,14 @@ def write_failures(
 
 
 def _row(failure: Failure) -> dict[str, Any]:
-    message = failure.reason.removeprefix(f"{failure.exception}: ")
-    return {
-        "stream": plain(failure.stream),
-        "task": failure.task,
-        "first_row": failure.first_row,
-        "last_row": failure.last_row,
-        "row": failure.row,
-        "op": None if failure.op is None else plain(failure.op),
-        "kind": failure.kind,
-        "exception": plain(failure.exception) or None,
-        "message": plain(message),
-        "traceback": plain(failure.traceback) or None,
-        "attempts": failure.attempts,
-        "worker": plain(failure.worker) or None,
-        "started": _time(failure.started),
-        "ended": _time(failure.ended),
-    }
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    row = asdict(failure)
+    row["message"] = row.pop("reason").removeprefix(f"{failure.exception}: ")
+    row |= {name: plain(value) for name, value in row.items() if type(value) is str}
+    row |= {name: row[name] or None for name in _MAY_BE_EMPTY}
+    for name in _TIMES:
+        if row[name] is not None:
+            row[name] = datetime.fromtimestamp(row[name], UTC)
+    return row
 
 
 def failure_files(store: ObjectStore) -> list[FailureFile]:
@@ -156,19 +146,10 @@ def _failure(row: dict[str, Any]) -> Failure:
     own = getattr(errors, exception, None)
     known = isinstance(own, type) and issubclass(own, ScannerException)
     lead = "" if known or not exception else f"{exception}: "
-    return Failure(
-        row["stream"],
-        f"{lead}{row['message']}",
-        row["row"],
-        row["op"],
-        row["traceback"] or "",
-        row["kind"],
-        exception,
-        row["task"],
-        row["first_row"],
-        row["last_row"],
-        row["attempts"],
-        row["worker"] or "",
-        row["started"] and row["started"].timestamp(),
-        row["ended"] and row["ended"].timestamp(),
-    )
+    values = {name: row[name] for name in COLUMNS.names}
+    values["reason"] = f"{lead}{values.pop('message')}"
+    values |= {name: values[name] or "" for name in _MAY_BE_EMPTY}
+    for name in _TIMES:
+        if values[name] is not None:
+            values[name] = values[name].timestamp()
+    return Failure(**values)

@@ -1,4 +1,4 @@
-"""Which files a path or a pattern names, and how their streams are called.
+"""Which files a path or a pattern names, and the names of their streams.
 
 The same for folders and buckets; :mod:`beam_scanner.stores.patterns` has the rules.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import glob
 import heapq
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.storage.stream_names import DESCRIPTOR, is_made_generation
 from beam_scanner.stores import is_object_url, open_store
-from beam_scanner.stores.object_urls import split_url
+from beam_scanner.stores.object_urls import folders_of, split_url
 from beam_scanner.stores.paths import is_file
 from beam_scanner.stores.patterns import Pattern, States
 from beam_scanner.stores.regular_files import special_kind
@@ -27,7 +27,7 @@ EXTENSIONS = (
 """Files of a folder that are taken for videos."""
 
 Folder = Literal["search", "refuse", "take"]
-"""What a folder stands for: the videos below it, nothing (an error), or itself."""
+"""How to take a folder: as the videos below it, as an error, or as one input."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ def find_files(given: str, folder: Folder) -> Found:
     What exists under just that path is meant, also if it looks like a pattern. Of a
     pattern's files, names are their paths below its literal part: ``films/*/*.mp4``
     makes ``a/x.mp4`` of ``films/a/x.mp4``. Left out are what lies in the folder of a
-    stream, so that a database may be among the videos, and pipes, sockets and devices.
+    stream (a database may be among the videos), and pipes, sockets and devices.
 
     Symlinks to files are files; one that leads nowhere is found, for whoever opens it
     to say so. Where ``**`` searches, symlinks to folders are followed as well, but no
@@ -71,7 +71,7 @@ def find_files(given: str, folder: Folder) -> Found:
 
 
 def refuse_folder(path: str) -> ArgumentError:
-    """The error about a folder where none is expected."""
+    """The error for a folder where a file is expected."""
     inside = f"{glob.escape(path.rstrip('/'))}/*"
     return ArgumentError(
         f"{path!r} is a folder; for the files in it, say {inside!r}, or {inside + '*'!r} "
@@ -114,7 +114,7 @@ class _Walk:
         self._is_wanted = is_wanted
         self._searched: set[tuple[int, int, States]] = set()
         self._folders = [("", pattern.start)]
-        # They wait, so that what can be reached without them is called by its own path.
+        # Links come last, so that a file is named by its own path where it has one.
         self._links: list[tuple[int, str, list[int]]] = []
         self.found = Found()
 
@@ -131,7 +131,7 @@ class _Walk:
         return self.found
 
     def _entries(self, below: str, states: States) -> list[os.DirEntry[str]]:
-        """What is in a folder; nothing in those that are left out."""
+        """The contents of a folder; none for those that are left out."""
         path = self._pattern.root + below
         try:
             status = os.stat(path or ".")
@@ -218,17 +218,10 @@ def _listed(pattern: Pattern, is_wanted: Callable[[str], bool]) -> Found:
         sorted(
             (name, pattern.root + name)
             for name in names
-            if not any(f in streams or _is_segments(f) for f in _folders(name))
+            if not any(f in streams or _is_segments(f) for f in folders_of(name))
         )
     )
 
 
 def _is_segments(folder: str) -> bool:
     return is_made_generation(f"{folder[:-1].rpartition('/')[2]}/")
-
-
-def _folders(name: str) -> Iterator[str]:
-    end = name.find("/") + 1
-    while end:
-        yield name[:end]
-        end = name.find("/", end) + 1

@@ -1,11 +1,12 @@
 """Collecting garbage: files that are proved to be a database's own, and unused.
 
-The proof goes by folders, never by what a descriptor calls itself. A file may go if
-it is called as segments are and lies in the folder of a generation; if no link and
-no other database lies above it; if the descriptor beside that folder, where there is
-one, can be read, is where its name says and does not list it; and if nobody writes
-that generation. Files are listed before it is asked who writes, and descriptors are
-read after that: so what is published meanwhile is seen by one of the two.
+The proof goes by folders, never by the name in a descriptor. A file may go if it has
+the name of a segment's file and lies in the folder of a generation; if no link and no
+other database lies above it; if the descriptor beside that folder, where there is one,
+can be read, lies where its name says and does not list it; and if nobody writes that
+generation. The order of steps matters: files are listed first, then the writers are
+looked up, then descriptors are read. So what is published meanwhile is seen by one of
+the last two.
 """
 
 from __future__ import annotations
@@ -64,13 +65,13 @@ def gc(
     dry_run: bool = False,
     scratch_seconds: float = _SCRATCH_SECONDS,
 ) -> Garbage:
-    """Removes segment files that belong to no committed stream and to nobody's work.
+    """Removes segment files that no committed stream, writer or live run needs.
 
     Args:
         store: The database's store.
         live: Gives the generations that runs are still writing, or may resume; asked
             when all files have been listed.
-        dry_run: Only say what would go.
+        dry_run: Only report the files that would be removed.
         scratch_seconds: Temporary files untouched for so long are abandoned.
 
     Raises:
@@ -80,7 +81,7 @@ def gc(
         >>> import tempfile
         >>> from beam_scanner.stores.local_store import LocalStore
         >>> store = LocalStore(tempfile.mkdtemp())
-        >>> check_database(store, create=True)
+        >>> _ = check_database(store, create=True)
         >>> store.put('a/g1.segments/00000000-x.parquet', b'left by a crash')
         >>> gc(store, live=lambda: {'g2'}).keys
         ('a/g1.segments/00000000-x.parquet',)
@@ -143,25 +144,23 @@ class _Sweep:
         try:
             current = parse_at(self._store, key, data)
         except StorageError as error:
-            self.left.append(f"{self._store.describe(folder)}: {error}")
+            self._leave(folder, str(error))
             return None
         if not is_in_place(current, folder):
-            self.left.append(
-                f"{self._store.describe(folder)}: it holds stream {current.name!r}, so "
-                "it was moved or copied to here"
-            )
+            why = f"it holds stream {current.name!r}, so it was moved or copied to here"
+            self._leave(folder, why)
             return None
         if not is_whole(self._store, current):
             # It may be damaged, and name another generation than it did.
-            self.left.append(
-                f"{self._store.describe(folder)}: files of stream {current.name!r} are "
-                "missing"
-            )
+            self._leave(folder, f"files of stream {current.name!r} are missing")
             return None
         return set(current.files_in(folder))
 
+    def _leave(self, key: str, why: str) -> None:
+        self.left.append(f"{self._store.describe(key)}: {why}")
+
     def remove(self, keys: Collection[str]) -> None:
-        """Removes files that are called as segments are."""
+        """Removes files that have the names of segments' files."""
         for key in keys:
             if not _SEGMENT.fullmatch(key.rpartition("/")[2]):
                 why = "no file of a stream is called so"
@@ -170,7 +169,7 @@ class _Sweep:
             else:
                 why = self._remove(key)
             if why:
-                self.left.append(f"{self._store.describe(key)}: {why}")
+                self._leave(key, why)
 
     def _remove(self, key: str) -> str:
         try:

@@ -109,7 +109,7 @@ def read_sealed(
 
 
 def seal_bytes(data: bytes) -> bytes:
-    """Bytes behind their checksum.
+    """A checksum, followed by the bytes.
 
     Examples:
         >>> unseal_bytes(seal_bytes(b'abc'))

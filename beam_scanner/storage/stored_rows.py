@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import RowError
+from beam_scanner.rows.row_numbers import check_rows
+from beam_scanner.types.type_info import ScannerTypeInfo
 from beam_scanner.video.display import Display
+from beam_scanner.video.encoding import Encoding
 
 Record = dict[str, Any]
 """What a segment writer hands back: JSON-able, with at least ``first``, ``rows``,
@@ -57,16 +61,17 @@ class RowReader(ABC):
         return np.zeros(len(self), dtype=np.bool_)
 
     @property
-    def entries(self) -> NDArray[np.int64] | None:
-        """Rows at which decoding may start (:mod:`beam_scanner.rows.gops`).
+    def keyframes(self) -> NDArray[np.int64] | None:
+        """int64[k], ascending from 0: rows at which decoding may start.
 
-        None where any row can be had without decoding others.
+        See :mod:`beam_scanner.rows.gops`. None where any row can be read without
+        decoding others.
         """
         return None
 
     @property
-    def entry_bytes(self) -> NDArray[np.int64] | None:
-        """Stored bytes from each entry up to the next; None without entries."""
+    def gop_bytes(self) -> NDArray[np.int64] | None:
+        """int64[k], stored bytes from each keyframe to the next; None without any."""
         return None
 
     @property
@@ -76,18 +81,18 @@ class RowReader(ABC):
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one decoded row (the largest), 0 if unknown."""
+        """Bytes of the largest decoded row; 0 where that is unknown."""
         return 0
 
     def counters(self) -> dict[str, int]:
-        """What was done so far: frames_decoded, bytes_read, seeks."""
+        """Work done so far: frames_decoded, bytes_read, seeks."""
         return {"frames_decoded": 0, "bytes_read": 0, "seeks": 0}
 
     def reopen(self) -> RowReader:
-        """A reader of the same rows with a position of its own, to be closed too.
+        """A second reader of the same rows, at its own position; close it too.
 
         Two distant ranges can then be read in turn without decoding anything twice.
-        This reader itself, where any row can be had without decoding others.
+        Where any row can be read without decoding others, it is this reader itself.
         """
         return self
 
@@ -102,17 +107,14 @@ class RowReader(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 class NumberedReader(RowReader):
     """A reader of known length that names its stream in errors.
+
+    Subclasses count their work in ``_counts``, which :meth:`counters` returns.
 
     Args:
         name: The stream's name.
@@ -122,9 +124,14 @@ class NumberedReader(RowReader):
     def __init__(self, name: str, length: int) -> None:
         self._name = name
         self._length = length
+        self._counts = Counter(super().counters())
 
     def __len__(self) -> int:
         return self._length
+
+    def counters(self) -> dict[str, int]:
+        """See :meth:`RowReader.counters`."""
+        return dict(self._counts)
 
     def checked(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows, if all of them are there.
@@ -133,12 +140,101 @@ class NumberedReader(RowReader):
             RowError: One is not.
         """
         numbers = np.asarray(rows, dtype=np.int64)
-        check_rows(numbers, self._length, self._name)
+        check_rows(numbers, self._length, f"outside stream {self._name!r}")
         return numbers
 
 
+@dataclass(frozen=True)
+class SegmentTask:
+    """The segment that one task writes of a stream.
+
+    Attributes:
+        generation: Names the version of the stream.
+        task: Number of the task.
+        attempt: Distinguishes copies of the task: letters, digits, '-', '_'.
+        first_row: The first row that will be written.
+        encoding: How frames are to be stored; None for the default.
+        type_info: The element type.
+    """
+
+    generation: str
+    task: int
+    attempt: str
+    first_row: int
+    encoding: Encoding | None = None
+    type_info: ScannerTypeInfo | None = None
+
+    @property
+    def type_name(self) -> str:
+        """Name of the element type; '' for plain bytes."""
+        return self.type_info.name if self.type_info is not None else ""
+
+    @property
+    def stem(self) -> str:
+        """Name of the segment's files, without their ends."""
+        return f"{self.task:08d}-{self.attempt}"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What makes a generation of a stream visible.
+
+    Attributes:
+        generation: As in the tasks that wrote it.
+        segments: What the writers' ``finish`` returned, for all tasks.
+        fingerprint: Of graph, arguments and inputs.
+        run: Names the run.
+        source: Fingerprint of the source.
+        type_name: Element type of a stream without any row.
+        seen: The generation that is to be replaced, '' for none; None for whatever is
+            there.
+    """
+
+    generation: str
+    segments: Sequence[Record]
+    fingerprint: str = ""
+    run: str = ""
+    source: str = ""
+    type_name: str = ""
+    seen: str | None = None
+
+
 class SegmentWriter(ABC):
-    """Writes consecutive rows of one stream as one segment."""
+    """Writes consecutive rows of one stream as one segment.
+
+    Args:
+        stream: The stream's name, for errors.
+        first_row: Number of the segment's first row.
+        type_name: Name of the element type; '' for plain bytes.
+    """
+
+    def __init__(self, stream: str, first_row: int, type_name: str = "") -> None:
+        self._stream = stream
+        self._first = self._next = first_row
+        self._type_name = type_name
+
+    def _record(self, kind: str = "blob") -> Record:
+        """The record of what was written so far, without its files."""
+        return {
+            "first": self._first,
+            "rows": self._next - self._first,
+            "bytes": 0,
+            "files": [],
+            "kind": kind,
+            "type": self._type_name,
+        }
+
+    def _check_next(self, first_row: int) -> None:
+        """Refuses rows that do not follow those already written.
+
+        Raises:
+            RowError: Names the stream and the row that was expected.
+        """
+        if first_row != self._next:
+            raise RowError(
+                f"rows of stream {self._stream!r} must be written in order: expected "
+                f"row {self._next}, got {first_row}"
+            )
 
     @abstractmethod
     def write(
@@ -162,32 +258,3 @@ class SegmentWriter(ABC):
     @abstractmethod
     def abort(self) -> None:
         """Throws away what was written; harmless after :meth:`finish`."""
-
-
-def check_rows(rows: NDArray[np.int64], length: int, stream: str) -> None:
-    """Refuses rows outside ``[0, length)``.
-
-    Raises:
-        RowError: Names the first such row, the stream and its length.
-
-    Examples:
-        >>> check_rows(np.array([0, 9]), 9, 'a')
-        Traceback (most recent call last):
-        ...
-        beam_scanner.errors.RowError: row 9 is outside stream 'a' of 9 rows
-    """
-    if len(rows) == 0:
-        return
-    outside = (rows < 0) | (rows >= length)
-    if outside.any():
-        row = int(rows[int(outside.argmax())])
-        raise RowError(f"row {row} is outside stream {stream!r} of {length} rows")
-
-
-def check_next(expected: int, first_row: int, stream: str) -> None:
-    """Refuses rows that do not follow those already written."""
-    if first_row != expected:
-        raise RowError(
-            f"rows of stream {stream!r} must be written in order: expected row "
-            f"{expected}, got {first_row}"
-        )

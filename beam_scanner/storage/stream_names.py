@@ -31,7 +31,7 @@ _LONGEST_PART = 800
 _LONGEST_NAME = 4096
 
 _CUT = "%~"
-"""Stands before a digest; what is quoted has it nowhere."""
+"""Marks the digest at the end of a shortened text; no quoted text contains it."""
 
 _DIGEST_BYTES = 16
 
@@ -155,7 +155,7 @@ _MADE = re.compile(rf"[0-9a-f]{{32,40}}(-[0-9a-f]{{12}})?{re.escape(SEGMENTS)}/"
 
 
 def is_made_generation(folder: str) -> bool:
-    """Whether a folder is called as those that this package makes for segments.
+    """Whether a folder has the name of a generation, as this package makes them.
 
     Examples:
         >>> is_made_generation(f'{"5f0c" * 8}.segments/')

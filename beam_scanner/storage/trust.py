@@ -1,8 +1,8 @@
-"""What a database that is not trusted may not make a process do: unpickle.
+"""Refuses to unpickle what an untrusted database holds.
 
-Unpickling runs whatever code the data names. Of types, ``typing.Any`` is a pickle, as
-are lists of it; what a class of the user's does with stored bytes nobody knows, so of
-these a descriptor's word is not enough: the caller must name the class.
+Unpickling runs whatever code the data names. Elements of ``typing.Any`` are pickles,
+and so are lists of it. A class of the user's may do anything with stored bytes, so it
+is not enough that a descriptor names it: the caller must.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Runs keep marks of their own, with what they can go on with. Here are those of other
 writers, as ``save``: a file ``.work/writers/<generation>/...`` for as long as a
-generation is written. Of a process that died on this machine the lock tells; other
-marks count for a week.
+generation is written. A lock shows whether a process of this machine is still alive;
+other marks count for a week.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def mark(store: ObjectStore, generation: str, part: str) -> None:
 
 
 def unmark(store: ObjectStore, generation: str, part: str) -> None:
-    """Takes the mark of a part away."""
+    """Removes the mark of a part."""
     store.delete(f"{WRITERS}{generation}/{part}")
 
 
 def written_now(store: ObjectStore) -> set[str]:
-    """The generations that somebody writes, as far as is known."""
+    """The generations that are being written, as far as is known."""
     found = set()
     for key in list(store.list(WRITERS)):
         generation, _, part = key.removeprefix(WRITERS).partition("/")
@@ -89,7 +89,7 @@ def written_now(store: ObjectStore) -> set[str]:
 
 
 def remove_old_marks(store: ObjectStore) -> None:
-    """Removes the marks that count no more."""
+    """Removes the marks that no longer count."""
     known = written_now(store)
     for key in list(store.list(WRITERS)):
         if key.removeprefix(WRITERS).partition("/")[0] not in known:

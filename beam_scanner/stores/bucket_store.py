@@ -10,19 +10,21 @@ import os
 import uuid
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import BinaryIO, NamedTuple, cast
+from importlib import import_module
+from typing import BinaryIO, ClassVar, NamedTuple, cast
 
-from beam_scanner.errors import StorageError
+from beam_scanner.errors import MissingDependencyError, StorageError
 from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.object_store import (
     SCRATCH,
+    Data,
     ObjectNotFoundError,
     ObjectStore,
     storage_errors,
 )
-from beam_scanner.stores.object_urls import check_key, split_url
+from beam_scanner.stores.object_urls import check_key, folders_of, split_url
 
 PAGE_KEYS = 1000
 """How many keys a listing is asked for at a time."""
@@ -30,7 +32,7 @@ PAGE_KEYS = 1000
 WRITER = "beam-scanner-writer"
 """Metadata of an object that was put on a condition: by which call."""
 
-# No key below a folder that anyone would choose lies behind this one.
+# Comes after all keys that are likely below a folder, in order of code points.
 _LAST = "\U0010ffff"
 
 Page = tuple[list[tuple[str, int]], bool]
@@ -38,7 +40,7 @@ Page = tuple[list[tuple[str, int]], bool]
 
 
 class Stat(NamedTuple):
-    """What is known of an object without reading it.
+    """The metadata of an object.
 
     Attributes:
         size: Bytes.
@@ -52,7 +54,11 @@ class Stat(NamedTuple):
 
 
 class ReplacedError(StorageError):
-    """An object is not, or no more, of the version that was asked for."""
+    """An object is not, or no longer, of the version that was asked for."""
+
+
+NO_OBJECT, REPLACED = "no such object", "it was replaced meanwhile"
+_ERRORS = {NO_OBJECT: ObjectNotFoundError, REPLACED: ReplacedError}
 
 
 class BucketStore(ObjectStore):
@@ -76,10 +82,13 @@ class BucketStore(ObjectStore):
         'gs://films/db/a/stream.json'
     """
 
+    # The module that must be there, its package, and the extra that installs it.
+    _library: ClassVar[tuple[str, str, str]]
+
     def __init__(self, url: str) -> None:
-        scheme, self._bucket, folder = split_url(url)
+        self._scheme, self._bucket, folder = split_url(url)
         self._root = f"{folder}/" if folder else ""
-        self.url = f"{scheme}://{self._bucket}/{folder}".removesuffix("/")
+        self.url = f"{self._scheme}://{self._bucket}/{folder}".removesuffix("/")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.url!r})"
@@ -90,10 +99,50 @@ class BucketStore(ObjectStore):
     def __hash__(self) -> int:
         return hash(self.url)
 
-    def _key(self, key: str) -> str:
-        """The key in the bucket."""
+    @contextmanager
+    def _request(self, action: str, key: str, version: str = "") -> Iterator[str]:
+        """Yields the key in the bucket; see :meth:`_errors`."""
         check_key(key)
-        return self._root + key
+        place = self._root + key
+        with self._errors(action, place, version):
+            yield place
+
+    @contextmanager
+    def _errors(self, action: str, place: str, version: str = "") -> Iterator[None]:
+        """Turns the service's errors into ours.
+
+        Args:
+            action: What was tried, as in "cannot <action> '<url>'".
+            place: The key in the bucket.
+            version: The version that was asked for; '' for any.
+        """
+        url = f"{self._scheme}://{self._bucket}/{place}"
+        module, package, extra = self._library
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{url} needs {package}: pip install 'beam-scanner[{extra}]'"
+            ) from error
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as error:
+            reason = self._reason(error, action)
+            if reason is None:
+                raise
+            kind = _ERRORS.get(reason, StorageError)
+            if version and reason == NO_OBJECT:
+                reason, kind = REPLACED, ReplacedError
+            raise kind(f"cannot {action} {url!r}: {reason}") from error
+
+    @abstractmethod
+    def _reason(self, error: Exception, action: str) -> str | None:
+        """Why a request failed, for people; None for errors of another origin.
+
+        :data:`NO_OBJECT` and :data:`REPLACED` have exceptions of their own.
+        """
 
     @abstractmethod
     def stat(self, key: str) -> Stat:
@@ -103,7 +152,6 @@ class BucketStore(ObjectStore):
             ObjectNotFoundError: It does not exist.
         """
 
-    @abstractmethod
     def read_version(
         self, key: str, start: int = 0, stop: int | None = None, version: str = ""
     ) -> bytes:
@@ -119,14 +167,20 @@ class BucketStore(ObjectStore):
             ObjectNotFoundError: It does not exist.
             ReplacedError: It has another version by now.
         """
+        if stop is not None and stop <= start:
+            self.stat(key)
+            return b""
+        return self._read_range(key, start, stop, version)
+
+    @abstractmethod
+    def _read_range(
+        self, key: str, start: int, stop: int | None, version: str
+    ) -> bytes:
+        """As :meth:`read_version`, of a range that is not empty."""
 
     @abstractmethod
     def _send(
-        self,
-        key: str,
-        data: bytes | os.PathLike[str],
-        version: str | None = None,
-        writer: str = "",
+        self, key: str, data: Data, version: str | None = None, writer: str = ""
     ) -> None:
         """Stores bytes, or a copy of a local file.
 
@@ -157,10 +211,10 @@ class BucketStore(ObjectStore):
 
         Args:
             prefix: What keys of the bucket begin with.
-            after: Only keys behind this one.
+            after: Only keys after this one.
         """
 
-    def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
+    def put(self, key: str, data: Data) -> None:
         """See :meth:`ObjectStore.put`; a file is sent and then removed."""
         if isinstance(data, bytes):
             self._send(key, data)
@@ -259,7 +313,7 @@ class BucketStore(ObjectStore):
     def list(
         self, prefix: str = "", skip: Callable[[str], bool] | None = None
     ) -> Iterator[str]:
-        """See :meth:`ObjectStore.list`; a page at a time, over what is skipped."""
+        """See :meth:`ObjectStore.list`; pages of skipped folders are not fetched."""
         skips = _Skips(prefix, skip)
         after: str | None = ""
         while after is not None:
@@ -290,11 +344,11 @@ class _Skips:
         self._known: dict[str, bool] = {}
 
     def __call__(self, key: str) -> str:
-        end = key.find("/", self._from)
-        while end >= 0:
-            folder = key[: end + 1]
+        for folder in folders_of(key):
+            if len(folder) <= self._from:
+                continue
             if folder not in self._known:
-                # Keys come in order: what was known of other folders is of no use.
+                # Keys come in order, so answers about other folders are of no more use.
                 self._known = {
                     above: kept
                     for above, kept in self._known.items()
@@ -305,5 +359,4 @@ class _Skips:
                 )
             if self._known[folder]:
                 return folder
-            end = key.find("/", end + 1)
         return ""

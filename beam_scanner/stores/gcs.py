@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from beam_scanner.errors import (
-    MissingDependencyError,
-    ObjectNotFoundError,
-    StorageError,
-)
 from beam_scanner.stores.bucket_store import (
+    NO_OBJECT,
     PAGE_KEYS,
+    REPLACED,
     WRITER,
     BucketStore,
     Page,
-    ReplacedError,
     Stat,
 )
 from beam_scanner.stores.content_types import content_type
+from beam_scanner.stores.object_store import Data
 
 
 def _client() -> Any:
@@ -43,63 +39,42 @@ def _connected(process: int, endpoint: str) -> Any:
 class GcsStore(BucketStore):
     """See :class:`BucketStore`. Honours ``STORAGE_EMULATOR_HOST``."""
 
+    _library = "google.cloud.storage", "google-cloud-storage", "gcp"
+
     def _blob(self, key: str, version: str = "") -> Any:
         generation = int(version) if version else None
         return _client().bucket(self._bucket).blob(key, generation=generation)
 
-    @contextmanager
-    def _errors(self, action: str, key: str, version: str = "") -> Iterator[None]:
-        """Turns the service's errors into ours; ``key``: in the bucket."""
-        url = f"gs://{self._bucket}/{key}"
-        try:
-            import google.cloud.storage  # noqa: F401
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"{url} needs google-cloud-storage: pip install 'beam-scanner[gcp]'"
-            ) from error
+    def _reason(self, error: Exception, action: str) -> str | None:
         from google.api_core import exceptions
         from google.auth.exceptions import GoogleAuthError
 
-        what = f"cannot {action} {url!r}"
-        try:
-            yield
-        except exceptions.NotFound as error:
-            # For an object that is read, the service says so in its message alone.
+        if isinstance(error, exceptions.NotFound):
+            # For an object that is read, only the message says that it is the bucket.
             if action in ("write", "list") or "bucket does not exist" in str(error):
-                missing = f"there is no bucket {self._bucket!r}"
-                raise StorageError(f"{what}: {missing}") from error
-            if version:
-                raise ReplacedError(f"{what}: it was replaced meanwhile") from error
-            raise ObjectNotFoundError(f"{what}: no such object") from error
-        except exceptions.PreconditionFailed as error:
-            raise ReplacedError(f"{what}: it was replaced meanwhile") from error
-        except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-            raise StorageError(f"{what}: permission denied ({error})") from error
-        except GoogleAuthError as error:
-            raise StorageError(f"{what}: no usable credentials ({error})") from error
-        except StorageError:
-            raise
-        except (exceptions.GoogleAPIError, OSError) as error:
-            raise StorageError(f"{what}: {error}") from error
+                return f"there is no bucket {self._bucket!r}"
+            return NO_OBJECT
+        if isinstance(error, exceptions.PreconditionFailed):
+            return REPLACED
+        if isinstance(error, exceptions.Forbidden | exceptions.Unauthorized):
+            return f"permission denied ({error})"
+        if isinstance(error, GoogleAuthError):
+            return f"no usable credentials ({error})"
+        known = isinstance(error, exceptions.GoogleAPIError | OSError)
+        return str(error) if known else None
 
     def stat(self, key: str) -> Stat:
         """See :meth:`BucketStore.stat`."""
-        place = self._key(key)
-        with self._errors("read", place):
+        with self._request("read", key) as place:
             blob = self._blob(place)
             blob.reload()
             writer = (blob.metadata or {}).get(WRITER, "")
             return Stat(int(blob.size), str(blob.generation), writer)
 
-    def read_version(
-        self, key: str, start: int = 0, stop: int | None = None, version: str = ""
+    def _read_range(
+        self, key: str, start: int, stop: int | None, version: str
     ) -> bytes:
-        """See :meth:`BucketStore.read_version`."""
-        if stop is not None and stop <= start:
-            self.stat(key)
-            return b""
-        place = self._key(key)
-        with self._errors("read", place, version):
+        with self._request("read", key, version) as place:
             from google.api_core.exceptions import RequestRangeNotSatisfiable
 
             try:
@@ -111,14 +86,9 @@ class GcsStore(BucketStore):
         return data
 
     def _send(
-        self,
-        key: str,
-        data: bytes | os.PathLike[str],
-        version: str | None = None,
-        writer: str = "",
+        self, key: str, data: Data, version: str | None = None, writer: str = ""
     ) -> None:
-        place = self._key(key)
-        with self._errors("write", place):
+        with self._request("write", key) as place:
             from google.cloud.storage.retry import DEFAULT_RETRY
 
             blob = self._blob(place)
@@ -135,8 +105,7 @@ class GcsStore(BucketStore):
                 blob.upload_from_filename(os.fspath(data), **how)
 
     def _remove(self, key: str, version: str | None = None) -> None:
-        place = self._key(key)
-        with self._errors("delete", place):
+        with self._request("delete", key) as place:
             from google.cloud.storage.retry import DEFAULT_RETRY
 
             match = None if version is None else int(version)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from beam_scanner.errors import StorageError
 from beam_scanner.stores.locks import LOCK, locked, unlink_unlocked
-from beam_scanner.stores.object_store import SCRATCH, ObjectStore, storage_errors
+from beam_scanner.stores.object_store import SCRATCH, Data, ObjectStore, storage_errors
 from beam_scanner.stores.object_urls import check_key, is_possible
 from beam_scanner.stores.regular_files import open_regular
 
@@ -74,19 +74,16 @@ class LocalStore(ObjectStore):
         check_key(key)
         return os.path.join(self.root, *key.split("/"))
 
-    def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
+    def put(self, key: str, data: Data) -> None:
         """See :meth:`ObjectStore.put`; a file on the same disk is just renamed."""
         path = self.local_path(key)
         with storage_errors("write", path):
-            source = (
-                self._written(data) if isinstance(data, bytes) else self._near(data)
-            )
-            try:
+            if isinstance(data, bytes):
+                source = self._written(data)
+            else:
+                source = self._near(data)
+            with _removed_on_error(source):
                 self._in_folder(path, lambda: os.replace(source, path))
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(source)
-                raise
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """See :meth:`ObjectStore.put_if_absent`; ``link`` refuses a taken name."""
@@ -108,30 +105,20 @@ class LocalStore(ObjectStore):
         if expected is None:
             return self.put_if_absent(key, data)
         with self._locked(key):
-            if self.try_read(key) != expected:
-                return False
-            self.put(key, data)
-        return True
+            return super().put_if(key, data, expected)
 
     def delete_if(self, key: str, expected: bytes) -> bool:
         """See :meth:`ObjectStore.delete_if`."""
         with self._locked(key):
-            if self.try_read(key) != expected:
-                return False
-            self.delete(key)
-        return True
+            return super().delete_if(key, expected)
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         """Keeps other processes and threads from the key; ends with the process."""
-        path = self._lock_path(key)
+        digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16)
+        path = os.path.join(self.root, SCRATCH, digest.hexdigest() + LOCK)
         with storage_errors("lock", path), locked(path):
             yield
-
-    def _lock_path(self, key: str) -> str:
-        digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16)
-        name = digest.hexdigest() + LOCK
-        return os.path.join(self.root, SCRATCH[:-1], name)
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         """See :meth:`ObjectStore.read`."""
@@ -237,16 +224,11 @@ class LocalStore(ObjectStore):
 
     def _written(self, data: bytes) -> str:
         source = self.scratch()
-        try:
-            with open(source, "wb") as file:
-                file.write(data)
-                file.flush()
-                if self.durable:
-                    os.fsync(file.fileno())
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(source)
-            raise
+        with _removed_on_error(source), open(source, "wb") as file:
+            file.write(data)
+            file.flush()
+            if self.durable:
+                os.fsync(file.fileno())
         return source
 
     def _near(self, path: os.PathLike[str]) -> str:
@@ -261,19 +243,12 @@ class LocalStore(ObjectStore):
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                self._copy(source, scratch)
+                with _removed_on_error(scratch):
+                    shutil.copyfile(source, scratch)
+                os.unlink(source)
         if self.durable:
             _flush(scratch)
         return scratch
-
-    def _copy(self, source: str, target: str) -> None:
-        try:
-            shutil.copyfile(source, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(target)
-            raise
-        os.unlink(source)
 
     def _in_folder(self, path: str, place: Callable[[], None]) -> None:
         """Places a file, making its folder; another process may remove that."""
@@ -308,6 +283,16 @@ class LocalStore(ObjectStore):
                 break
         os.makedirs(folder, exist_ok=True)
         return tuple(parents)
+
+
+@contextmanager
+def _removed_on_error(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

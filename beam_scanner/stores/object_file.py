@@ -9,7 +9,7 @@ from beam_scanner.errors import StorageError
 from beam_scanner.stores.range_file import RangeFile
 
 BLOCK_BYTES = 256 * 1024
-"""What is fetched where reading begins; also the unit of what is kept."""
+"""The size of the first fetch at a place, and of the blocks that are kept."""
 
 # Fetching grows up to this while reading goes on: a request takes about as long as
 # the transfer of a MiB.
@@ -68,7 +68,7 @@ class ObjectFile(RangeFile):
         return self._blocks[number]
 
     def _fetch(self, first: int, stop: int) -> None:
-        """Fetches a block, what is read with it up to ``stop``, and some ahead."""
+        """Fetches a block, the others up to ``stop``, and some ahead."""
         goes_on = first == self._next_block
         self._ahead = min(2 * self._ahead, _MAX_BLOCKS) if goes_on else 1
         wanted = -(-stop // BLOCK_BYTES) - first

@@ -22,6 +22,9 @@ from beam_scanner.errors import StorageError
 
 SCRATCH = ".tmp/"
 
+Data = bytes | os.PathLike[str]
+"""The content of an object: bytes, or the path of a local file."""
+
 
 class ObjectStore(ABC):
     """What a database needs of the place where its files lie.
@@ -37,7 +40,7 @@ class ObjectStore(ABC):
     url: str
 
     @abstractmethod
-    def put(self, key: str, data: bytes | os.PathLike[str]) -> None:
+    def put(self, key: str, data: Data) -> None:
         """Stores an object, durably and atomically, replacing what was there.
 
         Args:
@@ -58,15 +61,14 @@ class ObjectStore(ABC):
         """Stores an object if the key still holds what was read there.
 
         Streams are published by this. A store that inherits it checks and then puts:
-        two writers that replace one object at the same moment may both be told that
-        they succeeded. Stores that several writers use should override it with what their
+        two writers that replace one object at the same moment may both get True. Stores that several writers use should override it with what their
         service offers, and :class:`~beam_scanner.storage.testing.StorageConformance`
         tests them.
 
         Args:
             key: Where.
             data: The bytes.
-            expected: What is to be there; None for nothing.
+            expected: The bytes that must be there; None for no object.
 
         Returns:
             True for the caller whose object now lies there. After an error it may lie

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import accumulate
 
 from beam_scanner.errors import ArgumentError
 
@@ -47,6 +49,16 @@ def split_url(url: str) -> tuple[str, str, str]:
     if key:
         check_key(key, url)
     return scheme, name, key
+
+
+def folders_of(key: str) -> Iterator[str]:
+    """The folders that a key lies in, the outermost first.
+
+    Example:
+        >>> list(folders_of('a/b/c.mp4'))
+        ['a/', 'a/b/']
+    """
+    return accumulate(f"{part}/" for part in key.split("/")[:-1])
 
 
 def is_possible(key: str) -> bool:

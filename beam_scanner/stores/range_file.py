@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 
 class RangeFile(io.RawIOBase):
-    """A file for reading, seekable, of which a subclass gives ranges; for one thread.
+    """A seekable file for reading, of which a subclass reads ranges. For one thread.
 
     Args:
         name: What errors call it.
@@ -27,7 +27,7 @@ class RangeFile(io.RawIOBase):
 
     @abstractmethod
     def _range(self, start: int, stop: int) -> bytes:
-        """The bytes ``[start, stop)``, at least one, all of them inside the file."""
+        """The bytes ``[start, stop)`` of a range that is not empty and inside the file."""
 
     def readable(self) -> bool:
         """True."""
@@ -36,10 +36,6 @@ class RangeFile(io.RawIOBase):
     def seekable(self) -> bool:
         """True."""
         return True
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves the position, also beyond the end; reads nothing."""
@@ -59,7 +55,7 @@ class RangeFile(io.RawIOBase):
         if stop <= start:
             return b""
         data = self._range(start, stop)
-        self._position = stop
+        self._position = start + len(data)
         return data
 
     def readall(self) -> bytes:

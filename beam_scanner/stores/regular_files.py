@@ -28,7 +28,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
     Raises:
         NoFileError: It is a device, a named pipe or a socket, or much of it was never
-            written, so that reading it would take for ever; says which.
+            written, so that reading it would not end; names which.
         OSError: It cannot be opened.
 
     Examples:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from beam_scanner.errors import (
-    MissingDependencyError,
-    ObjectNotFoundError,
-    StorageError,
-)
+from beam_scanner.errors import ObjectNotFoundError, StorageError
 from beam_scanner.stores.bucket_store import (
+    NO_OBJECT,
     PAGE_KEYS,
+    REPLACED,
     WRITER,
     BucketStore,
     Page,
@@ -24,12 +21,13 @@ from beam_scanner.stores.bucket_store import (
     Stat,
 )
 from beam_scanner.stores.content_types import content_type
+from beam_scanner.stores.object_store import Data
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _CONFLICT_TRIES = 8
 _CONNECTIONS = 32
 
-# Endpoints and conditions that were seen to be minded there.
+# Endpoints, and the conditions that they were seen to respect.
 _refusing: set[tuple[str, str]] = set()
 
 
@@ -79,61 +77,36 @@ class S3Store(BucketStore):
     overwrites the object all the same.
     """
 
-    @contextmanager
-    def _errors(self, action: str, key: str) -> Iterator[None]:
-        """Turns the service's errors into ours; ``key``: in the bucket."""
-        url = f"s3://{self._bucket}/{key}"
-        try:
-            from boto3.exceptions import Boto3Error
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"{url} needs boto3: pip install 'beam-scanner[s3]'"
-            ) from error
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            NoCredentialsError,
-        )
+    _library = "boto3.exceptions", "boto3", "s3"
 
-        what = f"cannot {action} {url!r}"
-        try:
-            yield
-        except ClientError as error:
-            raise self._translated(what, error) from error
-        except NoCredentialsError as error:
-            raise StorageError(f"{what}: no usable credentials ({error})") from error
-        except StorageError:
-            raise
-        except (BotoCoreError, Boto3Error, OSError) as error:
-            raise StorageError(f"{what}: {error}") from error
+    def _reason(self, error: Exception, action: str) -> str | None:
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-    def _translated(self, what: str, error: Any) -> StorageError:
-        code = _code(error)
+        code = _code(error) if isinstance(error, ClientError) else ""
         if code == "NoSuchBucket":
-            return StorageError(f"{what}: there is no bucket {self._bucket!r}")
+            return f"there is no bucket {self._bucket!r}"
         if code in ("NoSuchKey", "404", "NotFound"):
-            return ObjectNotFoundError(f"{what}: no such object")
+            return NO_OBJECT
         if code in ("AccessDenied", "403", "Forbidden", "401"):
-            return StorageError(f"{what}: permission denied ({error})")
+            return f"permission denied ({error})"
         if code in ("PreconditionFailed", "412"):
-            return ReplacedError(f"{what}: it was replaced meanwhile")
-        return StorageError(f"{what}: {error}")
+            return REPLACED
+        if isinstance(error, NoCredentialsError):
+            return f"no usable credentials ({error})"
+        known = isinstance(error, ClientError | BotoCoreError | Boto3Error | OSError)
+        return str(error) if known else None
 
     def stat(self, key: str) -> Stat:
         """See :meth:`BucketStore.stat`."""
-        place = self._key(key)
-        with self._errors("read", place):
+        with self._request("read", key) as place:
             found = _client().head_object(Bucket=self._bucket, Key=place)
             writer = found["Metadata"].get(WRITER, "")
             return Stat(int(found["ContentLength"]), str(found["ETag"]), writer)
 
-    def read_version(
-        self, key: str, start: int = 0, stop: int | None = None, version: str = ""
+    def _read_range(
+        self, key: str, start: int, stop: int | None, version: str
     ) -> bytes:
-        """See :meth:`BucketStore.read_version`."""
-        if stop is not None and stop <= start:
-            self.stat(key)
-            return b""
         how: dict[str, str] = {"IfMatch": version} if version else {}
         if start or stop is not None:
             how["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
@@ -144,8 +117,7 @@ class S3Store(BucketStore):
 
     def _get(self, key: str, how: dict[str, str]) -> tuple[bytes, str]:
         """Bytes of an object, and its version."""
-        place = self._key(key)
-        with self._errors("read", place):
+        with self._request("read", key) as place:
             from botocore.exceptions import ClientError
 
             try:
@@ -158,19 +130,14 @@ class S3Store(BucketStore):
                 return body.read(), str(found["ETag"])
 
     def _send(
-        self,
-        key: str,
-        data: bytes | os.PathLike[str],
-        version: str | None = None,
-        writer: str = "",
+        self, key: str, data: Data, version: str | None = None, writer: str = ""
     ) -> None:
-        place = self._key(key)
         how: dict[str, Any] = {"ContentType": content_type(key)}
         if writer:
             how["Metadata"] = {WRITER: writer}
         if version is not None:
             how |= {"IfMatch": version} if version else {"IfNoneMatch": "*"}
-        with self._errors("write", place):
+        with self._request("write", key) as place:
             if isinstance(data, bytes):
                 self._put_object(place, data, how)
             else:
@@ -198,10 +165,10 @@ class S3Store(BucketStore):
         return won
 
     def _check_refuses(self, key: str, data: bytes, version: str) -> None:
-        """Once for each service that is not Amazon's: does it mind the condition?
+        """Checks once, for each service but Amazon's, that conditions are respected.
 
-        After a put in place of the same bytes the condition still holds, which tells
-        nothing.
+        A put of the same bytes leaves the version as it was, so that the condition
+        still holds and proves nothing.
         """
         header = "If-Match" if version else "If-None-Match"
         client = _client()
@@ -222,8 +189,7 @@ class S3Store(BucketStore):
         )
 
     def _remove(self, key: str, version: str | None = None) -> None:
-        place = self._key(key)
-        with self._errors("delete", place):
+        with self._request("delete", key) as place:
             _client().delete_object(Bucket=self._bucket, Key=place)
 
     def _pages(self, prefix: str, after: str = "") -> Iterator[Page]:

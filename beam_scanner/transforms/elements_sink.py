@@ -57,7 +57,7 @@ from beam_scanner.run.pipeline_stages import FAILURES, count_commit, report_fail
 from beam_scanner.run.sink_claims import Claims
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.storage.commit import generation_of
-from beam_scanner.storage.stored_rows import Record
+from beam_scanner.storage.stored_rows import Publication, Record, SegmentTask
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
@@ -385,12 +385,14 @@ class _Write(beam.DoFn):  # type: ignore[misc]
     def _segment(self, name: str, number: int, first: int, rows: list[_Row]) -> Record:
         target = self._target
         writer = target.stream(name).segment_writer(
-            target.generation,
-            number,
-            uuid.uuid4().hex[:12],
-            first,
-            target.encoding,
-            target.info,
+            SegmentTask(
+                target.generation,
+                number,
+                uuid.uuid4().hex[:12],
+                first,
+                target.encoding,
+                target.info,
+            )
         )
         try:
             for place, (_, seconds, data) in enumerate(rows, first):
@@ -467,13 +469,15 @@ class _Commit(beam.DoFn):  # type: ignore[misc]
         records = [record for record, _ in written]
         fingerprint = self._fingerprint([digest for _, digest in written])
         stream.publish(
-            target.generation,
-            records,
-            fingerprint,
-            run=target.generation,
-            source=f"elements:{streams[0]}",
-            type_name=target.info.name,
-            seen=seen,
+            Publication(
+                target.generation,
+                records,
+                fingerprint,
+                run=target.generation,
+                source=f"elements:{streams[0]}",
+                type_name=target.info.name,
+                seen=seen,
+            )
         )
         path = stream.storage().raw_store().describe(stream_key(name))
         return Commit(name, path, sum(r["rows"] for r in records), fingerprint)

@@ -1,8 +1,8 @@
-"""Where the colour samples of a picture lie, which its frames do not tell in words.
+"""Where the colour samples of a picture lie, which PyAV's frames do not say.
 
 Of 4:2:0 pictures swscale uses each colour sample for its four pixels, as if it lay in
 their middle. Where it lies beside it, halfway down, as in nearly all files, colours
-are half a pixel off; nobody minds, and all other programs do the same. Some files say
+are half a pixel off, as in all other programs, which nobody sees. Some files say
 that it lies in a corner or at the top: there it is worth the time to interpolate.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import av
 
@@ -25,8 +25,8 @@ from beam_scanner.video.source import (
 from beam_scanner.video.truncation import cut_short
 
 _MAX_STREAMS = 1000
-# Pictures that only their extension tells. FFmpeg would read one as it reads many, by
-# name, unless the format says that it comes through a pipe.
+# Formats of pictures that only the extension shows. FFmpeg would take one for the first
+# of a numbered sequence, unless the format says that it comes through a pipe.
 _UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
 
 
@@ -92,14 +92,45 @@ def _extension(name: str) -> str:
     return extension if re.fullmatch(r"\.[a-z0-9_]{1,12}", extension) else ""
 
 
-class OpenVideo:
-    """A video opened with FFmpeg: its best video stream, all others skipped.
-
-    Decoding uses one thread by default. Use it as a context manager.
+class OpenMedia:
+    """A file opened with FFmpeg, of which one stream is read. A context manager.
 
     Attributes:
         container: ``av.container.InputContainer``.
-        stream: ``av.video.stream.VideoStream``.
+        stream: The stream: ``av.stream.Stream``.
+    """
+
+    stream: Any
+
+    def __init__(self, source: VideoSource, kind: str) -> None:
+        self.container, self._file = open_container(source, kind)
+
+    def _read_only(self, stream: Any) -> None:
+        """Skips all other streams; decodes with one thread."""
+        stream.codec_context.thread_count = 1
+        for other in self.container.streams:
+            if other.index != stream.index:
+                other.discard = av.stream.Discard.all
+
+    def close(self) -> None:
+        """Closes the file; harmless when repeated."""
+        self.container.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        self.close()
+        raise_interrupt(error)
+
+
+class OpenVideo(OpenMedia):
+    """A video opened with FFmpeg: its best video stream, all others skipped.
+
+    Decoding uses one thread by default. Use it as a context manager.
 
     Args:
         source: The file.
@@ -112,16 +143,15 @@ class OpenVideo:
 
     def __init__(self, source: VideoSource, strict: bool = True) -> None:
         name = source_name(source)
-        self.container, self._file = open_container(source)
+        super().__init__(source, "video")
         try:
-            self.stream: Any = self._best_stream(name)
+            self.stream = self._best_stream(name)
         except VideoError as error:
             self.close()
             reason = why_unreadable(source)
             if reason:
                 raise VideoError(f"{error}; {reason}") from None
             raise
-        self.stream.codec_context.thread_count = 1
         options = {"max_pixels": str(max_pixels())}
         if strict:
             # Else decoders paint over damage and say nothing that we could see.
@@ -138,9 +168,7 @@ class OpenVideo:
             raise VideoError(f"video {name!r} has a codec that FFmpeg does not know")
         context = stream.codec_context
         check_picture(f"video {name!r}", context.width, context.height)
-        for other in self.container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all
+        self._read_only(stream)
         return stream
 
     def packets(self) -> Iterator[Any]:
@@ -153,23 +181,9 @@ class OpenVideo:
                 yield packet
         yield None
 
-    def close(self) -> None:
-        """Closes the file; harmless when repeated."""
-        self.container.close()
-        self._file.close()
-
-    def __enter__(self) -> OpenVideo:
-        return self
-
-    def __exit__(
-        self, _kind: object, error: BaseException | None, _traceback: object
-    ) -> None:
-        self.close()
-        raise_interrupt(error)
-
 
 def why_unreadable(source: VideoSource) -> str:
-    """What is wrong with a file in which no video was found; '' if that is unknown."""
+    """Why a file has no video that can be read; '' if that is unknown."""
     with open_source(source) as file, reading(source):
         short = cut_short(file)
         return f"it is cut short: {short}" if short else diagnose(file)

@@ -158,7 +158,7 @@ class PacketCursor:
         return chain([packet], packets)
 
     def _read_to(self, keyframe: int) -> Iterator[Any] | None:
-        """Packets from a keyframe on; None if the file position is behind it."""
+        """Packets from a keyframe on; None if the file position is past it."""
         if not self._by_place:
             return self._read_by_time(keyframe)
         assert self._video is not None

@@ -40,7 +40,7 @@ class Packets:
         shown: bool[n], False for what no player shows.
         clean: bool[n], whether decoding may start there.
         marked: bool[n], what the container calls damaged or incomplete.
-        signs: Why a packet cannot be decoded, where the container tells.
+        signs: Why a packet cannot be decoded, where the container says so.
         last_duration: Of the last packet that has one.
         open_gop: See ``FrameIndex``.
         begins_open: Whether the first clean packet is such a keyframe.
@@ -120,7 +120,6 @@ class Rows:
         starts: int64[k], packets at which decoding may start, ascending; empty where
             no seek can be trusted.
         damage: Why rows are lost: the first reasons, each once.
-        count: How many rows there are.
         start_rows: int64[k], the row that each start begins with; None where their
             times tell.
     """
@@ -130,7 +129,6 @@ class Rows:
     timed: bool
     starts: Int64Array
     damage: tuple[str, ...]
-    count: int
     start_rows: Int64Array | None = None
 
 
@@ -149,7 +147,7 @@ def rows_of_packets(packets: Packets) -> Rows:
     """The rows of a video whose every shown packet is one frame at its own time."""
     starts = np.flatnonzero(possible_starts(packets))
     pts = np.sort(packets.pts[packets.shown])
-    return Rows(pts, _NO_ROWS, True, starts, (), len(pts))
+    return Rows(pts, _NO_ROWS, True, starts, ())
 
 
 def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
@@ -176,8 +174,7 @@ def rows_of_pictures(packets: Packets, pictures: Pictures) -> Rows:
     hurt = np.array(pictures.given, dtype=np.int64) >= min(signs, default=_END)
     lost = np.array([int(hurt.argmax()), len(times)] if hurt.any() else _NO_ROWS)
     shown = np.sort(times) if clock else times
-    found, why = np.flatnonzero(starts), _reasons(signs)
-    return Rows(shown, lost, ascending, found, why, len(times))
+    return Rows(shown, lost, ascending, np.flatnonzero(starts), _reasons(signs))
 
 
 def _rows_by_place(
@@ -214,7 +211,6 @@ def _rows_by_place(
         timed=True,
         starts=starts,
         damage=_reasons(signs),
-        count=len(times),
         start_rows=first[starts],
     )
 
@@ -228,7 +224,8 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
     altogether leave no rows, as elsewhere.
 
     Returns:
-        The rows, with a start behind each damaged stretch; None where it is not so.
+        The rows, with a start after each damaged stretch; None where packets and rows
+        do not match.
     """
     signs = {**pictures.signs, **packets.signs}
     if not signs or not packets.clean.any() or not _told_by_place(packets):
@@ -266,7 +263,6 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
         timed=False,
         starts=found,
         damage=_reasons(signs),
-        count=rows,
         start_rows=found - begins[0],
     )
 
@@ -318,8 +314,7 @@ class _Stretches:
         rows = np.union1d(times[times >= head], extra)
         edges = np.searchsorted(rows, np.array(spans, dtype=np.int64).reshape(-1, 2))
         lost = _joined(edges.tolist())
-        why = _reasons(self.signs)
-        return Rows(rows, lost, True, self.starts, why, len(rows))
+        return Rows(rows, lost, True, self.starts, _reasons(self.signs))
 
     def _spans(self) -> tuple[int, list[tuple[int, int]]]:
         """(time before which there are no rows, times [from, to) of lost rows)."""
@@ -340,7 +335,7 @@ class _Stretches:
             if len(late):
                 begin = self._earliest(owner, late[0], False)
                 spans.append((begin, self._time(owner + 1)))
-                # What is shown before the next start refers to what came before it.
+                # Pictures shown before the next start refer to those of this one.
                 spoilt = self._earliest(owner + 1, 0, True)
                 spans.append((spoilt, self._time(owner + 1)))
         return head, spans
@@ -351,7 +346,7 @@ class _Stretches:
         return np.array(sorted({*self.signs, *late}), dtype=np.int64)
 
     def _time(self, owner: int) -> int:
-        """When the first row of a start is shown; the end of time behind the last."""
+        """When the first row of a start is shown; the end of time after the last."""
         if owner >= len(self.starts):
             return _END
         return int(self.packets.pts[self.starts[owner]])

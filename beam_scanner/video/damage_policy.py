@@ -1,4 +1,4 @@
-"""What is tried to get a row of a damaged video, and which rows are given up.
+"""Which attempts are made at a row of a damaged video, and when it is given up.
 
 Which rows are errors does not depend on what was read before: a row is given if, and
 only if, some attempt from a keyframe leads to it without a sign of damage.
@@ -50,7 +50,7 @@ class Attempt:
 
 
 class DamagePolicy:
-    """Decides for one decoder what is tried, and remembers what failed.
+    """Chooses the attempts of one decoder, and remembers which failed.
 
     Args:
         index: The video's index.
@@ -81,7 +81,7 @@ class DamagePolicy:
         return None if decoded else str(spoilt[1])
 
     def attempts(self, row: int, keyframe: int, ends: bool) -> Iterator[Attempt]:
-        """What is tried for a row, in turn, the cheapest first.
+        """The attempts at a row, in turn, the cheapest first.
 
         Args:
             row: The row.

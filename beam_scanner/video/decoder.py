@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.rows.gops import keyframe_at
+from beam_scanner.rows.row_numbers import check_rows
 from beam_scanner.video.conversion import FrameConverter
 from beam_scanner.video.cursor import PacketCursor
 from beam_scanner.video.damage_policy import (
@@ -146,16 +147,10 @@ class VideoDecoder:
         return self._read_row(row, None, lambda frame: frame)
 
     def _check_rows(self, rows: NDArray[np.int64]) -> None:
-        if rows.size == 0:
-            return
         if rows.size > 1 and np.diff(rows).min() <= 0:
             raise ArgumentError("rows for a decoder must ascend without duplicates")
-        if rows[0] < 0 or rows[-1] >= len(self.index):
-            bad = rows[0] if rows[0] < 0 else rows[-1]
-            raise RowError(
-                f"row {bad} is not in video {source_name(self._source)!r} of "
-                f"{len(self.index)} rows"
-            )
+        video = f"not in video {source_name(self._source)!r}"
+        check_rows(rows, len(self.index), video)
 
     def _read_row(
         self,

@@ -94,7 +94,7 @@ class SetupTracker:
 def by_keyframe(
     found: list[Setup], starts: list[int]
 ) -> tuple[tuple[int, str, str], ...]:
-    """What is to be given from which keyframe on, for a frame index.
+    """The setups for a frame index, by the first keyframe that needs each.
 
     Args:
         found: By packet.

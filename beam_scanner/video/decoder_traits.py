@@ -1,8 +1,8 @@
-"""How FFmpeg's decoders behave, by codec: what no header and no option tells."""
+"""How FFmpeg's decoders behave, by codec, where no header and no option says so."""
 
 from __future__ import annotations
 
-# They say which references they lack.
+# They report missing references.
 REPORTS_GAPS = frozenset({"h264", "hevc", "vp8", "vp9", "av1"})
 
 # They raise an error for a damaged picture, and do not only mark it.

@@ -15,7 +15,6 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -101,7 +100,7 @@ class VideoEncoder:
         self._file: BinaryIO | None = None
         self._container: Any = None
         self._stream: Any = None
-        # The first frame waits for the second, whose time tells the frame rate.
+        # The first frame waits for the second: the rate follows from their times.
         self._waiting: NDArray[np.uint8] | None = None
         self._seconds = array("d")
         self._ranks, self._sizes = array("q"), array("q")
@@ -113,12 +112,7 @@ class VideoEncoder:
     def __enter__(self) -> VideoEncoder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.close()
         else:

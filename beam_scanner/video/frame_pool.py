@@ -18,9 +18,9 @@ _BUDGET = 64 * 1024 * 1024
 
 
 class FramePool:
-    """Hands out frames in memory that is no longer in use.
+    """Gives frames memory that is no longer in use.
 
-    A frame belongs to whoever got it: its memory is used again only when it, and all
+    A frame belongs to its receiver: its memory is used again only when it, and all
     views of it, are gone.
 
     Args:
@@ -56,7 +56,8 @@ class FramePool:
             self._buffers.move_to_end(size)
             for step in range(1, len(buffers) + 1):
                 i = (self._last + step) % len(buffers)
-                # The list and getrefcount's argument: no frame and no view.
+                # Two references are the list's and getrefcount's own: no frame and no
+                # view of one uses the memory.
                 if sys.getrefcount(buffers[i]) == 2:
                     self._last = i
                     return buffers[i].reshape((height, width, 3))

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.errors import ArgumentError, VideoError
+from beam_scanner.rows.row_numbers import check_rows
 from beam_scanner.video.display import UNSPECIFIED, Display
 
 Int64Array = NDArray[np.int64]
@@ -60,7 +61,7 @@ def check_damage(damage: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class FrameIndex:
-    """What is known of a video without decoding it.
+    """The rows of a video, their times, and where decoding may start.
 
     Attributes:
         pts: int64[n], presentation time of each row in ``time_base`` units.
@@ -110,7 +111,7 @@ class FrameIndex:
             they find one in what has no pixels.
         primaries: See :class:`beam_scanner.video.display.Display`.
         transfer: Likewise.
-        damage: What is wrong with the file, one short text each.
+        damage: The damage of the file, one short text each.
 
     Examples:
         >>> import tempfile, os
@@ -196,9 +197,7 @@ class FrameIndex:
             RowError: A row is negative or past the end.
         """
         chosen = np.asarray(rows, dtype=np.int64)
-        if chosen.size and (chosen.min() < 0 or chosen.max() >= len(self)):
-            bad = int(chosen.min() if chosen.min() < 0 else chosen.max())
-            raise RowError(f"row {bad} is not in a video of {len(self)} rows")
+        check_rows(chosen, len(self), "not in a video")
         ticks = self.pts[chosen].astype(np.float64)
         return ticks * self.time_base.numerator / self.time_base.denominator
 
@@ -317,6 +316,7 @@ class FrameIndex:
         crop = self.crop if self.crop is not None else (1, 1)
         sizes = (self.width, self.height, *crop)
         numbers = (*sizes, self.rotation, self.stream_index)
+        texts = (self.codec, self.pix_fmt, self.fingerprint, *self.damage)
         kinds = (self.seekable, self.timed, self.open_gop, self.mirrored)
         for wrong, what in (
             (any(type(n) is not int or n < 0 for n in numbers), "its numbers"),
@@ -332,15 +332,11 @@ class FrameIndex:
             (len(keyframes) and keyframes[0] != 0, "its keyframes"),
             (len(lost) % 2 or not _ascend(lost, 0, rows), "its lost rows"),
             (self.time_base <= 0, "its time base"),
-            (not all(isinstance(t, str) for t in self._texts), "its texts"),
+            (not all(isinstance(text, str) for text in texts), "its texts"),
             (not isinstance(self.duration_seconds, float | int), "its duration"),
         ):
             if wrong:
                 raise ValueError(f"{what} cannot be right")
-
-    @property
-    def _texts(self) -> tuple[Any, ...]:
-        return (self.codec, self.pix_fmt, self.fingerprint, *self.damage)
 
 
 def _plain(value: Any) -> Any:

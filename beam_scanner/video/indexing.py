@@ -30,8 +30,11 @@ def index_video(
         StorageError: The file cannot be read now, which says nothing about it.
     """
     # Importing these loads FFmpeg, which describing a stream does not need.
-    from beam_scanner.video.cold_starts import starts_cold, without_keyframes
-    from beam_scanner.video.salvage import confirm_rows
+    from beam_scanner.video.index_checks import (
+        confirm_rows,
+        starts_cold,
+        without_keyframes,
+    )
     from beam_scanner.video.scan import scan_video
 
     index, sums = scan_video(source, verify, check_damage(damage))

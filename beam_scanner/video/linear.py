@@ -1,4 +1,4 @@
-"""Decodes a video from its first packet to its last, and notes what comes out."""
+"""Decodes a video from its first packet to its last, and records the frames."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def feed(
     Args:
         context: A codec context that has ``copy_opaque``.
         packet: None for the end.
-        pictures: Where what comes of it is noted.
+        pictures: Collects what the decoder gives.
         withholds: Takes messages out of the packet.
         harmless: Whether an error says nothing, since the packet holds no picture.
     """
@@ -251,7 +251,7 @@ def starts_alike(source: VideoSource, pictures: Pictures, rows: Rows) -> bool:
     assert pictures.sums is not None
     gave = np.array(pictures.packets, dtype=np.int64)
     ends = [*rows.starts[1:].tolist(), pictures.read]
-    edges = [*rows.lost.tolist(), rows.count, rows.count]
+    edges = [*rows.lost.tolist(), len(rows.pts), len(rows.pts)]
     for number in range(1, len(rows.starts)):
         start, end = int(rows.starts[number]), ends[number]
         first = int(rows.start_rows[number])

@@ -19,11 +19,12 @@ from beam_scanner.video.linear import READ_ERRORS, feed, why
 from beam_scanner.video.source import VideoSource, check_readable, source_name
 
 _HEAD_BYTES = 64 * 1024
-# How many packets behind that at a later keyframe its frame may come.
+# By how many packets a decoder may delay the frame of a keyframe.
 _LONGEST_DELAY = 32
 # Containers that mark what follows a gap, as a guess.
 _MARKS_GAPS = ("mpegts",)
-_FACTS = ("pts", "dts", "pos", "size", "pictures", "shown", "clean", "marked")
+_FLAGS = ("shown", "clean", "marked")
+_FACTS = ("pts", "dts", "pos", "size", "pictures", *_FLAGS)
 
 
 class PacketScan:
@@ -86,22 +87,15 @@ class PacketScan:
         return self._packets(cut)
 
     def _packets(self, cut: str) -> Packets:
-        facts = np.frombuffer(self.facts, np.int64).reshape(-1, len(_FACTS)).T.copy()
-        pts, dts, pos, size, pictures = facts[:5]
-        shown, clean, marked = facts[5:].astype(bool)
+        table = np.frombuffer(self.facts, np.int64).reshape(-1, len(_FACTS)).T.copy()
+        facts: dict[str, Any] = dict(zip(_FACTS, table, strict=True))
+        facts |= {name: facts[name].astype(bool) for name in _FLAGS}
         if self.setups.overflows:
             # A decoder that starts later would lack what could not be kept.
-            clean[1:] = False
+            facts["clean"][1:] = False
         return Packets(
             codec=self.codec,
-            pts=pts,
-            dts=dts,
-            pos=pos,
-            size=size,
-            pictures=pictures,
-            shown=shown,
-            clean=clean,
-            marked=marked,
+            **facts,
             signs=self.signs,
             last_duration=self.duration,
             open_gop=self.open_gop,
@@ -123,7 +117,7 @@ class PacketScan:
             self.signs.setdefault(number, "the container marks data as incomplete")
         key = is_keyframe(packet, stream)
         if found := stream.damage(data):
-            # What is missing before a keyframe is missing from what came before.
+            # What is missing before a keyframe belongs to the packets before it.
             self.signs.setdefault(number - (key and found.before), found.reason)
         pictures = stream.pictures(data)
         if stream.is_field and pictures > 0:

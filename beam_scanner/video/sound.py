@@ -13,19 +13,19 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Self
+from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.video.claimed_counts import check_tables
-from beam_scanner.video.container import open_container
+from beam_scanner.video.container import OpenMedia
 from beam_scanner.video.source import (
     check_readable,
     fingerprint,
     open_source,
-    raise_interrupt,
     reading,
 )
 from beam_scanner.video.truncation import cut_short
@@ -51,7 +51,6 @@ class AudioIndex:
         sample_rate: Samples a second.
         samples: How many there are; gaps between packets count, they are silent.
         start_seconds: Time of the first one, by the container's clock.
-        codec: FFmpeg's name.
         time_base: Seconds of a tick of ``begin_pts`` and ``lead_pts``.
         blocks: int64[n], the first sample of each block.
         begin_pts: int64[n], time of the decoded frame that begins the block.
@@ -64,7 +63,6 @@ class AudioIndex:
     sample_rate: int
     samples: int
     start_seconds: float
-    codec: str
     time_base: Fraction
     blocks: NDArray[np.int64]
     begin_pts: NDArray[np.int64]
@@ -74,37 +72,18 @@ class AudioIndex:
     fingerprint: str
 
 
-class _OpenAudio:
-    """A file opened with FFmpeg: its best audio track, all others skipped."""
+class _OpenAudio(OpenMedia):
+    """The best audio track of a file; all others are skipped."""
 
     def __init__(self, path: str) -> None:
-        import av
-
-        self.container, self._file = open_container(path, "audio")
-        self.stream: Any = self.container.streams.best("audio")
+        super().__init__(path, "audio")
+        self.stream = self.container.streams.best("audio")
         context: Any = self.stream and self.stream.codec_context
         if context is None or not context.sample_rate:
             self.close()
             missing = "no audio track" if self.stream is None else "an unknown codec"
             raise VideoError(f"file {path!r} has {missing}")
-        context.thread_count = 1
-        for other in self.container.streams:
-            if other is not self.stream:
-                other.discard = av.stream.Discard.all
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: object, error: BaseException | None, _traceback: object
-    ) -> None:
-        self.close()
-        raise_interrupt(error)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self.container.close()
-        self._file.close()
+        self._read_only(self.stream)
 
 
 class _Clock:
@@ -230,7 +209,6 @@ class _Scan:
             sample_rate=self._rate,
             samples=samples,
             start_seconds=float(first * self._tick),
-            codec=self._audio.stream.codec_context.codec.canonical_name,
             time_base=self._tick,
             blocks=blocks,
             begin_pts=begin,
@@ -243,8 +221,6 @@ class _Scan:
 
 def _decoded(audio: _OpenAudio, path: str) -> Iterator[tuple[Any, list[Any]]]:
     """Packets and the frames that each gives; the last one is empty."""
-    import av
-
     last: Any = None
     try:
         for packet in audio.container.demux(audio.stream):
@@ -374,8 +350,6 @@ class AudioDecoder:
             number: Of the block.
             seconds: How much earlier to seek to; None not to seek.
         """
-        import av
-
         index = self._index
         lead, begin = int(index.lead_pts[number]), int(index.begin_pts[number])
         if seconds is not None:
@@ -403,12 +377,10 @@ class AudioDecoder:
                         yield frame
 
     def _decoded(self, packet: Any, strict: bool) -> list[Any]:
-        import av
-
         try:
             return list(packet.decode())
         except av.error.FFmpegError as error:
-            # What leads to a block may refer to what is before it.
+            # Packets before a block may refer to others that were not decoded.
             if strict:
                 raise damaged(self._path, packet, error) from error
             return []
@@ -437,6 +409,6 @@ class AudioDecoder:
             yield block
 
     def close(self) -> None:
-        """Drops what is open and kept."""
+        """Closes the file, and drops the decoded blocks."""
         self._kept.clear()
         self._running = None

@@ -18,7 +18,7 @@ from beam_scanner.errors import ScannerException, StorageError, VideoError
 from beam_scanner.stores import open_file
 from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.regular_files import NoFileError
-from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
+from beam_scanner.stores.sampled_digest import sampled_digest
 
 VideoSource = str | os.PathLike[str] | Callable[[], BinaryIO]
 
@@ -71,7 +71,7 @@ def open_source(source: VideoSource, kind: str = "video") -> BinaryIO:
         if isinstance(error, StorageError):
             raise
         raise StorageError(f"{kind} {name!r} cannot be opened: {error}") from error
-    # Files of the kernel's say this too, and cannot tell more.
+    # Files in /proc claim 0 bytes as well, and cannot be videos.
     if not callable(source) and _is_empty(file):
         file.close()
         raise VideoError(f"{kind} {name!r} is empty (0 bytes)")
@@ -98,9 +98,9 @@ def reading(source: VideoSource) -> Iterator[None]:
 
 
 def check_readable(source: VideoSource, error: BaseException) -> None:
-    """Raises a ``StorageError`` if it is the disk that FFmpeg's error tells of.
+    """Raises a ``StorageError`` if the disk is to blame for an error of FFmpeg.
 
-    FFmpeg says the same of files that are damaged, so the file is read once.
+    FFmpeg raises the same for damaged files, so the whole file is read once to see.
 
     Args:
         source: The file.
@@ -193,30 +193,21 @@ def fingerprint(source: VideoSource, kind: str = "video") -> str:
         VideoError: The file is missing or empty.
         StorageError: It cannot be read now.
     """
-    known = getattr(source, "fingerprint", None)
-    if isinstance(known, str):
-        return known
+    given = getattr(source, "fingerprint", None)
+    if isinstance(given, str):
+        return given
     with open_source(source, kind) as file, reading(source):
-        if isinstance(file, ObjectFile):
-            return _object_digest(file, kind)
-        return _digest(
-            f"{kind} {source_name(source)!r}", file_size(file), reader_of(file)
-        )
-
-
-def _object_digest(file: ObjectFile, kind: str) -> str:
-    known = file.name, file.version
-    if known not in _digests:
+        known = (file.name, file.version) if isinstance(file, ObjectFile) else None
+        if known in _digests:
+            return _digests[known]
+        if file.seek(0, os.SEEK_END) == 0:
+            raise VideoError(f"{kind} {source_name(source)!r} is empty (0 bytes)")
+        digest = sampled_digest(file, _pieces)
+    if known is not None:
         if len(_digests) >= _KNOWN_DIGESTS:
             _digests.clear()
-        _digests[known] = _digest(f"{kind} {file.name!r}", file.size, file.fetch)
-    return _digests[known]
-
-
-def _digest(what: str, size: int, read: Callable[[int, int], bytes]) -> str:
-    if size == 0:
-        raise VideoError(f"{what} is empty (0 bytes)")
-    return sampled_digest(size, _pieces, read)
+        _digests[known] = digest
+    return digest
 
 
 def _pieces(size: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from beam_scanner.video.mp4_boxes import FIRST_KINDS, boxes
 
 # RIFF sizes from here on mean that the size was unknown.
 _UNKNOWN_SIZE = 0xFFFFFF00
-# Bytes behind the last box of an MP4 may be anything, and look like another box.
+# The bytes after the last box of an MP4 may be anything, also look like another box.
 _ENDS_A_FILE = (b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"sidx")
 
 
@@ -37,7 +37,7 @@ def cut_short(file: BinaryIO) -> str | None:
         return _mp4_cut_short(file, size)
     if head[:4] == b"RIFF":
         length = int.from_bytes(head[4:8], "little")
-        # What is written to a pipe has no size to tell.
+        # A file that was written to a pipe does not know its size.
         known = 0 < length < _UNKNOWN_SIZE
         return _overrun("RIFF chunk", 8 + length, size) if known else None
     if head[:4] == b"\x1a\x45\xdf\xa3":

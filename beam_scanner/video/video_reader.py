@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
 from operator import index as as_integer
@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import load_rows
+from beam_scanner.rows.row_numbers import as_row_numbers, check_rows
+from beam_scanner.stores.range_file import RangeFile
 from beam_scanner.types.element_types import NULL
 from beam_scanner.video.index import FrameIndex, Int64Array
 from beam_scanner.video.indexing import index_video
@@ -189,7 +191,8 @@ class VideoReader:
             RowError: One is negative or past the end.
             VideoError: A row cannot be decoded; names it and its time.
         """
-        numbers = self._numbers(rows)
+        numbers = as_row_numbers(rows, "expected row numbers")
+        check_rows(numbers, len(self), f"not in video {source_name(self._source)!r}")
         return load_rows(self._read, numbers, self.index.frame_bytes)
 
     def frames_at(self, rows: Iterable[int]) -> list[Any]:
@@ -218,18 +221,6 @@ class VideoReader:
                 f"lasts from {begin:.3f} to {end:.3f} s"
             )
         return self[int(shown.argmax())]
-
-    def _numbers(self, rows: Iterable[int]) -> Int64Array:
-        wrong = f"expected row numbers, got {rows!r}"
-        try:
-            wanted = np.asarray(rows if isinstance(rows, Sequence) else list(rows))
-        except (TypeError, ValueError) as error:
-            raise ArgumentError(wrong) from error
-        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
-            raise ArgumentError(wrong)
-        numbers = wanted.astype(np.int64)
-        self.index.seconds(numbers)
-        return numbers
 
     def _read(self, rows: Int64Array) -> list[Any]:
         """Reads rows that ascend without duplicates."""
@@ -327,7 +318,9 @@ class _Reopened:
         self.name = str(getattr(file, "name", None) or repr(file))
 
     def __call__(self) -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_Window(self._file, self._lock)))
+        return cast(
+            BinaryIO, io.BufferedReader(_Window(self._file, self.name, self._lock))
+        )
 
     def __reduce__(self) -> Any:
         raise VideoError(
@@ -336,32 +329,16 @@ class _Reopened:
         )
 
 
-class _Window(io.RawIOBase):
-    def __init__(self, file: BinaryIO, lock: threading.Lock) -> None:
-        self._file, self._lock, self._at = file, lock, 0
+class _Window(RangeFile):
+    """A file of its own position, on a file that others use in turn."""
 
-    def readable(self) -> bool:
-        return True
+    def __init__(self, file: BinaryIO, name: str, lock: threading.Lock) -> None:
+        with lock:
+            size = file.seek(0, os.SEEK_END)
+        super().__init__(name, size)
+        self._file, self._lock = file, lock
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_END:
-            with self._lock:
-                offset += self._file.seek(0, os.SEEK_END)
-        elif whence == os.SEEK_CUR:
-            offset += self._at
-        self._at = max(0, offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
+    def _range(self, start: int, stop: int) -> bytes:
         with self._lock:
-            self._file.seek(self._at)
-            data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+            self._file.seek(start)
+            return self._file.read(stop - start)

@@ -9,6 +9,7 @@ import pytest
 
 from beam_scanner.run.existing_results import Results, holds, is_spent, was_made_by
 from beam_scanner.run.job_files import JobFiles
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.types.type_info import get_type_info
 
@@ -23,9 +24,13 @@ def storage(tmp_path: Path) -> NamedStorage:
 
 
 def publish(stream: NamedStream, token: str, fingerprint: str) -> None:
-    writer = stream.segment_writer(token, 0, "attempt", 0, None, get_type_info(bytes))
+    writer = stream.segment_writer(
+        SegmentTask(token, 0, "attempt", 0, None, get_type_info(bytes))
+    )
     record: Any = writer.finish()
-    stream.publish(token, [record], fingerprint, token, "source", type_name="Bytes")
+    stream.publish(
+        Publication(token, [record], fingerprint, token, "source", type_name="Bytes")
+    )
 
 
 def streams(storage: NamedStorage) -> list[NamedStream]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from beam_scanner.storage.checked_files import BLOCK, CheckedFile, Checksums
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoding import Encoding
 from tests.support.make_database import frame
@@ -168,7 +169,7 @@ def test_other_programs_may_check_pages(tmp_path):
 
 def test_a_torn_segment_is_not_published(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "a")
-    writer = stream.segment_writer("g", 0, "x", 0)
+    writer = stream.segment_writer(SegmentTask("g", 0, "x", 0))
     writer.write(0, [b"abc"] * 5, np.zeros(5))
     record = writer.finish()
     assert stream.has_segment("g", record)
@@ -179,5 +180,5 @@ def test_a_torn_segment_is_not_published(tmp_path):
         StorageError,
         match=r"cannot commit stream 'a'.*not of the size that was written",
     ):
-        stream.publish("g", [record])
+        stream.publish(Publication("g", [record]))
     assert not stream.committed()

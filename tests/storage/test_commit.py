@@ -26,6 +26,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.commit import tiled
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import get_type_info
 from tests.support.committed import NEW, OLD, write
 from tests.support.folders import ROOT
@@ -85,7 +86,7 @@ def replace_stream(store):
     """What an overwriting run does, down to its losers' files."""
     stream = NamedStream(NamedStorage(store), "s")
     write(stream, "g2", NEW, attempt="lost")
-    stream.publish("g2", write(stream, "g2", NEW), "new", "run2", "src")
+    stream.publish(Publication("g2", write(stream, "g2", NEW), "new", "run2", "src"))
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -95,7 +96,9 @@ def test_killed_anywhere_while_replacing(tmp_path, after):
     def begin(folder):
         store = LocalStore(folder, durable=False)
         stream = NamedStream(NamedStorage(store), "s")
-        stream.publish("g1", write(stream, "g1", OLD), "old", "run1", "src")
+        stream.publish(
+            Publication("g1", write(stream, "g1", OLD), "old", "run1", "src")
+        )
         return stream
 
     begin(tmp_path / "calm")
@@ -129,7 +132,7 @@ def test_killed_anywhere_while_deleting(tmp_path):
         folder = tmp_path / f"{changes}"
         store = LocalStore(folder, durable=False)
         stream = NamedStream(NamedStorage(store), "s")
-        stream.publish("g1", write(stream, "g1", OLD), "f", "r", "s")
+        stream.publish(Publication("g1", write(stream, "g1", OLD), "f", "r", "s"))
         dying = NamedStream(NamedStorage(DyingStore(folder, changes)), "s")
         try:
             dying.delete()
@@ -151,7 +154,7 @@ def test_killed_anywhere_while_deleting(tmp_path):
 def test_killed_while_writing_leaves_nothing_visible(tmp_path):
     storage = NamedStorage(tmp_path)
     stream = NamedStream(storage, "s")
-    writer = stream.segment_writer("g1", 0, "a", 0)
+    writer = stream.segment_writer(SegmentTask("g1", 0, "a", 0))
     writer.write(0, [b"x" * 5_000_000] * 2, np.zeros(2))
     assert not stream.exists()
     assert set(tree(tmp_path)) == {"beam_scanner.json"}
@@ -163,23 +166,27 @@ def test_publishing_again_changes_nothing(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "s")
     records = write(stream, "g1", OLD)
     for _ in range(3):
-        stream.publish("g1", records, "f", "r", "src")
+        stream.publish(Publication("g1", records, "f", "r", "src"))
     before = tree(tmp_path)
     late = write(stream, "g1", OLD, attempt="late")
-    stream.publish("g1", late, "f", "r", "src")
+    stream.publish(Publication("g1", late, "f", "r", "src"))
     assert tree(tmp_path) == before
     assert list(stream.load()) == OLD
 
 
 def test_two_sources_under_one_name(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "s")
-    stream.publish("g1", write(stream, "g1", OLD), "f1", "run", "one")
+    stream.publish(Publication("g1", write(stream, "g1", OLD), "f1", "run", "one"))
     with pytest.raises(
         StreamExistsError, match="two sources of one run write stream 's'"
     ):
-        stream.publish("g2", write(stream, "g2", NEW), "f2", "run", "other")
+        stream.publish(
+            Publication("g2", write(stream, "g2", NEW), "f2", "run", "other")
+        )
     assert list(stream.load()) == OLD
-    stream.publish("g2", write(stream, "g2", NEW), "f2", "another run", "other")
+    stream.publish(
+        Publication("g2", write(stream, "g2", NEW), "f2", "another run", "other")
+    )
     assert list(stream.load()) == NEW
 
 
@@ -188,7 +195,7 @@ def test_missing_files_cannot_be_published(tmp_path):
     records = write(stream, "g1", OLD)
     stream.storage().store().delete(f"s/g1.segments/{records[1]['files'][0]}")
     with pytest.raises(StorageError, match=r"00000001-a\.parquet' is missing"):
-        stream.publish("g1", records, "f", "r", "s")
+        stream.publish(Publication("g1", records, "f", "r", "s"))
     assert not stream.exists()
 
 
@@ -196,13 +203,15 @@ def test_segments_of_different_types(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "s")
     records = []
     for task, ty in enumerate((bytes, types.NumpyArrayInt32)):
-        writer = stream.segment_writer("g", task, "a", task, None, get_type_info(ty))
+        writer = stream.segment_writer(
+            SegmentTask("g", task, "a", task, None, get_type_info(ty))
+        )
         writer.write(task, [b"1234"], np.zeros(1))
         records.append(writer.finish())
     with pytest.raises(
         ElementTypeError, match="row 1 of stream 's' has type 'NumpyArray"
     ):
-        stream.publish("g", records, "f", "r", "s")
+        stream.publish(Publication("g", records, "f", "r", "s"))
 
 
 _cuts = st.lists(st.integers(1, 5), max_size=8)
@@ -233,7 +242,7 @@ def test_gc_removes_only_what_nothing_needs(tmp_path):
     storage = NamedStorage(LocalStore(tmp_path, durable=False))
     store = storage.store()
     kept = NamedStream(storage, "a/kept")
-    kept.publish("g1", write(kept, "g1", OLD), "f", "r", "s")
+    kept.publish(Publication("g1", write(kept, "g1", OLD), "f", "r", "s"))
     write(kept, "g1", OLD, attempt="stray")
     write(kept, "crashed", NEW)
     write(NamedStream(storage, "never"), "live", NEW)
@@ -266,7 +275,7 @@ def test_gc_spares_what_is_committed_or_begun_while_it_lists(tmp_path):
             yield from super().list(*args)
             if not begun:
                 begun.append("begun")
-                made.publish("g1", records, "f", "r", "s")
+                made.publish(Publication("g1", records, "f", "r", "s"))
 
     storage = NamedStorage(LocalStore(tmp_path, durable=False))
     made, other = NamedStream(storage, "made"), NamedStream(storage, "other")
@@ -280,13 +289,13 @@ def test_delete_takes_the_stream_alone(tmp_path):
     """What another generation holds may be a run's work: gc can tell."""
     storage = NamedStorage(tmp_path)
     stream, below = NamedStream(storage, "s"), NamedStream(storage, "s/below")
-    stream.publish("g1", write(stream, "g1", OLD), "f", "r", "s")
+    stream.publish(Publication("g1", write(stream, "g1", OLD), "f", "r", "s"))
     records = write(stream, "begun", NEW)
     below.save([b"x"])
     stream.delete()
     assert not stream.exists()
     assert list(below.load()) == [b"x"]
-    stream.publish("begun", records, "f", "r", "s", seen="g1")
+    stream.publish(Publication("begun", records, "f", "r", "s", seen="g1"))
     assert list(stream.load()) == NEW
     write(stream, "crashed", OLD)
     stream.delete()
@@ -301,18 +310,18 @@ def test_delete_takes_the_stream_alone(tmp_path):
 def test_unpublish_keeps_the_segments(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "s")
     records = write(stream, "g1", OLD)
-    stream.publish("g1", records, "f", "r", "s")
+    stream.publish(Publication("g1", records, "f", "r", "s"))
     stream.unpublish()
     assert not stream.exists()
     assert all(stream.has_segment("g1", record) for record in records)
-    stream.publish("g1", records, "f", "r", "s")
+    stream.publish(Publication("g1", records, "f", "r", "s"))
     assert list(stream.load()) == OLD
 
 
 def test_files_are_exactly_the_committed_ones(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "a b")
     records = write(stream, "g1", OLD)
-    stream.publish("g1", records, "f", "r", "s")
+    stream.publish(Publication("g1", records, "f", "r", "s"))
     write(stream, "g1", OLD, attempt="stray")
     assert stream.files() == [
         str(tmp_path / "a b/g1.segments/00000000-a.parquet"),

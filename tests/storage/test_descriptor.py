@@ -18,6 +18,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.sealed_files import seal, unseal
+from beam_scanner.storage.stored_rows import Publication
 from tests.support.committed import OLD, write
 
 
@@ -26,7 +27,7 @@ def test_records_survive_json(tmp_path):
     records = json.loads(json.dumps(write(stream, "g1", OLD)))
     assert all(stream.has_segment("g1", record) for record in records)
     assert not stream.has_segment("g2", records[0])
-    stream.publish("g1", records, "f", "r", "src")
+    stream.publish(Publication("g1", records, "f", "r", "src"))
     assert list(stream.load()) == OLD
 
 

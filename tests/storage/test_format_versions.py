@@ -12,6 +12,7 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication
 from beam_scanner.storage.streams.named import gc, list_streams
 from beam_scanner.types import NULL
 from tests.support import make_database
@@ -143,7 +144,7 @@ def test_unfinished_work_of_older_code_is_gone_on_with(old):
     records = [files.manifest(0, task)["outputs"][0] for task in (0, 1)]
     stream = NamedStream(NamedStorage(old), "unfinished")
     assert all(stream.has_segment(token, record) for record in records)
-    stream.publish(token, records, type_name="int")
+    stream.publish(Publication(token, records, type_name="int"))
     assert list(stream.load()) == make_database.expected()["sums"][:16]
     assert stream.descriptor().format_version == 2
 

@@ -19,6 +19,7 @@ from beam_scanner.storage import (
     gc,
     list_streams,
 )
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.storage.writer_marks import mark, remove_old_marks, unmark, writing
 from tests.support.storage_fakes import MemoryStore
 
@@ -276,10 +277,12 @@ def test_equal_results_do_not_lose(tmp_path: Path) -> None:
     stream = NamedStream(storage, "a")
 
     def write(generation: str, fingerprint: str) -> None:
-        writer = stream.segment_writer(generation, 0, "x", 0)
+        writer = stream.segment_writer(SegmentTask(generation, 0, "x", 0))
         writer.write(0, ROWS, np.zeros(2))
         records = [writer.finish()]
-        stream.publish(generation, records, fingerprint, generation, "s", seen="")
+        stream.publish(
+            Publication(generation, records, fingerprint, generation, "s", seen="")
+        )
 
     write("one", "same")
     write("two", "same")

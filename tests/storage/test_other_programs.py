@@ -10,6 +10,7 @@ import pytest
 
 from beam_scanner import protobufs, types
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, FrameType, get_type_info
 from beam_scanner.video.encoding import Encoding
 from tests.support.video_fixtures import frame_number, numbered_frames
@@ -30,13 +31,13 @@ def histograms(request, tmp_path):
     records = []
     for task, start in enumerate((0, 12)):
         stop = (12, 30)[task]
-        writer = stream.segment_writer("g", task, "a", start, None, info)
+        writer = stream.segment_writer(SegmentTask("g", task, "a", start, None, info))
         elements = [info.serialize(h) for h in HISTOGRAMS[start:stop]]
         if task:
             elements[-1] = NULL  # type: ignore[call-overload]
         writer.write(start, elements, np.arange(start, stop) / 25)
         records.append(writer.finish())
-    stream.publish("g", records)
+    stream.publish(Publication("g", records))
     return stream
 
 
@@ -100,10 +101,12 @@ def test_a_player(tmp_path, encoding, name):
     info = get_type_info(FrameType)
     records = []
     for task, start in enumerate((0, 12)):
-        writer = stream.segment_writer("g", task, "a", start, encoding, info)
+        writer = stream.segment_writer(
+            SegmentTask("g", task, "a", start, encoding, info)
+        )
         writer.write(start, frames[start : start + 12], times[start : start + 12])
         records.append(writer.finish())
-    stream.publish("g", records)
+    stream.publish(Publication("g", records))
     shown = []
     for file in stream.files(".mp4"):
         with av.open(f"file:{file}") as video:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_scanner.errors import RowError
-from beam_scanner.storage.stored_rows import NumberedReader, check_next, check_rows
+from beam_scanner.rows.row_numbers import check_rows
+from beam_scanner.storage import NamedStorage, NamedStream
+from beam_scanner.storage.stored_rows import NumberedReader, SegmentTask
 
 
 class Numbers(NumberedReader):
@@ -31,17 +34,20 @@ def test_the_first_row_outside_is_named(length: int, rows: list[int]) -> None:
     outside = [row for row in rows if not 0 <= row < length]
     array = np.array(rows, dtype=np.int64)
     if not outside:
-        check_rows(array, length, "film")
+        check_rows(array, length, "outside stream 'film'")
         return
     wanted = f"^row {outside[0]} is outside stream 'film' of {length} rows$"
     with pytest.raises(RowError, match=wanted):
-        check_rows(array, length, "film")
+        check_rows(array, length, "outside stream 'film'")
 
 
-def test_rows_must_follow_each_other() -> None:
-    check_next(7, 7, "film")
+def test_rows_must_follow_each_other(tmp_path: Path) -> None:
+    stream = NamedStream(NamedStorage(tmp_path), "film")
+    writer = stream.segment_writer(SegmentTask("g1", 0, "a", 7))
     with pytest.raises(RowError, match=r"'film' .* expected row 7, got 8"):
-        check_next(7, 8, "film")
+        writer.write(8, [b"x"], np.array([0.0]))
+    writer.write(7, [b"x"], np.array([0.0]))
+    writer.abort()
 
 
 def test_a_reader_that_says_nothing_more_is_of_plain_rows() -> None:
@@ -50,7 +56,7 @@ def test_a_reader_that_says_nothing_more_is_of_plain_rows() -> None:
         assert reader.read([0, 2]) == reader.values([0, 2]) == [0, 2]
         assert np.isnan(reader.seconds(np.array([1, 1]))).all()
         assert reader.nulls().tolist() == [False] * 3
-        assert (reader.entries, reader.entry_bytes, reader.display) == (None,) * 3
+        assert (reader.keyframes, reader.gop_bytes, reader.display) == (None,) * 3
         assert set(reader.counters().values()) == {reader.frame_bytes} == {0}
         # Any row can be had without others, so one position does.
         assert reader.reopen() is reader

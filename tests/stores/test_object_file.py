@@ -25,7 +25,10 @@ class MemoryBucket(BucketStore):
             raise ObjectNotFoundError(key)
         return Stat(len(self.objects[key]), "1")
 
-    def read_version(self, key, start=0, stop=None, version=""):
+    def _reason(self, error, action):
+        return None
+
+    def _read_range(self, key, start, stop, version):
         self.reads.append((start, stop))
         return self.objects[key][start:stop]
 

@@ -7,13 +7,12 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
+from beam_scanner.stores.sampled_digest import sampled_digest
+from tests.stores.test_object_file import MemoryBucket
 
 
 def digest(data: bytes, *pieces: tuple[int, int]) -> str:
-    file = io.BytesIO(data)
-    size = file_size(file)
-    return sampled_digest(size, lambda _: pieces, reader_of(file))
+    return sampled_digest(io.BytesIO(data), lambda size: pieces)
 
 
 @given(data=st.binary(min_size=4, max_size=40), at=st.integers(0, 39))
@@ -32,8 +31,9 @@ def test_the_size_counts_without_any_piece() -> None:
     assert len(digest(b"")) == 40
 
 
-def test_an_open_file_is_read_anywhere() -> None:
-    file = io.BytesIO(b"0123456789")
-    read = reader_of(file)
-    assert file_size(file) == 10
-    assert [read(7, 9), read(0, 2), read(8, 50)] == [b"78", b"01", b"89"]
+def test_an_object_is_read_in_the_pieces_alone() -> None:
+    bucket = MemoryBucket({"a": bytes(range(100)) * 100})
+    with bucket.open("a") as file:
+        found = sampled_digest(file, lambda size: [(0, 3), (size - 5, 5)])
+    assert bucket.reads == [(0, 3), (9995, 10000)]
+    assert found == digest(bytes(range(100)) * 100, (0, 3), (9995, 5))

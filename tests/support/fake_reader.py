@@ -22,7 +22,7 @@ class FakeReader(RowReader):
     Args:
         values: Of the stream; ``NULL`` for nulls.
         kind: 'any', 'bytes' or 'frame'.
-        entries: Rows at which decoding may start; None for random access.
+        keyframes: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of a decoded row.
     """
 
@@ -30,16 +30,18 @@ class FakeReader(RowReader):
         self,
         values: Sequence[Any],
         kind: str = "any",
-        entries: Sequence[int] | None = None,
+        keyframes: Sequence[int] | None = None,
         frame_bytes: int = 0,
     ) -> None:
         self._values = values
         self._type = TYPES[kind]
-        self._entries = None if entries is None else np.array(entries, dtype=np.int64)
+        self._keyframes = (
+            None if keyframes is None else np.array(keyframes, dtype=np.int64)
+        )
         self._frame_bytes = frame_bytes
         self._position: DecodePosition | None = None
-        if entries is not None:
-            self._position = DecodePosition(np.array(entries, dtype=np.int64))
+        if keyframes is not None:
+            self._position = DecodePosition(np.array(keyframes, dtype=np.int64))
         self._reopened: list[FakeReader] = []
         self._decoded = [0, 0]
         self.given: list[int] = []
@@ -62,8 +64,8 @@ class FakeReader(RowReader):
     def reopen(self) -> FakeReader:
         other = copy.copy(self)
         other._decoded = [0, 0]
-        if self._entries is not None:
-            other._position = DecodePosition(self._entries)
+        if self._keyframes is not None:
+            other._position = DecodePosition(self._keyframes)
         self._reopened.append(other)
         return other
 
@@ -85,8 +87,8 @@ class FakeReader(RowReader):
         return np.asarray(rows) * 0.25 + 1
 
     @property
-    def entries(self) -> Any:
-        return self._entries
+    def keyframes(self) -> Any:
+        return self._keyframes
 
     @property
     def frame_bytes(self) -> int:

@@ -99,7 +99,7 @@ class Runner:
             if isinstance(node, InputNode):
                 reader = self.readers[id(node)]()
                 sources[id(node)] = SourceInfo(
-                    "stream", len(reader), reader.entries, reader.frame_bytes
+                    "stream", len(reader), reader.keyframes, reader.frame_bytes
                 )
         self.graph = bind(nodes, self.job, sources)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from beam_scanner.storage.stored_rows import SegmentTask
 from beam_scanner.types import FrameType, NullElement, get_type_info
 from beam_scanner.video.encoding import Encoding
 
@@ -28,7 +29,9 @@ def write_segments(
     records = []
     for task, start in enumerate(edges[:-1]):
         stop = edges[task + 1]
-        writer = stream.segment_writer(generation, task, "a", start, encoding, FRAME)
+        writer = stream.segment_writer(
+            SegmentTask(generation, task, "a", start, encoding, FRAME)
+        )
         writer.write(start, elements[start:stop], seconds[start:stop])
         records.append(writer.finish())
     return records

@@ -77,7 +77,7 @@ def test_rows_are_those_of_the_files(folder, kind):
     rows = [39, 0, 20, 19, 27, 26, 0]
     assert numbers(list(made.load(rows=rows))) == rows
     with made.reader() as reader:
-        assert reader.entries.tolist() == [0, 5, 10, 15, 20, 25, 27, 32, 37]
+        assert reader.keyframes.tolist() == [0, 5, 10, 15, 20, 25, 27, 32, 37]
         times = reader.seconds(np.arange(40))
     assert np.allclose(times, np.arange(40) / 25, atol=0.002)
 

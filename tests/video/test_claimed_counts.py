@@ -36,7 +36,7 @@ import numpy, av
 from beam_scanner.errors import ScannerException
 from beam_scanner.video import open as open_video
 from beam_scanner.video.sound import index_audio
-import beam_scanner.video.decoder, beam_scanner.video.scan, beam_scanner.video.salvage
+import beam_scanner.video.decoder, beam_scanner.video.scan, beam_scanner.video.index_checks
 
 def use(path):
     if path.endswith('.wav'):

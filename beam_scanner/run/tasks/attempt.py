@@ -25,7 +25,7 @@ from beam_scanner.run.stream_slots import Held, LeavingRows
 from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.worker_run import Run
-from beam_scanner.storage.stored_rows import SegmentWriter
+from beam_scanner.storage.stored_rows import SegmentTask, SegmentWriter
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info
 
@@ -229,12 +229,14 @@ def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWrit
     writers: dict[int, SegmentWriter] = {}
     for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
         writer: SegmentWriter = output.node.streams[0].segment_writer(
-            job.record.token,
-            task.task,
-            attempt,
-            first,
-            output.node.input.encoding,
-            output.node.input.type or get_type_info(FrameType),
+            SegmentTask(
+                job.record.token,
+                task.task,
+                attempt,
+                first,
+                output.node.input.encoding,
+                output.node.input.type or get_type_info(FrameType),
+            )
         )
         writers[index] = writer
     return writers

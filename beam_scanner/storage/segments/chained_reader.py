@@ -38,7 +38,6 @@ class ChainedReader(NumberedReader):
         self._open_part = open_part
         self._open: OrderedDict[int, RowReader] = OrderedDict()
         self._at = -1
-        self._closed: Counter[str] = Counter(super().counters())
 
     def part(self, number: int) -> RowReader:
         """A part, open."""
@@ -50,7 +49,7 @@ class ChainedReader(NumberedReader):
         return self._open[number]
 
     def _close_part(self, part: RowReader) -> None:
-        self._closed.update(part.counters())
+        self._counts.update(part.counters())
         part.close()
 
     def _go_to(self, number: int) -> RowReader:
@@ -109,7 +108,7 @@ class ChainedReader(NumberedReader):
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""
-        totals = Counter(self._closed)
+        totals = Counter(self._counts)
         for part in self._open.values():
             totals.update(part.counters())
         return dict(totals)

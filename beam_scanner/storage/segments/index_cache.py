@@ -20,11 +20,10 @@ _INDEXED_ROWS = 4_000_000
 
 def ingested_files(store: ObjectStore, descriptor: StreamDescriptor) -> SegmentFiles:
     """The files that a database keeps of an ingested video."""
-    folder = generation_key(descriptor.name, descriptor.generation)
     if len(descriptor.segments) > 1:
         raise StorageError(f"descriptor of stream {descriptor.name!r} is damaged")
     record = descriptor.segments[0] if descriptor.segments else {}
-    return SegmentFiles(store, descriptor.name, folder, record)
+    return SegmentFiles(store, descriptor.name, descriptor.generation, record)
 
 
 def stored_index(store: ObjectStore, descriptor: StreamDescriptor) -> FrameIndex:

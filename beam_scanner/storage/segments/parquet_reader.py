@@ -1,6 +1,6 @@
 """Reads Parquet segments.
 
-See :mod:`beam_scanner.storage.segments.parquet_writer` for what is stored.
+See :mod:`beam_scanner.storage.segments.parquet_writer` for the format.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.segments.parquet_writer import frame_type
-from beam_scanner.storage.stored_rows import Record, RowReader
+from beam_scanner.storage.stored_rows import NumberedReader, Record
 from beam_scanner.storage.trust import check_plain
 from beam_scanner.stores.object_store import storage_errors
 from beam_scanner.types.element_types import NULL
@@ -32,13 +32,15 @@ Convert = Callable[[Any], list[Any]]
 """Makes a list of Python values of an Arrow array."""
 
 
-class ParquetRows(RowReader):
+class ParquetRows(NumberedReader):
     """Reads rows of one Parquet file by number, a row group at a time.
+
+    Its counters count compressed bytes.
 
     Args:
         files: The files of the segment.
         file: Which of them.
-        rows: How many rows it must have; None where nobody knows.
+        rows: How many rows it must have; None if that is unknown.
         convert: Makes elements of the third column; None for its Python values.
 
     Attributes:
@@ -57,7 +59,6 @@ class ParquetRows(RowReader):
     ) -> None:
         self.name = files.name(file)
         self._convert = convert or (lambda column: column.to_pylist())
-        self._bytes_read = 0
         self._group = -1
         self._column: Any = None
         self._times: NDArray[np.float64] | None = None
@@ -69,13 +70,11 @@ class ParquetRows(RowReader):
             if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
                 raise StorageError(f"{self.name} is damaged: it has other columns")
         self._starts = np.cumsum([0, *counts])
+        super().__init__(self.name, int(self._starts[-1]))
         if rows not in (None, len(self)):
             raise StorageError(
                 f"{self.name} is damaged: it has {len(self)} rows in place of {rows}"
             )
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
 
     def metadata(self, name: str) -> str:
         """A text from the file's metadata.
@@ -149,7 +148,7 @@ class ParquetRows(RowReader):
     def _count(self, group: int, columns: slice) -> None:
         meta = self._file.metadata.row_group(group)
         for index in range(meta.num_columns)[columns]:
-            self._bytes_read += meta.column(index).total_compressed_size
+            self._counts["bytes_read"] += meta.column(index).total_compressed_size
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """See :meth:`RowReader.seconds`."""
@@ -168,10 +167,6 @@ class ParquetRows(RowReader):
         for group in range(self._file.metadata.num_row_groups):
             self._count(group, slice(1, 2))
         return times
-
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`; compressed bytes are counted."""
-        return {**super().counters(), "bytes_read": self._bytes_read}
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.checked_files import Checksums
-from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
+from beam_scanner.storage.stored_rows import Record, SegmentTask, SegmentWriter
+from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.types.element_types import FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
@@ -123,30 +124,19 @@ class BlobSegmentWriter(SegmentWriter):
 
     Args:
         store: The database's store.
-        folder: Key of the generation's folder.
-        stem: Name of the file, without its end.
-        stream: Name of the stream, for errors.
-        first_row: Number of the segment's first row.
-        type_info: The element type; None stores plain bytes.
+        stream: Name of the stream.
+        segment: The segment; without a type, its elements are plain bytes.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        folder: str,
-        stem: str,
-        stream: str,
-        first_row: int,
-        type_info: ScannerTypeInfo | None = None,
-    ) -> None:
-        self._stream = stream
-        self._first = self._next = first_row
-        self._type = type_info
+    def __init__(self, store: ObjectStore, stream: str, segment: SegmentTask) -> None:
+        super().__init__(stream, segment.first_row, segment.type_name)
+        self._type = type_info = segment.type_info
         self._value_bytes = 0
-        self._file = f"{stem}.parquet"
+        self._file = f"{segment.stem}.parquet"
         self._typed = type_info is not None and type_info.to_arrow is not None
         arrow_type = type_info.arrow_type if self._typed and type_info else None
         value_type = pa.binary() if arrow_type is None else arrow_type
+        folder = generation_key(stream, segment.generation)
         self._table = ParquetTable(store, f"{folder}/{self._file}", value_type)
 
     def write(
@@ -158,7 +148,7 @@ class BlobSegmentWriter(SegmentWriter):
             ElementTypeError: An element is neither bytes nor ``NullElement``.
             RowError: The rows do not follow those already written.
         """
-        check_next(self._next, first_row, self._stream)
+        self._check_next(first_row)
         for row, (element, time) in enumerate(
             zip(elements, seconds, strict=True), first_row
         ):
@@ -190,13 +180,10 @@ class BlobSegmentWriter(SegmentWriter):
         """See :meth:`SegmentWriter.finish`."""
         sums = self._table.finish()
         return {
-            "first": self._first,
-            "rows": self._next - self._first,
+            **self._record(),
             "bytes": sums.size,
             "files": [self._file],
             "sums": {self._file: sums.to_json()},
-            "kind": "blob",
-            "type": self._type.name if self._type is not None else "",
             "typed": self._typed,
             "value_bytes": self._value_bytes,
         }

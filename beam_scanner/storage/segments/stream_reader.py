@@ -13,7 +13,7 @@ from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.chained_reader import ChainedReader
 from beam_scanner.storage.segments.parquet_reader import BlobSegment, frame_segment
 from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.storage.stream_names import descriptor_key, generation_key
+from beam_scanner.storage.stream_names import descriptor_key
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.video.display import Display
 
@@ -37,15 +37,14 @@ class StreamReader(ChainedReader):
 
     def reopen(self) -> RowReader:
         """See :meth:`RowReader.reopen`."""
-        if self.entries is None:
+        if self.keyframes is None:
             return self
         return StreamReader(self._store, self._descriptor, self._trusted)
 
     def _open_segment(self, number: int) -> RowReader:
         found = self._descriptor
         record = found.segments[number]
-        folder = generation_key(found.name, found.generation)
-        files = SegmentFiles(self._store, found.name, folder, record)
+        files = SegmentFiles(self._store, found.name, found.generation, record)
         try:
             if record["kind"] == "blob":
                 return BlobSegment(files, record, found.type_name, self._trusted)
@@ -74,20 +73,18 @@ class StreamReader(ChainedReader):
         return None
 
     @cached_property
-    def _stream_entries(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-        return stream_entries(self._descriptor)
+    def _gops(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+        return stored_gops(self._descriptor)
 
     @property
-    def entries(self) -> NDArray[np.int64] | None:
-        """See :attr:`RowReader.entries`."""
-        found = self._stream_entries
-        return None if found is None else found[0]
+    def keyframes(self) -> NDArray[np.int64] | None:
+        """See :attr:`RowReader.keyframes`."""
+        return self._gops[0]
 
     @property
-    def entry_bytes(self) -> NDArray[np.int64] | None:
-        """See :attr:`RowReader.entry_bytes`."""
-        found = self._stream_entries
-        return None if found is None else found[1]
+    def gop_bytes(self) -> NDArray[np.int64] | None:
+        """See :attr:`RowReader.gop_bytes`."""
+        return self._gops[1]
 
     @property
     def frame_bytes(self) -> int:
@@ -96,18 +93,18 @@ class StreamReader(ChainedReader):
         return max((int(record.get("frame_bytes", 0)) for record in records), default=0)
 
 
-def stream_entries(
+def stored_gops(
     descriptor: StreamDescriptor,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Entries of a stored video and the bytes from each to the next.
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Keyframes of a stored video and the bytes from each to the next.
 
-    Every row of a segment without encoded frames is an entry.
+    Every row of a segment without encoded frames counts as a keyframe.
 
     Returns:
-        (int64[k], int64[k]), or None where no row is encoded.
+        (int64[k], int64[k]), or two times None where no row is encoded.
     """
     if not any("parts" in record for record in descriptor.segments):
-        return None
+        return None, None
     rows: list[NDArray[np.int64]] = []
     sizes: list[NDArray[np.int64]] = []
     for record in descriptor.segments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -44,8 +45,7 @@ class VideoRows(NumberedReader):
         self._source = source
         self._find_index = find_index
         self._decoder: VideoDecoder | None = None
-        self._entry = -1
-        self._counts = super().counters()
+        self._keyframe = -1
 
     @cached_property
     def index(self) -> FrameIndex:
@@ -76,12 +76,12 @@ class VideoRows(NumberedReader):
         return list(self._decoder.read(frames))
 
     def _count_bytes(self, frames: NDArray[np.int64]) -> None:
-        entries = np.unique(keyframe_at(self.index.keyframes, frames))
-        numbers = np.searchsorted(self.index.keyframes, entries)
-        fresh = numbers[numbers != self._entry]
+        keyframes = np.unique(keyframe_at(self.index.keyframes, frames))
+        numbers = np.searchsorted(self.index.keyframes, keyframes)
+        fresh = numbers[numbers != self._keyframe]
         self._counts["bytes_read"] += int(self.index.gop_bytes[fresh].sum())
         if len(numbers):
-            self._entry = int(numbers[-1])
+            self._keyframe = int(numbers[-1])
 
     def nulls(self) -> NDArray[np.bool_]:
         """See :meth:`RowReader.nulls`."""
@@ -92,13 +92,13 @@ class VideoRows(NumberedReader):
         return self.index.seconds(rows)
 
     @property
-    def entries(self) -> NDArray[np.int64]:
-        """See :attr:`RowReader.entries`."""
+    def keyframes(self) -> NDArray[np.int64]:
+        """See :attr:`RowReader.keyframes`."""
         return self.index.keyframes
 
     @property
-    def entry_bytes(self) -> NDArray[np.int64]:
-        """See :attr:`RowReader.entry_bytes`."""
+    def gop_bytes(self) -> NDArray[np.int64]:
+        """See :attr:`RowReader.gop_bytes`."""
         return self.index.gop_bytes
 
     @property
@@ -113,7 +113,7 @@ class VideoRows(NumberedReader):
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""
-        counts = dict(self._counts)
+        counts = super().counters()
         if self._decoder is not None:
             counts["frames_decoded"] += self._decoder.frames_decoded
             counts["seeks"] += self._decoder.seeks
@@ -122,9 +122,9 @@ class VideoRows(NumberedReader):
     def rest(self) -> None:
         """See :meth:`RowReader.rest`."""
         if self._decoder is not None:
-            self._counts = self.counters()
+            self._counts = Counter(self.counters())
             self._decoder.close()
-            self._decoder, self._entry = None, -1
+            self._decoder, self._keyframe = None, -1
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""

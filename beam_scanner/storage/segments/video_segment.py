@@ -1,6 +1,6 @@
 """Reads video segments.
 
-See :mod:`beam_scanner.storage.segments.video_writer` for what is stored.
+See :mod:`beam_scanner.storage.segments.video_writer` for the format.
 """
 
 from __future__ import annotations

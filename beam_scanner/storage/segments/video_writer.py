@@ -29,7 +29,8 @@ from beam_scanner.storage.segments.parquet_writer import (
     frame_to_arrow,
     frame_type,
 )
-from beam_scanner.storage.stored_rows import Record, SegmentWriter, check_next
+from beam_scanner.storage.stored_rows import Record, SegmentTask, SegmentWriter
+from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.types.element_types import NullElement
 from beam_scanner.video.display import Display
@@ -37,7 +38,7 @@ from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import FrameIndex
 
-# A new size gets a file of its own only if the one before lasted so many frames.
+# Frames of a new size begin another MP4 only if the last one has so many frames.
 _MIN_PART_FRAMES = 16
 _MAX_SIDE = 16384
 
@@ -96,6 +97,7 @@ class _Part:
         return {
             "file": self.file,
             "frames": len(rows),
+            # Readers of all releases know keyframes by this name.
             "entries": rows[self.index.keyframes].tolist(),
             "entry_bytes": self.index.gop_bytes.tolist(),
         }
@@ -104,32 +106,20 @@ class _Part:
 class VideoSegmentWriter(SegmentWriter):
     """Writes frames as one segment.
 
-    What the first frame is decides: MP4 for uint8 H x W x 3, else Parquet.
+    The first frame decides the format: MP4 if it is uint8 H x W x 3, else Parquet.
 
     Args:
         store: The database's store.
-        folder: Key of the generation's folder.
-        stem: Name of the files, without their ends.
-        stream: Name of the stream, for errors.
-        first_row: Number of the segment's first row.
-        encoding: How to encode.
+        stream: Name of the stream.
+        segment: The segment to write.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        folder: str,
-        stem: str,
-        stream: str,
-        first_row: int,
-        encoding: Encoding,
-    ) -> None:
+    def __init__(self, store: ObjectStore, stream: str, segment: SegmentTask) -> None:
+        super().__init__(stream, segment.first_row, "FrameType")
         self._store = store
-        self._folder = folder
-        self._stem = stem
-        self._stream = stream
-        self._first = self._next = first_row
-        self._encoding = encoding
+        self._folder = generation_key(stream, segment.generation)
+        self._stem = segment.stem
+        self._encoding = segment.encoding or Encoding()
         self._display: Display | None = None
         self._sizes: set[tuple[int, int]] = set()
         self._frame_bytes = 0
@@ -155,7 +145,7 @@ class VideoSegmentWriter(SegmentWriter):
                 differs in size from those before.
             RowError: The rows do not follow those already written.
         """
-        check_next(self._next, first_row, self._stream)
+        self._check_next(first_row)
         for element, time in zip(elements, seconds, strict=True):
             if isinstance(element, NullElement):
                 self._write_null(self._next, float(time))
@@ -244,13 +234,8 @@ class VideoSegmentWriter(SegmentWriter):
             self._begin(encoded=False)
         width, height = next(iter(self._sizes)) if len(self._sizes) == 1 else (0, 0)
         record: Record = {
-            "first": self._first,
-            "rows": self._next - self._first,
-            "bytes": 0,
-            "files": [],
+            **self._record("video"),
             "sums": {},
-            "kind": "video",
-            "type": "FrameType",
             "width": width,
             "height": height,
             "frame_bytes": self._frame_bytes,

@@ -70,7 +70,7 @@ class AudioStream(FileStream):
         storage: AudioStorage | None = None,
     ) -> None:
         super().__init__(path, storage)
-        self._frame_size = exact_seconds(frame_size, "frame_size of an AudioStream")
+        self.frame_size = exact_seconds(frame_size, "frame_size of an AudioStream")
         # It travels with the stream, so that workers need not decode all again.
         self._index: AudioIndex | None = None
 
@@ -91,7 +91,7 @@ class AudioStream(FileStream):
         """
         index = self._indexed()
         self._row_samples(index)
-        return math.floor(Fraction(index.samples, index.sample_rate) / self._frame_size)
+        return math.floor(Fraction(index.samples, index.sample_rate) / self.frame_size)
 
     def estimate_size(self) -> int:
         """Bytes of a row."""
@@ -106,7 +106,7 @@ class AudioStream(FileStream):
         from beam_scanner.video.source import fingerprint
 
         return combined_digest(
-            "audio", fingerprint(self._path, "audio"), self._frame_size
+            "audio", fingerprint(self._path, "audio"), self.frame_size
         )
 
     def reader(self) -> AudioReader:
@@ -117,9 +117,7 @@ class AudioStream(FileStream):
                 since this stream was first used.
         """
         index = self._indexed()
-        return AudioReader(
-            self._path, self.len(), self._row_samples(index), self._frame_size, index
-        )
+        return AudioReader(self, index, self._row_samples(index))
 
     def _indexed(self) -> AudioIndex:
         if self._index is None:
@@ -130,10 +128,10 @@ class AudioStream(FileStream):
         return self._index
 
     def _row_samples(self, index: AudioIndex) -> int:
-        samples = math.floor(self._frame_size * index.sample_rate)
+        samples = math.floor(self.frame_size * index.sample_rate)
         if samples < 1:
             raise ArgumentError(
-                f"frame_size {float(self._frame_size)} s of audio {self._path!r} is "
+                f"frame_size {float(self.frame_size)} s of audio {self._path!r} is "
                 f"less than one sample: it has {index.sample_rate} a second"
             )
         return samples
@@ -143,28 +141,23 @@ class AudioReader(NumberedReader):
     """Reads rows of samples.
 
     Args:
-        path: The file.
-        length: The number of rows.
-        samples: Samples of a row.
-        frame_size: Seconds of a row.
+        stream: The stream.
         index: The file's index.
+        samples: Samples of a row.
     """
 
-    def __init__(
-        self,
-        path: str,
-        length: int,
-        samples: int,
-        frame_size: Fraction,
-        index: AudioIndex,
-    ) -> None:
+    frame_bytes = 0
+
+    def __init__(self, stream: AudioStream, index: AudioIndex, samples: int) -> None:
+        # Loads FFmpeg.
         from beam_scanner.video.sound import AudioDecoder
 
-        super().__init__(path, length)
+        super().__init__(stream.name(), stream.len())
+        self.frame_bytes = 4 * samples
         self._samples = samples
-        self._frame_size = frame_size
+        self._frame_size = stream.frame_size
         self._index = index
-        self._decoder = AudioDecoder(path, index)
+        self._decoder = AudioDecoder(stream.name(), index)
 
     def _start(self, row: int) -> int:
         return math.floor(row * self._frame_size * self._index.sample_rate)
@@ -184,11 +177,6 @@ class AudioReader(NumberedReader):
             starts / self._index.sample_rate + self._index.start_seconds
         )
         return times
-
-    @property
-    def frame_bytes(self) -> int:
-        """See :attr:`RowReader.frame_bytes`."""
-        return 4 * self._samples
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""

@@ -19,26 +19,26 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.rows.gops import load_rows
+from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.commit import tiled
 from beam_scanner.storage.stored_rows import (
+    Publication,
     Record,
     RowReader,
+    SegmentTask,
     SegmentWriter,
-    check_next,
 )
-from beam_scanner.storage.streams.loading import row_numbers
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
-from beam_scanner.video.encoding import Encoding
 
 
 class StoredStream:
     """A stored sequence of elements, which can be an input or an output of a graph.
 
-    Objects are small, picklable and hold no client: workers get copies of them. A
-    ``fingerprint()`` that changes with the content, if a class has one, tells runs
-    whether stored results are still those of this input.
+    Objects are small, picklable and hold no client: workers get copies of them. If a
+    class has a ``fingerprint()``, which must change with the content, runs use it to
+    see whether stored results are still those of this input.
 
     Examples:
         >>> class Words(StoredStream):
@@ -206,52 +206,23 @@ class StoredStream:
         """Opens the stream for reading by row number."""
         return LoadBytesReader(self)
 
-    def segment_writer(
-        self,
-        generation: str,
-        task: int,
-        attempt: str,
-        first_row: int,
-        encoding: Encoding | None,
-        type_info: ScannerTypeInfo | None,
-    ) -> SegmentWriter:
-        """A writer for the rows of one task.
-
-        Args:
-            generation: Names this version of the stream.
-            task: Number of the task.
-            attempt: Distinguishes copies of the task: letters, digits, '-', '_'.
-            first_row: The first row that will be written.
-            encoding: How frames are to be stored; None for the default.
-            type_info: The element type.
-        """
+    def segment_writer(self, segment: SegmentTask) -> SegmentWriter:
+        """A writer for the rows of one task."""
         if not self.writable():
-            self.write(first_row, [], np.empty(0))
-        return WriteHookWriter(self, first_row, type_info)
+            self.write(segment.first_row, [], np.empty(0))
+        return WriteHookWriter(self, segment)
 
-    def publish(
-        self,
-        generation: str,
-        segments: Sequence[Record],
-        fingerprint: str,
-        run: str,
-        source: str,
-    ) -> object:
+    def publish(self, publication: Publication) -> object:
         """Makes the stream visible, atomically; doing it again changes nothing.
 
-        What it returns is ignored.
-
-        Args:
-            generation: As given to :meth:`segment_writer`.
-            segments: What the writers' ``finish`` returned, for all tasks.
-            fingerprint: Of graph, arguments and inputs.
-            run: Names the run.
-            source: Fingerprint of the source.
+        Returns:
+            Whatever the class knows of the result; callers of streams of any class
+            ignore it.
 
         Raises:
             StorageError: Rows or files are missing.
         """
-        ordered = tiled(self.name(), segments)
+        ordered = tiled(self.name(), publication.segments)
         self.commit(sum(int(record["rows"]) for record in ordered))
         return None
 
@@ -266,7 +237,7 @@ class StorageBackend:
     before anything runs; overriding them serves to refuse.
 
     Attributes:
-        trusted: False: nothing of what is stored is unpickled.
+        trusted: False: nothing that is stored is ever unpickled.
     """
 
     trusted: bool = True
@@ -278,10 +249,7 @@ class StorageBackend:
             ScannerException: One cannot be read.
         """
         if not all(stream.readable() for stream in streams):
-            raise ScannerException(
-                f"StorageBackend class `{type(self).__name__}` cannot serve as a "
-                "Scanner input."
-            )
+            raise self._cannot("serve as a Scanner input")
 
     def sink(self, sc: Any, op: Any, streams: Sequence[StoredStream]) -> Any:
         """Refuses streams that cannot be an output.
@@ -290,10 +258,7 @@ class StorageBackend:
             ScannerException: One cannot be written.
         """
         if not all(stream.writable() for stream in streams):
-            raise ScannerException(
-                f"StorageBackend class `{type(self).__name__}` cannot serve as a "
-                "Scanner output."
-            )
+            raise self._cannot("serve as a Scanner output")
 
     def delete(self, sc: Any, streams: Sequence[StoredStream]) -> None:
         """Removes streams.
@@ -301,9 +266,11 @@ class StorageBackend:
         Raises:
             ScannerException: This backend cannot.
         """
-        raise ScannerException(
-            f"StorageBackend class `{type(self).__name__}` cannot delete elements."
-        )
+        raise self._cannot("delete elements")
+
+    def _cannot(self, action: str) -> ScannerException:
+        name = type(self).__name__
+        return ScannerException(f"StorageBackend class `{name}` cannot {action}.")
 
 
 def element_type(stream: StoredStream) -> ScannerTypeInfo | None:
@@ -383,36 +350,25 @@ class WriteHookWriter(SegmentWriter):
 
     Args:
         stream: The stream.
-        first_row: Number of the segment's first row.
-        type_info: The element type.
+        segment: The segment to write.
     """
 
-    def __init__(
-        self, stream: StoredStream, first_row: int, type_info: ScannerTypeInfo | None
-    ) -> None:
-        self._stream = stream
-        self._first = self._next = first_row
-        self._type = type_info
+    def __init__(self, stream: StoredStream, segment: SegmentTask) -> None:
+        super().__init__(stream.name(), segment.first_row, segment.type_name)
+        self._target = stream
 
     def write(
         self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
     ) -> None:
         """See :meth:`SegmentWriter.write`."""
-        check_next(self._next, first_row, self._stream.name())
+        self._check_next(first_row)
         if len(elements):
-            self._stream.write(first_row, elements, seconds)
+            self._target.write(first_row, elements, seconds)
         self._next += len(elements)
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
-        return {
-            "first": self._first,
-            "rows": self._next - self._first,
-            "bytes": 0,
-            "files": [],
-            "kind": "blob",
-            "type": self._type.name if self._type is not None else "",
-        }
+        return self._record()
 
     def abort(self) -> None:
         """See :meth:`SegmentWriter.abort`; rows are written again by the retry."""

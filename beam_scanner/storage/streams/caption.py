@@ -32,6 +32,7 @@ Caption = dict[str, Any]
 _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 _NUMBER = re.compile(r"\d{1,18}")
 _LARGEST = 64 << 20
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?$")
 
 
@@ -99,46 +100,33 @@ class CaptionStream(FileStream):
             ElementTypeError: The file holds no captions, or its text is not UTF-8.
             StorageError: It cannot be read.
         """
-        captions = read_captions(self._path)
-        return CaptionReader(self._path, self.len(), captions, self._window)
+        return CaptionReader(self, self._window)
 
 
 class CaptionReader(NumberedReader):
     """Reads windows of captions.
 
     Args:
-        name: The stream's name.
-        length: Its number of rows.
-        captions: All captions of its file.
+        stream: The stream.
         window: Seconds of a row.
     """
 
-    def __init__(
-        self, name: str, length: int, captions: Sequence[Caption], window: Fraction
-    ) -> None:
-        super().__init__(name, length)
+    def __init__(self, stream: CaptionStream, window: Fraction) -> None:
+        super().__init__(stream.name(), stream.len())
         self._window = window
         self._rows: dict[int, list[Caption]] = {}
-        for caption in captions:
+        for caption in read_captions(stream.name()):
             start = Fraction(round(caption["start"] * 1000), 1000)
             self._rows.setdefault(math.floor(start / window), []).append(caption)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
-        return [
-            _to_json(self._rows.get(row, [])) for row in self.checked(rows).tolist()
-        ]
+        found = [self._rows.get(row, []) for row in self.checked(rows).tolist()]
+        return [_ENCODER.encode(captions).encode() for captions in found]
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """See :meth:`RowReader.seconds`: when the windows begin."""
         return np.array([float(int(row) * self._window) for row in rows])
-
-
-def _to_json(captions: list[Caption]) -> bytes:
-    text = json.dumps(
-        captions, ensure_ascii=False, separators=(",", ":"), sort_keys=True
-    )
-    return text.encode()
 
 
 def read_captions(path: str) -> list[Caption]:

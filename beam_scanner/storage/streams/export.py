@@ -13,7 +13,6 @@ from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.stream_reader import StreamReader
 from beam_scanner.storage.segments.video_rows import video_file
-from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.video.remux import concatenate
 from beam_scanner.video.source import VideoSource
@@ -86,7 +85,6 @@ def video_sources(
         )
     if descriptor.ingested:
         return [video_file(store, descriptor)]
-    folder = generation_key(descriptor.name, descriptor.generation)
     files: list[VideoSource] = []
     for record in descriptor.segments:
         exact = record["kind"] == "blob" or "exact" in record
@@ -95,7 +93,7 @@ def video_sources(
                 f"rows of stream {descriptor.name!r} from {record['first']} on are not "
                 "stored as video: only uint8 frames of 3 channels and one size are"
             )
-        opened = SegmentFiles(store, descriptor.name, folder, record)
+        opened = SegmentFiles(store, descriptor.name, descriptor.generation, record)
         files.extend(opened.video(part["file"]) for part in record.get("parts", ()))
     return files
 

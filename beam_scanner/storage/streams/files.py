@@ -24,15 +24,13 @@ from beam_scanner.errors import (
 from beam_scanner.storage.commit import tiled
 from beam_scanner.storage.stored_rows import (
     NumberedReader,
+    Publication,
     Record,
+    SegmentTask,
     SegmentWriter,
-    check_next,
 )
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
-from beam_scanner.storage.streams.outside import (
-    combined_digest,
-    content_digest,
-)
+from beam_scanner.storage.streams.outside import combined_digest, content_digest
 from beam_scanner.stores.paths import (
     absolute,
     delete_file,
@@ -44,8 +42,6 @@ from beam_scanner.stores.paths import (
     write_file,
 )
 from beam_scanner.types.element_types import NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo
-from beam_scanner.video.encoding import Encoding
 
 _PART = ".part"
 _PREFIXES = {"posix": "", "gcs": "gs://{}/", "s3": "s3://{}/"}
@@ -221,29 +217,13 @@ class FilesStream(StoredStream):
         if self.paths:
             delete_file(self._mark())
 
-    def segment_writer(
-        self,
-        generation: str,
-        task: int,
-        attempt: str,
-        first_row: int,
-        encoding: Encoding | None,
-        type_info: ScannerTypeInfo | None,
-    ) -> FilesWriter:
+    def segment_writer(self, segment: SegmentTask) -> FilesWriter:
         """See :meth:`StoredStream.segment_writer`."""
-        kind = type_info.name if type_info is not None else ""
-        return FilesWriter(self, f"{generation}.{attempt}", first_row, kind)
+        return FilesWriter(self, segment)
 
-    def publish(
-        self,
-        generation: str,
-        segments: Sequence[Record],
-        fingerprint: str,
-        run: str,
-        source: str,
-    ) -> None:
+    def publish(self, publication: Publication) -> None:
         """See :meth:`StoredStream.publish`."""
-        ordered = tiled(self.name(), segments)
+        ordered = tiled(self.name(), publication.segments)
         rows = sum(int(record["rows"]) for record in ordered)
         if rows != len(self.paths):
             raise ArgumentError(
@@ -265,7 +245,7 @@ class FilesStream(StoredStream):
             raise self._gone(self.paths[there.index(False)])
         delete_file(self._mark())
         with suppress(StorageError):
-            each(delete_file, list(self._parts(generation)))
+            each(delete_file, list(self._parts(publication.generation)))
 
     def _begin(self, parts: Sequence[str]) -> bool:
         """Sets the mark; False if all has been done before."""
@@ -330,17 +310,12 @@ class FilesReader(NumberedReader):
     def __init__(self, stream: FilesStream) -> None:
         super().__init__(stream.name(), stream.len())
         self._stream = stream
-        self._bytes_read = 0
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
         elements = list(self._stream.load_bytes(self.checked(rows).tolist()))
-        self._bytes_read += sum(map(len, elements))
+        self._counts["bytes_read"] += sum(map(len, elements))
         return elements
-
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
-        return {**super().counters(), "bytes_read": self._bytes_read}
 
 
 class FilesWriter(SegmentWriter):
@@ -348,18 +323,14 @@ class FilesWriter(SegmentWriter):
 
     Args:
         stream: The stream.
-        part: Tells what this writer writes from what others do.
-        first_row: Number of the segment's first row.
-        kind: Name of the element type.
+        segment: The segment to write.
     """
 
-    def __init__(
-        self, stream: FilesStream, part: str, first_row: int, kind: str
-    ) -> None:
-        self._stream = stream
-        self._part = part
-        self._first = self._next = first_row
-        self._kind = kind
+    def __init__(self, stream: FilesStream, segment: SegmentTask) -> None:
+        super().__init__(stream.name(), segment.first_row, segment.type_name)
+        self._paths = stream.paths
+        # Distinguishes the files of this writer from those of others.
+        self._part = f"{segment.generation}.{segment.attempt}"
         self._bytes = 0
 
     def write(
@@ -371,8 +342,8 @@ class FilesWriter(SegmentWriter):
             RowError: A row has no path, or rows are left out.
             ElementTypeError: An element is not bytes.
         """
-        name, paths = self._stream.name(), self._stream.paths
-        check_next(self._next, first_row, name)
+        name, paths = self._stream, self._paths
+        self._check_next(first_row)
         for row, element in enumerate(elements, first_row):
             if row >= len(paths):
                 raise RowError(
@@ -391,18 +362,10 @@ class FilesWriter(SegmentWriter):
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
-        return {
-            "first": self._first,
-            "rows": self._next - self._first,
-            "bytes": self._bytes,
-            "files": [],
-            "kind": "blob",
-            "type": self._kind,
-            "part": self._part,
-        }
+        return {**self._record(), "bytes": self._bytes, "part": self._part}
 
     def abort(self) -> None:
         """See :meth:`SegmentWriter.abort`."""
-        for path in self._stream.paths[self._first : self._next]:
+        for path in self._paths[self._first : self._next]:
             with suppress(StorageError):
                 delete_file(part_path(path, self._part))

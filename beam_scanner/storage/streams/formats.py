@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -40,8 +40,9 @@ from beam_scanner.errors import (
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.storage.stored_rows import NumberedReader, RowReader
 from beam_scanner.storage.stream_names import stream_key
-from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.storage.streams.outside import (
+    FileStorage,
+    FileStream,
     combined_digest,
     content_digest,
 )
@@ -56,8 +57,8 @@ class FormatIndex:
     Attributes:
         rows: How many frames it has.
         seconds: float64[rows] of presentation times; None if they are unknown.
-        entries: int64[k], ascending from 0: rows at which decoding may begin, where a
-            frame needs those before it. None where any frame can be had alone.
+        entries: int64[k], ascending from 0: keyframes, rows at which decoding may
+            begin. None where any frame can be decoded alone.
         frame_bytes: Bytes of a decoded frame, the largest; 0 to look at the first one.
 
     Examples:
@@ -83,7 +84,7 @@ class FormatReader(ABC):
 
         Returns:
             For each an H x W x C array of any dtype; uint8 RGB where ops are to take
-            it for a picture. What memory of its own an array has is not used again.
+            it for a picture. The caller owns the arrays, unless they are views.
         """
 
     def close(self) -> None:
@@ -146,11 +147,11 @@ class VideoFormat(ABC):
         return combined_digest(*(value for pair in pairs for value in pair))
 
 
-class FormatStorage(StorageBackend):
+class FormatStorage(FileStorage):
     """Videos in formats of one's own, wherever they lie; they can be inputs only."""
 
 
-class FormatStream(StoredStream):
+class FormatStream(FileStream):
     """A video in a format of your own, as an input.
 
     Args:
@@ -182,6 +183,7 @@ class FormatStream(StoredStream):
         self._name = name
         self._path = text if "://" in text else os.path.abspath(text)
         self._format = format
+        self._storage = FormatStorage()
         self._index: FormatIndex | None = None
 
     def __repr__(self) -> str:
@@ -195,17 +197,9 @@ class FormatStream(StoredStream):
         """The absolute path, or URL."""
         return self._path
 
-    def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
-        return [self._path]
-
     def name(self) -> str:
         """See :meth:`StoredStream.name`."""
         return self._name
-
-    def storage(self) -> FormatStorage:
-        """See :meth:`StoredStream.storage`."""
-        return FormatStorage()
 
     def exists(self) -> bool:
         """Whether there is a file; of a URL, whether the format can index it."""
@@ -216,10 +210,6 @@ class FormatStream(StoredStream):
         except ScannerException:
             return False
         return True
-
-    def committed(self) -> bool:
-        """The same as :meth:`exists`."""
-        return self.exists()
 
     def type(self) -> Any:
         """Frames."""
@@ -257,12 +247,6 @@ class FormatStream(StoredStream):
     def reader(self) -> RowReader:
         """Opens the video for reading by row number."""
         return _FormatRows(self, self.index())
-
-    def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """Yields frames, one after the other."""
-        with self.reader() as reader:
-            for row in range(len(reader)) if rows is None else rows:
-                yield reader.read([row])[0]
 
     def open(self) -> FormatReader:
         """The format's own reader.
@@ -311,18 +295,23 @@ def _check_index(index: Any, stream: str, format: VideoFormat) -> None:
 class _FormatRows(NumberedReader):
     """Reads by a format's own reader, which is opened when it is first needed."""
 
+    keyframes: NDArray[np.int64] | None = None
+    frame_bytes = 0
+
     def __init__(self, stream: FormatStream, index: FormatIndex) -> None:
         super().__init__(stream.name(), int(index.rows))
         self._stream = stream
         self._index = index
         self._opened: FormatReader | None = None
-        self._frames = 0
+        self.frame_bytes = int(index.frame_bytes)
+        if index.entries is not None:
+            self.keyframes = np.asarray(index.entries, np.int64)
 
     def reopen(self) -> RowReader:
         """See :meth:`RowReader.reopen`."""
-        # Without entries it is all the same where a reader has been.
-        alone = self._index.entries is None
-        return self if alone else _FormatRows(self._stream, self._index)
+        if self.keyframes is None:
+            return self
+        return _FormatRows(self._stream, self._index)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
@@ -336,7 +325,7 @@ class _FormatRows(NumberedReader):
         frames = list(_format_errors(what, lambda: reader.read(wanted)))
         if len(frames) != len(wanted):
             raise VideoError(f"{what}: got {len(frames)} frames for {len(wanted)} rows")
-        self._frames += len(frames)
+        self._counts["frames_decoded"] += len(frames)
         return [self._frame(r, f) for r, f in zip(wanted, frames, strict=True)]
 
     def _frame(self, row: int, frame: Any) -> NDArray[Any]:
@@ -358,21 +347,6 @@ class _FormatRows(NumberedReader):
             return super().seconds(rows)
         times: NDArray[np.float64] = np.asarray(self._index.seconds, np.float64)[rows]
         return times
-
-    @property
-    def entries(self) -> NDArray[np.int64] | None:
-        """See :attr:`RowReader.entries`."""
-        found = self._index.entries
-        return None if found is None else np.asarray(found, np.int64)
-
-    @property
-    def frame_bytes(self) -> int:
-        """See :attr:`RowReader.frame_bytes`."""
-        return int(self._index.frame_bytes)
-
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
-        return {**super().counters(), "frames_decoded": self._frames}
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""

@@ -17,11 +17,11 @@ import numpy as np
 
 from beam_scanner.errors import (
     ArgumentError,
-    OutcomeUnknownError,
     ScannerException,
     StreamNotFoundError,
 )
 from beam_scanner.rows.gops import load_rows
+from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage import commit, garbage
 from beam_scanner.storage.descriptor import (
     StreamDescriptor,
@@ -32,11 +32,15 @@ from beam_scanner.storage.descriptor import (
 )
 from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
 from beam_scanner.storage.segments.stream_reader import StreamReader
-from beam_scanner.storage.stored_rows import Record, RowReader, SegmentWriter
-from beam_scanner.storage.stream_names import descriptor_key, generation_key, stream_key
+from beam_scanner.storage.stored_rows import (
+    Publication,
+    Record,
+    RowReader,
+    SegmentTask,
+    SegmentWriter,
+)
+from beam_scanner.storage.stream_names import descriptor_key, stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
-from beam_scanner.storage.streams.loading import row_numbers
-from beam_scanner.storage.writer_marks import writing
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
 from beam_scanner.types.element_types import ColumnType, FrameType
@@ -326,7 +330,7 @@ class NamedStream(StoredStream):
             RowError: A row lies outside the stream.
             ElementTypeError: The stored type is not registered in this process.
             UntrustedDataError: Values of an untrusted database would be unpickled.
-            StorageError: What is stored is damaged.
+            StorageError: A stored file is damaged.
         """
         found = self.try_descriptor()
         if found is None:
@@ -358,66 +362,36 @@ class NamedStream(StoredStream):
             return ingested_rows(store, found)
         return StreamReader(store, found, self._storage.trusted)
 
-    def segment_writer(
-        self,
-        generation: str,
-        task: int,
-        attempt: str,
-        first_row: int,
-        encoding: Encoding | None = None,
-        type_info: ScannerTypeInfo | None = None,
-    ) -> SegmentWriter:
+    def segment_writer(self, segment: SegmentTask) -> SegmentWriter:
         """See :meth:`StoredStream.segment_writer`.
 
         Frames (``type_info`` of ``FrameType``) become video.
         """
         store = self._storage.store(create=True)
-        folder = generation_key(self._name, generation)
+        attempt, type_info = segment.attempt, segment.type_info
         if not attempt.replace("-", "").replace("_", "").isalnum():
             raise ArgumentError(
                 f"impossible attempt {attempt!r}: expected letters, digits, '-', '_'"
             )
-        stem = f"{task:08d}-{attempt}"
-        video = (
-            self._kind == "video" if type_info is None else type_info.type is FrameType
-        )
-        if video:
+        is_video = self._kind == "video"
+        if type_info is not None:
+            is_video = type_info.type is FrameType
+        if is_video:
             from beam_scanner.storage.segments.video_writer import VideoSegmentWriter
 
-            return VideoSegmentWriter(
-                store, folder, stem, self._name, first_row, encoding or Encoding()
-            )
-        return BlobSegmentWriter(store, folder, stem, self._name, first_row, type_info)
+            return VideoSegmentWriter(store, self._name, segment)
+        return BlobSegmentWriter(store, self._name, segment)
 
     def has_segment(self, generation: str, record: Record) -> bool:
         """Whether all files of a finished segment are there, in full size."""
         store = self._storage.store()
         return commit.has_segment(store, self._name, generation, record)
 
-    def publish(
-        self,
-        generation: str,
-        segments: Sequence[Record],
-        fingerprint: str = "",
-        run: str = "",
-        source: str = "",
-        type_name: str = "",
-        seen: str | None = None,
-    ) -> StreamDescriptor:
+    def publish(self, publication: Publication) -> StreamDescriptor:
         """See :meth:`StoredStream.publish`.
 
-        Args:
-            generation: As given to :meth:`segment_writer`.
-            segments: Records of all segments.
-            fingerprint: Of graph, arguments and inputs.
-            run: Names the run.
-            source: Fingerprint of the source.
-            type_name: Element type of a stream without any row.
-            seen: The generation that is to be replaced, '' for none; None for
-                whatever is there.
-
         Returns:
-            What is there now.
+            The stream as it is stored now.
 
         Raises:
             StorageError: Rows or files are missing.
@@ -425,18 +399,20 @@ class NamedStream(StoredStream):
             ElementTypeError: Segments differ in type; lossy ones in frame size.
             StreamExistsError: Another source of the same run took the name.
         """
-        kind = self._kind
+        kind, type_name = self._kind, publication.type_name
         if type_name:
             kind = "video" if type_name == get_type_info(FrameType).name else "blob"
-        new = commit.describe_segments(self._name, kind, generation, segments)
+        new = commit.describe_segments(
+            self._name, kind, publication.generation, publication.segments
+        )
         new = replace(
             new,
             type_name=new.type_name or type_name,
-            fingerprint=fingerprint,
-            run=run,
-            source=source,
+            fingerprint=publication.fingerprint,
+            run=publication.run,
+            source=publication.source,
         )
-        return commit.publish(self._storage.store(create=True), new, seen)
+        return commit.publish(self._storage.store(create=True), new, publication.seen)
 
     def discard(self, generation: str) -> None:
         """Removes what was written of a generation that will not be published."""
@@ -488,16 +464,12 @@ class NamedStream(StoredStream):
         encoding: Encoding | None = None,
     ) -> None:
         """Like :meth:`save`, in place of a generation that was seen; '' for none."""
-        generation = uuid.uuid4().hex
-        with writing(self._storage.store(create=True), generation):
-            try:
-                record = self._written(generation, values, info, seconds, encoding)
-                self.publish(generation, [record], type_name=info.name, seen=seen)
-            except OutcomeUnknownError:
-                raise
-            except ScannerException:
-                self.discard(generation)
-                raise
+        generation, store = uuid.uuid4().hex, self._storage.store(create=True)
+        with commit.new_generation(store, self._name, generation):
+            record = self._written(generation, values, info, seconds, encoding)
+            self.publish(
+                Publication(generation, [record], type_name=info.name, seen=seen)
+            )
 
     def _written(
         self,
@@ -508,7 +480,7 @@ class NamedStream(StoredStream):
         encoding: Encoding | None,
     ) -> Record:
         """Writes values as one segment."""
-        writer = self.segment_writer(generation, 0, "0", 0, encoding, info)
+        writer = self.segment_writer(SegmentTask(generation, 0, "0", 0, encoding, info))
         times = None if seconds is None else iter(seconds)
         try:
             for row, value in enumerate(values):
@@ -567,7 +539,7 @@ def gc(
     Args:
         storage: The database.
         live: Gives the generations that runs are still writing, or may resume.
-        dry_run: Only say what would go.
+        dry_run: Only report the files that would be removed.
     """
     store = storage.raw_store() if isinstance(storage, NamedStorage) else storage
     return garbage.gc(store, live, dry_run)

@@ -127,7 +127,7 @@ class NamedVideoStream(NamedStream):
 
     @property
     def damage(self) -> str:
-        """What is done about rows that cannot be decoded: ``'strict'`` or not."""
+        """The policy for rows that cannot be decoded: ``'strict'`` or ``'salvage'``."""
         return self._damage
 
     def with_damage(self, damage: str) -> None:
@@ -234,9 +234,11 @@ class NamedVideoStream(NamedStream):
 
         Without a path, the same as :meth:`committed`.
         """
-        if self._path is None or (self._copied() and self.committed()):
+        if self._path is None:
             return self.committed()
-        return is_file(self._path)
+        found = super().try_descriptor()
+        copied = found is not None and found.copy is not None
+        return (copied and self.committed()) or is_file(self._path)
 
     def committed(self) -> bool:
         """Whether it stands in the database; a video, whether it is indexed there."""
@@ -249,10 +251,6 @@ class NamedVideoStream(NamedStream):
         """See :meth:`NamedStream.delete`; the file at the path stays."""
         super().delete(sc)
         self._ingested, self._seen = False, None
-
-    def _copied(self) -> bool:
-        found = super().try_descriptor()
-        return found is not None and found.copy is not None
 
     def reader(self) -> RowReader:
         """See :meth:`NamedStream.reader`."""

@@ -16,7 +16,7 @@ from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.stores import open_file
 from beam_scanner.stores.object_store import storage_errors
 from beam_scanner.stores.paths import absolute, is_file
-from beam_scanner.stores.sampled_digest import file_size, reader_of, sampled_digest
+from beam_scanner.stores.sampled_digest import sampled_digest
 
 _WHOLE = 1 << 20
 _PIECE = 64 << 10
@@ -109,7 +109,7 @@ def content_digest(path: str) -> str:
         StorageError: The file cannot be read.
     """
     with storage_errors("read", path), open_file(path) as file:
-        return sampled_digest(file_size(file), _pieces, reader_of(file))
+        return sampled_digest(file, _pieces)
 
 
 def _pieces(size: int) -> list[tuple[int, int]]:

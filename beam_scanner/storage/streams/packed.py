@@ -91,8 +91,6 @@ class PackedFileReader(NumberedReader):
     def __init__(self, path: str) -> None:
         self._offsets = _offsets(path)
         super().__init__(path, len(self._offsets) - 1)
-        self._path = path
-        self._bytes_read = 0
         self._file = open_file(path)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
@@ -101,17 +99,13 @@ class PackedFileReader(NumberedReader):
 
     def _element(self, row: int) -> bytes:
         start, stop = int(self._offsets[row]), int(self._offsets[row + 1])
-        with storage_errors("read", self._path):
+        with storage_errors("read", self._name):
             self._file.seek(start)
             data = self._file.read(stop - start)
         if len(data) != stop - start:
-            raise StorageError(f"cannot read {self._path!r}: it became shorter")
-        self._bytes_read += len(data)
+            raise StorageError(f"cannot read {self._name!r}: it became shorter")
+        self._counts["bytes_read"] += len(data)
         return data
-
-    def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
-        return {**super().counters(), "bytes_read": self._bytes_read}
 
     def close(self) -> None:
         """See :meth:`RowReader.close`."""

@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beam_scanner.errors import (
-    OutcomeUnknownError,
-    ScannerException,
     StorageError,
     StreamExistsError,
     StreamReplacedError,
@@ -29,7 +27,6 @@ from beam_scanner.storage.descriptor import StreamDescriptor, read_descriptor
 from beam_scanner.storage.segments.index_cache import stored_index
 from beam_scanner.storage.stream_names import INDEX, generation_key
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.storage.writer_marks import writing
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
@@ -42,7 +39,7 @@ from beam_scanner.video.source import (
 
 _TRIES = 3
 _NOT_STORED = "none"
-"""Generation of a descriptor that was only made to be looked at."""
+"""Generation of a descriptor that is not stored."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,8 @@ def ensure_indexed(
         replaces: Take the place of any stream of that name.
 
     Returns:
-        What is not stored: the stream's descriptor, and the index. None if the stored
-        one is that of the video.
+        The stream's descriptor and index, if they are not stored; None if the stored
+        index is that of the video.
 
     Raises:
         VideoError: The file cannot be read, has changed since it was indexed, or has
@@ -106,12 +103,15 @@ def ensure_indexed(
         source, copied = found
         index = index_video(source, verify, video.damage)
         if not stores:
-            return _described(video, current, copied, index), index
+            new = _of_index(video, index)
+            if copied and current is not None:
+                new = replace(current, verified=new.verified, lost=new.lost)
+            return new, index
         try:
             _publish(video, source, index, copy if copied is None else copied, current)
             return None
         except StreamReplacedError:
-            # What is there now may be what is wanted.
+            # The other writer may have stored just this index.
             if not left:
                 raise
     raise AssertionError
@@ -148,7 +148,10 @@ def _to_index(
             "indexed: ingest(force=True) takes the new content"
         )
     if not current.verified and (verify or video.damage == "salvage"):
-        return _stored_file(store, current), current.copy is not None
+        # Loads FFmpeg.
+        from beam_scanner.storage.segments.video_rows import video_file
+
+        return video_file(store, current), current.copy is not None
     if current.lost and video.damage == "strict":
         index = stored_index(store, current)
         raise VideoError(
@@ -168,26 +171,6 @@ def _has_changed(path: str, current: StreamDescriptor) -> bool:
         return False
 
 
-def _stored_file(store: ObjectStore, current: StreamDescriptor) -> VideoSource:
-    # Loads FFmpeg.
-    from beam_scanner.storage.segments.video_rows import video_file
-
-    return video_file(store, current)
-
-
-def _described(
-    video: VideoFile,
-    current: StreamDescriptor | None,
-    copied: bool | None,
-    index: FrameIndex,
-) -> StreamDescriptor:
-    """What storing an index would make of a stream."""
-    if copied and current is not None:
-        lost = len(index.lost_rows)
-        return replace(current, verified=index.verified, lost=lost)
-    return _of_index(video, index)
-
-
 def _publish(
     video: VideoFile,
     source: VideoSource,
@@ -201,34 +184,16 @@ def _publish(
     digest = hashlib.blake2b(data, digest_size=20, person=b"copy" if copy else b"")
     # Others may publish the same and replace it: no two share their files.
     generation = f"{digest.hexdigest()}-{uuid.uuid4().hex[:12]}"
-    with writing(store, generation):
-        try:
-            new = _stored_index(video, source, index, generation, copy)
-            commit.publish(store, new, commit.generation_of(current))
-        except OutcomeUnknownError:
-            raise
-        except ScannerException:
-            commit.discard(store, video.name, generation)
-            raise
-
-
-def _stored_index(
-    video: VideoFile,
-    source: VideoSource,
-    index: FrameIndex,
-    generation: str,
-    copy: bool,
-) -> StreamDescriptor:
-    """Stores the files of a generation; gives their descriptor."""
-    store, data = video.storage.store(), index.to_bytes()
     folder = generation_key(video.name, generation)
     sums = {INDEX: Checksums.of(data)}
-    if copy:
-        file = f"video{_extension(video.path)}"
-        key = f"{folder}/{file}"
-        sums[file] = _copy_file(source, index.fingerprint, store, key)
-    store.put(f"{folder}/{INDEX}", data)
-    return _of_index(video, index, generation, sums)
+    with commit.new_generation(store, video.name, generation):
+        if copy:
+            file = f"video{_extension(video.path)}"
+            key = f"{folder}/{file}"
+            sums[file] = _copy_file(source, index.fingerprint, store, key)
+        store.put(f"{folder}/{INDEX}", data)
+        new = _of_index(video, index, generation, sums)
+        commit.publish(store, new, commit.generation_of(current))
 
 
 def _of_index(

@@ -17,8 +17,6 @@ _CONFIGURATION_BYTES = 4
 class Av1(Bitstream):
     """See :class:`beam_scanner.video.bitstream.codec.Bitstream`."""
 
-    tells_keyframes = True
-
     def __init__(self, extradata: bytes) -> None:
         super().__init__(extradata)
         units = _units(memoryview(extradata)[_CONFIGURATION_BYTES:])

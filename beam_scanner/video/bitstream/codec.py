@@ -1,4 +1,4 @@
-"""What every codec is asked about its packets."""
+"""The questions about packets that every codec answers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 UNKNOWN = -1
-"""Only decoding tells how many pictures a packet holds."""
+"""For packets whose number of pictures only decoding shows."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is wrong with a packet.
+    """Damage that a packet shows.
 
     Attributes:
         reason: A clause for an error message.
@@ -35,7 +35,6 @@ class Bitstream:
 
     Attributes:
         extradata: As given.
-        tells_keyframes: Whether :meth:`is_keyframe` looks at packets.
         has_messages: Whether packets may hold supplemental messages.
         adds_parameter_sets: Whether a new parameter set leaves those with other bytes
             in force; else it replaces them.
@@ -43,13 +42,17 @@ class Bitstream:
             a frame.
     """
 
-    tells_keyframes: ClassVar[bool] = False
     has_messages: ClassVar[bool] = False
     adds_parameter_sets: ClassVar[bool] = False
 
     def __init__(self, extradata: bytes) -> None:
         self.extradata = extradata
         self.is_field = False
+
+    @property
+    def tells_keyframes(self) -> bool:
+        """Whether :meth:`is_keyframe` looks at packets."""
+        return type(self)._is_keyframe is not Bitstream._is_keyframe
 
     def is_keyframe(self, head: memoryview) -> bool:
         """Whether decoding may start at a packet, by its own headers.
@@ -79,7 +82,7 @@ class Bitstream:
         return False
 
     def pictures(self, packet: memoryview) -> int:
-        """How many pictures a packet holds; :data:`UNKNOWN` where only decoding tells.
+        """How many pictures a packet holds; :data:`UNKNOWN` where only decoding shows.
 
         Two fields in one packet are two. Containers have packets that hold none: a
         message alone, parameter sets alone, a frame that is never shown.

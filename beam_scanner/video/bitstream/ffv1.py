@@ -19,8 +19,6 @@ _ALL_ONES = 0xFFFFFFFF
 class Ffv1(Bitstream):
     """See :class:`beam_scanner.video.bitstream.codec.Bitstream`."""
 
-    tells_keyframes = True
-
     def _is_keyframe(self, head: memoryview) -> bool:
         # The first decision of the range coder, at even odds.
         return (head[0] << 8 | head[1]) >= _HALF_RANGE

@@ -109,20 +109,13 @@ class H264(NalBitstream):
             return firsts or UNKNOWN
         return self._none_or_unknown(packet)
 
-    def is_unreferenced(self, packet: memoryview) -> bool:
-        """See :meth:`Bitstream.is_unreferenced`; by headers with lengths of 4 bytes."""
-        at, size = 0, len(packet) if self.length_size == 4 else 0
-        while at + 5 <= size:
-            head = packet[at + 4]
-            if _SLICE <= head & 0x1F <= _IDR:
-                return not head & _IS_REFERENCE
-            at += 4 + int.from_bytes(packet[at : at + 4], "big")
-        return False
+    def _is_unreferenced(self, head: int) -> bool:
+        return not head & _IS_REFERENCE
 
     def damage(self, packet: memoryview) -> Damage | None:
         """See :meth:`Bitstream.damage`."""
         at = self.length_size
-        # Nearly every packet is slices alone, and the first tells.
+        # Nearly every packet is slices alone, of which the first is enough.
         if at and len(packet) > at and packet[at] & 0x1F in (_SLICE, _IDR):
             size = int.from_bytes(packet[:at], "big")
             return self._check_slice(packet[at : at + size])
@@ -135,7 +128,7 @@ class H264(NalBitstream):
         return None
 
     def _learn(self, nal: bytes) -> None:
-        # What is damaged here is for the decoder to complain about.
+        # The decoder will report a damaged parameter set.
         with suppress(ValueError):
             self._headers.learn(nal)
 
@@ -144,7 +137,7 @@ class H264(NalBitstream):
         try:
             current = self._headers.read(bytes(nal[:_NUMBER_BYTES]))
         except ValueError:
-            # Such a header, too.
+            # The decoder will report this as well.
             self._last, self.is_field = None, False
             return None
         self.is_field = current.is_field

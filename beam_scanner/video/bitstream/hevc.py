@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from beam_scanner.video.bitstream.bits import Bits
 from beam_scanner.video.bitstream.codec import UNKNOWN
-from beam_scanner.video.bitstream.nal import NalBitstream, nal_units
+from beam_scanner.video.bitstream.nal import USUAL_LENGTH, NalBitstream, nal_units
 
 _BLA, _IRAP, _LAST_IRAP, _LAST_VCL = (16, 17, 18), range(16, 24), 21, 31
 _VPS, _SPS, _PPS, _SEI, _SUFFIX_SEI = 32, 33, 34, 39, 40
@@ -32,7 +32,8 @@ class Hevc(NalBitstream):
         self._may_hide = any(map(_says_if_shown, self.configured))
         # With temporal layers, a picture of a higher one may refer to pictures of a
         # lower one that nothing in their own layer refers to.
-        self._tells_unreferenced = self.length_size == 4 and extradata[21] >> 3 & 7 == 1
+        usual = self.length_size == USUAL_LENGTH
+        self._has_one_layer = usual and extradata[21] >> 3 & 7 == 1
 
     def _length_size(self) -> int:
         data = self.extradata
@@ -80,15 +81,9 @@ class Hevc(NalBitstream):
             return UNKNOWN if self._may_hide else firsts or UNKNOWN
         return self._none_or_unknown(packet)
 
-    def is_unreferenced(self, packet: memoryview) -> bool:
-        """See :meth:`Bitstream.is_unreferenced`; by headers with lengths of 4 bytes."""
-        at, size = 0, len(packet) if self._tells_unreferenced else 0
-        while at + 5 <= size:
-            kind = packet[at + 4] >> 1 & 0x3F
-            if kind <= _LAST_VCL:
-                return kind < _IRAP[0] and kind % 2 == 0
-            at += 4 + int.from_bytes(packet[at : at + 4], "big")
-        return False
+    def _is_unreferenced(self, head: int) -> bool:
+        kind = head >> 1 & 0x3F
+        return self._has_one_layer and kind < _IRAP[0] and kind % 2 == 0
 
 
 def _says_if_shown(nal: bytes) -> bool:

@@ -26,7 +26,6 @@ class _MpegBitstream(Bitstream):
         picture: The start code of a picture.
     """
 
-    tells_keyframes = True
     header: ClassVar[bytes]
     header_ends: ClassVar[tuple[bytes, bytes]]
     picture: ClassVar[bytes]
@@ -42,7 +41,7 @@ class _MpegBitstream(Bitstream):
         return [head[start:stop]] if stop >= 0 else []
 
     def _picture_header(self, head: memoryview) -> bytes:
-        """What stands behind the start code of the first picture; b'' for none."""
+        """The bytes after the start code of the first picture; b'' for none."""
         return bytes(head).partition(self.picture)[2]
 
 

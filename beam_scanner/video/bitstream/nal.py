@@ -12,7 +12,7 @@ from beam_scanner.video.bitstream.sei import wanted_messages
 HEAD_BYTES = 4096
 _START_CODES = (b"\0\0\1", b"\0\0\0")
 # The 4 bytes of length that MP4 and Matroska files have before each unit.
-_USUAL_LENGTH = 4
+USUAL_LENGTH = 4
 
 
 def nal_units(data: memoryview, length_size: int) -> Iterator[memoryview]:
@@ -58,7 +58,6 @@ class NalBitstream(Bitstream):
         other_kinds: All kinds that hold no pictures.
     """
 
-    tells_keyframes = True
     has_messages = True
     adds_parameter_sets = True
 
@@ -114,6 +113,22 @@ class NalBitstream(Bitstream):
                 found.append(bytes(nal) if size else bytes(nal).rstrip(b"\0"))
         return found
 
+    def is_unreferenced(self, packet: memoryview) -> bool:
+        """See :meth:`Bitstream.is_unreferenced`; by headers with lengths of 4 bytes."""
+        if self.length_size != USUAL_LENGTH:
+            return False
+        at = USUAL_LENGTH
+        while at < len(packet):
+            if self.kind(packet[at:]) in self.slices:
+                return self._is_unreferenced(packet[at])
+            length = int.from_bytes(packet[at - USUAL_LENGTH : at], "big")
+            at += length + USUAL_LENGTH
+        return False
+
+    def _is_unreferenced(self, head: int) -> bool:
+        """Whether the header of a slice begins as of pictures that no other needs."""
+        raise NotImplementedError
+
     def configured_sets(self) -> list[bytes]:
         """See :meth:`Bitstream.configured_sets`."""
         return list(self.configured)
@@ -128,7 +143,7 @@ class NalBitstream(Bitstream):
         Returns:
             None also where units do not have lengths of 4 bytes.
         """
-        if self.length_size != _USUAL_LENGTH or not self.configured:
+        if self.length_size != USUAL_LENGTH or not self.configured:
             return None
         kind = self.picture_set_kind
         sets = [nal for nal in self.configured if self.kind(nal) == kind]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from beam_scanner.video.bitstream.av1 import Av1
 from beam_scanner.video.bitstream.codec import Bitstream
 from beam_scanner.video.bitstream.ffv1 import Ffv1
-from beam_scanner.video.bitstream.h263 import H263, Flv1
+from beam_scanner.video.bitstream.first_bytes import (
+    H263,
+    DnxHd,
+    Flv1,
+    Mjpeg,
+    ProRes,
+    Theora,
+    Vp8,
+)
 from beam_scanner.video.bitstream.h264 import H264
 from beam_scanner.video.bitstream.hevc import Hevc
-from beam_scanner.video.bitstream.intra import DnxHd, Mjpeg, ProRes
 from beam_scanner.video.bitstream.mpeg import Mpeg4, Mpeg12
-from beam_scanner.video.bitstream.theora import Theora
-from beam_scanner.video.bitstream.vp8 import Vp8
 from beam_scanner.video.bitstream.vp9 import Vp9
 
 _CODECS: dict[str, type[Bitstream]] = {

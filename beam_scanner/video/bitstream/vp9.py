@@ -18,8 +18,6 @@ class Vp9(Bitstream):
         (1, 0)
     """
 
-    tells_keyframes = True
-
     def _is_keyframe(self, head: memoryview) -> bool:
         first = head[0]
         shows_other, is_inter = (4, 2) if _is_profile_3(first) else (8, 4)

@@ -43,7 +43,7 @@ class Parts:
 
         self.opened.append(number)
         first, stop = self.starts[number : number + 2].tolist()
-        return Part(list(range(first, stop)), "any", entries=[0])
+        return Part(list(range(first, stop)), "any", keyframes=[0])
 
     def read(self, rows: list[int]) -> list[int]:
         part = FakeReader([], "any")

@@ -12,6 +12,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 
 
 def test_row_groups_follow_bytes_alone(tmp_path):
@@ -20,12 +21,12 @@ def test_row_groups_follow_bytes_alone(tmp_path):
     files = []
     for name, step in (("a", 1), ("b", 13), ("c", 1500)):
         stream = NamedStream(NamedStorage(tmp_path / name), "s")
-        writer = stream.segment_writer("g1", 0, "a", 0, None, None)
+        writer = stream.segment_writer(SegmentTask("g1", 0, "a", 0, None, None))
         for row in range(0, 1500, step):
             chunk = elements[row : row + step]
             writer.write(row, chunk, np.arange(row, row + len(chunk)) / 25)
         record = writer.finish()
-        stream.publish("g1", [record], "f", "r", "s")
+        stream.publish(Publication("g1", [record], "f", "r", "s"))
         files.append(stream.files()[0])
     contents = [Path(file).read_bytes() for file in files]
     assert contents[0] == contents[1] == contents[2]
@@ -39,7 +40,9 @@ def test_row_groups_follow_bytes_alone(tmp_path):
 
 
 def test_elements_must_be_serialized(storage):
-    writer = NamedStream(storage, "s").segment_writer("g1", 0, "a", 5, None, None)
+    writer = NamedStream(storage, "s").segment_writer(
+        SegmentTask("g1", 0, "a", 5, None, None)
+    )
     writer.write(5, [b"x"], np.array([0.0]))
     with pytest.raises(
         ElementTypeError, match="row 6 of stream 's': expected serialized"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.rows.gops import DecodePosition, keyframe_at
 from beam_scanner.storage import NamedStorage, NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication
 from beam_scanner.types import NULL, ColumnType, FrameType
 from beam_scanner.video.encoding import Encoding
 from tests.support.storage_fakes import MemoryStore
@@ -42,7 +43,9 @@ def test_lossless_keeps_anything(runs, cuts, data):
     stream = NamedVideoStream(storage, "v")
     cuts = sorted(cut for cut in cuts if cut < len(elements))
     stream.publish(
-        "g1", write_segments(stream, elements, cuts, LOSSLESS), "f", "r", "s"
+        Publication(
+            "g1", write_segments(stream, elements, cuts, LOSSLESS), "f", "r", "s"
+        )
     )
     loaded = list(stream.load())
     assert len(loaded) == len(elements)
@@ -55,11 +58,11 @@ def test_lossless_keeps_anything(runs, cuts, data):
     with stream.reader() as reader:
         seconds = reader.seconds(np.array(asked, dtype=np.int64))
         assert seconds.tolist() == [row / 25 for row in asked]
-        entries = reader.entries
+        entries = reader.keyframes
         if entries is not None:
             assert entries[0] == 0
             assert (np.diff(entries) > 0).all()
-            assert len(reader.entry_bytes) == len(entries)
+            assert len(reader.gop_bytes) == len(entries)
 
 
 def test_reading_counts_what_the_planner_predicts(storage):
@@ -68,20 +71,26 @@ def test_reading_counts_what_the_planner_predicts(storage):
     frames = list(numbered_frames(60))
     encoding = Encoding(quality=10, keyframe_distance=8)
     stream.publish(
-        "g1", write_segments(stream, frames, [20, 27, 50], encoding), "f", "r", "s"
+        Publication(
+            "g1",
+            write_segments(stream, frames, [20, 27, 50], encoding),
+            "f",
+            "r",
+            "s",
+        )
     )
     rng = np.random.default_rng(3)
     for _ in range(10):
         rows = np.sort(rng.choice(60, size=rng.integers(1, 12), replace=False))
         with stream.reader() as reader:
-            assert {0, 20, 27, 50} <= set(reader.entries.tolist())
-            position = DecodePosition(reader.entries)
+            assert {0, 20, 27, 50} <= set(reader.keyframes.tolist())
+            position = DecodePosition(reader.keyframes)
             predicted = sum(position.advance(int(row)) for row in rows)
             for frame, row in zip(reader.read(rows.tolist()), rows, strict=True):
                 assert frame_number(frame) == row
             assert reader.counters()["frames_decoded"] == predicted
-            touched = np.unique(keyframe_at(reader.entries, rows))
-            expected = reader.entry_bytes[np.searchsorted(reader.entries, touched)]
+            touched = np.unique(keyframe_at(reader.keyframes, rows))
+            expected = reader.gop_bytes[np.searchsorted(reader.keyframes, touched)]
             assert reader.counters()["bytes_read"] >= expected.sum()
 
 
@@ -89,7 +98,11 @@ def test_two_positions_do_not_disturb_each_other(storage):
     stream = NamedVideoStream(storage, "v")
     frames = list(numbered_frames(40))
     stream.publish(
-        "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
+        Publication(
+            Publication(
+                "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
+            )
+        )
     )
     with stream.reader() as reader, reader.reopen() as other:
         for row in range(20):
@@ -119,7 +132,7 @@ def test_all_null(storage):
     assert list(stream.load()) == [NULL] * 3
     assert stream.column_type() is ColumnType.Video
     with stream.reader() as reader:
-        assert reader.entries is None
+        assert reader.keyframes is None
         assert reader.seconds(np.array([2])).tolist() == [2.0]
     with pytest.raises(VideoError, match="has no frame to save"):
         stream.save_mp4("never")
@@ -132,7 +145,7 @@ def test_no_frames_at_all(storage):
     assert list(stream.load()) == []
     assert stream.type() == FRAME
     stream = NamedVideoStream(storage, "w")
-    stream.publish("g1", [])
+    stream.publish(Publication("g1", []))
     assert stream.type() == FRAME
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from beam_scanner.errors import ElementTypeError, VideoError
 from beam_scanner.storage import NamedStorage, NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoding import Encoding
 from tests.support.video_fixtures import numbered_frame, numbered_frames
@@ -57,9 +58,13 @@ def test_lossy_size_change_names_the_row(storage):
         stream.save([*frames[:3], np.zeros((16, 16, 3))], FrameType)
     records = write_segments(stream, frames, [3], Encoding())
     with pytest.raises(ElementTypeError, match="row 3 of stream 'v' is 18x16, earlier"):
-        stream.publish("g1", records, "f", "r", "s")
+        stream.publish(Publication("g1", records, "f", "r", "s"))
     assert not stream.committed()
-    stream.publish("g2", write_segments(stream, frames, [3], LOSSLESS, generation="g2"))
+    stream.publish(
+        Publication(
+            "g2", write_segments(stream, frames, [3], LOSSLESS, generation="g2")
+        )
+    )
     assert [frame.shape[1] for frame in stream.load()] == [16, 16, 16, 18]
 
 
@@ -86,11 +91,11 @@ def test_equal_frames_make_equal_files(tmp_path):
     frames = [NULL, *numbered_frames(30), NULL]
     for name, step in (("a", 1), ("b", 7), ("c", 32)):
         stream = NamedVideoStream(NamedStorage(tmp_path / name), "v")
-        writer = stream.segment_writer("g1", 0, "a", 0, Encoding(), FRAME)
+        writer = stream.segment_writer(SegmentTask("g1", 0, "a", 0, Encoding(), FRAME))
         for row in range(0, 32, step):
             chunk = frames[row : row + step]
             writer.write(row, chunk, np.arange(row, row + len(chunk)) / 25)
-        stream.publish("g1", [writer.finish()])
+        stream.publish(Publication("g1", [writer.finish()]))
         files.append([Path(file).read_bytes() for file in stream.files()])
     assert len(files[0]) == 2
     assert files[0] == files[1] == files[2]

@@ -185,7 +185,7 @@ def test_a_stream_as_graphs_see_it(tmp_path):
     assert len(pickle.dumps(stream)) < 4000
     assert [row.shape for row in copy.load()] == [(2000, 1, 1)] * 4
     with copy.reader() as reader:
-        assert reader.entries is None
+        assert reader.keyframes is None
         assert reader.frame_bytes == 8000
         with pytest.raises(RowError, match="row 4 is outside stream"):
             reader.read([4])

@@ -9,6 +9,7 @@ import pytest
 from beam_scanner import types
 from beam_scanner.errors import RowError, ScannerException, StreamNotFoundError
 from beam_scanner.storage import StorageBackend, StoredStream
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, ColumnType, FrameType, NullElement, get_type_info
 
 
@@ -84,7 +85,7 @@ def test_is_an_input(paths):
     stream = pickle.loads(pickle.dumps(stream))
     with stream.reader() as reader:
         assert len(reader) == 4
-        assert reader.entries is None
+        assert reader.keyframes is None
         assert [int.from_bytes(e, "little") for e in reader.read([0, 3])] == [0, 3]
         assert np.isnan(reader.seconds(np.array([0, 3]))).all()
         with pytest.raises(RowError, match="of 4 rows"):
@@ -110,14 +111,14 @@ def test_is_an_output(paths, tmp_path):
     assert not stream.exists()
     records = []
     for task, start in enumerate((0, 2)):
-        writer = stream.segment_writer("g", task, "a", start, None, None)
+        writer = stream.segment_writer(SegmentTask("g", task, "a", start, None, None))
         writer.write(start, [b"%d" % start, NULL], np.zeros(2))
         records.append(writer.finish())
-    stream.publish("g", records[::-1], "f", "r", "s")
-    stream.publish("g", records, "f", "r", "s")
+    stream.publish(Publication("g", records[::-1], "f", "r", "s"))
+    stream.publish(Publication("g", records, "f", "r", "s"))
     assert list(stream.load()) == [b"0", b"null", b"2", b"null"]
     with pytest.raises(ScannerException, match="rows 0 to 1 are missing"):
-        stream.publish("g", records[1:], "f", "r", "s")
+        stream.publish(Publication("g", records[1:], "f", "r", "s"))
     stream.storage().delete(None, [stream])
     assert not stream.exists()
 
@@ -134,7 +135,7 @@ def test_what_cannot_be_done_is_said(paths):
     with pytest.raises(ScannerException, match=r"Stream `Bare` has no committed\(\)"):
         next(stream.load())
     with pytest.raises(ScannerException, match="Stream `Bare` cannot store elements"):
-        stream.segment_writer("g", 0, "a", 0, None, None)
+        stream.segment_writer(SegmentTask("g", 0, "a", 0, None, None))
     with pytest.raises(
         ScannerException,
         match="StorageBackend class `FilesStorage` cannot serve as a Scanner output",

@@ -17,6 +17,7 @@ from beam_scanner.storage import (
     FilesStream,
     PackedFileStream,
 )
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.stores import open_store, paths
 from tests.support.sounds import music, noise, write_audio, write_wav
 from tests.support.video_fixtures import make_video
@@ -82,7 +83,7 @@ def test_objects_that_are_not_there(bucket_url):
 
 
 def _write(stream, generation, elements, attempt="a"):
-    writer = stream.segment_writer(generation, 0, attempt, 0, None, None)
+    writer = stream.segment_writer(SegmentTask(generation, 0, attempt, 0, None, None))
     writer.write(0, elements, np.zeros(len(elements)))
     return [writer.finish()]
 
@@ -107,13 +108,13 @@ def test_files_are_replaced_at_the_commit(bucket_url, put, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("beam_scanner.storage.streams.files.move_file", killed)
         with pytest.raises(KeyboardInterrupt):
-            stream.publish("g1", records, "fingerprint", "run", "source")
+            stream.publish(Publication("g1", records, "fingerprint", "run", "source"))
     assert not stream.committed()
-    stream.publish("g1", records, "fingerprint", "run", "source")
+    stream.publish(Publication("g1", records, "fingerprint", "run", "source"))
     assert stream.committed()
     assert list(stream.load()) == ELEMENTS
     assert _keys(bucket_url) == [f"in/{i}.bin" for i in range(4)]
-    stream.publish("g1", records, "fingerprint", "run", "source")
+    stream.publish(Publication("g1", records, "fingerprint", "run", "source"))
     _write(stream, "g2", ELEMENTS)
     stream.delete()
     assert _keys(bucket_url) == []

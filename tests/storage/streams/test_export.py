@@ -6,6 +6,7 @@ import pytest
 
 from beam_scanner.errors import StorageError, VideoError
 from beam_scanner.storage import NamedVideoStream
+from beam_scanner.storage.stored_rows import Publication
 from beam_scanner.types import NULL, FrameType
 from beam_scanner.video.encoding import Encoding
 from tests.support.video_fixtures import frame_number, numbered_frame, numbered_frames
@@ -24,7 +25,7 @@ def test_save_mp4(storage, tmp_path, encoding, name):
     ]
     seconds = np.arange(len(frames)) / 10
     records = write_segments(stream, frames, [11, 30], encoding, seconds)
-    stream.publish("g1", records)
+    stream.publish(Publication("g1", records))
     path = stream.save_mp4(tmp_path / name)
     assert path == str(tmp_path / ("out.MP4" if name == "out.MP4" else "out.mp4"))
     with av.open(path) as video:

@@ -18,6 +18,7 @@ from beam_scanner.errors import (
 from beam_scanner.storage import (
     FilesStream,
 )
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.storage.streams import files
 from beam_scanner.types import NULL
 from tests.support.outside_streams import ELEMENTS, write_files
@@ -39,14 +40,18 @@ def test_fingerprints_of_large_files(tmp_path):
 def _write(stream, generation, cuts, elements, attempt="a"):
     records = []
     for task, (start, stop) in enumerate(pairwise(cuts)):
-        writer = stream.segment_writer(generation, task, attempt, start, None, None)
+        writer = stream.segment_writer(
+            SegmentTask(generation, task, attempt, start, None, None)
+        )
         writer.write(start, elements[start:stop], np.zeros(stop - start))
         records.append(writer.finish())
     return records
 
 
 def _publish(stream, generation, records):
-    stream.publish(generation, records, "fingerprint", generation, "source")
+    stream.publish(
+        Publication(generation, records, "fingerprint", generation, "source")
+    )
 
 
 def _listing(folder):
@@ -98,7 +103,7 @@ def test_a_commit_that_is_killed_halfway(tmp_path, monkeypatch):
 
 def test_a_run_that_fails_leaves_the_old_files(tmp_path):
     stream = FilesStream(write_files(tmp_path, [b"old"] * 3))
-    writer = stream.segment_writer("g", 0, "a", 0, None, None)
+    writer = stream.segment_writer(SegmentTask("g", 0, "a", 0, None, None))
     writer.write(0, [b"new"], np.zeros(1))
     with pytest.raises(ElementTypeError, match=r"row 1 of stream .* is null"):
         writer.write(1, [NULL], np.zeros(1))
@@ -114,7 +119,7 @@ def test_a_path_for_each_row(tmp_path):
     records = _write(stream, "g", [0, 1], ELEMENTS)
     with pytest.raises(ArgumentError, match="has 2 paths, but 1 rows"):
         _publish(stream, "g", records)
-    writer = stream.segment_writer("g", 1, "a", 1, None, None)
+    writer = stream.segment_writer(SegmentTask("g", 1, "a", 1, None, None))
     with pytest.raises(RowError, match=r"row 2 of stream .* has no file"):
         writer.write(1, ELEMENTS[:2], np.zeros(2))
     with pytest.raises(RowError, match="must be written in order"):

@@ -191,8 +191,8 @@ def test_positions_have_readers_of_their_own(tmp_path: Path) -> None:
     OPENED.clear()
     CLOSED.clear()
     with stream.reader() as reader, reader.reopen() as other:
-        assert reader.entries is not None
-        assert reader.entries.tolist() == [0, 8, 16]
+        assert reader.keyframes is not None
+        assert reader.keyframes.tolist() == [0, 8, 16]
         for row in range(4):
             reader.read([row])
             other.read([row + 12])

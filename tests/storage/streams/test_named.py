@@ -20,6 +20,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.storage import NamedStorage, NamedStream, list_streams
 from beam_scanner.storage.segments import parquet_writer as parquet_module
+from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, NullElement, get_type_info
 from tests.support.storage_fakes import MemoryStore
 
@@ -30,7 +31,9 @@ def write_segments(stream, elements, cuts, info=None, seconds=None, generation="
     records = []
     edges = [0, *sorted(cuts), len(elements)]
     for task, (start, stop) in enumerate(itertools.pairwise(edges)):
-        writer = stream.segment_writer(generation, task, "a1", start, None, info)
+        writer = stream.segment_writer(
+            SegmentTask(generation, task, "a1", start, None, info)
+        )
         for row in range(start, stop):
             writer.write(row, [elements[row]], seconds[row : row + 1])
         records.append(writer.finish())
@@ -65,7 +68,9 @@ def test_any_rows_of_any_segments(elements, data):
         records = write_segments(stream, elements, cuts, seconds=seconds)
     finally:
         parquet_module.GROUP_BYTES = group_bytes
-    stream.publish("g1", data.draw(st.permutations(records)), "f", "r", "s")
+    stream.publish(
+        Publication("g1", data.draw(st.permutations(records)), "f", "r", "s")
+    )
     assert stream.len() == len(elements)
     assert list(stream.load()) == elements
     rows = st.integers(0, max(0, len(elements) - 1))
@@ -73,7 +78,7 @@ def test_any_rows_of_any_segments(elements, data):
     assert list(stream.load(rows=asked)) == [elements[row] for row in asked]
     with stream.reader() as reader:
         assert len(reader) == len(elements)
-        assert reader.entries is None
+        assert reader.keyframes is None
         ascending = sorted(set(asked))
         assert reader.read(ascending) == [elements[row] for row in ascending]
         got = reader.seconds(np.array(asked, dtype=np.int64))
@@ -144,7 +149,7 @@ def test_values_given_twice_are_two_objects(storage):
 def test_load_is_lazy(storage):
     stream = NamedStream(storage, "s")
     records = write_segments(stream, [b"x" * 100_000] * 400, [100, 200, 300])
-    stream.publish("g1", records, "f", "r", "s")
+    stream.publish(Publication("g1", records, "f", "r", "s"))
     with stream.reader() as reader:
         reader.read([399])
         assert 0 < reader.counters()["bytes_read"] < 9 << 20
@@ -175,7 +180,7 @@ def test_uncommitted(storage):
 
 def test_an_empty_stream(storage):
     stream = NamedStream(storage, "s")
-    stream.publish("g1", [], "f", "r", "s", type_name="Histogram")
+    stream.publish(Publication("g1", [], "f", "r", "s", type_name="Histogram"))
     assert stream.committed()
     assert stream.len() == 0
     assert list(stream.load()) == []
@@ -309,7 +314,7 @@ def test_seconds_and_values_must_match(storage):
 
 def test_an_empty_stream_of_frames(storage):
     stream = NamedStream(storage, "s")
-    stream.publish("g1", [], type_name="FrameType")
+    stream.publish(Publication("g1", [], type_name="FrameType"))
     assert stream.column_type() is types.ColumnType.Video
     assert stream.type() == get_type_info(types.FrameType)
 

@@ -52,7 +52,7 @@ def test_readers(kind, tmp_path):
     assert stream.writable() == (kind == "files")
     stream.storage().source(None, [stream])
     with stream.reader() as reader:
-        assert (len(reader), reader.entries) == (4, None)
+        assert (len(reader), reader.keyframes) == (4, None)
         assert reader.read([1, 3]) == [ELEMENTS[1], ELEMENTS[3]]
         assert np.isnan(reader.seconds(np.array([3, 0]))).all()
         for row in (-1, 4):

@@ -43,8 +43,8 @@ def test_reads_the_file_where_it_is(storage, video):
     rows = [29, 0, 0, 15, 14]
     assert [frame_number(frame) for frame in stream.load(rows=rows)] == rows
     with stream.reader() as reader:
-        assert reader.entries.tolist() == [0, 10, 20]
-        assert len(reader.entry_bytes) == 3
+        assert reader.keyframes.tolist() == [0, 10, 20]
+        assert len(reader.gop_bytes) == 3
         assert reader.frame_bytes == 64 * 48 * 3
         assert reader.seconds(np.array([5, 0])).tolist() == [0.2, 0.0]
         assert [frame_number(frame) for frame in reader.read([3, 25])] == [3, 25]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beam_scanner.video.bitstream.h263 import H263, Flv1
+from beam_scanner.video.bitstream.first_bytes import H263, Flv1
 from tests.support.bitstreams import BitWriter
 
 

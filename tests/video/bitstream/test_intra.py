@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beam_scanner.video.bitstream.codec import UNKNOWN, Bitstream
-from beam_scanner.video.bitstream.intra import DnxHd, Mjpeg, ProRes
+from beam_scanner.video.bitstream.first_bytes import DnxHd, Mjpeg, ProRes
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beam_scanner.video.bitstream.theora import Theora
+from beam_scanner.video.bitstream.first_bytes import Theora
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beam_scanner.video.bitstream.vp8 import Vp8
+from beam_scanner.video.bitstream.first_bytes import Vp8
 
 
 @pytest.mark.parametrize(

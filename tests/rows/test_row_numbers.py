@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from beam_scanner.errors import ArgumentError, RowError
-from beam_scanner.storage.streams.loading import row_numbers
+from beam_scanner.rows.row_numbers import row_numbers
 
 
 @pytest.mark.parametrize(
