@@ -6,7 +6,7 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -180,9 +180,7 @@ def _run(
             alone = bool(here) and not settings.limits.timeout
             with for_workers(elsewhere=not ends_with_us(options), here=alone):
                 source = write_run(prepared, run, replace(settings, here=here))
-            build = _pipeline(
-                source, settings.graph.phases, len(prepared.jobs), _hints(options)
-            )
+            build = _pipeline(source, settings, len(prepared.jobs), options)
             with Watcher(prepared, show_progress):
                 run_pipeline(options, build, small=small, again=True)
             conclude(prepared, run, report)
@@ -200,9 +198,7 @@ def _submit(
     """Gives the pipeline to a runner that goes on without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
-    build = _pipeline(
-        source, settings.graph.phases, len(prepared.jobs), _hints(options), True
-    )
+    build = _pipeline(source, settings, len(prepared.jobs), options)
     try:
         run_pipeline(options, build, wait=False)
     except BaseException:
@@ -338,27 +334,22 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
 
 
 def _pipeline(
-    source: StoredRun,
-    phases: int,
-    jobs: int,
-    hints: Mapping[str, str],
-    detached: bool = False,
+    source: StoredRun, settings: RunSettings, jobs: int, options: PipelineOptions
 ) -> Callable[[Any], Any]:
+    phases = settings.graph.phases
+    hints = run_hints(options.view_as(ScannerOptions))
+
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
-        if detached:
+        if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
             failed | "Keep failures" >> KeepFailures(source)
             ended | "End" >> EndRun(source, phases - 1)
 
     return build
-
-
-def _hints(options: PipelineOptions) -> Mapping[str, str]:
-    return run_hints(options.view_as(ScannerOptions))
 
 
 def _is_small(prepared: Prepared) -> bool:

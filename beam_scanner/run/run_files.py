@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
-_ATTEMPT = ("worker", "started", "alone")
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
@@ -175,22 +174,9 @@ class RunFiles:
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
 
-    def put_attempt(self, task: str, attempt: str, mark: dict[str, Any]) -> None:
-        """Says that an attempt at a task has begun."""
-        key = f"{self._root}/attempts/{task}/{attempt}"
-        self._store.put(key, seal(mark))
-
-    def forget_attempt(self, task: str, attempt: str) -> None:
-        """Says that an attempt has ended by itself."""
-        self._store.delete(f"{self._root}/attempts/{task}/{attempt}")
-
-    def attempts(self, task: str) -> dict[str, dict[str, Any]]:
-        """Attempts at a task that have begun and not ended."""
-        found = {}
-        for key in self._store.list(f"{self._root}/attempts/{task}/"):
-            with suppress(ObjectNotFoundError):
-                found[key.rsplit("/", 1)[1]] = read_sealed(self._store, key, _ATTEMPT)
-        return found
+    def attempts_of(self, task: str) -> tuple[ObjectStore, str]:
+        """The store and the folder for marks of attempts at a task."""
+        return self._store, f"{self._root}/attempts/{task}/"
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""
