@@ -150,7 +150,7 @@ class _Source:
             return ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError):
             raise self.fail(
-                node, "expected a literal: a number, text, True, None, a list, ..."
+                node, "expected a literal: a number, a string, True, None, a list, ..."
             ) from None
 
 

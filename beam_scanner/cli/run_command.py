@@ -284,7 +284,7 @@ def _making(outputs: Sequence[OutputNode]) -> str:
 
 @contextlib.contextmanager
 def _runner_errors(sc: Client) -> Iterator[None]:
-    """Makes one line of what another runner raises, which is no bug of this program."""
+    """Makes one line of what another runner raises, which is not a bug of this program."""
     try:
         yield
     except ScannerException:
@@ -347,7 +347,7 @@ def _near(path: str) -> str:
 
 def _counts(reports: Sequence[Report]) -> str:
     if not reports:
-        return "nothing to do: all of it was there"
+        return "nothing to do: all results exist already"
     total = {
         name: sum(report.counters.get(name, 0) for report in reports)
         for name in ("frames_needed", "frames_decoded", "frames_again")
@@ -362,9 +362,9 @@ def _counts(reports: Sequence[Report]) -> str:
     reused = sum(report.reused for report in reports)
     cached = sum(len(report.cached) for report in reports)
     if reused:
-        text += f", {reused} taken over from a run that was stopped"
+        text += f", {reused} reused from a run that was stopped"
     if cached:
-        text += f"; results of {_count(cached, 'video')} were there"
+        text += f"; results of {_count(cached, 'video')} existed already"
     return text
 
 

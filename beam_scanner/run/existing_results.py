@@ -1,6 +1,6 @@
 """Whether results are there already: of a whole job, of one family, of one task.
 
-Nothing else decides that something need not be made. A result counts as there where
+Nothing else decides that something need not be computed. A result counts as there where
 the fingerprint is equal and its files are whole; one that this very job has published
 (its *token* says so) counts even where another run has replaced it since.
 """

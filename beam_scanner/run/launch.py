@@ -1,4 +1,4 @@
-"""Runs what was prepared, and says how it went."""
+"""Runs a prepared graph and reports how it went."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def _settings(
 
 
 def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
-    """Tidies up behind earlier runs, and begins the report."""
+    """Tidies up after earlier runs, and begins the report."""
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
@@ -305,7 +305,9 @@ def keep_failures(
         return write_failures(store, run or uuid.uuid4().hex, failures, time.time())
     except StorageError as error:
         # The streams are committed all the same, and the failures are in the report.
-        warnings.warn(f"the failures of this run are not kept: {error}", stacklevel=4)
+        warnings.warn(
+            f"the failures of this run could not be stored: {error}", stacklevel=4
+        )
         return ""
 
 

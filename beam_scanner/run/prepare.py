@@ -298,7 +298,7 @@ def _missing(stream: StoredStream) -> str:
 def _is_of_database(stream: StoredStream) -> bool:
     """Whether a database holds it, under a name that can be wrong, as code can be.
 
-    All others are files, or whatever else the data gives.
+    All others are files, or other data that can be missing or damaged.
     """
     path = stream.path if isinstance(stream, NamedVideoStream) else None
     return isinstance(stream, NamedStream) and path is None

@@ -147,7 +147,7 @@ class SharedGraph:
         Planning and committing need only the shape of a graph.
 
         Args:
-            values: What :func:`values_of` gave.
+            values: What :func:`values_of` returned.
             phase: A phase whose kernels stay, because it is to be executed.
         """
         executed = {

@@ -128,7 +128,7 @@ class LeavingSlot(Slot):
         label: What errors call it.
         kind: Element type; None for frames.
         sliced: Whether keys tell the slice group.
-        nulls: Whether the type of the elements has room for None.
+        nulls: Whether the type of the elements allows None.
         stream: Name of the stream that the rows are from; empty in the graph that
             all jobs share.
     """
@@ -215,7 +215,7 @@ class LeavingRows(SegmentWriter):
         """Rows as the rest of the pipeline gets them.
 
         Args:
-            held: What :meth:`take` gave, here or in another process.
+            held: What :meth:`take` returned, here or in another process.
         """
         if not held:
             return
@@ -237,7 +237,7 @@ class LeavingRows(SegmentWriter):
         plain = slot.kind is not None and slot.kind.type in (int, float, bool, str)
         hint = f"{slot.kind.name} | None" if slot.kind and plain else "Any"
         raise ElementTypeError(
-            f"row {row} of {slot.label} is null, for which its type has no room: add "
+            f"row {row} of {slot.label} is null, which its type does not allow: add "
             f".with_output_types(tuple[FrameKey, {hint}]) to the transform"
         )
 

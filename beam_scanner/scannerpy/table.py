@@ -359,7 +359,7 @@ class Tables:
     def sequence(self, name: str) -> Column:
         """The column of a stream: its frames or its elements.
 
-        A name without a stream gives a column that cannot be loaded yet.
+        For a name without a stream it is a column that cannot be loaded yet.
 
         Raises:
             ArgumentError: A table of several columns has neither.

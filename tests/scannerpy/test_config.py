@@ -113,7 +113,7 @@ def test_pickles(home: Path) -> None:
             '[storage]\ntype = "posix"\ndb_path = "/a"\n[network]\nmaster = 1\n',
             "text for network.master, got 1",
         ),
-        ("[storage\n", "config.toml' is no TOML"),
+        ("[storage\n", "config.toml' is not valid TOML"),
     ],
 )
 def test_errors_name_the_file_and_the_key(home: Path, text: str, message: str) -> None:
@@ -132,7 +132,7 @@ def test_files_that_cannot_be_read(home: Path) -> None:
     with pytest.raises(ArgumentError, match="cannot be read: Is a directory"):
         Config(home)
     (home / "config.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ArgumentError, match="is no TOML"):
+    with pytest.raises(ArgumentError, match="is not valid TOML"):
         Config(home / "config.toml")
     with pytest.raises(ArgumentError, match="expected a folder"):
         Config(db_path="")
