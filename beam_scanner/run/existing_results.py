@@ -8,7 +8,6 @@ the fingerprint is equal and its files are whole; one that this very job has pub
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
@@ -76,6 +75,7 @@ class Results:
         self._files = files
         self._streams = streams
         self._fingerprints = fingerprints
+        self._token: str | None = ""
 
     def are_there(self) -> bool:
         """Whether all outputs hold them, whoever made them."""
@@ -94,12 +94,11 @@ class Results:
         ]
 
     def _is_published(self, stream: StoredStream) -> bool:
+        # Most jobs are not asked for it, and storage may be far away. No cached_property:
+        # that of Python 3.11 has one lock for all jobs of a process.
+        if self._token == "":
+            self._token = self._files.token()
         return self._token is not None and was_made_by(stream, self._token)
-
-    @cached_property
-    def _token(self) -> str | None:
-        # Most jobs are not asked for it, and storage may be far away.
-        return self._files.token()
 
 
 def was_published(job: Job, family: int) -> bool:

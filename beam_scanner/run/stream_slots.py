@@ -20,7 +20,6 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.types.element_types import NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo
-from beam_scanner.video.encoding import Encoding
 
 TaggedRow = tuple[str, tuple[FrameKey, Any]]
 """A row that leaves the graph, and the tag of its branch."""
@@ -148,26 +147,11 @@ class LeavingSlot(Slot):
         """The slot of one job."""
         return replace(self, stream=name)
 
-    def segment_writer(
-        self,
-        generation: str,
-        task: int,
-        attempt: str,
-        first_row: int,
-        encoding: Encoding | None,
-        type_info: ScannerTypeInfo | None,
-    ) -> LeavingRows:
+    def segment_writer(self, *_: Any, **__: Any) -> LeavingRows:
         """Holds rows until the task hands them on."""
         return LeavingRows(self)
 
-    def publish(
-        self,
-        generation: str,
-        segments: Sequence[Record],
-        fingerprint: str,
-        run: str,
-        source: str,
-    ) -> None:
+    def publish(self, *_: Any, **__: Any) -> None:
         """Nothing is stored."""
 
 

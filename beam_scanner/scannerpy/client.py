@@ -297,13 +297,11 @@ class Client:
             limits,
             detach,
         )
-        if detach:
-            if report.failures and on_failure == "raise":
-                raise JobFailure(report.failures, tally=report.tally)
-            return None
-        report.lost = lost_rows(inputs)
-        number = store_profile(self.named_storage, report)
-        self._reports[number] = report
+        number = None
+        if not detach:
+            report.lost = lost_rows(inputs)
+            number = store_profile(self.named_storage, report)
+            self._reports[number] = report
         if report.failures and on_failure == "raise":
             hint = hint_about_kept(report.kept, self.db_path)
             raise JobFailure(report.failures, hint, report.tally)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Self
 
 from beam_scanner.errors import ArgumentError
@@ -87,8 +88,7 @@ class Config:
             >>> Config().with_db_path('/data/films').db_path
             '/data/films'
         """
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other.db_path = _absolute(path)
         open_store(other.db_path)
         return other
