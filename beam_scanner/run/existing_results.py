@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.stream_slots import LeavingSlot
+from beam_scanner.run.stream_slots import BranchSlot
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
@@ -104,7 +104,7 @@ class Results:
 def was_published(job: Job, family: int) -> bool:
     """Whether this job has published a family, be it replaced since."""
     return job.files.published(family) is not None or all(
-        isinstance(output.streams[0], LeavingSlot)
+        isinstance(output.streams[0], BranchSlot)
         or was_made_by(output.streams[0], job.record.token)
         for output in job.families[family].outputs
     )
@@ -114,7 +114,7 @@ def is_held(job: Job, number: int) -> bool:
     """Whether the outputs of a family hold its result, whoever made it."""
     family = job.families[number]
     return all(
-        isinstance(output.streams[0], LeavingSlot)
+        isinstance(output.streams[0], BranchSlot)
         or holds(output.streams[0], job.fingerprint(index))
         for output, index in zip(family.outputs, family.numbers, strict=True)
     )

@@ -119,7 +119,7 @@ class InternalSlot(Slot):
 
 
 @dataclass(eq=False)
-class LeavingSlot(Slot):
+class BranchSlot(Slot):
     """Where rows leave the graph for the rest of the pipeline.
 
     Args:
@@ -143,13 +143,13 @@ class LeavingSlot(Slot):
         """The tag; there is one a branch."""
         return self.tag
 
-    def make(self, name: str) -> LeavingSlot:
+    def make(self, name: str) -> BranchSlot:
         """The slot of one job."""
         return replace(self, stream=name)
 
-    def segment_writer(self, *_: Any, **__: Any) -> LeavingRows:
+    def segment_writer(self, *_: Any, **__: Any) -> BranchRows:
         """Holds rows until the task hands them on."""
-        return LeavingRows(self)
+        return BranchRows(self)
 
     def publish(self, *_: Any, **__: Any) -> None:
         """Nothing is stored."""
@@ -159,7 +159,7 @@ Held = tuple[int, Any, float]
 """Row, element and time of a row that leaves."""
 
 
-class LeavingRows(SegmentWriter):
+class BranchRows(SegmentWriter):
     """Rows on their way out of the graph.
 
     Args:
@@ -171,7 +171,7 @@ class LeavingRows(SegmentWriter):
         skip: Rows that an earlier attempt at the task has handed on.
     """
 
-    def __init__(self, slot: LeavingSlot, layout: Layout | None = None) -> None:
+    def __init__(self, slot: BranchSlot, layout: Layout | None = None) -> None:
         self.tag = slot.tag
         self.skip = 0
         self._layout = layout

@@ -93,8 +93,8 @@ class Client:
             Without any, worker processes on all local cores.
         trusted: False: nothing that the database holds is unpickled, here or on
             workers; see ``NamedStorage``.
-        max_attempts: How often a task is tried before its stream fails, be it that a
-            kernel raises, or that its process dies or takes too long. Goes before
+        max_attempts: How often a task is tried before its stream fails: when a
+            kernel raises, and when its process dies or takes too long. Goes before
             ``--max_attempts``; 3 without either.
 
     Raises:
@@ -161,7 +161,7 @@ class Client:
             return pipeline_options(self._given_options)
 
     def _limits(self, task_timeout: float = 0) -> Limits:
-        """What a task may take.
+        """How often a task is tried, and how long an attempt may take.
 
         Raises:
             ArgumentError: An option or argument has an impossible value.
@@ -244,7 +244,7 @@ class Client:
                 are left out and the run ends. None: any number.
 
         Returns:
-            The id of the run, for :meth:`get_profile`; None if nothing was to do, or
+            The id of the run, for :meth:`get_profile`; None if there was nothing to do, or
             with ``detach``.
 
         Raises:

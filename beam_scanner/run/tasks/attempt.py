@@ -22,7 +22,7 @@ from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manif
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
 from beam_scanner.run.publish import publish_if_last
-from beam_scanner.run.stream_slots import Held, LeavingRows
+from beam_scanner.run.stream_slots import BranchRows, Held
 from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.worker_run import Run
@@ -61,8 +61,8 @@ class Ended:
     Attributes:
         counters: For metrics.
         failure: Why it failed; None if it did not.
-        counts: Whether it is one of the attempts that a task has: not where it ended
-            for what another task has done.
+        counts: Whether it uses up one of the task's attempts; not where another task
+            ended it.
         rows: Rows that are null because a kernel raised.
     """
 
@@ -142,7 +142,7 @@ def _attempt(
     graph = job.graphs[task.family]
     with contained("opening its output"):
         writers = _writers(job, task, graph)
-    leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
+    leaving = [w for w in writers.values() if isinstance(w, BranchRows)]
     for rows in leaving:
         rows.skip = wanted.given.get(rows.tag, 0)
     try:

@@ -54,10 +54,10 @@ _log = logging.getLogger(__name__)
 
 
 def needs_host(settings: RunSettings) -> bool:
-    """Whether tasks are run in a process of their own.
+    """Whether tasks are run in a child process.
 
-    Not in the process of the driver, which is as the user wants it: there they are
-    only to be stopped when they take too long.
+    Not for the process of the driver, which the user controls, unless tasks must be
+    stopped when they take too long.
     """
     return settings.limits.timeout > 0 or settings.here != process_token()
 
