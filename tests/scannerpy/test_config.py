@@ -103,7 +103,10 @@ def test_pickles(home: Path) -> None:
         ('[storage]\ndb_path = "/a"\n', "missing key: storage.type"),
         ('[storage]\ntype = "posix"\n', "missing key: storage.db_path"),
         ('storage = "posix"\n', r"expected a section \[storage\], got 'posix'"),
-        ('[storage]\ntype = "posix"\ndb_path = 3\n', "string for storage.db_path, got 3"),
+        (
+            '[storage]\ntype = "posix"\ndb_path = 3\n',
+            "string for storage.db_path, got 3",
+        ),
         ('[storage]\ntype = "posix"\ndb_path = ""\n', "string for storage.db_path"),
         ('[storage]\ntype = "gcs"\nbucket = "b"\n', "storage type gcs.*not supported"),
         ('[storage]\ntype = "s3"\nbucket = "b"\n', "Unsupported storage type s3"),
