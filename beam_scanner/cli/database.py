@@ -30,6 +30,7 @@ from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.tables import aligned
 from beam_scanner.types.element_types import NullElement
 
 _SHOWN_WIDTH = 100
@@ -54,25 +55,11 @@ def list_command(args: argparse.Namespace) -> None:
     storage = open_database(args.database)
     streams = _streams(storage)
     names = streams if args.pattern is None else matching_names(args.pattern, streams)
-    table = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
+    table: list[tuple[object, ...]] = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
     for stream in map(streams.__getitem__, names):
         size = "in place" if stream.inplace else byte_text(stream.size_bytes)
-        table.append(
-            (
-                printable(stream.name),
-                str(stream.rows),
-                printable(_kind(stream)),
-                size,
-                printable(_what(stream)),
-            )
-        )
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
-    for name, rows, kind, size, what in table:
-        line = (
-            f"{name:{widths[0]}}  {rows:>{widths[1]}}  {kind:{widths[2]}}  "
-            f"{size:>{widths[3]}}  {what}"
-        )
-        put(line.rstrip())
+        table.append((stream.name, stream.rows, _kind(stream), size, _what(stream)))
+    put("\n".join(aligned(table, right=[1, 3])))
 
 
 def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:

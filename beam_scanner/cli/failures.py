@@ -70,7 +70,7 @@ def _chosen(runs: Sequence[list[FailureFile]], wanted: str | None) -> list[Failu
         if any(f.run.startswith(wanted) or wanted in f.key for f in files)
     ]
     if len(fitting) != 1:
-        what = f"fits {len(fitting)} runs" if fitting else "is no run with failures"
+        what = f"fits {len(fitting)} runs" if fitting else "is not a run with failures"
         known = ", ".join(files[0].run[:_SHORT] for files in runs[-_LISTED_RUNS:])
         raise ArgumentError(f"--run: {wanted!r} {what}; there are {known}")
     return fitting[0]

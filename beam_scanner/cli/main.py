@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from beam_scanner.cli.args import (
     COMMANDS,
@@ -99,21 +98,18 @@ def _dispatch(given: list[str]) -> int:
     if _wants_help(rest):
         parser.print_help()
         return DONE
-    _database_command(command)(parser.parse_args(rest))
-    return DONE
-
-
-def _wants_help(rest: Sequence[str]) -> bool:
-    return "-h" in rest or "--help" in rest
-
-
-def _database_command(command: str) -> Callable[[argparse.Namespace], None]:
     from beam_scanner.cli import database, failures
 
-    return {
+    carry_out = {
         "failures": failures.failures_command,
         "ls": database.list_command,
         "show": database.show_command,
         "rm": database.remove_command,
         "gc": database.gc_command,
-    }[command]
+    }
+    carry_out[command](parser.parse_args(rest))
+    return DONE
+
+
+def _wants_help(rest: Sequence[str]) -> bool:
+    return "-h" in rest or "--help" in rest

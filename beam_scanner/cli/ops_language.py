@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -150,7 +150,7 @@ class _Source:
             return ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError):
             raise self.fail(
-                node, "expected a literal: a number, text, True, None, a list, ..."
+                node, "expected a literal: a number, a string, True, None, a list, ..."
             ) from None
 
 
@@ -189,22 +189,21 @@ def check_ops(calls: Sequence[Call]) -> None:
     build_ops(nobody, OpColumn(Node()), calls, 1)
 
 
-def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
+def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
     if call.name == "Slice":
-        return _stream_op(sc, "Slice")(column, [_partition(sc, call)] * jobs)
+        return sc.streams.Slice(column, [_partition(sc, call)] * jobs)
     _check_literals(call)
     if call.name in SAMPLERS:
         values = tuple(SAMPLERS[call.name].bind(*call.args, **call.kwargs).values())
         per_stream = (
             [[values if len(values) > 1 else values[0]] * jobs] if values else []
         )
-        return _stream_op(sc, call.name)(column, *per_stream)
+        return getattr(sc.streams, call.name)(column, *per_stream)
     if call.name == "Unslice":
         bind("Unslice", inspect.Signature(), call.args, call.kwargs)
-        return _stream_op(sc, "Unslice")(column)
+        return sc.streams.Unslice(column)
     if call.name in _ENCODINGS:
-        made: OpColumn = getattr(column, call.name)(*call.args, **call.kwargs)
-        return made
+        return getattr(column, call.name)(*call.args, **call.kwargs)
     return _call_op(sc, column, call, jobs)
 
 
@@ -216,12 +215,7 @@ def _check_literals(call: Call) -> None:
             )
 
 
-def _stream_op(sc: Any, name: str) -> Callable[..., OpColumn]:
-    found: Callable[..., OpColumn] = getattr(sc.streams, name)
-    return found
-
-
-def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
+def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
     if call.name not in registered_ops() or call.name.startswith("_"):
         known = [*registered_ops(), *SAMPLERS, *_ENCODINGS, "Slice", "Unslice"]
         near = did_you_mean(call.name, known)
@@ -245,8 +239,7 @@ def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> OpColumn:
         name: [value] * jobs if name in per_stream else value
         for name, value in call.kwargs.items()
     }
-    made: OpColumn = op(column, **named)
-    return made
+    return op(column, **named)
 
 
 def _partition(sc: Any, call: Call) -> Any:
@@ -260,7 +253,7 @@ def _partition(sc: Any, call: Call) -> Any:
     how = values[0]
     if how.name not in PARTITIONS:
         raise ArgumentError(
-            f"{how.name} is no way to slice; use one of {', '.join(PARTITIONS)}"
+            f"{how.name} cannot slice; use one of {', '.join(PARTITIONS)}"
         )
     _check_literals(how)
     return getattr(sc.partitioner, how.name)(*how.args, **how.kwargs)

@@ -46,6 +46,7 @@ from beam_scanner.stores import is_object_url
 from beam_scanner.text.error_text import one_line
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.tables import aligned
 
 _SHOWN_STREAMS = 40
 _BY_CODE = "ingest(force=True)"
@@ -84,8 +85,15 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
     else:
         _index(sc, videos, args)
         videos = _readable(videos, failures, lambda v: v.ingest())
-    most = _most_failures(args, len(found))
-    run = GraphRun(sc, function, videos, args.name, _runner(sc, args, perf, most))
+    most = args.max_failures
+    if isinstance(most, float):
+        most = int(most * len(found))
+
+    def execute(outputs: list[OutputNode]) -> Report | None:
+        number = _start(sc, args, perf, outputs, most)
+        return None if number is None else sc.report(number)
+
+    run = GraphRun(sc, function, videos, args.name, execute)
     run.failures += failures
     run.failure_files.append(keep_failures(sc.named_storage.store(), failures))
     if most is not None and len(failures) > most:
@@ -103,11 +111,6 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
         _summarize(run, time.monotonic() - began)
     _list_failures(run)
     return SOME_FAILED if run.failures else DONE
-
-
-def _most_failures(args: argparse.Namespace, videos: int) -> int | None:
-    most = args.max_failures
-    return int(most * videos) if isinstance(most, float) else most
 
 
 def _is_left(options: PipelineOptions) -> bool:
@@ -219,21 +222,6 @@ def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
             return
 
 
-def _runner(
-    sc: Client,
-    args: argparse.Namespace,
-    perf: Callable[[Any, Any], PerfParams],
-    most: int | None,
-) -> Callable[[Any], Report | None]:
-    """What a graph runs its outputs with."""
-
-    def run(outputs: Any) -> Report | None:
-        number = _start(sc, args, perf, outputs, most)
-        return None if number is None else sc.report(number)
-
-    return run
-
-
 def _submit(
     run: GraphRun, args: argparse.Namespace, perf: Callable[[Any, Any], PerfParams]
 ) -> int:
@@ -284,7 +272,7 @@ def _making(outputs: Sequence[OutputNode]) -> str:
 
 @contextlib.contextmanager
 def _runner_errors(sc: Client) -> Iterator[None]:
-    """Makes one line of what another runner raises, which is no bug of this program."""
+    """Makes one line of what another runner raises, which is not a bug of this program."""
     try:
         yield
     except ScannerException:
@@ -310,12 +298,13 @@ def _hint_about_cache_mode() -> Iterator[None]:
 def _summarize(run: GraphRun, seconds: float) -> None:
     streams = [stream for stream in run.written if stream.committed()]
     put(f"\n{_count(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
-    names = [printable(stream.name()) for stream in streams[:_SHOWN_STREAMS]]
-    width = max(map(len, names), default=0)
-    for name, stream in zip(names, streams, strict=False):
-        found, place = stream.descriptor(), printable(_place(stream.files()))
+    table = []
+    for stream in streams[:_SHOWN_STREAMS]:
+        found, place = stream.descriptor(), _place(stream.files())
         rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
-        put(f"  {name:{width}}  {rows:>12}  {size:>9}  {place}")
+        table.append((stream.name(), rows, size, place))
+    for line in aligned(table, right=[1, 2]):
+        put(f"  {line}")
     if len(streams) > _SHOWN_STREAMS:
         put(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
     if run.files:
@@ -347,7 +336,7 @@ def _near(path: str) -> str:
 
 def _counts(reports: Sequence[Report]) -> str:
     if not reports:
-        return "nothing to do: all of it was there"
+        return "nothing to do: all results exist already"
     total = {
         name: sum(report.counters.get(name, 0) for report in reports)
         for name in ("frames_needed", "frames_decoded", "frames_again")
@@ -362,9 +351,9 @@ def _counts(reports: Sequence[Report]) -> str:
     reused = sum(report.reused for report in reports)
     cached = sum(len(report.cached) for report in reports)
     if reused:
-        text += f", {reused} taken over from a run that was stopped"
+        text += f", {reused} reused from a run that was stopped"
     if cached:
-        text += f"; results of {_count(cached, 'video')} were there"
+        text += f"; results of {_count(cached, 'video')} existed already"
     return text
 
 

@@ -1,6 +1,6 @@
 """Packages whose names are imported when they are first used.
 
-A room whose modules are slow to import lists its names twice: under ``TYPE_CHECKING``
+A package whose modules are slow to import lists its names twice: under ``TYPE_CHECKING``
 as imports, for type checkers and editors, and here by module, for Python. A test
 compares the lists.
 """

@@ -10,7 +10,6 @@ from beam_scanner.graph.nodes import InputNode, Node, OpNode, topological
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.run.stream_slots import Slot
-from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.storage.trust import check_no_pickle, check_plain
@@ -51,20 +50,15 @@ def _bind_family(family: Family, made: Mapping[int, SourceInfo]) -> BoundGraph:
             info = made.get(id(stream))
             if info is None:
                 with stream.reader() as reader:
-                    info = _source_info(stream, reader)
+                    info = SourceInfo(
+                        stream.name(),
+                        len(reader),
+                        reader.keyframes,
+                        reader.frame_bytes,
+                        reader.gop_bytes,
+                    )
             sources[id(node)] = info
     return bind(nodes, 0, sources)
-
-
-def _source_info(stream: StoredStream, reader: RowReader) -> SourceInfo:
-    """What planning must know of a stream that is open."""
-    return SourceInfo(
-        stream.name(),
-        len(reader),
-        reader.keyframes,
-        reader.frame_bytes,
-        reader.gop_bytes,
-    )
 
 
 def _check_trust(nodes: Sequence[Node]) -> None:

@@ -1,6 +1,6 @@
 """Whether results are there already: of a whole job, of one family, of one task.
 
-Nothing else decides that something need not be made. A result counts as there where
+Nothing else decides that something need not be computed. A result counts as there where
 the fingerprint is equal and its files are whole; one that this very job has published
 (its *token* says so) counts even where another run has replaced it since.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.stream_slots import LeavingSlot
+from beam_scanner.run.stream_slots import BranchSlot
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
@@ -94,7 +94,8 @@ class Results:
         ]
 
     def _is_published(self, stream: StoredStream) -> bool:
-        # Most jobs are not asked for it, and storage may be far away.
+        # Most jobs are not asked for it, and storage may be far away. No cached_property:
+        # that of Python 3.11 has one lock for all jobs of a process.
         if self._token == "":
             self._token = self._files.token()
         return self._token is not None and was_made_by(stream, self._token)
@@ -103,7 +104,7 @@ class Results:
 def was_published(job: Job, family: int) -> bool:
     """Whether this job has published a family, be it replaced since."""
     return job.files.published(family) is not None or all(
-        isinstance(output.streams[0], LeavingSlot)
+        isinstance(output.streams[0], BranchSlot)
         or was_made_by(output.streams[0], job.record.token)
         for output in job.families[family].outputs
     )
@@ -113,7 +114,7 @@ def is_held(job: Job, number: int) -> bool:
     """Whether the outputs of a family hold its result, whoever made it."""
     family = job.families[number]
     return all(
-        isinstance(output.streams[0], LeavingSlot)
+        isinstance(output.streams[0], BranchSlot)
         or holds(output.streams[0], job.fingerprint(index))
         for output, index in zip(family.outputs, family.numbers, strict=True)
     )

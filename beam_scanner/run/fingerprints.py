@@ -37,8 +37,9 @@ class Fingerprints:
         outputs: All outputs of the run, before it is cut into phases.
         io_packet: Output rows a task.
         home: The database that keeps work that is not done.
-        ops: What :func:`op_digests` gave where the run was made, if that was elsewhere.
-        values: What :func:`value_digests` gave there, for the only job.
+        ops: What :func:`op_digests` returned where the run was made, if that was
+            elsewhere.
+        values: What :func:`value_digests` returned there, for the only job.
     """
 
     def __init__(
@@ -190,8 +191,8 @@ def _warn(op: str, opaque: Sequence[str]) -> None:
     _warned.update(new)
     if new:
         warnings.warn(
-            f"op {op}: what is in these objects cannot be told, so stored results will "
-            f"not be made again when it changes: {'; '.join(new)}. Give the op a "
+            f"op {op}: the contents of these objects cannot be compared, so stored results "
+            f"will not be computed again when they change: {'; '.join(new)}. Give the op a "
             "version= (as register_python_op(version='2')), and another one when they "
             "change",
             stacklevel=2,

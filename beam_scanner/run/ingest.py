@@ -1,4 +1,8 @@
-"""Indexes videos before they are read, many at a time as a Beam pipeline."""
+"""Indexes videos before they are read, many at a time as a Beam pipeline.
+
+Each is indexed by ``NamedVideoStream.ingest``, whose ``ensure_indexed`` alone decides
+whether a stored index will do.
+"""
 
 from __future__ import annotations
 
@@ -79,12 +83,6 @@ class Ingest:
         return None
 
 
-def input_videos(streams: Sequence[StoredStream]) -> list[NamedVideoStream]:
-    """Those of the streams that are video files, each name once."""
-    found = [s for s in streams if isinstance(s, NamedVideoStream) and s.path]
-    return list({stream.name(): stream for stream in found}.values())
-
-
 def ingest_streams(
     streams: Sequence[StoredStream],
     storage: NamedStorage,
@@ -102,11 +100,11 @@ def ingest_streams(
     Returns:
         Why videos could not be indexed, by name of the stream.
     """
-    if damage is not None:
-        for stream in streams:
-            if isinstance(stream, NamedVideoStream):
-                stream.with_damage(damage)
-    new = [stream for stream in input_videos(streams) if _is_new(stream)]
+    videos = [stream for stream in streams if isinstance(stream, NamedVideoStream)]
+    for video in videos:
+        video.with_damage(damage or video.damage)
+    by_name = {video.name(): video for video in videos if video.path}
+    new = [video for video in by_name.values() if _is_new(video)]
     return ingest_all(new, Ingest(), storage, options)
 
 

@@ -14,7 +14,7 @@ from beam_scanner.run.existing_results import is_spent
 from beam_scanner.run.fingerprints import stream_fingerprint
 from beam_scanner.run.job_files import JobFiles
 from beam_scanner.run.shared_graph import SharedGraph
-from beam_scanner.run.stream_slots import InternalSlot, LeavingSlot
+from beam_scanner.run.stream_slots import BranchSlot, InternalSlot
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.stores.object_store import ObjectStore
@@ -159,12 +159,12 @@ class Job:
 
     def leaves(self, family: int) -> bool:
         """Whether rows of a family leave for the rest of the pipeline."""
-        return any(isinstance(stream, LeavingSlot) for stream in self._made_by(family))
+        return any(isinstance(stream, BranchSlot) for stream in self._made_by(family))
 
     def stores(self, family: int) -> bool:
         """Whether a family writes anything."""
         return not all(
-            isinstance(stream, LeavingSlot) for stream in self._made_by(family)
+            isinstance(stream, BranchSlot) for stream in self._made_by(family)
         )
 
     def _made_by(self, family: int) -> list[StoredStream]:

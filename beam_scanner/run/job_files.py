@@ -1,17 +1,17 @@
-"""What a job keeps in storage while it is not done.
+"""Files of a job: its finished tasks, until its outputs are published.
 
 ::
 
-    .work/jobs/<fingerprint>/begun    its token, and what the outputs are to replace
+    .work/jobs/<fingerprint>/begun    its token, and which generations its outputs may replace
                      <token>/<family>-<task>  the manifest of a finished task
                      <token>/published/<family>  what was published, once it was
                      internal/        streams between phases, a database
 
 Files of a job outlive a run that was killed: a later run with the same fingerprint
 goes on with them, and so does one that runs at the same time. The first run to end the
-job removes them, the token before the rest. A job of which rows leave has its files
-in its run, below ``.work/runs/<run>/jobs/``: what leaves is made by every run, and no
-other run may take away what it is made from.
+job removes them, the token before the rest. A job whose rows leave the
+graph has its files in its run, below ``.work/runs/<run>/jobs/``: every run computes these
+rows, and no other run may remove what they are computed from.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class JobFiles:
     Args:
         store: The database.
         fingerprint: The job's.
-        token: What :meth:`begin` gave, where that was called elsewhere.
-        run: The run that has them for itself; '' where runs of equal jobs share them.
+        token: What :meth:`begin` returned, where that was called elsewhere.
+        run: The only run that uses them; '' where runs of equal jobs share them.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class JobFiles:
         new = uuid.uuid4().hex
         while True:
             data = self._store.try_read(self._begun)
-            # With one that is damaged nobody can go on.
+            # Nobody can resume a job whose token is damaged.
             token = (None if data is None else _token(data)) or new
             if data is not None and token != new and is_spent(token):
                 self._remove(data)
@@ -197,7 +197,7 @@ class JobFiles:
 
     def _folder(self) -> str:
         # What a run left that was killed as it removed a job's files must not count.
-        assert self._token, "begin() gives the token"
+        assert self._token, "begin() sets the token"
         return f"{self._root}/{self._token}/"
 
     def _key(self, family: int, task: int) -> str:

@@ -1,4 +1,4 @@
-"""Stores what failed beside the outputs of a pipeline."""
+"""Stores the failures of a pipeline in the databases of its outputs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Keep(beam.DoFn):  # type: ignore[misc]
                 kept = write_failures(store, name, each_once(reported), when)
                 _log.info("failures of this run are in %s", kept)
             except ScannerException as error:
-                _log.warning("failures of this run could not be kept: %s", error)
+                _log.warning("failures of this run could not be stored: %s", error)
         rows = (each for each in reported if isinstance(each, TaskRows))
         for each in islice(rows, _LOGGED_ROWS):
             more = len(each.rows) - 1

@@ -1,4 +1,4 @@
-"""Runs what was prepared, and says how it went."""
+"""Runs a prepared graph and reports how it went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -179,9 +179,7 @@ def _run(
             alone = bool(here) and not settings.limits.timeout
             with for_workers(elsewhere=not ends_with_us(options), here=alone):
                 source = write_run(prepared, run, replace(settings, here=here))
-            build = _pipeline(
-                source, settings.graph.phases, len(prepared.jobs), _hints(options)
-            )
+            build = _pipeline(source, settings, len(prepared.jobs), options)
             with Watcher(prepared, show_progress):
                 run_pipeline(options, build, small=small, again=True)
             conclude(prepared, run, report)
@@ -199,9 +197,7 @@ def _submit(
     """Gives the pipeline to a runner that goes on without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
-    build = _pipeline(
-        source, settings.graph.phases, len(prepared.jobs), _hints(options), True
-    )
+    build = _pipeline(source, settings, len(prepared.jobs), options)
     try:
         run_pipeline(options, build, wait=False)
     except BaseException:
@@ -228,7 +224,7 @@ def _settings(
 
 
 def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
-    """Tidies up behind earlier runs, and begins the report."""
+    """Tidies up after earlier runs, and begins the report."""
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
@@ -308,7 +304,9 @@ def keep_failures(
         return write_failures(store, run or uuid.uuid4().hex, failures, time.time())
     except StorageError as error:
         # The streams are committed all the same, and the failures are in the report.
-        warnings.warn(f"the failures of this run are not kept: {error}", stacklevel=4)
+        warnings.warn(
+            f"the failures of this run could not be stored: {error}", stacklevel=4
+        )
         return ""
 
 
@@ -337,27 +335,22 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
 
 
 def _pipeline(
-    source: StoredRun,
-    phases: int,
-    jobs: int,
-    hints: Mapping[str, str],
-    detached: bool = False,
+    source: StoredRun, settings: RunSettings, jobs: int, options: PipelineOptions
 ) -> Callable[[Any], Any]:
+    phases = settings.graph.phases
+    hints = run_hints(options.view_as(ScannerOptions))
+
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
-        if detached:
+        if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
             failed | "Keep failures" >> KeepFailures(source)
             ended | "End" >> EndRun(source, phases - 1)
 
     return build
-
-
-def _hints(options: PipelineOptions) -> Mapping[str, str]:
-    return run_hints(options.view_as(ScannerOptions))
 
 
 def _is_small(prepared: Prepared) -> bool:

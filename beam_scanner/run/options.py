@@ -1,4 +1,4 @@
-"""Our own pipeline options, beside Beam's."""
+"""Pipeline options of beam_scanner, in addition to Beam's."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
             "--max_attempts",
             type=int,
             metavar="N",
-            help="how often a task is tried before its stream fails, be it that its "
-            "kernel raises, or that the process dies or takes too long; default: "
+            help="how often a task is tried before its stream fails: when its kernel "
+            "raises, and when its process dies or takes too long; default: "
             f"{MAX_ATTEMPTS}",
         )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a task may take.
+    """How often a task is tried, and how long an attempt may take.
 
     Attributes:
         attempts: How often it is tried.

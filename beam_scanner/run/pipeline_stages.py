@@ -41,7 +41,7 @@ def sink_tag(number: int) -> str:
 class RunGraph(beam.PTransform):  # type: ignore[misc]
     """Runs jobs of a run.
 
-    Takes a PCollection of jobs, gives one of the jobs that were committed.
+    Takes a PCollection of jobs; returns one of the jobs that were committed.
 
     Attributes:
         failed: PCollections of what failed.
@@ -83,7 +83,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
 
 
 class Phase(beam.PTransform):  # type: ignore[misc]
-    """One phase of jobs: takes jobs, gives those that may go on.
+    """One phase of jobs: takes jobs, returns those that go on to the next phase.
 
     Args:
         source: Where workers find the run.
@@ -159,7 +159,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]
-    """What the stages have in common: the run, loaded once a process."""
+    """Base of the stages: the run, loaded once in each process."""
 
     source: RunSource
     phase: int

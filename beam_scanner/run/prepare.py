@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from beam_scanner.engine.containment import contained
-from beam_scanner.errors import (
-    ElementTypeError,
-    Failure,
-    StreamNotFoundError,
-)
+from beam_scanner.errors import ElementTypeError, Failure
 from beam_scanner.graph.builder import check_graph, input_type
 from beam_scanner.graph.nodes import InputNode, Node, OpNode, OutputNode, job_count
 from beam_scanner.graph.nodes import topological as nodes_of
@@ -27,6 +24,7 @@ from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.job import Job, JobRecord
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
+from beam_scanner.run.sources import check_committed
 from beam_scanner.storage.commit import generation_of
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
@@ -131,7 +129,7 @@ def prepare(
     check_graph(outputs)
     nodes = nodes_of(outputs)
     count = job_count(nodes)
-    inputs = _Inputs(nodes, outputs, count, _check_input if writes else _ask_input)
+    inputs = _Inputs(nodes, outputs, count, partial(_check_input, indexes=writes))
     ops = [node for node in nodes if isinstance(node, OpNode)]
     try:
         with contained("choosing packet sizes"):
@@ -269,36 +267,19 @@ def _type_name(stream: StoredStream) -> str:
     return "FrameType" if found is None else found.name
 
 
-def _check_input(stream: StoredStream) -> None:
+def _check_input(stream: StoredStream, indexes: bool) -> None:
     if isinstance(stream, NamedVideoStream) and stream.path is not None:
-        stream.ingest()
-    else:
-        _ask_input(stream)
-
-
-def _ask_input(stream: StoredStream) -> None:
-    if isinstance(stream, NamedVideoStream) and stream.path is not None:
-        stream.descriptor()
+        _ = stream.ingest() if indexes else stream.descriptor()
     elif not stream.committed():
         # It may know better what it lacks.
         _open_input(stream)
-        raise StreamNotFoundError(
-            f"input stream {stream.name()!r} does not exist or was never committed"
-            f"{_missing(stream)}"
-        )
-
-
-def _missing(stream: StoredStream) -> str:
-    found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
-    if found is None or not isinstance(stream, NamedStream):
-        return ""
-    return f": of its files {stream.missing_files(found)[:3]} are gone or cut off"
+        check_committed(stream)
 
 
 def _is_of_database(stream: StoredStream) -> bool:
     """Whether a database holds it, under a name that can be wrong, as code can be.
 
-    All others are files, or whatever else the data gives.
+    All others are files, or other data that can be missing or damaged.
     """
     path = stream.path if isinstance(stream, NamedVideoStream) else None
     return isinstance(stream, NamedStream) and path is None

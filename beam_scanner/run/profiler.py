@@ -55,12 +55,12 @@ def store_profile(storage: NamedStorage, report: Report) -> int:
     """
     store = storage.store(create=True)
     data = gzip.compress(json.dumps(_record(report)).encode(), 5, mtime=0)
-    known = sorted(_numbers(storage))
+    known = profile_ids(storage)
     number = max(known, default=0) + 1
     try:
         while not store.put_if_absent(f"{_ROOT}{number:08d}", data):
             number += 1
-        for old in known[: max(0, len(known) + 1 - MOST_PROFILES)]:
+        for old in known[MOST_PROFILES - 1 :]:
             store.delete(f"{_ROOT}{old:08d}")
     except StorageError as error:
         # The streams of the run are committed: that must not look like a failure.
@@ -70,12 +70,9 @@ def store_profile(storage: NamedStorage, report: Report) -> int:
 
 def profile_ids(storage: NamedStorage) -> list[int]:
     """Numbers of the runs whose profiles are kept, the latest first."""
-    return sorted(_numbers(storage), reverse=True)
-
-
-def _numbers(storage: NamedStorage) -> set[int]:
     names = (key.rsplit("/", 1)[1] for key in storage.store().list(_ROOT))
-    return {int(name) for name in names if name.isascii() and name.isdigit()}
+    numbers = {int(name) for name in names if name.isascii() and name.isdigit()}
+    return sorted(numbers, reverse=True)
 
 
 def _record(report: Report) -> dict[str, Any]:
@@ -194,7 +191,7 @@ class Profile:
 
     @property
     def failures(self) -> list[str]:
-        """What went wrong: one text for each stream that failed, the first 1000."""
+        """What went wrong: one string for each stream that failed, the first 1000."""
         return list(self._record["failures"])
 
     @property
@@ -247,8 +244,9 @@ class Profile:
         path = os.fspath(path)
         extension = next((e for e in _EXTENSIONS if path.endswith(e)), None)
         if extension is None:
+            _, dot, rest = os.path.basename(path).partition(".")
             raise ArgumentError(
-                f"Invalid trace extension {_extension(path)!r} of {path!r}. Must be "
+                f"Invalid trace extension {dot + rest!r} of {path!r}. Must be "
                 ".trace, .json or .tar.gz."
             )
         data = json.dumps(self.trace_events()).encode()
@@ -362,11 +360,6 @@ def _number(job_id: object) -> int | None:
         return None
     text = str(job_id)
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _extension(path: str) -> str:
-    name = os.path.basename(path)
-    return name[name.index(".") :] if "." in name else ""
 
 
 def _write_packed(path: str, name: str, data: bytes) -> None:

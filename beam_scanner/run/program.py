@@ -26,7 +26,7 @@ from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.run.sources import check_input
-from beam_scanner.run.stream_slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import Run
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
@@ -198,7 +198,7 @@ class Program(KeepsValues):
             tuple(each),
             seen=tuple(map(_seen, made, each)),
             mark=_mark(name, sources, whole),
-            leaves=any(isinstance(stream, LeavingSlot) for stream in made),
+            leaves=any(isinstance(stream, BranchSlot) for stream in made),
         )
         return record._replace(token=self._begin(record, made))
 
@@ -214,7 +214,7 @@ class Program(KeepsValues):
         run, files = RunFiles(store, self.run), record.files(store, self.run)
         if record.leaves:
             run.forget_failed(record.mark)
-            stores = not all(isinstance(stream, LeavingSlot) for stream in outputs)
+            stores = not all(isinstance(stream, BranchSlot) for stream in outputs)
             # With nothing to store there is nothing to keep: no file is written.
             if self.settings.graph.phases == 1 and not stores:
                 return record.mark
@@ -252,7 +252,7 @@ def _filled(
     def fill(value: Any) -> Any:
         if isinstance(value, SourceSlot):
             return inputs[value.number]
-        if isinstance(value, (SinkSlot, LeavingSlot)):
+        if isinstance(value, (SinkSlot, BranchSlot)):
             return value.make(name)
         return value
 

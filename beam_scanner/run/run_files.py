@@ -1,27 +1,28 @@
-"""What a run keeps in storage while it is not done.
+"""Files of a run: what its driver and workers share through storage until it ends.
 
 ::
 
     .work/runs/<run>/driver           locked while the driver of a local run lives
                      graph            the shared graph and how to run it
                      jobs-000000      the records of jobs 0 to 999
-                     failed/<job>     why a job failed: its other tasks stop
+                     failed/<job>     why a job failed; its remaining tasks stop
                      attempts/<job>-<family>-<task>/<id>  see ``attempt_marks``
-                     stopped          set when too many had: all that is left stops
+                     stopped          written when too many jobs failed; the remaining tasks stop
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
-                     jobs/<job>/...   files of a job that this run has for itself
+                     jobs/<job>/...   files of a job that no other run shares
 
-They serve that run alone; what outlives it is in ``job_files``.
+A *family* is a group of outputs that the same tasks make. Only that run uses these files;
+what outlives a run is in ``job_files``.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
-_ATTEMPT = ("worker", "started", "alone")
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
@@ -63,7 +63,7 @@ class RunFiles:
     """
 
     def __init__(self, store: ObjectStore, run: str) -> None:
-        # They end with the run: no power failure can make them matter.
+        # Not needed after the run, so they need not survive a power failure.
         self._store = store.relaxed()
         self.url = store.url
         self.run = run
@@ -90,7 +90,7 @@ class RunFiles:
         return _digest(data)
 
     def held(self) -> AbstractContextManager[None]:
-        """Shows others that this process runs the run, until it ends or dies."""
+        """Locks the run for this process, its driver, until the process ends or dies."""
         return held(self._store, f"{self._root}/{_DRIVER}")
 
     def is_abandoned(self) -> bool:
@@ -101,7 +101,7 @@ class RunFiles:
         """The shared part.
 
         Args:
-            digest: What :meth:`write` returned; empty where only damage is looked for.
+            digest: What :meth:`write` returned; empty to check only for damage.
 
         Raises:
             StorageError: It is not what was written.
@@ -130,12 +130,12 @@ class RunFiles:
             raise StorageError(f"{self._store.describe(key)!r}: {error}") from error
         if digest and _digest(data) != digest:
             raise StorageError(
-                f"{self._store.describe(key)!r} is not what this run has written"
+                f"{self._store.describe(key)!r} is not what this run wrote"
             )
         return data
 
     def mark_failed(self, mark: str, failure: Failure) -> None:
-        """Says that the rest of the job with this mark need not be run."""
+        """Stores why a job failed, so that its remaining tasks are not run."""
         data = seal(asdict(failure))
         self.marked += self._store.put_if_absent(self._failed(mark), data)
 
@@ -148,7 +148,7 @@ class RunFiles:
         return Failure(**found)
 
     def forget_failed(self, mark: str) -> None:
-        """Lets a job that has failed begin again."""
+        """Removes the failure of a job, which then can be run again."""
         self._store.delete(self._failed(mark))
 
     def failed_jobs(self) -> int:
@@ -156,7 +156,7 @@ class RunFiles:
         return sum(1 for _ in self._store.list(f"{self._root}/failed/"))
 
     def stop(self, failed: int) -> None:
-        """Says that no more is to be run.
+        """Stops the run: tasks that have not begun are not run.
 
         Args:
             failed: How many jobs have failed.
@@ -169,28 +169,15 @@ class RunFiles:
         return None if data is None else int(data)
 
     def forget_stop(self) -> None:
-        """Lets a run begin again."""
+        """Removes the mark of a stopped run, which then can be run again."""
         self._store.delete(f"{self._root}/stopped")
 
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
 
-    def put_attempt(self, task: str, attempt: str, mark: dict[str, Any]) -> None:
-        """Says that an attempt at a task has begun."""
-        key = f"{self._root}/attempts/{task}/{attempt}"
-        self._store.put(key, seal(mark))
-
-    def forget_attempt(self, task: str, attempt: str) -> None:
-        """Says that an attempt has ended by itself."""
-        self._store.delete(f"{self._root}/attempts/{task}/{attempt}")
-
-    def attempts(self, task: str) -> dict[str, dict[str, Any]]:
-        """Attempts at a task that have begun and not ended."""
-        found = {}
-        for key in self._store.list(f"{self._root}/attempts/{task}/"):
-            with suppress(ObjectNotFoundError):
-                found[key.rsplit("/", 1)[1]] = read_sealed(self._store, key, _ATTEMPT)
-        return found
+    def attempts_of(self, task: str) -> tuple[ObjectStore, str]:
+        """The store and the folder for marks of attempts at a task."""
+        return self._store, f"{self._root}/attempts/{task}/"
 
     def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
         """Stores how a job ended a phase."""
@@ -231,7 +218,7 @@ def remove_abandoned(store: ObjectStore) -> None:
 
 
 def remove_garbage(store: ObjectStore) -> None:
-    """Removes what is of no use to any run; none may be about to begin or end.
+    """Removes files that no run needs; no run may be about to begin or end.
 
     That is the files of runs whose drivers have died, what workers wrote for a run
     that was over, and what is left of jobs whose removal was cut short.

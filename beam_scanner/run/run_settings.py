@@ -20,11 +20,11 @@ class RunSettings:
         equal_rows: Whether all outputs of a job must have equally many rows.
         detached: Whether no driver waits for the end.
         limits: Of each task.
-        max_failures: How many jobs may fail before the rest is not run; None for all.
+        max_failures: How many jobs may fail before the others are not run; None for all.
         jobs: How many jobs there are; 0 if nobody knows.
         failed: How many of them had failed before.
-        here: ``process_token`` of the process that may run tasks itself; in all others
-            a process of their own, which may die, runs them.
+        here: ``process_token`` of the process that may run tasks itself; all others
+            run them in a child process, which may die.
         digests: Of the files of the jobs.
     """
 

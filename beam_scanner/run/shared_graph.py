@@ -20,24 +20,26 @@ from beam_scanner.graph.nodes import (
     SampleNode,
     SliceList,
     SliceNode,
-    UnsliceNode,
     topological,
 )
 from beam_scanner.planner.phases import Family, split_phases
 from beam_scanner.run.stream_slots import InternalSlot
 
+_PER_JOB = {
+    InputNode: "streams",
+    OutputNode: "streams",
+    SampleNode: "samplers",
+    SliceNode: "partitions",
+}
+"""The field of a node that has a value for each job; ops have ``stream_args``."""
+
 
 def value_of(node: Node, job: int) -> Any:
     """What a node holds for one job alone; None if nothing."""
-    if isinstance(node, (InputNode, OutputNode)):
-        return node.streams[job]
-    if isinstance(node, SampleNode):
-        return node.samplers[job]
-    if isinstance(node, SliceNode):
-        return node.partitions[job]
     if isinstance(node, OpNode):
         return {name: values[job] for name, values in node.stream_args.items()}
-    return None
+    name = _PER_JOB.get(type(node))
+    return None if name is None else getattr(node, name)[job]
 
 
 def values_of(nodes: Sequence[Node], job: int) -> list[Any]:
@@ -147,7 +149,7 @@ class SharedGraph:
         Planning and committing need only the shape of a graph.
 
         Args:
-            values: What :func:`values_of` gave.
+            values: What :func:`values_of` returned.
             phase: A phase whose kernels stay, because it is to be executed.
         """
         executed = {
@@ -186,18 +188,12 @@ def _with_values(
     node: Node, columns: Sequence[OpColumn], values: tuple[Any, ...]
 ) -> Node:
     """The node over other columns, with the values of these jobs only."""
-    if isinstance(node, InputNode):
-        return replace(node, streams=values)
-    if isinstance(node, OutputNode):
-        return replace(node, input=columns[0], streams=values)
-    if isinstance(node, SampleNode):
-        return replace(node, input=columns[0], samplers=values)
-    if isinstance(node, SliceNode):
-        return replace(node, input=columns[0], partitions=values)
-    if isinstance(node, UnsliceNode):
-        return replace(node, input=columns[0])
-    assert isinstance(node, OpNode)
-    stream_args = {
-        name: tuple(of_job[name] for of_job in values) for name in node.stream_args
-    }
-    return replace(node, columns=tuple(columns), stream_args=stream_args)
+    changes: dict[str, Any] = {"input": columns[0]} if columns else {}
+    if isinstance(node, OpNode):
+        stream_args = {
+            name: tuple(of_job[name] for of_job in values) for name in node.stream_args
+        }
+        changes = {"columns": tuple(columns), "stream_args": stream_args}
+    elif type(node) in _PER_JOB:
+        changes[_PER_JOB[type(node)]] = values
+    return replace(node, **changes)

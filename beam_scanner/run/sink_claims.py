@@ -1,7 +1,7 @@
 """Sinks whose streams might have the same names: the second writer of one is refused.
 
-Which streams there are, workers find. Where the names of two sinks of a pipeline leave
-room for a stream that both would write, each sink *claims* its streams in storage
+Which streams there are, workers find. Where two sinks of a pipeline could write the
+same stream, each sink *claims* its streams in storage
 before it writes them, and the claim of another is an error.
 """
 
@@ -29,7 +29,7 @@ STREAM = "{stream}"
 
 
 def may_meet(one: str, other: str) -> bool:
-    """Whether two names of sinks leave room for a stream that both would write.
+    """Whether there can be a stream that both of two sinks would write.
 
     Examples:
         >>> may_meet('x/{stream}', 'x/a/{stream}'), may_meet('x/{stream}', 'y/{stream}')
@@ -131,7 +131,7 @@ class Sinks:
                 raise claims.error()
 
     def claims(self, template: str) -> Claims:
-        """For a new sink, which :meth:`add` is told of when it stands."""
+        """The claims of a new sink, which :meth:`add` takes once it is built."""
         return Claims(self._db, self._run, template)
 
     def add(self, claims: Claims, commits: Any) -> None:

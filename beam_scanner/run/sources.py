@@ -60,7 +60,7 @@ def stream_names(source: str, pattern: str) -> list[str]:
 
 
 def check_input(slot: SourceSlot, stream: StoredStream) -> None:
-    """Makes an input ready, or says why it is not.
+    """Indexes an input that is a video, and refuses one that cannot be read.
 
     A video that was indexed before and has changed since is indexed again.
 
@@ -72,11 +72,25 @@ def check_input(slot: SourceSlot, stream: StoredStream) -> None:
         changed = found is not None and found.fingerprint != fingerprint(stream.path)
         stream.ingest(force=changed)
         return
-    if not stream.committed():
-        raise StreamNotFoundError(
-            f"input stream {stream.name()!r} does not exist or was never committed"
-        )
+    check_committed(stream)
     _check_slot_type(slot, stream)
+
+
+def check_committed(stream: StoredStream) -> None:
+    """Refuses an input that is not there, or not all of it.
+
+    Raises:
+        StreamNotFoundError: Names the stream, and files of it that are missing.
+    """
+    if stream.committed():
+        return
+    missing = ""
+    if isinstance(stream, NamedStream) and (found := stream.try_descriptor()):
+        files = stream.missing_files(found)[:3]
+        missing = f": of its files {files} are gone or cut off"
+    raise StreamNotFoundError(
+        f"input stream {stream.name()!r} does not exist or was never committed{missing}"
+    )
 
 
 def _check_slot_type(slot: SourceSlot, stream: StoredStream) -> None:

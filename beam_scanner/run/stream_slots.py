@@ -124,7 +124,7 @@ class InternalSlot(Slot):
 
 
 @dataclass(eq=False)
-class LeavingSlot(Slot):
+class BranchSlot(Slot):
     """Where rows leave the graph for the rest of the pipeline.
 
     Args:
@@ -132,7 +132,7 @@ class LeavingSlot(Slot):
         label: What errors call it.
         kind: Element type; None for frames.
         sliced: Whether keys tell the slice group.
-        nulls: Whether the type of the elements has room for None.
+        nulls: Whether the type of the elements allows None.
         stream: Name of the stream that the rows are from; empty in the graph that
             all jobs share.
     """
@@ -148,13 +148,13 @@ class LeavingSlot(Slot):
         """The tag; there is one a branch."""
         return self.tag
 
-    def make(self, name: str) -> LeavingSlot:
+    def make(self, name: str) -> BranchSlot:
         """The slot of one job."""
         return replace(self, stream=name)
 
-    def segment_writer(self, segment: SegmentTask) -> LeavingRows:
+    def segment_writer(self, segment: SegmentTask) -> BranchRows:
         """Holds rows until the task hands them on."""
-        return LeavingRows(self)
+        return BranchRows(self)
 
     def publish(self, publication: Publication) -> None:
         """Nothing is stored."""
@@ -164,7 +164,7 @@ Held = tuple[int, Any, float]
 """Row, element and time of a row that leaves."""
 
 
-class LeavingRows(SegmentWriter):
+class BranchRows(SegmentWriter):
     """Rows on their way out of the graph.
 
     Args:
@@ -176,7 +176,7 @@ class LeavingRows(SegmentWriter):
         skip: Rows that an earlier attempt at the task has handed on.
     """
 
-    def __init__(self, slot: LeavingSlot, layout: Layout | None = None) -> None:
+    def __init__(self, slot: BranchSlot, layout: Layout | None = None) -> None:
         self.tag = slot.tag
         self.skip = 0
         self._layout = layout
@@ -204,7 +204,7 @@ class LeavingRows(SegmentWriter):
         """Rows as the rest of the pipeline gets them.
 
         Args:
-            held: What :meth:`take` gave, here or in another process.
+            held: What :meth:`take` returned, here or in another process.
         """
         if not held:
             return
@@ -226,7 +226,7 @@ class LeavingRows(SegmentWriter):
         plain = slot.kind is not None and slot.kind.type in (int, float, bool, str)
         hint = f"{slot.kind.name} | None" if slot.kind and plain else "Any"
         raise ElementTypeError(
-            f"row {row} of {slot.label} is null, for which its type has no room: add "
+            f"row {row} of {slot.label} is null, which its type does not allow: add "
             f".with_output_types(tuple[FrameKey, {hint}]) to the transform"
         )
 

@@ -89,7 +89,7 @@ class RunSource(Protocol):
 
     Attributes:
         run: The run's name.
-        part: Which kernels of the run it has, if not all.
+        part: Which kernels of the run it has; ``'all'`` for all.
     """
 
     @property

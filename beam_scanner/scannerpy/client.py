@@ -17,7 +17,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from beam_scanner import ops as shipped
@@ -93,8 +92,8 @@ class Client:
             Without any, worker processes on all local cores.
         trusted: False: nothing that the database holds is unpickled, here or on
             workers; see ``NamedStorage``.
-        max_attempts: How often a task is tried before its stream fails, be it that a
-            kernel raises, or that its process dies or takes too long. Goes before
+        max_attempts: How often a task is tried before its stream fails: when a
+            kernel raises, and when its process dies or takes too long. Goes before
             ``--max_attempts``; 3 without either.
 
     Raises:
@@ -161,7 +160,7 @@ class Client:
             return pipeline_options(self._given_options)
 
     def _limits(self, task_timeout: float = 0) -> Limits:
-        """What a task may take.
+        """How often a task is tried, and how long an attempt may take.
 
         Raises:
             ArgumentError: An option or argument has an impossible value.
@@ -187,12 +186,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -244,7 +238,7 @@ class Client:
                 are left out and the run ends. None: any number.
 
         Returns:
-            The id of the run, for :meth:`get_profile`; None if nothing was to do, or
+            The id of the run, for :meth:`get_profile`; None if there was nothing to do, or
             with ``detach``.
 
         Raises:
@@ -297,13 +291,11 @@ class Client:
             limits,
             detach,
         )
-        if detach:
-            if report.failures and on_failure == "raise":
-                raise JobFailure(report.failures, tally=report.tally)
-            return None
-        report.lost = lost_rows(inputs)
-        number = store_profile(self.named_storage, report)
-        self._reports[number] = report
+        number = None
+        if not detach:
+            report.lost = lost_rows(inputs)
+            number = store_profile(self.named_storage, report)
+            self._reports[number] = report
         if report.failures and on_failure == "raise":
             hint = hint_about_kept(report.kept, self.db_path)
             raise JobFailure(report.failures, hint, report.tally)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Self
 
 from beam_scanner.errors import ArgumentError
@@ -37,11 +38,11 @@ class Config:
         config_path: The file.
         db_path: The database's folder, absolute, or its URL.
         master_address: Scanner's; Beam has no master.
-        master_port: Scanner's; a text.
-        worker_port: Scanner's; a text.
+        master_port: Scanner's; a string.
+        worker_port: Scanner's; a string.
 
     Raises:
-        ArgumentError: The file is missing or no TOML, or a value is missing or wrong;
+        ArgumentError: The file is missing or not TOML, or a value is missing or wrong;
             names the file and the key.
 
     Examples:
@@ -87,8 +88,7 @@ class Config:
             >>> Config().with_db_path('/data/films').db_path
             '/data/films'
         """
-        other = type(self).__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other.db_path = _absolute(path)
         open_store(other.db_path)
         return other
@@ -141,7 +141,9 @@ def _read(path: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ArgumentError(f"Scanner config file does not exist: {path!r}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"config file {path!r} is no TOML: {error}") from error
+        raise ArgumentError(
+            f"config file {path!r} is not valid TOML: {error}"
+        ) from error
     except OSError as error:
         raise ArgumentError(
             f"config file {path!r} cannot be read: {error.strerror}"
@@ -187,7 +189,7 @@ def _text(value: Any, key: str, path: str) -> str:
         return str(value)
     if not isinstance(value, str) or not value:
         raise ArgumentError(
-            f"config file {path!r}: expected a text for {key}, got {value!r}"
+            f"config file {path!r}: expected a string for {key}, got {value!r}"
         )
     return value
 

@@ -50,7 +50,8 @@ from beam_scanner.storage.stream_names import (
 )
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStorage, NamedVideoStream
-from beam_scanner.text.printable import printable, ruled_table
+from beam_scanner.text.printable import printable
+from beam_scanner.text.tables import ruled_table
 from beam_scanner.types.element_types import NullElement
 from beam_scanner.types.type_info import get_type_info
 
@@ -359,7 +360,7 @@ class Tables:
     def sequence(self, name: str) -> Column:
         """The column of a stream: its frames or its elements.
 
-        A name without a stream gives a column that cannot be loaded yet.
+        For a name without a stream it is a column that cannot be loaded yet.
 
         Raises:
             ArgumentError: A table of several columns has neither.

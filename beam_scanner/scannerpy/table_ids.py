@@ -86,7 +86,7 @@ class TableIds:
             try:
                 begin_writing(self._store)
                 self._store.put_if_absent(
-                    self._key(self._next()),
+                    f"{_ROOT}{self._next():08d}",
                     seal({"first": self._next(), "names": self._proposed}),
                 )
             except StorageError:
@@ -102,9 +102,6 @@ class TableIds:
         for name in wanted:
             if name in self._ids:
                 self._store.put_if_absent(f"{_RETIRED}{self._ids[name]:08d}", b"")
-
-    def _key(self, first: int) -> str:
-        return f"{_ROOT}{first:08d}"
 
     def _next(self) -> int:
         return max((first + len(n) for first, n in self._batches.items()), default=0)

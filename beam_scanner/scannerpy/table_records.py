@@ -38,7 +38,9 @@ def parse_record(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(name, str) or not texts or type(rows) is not int or rows < 0:
             raise ValueError(f"{name!r}, {columns!r}, {rows!r}")
     except (StorageError, ValueError) as error:
-        raise StorageError(f"{where!r} is no record of a table: {error}") from error
+        raise StorageError(
+            f"{where!r} is not the record of a table: {error}"
+        ) from error
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import unicodedata
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 _format_warning = warnings.formatwarning
@@ -47,28 +46,6 @@ def _is_shown(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
-
-
-def ruled_table(lines: Sequence[Sequence[object]]) -> str:
-    r"""Rows of texts as a table with ruled columns.
-
-    Args:
-        lines: Of equal length; the first is the head.
-
-    Examples:
-        >>> print(ruled_table([('ID', 'Name'), (0, 'a\n')]))
-        ID | Name
-        ---+-----
-        0  | a\n
-    """
-    texts = [[printable(str(value)) for value in line] for line in lines]
-    widths = [max(len(line[place]) for line in texts) for place in range(len(texts[0]))]
-    ruled = "-+-".join("-" * width for width in widths)
-    drawn = [
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
-        for line in texts
-    ]
-    return "\n".join(line.rstrip() for line in [drawn[0], ruled, *drawn[1:]])
 
 
 class PrintableFormatter(logging.Formatter):

@@ -36,7 +36,7 @@ from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.program import Program
 from beam_scanner.run.shared_graph import internal_slots
-from beam_scanner.run.stream_slots import LeavingSlot, SinkSlot, SourceSlot
+from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
@@ -284,7 +284,7 @@ class Group:
 def _leaving(column: OpColumn, tag: str, label: str, nulls: bool) -> OutputNode:
     """An output whose rows leave, also out of slices."""
     sliced = facts(column.node).level > 0
-    slot = LeavingSlot(tag, label, column.type, sliced, nulls)
+    slot = BranchSlot(tag, label, column.type, sliced, nulls)
     if sliced:
         node = check_node(UnsliceNode(column), None)
         return OutputNode(OpColumn(node, 0, column.type), (slot,))

@@ -77,7 +77,7 @@ def test_causes_are_grouped_and_told_again(
     for file in runs:
         assert command("failures", db, "--run", file.run[:8]) == 0
         assert lines(capsys)[0] == f"run {file.run}:"
-    assert "'nope' is no run" in wrong(capsys, "failures", db, "--run", "nope")
+    assert "'nope' is not a run" in wrong(capsys, "failures", db, "--run", "nope")
 
 
 def test_null_rows(films: Path, db: str, capsys: pytest.CaptureFixture[str]) -> None:

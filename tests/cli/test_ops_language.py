@@ -169,7 +169,7 @@ def test_slices_ops_and_encodings_of_a_chain() -> None:
         ("DrawFlow()", "2 inputs (frame, flow)"),
         ("Histogram() | Resize(width=3, height=3)", "Histogram"),
         ("Slice(50)", "Slice takes one of"),
-        ("Slice(halves(2))", "no way to slice"),
+        ("Slice(halves(2))", "halves cannot slice"),
         ("Slice(all(all(3)))", "expected a literal"),
         ("Stride(all(3))", "expected a literal"),
         ("Blur(kernel_size=f(3), sigma=1)", "expected a literal"),

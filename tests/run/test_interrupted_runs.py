@@ -12,7 +12,7 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import remove_garbage
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.small_runs import JOBS, TASKS_A_JOB, Setting, contents, manifests
-from tests.support.staged import Turns, WithResult, without_beam
+from tests.support.staged import Steps, Turns, without_beam
 from tests.support.stored_graphs import check_files, check_work
 from tests.support.tiers import most_slow
 
@@ -63,7 +63,7 @@ def fresh(path: Path, mode: CacheMode) -> tuple[Setting, dict[str, list[bytes]]]
     return setting, bytes_of(setting)
 
 
-def kill_points(path: Path, steps: WithResult, mode: CacheMode) -> range:
+def kill_points(path: Path, steps: Steps, mode: CacheMode) -> range:
     setting, _ = fresh(path / "count", mode)
     prepared = setting.prepare(mode)
     steps.count = 0
@@ -88,7 +88,7 @@ def test_a_run_killed_at_any_change_goes_on_where_it_was(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    steps = WithResult(monkeypatch)
+    steps = Steps(monkeypatch)
     seen: set[int] = set()
     for point in kill_points(tmp_path, steps, mode)[::every]:
         setting, before = fresh(tmp_path / f"{point}", mode)

@@ -67,7 +67,7 @@ def test_what_another_run_has_written_is_refused(tmp_path: Path, file: str) -> N
         "graph": lambda: files.settings(digest),
         "jobs-000000": lambda: files.jobs(0, digests),
     }
-    with pytest.raises(StorageError, match="is not what this run has written"):
+    with pytest.raises(StorageError, match="is not what this run wrote"):
         read[file]()
 
 
@@ -132,8 +132,9 @@ def test_nothing_is_left_of_a_run_that_is_removed(tmp_path: Path) -> None:
     other = RunFiles(store, "other")
     for run in (files, other):
         run.put_result(0, 0, [])
-        run.put_attempt("0-0-0", "a", {"worker": "h:1", "started": 1.0, "alone": False})
+        marks, folder = run.attempts_of("0-0-0")
+        marks.put(f"{folder}a", b"a mark")
     files.remove()
     assert {key.split("/")[2] for key in store.list(".work/runs/")} == {"other"}
-    assert other.attempts("0-0-0")["a"]["worker"] == "h:1"
-    assert other.attempts("0-0-1") == {}
+    assert list(store.list(other.attempts_of("0-0-0")[1])) == [f"{folder}a"]
+    assert not list(store.list(other.attempts_of("0-0-1")[1]))

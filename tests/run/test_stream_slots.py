@@ -15,9 +15,9 @@ from beam_scanner.rows.row_maps import Layout
 from beam_scanner.run.sink_claims import Claims
 from beam_scanner.run.sources import video_at
 from beam_scanner.run.stream_slots import (
+    BranchRows,
+    BranchSlot,
     InternalSlot,
-    LeavingRows,
-    LeavingSlot,
     SinkSlot,
     SourceSlot,
 )
@@ -61,12 +61,12 @@ def test_a_sink_makes_the_output_of_each_stream(tmp_path: Path, video: bool) -> 
     assert made.storage().db_path == sink.storage().db_path  # type: ignore[attr-defined]
 
 
-def leaving(kind: Any = int, sliced: bool = False, nulls: bool = False) -> LeavingSlot:
-    slot = LeavingSlot("tag", "op Count", get_type_info(kind), sliced, nulls)
+def leaving(kind: Any = int, sliced: bool = False, nulls: bool = False) -> BranchSlot:
+    slot = BranchSlot("tag", "op Count", get_type_info(kind), sliced, nulls)
     return slot.make("film")
 
 
-def write(rows: LeavingRows, first: int, values: Sequence[Any]) -> None:
+def write(rows: BranchRows, first: int, values: Sequence[Any]) -> None:
     encoded = [
         value if value is NULL else get_type_info(int).serialize(value)
         for value in values
@@ -75,7 +75,7 @@ def write(rows: LeavingRows, first: int, values: Sequence[Any]) -> None:
 
 
 def test_rows_leave_with_their_keys() -> None:
-    rows = LeavingRows(leaving())
+    rows = BranchRows(leaving())
     write(rows, 5, [50, 60])
     write(rows, 7, [70])
     held = rows.take()
@@ -87,7 +87,7 @@ def test_rows_leave_with_their_keys() -> None:
 
 
 def test_rows_that_an_earlier_attempt_handed_on_do_not_leave_again() -> None:
-    rows = LeavingRows(leaving())
+    rows = BranchRows(leaving())
     rows.skip = 3
     write(rows, 0, [0, 10])
     assert rows.take() == []
@@ -98,17 +98,17 @@ def test_rows_that_an_earlier_attempt_handed_on_do_not_leave_again() -> None:
 
 
 def test_rows_of_slices_are_counted_in_their_group() -> None:
-    rows = LeavingRows(leaving(sliced=True), Layout.of_lengths([2, 0, 3]))
+    rows = BranchRows(leaving(sliced=True), Layout.of_lengths([2, 0, 3]))
     write(rows, 1, [10, 20, 30])
     keys = [key for key, _ in rows.hand_on(rows.take())]
     assert [(key.group, key.row) for key in keys] == [(0, 1), (2, 0), (2, 1)]
 
 
 def test_nulls_leave_only_where_the_type_has_room() -> None:
-    rows = LeavingRows(leaving(nulls=True))
+    rows = BranchRows(leaving(nulls=True))
     write(rows, 0, [NULL, 10])
     assert [value for _, value in rows.hand_on(rows.take())] == [None, 10]
-    rows = LeavingRows(leaving())
+    rows = BranchRows(leaving())
     write(rows, 3, [NULL])
     held = rows.take()
     with pytest.raises(
@@ -118,7 +118,7 @@ def test_nulls_leave_only_where_the_type_has_room() -> None:
 
 
 def test_what_is_given_up_does_not_leave() -> None:
-    rows = LeavingRows(leaving())
+    rows = BranchRows(leaving())
     write(rows, 0, [0, 10])
     rows.abort()
     assert rows.take() == []

@@ -103,17 +103,20 @@ def test_pickles(home: Path) -> None:
         ('[storage]\ndb_path = "/a"\n', "missing key: storage.type"),
         ('[storage]\ntype = "posix"\n', "missing key: storage.db_path"),
         ('storage = "posix"\n', r"expected a section \[storage\], got 'posix'"),
-        ('[storage]\ntype = "posix"\ndb_path = 3\n', "text for storage.db_path, got 3"),
-        ('[storage]\ntype = "posix"\ndb_path = ""\n', "text for storage.db_path"),
+        (
+            '[storage]\ntype = "posix"\ndb_path = 3\n',
+            "string for storage.db_path, got 3",
+        ),
+        ('[storage]\ntype = "posix"\ndb_path = ""\n', "string for storage.db_path"),
         ('[storage]\ntype = "gcs"\nbucket = "b"\n', "storage type gcs.*not supported"),
         ('[storage]\ntype = "s3"\nbucket = "b"\n', "Unsupported storage type s3"),
         ('[storage]\ntype = "tape"\n', "Unsupported storage type tape.*unknown"),
         ('[storage]\ntype = "posix"\ndb_path = "gs://b/c"\n', "gs://b/c"),
         (
             '[storage]\ntype = "posix"\ndb_path = "/a"\n[network]\nmaster = 1\n',
-            "text for network.master, got 1",
+            "string for network.master, got 1",
         ),
-        ("[storage\n", "config.toml' is no TOML"),
+        ("[storage\n", "config.toml' is not valid TOML"),
     ],
 )
 def test_errors_name_the_file_and_the_key(home: Path, text: str, message: str) -> None:
@@ -132,7 +135,7 @@ def test_files_that_cannot_be_read(home: Path) -> None:
     with pytest.raises(ArgumentError, match="cannot be read: Is a directory"):
         Config(home)
     (home / "config.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ArgumentError, match="is no TOML"):
+    with pytest.raises(ArgumentError, match="is not valid TOML"):
         Config(home / "config.toml")
     with pytest.raises(ArgumentError, match="expected a folder"):
         Config(db_path="")

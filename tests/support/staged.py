@@ -64,15 +64,15 @@ def without_beam(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         launch,
         "_pipeline",
-        lambda source, phases, jobs, hints: (
-            lambda: run_stages(source.db, source.run, phases, jobs)
+        lambda source, settings, jobs, options: (
+            lambda: run_stages(source.db, source.run, settings.graph.phases, jobs)
         ),
     )
     patch.setattr(launch, "run_pipeline", lambda options, build, small, again: build())
     patch.setattr(attempt, "is_interrupt", is_kill)
 
 
-class WithResult:
+class Steps:
     """Stands before (or behind) every change to a local store.
 
     Attributes:

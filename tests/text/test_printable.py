@@ -13,7 +13,6 @@ from beam_scanner.text.printable import (
     PrintableFormatter,
     printable,
     printable_warning,
-    ruled_table,
 )
 
 TEXTS = st.text(st.characters(categories=["Cc", "Cf", "Cs", "L", "N", "P", "Z"]))
@@ -52,11 +51,6 @@ def test_text_of_all_languages_stays(text: str) -> None:
 )
 def test_what_is_no_text_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
-
-
-def test_tables_keep_their_columns() -> None:
-    lines = ruled_table([("ID", "Name"), (0, "a\n"), (1000, "")]).split("\n")
-    assert lines == ["ID   | Name", "-----+-----", "0    | a\\n", "1000 |"]
 
 
 def test_a_log_record_looks_like_one() -> None:

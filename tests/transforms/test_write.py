@@ -82,7 +82,7 @@ def test_nulls_that_nobody_has_declared_fail_their_stream(run: Run, db: Path) ->
     found = {f.stream: f.reason for f in run.rows("failures")}
     assert set(found) == {"x/a", "x/b", "x/c"}
     assert (
-        "row 1 of Even is null, for which its type has no room: add "
+        "row 1 of Even is null, which its type does not allow: add "
         ".with_output_types(tuple[FrameKey, int | None])"
     ) in found["x/a"]
 

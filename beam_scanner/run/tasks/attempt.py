@@ -6,9 +6,10 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from beam_scanner.engine.containment import contained, is_interrupt
 from beam_scanner.engine.displays import keep_displays
@@ -21,13 +22,15 @@ from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manif
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
 from beam_scanner.run.publish import publish_if_last
-from beam_scanner.run.stream_slots import Held, LeavingRows
+from beam_scanner.run.stream_slots import BranchRows, Held
 from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.worker_run import Run
 from beam_scanner.storage.stored_rows import SegmentTask, SegmentWriter
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info
+
+_Bound = TypeVar("_Bound", BoundOp, BoundOutput, BoundSource)
 
 Chunk = tuple[str, list[Held]]
 """Rows that leave, and the tag of their branch."""
@@ -58,8 +61,8 @@ class Ended:
     Attributes:
         counters: For metrics.
         failure: Why it failed; None if it did not.
-        counts: Whether it is one of the attempts that a task has: not where it ended
-            for what another task has done.
+        counts: Whether it uses up one of the task's attempts; not where another task
+            ended it.
         rows: Rows that are null because a kernel raised.
     """
 
@@ -134,12 +137,12 @@ def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...
 def _attempt(
     run: Run, job: Job, wanted: Try, position: Position
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
-    """Runs a task once and puts its manifest, which it gives with the counters."""
+    """Runs a task once and puts its manifest; returns the counters and the manifest."""
     task = wanted.task
     graph = job.graphs[task.family]
     with contained("opening its output"):
         writers = _writers(job, task, graph)
-    leaving = [w for w in writers.values() if isinstance(w, LeavingRows)]
+    leaving = [w for w in writers.values() if isinstance(w, BranchRows)]
     for rows in leaving:
         rows.skip = wanted.given.get(rows.tag, 0)
     try:
@@ -192,19 +195,14 @@ def _task(
     position: Position,
 ) -> Task:
     """What the engine is to do; ``stack`` keeps what it uses."""
-    ops = {
-        index: node.node
-        for index, node in enumerate(graph.nodes)
-        if isinstance(node, BoundOp)
-    }
+    ops = {index: op.node for index, op in _numbered(graph, BoundOp)}
     kernels = stack.enter_context(run.kernels.borrow(ops, task.family, position))
     readers = {}
-    for index, node in enumerate(graph.nodes):
-        if isinstance(node, BoundSource):
-            doing = position.work.doing(OPEN, node.info.name)
-            with contained("opening its input"), doing:
-                opened = node.node.streams[0].reader()
-                readers[index] = stack.enter_context(opened)
+    for index, source in _numbered(graph, BoundSource):
+        doing = position.work.doing(OPEN, source.info.name)
+        with contained("opening its input"), doing:
+            opened = source.node.streams[0].reader()
+            readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
     return Task(
         graph,
@@ -221,14 +219,10 @@ def _task(
 def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWriter]:
     # Attempts at one task may overlap, on several machines: none overwrites another's.
     attempt = uuid.uuid4().hex[:12]
-    outputs = [
-        (index, node)
-        for index, node in enumerate(graph.nodes)
-        if isinstance(node, BoundOutput)
-    ]
+    outputs = _numbered(graph, BoundOutput)
     writers: dict[int, SegmentWriter] = {}
     for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
-        writer: SegmentWriter = output.node.streams[0].segment_writer(
+        writers[index] = output.node.streams[0].segment_writer(
             SegmentTask(
                 job.record.token,
                 task.task,
@@ -238,5 +232,11 @@ def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWrit
                 output.node.input.type or get_type_info(FrameType),
             )
         )
-        writers[index] = writer
     return writers
+
+
+def _numbered(graph: BoundGraph, kind: type[_Bound]) -> Iterator[tuple[int, _Bound]]:
+    """The nodes of a kind, with their numbers in the graph."""
+    for index, node in enumerate(graph.nodes):
+        if isinstance(node, kind):
+            yield index, node

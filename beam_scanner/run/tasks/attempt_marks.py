@@ -12,13 +12,17 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.storage.sealed_files import read_sealed, seal
+from beam_scanner.stores.object_store import ObjectNotFoundError
+
+_FIELDS = ("worker", "started", "alone")
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,16 @@ class Attempts:
     """
 
     def __init__(self, files: RunFiles, mark: str, stream: str, task: TaskId) -> None:
-        self._files = files
+        key = f"{mark}-{task.family}-{task.task}"
+        self._store, self._folder = files.attempts_of(key)
         self._stream = stream
         self._number = task.task
-        self._key = f"{mark}-{task.family}-{task.task}"
 
     def lost(self) -> list[Lost]:
         """Attempts that ended with their worker, in order."""
         found = [
             Lost(mark["worker"], mark["started"], mark["alone"])
-            for mark in self._files.attempts(self._key).values()
+            for mark in self._marks().values()
             if not _is_alive(mark)
         ]
         return sorted(found, key=lambda lost: lost.started)
@@ -68,7 +72,7 @@ class Attempts:
         Args:
             alone: Whether the worker runs no other task meanwhile.
         """
-        attempt = uuid.uuid4().hex[:12]
+        key = f"{self._folder}{uuid.uuid4().hex[:12]}"
         process = os.getpid()
         mark = {
             "stream": self._stream,
@@ -78,17 +82,25 @@ class Attempts:
             "alone": alone,
             "born": _born(process),
         }
-        self._files.put_attempt(self._key, attempt, mark)
+        self._store.put(key, seal(mark))
         try:
             yield
         finally:
-            self._files.forget_attempt(self._key, attempt)
+            self._store.delete(key)
 
     def forget(self) -> None:
         """Removes the marks of a task that has ended."""
-        for attempt, mark in self._files.attempts(self._key).items():
+        for key, mark in self._marks().items():
             if not _is_alive(mark):
-                self._files.forget_attempt(self._key, attempt)
+                self._store.delete(key)
+
+    def _marks(self) -> dict[str, dict[str, Any]]:
+        """Marks of attempts that have begun and not ended, by key."""
+        found = {}
+        for key in self._store.list(self._folder):
+            with suppress(ObjectNotFoundError):
+                found[key] = read_sealed(self._store, key, _FIELDS)
+        return found
 
 
 def _born(process: int) -> str:

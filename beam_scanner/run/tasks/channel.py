@@ -47,7 +47,7 @@ class Channel:
         self.look = look
 
     def send(self, value: Any) -> None:
-        """Sends an object; waits until the other end has room for it.
+        """Sends an object; waits until the other end can take it.
 
         Raises:
             Closed: Nobody will read it.

@@ -54,10 +54,10 @@ _log = logging.getLogger(__name__)
 
 
 def needs_host(settings: RunSettings) -> bool:
-    """Whether tasks are run in a process of their own.
+    """Whether tasks are run in a child process.
 
-    Not in the process of the driver, which is as the user wants it: there they are
-    only to be stopped when they take too long.
+    Not for the process of the driver, which the user controls, unless tasks must be
+    stopped when they take too long.
     """
     return settings.limits.timeout > 0 or settings.here != process_token()
 
@@ -123,17 +123,20 @@ class TaskHosts:
 
     def retire(self) -> None:
         """Ends the host as soon as it runs no task."""
-        with self._lock:
-            host, self._host = self._host, None
+        host = self._taken()
         if host is not None:
             host.retire()
 
     def end(self) -> None:
         """Ends the host."""
-        with self._lock:
-            host, self._host = self._host, None
+        host = self._taken()
         if host is not None:
             host.end()
+
+    def _taken(self) -> _Host | None:
+        with self._lock:
+            host, self._host = self._host, None
+        return host
 
     @contextmanager
     def _lent(self) -> Iterator[_Host]:
@@ -252,10 +255,10 @@ class _Host:
 
     def is_fit(self) -> bool:
         """Whether it can be given tasks."""
-        room = len(self._links) < _SLOTS or bool(self._idle)
+        has_slots = len(self._links) < _SLOTS or bool(self._idle)
         return (
             not self.spoilt
-            and room
+            and has_slots
             and not self._over.is_set()
             and self._killed_for is None
         )

@@ -127,6 +127,18 @@ class _Host:
             return self._source
 
 
+_LOGGED = [
+    "name",
+    "levelno",
+    "levelname",
+    "pathname",
+    "lineno",
+    "funcName",
+    "beam_scanner",
+]
+"""Fields of a log record that the supervisor gets, beside the message."""
+
+
 class _Forwarding(logging.Handler):
     """Sends log records to the supervisor, a line each."""
 
@@ -139,18 +151,8 @@ class _Forwarding(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        line = json.dumps(
-            {
-                "name": record.name,
-                "levelno": record.levelno,
-                "levelname": record.levelname,
-                "msg": text,
-                "pathname": record.pathname,
-                "lineno": record.lineno,
-                "funcName": record.funcName,
-                "beam_scanner": getattr(record, "beam_scanner", None),
-            }
-        )
+        fields = {name: getattr(record, name, None) for name in _LOGGED}
+        line = json.dumps({**fields, "msg": text})
         with suppress(OSError, ValueError):
             self._file.write(line + "\n")
             self._file.flush()

@@ -14,7 +14,7 @@ from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundOutput
 from beam_scanner.run.existing_results import finished
 from beam_scanner.run.job import Job
-from beam_scanner.run.stream_slots import LeavingRows, LeavingSlot
+from beam_scanner.run.stream_slots import BranchRows, BranchSlot
 from beam_scanner.run.tasks.attempt import (
     Chunk,
     Ended,
@@ -132,7 +132,7 @@ class _Rows:
         self._job = job
         self._task = task
         self.given: Counter[str] = Counter()
-        self._branches: dict[str, LeavingRows] = {}
+        self._branches: dict[str, BranchRows] = {}
 
     def of(
         self,
@@ -158,13 +158,13 @@ class _Rows:
                     yield tag, row
         return steps.result
 
-    def _branch(self, tag: str) -> LeavingRows:
+    def _branch(self, tag: str) -> BranchRows:
         if not self._branches:
             for node in self._job.graphs[self._task.family].nodes:
                 if isinstance(node, BoundOutput):
                     slot = node.node.streams[0]
-                    if isinstance(slot, LeavingSlot):
-                        self._branches[slot.tag] = LeavingRows(slot, node.layout)
+                    if isinstance(slot, BranchSlot):
+                        self._branches[slot.tag] = BranchRows(slot, node.layout)
         return self._branches[tag]
 
 

@@ -13,6 +13,7 @@ from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks import attempt_marks
 from beam_scanner.run.tasks.attempt_marks import Attempts
 from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.storage.sealed_files import seal
 from beam_scanner.stores.local_store import LocalStore
 
 
@@ -31,7 +32,8 @@ def mark(folder: Path, name: str, **changes: object) -> None:
         "alone": False,
         "born": attempt_marks._born(process),
     }
-    RunFiles(LocalStore(folder), "run").put_attempt("mark-1-0", name, whole | changes)
+    store, marks = RunFiles(LocalStore(folder), "run").attempts_of("mark-1-0")
+    store.put(f"{marks}{name}", seal(whole | changes))
 
 
 def test_an_attempt_that_ends_by_itself_leaves_nothing(tmp_path: Path) -> None:

@@ -99,9 +99,7 @@ def test_two_positions_do_not_disturb_each_other(storage):
     frames = list(numbered_frames(40))
     stream.publish(
         Publication(
-            Publication(
-                "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
-            )
+            "g1", write_segments(stream, frames, [20], Encoding()), "f", "r", "s"
         )
     )
     with stream.reader() as reader, reader.reopen() as other:
