@@ -19,7 +19,7 @@ class Sources:
 
     whole_slots: tuple[Any, ...] = ("sink",)
     sources = tuple(
-        SourceSlot(number, lambda *_: None, None, f"source {number}")  # type: ignore[arg-type, return-value]
+        SourceSlot(number, lambda *_: None, None, f"source {number}")
         for number in range(2)
     )
 

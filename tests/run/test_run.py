@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ def _closed() -> Iterator[None]:
     close_runs()
 
 
-def run(folder: Path, **settings: int) -> Run:
+def run(folder: Path, **settings: Any) -> Run:
     store = LocalStore(folder)
     return Run(
         store,
@@ -69,8 +71,8 @@ def test_a_stop_by_another_process_is_seen_within_a_second(
     assert one.stop_reason() == ""
     RunFiles(LocalStore(tmp_path), "run").stop(7)
     assert one.stop_reason() == ""
-    now = runs.time.monotonic()
-    monkeypatch.setattr(runs.time, "monotonic", lambda: now + 1.1)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.1)
     assert "stopped after 7 streams failed" in one.stop_reason()
 
 

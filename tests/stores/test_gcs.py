@@ -1,5 +1,7 @@
 """Buckets of Google Cloud Storage."""
 
+import os
+
 import pytest
 
 from beam_scanner.errors import StorageError
@@ -40,5 +42,5 @@ def test_a_client_is_for_one_process_and_endpoint(monkeypatch):
     assert gcs._client() is one
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://localhost:2")
     assert gcs._client() is not one
-    monkeypatch.setattr(gcs.os, "getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     assert gcs._client() is not one

@@ -13,6 +13,7 @@ from beam_scanner.types import media_limits
 from beam_scanner.video import packet_scan
 from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.damage import Packets, Pictures
+from beam_scanner.video.decoder_setup import SetupTracker
 from beam_scanner.video.packet_scan import PacketScan
 from tests.support.video_fixtures import make_video
 
@@ -88,12 +89,12 @@ def test_more_setups_than_are_kept_leave_one_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = make_video(tmp_path / "a.mp4", 30, gop=10)
-    read = packet_scan.SetupTracker.data
+    read = SetupTracker.data
 
     def overflows(tracker: Any, number: int, data: memoryview) -> None:
         read(tracker, number, data)
         tracker.overflows = True
 
-    monkeypatch.setattr(packet_scan.SetupTracker, "data", overflows)
+    monkeypatch.setattr(SetupTracker, "data", overflows)
     packets, _ = scanned(film)
     assert np.flatnonzero(packets.clean).tolist() == [0]
