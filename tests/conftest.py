@@ -15,6 +15,8 @@ from tests.support.video_fixtures import make_video
 
 # On a busy machine the time of one example says nothing.
 settings.register_profile("no_deadline", deadline=None)
+# For --hypothesis-profile=nightly.
+settings.register_profile("nightly", deadline=None, max_examples=500)
 settings.load_profile("no_deadline")
 
 

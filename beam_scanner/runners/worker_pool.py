@@ -66,7 +66,10 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
     """
 
     def __init__(self, port: int, host: str = "localhost") -> None:
-        self._server = grpc.server(ThreadPoolExecutor(_CALLS))
+        # By default two servers may share a port, and each gets some of the calls.
+        self._server = grpc.server(
+            ThreadPoolExecutor(_CALLS), options=[("grpc.so_reuseport", 0)]
+        )
         beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(
             self, self._server
         )

@@ -508,11 +508,11 @@ def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
     listed: list[Any] = [outputs]
     if isinstance(outputs, (list, tuple)):
         listed = list(outputs)
-    wrong = next((o for o in listed if not isinstance(o, OutputNode)), None)
-    if wrong is not None or not listed:
+    wrong = [o for o in listed if not isinstance(o, OutputNode)]
+    if wrong or not listed:
         raise ArgumentError(
             "run takes what sc.io.Output returned, one or a list; got "
-            f"{type(wrong).__name__ if listed else 'an empty list'}"
+            f"{type(wrong[0]).__name__ if wrong else 'an empty list'}"
         )
     return listed
 

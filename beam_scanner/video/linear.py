@@ -236,9 +236,11 @@ def _note(pictures: Pictures, frame: Any, number: int) -> None:
 def checksum(frame: Any) -> int:
     """Of a frame's pixels."""
     try:
-        return zlib.crc32(frame.to_ndarray(format="rgb24"))
+        pixels = frame.to_ndarray(format="rgb24")
     except READ_ERRORS:
         return 0  # Nobody will read it: it cannot be converted.
+    # Rows of most widths are padded, and a checksum takes no array with gaps.
+    return zlib.crc32(np.ascontiguousarray(pixels).data)
 
 
 def starts_alike(source: VideoSource, pictures: Pictures, rows: Rows) -> bool:

@@ -53,9 +53,9 @@ def test_what_cannot_be_planned_fails_the_job_for_all_workers(
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(job, "cuts", cuts)
-    (item,) = plan_job(run.context, 0, 0)
-    assert not isinstance(item, TaskId)
-    kind, failure = item
+    (outcome,) = plan_job(run.context, 0, 0)
+    assert not isinstance(outcome, TaskId)
+    kind, failure = outcome
     assert (kind, failure["kind"], failure["stream"]) == ("failed", "input", "scaled/0")
     assert "the disk is gone" in failure["reason"]
     known = run.files.failed(job.record.mark)

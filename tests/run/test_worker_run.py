@@ -78,7 +78,7 @@ def test_a_stop_by_another_process_is_seen_within_a_second(
     RunFiles(LocalStore(tmp_path), "run").stop(7)
     assert one.stop_reason() == ""
     now = time.monotonic()
-    monkeypatch.setattr("time.monotonic", lambda: now + 1.1)
+    monkeypatch.setattr(time, "monotonic", lambda: now + 1.1)
     assert "stopped after 7 streams failed" in one.stop_reason()
 
 

@@ -1,11 +1,11 @@
 """Buckets of Google Cloud Storage."""
 
+import os
+
 import pytest
 
 from beam_scanner.errors import StorageError
-from beam_scanner.storage import (
-    open_store,
-)
+from beam_scanner.storage import open_store
 from beam_scanner.stores import gcs
 from beam_scanner.stores.bucket_store import ReplacedError
 
@@ -40,5 +40,5 @@ def test_a_client_is_for_one_process_and_endpoint(monkeypatch):
     assert gcs._client() is one
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://localhost:2")
     assert gcs._client() is not one
-    monkeypatch.setattr("os.getpid", lambda: -1)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
     assert gcs._client() is not one

@@ -106,3 +106,16 @@ def _halves(config: Any, frame: FrameType) -> tuple[int, FrameType]:
 
 Halves = op(register_python_op(name="PipelineHalves")(_halves))
 """Which frame it is, and every other line of it."""
+
+
+@register_python_op(name="GraphAdd")
+def _add_two(config: Any, x: int, y: int) -> int:
+    return x + y
+
+
+@register_python_op(name="GraphNext")
+def _next(config: Any, x: int) -> int:
+    return x + 1
+
+
+AddTwo, Next = op(_add_two), op(_next)

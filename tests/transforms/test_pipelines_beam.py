@@ -8,50 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from apache_beam import typehints
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms.display import DisplayData
-from apache_beam.typehints.decorators import TypeCheckError
 from packaging.version import Version
 
 from beam_scanner import protobufs, transforms, types
-from beam_scanner.elements.coders import Frame
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import (
-    Commit,
     FrameKey,
     Histogram,
-    NumpyStack,
     Op,
     Range,
     ReadAllFromNamedStream,
     ReadAllFromVideo,
     ReadFromNamedStream,
     ReadFromVideo,
-    RepeatNull,
     Resize,
     ShotBoundaries,
     Slice,
     Stride,
-    Unslice,
     WriteToNamedStream,
     WriteToNamedVideo,
     op,
     partitioner,
 )
-from beam_scanner.video.encoding import Encoding
-from tests.support.job_graph import crossings, environments
+from tests.support.job_graph import environments
 from tests.support.pipeline_kernels import Count, Minus, Number
 from tests.support.pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
 from tests.support.video_fixtures import frame_number
-
-RAM = "beam:resources:min_ram_bytes:v1"
 
 
 @pytest.fixture
@@ -77,36 +65,6 @@ Mean = op(_mean)
 
 
 # What a pipeline shows.
-
-
-def test_every_public_transform_shows_its_arguments(tmp_path: Path) -> None:
-    db = str(tmp_path)
-    shown = {
-        ReadFromVideo("*.mp4", format=NumpyStack(rate=25)): ["pattern", "format"],
-        ReadAllFromVideo(format=NumpyStack(rate=25)): ["format"],
-        ReadFromNamedStream(db, "x/*", int): ["db", "pattern", "type"],
-        ReadAllFromNamedStream(db): ["db", "type"],
-        Stride(8): ["argument"],
-        Slice(partitioner.all(8)): ["argument"],
-        Unslice(): [],
-        Resize(width=8, height=6): ["name", "arguments"],
-        Op("Histogram"): ["name", "arguments"],
-        WriteToNamedStream(db, "x", encoding=Encoding("raw")): [
-            "db",
-            "name",
-            "encoding",
-        ],
-        WriteToNamedVideo(db): ["db", "name"],
-    }
-    for transform, names in shown.items():
-        found = DisplayData.create_from(transform).items
-        assert sorted(item.key for item in found) == sorted(names), transform
-    assert Stride(8).display_data() == {"argument": "8"}
-    assert Resize(width=8, height=6).display_data() == {
-        "name": "Resize",
-        "arguments": "width=8, height=6",
-    }
-    assert ReadFromNamedStream(db, "x/*", int).display_data()["type"] == "int"
 
 
 def test_labels_are_stable(films: Path, tmp_path: Path) -> None:
@@ -162,45 +120,6 @@ def test_no_dofn_is_public() -> None:
 # Types.
 
 
-def test_types_of_what_leaves(run: Run, films: Path, tmp_path: Path) -> None:
-    frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4")
-    assert frames.element_type == typehints.Tuple[FrameKey, Frame]
-    assert (frames | Number()).element_type == typehints.Tuple[FrameKey, int]
-    assert (frames | Mean()).element_type == typehints.Tuple[FrameKey, float]
-    nulls = frames | RepeatNull(2)
-    wanted = typehints.Tuple[FrameKey, typehints.Optional[Frame]]
-    assert nulls.element_type == wanted
-    assert (nulls | "Small" >> Resize(width=8, height=6)).element_type == wanted
-    boxes = (frames | Boxes()).element_type.tuple_types[1]
-    assert boxes.inner_type.get_type_for("label") is np.int32
-    written = frames | WriteToNamedVideo(str(tmp_path), "a")
-    assert written.commits.element_type is Commit
-
-
-def test_annotated_functions_are_checked(run: Run, films: Path) -> None:
-    def mean(kv: Any) -> Any:
-        return float(kv[1].mean())
-
-    def twice(kv: Any) -> Any:
-        return kv[1] * 2
-
-    def wrong(kv: Any) -> Any:
-        return kv[1]
-
-    # Beam does not read annotations that are text, as they are in this module.
-    mean.__annotations__ = {"kv": tuple[FrameKey, np.ndarray], "return": float}
-    twice.__annotations__ = {"kv": tuple[FrameKey, int], "return": int}
-    wrong.__annotations__ = {"kv": tuple[FrameKey, str], "return": str}
-    frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4") | Range(0, 4)
-    run.keep("means", frames | beam.Map(mean))
-    run.keep("twice", frames | Number() | beam.Map(twice))
-    with pytest.raises(TypeCheckError, match="wrong"):
-        frames | beam.Map(wrong)
-    run.run()
-    assert run.rows("twice") == [0, 2, 4, 6]
-    assert len(run.rows("means")) == 4
-
-
 def test_types_can_be_checked_as_it_runs(films: Path, tmp_path: Path) -> None:
     with Run("--runtime_type_check") as run:
         frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Range(0, 2)
@@ -225,44 +144,6 @@ def test_types_can_be_checked_as_it_runs(films: Path, tmp_path: Path) -> None:
 def hinted(run: Run) -> set[str]:
     found = environments(run.pipeline.to_runner_api())
     return {name for name, (_, hints) in found.items() if hints}
-
-
-def rows_and_run(run: Run, *phases: str) -> set[str]:
-    found = environments(run.pipeline.to_runner_api())
-    rows = {name for name in found if name.endswith("/Rows")}
-    return rows | {f"{phase}/Run/ParDo(_Run)" for phase in phases}
-
-
-@pytest.mark.parametrize("where", ["source", "first", "last", "sink", "composite"])
-def test_hints_reach_the_run_stage_alone(
-    where: str, run: Run, films: Path, tmp_path: Path
-) -> None:
-    def hint(name: str, transform: Any) -> Any:
-        return (
-            transform.with_resource_hints(min_ram="3GB")
-            if name == where
-            else (transform)
-        )
-
-    class Whole(beam.PTransform):
-        def expand(self, frames: Any) -> Any:
-            return frames | "Inner" >> Stride(2)
-
-    frames = run.pipeline | hint("source", ReadFromVideo(f"{films}/*.mp4"))
-    bins = frames | hint("first", Histogram())
-    shots = bins | hint("last", ShotBoundaries())
-    few = frames | hint("composite", Whole())
-    sink = hint("sink", WriteToNamedStream(str(tmp_path), "shots/{stream}"))
-    _ = shots | sink
-    _ = few | beam.Map(len)
-    wanted = rows_and_run(run, "ReadFromVideo/Phase 0", "ShotBoundaries/Phase 1")
-    assert hinted(run) == wanted
-    found = environments(run.pipeline.to_runner_api())
-    assert {str(found[name][1]) for name in wanted} == {str({RAM: b"3000000000"})}
-    # What leaves goes to another environment, and nothing else does.
-    apart = [c for c in crossings(run.pipeline.to_runner_api()) if c.has_frames]
-    assert {c.reason for c in apart} == {"environment"}
-    assert {c.consumer for c in apart} == {"Map(len)"}
 
 
 def test_hints_of_options_are_for_dataflow(films: Path, tmp_path: Path) -> None:

@@ -51,11 +51,3 @@ def test_script():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "seeds 3 to 10: 8 seeds" in done.stdout
     assert "0 with findings" in done.stdout
-
-
-def test_a_decoder_fails_before_it_gives_what_it_holds(folder):
-    """A false end of an MP4 that has no place to start at."""
-    outcome = fuzz(60266, folder)
-    assert (outcome.kind, outcome.damage) == ("mpeg4", "cut_head")
-    assert outcome.errors > 0
-    assert not outcome.findings

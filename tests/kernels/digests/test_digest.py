@@ -133,52 +133,6 @@ def test_digest_follows_closures_defaults_bases_and_attributes():
     assert digest(based(b"1")) != digest(based(b"2"))
 
 
-def test_locks_count_by_their_type_and_generators_of_numbers_by_their_state():
-    import random
-    import threading
-
-    lock, source = threading.Lock(), random.Random(5)
-
-    def op(config, x: bytes) -> bytes:
-        with lock:
-            return x if source.random() else b""
-
-    first = read_spec(op).digest
-    with lock:
-        assert read_spec(op).digest == first
-    source.random()
-    assert read_spec(op).digest != first
-
-
-def test_data_that_is_changed_in_place_counts_as_it_is():
-    source = """
-        CALLS, FLAGS = [], {'fail': True}
-        class op(Kernel):
-            made = 0
-            def execute(self, x: bytes) -> bytes:
-                type(self).made += 1
-                CALLS.append(x)
-                if FLAGS['fail']: raise ValueError
-                return x
-    """
-    space: dict[str, Any] = {"__name__": "users_module", "Kernel": Kernel}
-    exec(textwrap.dedent(source), space)
-    spec = read_spec(space["op"])
-    digests = [spec.digest]
-    assert loads_graph(dumps_graph(spec)).digest == spec.digest
-    space["FLAGS"]["fail"] = False
-    digests.append(spec.digest)
-    space["CALLS"].append(b"")
-    digests.append(spec.digest)
-    space["op"].made += 1
-    digests.append(spec.digest)
-    assert len(set(digests)) == 4
-    space["FLAGS"]["fail"] = True
-    del space["CALLS"][:]
-    space["op"].made = 0
-    assert spec.digest == digests[0]
-
-
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -310,18 +264,6 @@ def test_installed_modules_go_by_name():
     import json
 
     assert len(dumps_graph(json.dumps)) < 100
-
-
-def test_in_the_same_process_classes_keep_their_identity():
-    class Local(Kernel):
-        def execute(self, x: bytes) -> bytes:
-            return x
-
-    execute, tail = Local.execute, ModuleBase.tail
-    assert loads_graph(dumps_graph(read_spec(Local))).kernel is Local
-    assert loads_graph(dumps_graph(ModuleBase)) is ModuleBase
-    assert Local.execute is execute
-    assert ModuleBase.tail is tail
 
 
 def test_kernels_and_graphs_load_no_video_library():

@@ -194,7 +194,7 @@ def test_a_process_that_has_used_up_what_others_need_is_replaced(
 
 def test_only_time_spent_waiting_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clock = supervisor._Clock(2.0, None)
     for _ in range(4):
         now[0] += 0.5
@@ -216,7 +216,7 @@ def _look_after(now: list[float], clock: supervisor._Clock, seconds: float) -> N
 
 def test_no_limit_is_never_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     clock = supervisor._Clock(0.0, None)
     for _ in range(1000):
         _look_after(now, clock, 0.5)

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.main import main
-from beam_scanner.errors import ArgumentError
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream
@@ -55,53 +53,6 @@ def db(tmp_path: Path) -> str:
 def put(bucket: str, *keys: str, data: bytes = b"") -> None:
     for key in keys:
         open_store(bucket).put(key, data)
-
-
-def test_patterns_of_objects_name_streams_as_those_of_files_do(bucket: str) -> None:
-    put(bucket, "films/a/x.mp4", "films/a/y.mp4", "films/b/x.mp4", "films/b/x.txt")
-    found = find_videos([f"{bucket}/films/*/x.mp4"])
-    assert found == [
-        ("a/x.mp4", f"{bucket}/films/a/x.mp4"),
-        ("b/x.mp4", f"{bucket}/films/b/x.mp4"),
-    ]
-    assert [name for name, _ in find_videos([f"{bucket}/films/**/*.mp4"])] == [
-        *("a/x.mp4", "a/y.mp4", "b/x.mp4")
-    ]
-
-
-@pytest.mark.parametrize("slash", ["", "/"])
-def test_a_folder_of_objects_gives_its_videos(bucket: str, slash: str) -> None:
-    put(bucket, "films/a/x.MP4", "films/b.mkv", "films/notes.txt", "films2/c.mp4")
-    names = [name for name, _ in find_videos([f"{bucket}/films{slash}"])]
-    assert names == ["a/x.MP4", "b.mkv"]
-
-
-def test_one_object_is_called_by_its_last_part(bucket: str) -> None:
-    put(bucket, "films/a b/[1].mp4", "films/odd")
-    given = [f"{bucket}/films/odd"]
-    assert find_videos(given) == [("odd", f"{bucket}/films/odd")]
-
-
-def test_a_database_may_be_among_the_objects(bucket: str) -> None:
-    put(bucket, "films/a.mp4", "films/db/previews/a/stream.json")
-    put(bucket, "films/db/previews/a/preview.mp4")
-    put(bucket, "films/db/x/0123456789abcdef0123456789abcdef.segments/0.mp4")
-    assert [name for name, _ in find_videos([f"{bucket}/films/**.mp4"])] == ["a.mp4"]
-    assert [name for name, _ in find_videos([f"{bucket}/films"])] == ["a.mp4"]
-
-
-def test_objects_that_are_not_there(bucket: str) -> None:
-    put(bucket, "films/notes.txt")
-    for pattern in ("films/*.mp4", "films/x.mp4", "films"):
-        with pytest.raises(ArgumentError, match=rf"--input: .*'{bucket}/"):
-            find_videos([f"{bucket}/{pattern}"])
-
-
-def test_two_objects_of_one_name(bucket: str) -> None:
-    put(bucket, "a/x.mp4", "b/x.mp4")
-    assert len(find_videos([f"{bucket}/a/x.mp4", f"{bucket}/a/*"])) == 1
-    with pytest.raises(ArgumentError, match=r"would both be stream 'x\.mp4'"):
-        find_videos([f"{bucket}/a/x.mp4", f"{bucket}/b/x.mp4"])
 
 
 def test_a_run_from_bucket_to_bucket(

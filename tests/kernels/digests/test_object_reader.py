@@ -1,0 +1,69 @@
+"""Objects of any kind, taken apart."""
+
+from __future__ import annotations
+
+import pickle
+import types
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from beam_scanner.kernels.digests.digest import digest
+from tests.support.fingerprinted import kernel_over, of
+
+
+def test_sharing_order_of_sets_and_of_attributes_say_nothing() -> None:
+    inner = [1, np.zeros(2)]
+    assert of([inner, inner]) == of([inner, [1, np.zeros(2)]])
+    assert of({"b", "a"}) == of({"a", "b"})
+    one, other = types.SimpleNamespace(a=1, b=2), types.SimpleNamespace(b=2, a=1)
+    assert of(one) == of(other)
+    frame = pd.DataFrame({"a": [1, 2]})
+    frame["b"] = [3, 4]  # lies in memory in two pieces
+    assert of(frame) == of(pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+
+
+def test_cycles_end_and_differ() -> None:
+    def ring(*values: int) -> list[Any]:
+        nodes: list[Any] = [[value] for value in values]
+        for node, following in zip(nodes, nodes[1:] + nodes[:1], strict=True):
+            node.append(following)
+        return nodes[0]
+
+    assert of(ring(1, 2, 3)) == of(ring(1, 2, 3))
+    assert of(ring(1, 2, 3)) == of(pickle.loads(pickle.dumps(ring(1, 2, 3))))
+    assert len({of(ring(*r)) for r in [(1, 2, 3), (1, 3, 2), (2, 3, 1), (1, 1)]}) == 4
+
+
+def test_many_shared_objects_take_no_long_time() -> None:
+    value: Any = [1]
+    for _ in range(200):
+        value = [value, value]
+    assert of(value) == of(value)
+
+
+class Restless:
+    def __getstate__(self) -> dict[str, Any]:
+        return {"id": uuid.uuid4().hex}
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: (i for i in ()), "generator"),
+        (lambda: __import__("socket").socket(), "socket.socket"),
+        (lambda: __import__("threading").local(), "_thread._local"),
+        (Restless, f"{__name__}.Restless"),
+        (lambda: {"deep": [Restless()]}, f"{__name__}.Restless"),
+    ],
+)
+def test_what_cannot_be_told_is_named(make: Any, name: str) -> None:
+    found = digest([("the kernel", kernel_over(make()))], "users_module")
+    assert found.opaque[0].endswith(f"global VALUE of the kernel ({name})") or (
+        "item 'deep' of global VALUE" in found.opaque[0] and name in found.opaque[0]
+    )
+    again = digest([("the kernel", kernel_over(make()))], "users_module")
+    assert again.text == found.text
