@@ -47,6 +47,7 @@ UNDOCUMENTED = {
 NOT_BEAMS = {
     "_actions",  # argparse
     "_asdict",  # named tuples
+    "_replace",  # named tuples
     "_exit",  # os
     "_getframe",  # sys
     "_lru_cache_wrapper",  # functools
