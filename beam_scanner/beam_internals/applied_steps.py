@@ -1,20 +1,25 @@
-"""The steps of a pipeline while it is built: who is being applied, who reads what.
+"""The steps of a pipeline while it is built and run: labels, hints, who reads what.
 
 A transform's rows are computed by stages that were applied before it, so it gives its
 resource hints to those; an error or a failed row names the transform by its full
-label; and only branches that some step reads are computed. Beam shows none of this to
-transforms.
+label. Rows that no step reads are left out of a pipeline that is run as it is, and of
+no other. A graph applies transforms itself, ``'label' >> transform`` among them. Beam
+shows none of this to transforms.
 
-If Beam changes this: transforms cannot be applied, hints have no effect, or the run
-stage computes branches that nobody reads, or leaves out ones that somebody does.
+If Beam changes this: transforms cannot be applied; hints such as ``min_ram='16GB'`` are
+refused, not merged or without effect; or the run stage computes branches that nobody
+reads, or leaves out ones that somebody does.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
+from apache_beam.transforms import resources
+from apache_beam.transforms.ptransform import _NamedPTransform
 
 
 def current_label(pipeline: Any) -> str:
@@ -60,3 +65,60 @@ def read_pcollections(pipeline: Any) -> set[Any]:
     readers = _Readers()
     pipeline.visit(readers)
     return readers.read
+
+
+_READS_ALL = "InteractiveRunner"
+"""A runner that stores PCollections that no step of a pipeline reads."""
+
+
+def is_run_as_it_is(pipeline: Any) -> bool:
+    """Whether a pipeline is being run, and only its own steps read its PCollections.
+
+    Otherwise it is translated for a tool, which may run part of it and read any of its
+    PCollections. Beam calls a pipeline's steps in both cases alike, so this looks for
+    ``Pipeline.run`` among the callers.
+    """
+    frame: Any = sys._getframe()
+    while frame is not None:
+        is_run = frame.f_code is Pipeline.run.__code__
+        if is_run and frame.f_locals.get("self") is pipeline:
+            return type(pipeline.runner).__name__ != _READS_ALL
+        frame = frame.f_back
+    return False
+
+
+def has_run(pipeline: Any) -> bool:
+    """Whether a pipeline was run when its ``with`` block ended."""
+    return hasattr(pipeline, "result")
+
+
+def without_label(transform: Any) -> tuple[Any, str | None]:
+    """What ``'label' >> transform`` was made of; the label is None if there was none."""
+    if isinstance(transform, _NamedPTransform):
+        return transform.transform, transform.label
+    return transform, None
+
+
+def parse_hints(hints: Mapping[str, Any]) -> dict[str, bytes]:
+    """Hints as users write them, by Beam's names (URNs).
+
+    Raises:
+        ValueError: A name or a value is unknown to Beam.
+
+    Examples:
+        >>> parse_hints({'min_ram': '1MB'})
+        {'beam:resources:min_ram_bytes:v1': b'1000000'}
+    """
+    return dict(resources.parse_resource_hints(dict(hints)))
+
+
+def merge_hints(
+    outer: Mapping[str, bytes], inner: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Parsed hints of a transform together with those of a composite around it.
+
+    Examples:
+        >>> merge_hints(parse_hints({'min_ram': '2MB'}), parse_hints({'min_ram': 1}))
+        {'beam:resources:min_ram_bytes:v1': b'2000000'}
+    """
+    return dict(resources.merge_resource_hints(dict(outer), dict(inner)))

@@ -1,4 +1,4 @@
-"""Threads of Beam's, told from others by their names or their class.
+"""Threads of Beam's, recognized by their names or their class.
 
 If Beam changes this: a run whose worker has died prints tracebacks of lost connections,
 or a graph hangs in a forked child instead of being refused there.

@@ -1,4 +1,4 @@
-"""Whether the user set a pipeline option, be it to its default.
+"""Whether the user set a pipeline option, even to its default.
 
 Beam has no public way to ask: an option that was not given reads as its default.
 

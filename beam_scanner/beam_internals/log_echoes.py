@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 DATA_PLANE = "apache_beam.runners.worker.data_plane"
 
@@ -31,21 +31,16 @@ _ROOT_SENDERS = ("portable_runner", "subprocess_server")
 """Modules of Beam's that log by the root logger."""
 
 
-@contextmanager
-def without_local_echoes() -> Iterator[None]:
-    """Leaves out what the error of a local run says too."""
-    with _silent(LOCAL_ECHOES):
-        yield
+def without_local_echoes() -> AbstractContextManager[None]:
+    """While open, nothing is logged that the error of a local run says too."""
+    return _silent(LOCAL_ECHOES)
 
 
-@contextmanager
-def without_job_echoes() -> Iterator[None]:
-    """Leaves out what the error of a job says too, unless somebody debugs."""
+def without_job_echoes() -> AbstractContextManager[None]:
+    """While open, nothing is logged that the error of a job says too, but for DEBUG."""
     if logging.getLogger().isEnabledFor(logging.DEBUG):
-        yield
-        return
-    with _silent(JOB_ECHOES, _ROOT_SENDERS):
-        yield
+        return nullcontext()
+    return _silent(JOB_ECHOES, _ROOT_SENDERS)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def is_by_value(module: ModuleType) -> bool:
 
 @contextmanager
 def modules_by_value(modules: Iterable[ModuleType]) -> Iterator[None]:
-    """While open, what is in these modules is pickled by value.
+    """While open, functions and classes of these modules are pickled by value.
 
     Modules that the user has registered stay so afterwards.
     """

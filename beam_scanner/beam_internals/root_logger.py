@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class _AsWithoutHandlers(logging.Handler):
-    """Prints what Python prints where there is no handler: warnings, on stderr."""
+    """Does what Python does where there is no handler: prints warnings on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         last = logging.lastResort

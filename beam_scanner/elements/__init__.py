@@ -1,4 +1,4 @@
-"""What travels in PCollections: keys, values, and what sinks report."""
+"""Elements of PCollections: keys, values, and the reports of sinks."""
 
 from beam_scanner.beam_internals.quiet_import import import_beam
 

@@ -26,10 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from apache_beam import typehints
-from apache_beam.typehints.typehints import (
-    get_concrete_type_from_nullable,
-    is_nullable,
-)
+from apache_beam.typehints.typehints import get_concrete_type_from_nullable, is_nullable
 
 from beam_scanner import types
 from beam_scanner.beam_internals.row_types import row_class, row_type, schema_id_of
@@ -46,8 +43,8 @@ from beam_scanner.types.type_info import (
     ScannerTypeInfo,
     get_type_info,
     get_type_info_cpp,
+    wrong_value,
 )
-from beam_scanner.types.value_errors import wrong_value
 
 if TYPE_CHECKING:
     Array = npt.NDArray[Any]
@@ -84,56 +81,6 @@ _PLAIN = (bytes, Any, int, float, bool, str)
 """Types that are their own hint; Beam has coders for them."""
 
 _HEAD_BYTES = 64
-
-
-class FrameCoder(beam.coders.Coder):  # type: ignore[misc]
-    """Arrays: dtype, shape and bytes come back exactly.
-
-    Its size estimate costs nothing: Beam counts the bytes of a share of all elements,
-    and would pickle frames for that.
-
-    Args:
-        hint: The type hint of the elements.
-
-    Examples:
-        >>> coder = FrameCoder()
-        >>> frame = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
-        >>> bool((coder.decode(coder.encode(frame)) == frame).all())
-        True
-    """
-
-    def __init__(self, hint: Any = Frame) -> None:
-        self._hint = hint
-
-    def encode(self, value: Any) -> bytes:
-        """Array to bytes.
-
-        Raises:
-            ElementTypeError: It is None or no array, or one of Python objects.
-        """
-        return _ARRAYS.serialize(value)
-
-    def decode(self, encoded: bytes) -> npt.NDArray[Any]:
-        """Bytes to a writable array."""
-        frame: npt.NDArray[Any] = _ARRAYS.deserialize(encoded)
-        return frame
-
-    def estimate_size(self, value: Any) -> int:
-        """The array's size in bytes."""
-        return _HEAD_BYTES + int(getattr(value, "nbytes", 0))
-
-    def is_deterministic(self) -> bool:
-        """Arrays of equal dtype, shape and bytes are equal bytes."""
-        return True
-
-    def to_type_hint(self) -> Any:
-        """The type of the elements."""
-        return self._hint
-
-    @classmethod
-    def from_type_hint(cls, hint: Any, registry: Any) -> FrameCoder:
-        """For :class:`Frame` and :class:`Array`."""
-        return cls(hint)
 
 
 class ElementCoder(beam.coders.Coder):  # type: ignore[misc]
@@ -173,16 +120,53 @@ def _element_coder(data: bytes) -> ElementCoder:
     return ElementCoder(loads_graph(data))
 
 
+class FrameCoder(ElementCoder):
+    """Arrays: dtype, shape and bytes come back exactly.
+
+    Its size estimate costs nothing: Beam counts the bytes of a share of all elements,
+    and would pickle frames for that.
+
+    Args:
+        hint: The type hint of the elements.
+
+    Examples:
+        >>> coder = FrameCoder()
+        >>> frame = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
+        >>> bool((coder.decode(coder.encode(frame)) == frame).all())
+        True
+    """
+
+    def __init__(self, hint: Any = Frame) -> None:
+        super().__init__(_ARRAYS)
+        self._hint = hint
+
+    def estimate_size(self, value: Any) -> int:
+        """The array's size in bytes."""
+        return _HEAD_BYTES + int(getattr(value, "nbytes", 0))
+
+    def is_deterministic(self) -> bool:
+        """Arrays of equal dtype, shape and bytes are equal bytes."""
+        return True
+
+    def to_type_hint(self) -> Any:
+        """The type of the elements."""
+        return self._hint
+
+    @classmethod
+    def from_type_hint(cls, hint: Any, registry: Any) -> FrameCoder:
+        """For :class:`Frame` and :class:`Array`."""
+        return cls(hint)
+
+    def __reduce__(self) -> Any:
+        return FrameCoder, (self._hint,)
+
+
 for _hint in (Array, Frame):
     beam.coders.registry.register_coder(_hint, FrameCoder)
 
 
-def _codec(info: ScannerTypeInfo) -> Any:
-    return getattr(info.serialize, "__self__", None)
-
-
 def _is_array(info: ScannerTypeInfo) -> bool:
-    return isinstance(_codec(info), ArrayCodec | FlatArrayCodec | ImageCodec)
+    return isinstance(info.codec, ArrayCodec | FlatArrayCodec | ImageCodec)
 
 
 _FIELDS = {
@@ -255,9 +239,9 @@ def _row_form(info: ScannerTypeInfo) -> tuple[Any, Any] | None:
     """See :func:`_rows`; for the values of a type."""
     if info.to_arrow is None or _is_array(info):
         return None
-    codec = _codec(info)
+    codec = info.codec
     while isinstance(codec, VariableListCodec):
-        codec = _codec(codec.element)
+        codec = codec.element.codec
     proto = codec.proto.DESCRIPTOR if isinstance(codec, ProtobufCodec) else None
     return _rows(info.name, info.arrow_type, proto)
 

@@ -1,4 +1,4 @@
-"""What Beam is to make of annotations."""
+"""Annotations that Beam does not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def unread(function: F) -> F:
-    """Keeps Beam from reading the annotations of a function, which are text.
+    """Keeps Beam from reading the annotations of a function, which are strings.
 
     Beam takes every such annotation for Any and logs that it did, hundreds of times a
     pipeline. So it is given Any to begin with.

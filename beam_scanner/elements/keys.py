@@ -1,6 +1,6 @@
-"""What a row is called when it leaves a graph: :class:`FrameKey`."""
+"""The keys of rows that leave a graph: :class:`FrameKey`."""
 
-# No postponed annotations: Beam reads the types of the fields, and not from text.
+# No postponed annotations: Beam reads the types of the fields, not strings.
 
 import math
 import operator
@@ -102,7 +102,7 @@ def _checked(value: Any) -> FrameKey:
 
 
 def _name(data: bytes) -> str:
-    # Names made from paths may hold bytes that were no text.
+    # Names made from paths may hold bytes that are not UTF-8.
     return data.decode("utf-8", "surrogatepass")
 
 

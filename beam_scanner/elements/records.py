@@ -1,6 +1,6 @@
-"""What sinks tell the rest of a pipeline."""
+"""The results of sinks, as the rest of a pipeline gets them."""
 
-# No postponed annotations: Beam reads the types of the fields, and not from text.
+# No postponed annotations: Beam reads the types of the fields, not strings.
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import apache_beam as beam
 from beam_scanner.errors import ElementTypeError
 
 NAMESPACE = "beam_scanner"
-"""Of all metrics."""
+"""Namespace of all metrics."""
 
 
 class Commit(NamedTuple):
@@ -36,7 +36,7 @@ beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
 
 
 class Written(NamedTuple):
-    """What a sink gives.
+    """The result of a sink.
 
     Attributes:
         commits: PCollection of :class:`Commit`: the streams that are there now, those

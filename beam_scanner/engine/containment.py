@@ -1,4 +1,4 @@
-"""What users' code raises, be it no ``Exception``, costs its stream and no more.
+"""Whatever users' code raises, ``Exception`` or not, fails its stream and no other.
 
 ``asyncio.CancelledError``, ``KeyboardInterrupt``, ``GeneratorExit``, ``SystemExit`` and
 classes of the user's own (panics of Rust are one) derive from ``BaseException`` alone.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from beam_scanner.errors import ScannerException
@@ -18,7 +19,7 @@ _RAISE = {dis.opmap["RAISE_VARARGS"], dis.opmap["RERAISE"]}
 
 
 class ForeignError(ScannerException, RuntimeError):
-    """Users' code raised what is no ``Exception``.
+    """Users' code raised something that is not an ``Exception``.
 
     Attributes:
         exception: Name of its class.
@@ -48,15 +49,36 @@ def is_interrupt(error: BaseException) -> bool:
     return trace.tb_frame.f_code.co_code[trace.tb_lasti] not in _RAISE
 
 
-class contained:
+class raising_as:
+    """Raises, in place of any error inside but a user's interrupt, another one.
+
+    Args:
+        convert: Makes it of the error; None lets the error pass.
+    """
+
+    # No generator: contextlib takes a StopIteration for its own.
+    def __init__(self, convert: Callable[[BaseException], Exception | None]) -> None:
+        self._convert = convert
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        if error is not None and not is_interrupt(error):
+            raised = self._convert(error)
+            if raised is not None:
+                raise raised from error
+
+
+def contained(what: str) -> raising_as:
     """Makes an ``Exception`` of whatever is raised inside.
 
     Args:
         what: Begins the message: what was done, as 'opening a stream'.
 
     Raises:
-        ForeignError: What was raised is no ``Exception``, or one with which Python ends
-            a loop.
+        ForeignError: Something was raised that is not an ``Exception``, or is the one
+            with which Python ends a loop.
 
     Examples:
         >>> with contained('opening a stream'):
@@ -65,20 +87,14 @@ class contained:
         beam_scanner.engine.containment.ForeignError: opening a stream raised SystemExit: 3
     """
 
-    # No generator: contextlib takes a StopIteration for its own.
-    def __init__(self, what: str) -> None:
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+    def convert(error: BaseException) -> Exception | None:
         passes = isinstance(error, Exception) and not isinstance(error, StopIteration)
-        if error is not None and not passes and not is_interrupt(error):
-            raise foreign(self._what, error) from error
+        return None if passes else foreign(what, error)
+
+    return raising_as(convert)
 
 
 def foreign(what: str, error: BaseException) -> ForeignError:
-    """The error for one that is no ``Exception``; see :func:`contained`."""
+    """The error for one that is not an ``Exception``; see :func:`contained`."""
     name, text = class_name(error), message_of(error)
     return ForeignError(f"{what} raised {name}{': ' if text else ''}{text}", name)

@@ -33,7 +33,6 @@ from beam_scanner.planner.bound import (
 from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
 from beam_scanner.planner.tasks import Trace
 from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.types.element_types import NULL
 
 READS_AHEAD = 2
 """Reads that may wait for the kernels."""
@@ -47,12 +46,12 @@ class RowSink(Protocol):
     def write(
         self, first_row: int, elements: list[Any], seconds: NDArray[np.float64]
     ) -> None:
-        """Takes consecutive rows; see ``storage.base.SegmentWriter.write``."""
+        """Takes consecutive rows; see ``storage.SegmentWriter.write``."""
 
 
 @dataclass
 class Task:
-    """What one task needs.
+    """The inputs of one task.
 
     Attributes:
         graph: The bound graph of its job.
@@ -62,7 +61,7 @@ class Task:
         readers: A reader for each source, by its index.
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
-        position: Is told where the task is.
+        position: Where the task is, for whoever supervises the process.
     """
 
     graph: BoundGraph
@@ -219,8 +218,7 @@ class _ReadAhead:
     def _read(self, step: Read) -> Any:
         rows = step.rows.tolist()
         span = (min(rows, default=-1), max(rows, default=-1))
-        entry = self._position.reading
-        doing = entry.doing(READ, self._names[step.node], *span)
+        doing = self._position.reading.doing(READ, self._names[step.node], *span)
         with self._position.turn(), self._found.span("read"), doing:
             return self._readers.at(step.node, step.cursor).read(rows)
 
@@ -247,26 +245,22 @@ class _Executor:
     def carry_out(self, step: Step, values: Any) -> None:
         """Runs one step; ``values``: rows of a read, times of what is written."""
         if isinstance(step, Read):
+            # First, so that what was evicted makes room for what was read.
             self._drop(step.drop)
             freeze(values, step.shared)
-            self.work.buffers[step.node].update(
-                zip(step.rows.tolist(), values, strict=True)
-            )
-        elif isinstance(step, Compute):
+            rows = zip(step.rows.tolist(), values, strict=True)
+            self.work.buffers[step.node].update(rows)
+            return
+        if isinstance(step, Compute):
             self.ops[step.node].compute(step)
-            self._drop(step.drop)
         else:
             self._emit(step, values)
-            self._drop(step.drop)
+        self._drop(step.drop)
 
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
         node = self.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        port = Port(self.task.graph, node.edge)
-        buffer = self.work.buffers[node.edge.producer]
-        elements = [
-            NULL if row < 0 else port.raw(buffer[row]) for row in step.rows.tolist()
-        ]
+        elements = Port(self.work, node.edge).take(step.rows.tolist())
         stop = step.first + len(elements) - 1
         doing = self.task.position.work.doing(WRITE, "", step.first, stop)
         with self.work.found.span("write"), contained("writing its output"), doing:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from beam_scanner.engine.containment import is_interrupt
+from beam_scanner.engine.containment import is_interrupt, raising_as
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
@@ -22,9 +22,9 @@ class OpError(KernelError):
     Attributes:
         op: Name of the op.
         row: Row of the op's own stream; None while it was set up.
-        reason: What was raised, or what is wrong with what was returned.
-        details: Traceback of the kernel as text.
-        exception: Name of the class of what was raised.
+        reason: The error that was raised, or what is wrong with the returned value.
+        details: Traceback of the kernel as a string.
+        exception: Name of the class of the error that was raised.
     """
 
     def __init__(
@@ -44,13 +44,8 @@ class OpError(KernelError):
         self.exception = exception
 
     def __reduce__(self) -> tuple[type[OpError], tuple[str, int | None, str, str, str]]:
-        return OpError, (
-            self.op,
-            self.row,
-            self.reason,
-            self.details,
-            self.exception,
-        )
+        parts = self.op, self.row, self.reason, self.details, self.exception
+        return OpError, parts
 
 
 class KernelInstance:
@@ -103,7 +98,7 @@ class KernelInstance:
         keeps_state = op.stateful and not self.spec.whole_stream
         if group != self._group:
             self._reset(row, keeps_state)
-            self._begin_stream(row, stream_args(op.node, job, group))
+            self._optional("new_stream", row, **stream_args(op.node, job, group))
             self._group = group
         elif keeps_state and row != self._last_row + 1:
             self.start_again(op, job, row, group)
@@ -114,7 +109,7 @@ class KernelInstance:
             return
         self._reset(row, True)
         if not self._overrides("reset"):
-            self._begin_stream(row, stream_args(op.node, job, group))
+            self._optional("new_stream", row, **stream_args(op.node, job, group))
 
     def called(self, last_row: int) -> None:
         """Remembers where the last call ended."""
@@ -130,18 +125,16 @@ class KernelInstance:
             self.setup()
             self._last_row = -1
 
-    def _begin_stream(self, row: int, arguments: dict[str, Any]) -> None:
-        self._optional("new_stream", row, **arguments)
-
     def _optional(self, method: str, row: int | None = None, **arguments: Any) -> None:
         found = getattr(self.kernel, method, None) if self.spec.is_class else None
         if found is not None:
             with self.guard(row):
                 found(**arguments)
 
-    def guard(self, row: int | None) -> _Guard:
-        """Turns what the user's code raises into an error that names the op."""
-        return _Guard(self, row)
+    def guard(self, row: int | None) -> raising_as:
+        """Turns whatever the user's code raises into an error that names the op."""
+        # sys.exit(), a cancelled coroutine and a panic of Rust are not Exceptions.
+        return raising_as(lambda error: self.failed(row, error))
 
     def _overrides(self, method: str) -> bool:
         found = getattr(self.spec.kernel, method, None)
@@ -169,27 +162,18 @@ class KernelInstance:
         self, rows: Sequence[int], inputs: Sequence[list[Any]]
     ) -> list[tuple[Any, ...]]:
         """Calls the kernel once for several rows; see :meth:`call_row`."""
-        first = rows[0]
         listed = []
-        for index, column in enumerate(self._call(first, inputs)):
+        for index, column in enumerate(self._call(rows[0], inputs)):
+            wrong = ""
             if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
-                raise self._error(
-                    first,
-                    f"output {self._output(index)} must be a sequence with one "
-                    f"element a row, got {type(column).__name__}",
-                )
-            if len(column) != len(rows):
-                raise self._error(
-                    first,
-                    f"output {self._output(index)} has {len(column)} elements "
-                    f"for a call with {len(rows)} rows",
-                )
-            listed.append(
-                [
-                    self._element(row, index, value)
-                    for row, value in zip(rows, column, strict=True)
-                ]
-            )
+                shown = type(column).__name__
+                wrong = f"must be a sequence with one element a row, got {shown}"
+            elif len(column) != len(rows):
+                wrong = f"has {len(column)} elements for a call with {len(rows)} rows"
+            if wrong:
+                raise self._error(rows[0], index, f" {wrong}")
+            elements = zip(rows, column, strict=True)
+            listed.append([self._element(row, index, value) for row, value in elements])
         return list(zip(*listed, strict=True))
 
     def _call(self, row: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -208,11 +192,9 @@ class KernelInstance:
             )
         return OpError(self.spec.name, row, reason, traceback_of(error), name)
 
-    def _error(self, row: int | None, reason: str) -> OpError:
-        return OpError(self.spec.name, row, reason)
-
-    def _output(self, index: int) -> str:
-        return repr(self.spec.outputs[index].name)
+    def _error(self, row: int, index: int, reason: str, *more: str) -> OpError:
+        output = f"output {self.spec.outputs[index].name!r}"
+        return OpError(self.spec.name, row, f"{output}{reason}", *more)
 
     def _element(self, row: int, index: int, value: Any) -> Any:
         if isinstance(value, NullElement):
@@ -223,54 +205,29 @@ class KernelInstance:
         try:
             return kind.serialize(value)
         except ElementTypeError as error:
-            reason = f"output {self._output(index)}: {message_of(error)}"
-            raise self._error(row, reason) from error
+            raise self._error(row, index, f": {message_of(error)}") from error
         except BaseException as error:
             if is_interrupt(error):
                 raise
-            raise OpError(
-                self.spec.name,
-                row,
-                f"output {self._output(index)}: a {type(value).__name__} cannot be "
-                f"serialized as {kind.name}: {message_of(error)}",
-                traceback_of(error),
-                class_name(error),
-            ) from error
+            reason = (
+                f": a {type(value).__name__} cannot be serialized as {kind.name}: "
+                f"{message_of(error)}"
+            )
+            details = traceback_of(error), class_name(error)
+            raise self._error(row, index, reason, *details) from error
 
     def _frame(self, row: int, index: int, value: Any) -> Any:
         if not isinstance(value, np.ndarray) or value.ndim == 0:
-            raise self._error(
-                row,
-                f"output {self._output(index)} must be a frame (a numpy array of "
-                f"H x W x C), got {type(value).__name__}",
-            )
+            expected = "a frame (a numpy array of H x W x C)"
+            shown = type(value).__name__
+            raise self._error(row, index, f" must be {expected}, got {shown}")
         if value.dtype.hasobject:
-            raise self._error(
-                row,
-                f"output {self._output(index)}: a frame cannot have dtype object",
-            )
+            raise self._error(row, index, ": a frame cannot have dtype object")
         if value.ndim == 2:
             value = value[:, :, None]
         # The kernel may keep and change what it returned; a frame must not change
         # behind the reader's back.
         return np.array(value, order="C", copy=True)
-
-
-class _Guard:
-    """See :meth:`KernelInstance.guard`."""
-
-    # No generator: contextlib takes a StopIteration for its own.
-    def __init__(self, instance: KernelInstance, row: int | None) -> None:
-        self._instance = instance
-        self._row = row
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        # sys.exit(), a cancelled coroutine and a panic of Rust are no Exceptions.
-        if error is not None and not is_interrupt(error):
-            raise self._instance.failed(self._row, error) from error
 
 
 def _config(node: OpNode, number: int) -> KernelConfig:

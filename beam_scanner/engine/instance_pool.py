@@ -43,7 +43,7 @@ class KernelPool:
         Args:
             nodes: Op nodes by their number in the graph.
             graph: Which graph of the run.
-            position: Is told of kernels that are set up or closed.
+            position: Where kernels that are set up or closed are noted.
 
         Yields:
             The instances by the same numbers.

@@ -33,10 +33,10 @@ def _mark(record: logging.LogRecord) -> None:
         try:
             text = record.getMessage()
         except Exception:
-            # Handlers tell of it; a call that logs never fails.
+            # The handler reports a wrong format string; a call that logs never fails.
             return
         where = f"stream {place.stream!r}, op {place.op}, row {place.row}"
-        # What is no character cannot be sent to where workers log to.
+        # Lone surrogates cannot be sent to where workers log to.
         record.msg, record.args = plain(f"[{where}] {text}"), None
 
 

@@ -23,12 +23,10 @@ class PrivateFolder:
     """An open folder that no other user can change.
 
     Args:
-        path: For errors.
         number: Its file descriptor.
     """
 
-    def __init__(self, path: str, number: int) -> None:
-        self.path = path
+    def __init__(self, number: int) -> None:
         self._number = number
 
     def file(self, name: str) -> BinaryIO:
@@ -45,11 +43,11 @@ class PrivateFolder:
         return name in self.names()
 
     def names(self) -> list[str]:
-        """All that is in it."""
+        """The names of all files in it."""
         return os.listdir(self._number)
 
     def remove(self, name: str) -> None:
-        """Removes a file, or nothing."""
+        """Removes a file, if there is one."""
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._number)
 
@@ -67,14 +65,14 @@ def private_folder() -> Iterator[PrivateFolder]:
     Raises:
         StorageError: There is none, and none can be made.
     """
-    path, number = _open_own()
+    number = _open_own()
     try:
-        yield PrivateFolder(path, number)
+        yield PrivateFolder(number)
     finally:
         os.close(number)
 
 
-def _open_own() -> tuple[str, int]:
+def _open_own() -> int:
     base = os.path.join(tempfile.gettempdir(), f"beam_scanner-{os.geteuid()}")
     paths = [base, *(f"{base}-{number}" for number in range(1, _NAMES))]
     for path in paths:
@@ -82,7 +80,7 @@ def _open_own() -> tuple[str, int]:
             os.mkdir(path, 0o700)
         number = _open_if_own(path)
         if number is not None:
-            return path, number
+            return number
     raise StorageError(
         f"there is no folder {base!r} that is this user's alone, and none can be made: "
         "set TMPDIR to a directory of your own"

@@ -21,20 +21,20 @@ from beam_scanner.types.element_types import NULL, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo
 
 Windows = list[list[Any]]
-"""What a row's call takes: for each input the elements of its window, serialized."""
+"""The input of a row's call: for each input the elements of its window, serialized."""
 
 
 @dataclass
 class Work:
-    """What an executor and its ops share; none refers to another.
+    """The state that an executor and its ops share; they do not refer to each other.
 
     A cycle would keep encoders and frames until Python looks for cycles.
 
     Attributes:
         graph: The bound graph of the task.
-        found: Counts what is done.
+        found: Counters and spans of the task.
         place: Where the task is, for logs.
-        position: Is told the same, in memory that outlives the process.
+        position: The same, in memory that outlives the process.
         buffers: For each node the rows that are held.
     """
 
@@ -76,7 +76,7 @@ class OpRunner:
         self.seen = _Seen(op)
 
     def compute(self, step: Compute) -> None:
-        """Runs the calls of a step and keeps what is used later."""
+        """Runs the calls of a step and keeps results that are used later."""
         rows = step.rows.tolist()
         groups = self.op.layout.group_of(step.rows).tolist()
         windows = [wanted.tolist() for wanted in step.windows]
@@ -215,7 +215,7 @@ class OpRunner:
 
 
 class _Seen:
-    """What a kernel with bounded state has seen: enough of it to begin anew.
+    """The rows a kernel with bounded state has seen, as many as restore its state.
 
     Kept only for ops that make rows null where their kernel raises. Such a row may
     leave half a step in the state; it is to count as not seen, like a row with a null
@@ -275,13 +275,8 @@ class _Input:
     """Gives one input of an op the elements of a window."""
 
     def __init__(self, work: Work, edge: Edge, wanted: ScannerTypeInfo | None) -> None:
-        self.buffer = work.buffers[edge.producer]
-        self.port = Port(work.graph, edge)
+        self.take = Port(work, edge).take
         self.open = opener(edge.column.type, wanted)
-
-    def take(self, window: list[int]) -> list[Any]:
-        """The elements of these producer rows; NULL where a row is -1."""
-        return [NULL if row < 0 else self.port.raw(self.buffer[row]) for row in window]
 
     def opened(self, elements: list[Any]) -> list[Any]:
         """The values of elements, as the kernel wants them."""
@@ -294,16 +289,25 @@ class _Input:
 
 
 class Port:
-    """Takes one output of a producer's row out of its buffer."""
+    """Takes one output of a producer's rows out of their buffer.
 
-    def __init__(self, graph: BoundGraph, edge: Edge) -> None:
-        self._index = (
-            edge.port if isinstance(graph.nodes[edge.producer], BoundOp) else None
-        )
+    Args:
+        work: Holds the buffers.
+        edge: Leads to the producer.
+    """
 
-    def raw(self, value: Any) -> Any:
-        """The element as it travels: bytes, a frame or NULL."""
-        return value if self._index is None else value[self._index]
+    def __init__(self, work: Work, edge: Edge) -> None:
+        self._buffer = work.buffers[edge.producer]
+        # A row of an op is a tuple of its outputs; that of a source is the element.
+        is_op = isinstance(work.graph.nodes[edge.producer], BoundOp)
+        self._index = edge.port if is_op else None
+
+    def take(self, rows: list[int]) -> list[Any]:
+        """The elements of rows, serialized; NULL where a row is -1."""
+        index, buffer = self._index, self._buffer
+        if index is None:
+            return [NULL if row < 0 else buffer[row] for row in rows]
+        return [NULL if row < 0 else buffer[row][index] for row in rows]
 
 
 def opener(

@@ -36,7 +36,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Doing:
-    """What a thread was about.
+    """The activity of a thread.
 
     Attributes:
         kind: One of the constants above.
@@ -66,24 +66,24 @@ class Doing:
 
 
 class Entry:
-    """What one thread of a task is doing."""
+    """The activity of one thread of a task."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
 
     def begin(self, kind: int, name: str, first: int = -1, last: int = -1) -> None:
-        """Says what comes next."""
+        """Notes the next activity."""
         text = name.encode(errors="replace")[:110]
         self._memory[0] = NOTHING
         _ROWS.pack_into(self._memory, _HEAD.size, first, last)
         _HEAD.pack_into(self._memory, 0, kind, len(text), text)
 
     def rows(self, first: int, last: int) -> None:
-        """Says that the same goes on with these rows."""
+        """Says that the same continues with these rows."""
         _ROWS.pack_into(self._memory, _HEAD.size, first, last)
 
     def end(self) -> None:
-        """Says that it has been done."""
+        """Notes its end."""
         self._memory[0] = NOTHING
 
     @contextmanager
@@ -98,7 +98,7 @@ class Entry:
             self.end()
 
     def read(self) -> Doing:
-        """What was said last."""
+        """The latest activity."""
         kind, length, text = _HEAD.unpack_from(self._memory)
         first, last = _ROWS.unpack_from(self._memory, _HEAD.size)
         return Doing(kind, text[:length].decode(errors="replace"), first, last)
@@ -137,12 +137,12 @@ class Position:
         return self._turn or nullcontext()
 
     def now(self) -> Doing:
-        """What is being done; what kernels do goes first."""
+        """The current activity; that of kernels goes first."""
         work = self.work.read()
         return work if work.kind != NOTHING else self.reading.read()
 
     def clear(self) -> None:
-        """Forgets what was said."""
+        """Forgets all activity."""
         self.work.end()
         self.reading.end()
 

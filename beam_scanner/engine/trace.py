@@ -1,4 +1,4 @@
-"""What took how long in one task: counters, and spans for a Chrome trace."""
+"""Durations in one task: counters, and spans for a Chrome trace."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Builds graphs with Scanner's calls: ``sc.io``, ``sc.ops``, ``sc.streams``.
 
-What a call gets wrong, it says: nothing here waits for a run::
+A wrong call raises at once, not when the graph is run::
 
     frames = sc.io.Input([NamedVideoStream(sc, 'a', path='a.mp4')])
     some = sc.streams.Stride(frames, [8])
@@ -23,13 +23,7 @@ from beam_scanner.errors import (
     OpNotFoundError,
     did_you_mean,
 )
-from beam_scanner.graph.nodes import (
-    InputNode,
-    OpColumn,
-    OpNode,
-    OutputNode,
-    or_slice_list,
-)
+from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, or_slice_list
 from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
 from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
@@ -119,23 +113,7 @@ class OpBuilder:
         Raises:
             ScannerException: An argument is missing, unknown or impossible.
         """
-        call = OpCall(self._ops, self.__name__, dict(kwargs))
-        options = call.options()
-        columns = call.columns(args)
-        stream_args = call.stream_args()
-        init_args = call.init_args()
-        node = OpNode(
-            spec=call.spec,
-            columns=columns,
-            init_args=init_args,
-            stream_args=stream_args,
-            device=options.device,
-            batch=options.batch,
-            stencil=options.stencil,
-            stencil_edge=options.stencil_edge,
-            bounded_state=options.bounded_state,
-            on_error=options.on_error,
-        )
+        node = OpCall(self._ops, self.__name__, dict(kwargs)).node(args)
         check_call(node)
         check_node(node, self._sc)
         outputs = node.outputs()
@@ -218,21 +196,14 @@ class IOGenerator:
 
 
 def _streams(method: str, streams: Any) -> tuple[StoredStream, ...]:
+    takes = f"io.{method} must take a list of streams as input"
     if not isinstance(streams, (list, tuple)):
-        raise ArgumentError(
-            f"io.{method} must take a list of streams as input, got "
-            f"{type(streams).__name__}"
-        )
+        raise ArgumentError(f"{takes}, got {type(streams).__name__}")
     if not streams:
-        raise ArgumentError(
-            f"io.{method} must take a list of streams as input, got an empty one"
-        )
+        raise ArgumentError(f"{takes}, got an empty one")
     for index, stream in enumerate(streams):
         if not isinstance(stream, StoredStream):
-            raise ArgumentError(
-                f"io.{method} must take a list of streams as input: element {index} is "
-                f"{type(stream).__name__}"
-            )
+            raise ArgumentError(f"{takes}: element {index} is {type(stream).__name__}")
     return tuple(streams)
 
 

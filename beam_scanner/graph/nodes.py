@@ -91,7 +91,12 @@ class OpColumn:
         """Video for frames, Blob for everything else."""
         return ColumnType.Video if self.type is None else ColumnType.Blob
 
-    def _encoded(self, encoding: Encoding) -> OpColumn:
+    def encoded(self, encoding: Encoding) -> OpColumn:
+        """This column, stored with such an encoding.
+
+        Raises:
+            ElementTypeError: It holds no frames.
+        """
         if self.type is not None:
             raise ElementTypeError(
                 "compression is only for columns of frames; this column of "
@@ -112,22 +117,15 @@ class OpColumn:
         Returns:
             A new column; this one is not changed.
         """
-        return self._encoded(
-            Encoding(
-                codec="h264",
-                quality=quality,
-                bitrate=bitrate,
-                keyframe_distance=keyframe_distance,
-            )
-        )
+        return self.encoded(Encoding("h264", quality, bitrate, keyframe_distance))
 
     def lossless(self) -> OpColumn:
         """This column, stored bit for bit."""
-        return self._encoded(Encoding(codec="raw"))
+        return self.encoded(Encoding(codec="raw"))
 
     def compress_default(self) -> OpColumn:
         """This column, stored with the encoder's own defaults."""
-        return self._encoded(Encoding(codec="default"))
+        return self.encoded(Encoding(codec="default"))
 
     def compress(self, codec: str = "video", **options: int) -> OpColumn:
         """This column, stored as ``codec``.
@@ -153,7 +151,7 @@ class OpColumn:
         if unknown:
             takes = "no options" if plain else ", ".join(_OPTIONS)
             raise ArgumentError(f"codec {codec!r} takes {takes}, got {options}")
-        return self._encoded(Encoding("h264" if codec == "video" else codec, **options))
+        return self.encoded(Encoding("h264" if codec == "video" else codec, **options))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +166,19 @@ class InputNode(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class SampleNode(Node):
+class OneInputNode(Node):
+    """A node that reads one column."""
+
+    input: OpColumn
+
+    @property
+    def inputs(self) -> tuple[OpColumn, ...]:
+        """That column."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class SampleNode(OneInputNode):
     """Takes or spaces rows.
 
     Attributes:
@@ -178,14 +188,8 @@ class SampleNode(Node):
             one for each slice group.
     """
 
-    input: OpColumn
     op: str
     samplers: tuple[Sampler | SliceList, ...]
-
-    @property
-    def inputs(self) -> tuple[OpColumn, ...]:
-        """The column to sample."""
-        return (self.input,)
 
     @property
     def label(self) -> str:
@@ -198,32 +202,18 @@ class SampleNode(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class SliceNode(Node):
+class SliceNode(OneInputNode):
     """Cuts a stream into groups; ops up to the Unslice see one group at a time."""
 
-    input: OpColumn
     partitions: tuple[Partition, ...]
-
-    @property
-    def inputs(self) -> tuple[OpColumn, ...]:
-        """The column to slice."""
-        return (self.input,)
 
     def job_count(self) -> int | None:
         """One job a partition."""
         return len(self.partitions)
 
 
-@dataclass(frozen=True, eq=False)
-class UnsliceNode(Node):
+class UnsliceNode(OneInputNode):
     """Joins slice groups, in order, into one stream."""
-
-    input: OpColumn
-
-    @property
-    def inputs(self) -> tuple[OpColumn, ...]:
-        """The sliced column."""
-        return (self.input,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,35 +271,17 @@ class OpNode(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class OutputNode(Node):
+class OutputNode(OneInputNode):
     """Writes one stored stream for each job."""
 
-    input: OpColumn
     streams: tuple[StoredStream, ...]
-
-    @property
-    def inputs(self) -> tuple[OpColumn, ...]:
-        """The column to write."""
-        return (self.input,)
 
     def job_count(self) -> int | None:
         """One job a stream."""
         return len(self.streams)
 
 
-def topological(outputs: Sequence[OutputNode]) -> list[Node]:
-    """All nodes that the outputs need, each after its inputs, in a stable order.
-
-    Args:
-        outputs: Where to begin.
-
-    Returns:
-        The nodes; ``outputs`` stand among them where they were reached.
-    """
-    return up_to(outputs)
-
-
-def up_to(nodes: Sequence[Node], known: Container[int] = ()) -> list[Node]:
+def topological(nodes: Sequence[Node], known: Container[int] = ()) -> list[Node]:
     """Nodes and all that they need, each after its inputs, in a stable order.
 
     A path may have thousands of nodes, so none of this recurses.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
-from beam_scanner.graph.nodes import OpColumn, SliceList
+from beam_scanner.graph.nodes import OpColumn, OpNode, SliceList
 from beam_scanner.graph.samplers import column_of
 from beam_scanner.kernels.op_registry import Registry
-from beam_scanner.kernels.op_spec import Param, Port
-from beam_scanner.kernels.read_spec import check_edge, check_stencil
+from beam_scanner.kernels.op_spec import Port
+from beam_scanner.kernels.register import check_edge, check_stencil
 from beam_scanner.kernels.signature import RESERVED
 from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.types.element_types import DeviceType
@@ -23,28 +22,18 @@ _OF_FUNCTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a call may say of every op; see ``OpNode``."""
-
-    device: DeviceType
-    batch: int
-    stencil: tuple[int, ...] | None
-    stencil_edge: str
-    bounded_state: int | None
-    on_error: str
-
-
 class OpCall:
-    """Sorts out the arguments of one op call; what is used is taken from ``kwargs``."""
+    """Sorts the arguments of one op call; those that are used are taken from ``kwargs``."""
 
     def __init__(self, ops: Registry, name: str, kwargs: dict[str, Any]) -> None:
         self.name = name
         self.kwargs = kwargs
         self.device = self._device(ops, kwargs.pop("device", None))
         self.spec = ops.get(name, self.device)
-        own = {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
-        own |= {port.name for port in self.spec.inputs}
+        self.params = {
+            p.name for p in (*self.spec.init_params, *self.spec.stream_params)
+        }
+        own = self.params | {port.name for port in self.spec.inputs}
         # Scanner's programs may pass these two; a kernel may use the names itself.
         if "extra" not in own:
             kwargs.pop("extra", None)
@@ -67,8 +56,16 @@ class OpCall:
             )
         return wanted
 
-    def options(self) -> Options:
-        """What the call says beside the kernel's own arguments."""
+    def node(self, args: tuple[Any, ...]) -> OpNode:
+        """The node of this call, whose positional arguments are ``args``."""
+        options = self._options()
+        columns = self._columns(args)
+        stream_args = self._stream_args()
+        # The rest are arguments of the constructor.
+        return OpNode(self.spec, columns, self._init_args(), stream_args, **options)
+
+    def _options(self) -> dict[str, Any]:
+        """The arguments that every op call understands; see ``OpNode``."""
         edge = self.kwargs.pop("stencil_edge", None)
         if edge is None:
             edge = self.spec.stencil_edge
@@ -78,14 +75,14 @@ class OpCall:
                 "support stenciling"
             )
         check_edge(self.name, edge)
-        return Options(
-            self.device,
-            self._batch(),
-            self._stencil(),
-            edge,
-            self._bounded(),
-            self._on_error(),
-        )
+        return {
+            "device": self.device,
+            "batch": self._batch(),
+            "stencil": self._stencil(),
+            "stencil_edge": edge,
+            "bounded_state": self._bounded(),
+            "on_error": self._on_error(),
+        }
 
     def _on_error(self) -> str:
         on_error = self.kwargs.pop("on_error", "fail")
@@ -135,15 +132,14 @@ class OpCall:
             raise ArgumentError(f"{what} must be 0 or more, got {rows}")
         return rows
 
-    def columns(self, args: tuple[Any, ...]) -> tuple[OpColumn, ...]:
+    def _columns(self, args: tuple[Any, ...]) -> tuple[OpColumn, ...]:
         """The input columns, in the op's order."""
         given = self._variadic(args) if self.spec.variadic else self._named(args)
         hint = "" if self.spec.is_class else _OF_FUNCTIONS
-        columns = []
-        for port, value in given:
-            op, what = f"op {self.name}", f"input {port.name}"
-            columns.append(column_of(value, op, what, hint))
-        return tuple(columns)
+        op = f"op {self.name}"
+        return tuple(
+            column_of(value, op, f"input {port.name}", hint) for port, value in given
+        )
 
     def _variadic(self, args: tuple[Any, ...]) -> list[tuple[Port, Any]]:
         port = self.spec.inputs[0]
@@ -175,7 +171,7 @@ class OpCall:
                     )
                 value = args[index]
             if value is None:
-                unknown = sorted(set(self.kwargs) - self._known() - set(RESERVED))
+                unknown = sorted(set(self.kwargs) - self.params - set(RESERVED))
                 near = difflib.get_close_matches(port.name, unknown, n=1)
                 raise ArgumentError(
                     f"Op {self.name} required sequence {port.name} as input"
@@ -184,10 +180,7 @@ class OpCall:
             given.append((port, value))
         return given
 
-    def _known(self) -> set[str]:
-        return {p.name for p in (*self.spec.init_params, *self.spec.stream_params)}
-
-    def stream_args(self) -> dict[str, tuple[Any, ...]]:
+    def _stream_args(self) -> dict[str, tuple[Any, ...]]:
         """The per-stream arguments, each with one value for each stream."""
         params = self.spec.stream_params
         given = {
@@ -212,8 +205,7 @@ class OpCall:
                 )
         return {name: tuple(values) for name, values in given.items()}
 
-    def init_args(self) -> dict[str, Any]:
-        """What is left: the arguments of the kernel's constructor."""
+    def _init_args(self) -> dict[str, Any]:
         given = self.kwargs
         if self.args is not None:
             if not isinstance(self.args, Mapping) or not all(
@@ -229,9 +221,8 @@ class OpCall:
                     f"op {self.name} got argument {twice[0]!r} twice, also in args"
                 )
             given = {**self.args, **given}
-        params: tuple[Param, ...] = self.spec.init_params
-        known = {param.name for param in params}
-        unknown = sorted(set(given) - known)
+        params = self.spec.init_params
+        unknown = sorted(set(given) - {param.name for param in params})
         if unknown and not self.spec.open_args:
             takes = [port.name for port in self.spec.inputs]
             takes += [p.name for p in (*params, *self.spec.stream_params)]

@@ -18,6 +18,7 @@ from beam_scanner.errors import (
     did_you_mean,
 )
 from beam_scanner.graph.nodes import (
+    OneInputNode,
     OpColumn,
     SampleNode,
     SliceList,
@@ -314,8 +315,11 @@ class StreamsGenerator(Streams):
             )
         else:
             samplers = (sampling.make(),) * (facts(column.node).jobs or 1)
-        node = check_node(SampleNode(column, op, samplers), self._sc)
-        return OpColumn(node, 0, column.type)
+        return self._added(SampleNode(column, op, samplers))
+
+    def _added(self, node: OneInputNode) -> OpColumn:
+        check_node(node, self._sc)
+        return OpColumn(node, 0, node.input.type)
 
     def StridedRanges(
         self, input: OpColumn, intervals: Sequence[Any], stride: Any = None
@@ -366,14 +370,11 @@ class StreamsGenerator(Streams):
             if isinstance(partition, SliceList):
                 raise ArgumentError(f"partitions[{stream}] of Slice is a SliceList")
         kept = tuple(p for p in found if isinstance(p, Partition))
-        node = check_node(SliceNode(column, kept), self._sc)
-        return OpColumn(node, 0, column.type)
+        return self._added(SliceNode(column, kept))
 
     def Unslice(self, input: OpColumn) -> OpColumn:
         """Joins the groups of a slice, in order, into one stream."""
-        column = column_of(input, "Unslice", "input")
-        node = check_node(UnsliceNode(column), self._sc)
-        return OpColumn(node, 0, column.type)
+        return self._added(UnsliceNode(column_of(input, "Unslice", "input")))
 
 
 def _is_pair(value: Any) -> bool:

@@ -37,7 +37,6 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
     topological,
-    up_to,
 )
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.kernel import KernelConfig
@@ -74,7 +73,7 @@ def facts(node: Node) -> Facts:
     if node not in _facts:
         nodes = [node]
         if any(column.node not in _facts for column in node.inputs):
-            nodes = up_to([node])
+            nodes = topological([node])
         for each in nodes:
             if each not in _facts:
                 _facts[each] = Facts(_level(each), _jobs(each))
@@ -194,30 +193,27 @@ def _streams(count: int) -> str:
 _OPEN_TYPES = ("Bytes", "Any")
 """Blob types that go with every other blob type."""
 
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "int": lambda value: hasattr(value, "__index__"),
-    "float": lambda value: hasattr(value, "__float__"),
-    "bool": lambda value: hasattr(value, "__index__") or isinstance(value, np.bool_),
-    "str": lambda value: isinstance(value, (str, os.PathLike)),
-}
-"""By annotation, whether a value can be meant by it."""
+
+def _is_flag(value: Any) -> bool:
+    return hasattr(value, "__index__") or isinstance(value, np.bool_)
 
 
-_EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "True or False",
-    "str": "a string",
+_FITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("a whole number", lambda value: hasattr(value, "__index__")),
+    "float": ("a number", lambda value: hasattr(value, "__float__")),
+    "bool": ("True or False", _is_flag),
+    "str": ("a string", lambda value: isinstance(value, (str, os.PathLike))),
 }
+"""By annotation, what errors say is expected, and whether a value fits."""
 
 
 def check_call(node: OpNode) -> None:
-    """Checks one call of an op as far as that goes without running it.
+    """Checks one call of an op, as far as possible without running it.
 
     Columns must have the types that the kernel takes. Values must fit annotations
     ``int``, ``float``, ``bool`` and ``str``. Kernels of this package are made and given
-    their arguments, since that costs nothing; what kernels of the user's may do then,
-    such as loading a model, is for workers.
+    their arguments, since that costs nothing. A user's kernel may do anything then, such
+    as loading a model, so only workers make those.
 
     Raises:
         ScannerException: A column, a value or a combination of options is impossible.
@@ -288,13 +284,13 @@ def _check_lengths(node: OpNode) -> None:
 
 
 def _check_value(op: str, param: Param, value: Any) -> None:
-    fits = _FITS.get(param.annotation)
-    if fits is None or fits(value) or (not param.required and value is param.default):
+    if param.annotation not in _FITS or (not param.required and value is param.default):
         return
-    raise ElementTypeError(
-        f"argument {param.name!r} of op {op} must be {_EXPECTED[param.annotation]}, "
-        f"got {value!r}"
-    )
+    expected, fits = _FITS[param.annotation]
+    if not fits(value):
+        raise ElementTypeError(
+            f"argument {param.name!r} of op {op} must be {expected}, got {value!r}"
+        )
 
 
 def _try_kernel(node: OpNode) -> None:
@@ -319,7 +315,7 @@ def _try_kernel(node: OpNode) -> None:
 def _of_each_group(
     stream_args: Mapping[str, Sequence[Any]],
 ) -> Iterator[dict[str, Any]]:
-    """The arguments of every slice group of every stream; once none, if there are."""
+    """The arguments of every slice group of every stream; ``{}`` once without any."""
     if not stream_args:
         yield {}
     for values in zip(*stream_args.values(), strict=True):
@@ -403,7 +399,7 @@ def _check_counts(nodes: Sequence[Node]) -> None:
             raise GraphError(
                 f"{first_label} has {first} streams, but {label} has {count}: "
                 "all inputs, outputs and per-stream arguments of a run "
-                "must have one entry for each stream"
+                "must have one value for each stream"
             )
 
 

@@ -10,8 +10,8 @@ from beam_scanner.kernels.op_spec import Param as Param
 from beam_scanner.kernels.op_spec import Port as Port
 from beam_scanner.kernels.pickling import dumps_graph as dumps_graph
 from beam_scanner.kernels.pickling import loads_graph as loads_graph
-from beam_scanner.kernels.read_spec import read_spec as read_spec
 from beam_scanner.kernels.register import op_spec as op_spec
+from beam_scanner.kernels.register import read_spec as read_spec
 from beam_scanner.kernels.register import register_op as register_op
 from beam_scanner.kernels.register import (
     register_python_kernel as register_python_kernel,

@@ -1,7 +1,7 @@
 """Data of modules that workers import themselves, as it is in the program.
 
 Functions and classes of such modules go by name, and workers would see the values that
-the module begins with. What the program has changed since goes with the graph: numbers,
+the module begins with. Values that the program has changed since go with the graph: numbers,
 strings, containers of those and small arrays that are globals of the module, attributes of
 its classes, or attributes of objects that are its globals; of all other values those
 that code of the graph uses.

@@ -1,4 +1,4 @@
-"""Asks a new Python process what this one can no longer tell."""
+"""Runs a question in a new Python process, which has none of this one's state."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def ask_new_process(program: str, question: Any, seconds: float) -> Any:
-    """What a program answers that starts as workers do.
+    """The answer of a program that starts as workers do.
 
     Args:
         program: Reads JSON from its standard input, and prints JSON as its last line.

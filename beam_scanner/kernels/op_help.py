@@ -1,4 +1,4 @@
-"""What callers are shown of an op: its parameters, with types, and its documentation.
+"""The parameters of an op, with types, and its documentation, as callers see them.
 
 ``sc.ops``, the transforms, YAML and docs/ops.md say the same, since it all comes from
 the kernel's own signatures and docstrings.
@@ -7,10 +7,10 @@ the kernel's own signatures and docstrings.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from beam_scanner.kernels.op_spec import OpSpec, Param
+from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.text.docstrings import Doc, read_doc
 from beam_scanner.types.element_types import DeviceType
 
@@ -30,14 +30,12 @@ def op_parameters(
     kernel: Any = spec.kernel
     init = _annotations(kernel.__init__) if spec.init_params else {}
     stream = _annotations(kernel.new_stream) if spec.stream_params else {}
+    kinds = [(p, init.get(p.name, Any)) for p in spec.init_params]
+    kinds += [(p, per_stream(stream.get(p.name, Any))) for p in spec.stream_params]
+    empty = inspect.Parameter.empty
     return [
-        *(_parameter(p.name, _default(p), init) for p in spec.init_params),
-        *(
-            _parameter(
-                p.name, _default(p), {p.name: per_stream(stream.get(p.name, Any))}
-            )
-            for p in spec.stream_params
-        ),
+        _parameter(p.name, empty if p.required else p.default, kind)
+        for p, kind in kinds
     ]
 
 
@@ -48,14 +46,7 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _default(param: Param) -> Any:
-    return inspect.Parameter.empty if param.required else param.default
-
-
-def _parameter(
-    name: str, default: Any, annotations: Mapping[str, Any]
-) -> inspect.Parameter:
-    annotation = annotations.get(name, Any)
+def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
@@ -71,7 +62,7 @@ def op_options(spec: OpSpec) -> list[inspect.Parameter]:
     if spec.bounded_state is not None:
         options["bounded_state"] = (-1, int)
     options["on_error"] = ("fail", str)
-    found = [_parameter(n, d, {n: kind}) for n, (d, kind) in options.items()]
+    found = [_parameter(n, d, kind) for n, (d, kind) in options.items()]
     if spec.open_args:
         found.append(inspect.Parameter("args", inspect.Parameter.VAR_KEYWORD))
     return found

@@ -1,9 +1,8 @@
-"""Ops that come in a file of their own."""
+"""Ops that are registered by a Python file."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 import sys
@@ -17,13 +16,13 @@ from beam_scanner.errors import ArgumentError
 def register_module(
     path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
 ) -> ModuleType:
-    """Runs a Python file, so that the ops that it registers are there.
+    """Runs a Python file that registers ops.
 
     Workers need not have the file: its kernels travel with the graph.
 
     Args:
-        path: The file. Scanner's compiled modules (``.so``) cannot be loaded: their
-            kernels are to be called from a Python kernel.
+        path: The file. Scanner's compiled modules (``.so``) cannot be loaded: call
+            their kernels from a Python kernel.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
 
     Returns:
@@ -55,14 +54,4 @@ def register_module(
     name = f"{re.sub(r'[^a-zA-Z0-9_]', '_', file.stem)}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ArgumentError(f"module {str(path)!r} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    return protobufs.load_file(name, file)

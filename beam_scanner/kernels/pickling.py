@@ -1,6 +1,6 @@
 """Carries graphs, with the users' kernels in them, to worker processes.
 
-What a worker can import goes by name, everything else by value: kernels of
+Modules that a worker can import go by name, everything else by value: kernels of
 ``__main__``, of notebook cells and functions, of modules loaded from a path, of test
 modules, and whatever of the users' own code these refer to. So a worker needs no
 registry, and none of the files that the driver was started from.
@@ -21,6 +21,7 @@ from types import FunctionType, ModuleType
 from typing import Any, ClassVar
 
 from beam_scanner.beam_internals.quiet_import import import_beam
+from beam_scanner.kernels.digests.digest import type_name
 from beam_scanner.kernels.digests.installed_code import is_library
 from beam_scanner.kernels.digests.module_members import (
     Place,
@@ -123,24 +124,16 @@ def _module_data(pickler: Any) -> ModuleData | None:
     if not plain and not others:
         return None
     digests = {place: member_digest(value) for place, value in others.items()}
-    kinds = {place: _kind(value) for place, value in others.items()}
     sent = members_to_send(digests, {p: sizes[p] for p in others if p in sizes})
     file = io.BytesIO()
     _pickled({place: others[place] for place in sent}, file)
     return ModuleData(
         this_process(),
         plain,
-        {place: (digests[place], kinds[place]) for place in others},
+        {p: (digests[p], type_name(type(value))) for p, value in others.items()},
         frozenset(sent),
         file.getvalue(),
     )
-
-
-def _kind(value: Any) -> str:
-    kind = type(value)
-    if kind.__module__ == "builtins":
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 class _Counting:
@@ -316,11 +309,11 @@ _here: ContextVar[bool] = ContextVar("beam_scanner_here", default=False)
 
 @contextmanager
 def for_workers(elsewhere: bool, here: bool = False) -> Iterator[None]:
-    """While open, what is pickled is for such workers.
+    """While open, graphs are pickled for such workers.
 
     Args:
-        elsewhere: Whether they are not started here: they have what is installed, but
-            not the folder of the program.
+        elsewhere: Whether they run elsewhere: with the installed packages, but without
+            the folder of the program.
         here: Whether there are none: this very process runs the kernels.
     """
     tokens = _elsewhere.set(elsewhere), _here.set(here)

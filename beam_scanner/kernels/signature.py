@@ -13,6 +13,7 @@ from typing import Any, ForwardRef
 
 from beam_scanner import types
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.kernels.kernel import Kernel
 from beam_scanner.kernels.op_spec import Param, Port
 from beam_scanner.types.type_info import ScannerTypeInfo
 
@@ -196,7 +197,8 @@ def init_params(op: str, cls: Any) -> tuple[tuple[Param, ...], bool]:
     Raises:
         ArgumentError: The first is not ``config``, or some cannot be given by name.
     """
-    if cls.__init__ is object.__init__:
+    # What the base class takes is for constructors that call it.
+    if cls.__init__ in (object.__init__, Kernel.__init__):
         return (), False
     parameters = method_parameters(cls.__init__)
     if next(iter(parameters), None) != "config":
@@ -208,9 +210,9 @@ def init_params(op: str, cls: Any) -> tuple[tuple[Param, ...], bool]:
 
 
 def stream_params(op: str, cls: type) -> tuple[Param, ...]:
-    """Parameters of a kernel's ``new_stream``; none if it has no such method."""
+    """Parameters of a kernel's ``new_stream``; none if it has no such method of its own."""
     function = getattr(cls, "new_stream", None)
-    if function is None:
+    if function in (None, Kernel.new_stream):
         return ()
     return _params(op, method_parameters(function), "new_stream", open_allowed=False)[0]
 

@@ -1,8 +1,8 @@
 """A graph bound to the streams of one job: lengths, groups and row maps.
 
 Samplers, Slice and Unslice vanish here: they become the row maps of the edges
-between sources, ops and outputs. What is left is a short list of nodes in
-topological order.
+between sources, ops and outputs. A short list of nodes
+in topological order remains.
 """
 
 from __future__ import annotations
@@ -68,14 +68,12 @@ class Edge:
         port: Which of the producer's outputs.
         maps: From the consumer's rows down to the producer's.
         column: The graph column that the consumer was given.
-        origin_column: The producer's own column.
     """
 
     producer: int
     port: int
     maps: tuple[RowMap, ...]
     column: OpColumn
-    origin_column: OpColumn
 
     def map(self, rows: Int64Array) -> Int64Array:
         """The producer's row of each row, ``NULL_ROW`` for nulls; any shape."""
@@ -311,12 +309,15 @@ class _Stream:
     maps: tuple[RowMap, ...]
     layout: Layout
     sliced: bool
-    origin_column: OpColumn
 
     @property
     def groups(self) -> Layout:
-        """What an op sees: behind an Unslice all rows are one group."""
+        """The groups that an op sees: behind an Unslice all rows are one group."""
         return self.layout if self.sliced else Layout.single(self.layout.rows)
+
+    def edge(self, column: OpColumn) -> Edge:
+        """The edge to a consumer of ``column``."""
+        return Edge(self.producer, self.port, self.maps, column)
 
 
 class _Binder:
@@ -342,8 +343,8 @@ class _Binder:
         else:
             stream = self._input(node.input)
             assert not stream.sliced, "refused by graph.validate"
-            edge = self._edge(node.input, stream)
-            self.graph.nodes.append(BoundOutput(node, edge, stream.layout))
+            bound = BoundOutput(node, stream.edge(node.input), stream.layout)
+            self.graph.nodes.append(bound)
 
     def _input(self, column: OpColumn) -> _Stream:
         key = (id(column.node), column.index)
@@ -356,14 +357,10 @@ class _Binder:
         if isinstance(node, (InputNode, OpNode)):
             producer = self.producers[id(node)]
             bound = self.graph.nodes[producer]
-            origin = OpColumn(node, column.index, column.type)
             if isinstance(bound, BoundOp):
-                return _Stream(
-                    producer, column.index, (), bound.layout, bound.sliced, origin
-                )
+                return _Stream(producer, column.index, (), bound.layout, bound.sliced)
             assert isinstance(bound, BoundSource)
-            layout = Layout.single(bound.info.rows)
-            return _Stream(producer, 0, (), layout, False, origin)
+            return _Stream(producer, 0, (), Layout.single(bound.info.rows), False)
         stream = self._input(node.inputs[0])
         if isinstance(node, SampleNode):
             return self._sample(node, stream)
@@ -394,11 +391,6 @@ class _Binder:
         layout = Layout.of_lengths([len(row_map) for row_map in maps])
         return _chain(stream, taken, layout, sliced=True)
 
-    def _edge(self, column: OpColumn, stream: _Stream) -> Edge:
-        return Edge(
-            stream.producer, stream.port, stream.maps, column, stream.origin_column
-        )
-
     def _add_source(self, node: InputNode) -> None:
         info = self.sources[id(node)]
         # Errors name the job by its first input.
@@ -417,7 +409,7 @@ class _Binder:
             what = f"{where}, argument {name!r}"
             check_slice_list(what, values[self.job], len(first.layout))
         edges = tuple(
-            self._edge(column, stream)
+            stream.edge(column)
             for column, stream in zip(node.columns, streams, strict=True)
         )
         self.producers[id(node)] = len(self.graph.nodes)
@@ -437,7 +429,7 @@ def bind(
     """Puts the lengths of one job's streams into a graph.
 
     Args:
-        nodes: In topological order, see ``graph.topological``.
+        nodes: In topological order, see ``graph.nodes.topological``.
         job: Which job.
         sources: ``id`` of each input node to its stream.
 

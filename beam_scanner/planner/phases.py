@@ -1,8 +1,8 @@
 """Where a graph is cut, so that an in-order op does not hold up the others.
 
-An op that needs a whole stream in order is one task. What it takes, if that is not
-frames, is made before by parallel tasks and kept in an internal stream; what others
-make of its results is done after it, in parallel again. The cuts give *phases*,
+An op that needs a whole stream in order is one task. Its inputs, unless they are
+frames, are made before by parallel tasks and kept in an internal stream; ops that follow
+run after it, in parallel again. The cuts give *phases*,
 which run one after the other, and in each phase *families* of outputs, whose tasks
 are cut alike.
 """
@@ -22,7 +22,7 @@ from beam_scanner.graph.nodes import (
     SampleNode,
     SliceNode,
     UnsliceNode,
-    up_to,
+    topological,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def split_phases(
 
     Args:
         outputs: The outputs of one run.
-        internal: Gives the streams that keep what is made for later phases.
+        internal: Gives the streams that keep columns for later phases.
 
     Returns:
         The families, by phase.
@@ -118,7 +118,7 @@ class Splitter:
 
     def rewrite(self, column: OpColumn) -> _Part:
         """The column over the new graph."""
-        for node in up_to([column.node], self._nodes):
+        for node in topological([column.node], self._nodes):
             self._nodes[id(node)] = (node, self._rewrite_node(node))
         part = self._nodes[id(column.node)][1]
         return replace(part, column=replace(column, node=part.column.node))

@@ -1,6 +1,6 @@
 """The order of reads, kernel calls and writes inside one task.
 
-Outputs are pulled work packet by work packet; a pull computes what is missing and
+Outputs are pulled work packet by work packet; a pull computes missing rows and
 drops each row after its last use. The schedule is made of row numbers alone: a run
 carries it out, and ``explain`` counts it, so that both agree.
 """
@@ -115,7 +115,7 @@ class DecodeCount:
 
 @dataclass
 class _State:
-    """What is known of one node while the schedule is made.
+    """The state of one node while the schedule is made.
 
     Attributes:
         needs: The rows that the task needs of it.
@@ -350,7 +350,7 @@ class Schedule:
         if state.resident <= state.room:
             return []
         held = state.needs.at(np.flatnonzero(state.present))
-        # What is about to be used would only be read again at once.
+        # Rows that are about to be used would only be read again at once.
         pinned = [wanted, read, *(rows for node, rows in self._pins if node == index)]
         free = np.setdiff1d(held, np.concatenate(pinned))
         # Reading mostly goes forward, so the rows farthest away are used last.

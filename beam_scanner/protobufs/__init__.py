@@ -21,7 +21,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, dataclass_transform
 
 from google.protobuf import (
     descriptor_pb2,
@@ -86,52 +86,35 @@ def _build(name: str) -> type[Message]:
 
 if TYPE_CHECKING:
 
-    class Frame(Message):
+    @dataclass_transform(kw_only_default=True)
+    class _Fields(Message):
+        """Its fields are parameters of the constructor."""
+
+    class Frame(_Fields):
         """A decoded frame of Scanner's C++ engine; kept for its wire format."""
 
-        buffer: int
-        width: int
-        height: int
+        buffer: int = 0
+        width: int = 0
+        height: int = 0
 
-        def __init__(
-            self, *, buffer: int = ..., width: int = ..., height: int = ...
-        ) -> None: ...
-
-    class BoundingBox(Message):
+    class BoundingBox(_Fields):
         """A box with corners (x1, y1) and (x2, y2), in [0, 1] of width and height."""
 
-        x1: float
-        y1: float
-        x2: float
-        y2: float
-        score: float
-        track_id: int
-        track_score: float
-        label: int
+        x1: float = 0.0
+        y1: float = 0.0
+        x2: float = 0.0
+        y2: float = 0.0
+        score: float = 0.0
+        track_id: int = 0
+        track_score: float = 0.0
+        label: int = 0
 
-        def __init__(
-            self,
-            *,
-            x1: float = ...,
-            y1: float = ...,
-            x2: float = ...,
-            y2: float = ...,
-            score: float = ...,
-            track_id: int = ...,
-            track_score: float = ...,
-            label: int = ...,
-        ) -> None: ...
-
-    class Point(Message):
+    class Point(_Fields):
         """A point with a score."""
 
-        x: float
-        y: float
-        score: float
-
-        def __init__(
-            self, *, x: float = ..., y: float = ..., score: float = ...
-        ) -> None: ...
+        x: float = 0.0
+        y: float = 0.0
+        score: float = 0.0
 
     class NetDescriptor(Message):
         """What a neural network takes in, as Scanner's Caffe ops describe it."""
@@ -166,25 +149,38 @@ def add_module(path: str | os.PathLike[str]) -> None:
     name = os.path.splitext(os.path.basename(file))[0]
     module = sys.modules.get(name)
     if module is None or getattr(module, "__file__", None) != file:
-        module = _import_file(name, file)
+        try:
+            module = load_file(name, file)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            message = f"{file!r} could not be imported: {error}"
+            raise ArgumentError(message) from error
     _user_modules[file] = module
 
 
-def _import_file(name: str, file: str) -> ModuleType:
+def load_file(name: str, file: str | os.PathLike[str]) -> ModuleType:
+    """Runs a Python file as the module ``name``.
+
+    Where that fails, the module of that name, if there was one, is as before.
+
+    Raises:
+        ArgumentError: It is not a Python file.
+        BaseException: Whatever the file raises.
+    """
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise ArgumentError(f"{file!r} is not a Python file; expected a *_pb2.py")
+        raise ArgumentError(f"{os.fspath(file)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     previous = sys.modules.get(name)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        if previous is None:
-            del sys.modules[name]
-        else:
+    except BaseException:
+        del sys.modules[name]
+        if previous is not None:
             sys.modules[name] = previous
-        raise ArgumentError(f"{file!r} could not be imported: {error}") from error
+        raise
     return module
 
 

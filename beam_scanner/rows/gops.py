@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int64Array = NDArray[np.int64]
+from beam_scanner.rows.row_maps import Int64Array
 
 # What a chunk of rows may take in memory while it waits to be given out. Out of
 # order, each chunk may read (or decode) much of the stream again.
@@ -62,7 +61,7 @@ def ascending_cost(keyframes: Int64Array, rows: Int64Array) -> tuple[int, int]:
 
 
 class DecodePosition:
-    """Follows one decoder: which row it would give next, and what a jump costs.
+    """Follows one decoder: the row it would give next, and the cost of a jump.
 
     Attributes:
         keyframes: int64[k], see :func:`keyframe_at`.
@@ -100,14 +99,14 @@ class DecodePosition:
 
 
 def load_rows(
-    read: Callable[[NDArray[np.int64]], list[Any]],
-    rows: NDArray[np.int64],
+    read: Callable[[Int64Array], list[Any]],
+    rows: Int64Array,
     element_bytes: int,
 ) -> Iterator[Any]:
     """Yields rows in the order that was asked for.
 
     Rows are read in chunks that grow from one row, so that the first comes at once
-    and what is asked for out of order is mostly read in order.
+    and rows that are asked for out of order are mostly read in order.
 
     Args:
         read: Reads rows that ascend without duplicates.

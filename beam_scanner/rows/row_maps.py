@@ -422,7 +422,7 @@ class Layout:
 
     @staticmethod
     def uniform(rows: int, size: int) -> Layout:
-        """Groups of ``size`` rows, the last one with what is left."""
+        """Groups of ``size`` rows, the last one with the rest."""
         return Layout(rows, size, None)
 
     @staticmethod

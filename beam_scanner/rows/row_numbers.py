@@ -57,7 +57,7 @@ def check_rows(rows: NDArray[np.int64], length: int, outside: str) -> None:
     Raises:
         RowError: Names the first such row.
 
-    Example:
+    Examples:
         >>> check_rows(np.array([0, 9]), 9, "outside stream 'a'")
         Traceback (most recent call last):
         ...

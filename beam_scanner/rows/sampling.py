@@ -1,10 +1,10 @@
 """Samplers, spacers and partitioners: the registry, and which rows each takes.
 
-What a user asks for is a frozen value. ``row_map(n, where)`` applies it to a stream of
+A sampler is a frozen value. ``row_map(n, where)`` applies it to a stream of
 ``n`` rows and raises an ``ArgumentError`` that begins with ``where`` if it cannot be
 applied. Ends are exclusive.
 
-``SAMPLERS`` has an entry for each sampler, made by :func:`sampler` from a class or a
+``SAMPLERS`` describes each sampler; a description is made by :func:`sampler` from a class or a
 function that returns such a value::
 
     @sampler("Head", "heads")
@@ -87,7 +87,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Sampling:
-    """An entry of ``SAMPLERS`` or ``PARTITIONS``.
+    """The description of a sampler or partition.
 
     Attributes:
         name: What users call it.

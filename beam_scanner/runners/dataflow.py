@@ -27,7 +27,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_scanner.beam_internals.resource_hints import parse_hints
+from beam_scanner.beam_internals.applied_steps import parse_hints
 from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError, MissingDependencyError
 from beam_scanner.runners.runner_names import options_for, runner_name
@@ -305,10 +305,10 @@ def _check_workers(options: PipelineOptions, hints: dict[str, str]) -> None:
             f"--setup_file={setup.setup_file}: expected ./{setup.setup_file}"
         )
     cloud = options.view_as(GoogleCloudOptions)
-    told = ", ".join(f"--{name}" for name in hints)
+    flags = ", ".join(f"--{name}" for name in hints)
     if hints and cloud.flexrs_goal is not None:
         raise ArgumentError(
-            f"--flexrs_goal={cloud.flexrs_goal} and {told}: Dataflow has no resource "
+            f"--flexrs_goal={cloud.flexrs_goal} and {flags}: Dataflow has no resource "
             "hints with flexible scheduling; expected one of the two"
         )
     services = [
@@ -318,7 +318,7 @@ def _check_workers(options: PipelineOptions, hints: dict[str, str]) -> None:
     pool = next((o for o in services if o.startswith("worker_accelerator")), None)
     if hints and pool is not None:
         raise ArgumentError(
-            f"--dataflow_service_options={pool} and {told}: a hint gives the GPU to "
+            f"--dataflow_service_options={pool} and {flags}: a hint gives the GPU to "
             "the run stage alone, the service option to all workers; expected one of "
             "the two"
         )

@@ -33,7 +33,7 @@ class _Forks:
         self._had_threads = has_pool_threads() or _has_grpcs_threads()
 
     def in_child(self) -> None:
-        """Remembers in the child what was seen."""
+        """Notes in the child which threads it has lost."""
         self.lost_threads = self.lost_threads or self._had_threads
 
 

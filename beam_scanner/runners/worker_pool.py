@@ -37,7 +37,7 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from beam_scanner.beam_internals.log_echoes import DATA_PLANE
 from beam_scanner.errors import WorkerError
 from beam_scanner.runners.threads import heard_by
-from beam_scanner.text.printable import PrintableFormatter, printable_warning
+from beam_scanner.text.printable import log_handler, printable_warning
 
 _CALLS = 16
 _LOOK_SECONDS = 0.5
@@ -121,9 +121,7 @@ def _work(control: str, name: str) -> None:
     # A terminal interrupts all its processes; the pool ends its workers.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     warnings.formatwarning = printable_warning
-    handler = logging.StreamHandler()
-    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
-    logging.basicConfig(handlers=[handler])
+    logging.basicConfig(handlers=[log_handler()])
     harness = Harness(control, name)
     threading.Thread(
         target=_leave_with, args=[os.getppid(), harness], name="pool", daemon=True

@@ -54,7 +54,7 @@ def split_url(url: str) -> tuple[str, str, str]:
 def folders_of(key: str) -> Iterator[str]:
     """The folders that a key lies in, the outermost first.
 
-    Example:
+    Examples:
         >>> list(folders_of('a/b/c.mp4'))
         ['a/', 'a/b/']
     """

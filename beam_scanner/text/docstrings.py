@@ -18,7 +18,7 @@ _ENTRY = re.compile(r"^ {4}(\*{0,2}\w+): (.*(?:\n(?: {8,}.*|$))*)", re.M)
 
 @dataclass(frozen=True)
 class Doc:
-    """What a docstring says.
+    """The parts of a docstring.
 
     Attributes:
         text: Everything before the first section.
@@ -40,7 +40,7 @@ class Doc:
 
 
 def read_doc(docstring: str | None) -> Doc:
-    """Takes a docstring apart; examples and what is returned are left out.
+    """Takes a docstring apart, without examples and return values.
 
     Args:
         docstring: In Google style.

@@ -34,7 +34,7 @@ _OPS = os.path.join(_PACKAGE, "ops", "")
 
 
 def plain(text: str) -> str:
-    r"""A text that can be encoded: what is no character is escaped.
+    r"""A string that can be encoded: lone surrogates are escaped.
 
     Examples:
         >>> print(plain('film\udcff.mp4'))
@@ -83,7 +83,7 @@ def class_name(error: BaseException) -> str:
 
 
 class _Bounded(reprlib.Repr):
-    """``repr`` that does not copy what is huge."""
+    """``repr`` that does not copy huge values."""
 
     def __init__(self) -> None:
         super().__init__()

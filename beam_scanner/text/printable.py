@@ -59,6 +59,13 @@ class PrintableFormatter(logging.Formatter):
         return printable(super().format(record), keep="\n\t").replace("\n", "\n  ")
 
 
+def log_handler(form: str = "%(levelname)s:%(name)s:%(message)s") -> logging.Handler:
+    """A handler that prints log records on standard error, fit for terminals."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter(form))
+    return handler
+
+
 def printable_warning(*args: Any, **options: Any) -> str:
     """A ``warnings.formatwarning`` for terminals."""
     return printable(_format_warning(*args, **options), keep="\n\t")

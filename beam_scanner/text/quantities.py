@@ -6,7 +6,7 @@ from __future__ import annotations
 def byte_text(count: int) -> str:
     """A number of bytes for people.
 
-    Example:
+    Examples:
         >>> byte_text(999), byte_text(1_234_567)
         ('999 B', '1.2 MB')
     """

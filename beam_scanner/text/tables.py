@@ -17,7 +17,7 @@ def aligned(
         right: Numbers of the columns that are aligned to the right.
         between: What stands between columns.
 
-    Example:
+    Examples:
         >>> aligned([('a.mp4', 9), ('b', 100)], right=[1])
         ['a.mp4    9', 'b      100']
     """
@@ -38,7 +38,7 @@ def ruled_table(rows: Sequence[Sequence[object]]) -> str:
     Args:
         rows: Of equal length; the first is the head.
 
-    Example:
+    Examples:
         >>> print(ruled_table([('ID', 'Name'), (0, 'a\n')]))
         ID | Name
         ---+-----

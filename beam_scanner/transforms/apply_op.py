@@ -15,8 +15,7 @@ from beam_scanner.graph.nodes import or_slice_list
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import OpSpec
-from beam_scanner.kernels.read_spec import read_spec
-from beam_scanner.kernels.register import registry
+from beam_scanner.kernels.register import read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.picklable import check_picklable
 from beam_scanner.transforms.group import Branch, Streams

@@ -62,7 +62,7 @@ from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
 from beam_scanner.stores.open import open_store
-from beam_scanner.text.error_text import message_of
+from beam_scanner.text.error_text import message_of, plain
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 from beam_scanner.video.encoding import Encoding
@@ -83,7 +83,7 @@ _Row = tuple[int, float, bytes | None]
 """Row number, seconds (nan if unknown), serialized element (None: null)."""
 
 _Event = tuple[str, tuple[str, str]]
-"""What happened to an output stream, for the last step: its name; a kind and JSON."""
+"""An event of an output stream, for the last step: its name; a kind and JSON."""
 
 
 @dataclass(frozen=True)
@@ -220,14 +220,10 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
                 f"stream {self._name!r} is of type {info.name}: only frames have an "
                 "encoding"
             )
-        return _Target(
-            self._db,
-            self._name,
-            uuid.uuid4().hex,
-            # The class may be one that workers cannot import.
-            dumps_graph(info),
-            self._encoding,
-        )
+        # The class may be one that workers cannot import.
+        packed = dumps_graph(info)
+        generation = uuid.uuid4().hex
+        return _Target(self._db, self._name, generation, packed, self._encoding)
 
 
 class _RowFailure(ScannerException):
@@ -245,7 +241,7 @@ def _failure_event(name: str, error: Exception) -> _Event:
 
 
 def _tried(function: Callable[[], _T]) -> _T:
-    """What a function gives, on the second try if the first one fails."""
+    """The result of a function, of the second try if the first one fails."""
     for _ in range(_ATTEMPTS - 1):
         try:
             return function()
@@ -254,11 +250,15 @@ def _tried(function: Callable[[], _T]) -> _T:
     return function()
 
 
-class _ToChunks(beam.DoFn):  # type: ignore[misc]
-    """(key, value) to (chunk, row); (chunk, 1) to count it; failures."""
+class _Step(beam.DoFn):  # type: ignore[misc]
+    """A step of the sink."""
 
     def __init__(self, target: _Target) -> None:
         self._target = target
+
+
+class _ToChunks(_Step):
+    """(key, value) to (chunk, row); (chunk, 1) to count it; failures."""
 
     def setup(self) -> None:
         self._enter = entering(self._target.info)
@@ -269,15 +269,13 @@ class _ToChunks(beam.DoFn):  # type: ignore[misc]
         try:
             _check_name(chunk[0])
         except ArgumentError as error:
-            yield TaggedOutput("events", _failure_event(_shown(chunk[0]), error))
+            yield TaggedOutput("events", _failure_event(plain(chunk[0]), error))
             return
         try:
             data = self._serialized(value)
         except Exception as error:
-            yield TaggedOutput(
-                "events",
-                _failure_event(chunk[0], _RowFailure(key.row, message_of(error))),
-            )
+            failure = _RowFailure(key.row, message_of(error))
+            yield TaggedOutput("events", _failure_event(chunk[0], failure))
             return
         seconds = math.nan if key.pts_seconds is None else key.pts_seconds
         yield chunk, (key.row, seconds, data)
@@ -287,21 +285,15 @@ class _ToChunks(beam.DoFn):  # type: ignore[misc]
         element = self._enter(value)
         if isinstance(element, NullElement):
             return None
-        return (
-            self._target.info.serialize(element) if self._target.is_frames else element
-        )
-
-
-def _shown(name: str) -> str:
-    """A string that can be encoded."""
-    return name.encode(errors="backslashreplace").decode()
+        target = self._target
+        return target.info.serialize(element) if target.is_frames else element
 
 
 def _check_name(name: str) -> None:
     stream_key(name)
-    if _shown(name) != name:
+    if plain(name) != name:
         raise ArgumentError(
-            f"stream name {name!r} holds what is no text, as paths may; give the "
+            f"stream name {name!r} holds bytes that are not text, as paths may; give the "
             "stream another name"
         )
 
@@ -322,11 +314,8 @@ def _by_stream(counted: tuple[Chunk, int]) -> tuple[str, tuple[str, int, int, in
     return name, (stream, group, chunk, rows)
 
 
-class _Place(beam.DoFn):  # type: ignore[misc]
+class _Place(_Step):
     """Gives each chunk its number in its stream and its first stored row."""
-
-    def __init__(self, target: _Target) -> None:
-        self._target = target
 
     def process(
         self, element: tuple[str, Iterable[tuple[str, int, int, int]]]
@@ -360,11 +349,8 @@ def _part(name: str) -> str:
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
-class _Write(beam.DoFn):  # type: ignore[misc]
+class _Write(_Step):
     """Writes each chunk as one segment."""
-
-    def __init__(self, target: _Target) -> None:
-        self._target = target
 
     def process(self, element: tuple[Chunk, Mapping[str, Any]]) -> Iterator[_Event]:
         (name, _, _, _), found = element
@@ -423,13 +409,10 @@ def _digest(rows: Iterable[_Row]) -> bytes:
     return found.digest()
 
 
-class _Commit(beam.DoFn):  # type: ignore[misc]
+class _Commit(_Step):
     """Publishes a stream whose chunks are all written, or says why it cannot."""
 
     claims: Claims | None = None
-
-    def __init__(self, target: _Target) -> None:
-        self._target = target
 
     def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
         name, events = element

@@ -1,15 +1,16 @@
-"""What the function of a :class:`VideoGraph` has built so far."""
+"""The graph that the function of a :class:`VideoGraph` builds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from beam_scanner.beam_internals.running import without_label
+from beam_scanner.beam_internals.applied_steps import without_label
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
@@ -19,7 +20,7 @@ from beam_scanner.transforms.group import Branch, Group
 
 
 class GraphInput:
-    """What a :class:`VideoGraph` is applied to, as its function gets it.
+    """The input of a :class:`VideoGraph`, as its function gets it.
 
     Attributes:
         build: The graph.
@@ -39,10 +40,11 @@ class GraphInput:
         return self.build.apply(transform, self)
 
 
+@dataclass(frozen=True, eq=False)
 class GraphSink:
     """A sink inside a :class:`VideoGraph`; outside it is a ``Written``.
 
-    Args:
+    Attributes:
         group: Whose graph it is in.
         column: What it stores.
         number: See ``Group.sink``.
@@ -50,19 +52,11 @@ class GraphSink:
         add: Makes the commits known to the pipeline's other sinks.
     """
 
-    def __init__(
-        self,
-        group: Group,
-        column: OpColumn,
-        number: int,
-        slot: SinkSlot,
-        add: Callable[[Any], None],
-    ) -> None:
-        self.group = group
-        self.column = column
-        self.number = number
-        self.slot = slot
-        self.add = add
+    group: Group
+    column: OpColumn
+    number: int
+    slot: SinkSlot
+    add: Callable[[Any], None]
 
 
 _OUTPUTS = (Branch, GraphSink, GraphInput)

@@ -14,10 +14,11 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOpt
 from beam_scanner.beam_internals.applied_steps import (
     current_hints,
     current_label,
+    merge_hints,
+    parse_hints,
     set_hints,
     steps_that_make,
 )
-from beam_scanner.beam_internals.resource_hints import merge_hints, parse_hints
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.kernels.pickling import loads_graph
@@ -34,8 +35,8 @@ from beam_scanner.runners.fork_check import check_fork
 class GraphSteps:
     """The steps of one graph.
 
-    They can stand in the pipeline before the graph is complete: what they are to do
-    is asked for when Beam pickles them.
+    They can stand in the pipeline before the graph is complete: Beam gets the graph
+    only when it pickles them.
 
     Args:
         pipeline: Where they are.
@@ -52,7 +53,7 @@ class GraphSteps:
         failed: Sequence[Any],
     ) -> None:
         self._pipeline = pipeline
-        self._program = program
+        self.program = program
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
         self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
@@ -136,15 +137,11 @@ class GraphSteps:
             )
         # Beam is about to run it.
         check_fork()
-        program = self._program()
+        program = self.program()
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)
         return self._packed[1]
-
-    def program(self) -> Program:
-        """The graph as it stands."""
-        return self._program()
 
 
 class _Deferred:
@@ -189,7 +186,7 @@ _HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
 
 
 def work_folder(options: Any) -> str:
-    """Where a pipeline without a sink keeps its indexes."""
+    """The folder in which a pipeline without a sink keeps its indexes."""
     temp = options.view_as(GoogleCloudOptions).temp_location
     if temp:
         return f"{temp.rstrip('/')}/beam_scanner"

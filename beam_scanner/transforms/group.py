@@ -25,9 +25,10 @@ from apache_beam.pvalue import PCollection
 
 from beam_scanner.beam_internals.applied_steps import (
     current_label,
+    has_run,
+    is_run_as_it_is,
     read_pcollections,
 )
-from beam_scanner.beam_internals.running import has_run, is_run_as_it_is
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode

@@ -98,7 +98,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
     """Finds the files that patterns match, and names their streams.
 
     A stream is called by the path below the pattern's literal part, extension kept, or
-    as ``name`` says. See :func:`find_files` for what is found and what is left out.
+    as ``name`` says. See :func:`find_files` for which files are found.
 
     Args:
         patterns: A path or pattern, or several; local, or of a file system that Beam

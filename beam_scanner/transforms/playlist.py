@@ -113,7 +113,8 @@ def listed_files(path: str) -> list[str]:
         Paths, or URLs where the list lies in a bucket.
 
     Raises:
-        VideoError: It is none, names no file, or asks for what is refused.
+        VideoError: It is not a playlist, names no file, or needs a feature that is
+            refused.
     """
     text = _text(path)
     if re.match(r"\s*#EXTM3U\b", text):

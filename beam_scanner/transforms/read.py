@@ -29,6 +29,7 @@ from beam_scanner.transforms.graph_build import build_of
 from beam_scanner.transforms.group import Branch, Group, Streams
 from beam_scanner.transforms.match import (
     MatchAllVideos,
+    Matched,
     MatchVideos,
     as_pattern,
 )
@@ -73,20 +74,29 @@ class _Source(GraphTransform):
         return group.extend(OpColumn(node, 0, kind), self.run_hints, self.declared())
 
 
-def _maker(format: VideoFormat | None) -> Callable[[str, str, str], StoredStream]:
-    return video_at if format is None else partial(_format_at, format)
+class _VideoSource(_Source):
+    """Reads videos that are matched when the pipeline runs."""
 
+    def __init__(
+        self, name: Callable[[str], str] | None, format: VideoFormat | None
+    ) -> None:
+        super().__init__()
+        self._name = name
+        self._format = format
+        # Whether streams are folders of files, or folders that are read as they are.
+        self._folders = format is not None and format.folders
+        self._take_folders = format is not None and not self._folders
 
-def _match_options(format: VideoFormat | None) -> dict[str, Any]:
-    folders = format is not None and format.folders
-    return {"folders": folders, "take_folders": format is not None and not folders}
+    def _read_matched(self, found: Matched, several: bool) -> Streams | Branch:
+        make = video_at if self._format is None else partial(_format_at, self._format)
+        return self.read(found.videos, make, None, several, [found.failures])
 
 
 def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
     return FormatStream(name, where, format)
 
 
-class ReadFromVideo(_Source):
+class ReadFromVideo(_VideoSource):
     """Reads all videos that match a pattern, where they lie.
 
     Nothing is decoded here: the transforms that follow decide which frames they need.
@@ -121,29 +131,26 @@ class ReadFromVideo(_Source):
         format: VideoFormat | None = None,
         empty_match_treatment: str = EmptyMatchTreatment.DISALLOW,
     ) -> None:
-        super().__init__()
+        super().__init__(name, format)
         self._pattern = as_pattern(pattern)
-        options = _match_options(format)
-        if not options["take_folders"] and os.path.isdir(self._pattern):
+        if not self._take_folders and os.path.isdir(self._pattern):
             raise refuse_folder(self._pattern)
-        self._format = format
         self._match = MatchVideos(
             self._pattern,
             name,
-            empty_match_treatment=empty_match_treatment,
-            **options,
+            self._folders,
+            self._take_folders,
+            empty_match_treatment,
         )
 
     @unread
     def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the videos."""
         found = pbegin | "Match" >> self._match
-        several = has_wildcard(self._pattern)
-        make = _maker(self._format)
-        return self.read(found.videos, make, None, several, [found.failures])
+        return self._read_matched(found, has_wildcard(self._pattern))
 
 
-class ReadAllFromVideo(_Source):
+class ReadAllFromVideo(_VideoSource):
     """Reads the videos of a PCollection of paths or patterns; the driver sees none.
 
     Args:
@@ -163,20 +170,45 @@ class ReadAllFromVideo(_Source):
         name: Callable[[str], str] | None = None,
         format: VideoFormat | None = None,
     ) -> None:
-        super().__init__()
-        self._name = name
-        self._format = format
+        super().__init__(name, format)
 
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Names the videos."""
-        match = MatchAllVideos(self._name, **_match_options(self._format))
-        found = pcoll | "Match" >> match
-        make = _maker(self._format)
-        return self.read(found.videos, make, None, True, [found.failures])
+        match = MatchAllVideos(self._name, self._folders, self._take_folders)
+        return self._read_matched(pcoll | "Match" >> match, True)
 
 
-class ReadFromNamedStream(_Source):
+class _NamedSource(_Source):
+    """Reads streams of a database."""
+
+    def __init__(
+        self,
+        db: str,
+        type: Any,
+        name: Callable[[str], str] | None,
+        trusted: bool,
+        pattern: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._db = NamedStorage(db).raw_store().url
+        self._type = type
+        self._name = name
+        self._trusted = trusted
+        if not trusted and type is not FrameType:
+            check_no_pickle(get_type_info(type), pattern or db)
+
+    def _read_named(
+        self, found: Any, several: bool, template: str | None = None
+    ) -> Streams | Branch:
+        if template is None:
+            template = STREAM if self._name is None else ""
+        kind = None if self._type is FrameType else get_type_info(self._type)
+        make = partial(stream_at, self._db, kind is None, self._trusted)
+        return self.read(found, make, kind, several, (), self._db, template)
+
+
+class ReadFromNamedStream(_NamedSource):
     """Reads streams of a database.
 
     Args:
@@ -207,35 +239,24 @@ class ReadFromNamedStream(_Source):
         name: Callable[[str], str] | None = None,
         trusted: bool = True,
     ) -> None:
-        super().__init__()
-        self._db = NamedStorage(db).raw_store().url
+        super().__init__(db, type, name, trusted, pattern)
         self._pattern = as_pattern(pattern)
-        self._type = type
-        self._name = name
-        self._trusted = trusted
-        if not trusted and type is not FrameType:
-            check_no_pickle(get_type_info(type), pattern)
 
     @unread
     def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the streams."""
+        listed = beam.FlatMap(_listed, self._db, self._name)
         found = (
             pbegin
             | "Pattern" >> beam.Create([self._pattern])
-            | "List"
-            >> beam.FlatMap(_listed, self._db, self._name).with_output_types(
-                tuple[str, str]
-            )
+            | "List" >> listed.with_output_types(tuple[str, str])
         )
         several = has_wildcard(self._pattern)
-        only = Pattern(self._pattern).paths[-1]
-        called = _template(self._name) if several else only
-        return _read_named(
-            self, found, self._db, self._type, several, called, self._trusted
-        )
+        only = None if several else Pattern(self._pattern).paths[-1]
+        return self._read_named(found, several, only)
 
 
-class ReadAllFromNamedStream(_Source):
+class ReadAllFromNamedStream(_NamedSource):
     """Reads the streams of a database whose names a PCollection holds.
 
     Args:
@@ -258,41 +279,14 @@ class ReadAllFromNamedStream(_Source):
         name: Callable[[str], str] | None = None,
         trusted: bool = True,
     ) -> None:
-        super().__init__()
-        self._db = NamedStorage(db).raw_store().url
-        self._type = type
-        self._name = name
-        self._trusted = trusted
-        if not trusted and type is not FrameType:
-            check_no_pickle(get_type_info(type), db)
+        super().__init__(db, type, name, trusted)
 
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
-        called = _template(self._name)
-        return _read_named(
-            self, found, self._db, self._type, True, called, self._trusted
-        )
-
-
-def _template(name: Callable[[str], str] | None) -> str:
-    return STREAM if name is None else ""
-
-
-def _read_named(
-    transform: _Source,
-    found: Any,
-    db: str,
-    type: Any,
-    several: bool,
-    template: str,
-    trusted: bool,
-) -> Streams | Branch:
-    kind = None if type is FrameType else get_type_info(type)
-    make = partial(stream_at, db, kind is None, trusted)
-    return transform.read(found, make, kind, several, (), db, template)
+        return self._read_named(found, several=True)
 
 
 @unread

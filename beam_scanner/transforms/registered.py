@@ -24,5 +24,5 @@ def transform_named(name: str) -> type[GraphTransform] | None:
 
 
 def names() -> list[str]:
-    """Samplers and the ops that ship, sorted."""
+    """Samplers and the ops of this package, sorted."""
     return sorted([*SAMPLERS, *shipped_ops()])

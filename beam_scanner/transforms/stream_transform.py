@@ -8,8 +8,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
-from beam_scanner.beam_internals.applied_steps import label_of_maker
-from beam_scanner.beam_internals.resource_hints import parse_hints
+from beam_scanner.beam_internals.applied_steps import label_of_maker, parse_hints
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.transforms.graph_build import GraphInput, build_of

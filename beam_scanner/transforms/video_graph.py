@@ -23,7 +23,7 @@ class VideoGraph(GraphTransform):
     ``failures``; that of a sink has its PCollections ``commits`` and ``failures``.
 
     The graph is complete when the transform has been applied. Nothing can be added to
-    it, and only what is returned, or stored by a sink, is computed. Labels of the
+    it, and only streams that are returned, or stored by a sink, are computed. Labels of the
     steps in it are those of its sources and the names of its outputs, so that they stay
     when its inside changes.
 
@@ -34,7 +34,7 @@ class VideoGraph(GraphTransform):
         build: The function.
 
     Raises:
-        ArgumentError: It is no function. When it is applied: the function returns
+        ArgumentError: It is not a function. When it is applied: the function returns
             something else than outputs, or builds none.
 
     Examples:

@@ -111,7 +111,7 @@ class WriteToNamedStream(GraphTransform):
     ) -> tuple[OpColumn, SinkSlot]:
         column = streams.column
         if column.type is None and self._encoding is not None:
-            column = column._encoded(self._encoding)
+            column = column.encoded(self._encoding)
         elif self._encoding is not None or (self._video and column.type is not None):
             raise ElementTypeError(
                 f"sink {self._name!r} takes frames, but {column.node.label} gives "

@@ -41,10 +41,10 @@ from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codec
 from beam_scanner.types.type_info import (
     Codec,
     ScannerTypeInfo,
+    describe_value,
     get_type_info,
     register_type_info,
 )
-from beam_scanner.types.value_errors import describe_value
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -303,35 +303,26 @@ else:
 
 def _register_own() -> None:
     bbox = element_codecs.ProtobufCodec("Bbox", protobufs.BoundingBox)
-    own: list[tuple[Any, str, Codec]] = [
-        (bytes, "Bytes", Codec()),
-        (Any, "Any", element_codecs.PickleCodec()),
-        (int, "int", scalar_codecs.IntCodec()),
-        (float, "float", scalar_codecs.FloatCodec()),
-        (bool, "bool", scalar_codecs.BoolCodec()),
-        (str, "str", scalar_codecs.StrCodec()),
-        (FrameType, "FrameType", array_codecs.ArrayCodec("FrameType")),
-        (Image, "Image", element_codecs.ImageCodec()),
-        (Histogram, "Histogram", array_codecs.HistogramCodec()),
-        (NumpyArray, "NumpyArray", array_codecs.ArrayCodec("NumpyArray")),
-        (
-            NumpyArrayFloat32,
-            "NumpyArrayFloat32",
-            array_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32"),
-        ),
-        (
-            NumpyArrayInt32,
-            "NumpyArrayInt32",
-            array_codecs.FlatArrayCodec("NumpyArrayInt32", "int32"),
-        ),
-        (Bbox, "Bbox", bbox),
-        (
-            BboxList,
-            "BboxList",
-            element_codecs.VariableListCodec("BboxList", bbox.info(Bbox, "Bbox")),
-        ),
-    ]
-    for annotation, name, codec in own:
+    boxes = element_codecs.VariableListCodec("BboxList", bbox.info(Bbox, "Bbox"))
+    floats = array_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32")
+    integers = array_codecs.FlatArrayCodec("NumpyArrayInt32", "int32")
+    own: dict[str, tuple[Any, Codec]] = {
+        "Bytes": (bytes, Codec()),
+        "Any": (Any, element_codecs.PickleCodec()),
+        "int": (int, scalar_codecs.IntCodec()),
+        "float": (float, scalar_codecs.FloatCodec()),
+        "bool": (bool, scalar_codecs.BoolCodec()),
+        "str": (str, scalar_codecs.StrCodec()),
+        "FrameType": (FrameType, array_codecs.ArrayCodec("FrameType")),
+        "Image": (Image, element_codecs.ImageCodec()),
+        "Histogram": (Histogram, array_codecs.HistogramCodec()),
+        "NumpyArray": (NumpyArray, array_codecs.ArrayCodec("NumpyArray")),
+        "NumpyArrayFloat32": (NumpyArrayFloat32, floats),
+        "NumpyArrayInt32": (NumpyArrayInt32, integers),
+        "Bbox": (Bbox, bbox),
+        "BboxList": (BboxList, boxes),
+    }
+    for name, (annotation, codec) in own.items():
         register_type_info(codec.info(annotation, name))
 
 

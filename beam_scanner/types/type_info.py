@@ -1,4 +1,4 @@
-"""What is known of an element type, and the registry of types.
+"""The properties of an element type, and the registry of types.
 
 Types are found by the annotation that stands for them in kernels, and by the name
 under which stored streams remember them.
@@ -16,12 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.types.value_errors import wrong_value
 
 
 @dataclass(frozen=True, eq=False)
 class ScannerTypeInfo:
-    """What the engine and the storage must know of one element type.
+    """One element type, as the engine and the storage use it.
 
     Attributes:
         type: The annotation that stands for the type in kernels.
@@ -32,7 +31,7 @@ class ScannerTypeInfo:
         arrow_type: ``pyarrow.DataType`` of the Parquet column of such elements.
         to_arrow: Value to what pyarrow accepts for ``arrow_type``. None: the
             column holds the serialized bytes.
-        from_arrow: The way back; None where ``to_arrow`` is None.
+        from_arrow: The inverse of ``to_arrow``; None where that is None.
 
     Examples:
         >>> from beam_scanner import types
@@ -55,16 +54,19 @@ class ScannerTypeInfo:
         return self.cpp_name
 
     @property
+    def codec(self) -> Any:
+        """The codec that ``deserialize`` is a method of; None for users' functions."""
+        return getattr(self.deserialize, "__self__", None)
+
+    @property
     def unpickles(self) -> bool:
-        """Whether reading a value unpickles it, which runs what code it names."""
-        codec = getattr(self.deserialize, "__self__", None)
-        return isinstance(codec, Codec) and codec.unpickles
+        """Whether reading a value unpickles it, which runs any code that it names."""
+        return isinstance(self.codec, Codec) and self.codec.unpickles
 
     @property
     def plain(self) -> bool:
-        """Whether reading a value is known to run no code that it could choose."""
-        codec = getattr(self.deserialize, "__self__", None)
-        return isinstance(codec, Codec) and codec.plain
+        """Whether reading a value is known to run no code that the value chooses."""
+        return isinstance(self.codec, Codec) and self.codec.plain
 
     def __reduce__(self) -> Any:
         # Unpickling registers the type: a worker may not have imported the module that
@@ -215,3 +217,28 @@ def _unregistered(shown: str) -> str:
         "class that has serialize(value) -> bytes and deserialize(data) with "
         "@beam_scanner.types.element_types.register_type"
     )
+
+
+# Wide enough for a whole frame in a message, short enough for one line.
+_SHOWN = 60
+
+
+def describe_value(value: Any) -> str:
+    """Names the class of ``value`` and a little of it, for error messages."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} with shape {value.shape}"
+    shown = repr(value)
+    shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
+    return f"{type(value).__name__} {shown}"
+
+
+def wrong_value(name: str, value: Any, expected: str) -> ElementTypeError:
+    """The error for a value that type ``name`` cannot hold."""
+    return ElementTypeError(
+        f"type {name} expected {expected}, got {describe_value(value)}"
+    )
+
+
+def damaged_value(name: str, why: object) -> ElementTypeError:
+    """The error for stored bytes that are no value of type ``name``."""
+    return ElementTypeError(f"type {name} cannot read a stored value: {why}")

@@ -7,8 +7,9 @@ transform, so annotations are types, not strings.
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_type_hints
 
 import apache_beam as beam
 from apache_beam import typehints
@@ -227,26 +228,15 @@ class StreamsToRows(stream_transform.GraphTransform):
         """Leaves the graph."""
         streams = self.streams(pcoll)
         assert isinstance(streams, Streams)
-        fields = [
-            ("stream", str),
-            ("group", int),
-            ("row", int),
-            ("pts_seconds", float | None),
-            ("value", value_type_of(streams.element_type)),
-        ]
+        value = value_type_of(streams.element_type)
+        row = row_type([*get_type_hints(FrameKey).items(), ("value", value)])
         to_row = beam.MapTuple(_to_row)
-        rows = streams | "Rows" >> to_row.with_output_types(row_type(fields))
+        rows = streams | "Rows" >> to_row.with_output_types(row)
         return _with_failures(rows, streams.failures, self._failed)
 
 
 def _to_row(key: FrameKey, value: Any) -> Any:
-    return beam.Row(
-        stream=key.stream,
-        group=key.group,
-        row=key.row,
-        pts_seconds=key.pts_seconds,
-        value=value,
-    )
+    return beam.Row(**asdict(key), value=value)
 
 
 def _fields(rows: Any, transform: str, needed: Sequence[str]) -> dict[str, Any]:
@@ -311,7 +301,7 @@ def _kernel(op: str) -> Any:
 
 
 def _op(name: str) -> Any:
-    """A factory with the parameters and the description that Beam is to see."""
+    """A factory with the parameters and the description for Beam to read."""
 
     def make(**arguments: Any) -> Any:
         return Op(name, arguments)

@@ -6,9 +6,16 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.beam_internals import applied_steps
-from beam_scanner.beam_internals.resource_hints import parse_hints
+from beam_scanner.beam_internals.applied_steps import (
+    has_run,
+    is_run_as_it_is,
+    merge_hints,
+    parse_hints,
+    without_label,
+)
 
 RAM = parse_hints({"min_ram": "1MB"})
 
@@ -76,3 +83,61 @@ def test_who_is_read() -> None:
     found = applied_steps.read_pcollections(pipeline)
     assert {read, side} <= found
     assert not {unread, last} & found
+
+
+class _Looks(FnApiRunner):
+    """Notes whether the pipeline that it is given is run as it is."""
+
+    found: list[bool]
+
+    def run_pipeline(self, pipeline: Any, options: Any) -> Any:
+        self.found.append(is_run_as_it_is(pipeline))
+        other = beam.Pipeline()
+        self.found.append(is_run_as_it_is(other))
+        return super().run_pipeline(pipeline, options)
+
+
+class InteractiveRunner(_Looks):
+    """Has the name of Beam's own."""
+
+
+@pytest.mark.parametrize("kind", [_Looks, InteractiveRunner])
+def test_only_a_pipeline_in_run_is_run_as_it_is(kind: Any) -> None:
+    runner = kind()
+    runner.found = []
+    with beam.Pipeline(runner) as pipeline:
+        _ = pipeline | beam.Create([1])
+        assert not is_run_as_it_is(pipeline)
+        assert not has_run(pipeline)
+    assert has_run(pipeline)
+    assert not is_run_as_it_is(pipeline)
+    assert runner.found == [kind is _Looks, False]
+
+
+def test_a_label_is_told_from_its_transform() -> None:
+    transform = beam.Keys()
+    assert without_label("label" >> transform) == (transform, "label")
+    assert without_label(transform) == (transform, None)
+
+
+def test_hints_by_urn() -> None:
+    hints = parse_hints({"accelerator": "type:nvidia-l4;count:1", "min_ram": "2GB"})
+    assert hints == {
+        "beam:resources:accelerator:v1": b"type:nvidia-l4;count:1",
+        "beam:resources:min_ram_bytes:v1": b"2000000000",
+    }
+
+
+@pytest.mark.parametrize("hints", [{"no_such": 1}, {"min_ram": "much"}])
+def test_what_beam_does_not_know(hints: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"no_such|much"):
+        parse_hints(hints)
+
+
+def test_of_two_sizes_the_larger_and_else_the_inner() -> None:
+    outer = parse_hints({"min_ram": "2GB", "accelerator": "type:a;count:1"})
+    inner = parse_hints({"min_ram": "1GB", "accelerator": "type:b;count:1"})
+    wanted = parse_hints({"min_ram": "2GB", "accelerator": "type:b;count:1"})
+    assert merge_hints(outer, inner) == wanted
+    assert merge_hints(outer, {}) == outer
+    assert merge_hints({}, inner) == inner

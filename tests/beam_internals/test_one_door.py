@@ -47,11 +47,11 @@ UNDOCUMENTED = {
 NOT_BEAMS = {
     "_actions",  # argparse
     "_asdict",  # named tuples
+    "_replace",  # named tuples
     "_exit",  # os
     "_getframe",  # sys
     "_lru_cache_wrapper",  # functools
     "_name",  # ctypes.CDLL
-    "_replace",  # named tuples
     "_run_exitfuncs",  # atexit
     "_shutdown",  # threading
 }

@@ -27,7 +27,7 @@ def own(shared: Path) -> Path:
 def used(shared: Path) -> Path:
     with private_folder() as folder:
         folder.file("a.lock").close()
-        return Path(folder.path)
+        return Path(os.readlink(f"/proc/self/fd/{folder._number}"))
 
 
 def test_it_is_made_for_its_user_alone(shared):

@@ -12,14 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beam_scanner.kernels.digests.digest_node import (
-    DigestNode,
-    Edges,
-    make_label,
-)
+from beam_scanner.kernels.digests.digest_node import DigestNode, make_label, node_of
 from beam_scanner.kernels.digests.named_files import file_digest
 
-EMPTY_CELL = DigestNode(make_label("empty cell"))
+EMPTY_CELL = node_of("empty cell")
 _HAS_DOCSTRING = 0x4000000
 """Flag of code objects, from Python 3.14 on."""
 
@@ -71,7 +67,8 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
 
 def code_node(code: types.CodeType) -> DigestNode:
     """Takes a code object apart: its instructions, constants and names."""
-    found = make_label(
+    skipped = _not_code(code)
+    return node_of(
         "code",
         code.co_code,
         code.co_exceptiontable,
@@ -80,12 +77,11 @@ def code_node(code: types.CodeType) -> DigestNode:
         code.co_posonlyargcount,
         code.co_kwonlyargcount,
         *(make_label(*n) for n in (code.co_names, code.co_varnames, code.co_freevars)),
+        parts=[
+            None if index in skipped else constant
+            for index, constant in enumerate(code.co_consts)
+        ],
     )
-    edges: Edges = []
-    skipped = _not_code(code)
-    for index, constant in enumerate(code.co_consts):
-        edges.append(("", None if index in skipped else constant))
-    return DigestNode(found, edges)
 
 
 def _not_code(code: types.CodeType) -> set[int]:
@@ -117,7 +113,7 @@ def _has_docstring(code: types.CodeType) -> bool:
 
 
 def cell_value(cell: types.CellType) -> Any:
-    """What a closure holds; a mark of its own where it is still empty."""
+    """The value that a closure refers to; ``EMPTY_CELL`` where it has none yet."""
     try:
         return cell.cell_contents
     except ValueError:  # a name that the enclosing function never set
@@ -135,9 +131,9 @@ def absolute_name(name: str, level: int, space: Mapping[str, Any]) -> str:
 
 
 def source_node(file: str) -> Any:
-    """The content of a source file, as what an object consists of."""
+    """The compiled content of a source file, or a digest of what cannot be compiled."""
     try:
         with open(file, "rb") as source:
             return compile(source.read(), "", "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
-        return DigestNode(make_label("source", file_digest(file) or ""))
+        return node_of("source", file_digest(file) or "")

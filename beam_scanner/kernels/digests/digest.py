@@ -1,7 +1,7 @@
-"""Digests of what pickling sends: equal for equal values, in every process.
+"""Digests of pickled objects: equal for equal values, in every process.
 
-Functions, classes and data are read into one graph, in which cycles are as welcome as
-in memory; the digest of an object is that of all that can be seen from it. It does not
+Functions, classes and data are read into one graph, which may have cycles, as memory
+has; the digest of an object is that of all that can be seen from it. It does not
 depend on which objects are shared: a list that holds one array twice equals a list of
 two equal arrays.
 
@@ -40,8 +40,8 @@ def code_digest(*things: object, home: str | Collection[str]) -> str:
 
     Args:
         *things: What to read.
-        home: A module, or several, whose code counts in full though it be installed:
-            the kernel's own.
+        home: A module, or several, whose code counts in full even where it is
+            installed: the kernel's own.
 
     Returns:
         32 hexadecimal digits.
@@ -65,13 +65,10 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
         >>> digest([('argument', iter([]).__reduce__)], '').opaque
         ()
     """
-    homes = {home} if isinstance(home, str) else set(home)
-    reader = ObjectReader(homes)
+    reader = _reader(home)
     unsteady: set[int] = set()
     while True:
-        graph = _Graph(reader, unsteady)
-        root = graph.add(DigestNode(b"", list(things)), 0, "")
-        graph.fill()
+        graph = _Graph(reader, unsteady, things)
         colours = _colours(graph.labels, graph.edges, graph.unordered)
         # Objects that pickle differently each time have no content either.
         found = {
@@ -82,7 +79,7 @@ def digest(things: Sequence[tuple[str, Any]], home: str | Collection[str]) -> Di
         if found <= unsteady:
             opaque = [graph.where(number) for number in graph.opaque]
             texts = tuple(f"{where} ({kind})" for where, kind in opaque)
-            return Digest(colours[root].hex(), texts)
+            return Digest(colours[_ROOT].hex(), texts)
         unsteady |= found
 
 
@@ -96,7 +93,7 @@ def where_first(
     Args:
         things: See :func:`digest`.
         home: See :func:`code_digest`.
-        is_wanted: What is asked; it is true of all that such an object is part of.
+        is_wanted: Whether an object is such a one; true also of all that contains it.
 
     Returns:
         None if there is no such object.
@@ -105,11 +102,9 @@ def where_first(
         >>> where_first([('the list', [1, ['a', 2.5]])], '', lambda v: '2.5' in repr(v))
         ('the list', 'float')
     """
-    reader = ObjectReader({home} if isinstance(home, str) else set(home))
-    graph = _Graph(reader, set())
-    root = graph.add(DigestNode(b"", list(things)), 0, "")
-    graph.fill()
-    seen = {root}
+    reader = _reader(home)
+    graph = _Graph(reader, set(), things)
+    seen = {_ROOT}
 
     def look(number: int) -> int | None:
         for other in graph.edges[number]:
@@ -128,8 +123,21 @@ def where_first(
                 return look(other) or other
         return None
 
-    found = look(root)
+    found = look(_ROOT)
     return None if found is None else graph.where(found)
+
+
+_ROOT = 0
+
+
+def _reader(home: str | Collection[str]) -> ObjectReader:
+    return ObjectReader({home} if isinstance(home, str) else set(home))
+
+
+def type_name(kind: type) -> str:
+    """The full name of a class, without the module of built-in ones."""
+    in_module = kind.__module__ != "builtins"
+    return f"{kind.__module__}.{kind.__qualname__}" if in_module else kind.__qualname__
 
 
 class _Graph:
@@ -138,30 +146,38 @@ class _Graph:
     Args:
         reader: Takes them apart.
         unsteady: By ``id``: objects of which only the type counts.
+        things: Where to begin; they are parts of node ``_ROOT``.
     """
 
-    def __init__(self, reader: ObjectReader, unsteady: set[int]) -> None:
+    def __init__(
+        self,
+        reader: ObjectReader,
+        unsteady: set[int],
+        things: Sequence[tuple[str, Any]],
+    ) -> None:
         self._reader = reader
         self._unsteady = unsteady
         self._number: dict[Any, int] = {}
         self._came: list[tuple[int, str]] = []
-        # What is known by its id must stay alive.
+        # Objects are known by their id, so they must stay alive.
         self.values: list[Any] = []
         self.labels: list[bytes] = []
         self.edges: list[list[int]] = []
         self.unordered: set[int] = set()
         self.twins: dict[int, list[int]] = {}
         self.opaque: list[int] = []
+        self._add(DigestNode(b"", list(things)), _ROOT, "")
+        self._fill()
 
-    def add(self, value: Any, parent: int, edge: str) -> int:
+    def _add(self, value: Any, parent: int, edge: str) -> int:
         """The number of an object, which is read later if it is new."""
         kind = type(value)
         key: Any = id(value)
-        if kind in (int, float, str, bool, complex):
+        if kind in (float, complex):
             # 0.0 equals -0.0, but is another value.
-            key = (kind, value if kind is not float else repr(value))
-            if kind is complex:
-                key = (kind, repr(value))
+            key = (kind, repr(value))
+        elif kind in (int, str, bool):
+            key = (kind, value)
         elif kind is ModuleUse:
             key = value.key
         number = self._number.get(key)
@@ -171,7 +187,7 @@ class _Graph:
             self._came.append((parent, edge))
         return number
 
-    def fill(self) -> None:
+    def _fill(self) -> None:
         """Reads all objects that can be reached."""
         number = 0
         while number < len(self.values):
@@ -180,11 +196,11 @@ class _Graph:
             if id(value) in self._unsteady:
                 part = DigestNode(b"unsteady", [("", type(value))], opaque=True)
             self.labels.append(part.label)
-            self.edges.append([self.add(v, number, text) for text, v in part.edges])
+            self.edges.append([self._add(v, number, text) for text, v in part.edges])
             if part.unordered:
                 self.unordered.add(number)
             if part.twin:
-                self.twins[number] = [self.add(v, number, "") for _, v in part.twin]
+                self.twins[number] = [self._add(v, number, "") for _, v in part.twin]
             if part.opaque:
                 self.opaque.append(number)
             number += 1
@@ -197,10 +213,7 @@ class _Graph:
             number, text = self._came[number]
             if text:
                 words.append(text)
-        name = kind.__qualname__
-        if kind.__module__ != "builtins":
-            name = f"{kind.__module__}.{name}"
-        return " of ".join(words), name
+        return " of ".join(words), type_name(kind)
 
 
 def _hash(*parts: bytes) -> bytes:
@@ -231,7 +244,7 @@ def _colours(
         if len(group) == 1 and group[0] not in edges[group[0]]:
             colours[group[0]] = colour(group[0])
             continue
-        # Refine until a round tells no more nodes apart than the one before.
+        # Refine until a round distinguishes no more nodes than the one before.
         for node in group:
             colours[node] = b""
         kinds = 1

@@ -1,4 +1,4 @@
-"""Tells installed code, which workers have and which counts by name, from the user's."""
+"""Whether code is installed (workers have it, and it counts by name) or the user's."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What code that goes by name finds in its modules, and workers may find otherwise.
+"""Values that code finds in its modules, and that may be others in workers.
 
 Functions and classes of modules that workers import are read as the digest reads them:
 which globals, attributes of classes and attributes of functions they use, and so on
-from there. What is not such a function or class where it was defined is a member: a
+from there. Anything but such a function or class where it was defined is a member: a
 value that the program may have changed since its module was imported.
 """
 
@@ -24,7 +24,7 @@ Place = tuple[str, str]
 
 
 def member_digest(value: Any) -> str:
-    """A digest of a member; what is found elsewhere by its name counts by that."""
+    """A digest of a member; functions and classes of other modules count by name."""
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
     if _is_found_by_name(value):
@@ -45,7 +45,7 @@ def _is_found_by_name(value: Any) -> bool:
 
 
 def member_at(place: Place) -> tuple[Any, str, Any] | None:
-    """What a member is an attribute of, its name there, and its value here.
+    """The owner of a member, its name there, and its value in this process.
 
     Its value is ``absent`` where there is none; without the owner there is no member.
     """

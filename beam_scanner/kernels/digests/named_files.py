@@ -1,4 +1,4 @@
-"""Files that arguments and other values name: their content is part of what is run."""
+"""Digests of files that arguments and other values name, such as models."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import importlib.util
 import sys
 import types
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from beam_scanner.kernels.digests.code_nodes import (
@@ -23,21 +24,20 @@ from beam_scanner.kernels.digests.code_nodes import (
     names_used,
     source_node,
 )
-from beam_scanner.kernels.digests.data_nodes import (
-    attributes_node,
-    data_node,
-    mapping_node,
-    pair,
-    sequence_node,
-    string_node,
-    text_of,
-)
 from beam_scanner.kernels.digests.digest_node import (
     DigestNode,
     Edges,
     ModuleUse,
+    attributes_node,
     content_hash,
+    data_node,
     make_label,
+    mapping_node,
+    node_of,
+    pair,
+    sequence_node,
+    string_node,
+    text_of,
 )
 from beam_scanner.kernels.digests.installed_code import is_installed_file, is_library
 from beam_scanner.kernels.digests.named_files import file_digest
@@ -119,8 +119,8 @@ class ObjectReader:
     """Takes objects apart.
 
     Args:
-        homes: Modules whose code counts in full though it be installed; of each, its
-            whole package, but for this one.
+        homes: Modules whose code counts in full even where it is installed; of each,
+            its whole package, but for this one.
     """
 
     def __init__(self, homes: Collection[str] = ()) -> None:
@@ -130,26 +130,24 @@ class ObjectReader:
         self._known: dict[str, dict[int, str]] = {}
 
     def node(self, value: Any) -> DigestNode:
-        """What an object consists of."""
+        """The parts of an object."""
         kind = type(value)
         if kind is DigestNode:
             return value  # type: ignore[no-any-return]
         if kind is ModuleUse:
             return self._module(value)
         if kind in _ATOMS:
-            return DigestNode(make_label(kind.__name__, text_of(value)))
+            return node_of(kind.__name__, text_of(value))
         if kind is str:
             return string_node(value)
         if kind in (bytes, bytearray):
-            return DigestNode(make_label(kind.__name__, content_hash(value)))
+            return node_of(kind.__name__, content_hash(value))
         if kind in (list, tuple):
             return sequence_node(value)
         if kind is dict or kind is types.MappingProxyType:
             return mapping_node(value)
         if kind in (set, frozenset):
-            return DigestNode(
-                make_label(kind.__name__), [("", v) for v in value], unordered=True
-            )
+            return replace(node_of(kind.__name__, parts=value), unordered=True)
         return self._code(value) or data_node(value) or self._generic(value)
 
     # --- code ------------------------------------------------------------------
@@ -164,45 +162,35 @@ class ObjectReader:
         if isinstance(value, types.ModuleType):
             return self._module(ModuleUse(value, None))
         if isinstance(value, (staticmethod, classmethod)):
-            return DigestNode(make_label(type(value).__name__), [("", value.__func__)])
+            return node_of(type(value).__name__, parts=[value.__func__])
         if type(value) is property:
-            return DigestNode(
-                make_label("property"),
-                [("", value.fget), ("", value.fset), ("", value.fdel)],
-            )
+            return node_of("property", parts=[value.fget, value.fset, value.fdel])
         if isinstance(value, functools.cached_property):
-            return DigestNode(make_label("cached property"), [("", value.func)])
+            return node_of("cached property", parts=[value.func])
         if isinstance(value, (functools.partial, functools.partialmethod)):
             given = [("argument", argument) for argument in value.args]
             by_name = attributes_node("", value.keywords, "argument")
             made = DigestNode(make_label("arguments", len(given)), given)
-            return DigestNode(
-                make_label("partial", type(value).__name__),
-                [("", value.func), ("", made), ("", by_name)],
-            )
+            parts = value.func, made, by_name
+            return node_of("partial", type(value).__name__, parts=parts)
         if isinstance(value, types.MethodType):
-            named = self._name_in_library(value)
-            if named:
-                return DigestNode(make_label("library", *named))
-            return DigestNode(
-                make_label("method"), [("", value.__func__), ("", value.__self__)]
+            return self._in_library(value) or node_of(
+                "method", parts=[value.__func__, value.__self__]
             )
         if isinstance(value, types.CellType):
-            return DigestNode(make_label("cell"), [("", cell_value(value))])
+            return node_of("cell", parts=[cell_value(value)])
         if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
             return self._builtin(value)
         if isinstance(value, _DESCRIPTORS):
             owner = value.__objclass__
-            return DigestNode(
-                make_label("descriptor", owner.__qualname__, value.__name__)
-            )
+            return node_of("descriptor", owner.__qualname__, value.__name__)
         return None
 
     def _function(self, function: types.FunctionType) -> DigestNode:
         module = function.__module__
         foreign = self.is_foreign(module)
         if foreign and "<locals>" not in function.__qualname__:
-            return DigestNode(make_label("library", module, function.__qualname__))
+            return node_of("library", module, function.__qualname__)
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         edges: Edges = [("", code)]
@@ -230,29 +218,19 @@ class ObjectReader:
         return self._imports(function) | self._globals(function)
 
     def members_of(self, use: ModuleUse) -> dict[str, Any]:
-        """Of a module, what is used."""
+        """The globals of a module that are used."""
         found = {}
         for name, value in list(vars(use.module).items()):
-            if name in _MODULE_NOISE or (
-                use.names is not None and name not in use.names
-            ):
-                continue
-            if isinstance(value, types.ModuleType):
-                value = ModuleUse(value, use.names)
-            found[name] = value
+            if name not in _MODULE_NOISE and (use.names is None or name in use.names):
+                found[name] = _used(value, use.names)
         return found
 
     def _globals(self, function: types.FunctionType) -> dict[str, Any]:
         """Globals that a function, and those inside it, read."""
-        space, found = function.__globals__, {}
+        space = function.__globals__
         used = names_used(function.__code__)
-        for name in used.globals - _MODULE_NOISE:
-            if name in space:
-                value = space[name]
-                if isinstance(value, types.ModuleType):
-                    value = ModuleUse(value, used.attributes)
-                found[name] = value
-        return found
+        names = (used.globals - _MODULE_NOISE) & space.keys()
+        return {name: _used(space[name], used.attributes) for name in names}
 
     def _imports(self, function: types.FunctionType) -> dict[str, Any]:
         """Modules of the user's own that a function imports when it is called."""
@@ -263,11 +241,7 @@ class ObjectReader:
             for each in (full, *(f"{full}.{n}" for n in names)):
                 module = self._imported(each)
                 if module is not None:
-                    found[each] = (
-                        ModuleUse(module, used.attributes)
-                        if isinstance(module, types.ModuleType)
-                        else module
-                    )
+                    found[each] = _used(module, used.attributes)
         return found
 
     def _imported(self, name: str) -> Any:
@@ -294,10 +268,10 @@ class ObjectReader:
     def _module(self, use: ModuleUse) -> DigestNode:
         module = use.module
         if self.is_foreign(module.__name__):
-            return DigestNode(make_label("module", module.__name__))
+            return node_of("module", module.__name__)
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and not file.endswith(".py"):
-            return DigestNode(make_label("compiled module", file_digest(file)))
+            return node_of("compiled module", file_digest(file))
         members = self.members_of(use)
         names = sorted(members)
         edges = [(f"global {name}", members[name]) for name in names]
@@ -307,11 +281,11 @@ class ObjectReader:
         module, name = cls.__module__, cls.__qualname__
         static = not cls.__flags__ & 1 << 9
         if static or (self.is_foreign(module) and "<locals>" not in name):
-            return DigestNode(make_label("library", module, name))
+            return node_of("library", module, name)
         descriptor = getattr(cls, "DESCRIPTOR", None)
         if descriptor is not None and hasattr(descriptor, "full_name"):
             file = getattr(descriptor.file, "serialized_pb", b"")
-            return DigestNode(make_label("message", descriptor.full_name, file))
+            return node_of("message", descriptor.full_name, file)
         members = class_members(cls)
         edges: Edges = [("", base) for base in cls.__bases__]
         if type(cls) is not type:
@@ -322,24 +296,22 @@ class ObjectReader:
             edges.append(("", DigestNode(make_label(*values), named)))
         for key in sorted(members):
             is_code = isinstance(members[key], types.FunctionType)
-            edges.append(
-                (f"{'method' if is_code else 'attribute'} {key}", members[key])
-            )
-        return DigestNode(
-            make_label("class", len(cls.__bases__), *sorted(members)), edges
-        )
+            word = "method" if is_code else "attribute"
+            edges.append((f"{word} {key}", members[key]))
+        label = make_label("class", len(cls.__bases__), *sorted(members))
+        return DigestNode(label, edges)
 
     def _builtin(self, value: Any) -> DigestNode:
         owner = value.__self__
-        named = self._name_in_library(value)
+        named = self._in_library(value)
         if named:
-            return DigestNode(make_label("library", *named))
+            return named
         if owner is None or isinstance(owner, types.ModuleType):
             module = sys.modules.get(value.__module__ or "")
             file = getattr(module, "__file__", None)
             content = file_digest(file) if file else ""
-            return DigestNode(make_label("compiled", value.__qualname__, content))
-        return DigestNode(make_label("bound", value.__name__), [("", owner)])
+            return node_of("compiled", value.__qualname__, content)
+        return node_of("bound", value.__name__, parts=[owner])
 
     def is_foreign(self, module: Any) -> bool:
         """Whether code of a module counts by its name alone."""
@@ -348,8 +320,8 @@ class ObjectReader:
         top = module.partition(".")[0]
         return top not in self._packages and is_library(module)
 
-    def _name_in_library(self, value: Any) -> tuple[str, str] | None:
-        """Module and name of an object that an installed module holds as a global."""
+    def _in_library(self, value: Any) -> DigestNode | None:
+        """An object by its name, where it is a global of an installed module."""
         owner = getattr(value, "__self__", None)
         for module in (
             getattr(value, "__module__", None),
@@ -362,40 +334,40 @@ class ObjectReader:
                     self._known[module] = {id(v): k for k, v in space.items()}
                 name = self._known[module].get(id(value))
                 if name is not None:
-                    return module, name
+                    return node_of("library", module, name)
         return None
 
     def _generic(self, value: Any) -> DigestNode:
         kind = type(value)
-        named = self._name_in_library(value)
+        named = self._in_library(value)
         if named:
-            return DigestNode(make_label("library", *named))
+            return named
         if isinstance(value, functools._lru_cache_wrapper):
-            sizes = value.cache_parameters()
-            found = make_label("cached", sizes["maxsize"], sizes["typed"])
-            return DigestNode(found, [("", value.__wrapped__)])
+            maxsize, typed = value.cache_parameters().values()
+            return node_of("cached", maxsize, typed, parts=[value.__wrapped__])
         foreign = self.is_foreign(kind.__module__)
         if foreign and callable(value) and hasattr(value, "__wrapped__"):
-            return DigestNode(
-                make_label("wrapper"), [("", kind), ("", value.__wrapped__)]
-            )
+            return node_of("wrapper", parts=[kind, value.__wrapped__])
+        opaque = replace(node_of("untold", parts=[kind]), opaque=True)
         if isinstance(value, (types.GeneratorType, types.CoroutineType)):
-            return self._opaque(value)
+            return opaque
         try:
             parts = reduced(value)
             steady = kind.__module__.partition(".")[0] in _STEADY
             again = None if steady or not states_itself(kind) else reduced(value)
         except Exception:
-            return self._opaque(value)
+            return opaque
         twin = [] if again is None else _reduced_edges(value, again)
         return DigestNode(make_label("object"), _reduced_edges(value, parts), twin=twin)
 
-    def _opaque(self, value: Any) -> DigestNode:
-        return DigestNode(make_label("untold"), [("", type(value))], opaque=True)
+
+def _used(value: Any, names: frozenset[str] | None) -> Any:
+    """The value; of a module only these names count."""
+    return ModuleUse(value, names) if isinstance(value, types.ModuleType) else value
 
 
 def class_members(cls: type) -> dict[str, Any]:
-    """What the body of a class, or whoever changed it since, has set."""
+    """The attributes that the body of a class has set, or somebody since."""
     members = {
         k: v
         for k, v in vars(cls).items()
@@ -417,9 +389,9 @@ def class_members(cls: type) -> dict[str, Any]:
 
 
 def _reduced_edges(value: Any, parts: Any) -> Edges:
-    """What pickling would write of an object."""
+    """The parts that pickling would write of an object."""
     if isinstance(parts, str):
-        return [("", DigestNode(make_label("name", parts))), ("", type(value))]
+        return [("", node_of("name", parts)), ("", type(value))]
     make, arguments, *more = parts
     state, items, pairs, setter = [*more, None, None, None, None][:4]
     edges: Edges = [("", make), ("", arguments)]

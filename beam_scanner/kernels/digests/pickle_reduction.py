@@ -1,6 +1,6 @@
-"""What pickling asks of an object, and what ours asks that plain pickling does not.
+"""How objects are reduced for pickling, and where that differs from plain pickling.
 
-Caches travel without what they hold: a function with ``functools.lru_cache`` by the
+Caches travel empty: a function with ``functools.lru_cache`` by the
 function and its parameters, an object without the values of its cached properties.
 """
 
@@ -21,7 +21,7 @@ from beam_scanner.beam_internals.quiet_import import import_beam
 
 
 def reduced(value: Any) -> Any:
-    """What pickling asks of an object, without what its cached properties hold."""
+    """The parts that pickling writes of an object, without values of cached properties."""
     import_beam()
     from beam_scanner.beam_internals.pickler import reducer_of
 
@@ -33,10 +33,10 @@ def reduced(value: Any) -> Any:
 
 
 def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
-    """What our pickler does in another way than cloudpickle; else NotImplemented.
+    """How our pickler reduces an object where cloudpickle differs; else NotImplemented.
 
     Args:
-        value: What is to be pickled.
+        value: The object to pickle.
         is_by_name: Whether workers find a function under its name.
 
     Raises:
@@ -166,7 +166,7 @@ def cached_names(kind: type) -> list[str]:
 
 
 def without_cached(value: Any, parts: Any) -> Any:
-    """Leaves out what cached properties hold: it is computed again where it is used."""
+    """Leaves out values of cached properties: they are computed again when they are used."""
     names = cached_names(type(value))
     if not names or not isinstance(parts, tuple) or len(parts) < 3:
         return parts

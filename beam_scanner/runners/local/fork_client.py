@@ -32,7 +32,7 @@ SERVER = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "from beam_scanner.runners.local.fork_server import main; main()"
 )
-"""The program of the fork server, by which its processes can be told from others."""
+"""The program of the fork server, by which its processes are recognized."""
 
 _PASSING = ("PYTEST_CURRENT_TEST",)
 """Variables that change often and that no package reads while it is imported."""
@@ -40,7 +40,7 @@ _PASSING = ("PYTEST_CURRENT_TEST",)
 
 @dataclass(frozen=True)
 class Request:
-    """What a fork is to do.
+    """The work of a fork.
 
     Attributes:
         program: Module and function, which is given the arguments and files.
@@ -66,13 +66,13 @@ class Fork:
 
     def __init__(self) -> None:
         self._connection, self.theirs = connection()
-        self._told = b""
+        self._received = b""
 
     def started(self) -> int | None:
         """Waits for its process id; None if it could not be started."""
-        while b"\n" not in self._told and self._listen():
+        while b"\n" not in self._received and self._listen():
             pass
-        number, end, _ = self._told.partition(b"\n")
+        number, end, _ = self._received.partition(b"\n")
         return int(number) if end else None
 
     def has_ended(self, seconds: float) -> bool:
@@ -86,12 +86,12 @@ class Fork:
         with self._connection:
             while self._listen():
                 pass
-        lines = self._told.splitlines()
+        lines = self._received.splitlines()
         return int(lines[1]) if len(lines) == 2 else None
 
     def interrupt(self) -> None:
         """Sends it an interrupt; nothing if it is not known to run."""
-        number, line_end, rest = self._told.partition(b"\n")
+        number, line_end, rest = self._received.partition(b"\n")
         if line_end and not rest:
             with suppress(ProcessLookupError):
                 os.kill(int(number), signal.SIGINT)
@@ -104,7 +104,7 @@ class Fork:
     def _listen(self) -> bool:
         with suppress(ConnectionError):
             more = self._connection.recv(100)
-            self._told += more
+            self._received += more
             return bool(more)
         return False
 
@@ -125,16 +125,11 @@ class _Server:
         """Asks for a fork, which is there as soon as the server has loaded all.
 
         Args:
-            fork: Is told of it.
+            fork: Gets its process id and exit code.
             request: What it is to do.
         """
         changed = {k: v for k, v in os.environ.items() if self._known.get(k) != v}
-        body = {
-            "program": request.program,
-            "arguments": request.arguments,
-            "variables": {**changed, **request.variables},
-            "forks": request.forks,
-        }
+        body = {**vars(request), "variables": {**changed, **request.variables}}
         with fork.theirs as theirs, ExitStack() as stack:
             files = [_standard(number, stack) for number in range(3)]
             folder = os.open(_working_folder(), os.O_PATH | os.O_DIRECTORY)
@@ -337,7 +332,7 @@ def fork(fork: Fork, request: Request) -> None:
     """Asks for a fork.
 
     Args:
-        fork: Is told of it.
+        fork: Gets its process id and exit code.
         request: What it is to do.
     """
     with _servers_lock:

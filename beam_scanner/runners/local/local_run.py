@@ -80,7 +80,7 @@ def is_local(options: PipelineOptions) -> bool:
         False
     """
     name = runner_name(options)
-    # Beam's DirectRunner takes Prism where it is told where that is.
+    # Beam's DirectRunner takes Prism if it knows the location of one.
     location = options.view_as(PrismRunnerOptions).prism_location
     return name == "fnapi" or (name in (None, "direct") and not location)
 
@@ -94,13 +94,11 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
     """
     chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
     direct = chosen.view_as(DirectOptions)
-    has_mode = is_given(options, "direct_running_mode")
-    if not has_mode and not is_given(options, "direct_num_workers"):
-        direct.direct_running_mode = "in_memory" if small else "multi_processing"
-        direct.direct_num_workers = 1 if small else _cores()
-    elif not has_mode and direct.direct_num_workers != 1:
-        direct.direct_running_mode = "multi_processing"
-    elif has_mode and not is_given(options, "direct_num_workers"):
+    has_count = is_given(options, "direct_num_workers")
+    if not is_given(options, "direct_running_mode"):
+        alone = direct.direct_num_workers == 1 if has_count else small
+        direct.direct_running_mode = "in_memory" if alone else "multi_processing"
+    if not has_count:
         alone = direct.direct_running_mode == "in_memory"
         direct.direct_num_workers = 1 if alone else _cores()
     return chosen
@@ -172,10 +170,7 @@ def get_ready(options: PipelineOptions) -> None:
     Args:
         options: The user's, of a run that may come and not be small.
     """
-    if not is_local(options):
-        return
-    chosen = local_options(options, small=False).view_as(DirectOptions)
-    if chosen.direct_running_mode == "multi_processing":
+    if is_local(options) and not is_in_process(options, small=False):
         with suppress(OSError):
             fork_client.get_ready()
 

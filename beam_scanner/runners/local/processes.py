@@ -47,7 +47,7 @@ class WorkerProcesses:
         return thread
 
     def interrupt(self) -> None:
-        """Tells all workers that the user has interrupted the run."""
+        """Interrupts all workers, as the user has interrupted the run."""
         with self._lock:
             for worker in self._workers:
                 worker.interrupt()

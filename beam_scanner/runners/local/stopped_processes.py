@@ -14,7 +14,7 @@ STOPPED_SECONDS = 3.0
 
 
 class StoppedWatch:
-    """Tells for how long a process has been stopped.
+    """Measures how long a process has been stopped.
 
     A terminal stops all processes of a job, this one too, so only time counts in which
     this process has looked about every half second.

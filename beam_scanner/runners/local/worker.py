@@ -18,7 +18,7 @@ import threading
 import warnings
 from contextlib import suppress
 
-from beam_scanner.text.printable import PrintableFormatter, printable_warning
+from beam_scanner.text.printable import log_handler, printable_warning
 
 _PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
@@ -77,9 +77,8 @@ def log_to_stderr(level: int) -> None:
     global printed
     printed = level
     warnings.formatwarning = printable_warning
-    handler = logging.StreamHandler()
+    handler = log_handler()
     handler.setLevel(level)
-    handler.setFormatter(PrintableFormatter("%(levelname)s:%(name)s:%(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("apache_beam").setLevel(logging.WARNING)
 
@@ -89,7 +88,7 @@ printed: int | None = None
 
 
 def main(level: int) -> None:
-    """Serves a runner until it is told to stop, and ends this process.
+    """Serves a runner until that says to stop, and ends this process.
 
     Args:
         level: Of the log records to print.

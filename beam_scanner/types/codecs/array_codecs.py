@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beam_scanner.types.type_info import Codec
-from beam_scanner.types.value_errors import damaged_value, wrong_value
+from beam_scanner.types.type_info import Codec, damaged_value, wrong_value
 
 _LONGEST_DTYPE = 1 << 16
 
@@ -68,27 +67,19 @@ class ArrayCodec(Codec):
     @property
     def arrow_type(self) -> Any:
         """A struct of dtype, shape and data."""
-        return pa.struct(
-            [
-                pa.field("dtype", pa.string()),
-                pa.field("shape", pa.list_(pa.int64())),
-                pa.field("data", pa.binary()),
-            ]
-        )
+        shape = pa.list_(pa.int64())
+        parts = {"dtype": pa.string(), "shape": shape, "data": pa.binary()}
+        return pa.struct(parts.items())
 
     def _check(self, value: Any) -> npt.NDArray[Any]:
         plain = isinstance(value, np.ndarray | np.generic)
         if not plain or isinstance(value, np.ma.MaskedArray):
-            raise wrong_value(
-                self.name, value, "a NumPy array (numpy.asarray makes one)"
-            )
+            expected = "a NumPy array (numpy.asarray makes one)"
+            raise wrong_value(self.name, value, expected)
         array = np.asarray(value)
         if array.dtype.hasobject:
-            raise wrong_value(
-                self.name,
-                value,
-                "a dtype without Python objects (typing.Any holds those)",
-            )
+            expected = "a dtype without Python objects (typing.Any holds those)"
+            raise wrong_value(self.name, value, expected)
         return array
 
     def serialize(self, value: Any) -> bytes:
@@ -201,10 +192,7 @@ class FlatArrayCodec(Codec):
 class HistogramCodec(Codec):
     """Three channels of equally many int32 bins: 192 bytes for 16 bins."""
 
-    @property
-    def arrow_type(self) -> Any:
-        """A list of lists."""
-        return pa.list_(pa.list_(pa.int32()))
+    arrow_type = pa.list_(pa.list_(pa.int32()))
 
     def _check(self, value: Any) -> npt.NDArray[np.int32]:
         try:
@@ -212,9 +200,8 @@ class HistogramCodec(Codec):
         except ValueError:
             array = np.empty(0)
         if array.ndim != 2 or len(array) != 3:
-            raise wrong_value(
-                "Histogram", value, "three arrays of equally many integers"
-            )
+            expected = "three arrays of equally many integers"
+            raise wrong_value("Histogram", value, expected)
         return _int32("Histogram", value, array)
 
     def serialize(self, value: Any) -> bytes:

@@ -22,47 +22,34 @@ from google.protobuf.message import DecodeError, Message
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.types.type_info import Codec, ScannerTypeInfo
-from beam_scanner.types.value_errors import damaged_value, describe_value, wrong_value
-
-
-def _element_to_arrow(info: ScannerTypeInfo, value: Any) -> Any:
-    if info.to_arrow is None:
-        return info.serialize(value)
-    return info.to_arrow(value)
-
-
-def _element_from_arrow(info: ScannerTypeInfo, stored: Any) -> Any:
-    if info.from_arrow is None:
-        return info.deserialize(stored)
-    return info.from_arrow(stored)
+from beam_scanner.types.type_info import (
+    Codec,
+    ScannerTypeInfo,
+    damaged_value,
+    describe_value,
+    wrong_value,
+)
 
 
 class PickleCodec(Codec):
     """Any Python object; ``None`` is a value like any other."""
 
-    @property
-    def unpickles(self) -> bool:
-        """Always."""
-        return True
+    unpickles = True
 
     def serialize(self, value: Any) -> bytes:
         """Pickles ``value``, by value where its class cannot be imported."""
         try:
             return pickle.dumps(value, protocol=5)
         except Exception as error:
-            return self._by_value(value, error)
+            # A class of the user's __main__ has no importable name in a worker process.
+            from beam_scanner.beam_internals.pickler import dumps_by_value
 
-    def _by_value(self, value: Any, error: Exception) -> bytes:
-        # A class of the user's __main__ has no importable name in a worker process.
-        from beam_scanner.beam_internals.pickler import dumps_by_value
-
-        try:
-            return dumps_by_value(value)
-        except Exception:
-            raise ElementTypeError(
-                f"type Any cannot pickle {describe_value(value)}: {error}"
-            ) from error
+            try:
+                return dumps_by_value(value)
+            except Exception:
+                raise ElementTypeError(
+                    f"type Any cannot pickle {describe_value(value)}: {error}"
+                ) from error
 
     def deserialize(self, data: bytes) -> Any:
         """Unpickles."""
@@ -118,9 +105,8 @@ class VariableListCodec(Codec):
         return pa.list_(self.element.arrow_type)
 
     def _check(self, value: Any) -> Any:
-        if isinstance(value, str | bytes) or not isinstance(
-            value, Sequence | np.ndarray
-        ):
+        listed = isinstance(value, Sequence | np.ndarray)
+        if not listed or isinstance(value, str | bytes):
             raise wrong_value(self.name, value, f"a list of {self.element.name}")
         return value
 
@@ -154,11 +140,13 @@ class VariableListCodec(Codec):
 
     def to_arrow(self, value: Any) -> list[Any]:
         """A list of the elements' column values."""
-        return [_element_to_arrow(self.element, item) for item in self._check(value)]
+        to_arrow = self.element.to_arrow or self.element.serialize
+        return [to_arrow(item) for item in self._check(value)]
 
     def from_arrow(self, stored: Any) -> list[Any]:
         """A list of elements."""
-        return [_element_from_arrow(self.element, item) for item in stored]
+        from_arrow = self.element.from_arrow or self.element.deserialize
+        return [from_arrow(item) for item in stored]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beam_scanner.types.type_info import Codec
-from beam_scanner.types.value_errors import damaged_value, wrong_value
+from beam_scanner.types.type_info import Codec, damaged_value, wrong_value
 
 
 def _unpacked(name: str, form: str, data: bytes) -> Any:
@@ -24,10 +23,7 @@ def _unpacked(name: str, form: str, data: bytes) -> Any:
 class IntCodec(Codec):
     """64-bit integers, Python's and NumPy's; not booleans."""
 
-    @property
-    def arrow_type(self) -> Any:
-        """A 64-bit integer."""
-        return pa.int64()
+    arrow_type = pa.int64()
 
     def to_arrow(self, value: Any) -> int:
         """An int."""
@@ -53,10 +49,7 @@ class IntCodec(Codec):
 class FloatCodec(Codec):
     """Numbers, Python's and NumPy's; integers become floats."""
 
-    @property
-    def arrow_type(self) -> Any:
-        """A double."""
-        return pa.float64()
+    arrow_type = pa.float64()
 
     def to_arrow(self, value: Any) -> float:
         """A float."""
@@ -84,10 +77,7 @@ class FloatCodec(Codec):
 class BoolCodec(Codec):
     """Booleans, Python's and NumPy's; not 0 and 1."""
 
-    @property
-    def arrow_type(self) -> Any:
-        """A boolean."""
-        return pa.bool_()
+    arrow_type = pa.bool_()
 
     def to_arrow(self, value: Any) -> bool:
         """A bool."""
@@ -113,10 +103,7 @@ class BoolCodec(Codec):
 class StrCodec(Codec):
     """Strings."""
 
-    @property
-    def arrow_type(self) -> Any:
-        """A string."""
-        return pa.string()
+    arrow_type = pa.string()
 
     def to_arrow(self, value: Any) -> str:
         """A str."""
