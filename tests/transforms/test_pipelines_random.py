@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from beam_scanner import transforms
 from beam_scanner.graph.nodes import (
     InputNode,
     Node,
@@ -38,7 +39,6 @@ from beam_scanner.transforms import (
     Unslice,
     WriteToNamedStream,
 )
-from beam_scanner.transforms import sample as samples
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types import FrameType
 from beam_scanner.video.encoding import Encoding
@@ -80,11 +80,11 @@ def sampled(node: SampleNode) -> GraphTransform:
         return Arranged(node)
     if not isinstance(sampler, SliceList):
         name, *arguments = made[0]
-        return getattr(samples, name)(*arguments)
+        return getattr(transforms, name)(*arguments)
     arguments = [
         SliceList(values) for values in zip(*(m[1:] for m in made), strict=True)
     ]
-    return getattr(samples, names.pop())(*arguments)
+    return getattr(transforms, names.pop())(*arguments)
 
 
 def _arguments(sampler: Any) -> tuple[Any, ...]:
