@@ -16,11 +16,11 @@ from textwrap import indent
 from typing import Any
 
 from beam_scanner.graph.builder import op_signature
-from beam_scanner.graph.samplers import streams_doc, streams_signature
+from beam_scanner.graph.sampler_methods import streams_doc, streams_signature
 from beam_scanner.kernels import op_spec
 from beam_scanner.kernels.op_help import op_doc, op_parameters
 from beam_scanner.ops import shipped_ops
-from beam_scanner.rows.sampling import PARTITIONS, SAMPLERS, Partition
+from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, Partition
 from beam_scanner.text.docstrings import Doc
 from beam_scanner.transforms.registered import transform_named
 
@@ -83,7 +83,7 @@ def graph_stub() -> str:
     imports = (
         "from typing import Any\n\n"
         "from beam_scanner.graph.nodes import OpColumn, SliceList\n"
-        "from beam_scanner.rows.sampling import Partition\n"
+        "from beam_scanner.rows.samplers import Partition\n"
         "from beam_scanner.types.element_types import DeviceType\n"
     )
     streams = [
@@ -192,7 +192,7 @@ OWN = """\
 
 An op of your own is a class or a function with `@register_python_op()`, anywhere: it is in `sc.ops`, `beam_scanner.transforms` and `--ops` by its name from then on, with its arguments and docstrings.
 
-In this package, a module of `beam_scanner/ops/` that registers a kernel is an op, and an entry of `SAMPLERS` or `PARTITIONS` in `beam_scanner/rows/sampling.py` is a sampler or a partition. `python scripts/reference.py` then writes it into this page, Beam YAML's list, and the stubs that editors and type checkers read.
+In this package, a module of `beam_scanner/ops/` that registers a kernel is an op, and an entry of `SAMPLERS` or `PARTITIONS` in `beam_scanner/rows/samplers.py` is a sampler or a partition. `python scripts/reference.py` then writes it into this page, Beam YAML's list, and the stubs that editors and type checkers read.
 """
 
 

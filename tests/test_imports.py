@@ -57,7 +57,6 @@ HEAVY: dict[str, set[str]] = {
 """Who may import these when it is imported itself; others do so in a function."""
 
 NAMESAKES = {
-    "tasks": "planner.tasks cuts jobs into tasks, run.tasks runs them",
     "transforms": "beam_scanner.yaml.transforms is named in users' YAML files",
 }
 """Base names that a module shares with a room or another room's module, and why."""

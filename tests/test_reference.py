@@ -21,7 +21,7 @@ from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartit
 from beam_scanner.graph.nodes import Node, OpColumn, SampleNode, SliceList
 from beam_scanner.kernels import registry
 from beam_scanner.rows.row_maps import Layout, RowMap
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     PARTITIONS,
     SAMPLERS,
     Intervals,

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError
-from beam_scanner.rows.sampling import SAMPLERS
+from beam_scanner.rows.samplers import SAMPLERS
 
 PROGRAM = "beam-scanner"
 

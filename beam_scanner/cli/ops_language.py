@@ -18,7 +18,7 @@ from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
 from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.nodes import Node, OpColumn
 from beam_scanner.kernels.register import op_spec, registered_ops
-from beam_scanner.rows.sampling import PARTITIONS, SAMPLERS, bind
+from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, bind
 
 _MOST_CHARACTERS = 100_000
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from beam_scanner.planner.bound import BoundGraph, BoundOutput
-from beam_scanner.planner.tasks import Trace
+from beam_scanner.planner.cut_tasks import Trace
 from beam_scanner.storage.stored_rows import RowReader, SegmentWriter
 from beam_scanner.video.display import UNSPECIFIED, Display
 

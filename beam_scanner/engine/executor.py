@@ -30,8 +30,8 @@ from beam_scanner.planner.bound import (
     BoundSource,
     Interval,
 )
+from beam_scanner.planner.cut_tasks import Trace
 from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
-from beam_scanner.planner.tasks import Trace
 from beam_scanner.storage.stored_rows import RowReader
 
 READS_AHEAD = 2

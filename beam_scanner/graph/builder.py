@@ -25,9 +25,9 @@ from beam_scanner.errors import (
 )
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, or_slice_list
 from beam_scanner.graph.op_call import OpCall
-from beam_scanner.graph.samplers import StreamsGenerator as StreamsGenerator
-from beam_scanner.graph.samplers import TaskPartitioner as TaskPartitioner
-from beam_scanner.graph.samplers import column_of
+from beam_scanner.graph.sampler_methods import StreamsGenerator as StreamsGenerator
+from beam_scanner.graph.sampler_methods import TaskPartitioner as TaskPartitioner
+from beam_scanner.graph.sampler_methods import column_of
 from beam_scanner.graph.validate import check_call, check_node, check_output
 from beam_scanner.graph.validate import check_graph as check_graph
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters

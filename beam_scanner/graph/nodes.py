@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.kernels.op_spec import OpSpec
-from beam_scanner.rows.sampling import Partition, Sampler
+from beam_scanner.rows.samplers import Partition, Sampler
 from beam_scanner.types.element_types import ColumnType, DeviceType
 from beam_scanner.types.type_info import ScannerTypeInfo
 from beam_scanner.video.encoding import CODECS, Encoding

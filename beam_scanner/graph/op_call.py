@@ -8,7 +8,7 @@ from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn, OpNode, SliceList
-from beam_scanner.graph.samplers import column_of
+from beam_scanner.graph.sampler_methods import column_of
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import Port
 from beam_scanner.kernels.register import check_edge, check_stencil

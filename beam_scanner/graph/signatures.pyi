@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from beam_scanner.graph.nodes import OpColumn, SliceList
-from beam_scanner.rows.sampling import Partition
+from beam_scanner.rows.samplers import Partition
 from beam_scanner.types.element_types import DeviceType
 
 class Ops:

@@ -14,8 +14,8 @@ from beam_scanner.planner.bound import (
     BoundSource,
     Interval,
 )
+from beam_scanner.planner.cut_tasks import TaskCuts
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
-from beam_scanner.planner.tasks import TaskCuts
 from beam_scanner.rows.gops import ascending_cost
 from beam_scanner.rows.row_maps import RowSet
 

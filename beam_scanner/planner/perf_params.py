@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
-from beam_scanner.planner.tasks import work_packet
+from beam_scanner.planner.cut_tasks import work_packet
 from beam_scanner.rows.whole_numbers import as_whole_number
 
 MakePerfParams = Callable[[Sequence[Any], Sequence[Any]], "PerfParams"]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from beam_scanner.graph.nodes import InputNode, OutputNode, topological
 from beam_scanner.planner.bound import BoundGraph
+from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks, work_packet
 from beam_scanner.planner.phases import INTERNAL, Family
-from beam_scanner.planner.tasks import TaskCuts, cut_tasks, work_packet
 from beam_scanner.run.bind_job import bind_families, check_rows, check_types
 from beam_scanner.run.existing_results import is_spent
 from beam_scanner.run.fingerprints import stream_fingerprint

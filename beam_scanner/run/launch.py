@@ -18,7 +18,7 @@ from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
-from beam_scanner.planner.tasks import frames_to_decode
+from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,

@@ -16,8 +16,8 @@ from beam_scanner.errors import ElementTypeError, Failure
 from beam_scanner.graph.builder import check_graph, input_type
 from beam_scanner.graph.nodes import InputNode, Node, OpNode, OutputNode, job_count
 from beam_scanner.graph.nodes import topological as nodes_of
+from beam_scanner.planner.cut_tasks import TaskCuts
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
-from beam_scanner.planner.tasks import TaskCuts
 from beam_scanner.run.cache_mode import CacheMode, is_cached
 from beam_scanner.run.existing_results import Results
 from beam_scanner.run.failure_records import failure_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from beam_scanner.kernels.register import registry
 from beam_scanner.ops import register_ops, shipped_ops
-from beam_scanner.rows.sampling import SAMPLERS
+from beam_scanner.rows.samplers import SAMPLERS
 from beam_scanner.transforms.apply_op import op
 from beam_scanner.transforms.sample import sampler_transform
 from beam_scanner.transforms.stream_transform import GraphTransform

@@ -13,9 +13,9 @@ from typing import Any
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import Node, OpColumn, SliceList, or_slice_list
-from beam_scanner.graph.samplers import StreamsGenerator, TaskPartitioner
+from beam_scanner.graph.sampler_methods import StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.validate import check_possible
-from beam_scanner.rows.sampling import Partition, Sampling
+from beam_scanner.rows.samplers import Partition, Sampling
 from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 
@@ -62,7 +62,7 @@ def sampler_transform(sampling: Sampling) -> type[Sample]:
     """The transform of a sampler: ``Stride(8)`` and so on.
 
     Examples:
-        >>> from beam_scanner.rows.sampling import SAMPLERS
+        >>> from beam_scanner.rows.samplers import SAMPLERS
         >>> sampler_transform(SAMPLERS['Stride'])(8).label
         'Stride'
     """

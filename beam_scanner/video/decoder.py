@@ -29,7 +29,7 @@ from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.rows.row_numbers import check_rows
 from beam_scanner.video.conversion import FrameConverter
 from beam_scanner.video.cursor import PacketCursor
-from beam_scanner.video.damage_policy import (
+from beam_scanner.video.decode_attempts import (
     Attempt,
     DamagePolicy,
     UnexpectedFrameError,

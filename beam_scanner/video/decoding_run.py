@@ -14,7 +14,7 @@ import numpy as np
 
 from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.video.cursor import PacketCursor
-from beam_scanner.video.damage_policy import Attempt, UnexpectedFrameError
+from beam_scanner.video.decode_attempts import Attempt, UnexpectedFrameError
 from beam_scanner.video.decoder_setup import setup_of, with_data, with_setup
 from beam_scanner.video.decoder_traits import RAISES_AT_ONCE
 from beam_scanner.video.index import FrameIndex

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.video.container import OpenVideo
-from beam_scanner.video.damage import Packets, Pictures, Rows
 from beam_scanner.video.decoder_setup import by_keyframe
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
+from beam_scanner.video.lost_rows import Packets, Pictures, Rows
 
 SIZE_TAG = "beam_scanner_size"
 """Container metadata with 'WIDTHxHEIGHT' of pictures padded to an even size."""

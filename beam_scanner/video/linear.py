@@ -16,10 +16,10 @@ from beam_scanner.video.bitstream.codec import Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.chroma import lies_high_or_low
 from beam_scanner.video.container import OpenVideo
-from beam_scanner.video.damage import Packets, Pictures, Rows
 from beam_scanner.video.decoder_setup import with_data
 from beam_scanner.video.decoder_traits import CONCEALS, REPORTS_GAPS
 from beam_scanner.video.index import NO_PTS
+from beam_scanner.video.lost_rows import Packets, Pictures, Rows
 from beam_scanner.video.orientation import orientation
 from beam_scanner.video.source import VideoSource, source_name
 

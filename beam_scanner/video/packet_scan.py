@@ -12,10 +12,10 @@ from beam_scanner.types.media_limits import check_frames, max_frames
 from beam_scanner.video.bitstream.codec import UNKNOWN, Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.container import OpenVideo
-from beam_scanner.video.damage import Packets, Pictures
 from beam_scanner.video.decoder_setup import SetupTracker
 from beam_scanner.video.index import NO_PTS
 from beam_scanner.video.linear import READ_ERRORS, feed, why
+from beam_scanner.video.lost_rows import Packets, Pictures
 from beam_scanner.video.source import VideoSource, check_readable, source_name
 
 _HEAD_BYTES = 64 * 1024

@@ -10,19 +10,19 @@ from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.codec import UNKNOWN
 from beam_scanner.video.claimed_counts import check_tables
 from beam_scanner.video.container import OpenVideo, why_unreadable
-from beam_scanner.video.damage import (
-    Packets,
-    Pictures,
-    counted_rows,
-    rows_of_packets,
-    rows_of_pictures,
-)
 from beam_scanner.video.decoder_traits import REORDERS
 from beam_scanner.video.index import NO_PTS, FrameIndex, Int64Array
 from beam_scanner.video.index_assembly import assemble_index
 from beam_scanner.video.linear import (
     decode_all,
     starts_alike,
+)
+from beam_scanner.video.lost_rows import (
+    Packets,
+    Pictures,
+    counted_rows,
+    rows_of_packets,
+    rows_of_pictures,
 )
 from beam_scanner.video.packet_scan import PacketScan
 from beam_scanner.video.source import (

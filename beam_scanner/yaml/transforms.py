@@ -20,7 +20,7 @@ from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.kernels.op_help import op_doc, op_parameters
 from beam_scanner.kernels.register import op_spec
-from beam_scanner.rows.sampling import PARTITIONS
+from beam_scanner.rows.samplers import PARTITIONS
 from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.transforms import read, sample, stream_transform, write
 from beam_scanner.transforms.apply_op import Op as PythonOp

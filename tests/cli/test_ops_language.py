@@ -15,7 +15,7 @@ from beam_scanner.cli.ops_language import Call, build_ops, check_ops, parse_ops
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.nodes import Node, OpColumn
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     Gather,
     Repeat,
     Stride,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from beam_scanner.engine.instance import OpError
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import Kernel
-from beam_scanner.rows.sampling import Gather
+from beam_scanner.rows.samplers import Gather
 from beam_scanner.types import FrameType
 from tests.support.fake_reader import FakeReader
 from tests.support.harness import Runner, call, outputs_of, sampled, source

@@ -12,7 +12,7 @@ from beam_scanner.engine.instance import OpError
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.graph.nodes import OpColumn, SliceList
 from beam_scanner.kernels import Kernel
-from beam_scanner.rows.sampling import Gather, Repeat, StridedPartition, StridedRanges
+from beam_scanner.rows.samplers import Gather, Repeat, StridedPartition, StridedRanges
 from beam_scanner.types import NULL, NullElement
 from tests.support.harness import (
     call,

@@ -20,7 +20,7 @@ from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels import Kernel
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.rows.row_maps import RowSet
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     All,
     Gather,
     GatherPartition,

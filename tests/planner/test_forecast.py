@@ -13,8 +13,8 @@ import pytest
 from beam_scanner.graph.nodes import (
     OutputNode,
 )
+from beam_scanner.planner.cut_tasks import TaskCuts
 from beam_scanner.planner.forecast import forecast
-from beam_scanner.planner.tasks import TaskCuts
 from tests.support.fake_reader import FakeReader
 from tests.support.graphs import FakeStream, random_graph
 from tests.support.harness import (

@@ -10,7 +10,7 @@ import pytest
 
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, topological
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
-from beam_scanner.rows.sampling import Stride, StridedPartition
+from beam_scanner.rows.samplers import Stride, StridedPartition
 from beam_scanner.types import FrameType
 from tests.support.fake_reader import FakeReader
 from tests.support.graphs import TYPES, RandomGraph, random_graph

@@ -26,7 +26,7 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.kernels import OpSpec, Port
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     All,
     Gather,
     GatherPartition,

@@ -32,8 +32,8 @@ from beam_scanner.planner.bound import (
     SourceInfo,
     bind,
 )
+from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks
 from beam_scanner.planner.schedule import Compute, Emit, Read, Schedule
-from beam_scanner.planner.tasks import TaskCuts, cut_tasks
 from beam_scanner.types import NULL, NullElement
 from tests.support.fake_reader import FakeReader, random_entries
 from tests.support.graphs import TYPES, RandomGraph

@@ -27,7 +27,7 @@ from beam_scanner.graph.nodes import (
     UnsliceNode,
 )
 from beam_scanner.kernels import KernelConfig
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     All,
     Gather,
     GatherPartition,

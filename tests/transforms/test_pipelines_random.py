@@ -27,7 +27,7 @@ from beam_scanner.graph.nodes import (
     UnsliceNode,
 )
 from beam_scanner.kernels import Param, registry
-from beam_scanner.rows.sampling import All, Gather, Repeat, Stride, StridedRanges
+from beam_scanner.rows.samplers import All, Gather, Repeat, Stride, StridedRanges
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.transforms import (

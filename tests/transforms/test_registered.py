@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from beam_scanner.kernels import register_python_op, registry
-from beam_scanner.rows.sampling import SAMPLERS
+from beam_scanner.rows.samplers import SAMPLERS
 from beam_scanner.transforms.registered import names, transform_named
 
 

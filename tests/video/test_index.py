@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from beam_scanner.errors import ArgumentError, VideoError
-from beam_scanner.video.damage import Packets, Pictures, rows_of_pictures
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
+from beam_scanner.video.lost_rows import Packets, Pictures, rows_of_pictures
 from tests.support.video_fixtures import make_video
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from beam_scanner.errors import StorageError
 from beam_scanner.video.container import OpenVideo
-from beam_scanner.video.damage import Packets, Pictures
 from beam_scanner.video.linear import (
     checksum,
     decode_all,
@@ -19,6 +18,7 @@ from beam_scanner.video.linear import (
     reads_otherwise,
     why,
 )
+from beam_scanner.video.lost_rows import Packets, Pictures
 from beam_scanner.video.packet_scan import PacketScan
 from tests.support.video_fixtures import make_video
 

@@ -12,8 +12,8 @@ from beam_scanner.errors import VideoError
 from beam_scanner.types import media_limits
 from beam_scanner.video import packet_scan
 from beam_scanner.video.container import OpenVideo
-from beam_scanner.video.damage import Packets, Pictures
 from beam_scanner.video.decoder_setup import SetupTracker
+from beam_scanner.video.lost_rows import Packets, Pictures
 from beam_scanner.video.packet_scan import PacketScan
 from tests.support.video_fixtures import make_video
 

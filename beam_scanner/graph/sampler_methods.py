@@ -27,7 +27,7 @@ from beam_scanner.graph.nodes import (
 )
 from beam_scanner.graph.validate import check_node, facts
 from beam_scanner.kernels.register import registry
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     PARTITIONS,
     SAMPLERS,
     Groups,

@@ -12,9 +12,9 @@ import pytest
 
 from beam_scanner.graph.nodes import InputNode, OpColumn, topological
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
+from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks
 from beam_scanner.planner.schedule import Schedule
-from beam_scanner.planner.tasks import TaskCuts, cut_tasks
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     Gather,
     RangesPartition,
     Repeat,

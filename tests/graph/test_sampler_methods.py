@@ -28,7 +28,7 @@ from beam_scanner.graph.nodes import (
     SliceNode,
     UnsliceNode,
 )
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     All,
     Gather,
     GatherPartition,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from beam_scanner.errors import ArgumentError, RowError, ScannerException
 from beam_scanner.rows.row_maps import NULL_ROW
-from beam_scanner.rows.sampling import (
+from beam_scanner.rows.samplers import (
     All,
     Gather,
     GatherPartition,

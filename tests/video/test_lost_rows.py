@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import beam_scanner.video
-from beam_scanner.video.damage import Packets, Pictures, counted_rows
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
+from beam_scanner.video.lost_rows import Packets, Pictures, counted_rows
 from tests.support.corpus import linear_decode
 from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
