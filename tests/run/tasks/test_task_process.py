@@ -97,10 +97,12 @@ def test_log_records_come_as_they_were_logged(
     except ZeroDivisionError:
         there.exception("row %d\nfailed: %s", 3, "é\udcff")
     there.debug("nobody asked for it")
-    theirs.close()
+    # Shut down and not closed: another file might get its number.
+    theirs.shutdown(socket.SHUT_RDWR)
     relay.join(30)
     # Nothing to write to any more, which must not end a task.
     there.error("lost")
+    theirs.close()
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("kernels.of.users", "ERROR")
     assert record.funcName == "test_log_records_come_as_they_were_logged"
