@@ -1,7 +1,7 @@
 # make demo [VIDEO=film.mp4]   install, run the main job, leave its files in demo_output/
 # make test                    install, lint, types, all tests: both tiers, each with its time
 # make test-default            lint, types, doctests and what is quick: under 15 minutes
-# make test-nightly            the slow tests, and property tests with more examples
+# make test-nightly            the slow tests alone
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
@@ -48,7 +48,7 @@ test-default: $(VENV)/.installed-demo,test
 
 test-nightly: $(VENV)/.installed-demo,test
 	$(FETCH)
-	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m "slow or hypothesis" \
+	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m slow \
 		--hypothesis-profile=nightly tests)
 
 runners: $(VENV)/.installed-demo,test
