@@ -48,7 +48,7 @@ def read_doc(docstring: str | None) -> Doc:
     Examples:
         >>> doc = read_doc(read_doc.__doc__)
         >>> doc.text[:26], doc.args
-        ('Takes a docstring apart; e', {'docstring': 'In Google style.'})
+        ('Takes a docstring apart, w', {'docstring': 'In Google style.'})
     """
     text, *parts = _SECTION.split(inspect.cleandoc(docstring or ""))
     sections = dict(zip(parts[::2], parts[1::2], strict=True))
