@@ -176,7 +176,7 @@ def start(scene: Scene) -> subprocess.Popen[bytes]:
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"import sys; sys.path[:0] = {[str(ROOT)]!r}\n"
         "from pathlib import Path\n"
-        "from tests.runners.local.test_dead_workers import Scene\n"
+        "from tests.runners.local.test_local_run import Scene\n"
         f"Scene(Path({str(scene.folder)!r})).run()\n"
     )
     driver = subprocess.Popen(
