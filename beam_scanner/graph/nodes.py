@@ -121,7 +121,7 @@ class OpColumn:
 
     def lossless(self) -> OpColumn:
         """This column, stored bit for bit."""
-        return self.encoded(Encoding(codec="raw"))
+        return self.encoded(Encoding(codec="lossless"))
 
     def compress_default(self) -> OpColumn:
         """This column, stored with the encoder's own defaults."""
@@ -132,10 +132,10 @@ class OpColumn:
 
         Args:
             codec: 'video' (which is 'h264'), 'h264', 'hevc', 'vp9', 'av1', 'default'
-                or 'raw', which is :meth:`lossless`.
+                or 'lossless', which is :meth:`lossless` and in Scanner 'raw'.
             **options: ``quality`` (0, the best, to 51; to 63 for 'vp9' and 'av1'),
                 ``bitrate`` and ``keyframe_distance``, as of :meth:`compress_video`;
-                not for 'default' and 'raw'.
+                not for 'default' and 'lossless'.
 
         Returns:
             A new column.
@@ -143,10 +143,10 @@ class OpColumn:
         Raises:
             ArgumentError: No such codec, or options where none are taken.
         """
-        if codec not in ("video", *CODECS):
+        if codec not in ("video", "raw", *CODECS):
             known = ", ".join(map(repr, ("video", *CODECS)))
             raise ArgumentError(f"codec {codec!r} does not exist; use one of {known}")
-        plain = codec in ("default", "raw")
+        plain = codec in ("default", "lossless", "raw")
         unknown = [name for name in options if plain or name not in _OPTIONS]
         if unknown:
             takes = "no options" if plain else ", ".join(_OPTIONS)

@@ -69,7 +69,7 @@ def _segments(output):
     return [path for path in output.files() if path.endswith(".mp4")]
 
 
-@pytest.mark.parametrize("codec", [*CODECS, "default", "raw"])
+@pytest.mark.parametrize("codec", [*CODECS, "default", "lossless", "raw"])
 def test_from_a_graph_to_a_file_that_is_played(codec, uneven, sc, tmp_path):
     output = _run(sc, uneven, codec, lambda column: column.compress(codec))
     segments = _segments(output)
@@ -92,7 +92,7 @@ def test_from_a_graph_to_a_file_that_is_played(codec, uneven, sc, tmp_path):
     assert (shown.width, shown.height) == (65, 49)
     assert shown.seconds(np.arange(40)) == pytest.approx(times - times[0], abs=1e-4)
     # Players see an even size, for all codecs with loss.
-    _check_played(whole, (65, 49) if codec == "raw" else (66, 50))
+    _check_played(whole, (65, 49) if codec in ("lossless", "raw") else (66, 50))
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
