@@ -20,6 +20,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from beam_scanner import ops as shipped
+
+# It watches forks from now on, also those before Beam is loaded.
+from beam_scanner.beam_internals import fork_check  # noqa: F401
 from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.beam_internals.root_logger import keeps_root_logger, root_logger_kept
 from beam_scanner.errors import ArgumentError, JobFailure

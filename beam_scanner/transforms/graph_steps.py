@@ -19,6 +19,7 @@ from beam_scanner.beam_internals.applied_steps import (
     set_hints,
     steps_that_make,
 )
+from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.kernels.pickling import loads_graph
@@ -29,7 +30,6 @@ from beam_scanner.run.pipeline_stages import FAILURES, EndRun, Phase, sink_tag, 
 from beam_scanner.run.program import Packed, Program
 from beam_scanner.run.worker_run import Run
 from beam_scanner.runners.dataflow import run_hints
-from beam_scanner.runners.fork_check import check_fork
 
 
 class GraphSteps:

@@ -2,6 +2,8 @@
 
 Threads do not survive a fork. gRPC and Beam start some with the first graph, and in a
 forked child would wait for them forever.
+
+If Beam changes this: a graph hangs in a forked child, or is refused there without need.
 """
 
 from __future__ import annotations
