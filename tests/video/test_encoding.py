@@ -11,8 +11,8 @@ from beam_scanner.video.encoding import CODECS, Encoding
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_raw_alone_has_no_loss(codec: str) -> None:
-    assert Encoding(codec=codec).lossless == (codec == "raw")
+def test_lossless_alone_has_no_loss(codec: str) -> None:
+    assert Encoding(codec=codec).lossless == (codec == "lossless")
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_the_worst_quality_is_that_of_the_codec(codec: str, worst: int) -> None:
         ({"bitrate": 0}, "bitrate must be positive"),
         ({"keyframe_distance": 0}, "keyframe_distance must be positive"),
         ({"quality": 20, "bitrate": 1000}, "a quality or a bitrate, not both"),
-        ({"codec": "raw", "quality": 20}, "'raw' has no loss"),
-        ({"codec": "raw", "bitrate": 1000}, "'raw' has no loss"),
+        ({"codec": "raw", "quality": 20}, "'lossless' has no loss"),
+        ({"codec": "raw", "bitrate": 1000}, "'lossless' has no loss"),
     ],
 )
 def test_what_is_refused(values: dict[str, Any], match: str) -> None:
