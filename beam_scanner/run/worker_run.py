@@ -42,13 +42,19 @@ class Run:
         settings: RunSettings,
         record: Callable[[JobId], JobRecord],
     ) -> None:
+        # No method: its cache would hold the run in a cycle, and with it all kernels.
+        def opened(job: JobId) -> Job:
+            made = Job(record(job), settings.graph, store, files.run)
+            # Now, under the lock: threads must share the nodes of one graph.
+            _ = made.families
+            return made
+
         self.store = store
         self.files = files
         self.settings = settings
         self.kernels = KernelPool(files.run)
-        self._record = record
         self._lock = threading.Lock()
-        self._opened = lru_cache(_JOBS_KEPT)(self._open)
+        self._opened = lru_cache(_JOBS_KEPT)(opened)
         self._stopped: int | None = None
         self._looked = (-1, 0.0)
 
@@ -76,12 +82,6 @@ class Run:
         """One job of the run."""
         with self._lock:
             return self._opened(job)
-
-    def _open(self, job: JobId) -> Job:
-        opened = Job(self._record(job), self.settings.graph, self.store, self.files.run)
-        # Now, under the lock: threads must share the nodes of one graph.
-        _ = opened.families
-        return opened
 
 
 class RunSource(Protocol):
