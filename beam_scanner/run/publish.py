@@ -59,7 +59,7 @@ def publish_at_end(job: Job, family: int, tasks: int) -> None:
     if not job.stores(family):
         return
     if was_published(job, family):
-        # Also where another run has replaced it since: that is no reason to fail.
+        # A job whose stream another run has replaced since then has not failed.
         for output in job.families[family].outputs:
             tidy(output.streams[0], job.record.token)
         return

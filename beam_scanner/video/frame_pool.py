@@ -18,7 +18,7 @@ _BUDGET = 64 * 1024 * 1024
 
 
 class FramePool:
-    """Gives frames memory that is no longer in use.
+    """Reuses the memory of frames that nobody holds any more.
 
     A frame belongs to its receiver: its memory is used again only when it, and all
     views of it, are gone.

@@ -1,4 +1,4 @@
-"""Beam's threads are told from others."""
+"""Beam's threads are distinguished from other threads."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def dumped(value: object) -> bytes:
 
 @functools.cache
 def cached() -> None:
-    """A name of this module that is no function."""
+    """A name in this module that is not a function."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What outputs are told of how their source's pictures are shown."""
+"""Display properties that outputs take over from their source."""
 
 from __future__ import annotations
 
