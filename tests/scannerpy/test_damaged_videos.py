@@ -17,23 +17,7 @@ from beam_scanner import (
 )
 from beam_scanner.errors import ArgumentError, VideoError
 from tests.support.client_helpers import files_of, open_client
-from tests.support.damaged_videos import FRAMES, GOP, expected, hurt, who
-from tests.support.video_fixtures import make_video
-
-
-@pytest.fixture
-def damaged(tmp_path: Path) -> str:
-    """Rows 22 to 29 of 40 cannot be decoded."""
-    path = make_video(
-        tmp_path / "damaged.mp4", FRAMES, gop=GOP, bframes=0, size=(320, 240)
-    )
-    hurt(path, range(22, 24))
-    return path
-
-
-@pytest.fixture
-def whole(tmp_path: Path) -> str:
-    return make_video(tmp_path / "whole.mp4", FRAMES, gop=GOP)
+from tests.support.damaged_videos import FRAMES, expected, who
 
 
 @pytest.fixture

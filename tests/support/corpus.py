@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
 from tests.support.folders import ROOT
 from tests.support.video_fixtures import make_video
 
@@ -151,3 +155,23 @@ def packed(path: Path) -> Path:
             moved.stream = stream
             output.mux(moved)
     return target
+
+
+@cache
+def indexed_kind(
+    kind_name: str, folder: Path
+) -> tuple[str, FrameIndex, list[np.ndarray]]:
+    """A video of a kind: its path, its index, and its frames by a linear decode."""
+    kind = next(kind for kind in KINDS if kind.name == kind_name)
+    path = kind.make(folder)
+    return path, index_video(path), linear_decode(path)
+
+
+def read_and_compare(decoder: VideoDecoder, rows, expected) -> None:
+    """Reads rows, and requires the frames of the linear decode."""
+    frames = list(decoder.read(rows))
+    assert len(frames) == len(rows)
+    for row, frame in zip(rows, frames, strict=True):
+        assert frame.dtype == np.uint8
+        assert frame.flags.c_contiguous
+        assert np.array_equal(frame, expected[row]), f"row {row} of {rows}"

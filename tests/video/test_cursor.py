@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ import pytest
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
-from tests.support.corpus import KINDS, linear_decode
+from tests.support.corpus import indexed_kind, read_and_compare
 from tests.support.video_fixtures import frame_number, make_video
 
 
@@ -23,29 +21,13 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("videos")
 
 
-@cache
-def _made(kind_name: str, folder: Path) -> tuple[str, FrameIndex, list[np.ndarray]]:
-    kind = next(kind for kind in KINDS if kind.name == kind_name)
-    path = kind.make(folder)
-    return path, index_video(path), linear_decode(path)
-
-
-def _read(decoder: VideoDecoder, rows, expected) -> None:
-    frames = list(decoder.read(rows))
-    assert len(frames) == len(rows)
-    for row, frame in zip(rows, frames, strict=True):
-        assert frame.dtype == np.uint8
-        assert frame.flags.c_contiguous
-        assert np.array_equal(frame, expected[row]), f"row {row} of {rows}"
-
-
 @pytest.mark.parametrize("threads", [0, 2])
 def test_threads_change_nothing(folder, threads):
     for name in ("h264", "hevc", "vp9"):
-        path, index, expected = _made(name, folder)
+        path, index, expected = indexed_kind(name, folder)
         with VideoDecoder(path, index, threads=threads) as decoder:
             for rows in (range(50), [3, 30], [1]):
-                _read(decoder, rows, expected)
+                read_and_compare(decoder, rows, expected)
 
 
 def test_a_changed_file_is_an_error(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,15 @@ from beam_scanner.rows.gops import DecodePosition
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
-from tests.support.corpus import KINDS, REAL, SHARED, Kind, linear_decode
+from tests.support.corpus import (
+    KINDS,
+    REAL,
+    SHARED,
+    Kind,
+    indexed_kind,
+    linear_decode,
+    read_and_compare,
+)
 from tests.support.video_fixtures import frame_number
 
 
@@ -26,36 +33,20 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("videos")
 
 
-@cache
-def _made(kind_name: str, folder: Path) -> tuple[str, FrameIndex, list[np.ndarray]]:
-    kind = next(kind for kind in KINDS if kind.name == kind_name)
-    path = kind.make(folder)
-    return path, index_video(path), linear_decode(path)
-
-
-def _read(decoder: VideoDecoder, rows, expected) -> None:
-    frames = list(decoder.read(rows))
-    assert len(frames) == len(rows)
-    for row, frame in zip(rows, frames, strict=True):
-        assert frame.dtype == np.uint8
-        assert frame.flags.c_contiguous
-        assert np.array_equal(frame, expected[row]), f"row {row} of {rows}"
-
-
 def _check(path: str, index: FrameIndex, expected: list[np.ndarray], rows) -> None:
     """Rows in separate calls, and in one, on one decoder; and the cost foretold."""
     ascending = sorted(set(rows))
     position, cost = DecodePosition(index.keyframes), 0
     with VideoDecoder(path, index) as decoder:
         for call in [[row] for row in rows] + [ascending]:
-            _read(decoder, call, expected)
+            read_and_compare(decoder, call, expected)
             cost += sum(position.advance(row) for row in call)
         assert decoder.frames_decoded == cost
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_generated(kind: Kind, folder):
-    path, index, expected = _made(kind.name, folder)
+    path, index, expected = indexed_kind(kind.name, folder)
     rows = len(expected)
     assert len(index) == rows == kind.options.get("frames", 50)
     assert len(index.keyframes) == kind.keyframes
@@ -77,12 +68,12 @@ SAMPLED = ["h264", "h264_open", "h264_short_gop", "h264_ts", "hevc_open", "vp9_m
 )
 @given(calls=st.lists(st.sets(st.integers(0, 49), max_size=8), max_size=4))
 def test_any_rows_in_any_calls(name, folder, calls):
-    path, index, expected = _made(name, folder)
+    path, index, expected = indexed_kind(name, folder)
     position, cost = DecodePosition(index.keyframes), 0
     with VideoDecoder(path, index) as decoder:
         for call in calls:
             rows = sorted(call)
-            _read(decoder, rows, expected)
+            read_and_compare(decoder, rows, expected)
             cost += sum(position.advance(row) for row in rows)
         assert decoder.frames_decoded == cost
 
@@ -100,7 +91,7 @@ def test_real(name):
     chosen = rng.choice(rows, min(rows, 12), replace=False).tolist()
     _check(str(path), index, expected, [rows - 1, 0, *chosen])
     with VideoDecoder(path, index) as decoder:
-        _read(decoder, range(rows), expected)
+        read_and_compare(decoder, range(rows), expected)
 
 
 def test_rotation_is_the_one_that_players_apply():
@@ -118,7 +109,7 @@ def test_rotation_is_the_one_that_players_apply():
 
 
 def test_frames_belong_to_the_reader(folder):
-    path, index, expected = _made("h264", folder)
+    path, index, expected = indexed_kind("h264", folder)
     with VideoDecoder(path, index) as decoder:
         frames = list(decoder.read(range(10)))
         for frame in frames:
@@ -141,20 +132,20 @@ class _Opener:
 
 
 def test_opener_and_pickle(folder):
-    path, _, expected = _made("h264", folder)
+    path, _, expected = indexed_kind("h264", folder)
     opener = _Opener(path)
     index = index_video(opener)
     with VideoDecoder(opener, index) as decoder:
-        _read(decoder, [30, 31], expected)
+        read_and_compare(decoder, [30, 31], expected)
         copy = pickle.loads(pickle.dumps(decoder))
-        _read(decoder, [32, 33], expected)
+        read_and_compare(decoder, [32, 33], expected)
     with copy:
         assert copy.frames_decoded == 8
-        _read(copy, [5], expected)
+        read_and_compare(copy, [5], expected)
 
 
 def test_rows_are_checked(folder):
-    path, index, _ = _made("h264", folder)
+    path, index, _ = indexed_kind("h264", folder)
     decoder = VideoDecoder(path, index)
     with pytest.raises(RowError, match=r"row 50 is not in video .* of 50 rows"):
         decoder.read([3, 50])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.decoder import VideoDecoder
-from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint
-from tests.support.corpus import KINDS, linear_decode
+from tests.support.corpus import indexed_kind, linear_decode, read_and_compare
 from tests.support.video_fixtures import make_video
 
 
@@ -24,37 +21,21 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("videos")
 
 
-@cache
-def _made(kind_name: str, folder: Path) -> tuple[str, FrameIndex, list[np.ndarray]]:
-    kind = next(kind for kind in KINDS if kind.name == kind_name)
-    path = kind.make(folder)
-    return path, index_video(path), linear_decode(path)
-
-
-def _read(decoder: VideoDecoder, rows, expected) -> None:
-    frames = list(decoder.read(rows))
-    assert len(frames) == len(rows)
-    for row, frame in zip(rows, frames, strict=True):
-        assert frame.dtype == np.uint8
-        assert frame.flags.c_contiguous
-        assert np.array_equal(frame, expected[row]), f"row {row} of {rows}"
-
-
 def test_pictures_that_nothing_needs_are_left_out(folder):
-    path, index, expected = _made("h264_b16", folder)
+    path, index, expected = indexed_kind("h264_b16", folder)
     with VideoDecoder(path, index) as decoder:
-        _read(decoder, [39], expected)
+        read_and_compare(decoder, [39], expected)
         assert decoder.frames_decoded == 40
         assert decoder.frames_skipped > 5
 
 
 def test_an_unfinished_read_leaves_a_usable_decoder(folder):
-    path, index, expected = _made("h264", folder)
+    path, index, expected = indexed_kind("h264", folder)
     with VideoDecoder(path, index) as decoder:
         rows = decoder.read(range(50))
         next(rows)
         next(rows)
-        _read(decoder, [2, 40], expected)
+        read_and_compare(decoder, [2, 40], expected)
 
 
 def test_damage_is_an_error_and_other_rows_are_right(tmp_path):
@@ -77,4 +58,4 @@ def test_damage_is_an_error_and_other_rows_are_right(tmp_path):
                 with pytest.raises(VideoError, match=rf"row {row} \(at"):
                     next(decoder.read([row]))
             else:
-                _read(decoder, [row], expected)
+                read_and_compare(decoder, [row], expected)
