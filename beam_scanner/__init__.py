@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from beam_scanner.planner.perf_params import PerfParams as PerfParams
     from beam_scanner.run.cache_mode import CacheMode as CacheMode
     from beam_scanner.scannerpy.client import Client as Client
-    from beam_scanner.scannerpy.client import Job as Job
     from beam_scanner.scannerpy.config import Config as Config
+    from beam_scanner.scannerpy.job import Job as Job
     from beam_scanner.storage import NamedStorage as NamedStorage
     from beam_scanner.storage import NamedStream as NamedStream
     from beam_scanner.storage import NamedVideoStorage as NamedVideoStorage
@@ -60,8 +60,9 @@ else:
             "beam_scanner.kernels.register": "register_python_op",
             "beam_scanner.planner.perf_params": "PerfParams",
             "beam_scanner.run.cache_mode": "CacheMode",
-            "beam_scanner.scannerpy.client": "Client Job",
+            "beam_scanner.scannerpy.client": "Client",
             "beam_scanner.scannerpy.config": "Config",
+            "beam_scanner.scannerpy.job": "Job",
             "beam_scanner.storage": "NamedStorage NamedStream NamedVideoStorage "
             "NamedVideoStream StorageBackend StoredStream",
             "beam_scanner.text.version": "__version__",

@@ -14,10 +14,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from beam_scanner import ops as shipped
 
@@ -29,12 +30,11 @@ from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.graph.builder import (
     IOGenerator,
     OpGenerator,
-    SinkGenerator,
-    SourceGenerator,
     StreamsGenerator,
     TaskPartitioner,
 )
 from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.source_calls import SinkGenerator, SourceGenerator
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
@@ -43,7 +43,6 @@ from beam_scanner.run.profiler import Profile, store_profile
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.types.element_types import DeviceType
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -56,22 +55,7 @@ _CLUSTER = (
     "graphs run where the Beam options say: "
     "Client(options=['--runner=...', ...]); without options, on all local cores"
 )
-
-
-class Job:
-    """Arguments of one stream of a graph, as Scanner's older programs keep them.
-
-    Examples:
-        >>> Job({'frames': 'a.mp4'}).op_args()
-        {'frames': 'a.mp4'}
-    """
-
-    def __init__(self, op_args: dict[Any, Any]) -> None:
-        self._op_args = op_args
-
-    def op_args(self) -> dict[Any, Any]:
-        """The arguments, by op."""
-        return self._op_args
+_NO_CLUSTER = f"there is no master and there are no workers to name: {_CLUSTER}"
 
 
 class Client:
@@ -130,9 +114,7 @@ class Client:
         max_attempts: int | None = None,
     ) -> None:
         if master is not None or workers:
-            raise ArgumentError(
-                f"there is no master and there are no workers to name: {_CLUSTER}"
-            )
+            raise ArgumentError(_NO_CLUSTER)
         if workers is not None:
             raise ArgumentError(f"workers=[] leaves nothing to run on: {_CLUSTER}")
         if machine_params is not None:
@@ -196,6 +178,30 @@ class Client:
         """Nothing is held between runs; for Scanner's programs."""
 
     stop_cluster = close
+
+    def start_master(self, master: str | None = None) -> NoReturn:
+        """Scanner's; Beam has no master.
+
+        Raises:
+            ArgumentError: Always; says what to use.
+        """
+        raise ArgumentError(_NO_CLUSTER)
+
+    def start_workers(self, workers: Sequence[str] | None = None) -> NoReturn:
+        """Scanner's; the runner starts the workers.
+
+        Raises:
+            ArgumentError: Always; says what to use.
+        """
+        raise ArgumentError(_NO_CLUSTER)
+
+    def has_gpu(self) -> bool:
+        """Whether this machine has a GPU that NVIDIA's driver knows."""
+        try:
+            done = subprocess.run(["nvidia-smi"], capture_output=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return done.returncode == 0
 
     @keeps_root_logger
     def run(
@@ -356,7 +362,9 @@ class Client:
         """
         self.get_profile(bulk_job_id)
 
-    def wait_on_job_gen(self, bulk_job_id: int) -> Iterator[dict[str, Any]]:
+    def wait_on_job_gen(
+        self, bulk_job_id: int, show_progress: bool = True
+    ) -> Iterator[dict[str, Any]]:
         """Yields the state of a run once: it is over.
 
         Raises:
@@ -427,7 +435,7 @@ class Client:
 
     def table(self, name: str | int) -> Table:
         """The table of that name or id; one that is not there does not ``exist``."""
-        return self._tables.table(name)
+        return self._tables.table(name, self)
 
     def has_table(self, name: str) -> bool:
         """Whether there is a committed table of that name."""
@@ -461,7 +469,8 @@ class Client:
         Raises:
             ScannerException: It exists, or a row has another width.
         """
-        return self._tables.new(name, columns, rows, fns, force)
+        self._tables.new(name, columns, rows, fns, force)
+        return self.table(name)
 
     def sequence(self, name: str) -> Column:
         """The column of a stream: its frames or its elements."""
@@ -487,18 +496,46 @@ class Client:
         self._tables.batch_load(tables, column, callback, workers)
 
     def load_op(self, so_path: str, proto_path: str | None = None) -> None:
-        """Registers the ops of a Python file; see ``register_module``."""
+        """Registers the ops of a file; see ``register_module``."""
         register_module(so_path, proto_path)
 
-    def register_op(self, *args: Any, **kwargs: Any) -> None:
-        """See ``beam_scanner.kernels.register_op``."""
-        register_op(*args, **kwargs)
+    register_op = staticmethod(register_op)
+    register_python_kernel = staticmethod(register_python_kernel)
 
-    def register_python_kernel(
-        self, op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
-    ) -> None:
-        """See ``beam_scanner.kernels.register_python_kernel``."""
-        register_python_kernel(op_name, device_type, kernel, batch)
+
+def start_master(
+    port: int | str | None = None,
+    config: Config | None = None,
+    config_path: str | None = None,
+    block: bool = False,
+    watchdog: bool = True,
+    no_workers_timeout: float = 30,
+    new_job_retries_limit: int = 5,
+) -> NoReturn:
+    """Scanner's; Beam has no master.
+
+    Raises:
+        ArgumentError: Always; says what to use.
+    """
+    raise ArgumentError(_NO_CLUSTER)
+
+
+def start_worker(
+    master_address: str,
+    machine_params: Any = None,
+    port: int | str | None = None,
+    config: Config | None = None,
+    config_path: str | None = None,
+    block: bool = False,
+    watchdog: bool = True,
+    db: Any = None,
+) -> NoReturn:
+    """Scanner's; the runner starts the workers.
+
+    Raises:
+        ArgumentError: Always; says what to use.
+    """
+    raise ArgumentError(_NO_CLUSTER)
 
 
 def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:

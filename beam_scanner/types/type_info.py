@@ -194,6 +194,19 @@ def get_type_info(annotation: Any) -> ScannerTypeInfo:
         raise ElementTypeError(_unregistered(shown)) from None
 
 
+def is_registered(annotation: Any) -> bool:
+    """Whether :func:`get_type_info` knows what an annotation stands for.
+
+    Examples:
+        >>> is_registered(bytes), is_registered(set)
+        (True, False)
+    """
+    try:
+        return bool(get_type_info(annotation))
+    except ElementTypeError:
+        return False
+
+
 def get_type_info_cpp(name: str) -> ScannerTypeInfo:
     """The type that is registered under ``name``, as stored streams remember it.
 

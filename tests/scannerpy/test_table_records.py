@@ -28,10 +28,10 @@ def test_new_table(storage: NamedStorage, tables: Tables) -> None:
     assert table.column_names() == ["col1", "col2"]
     assert next(table.column("col2").load()) == b"r01"
     assert (table.column("col2").id(), table.column("col2").type()) == (1, 0)
-    assert list(table.load(["col1", "col2"])) == rows
-    assert list(table.load(["col2"], rows=[1, 0, 1])) == [[b"r11"], [b"r01"], [b"r11"]]
-    given = list(table.load(["col1"], fn=lambda values, module: (values, module)))
-    assert given == [([b"r00"], protobufs), ([b"r10"], protobufs)]
+    assert list(table.load(["col1", "col2"])) == [tuple(row) for row in rows]
+    assert list(table.load(["col2"], rows=[1, 0, 1])) == [(b"r11",), (b"r01",), (b"r11",)]
+    given = list(table.load(["col1"], fn=lambda values, sc: (values, sc)))
+    assert given == [((b"r00",), tables), ((b"r10",), tables)]
     assert list(NamedStream(storage, "test/columns/col1").load()) == [b"r00", b"r10"]
     assert Tables(storage).table("test").column_names() == ["col1", "col2"]
     assert tables.names() == ["test"]
@@ -56,7 +56,7 @@ def test_new_table_serializes_with_fns(tables: Tables) -> None:
         return bytes([value])
 
     table = tables.new("n", ["a", "b"], [[1, b"x"], [2, b"y"]], [to_bytes, None])
-    assert list(table.load(["a", "b"])) == [[b"\1", b"x"], [b"\2", b"y"]]
+    assert list(table.load(["a", "b"])) == [(b"\1", b"x"), (b"\2", b"y")]
 
 
 def test_new_table_without_rows(tables: Tables) -> None:
@@ -73,7 +73,7 @@ def test_new_table_replaces_only_when_forced(
             tables.new("t", columns, [[b"0"] * len(columns)])
     number = tables.table("t").id()
     table = tables.new("t", ["c"], [[b"3"]], force=True)
-    assert list(table.load(["c"])) == [[b"3"]]
+    assert list(table.load(["c"])) == [(b"3",)]
     assert [found.name for found in list_streams(storage)] == ["t/columns/c"]
     assert table.id() == number + 1
     tables.new("t", ["column"], [[b"4"]], force=True)
