@@ -153,7 +153,13 @@ def test_importing_beam_leaves_no_log_handler(program: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["beam_scanner", "beam_scanner.storage", "beam_scanner.video"]
+    "package",
+    [
+        "beam_scanner",
+        "beam_scanner.scannerpy",
+        "beam_scanner.storage",
+        "beam_scanner.video",
+    ],
 )
 def test_type_checkers_see_the_names_that_python_finds(package: str) -> None:
     module = import_module(package)

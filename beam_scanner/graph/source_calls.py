@@ -74,9 +74,7 @@ def _audio(sc: Any, frame_size: float, path: str) -> AudioStream:
     return AudioStream(path, frame_size)
 
 
-def _captions(
-    sc: Any, window_size: float, path: str, max_time: float
-) -> CaptionStream:
+def _captions(sc: Any, window_size: float, path: str, max_time: float) -> CaptionStream:
     return CaptionStream(path, window_size, max_time)
 
 

@@ -14,14 +14,14 @@ from beam_scanner.errors import ArgumentError
 
 
 def register_module(
-    path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
+    so_path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
 ) -> ModuleType:
     """Runs a Python file that registers ops.
 
     Workers need not have the file: its kernels travel with the graph.
 
     Args:
-        path: The file. Scanner's compiled modules (``.so``) cannot be loaded: call
+        so_path: The file. Scanner's compiled modules (``.so``) cannot be loaded: call
             their kernels from a Python kernel.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
 
@@ -39,14 +39,14 @@ def register_module(
         ...     register_module(file.name).answer
         42
     """
-    file = Path(path).resolve()
+    file = Path(so_path).resolve()
     if file.suffix != ".py":
         raise ArgumentError(
-            f"module {str(path)!r} is not a .py file; compiled Scanner modules cannot "
+            f"module {str(so_path)!r} is not a .py file; compiled Scanner modules cannot "
             "be loaded: call their code from a Python kernel (ctypes, pybind11)"
         )
     if not file.is_file():
-        raise ArgumentError(f"module {str(path)!r} does not exist")
+        raise ArgumentError(f"module {str(so_path)!r} does not exist")
     if proto_path is not None:
         protobufs.add_module(str(proto_path))
     digest = hashlib.sha256(os.fsencode(file)).hexdigest()[:8]

@@ -146,4 +146,6 @@ def _warn(others: dict[str, Any], stacklevel: int = 3) -> None:
                 f"PerfParams has no parameter {name!r}"
                 f"{did_you_mean(name, _NAMES) or '.'} It has {', '.join(_NAMES)}"
             )
-        warnings.warn(f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=stacklevel)
+        warnings.warn(
+            f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=stacklevel
+        )

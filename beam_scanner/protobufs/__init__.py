@@ -36,7 +36,6 @@ from beam_scanner.errors import ArgumentError, ElementTypeError
 _FILE = "beam_scanner/types.proto"
 _PACKAGE = "beam_scanner"
 
-# Fields are numbered from 1 in the order in which they stand; '*' means repeated.
 _MESSAGES = {
     "Frame": "buffer:int64 width:int32 height:int32",
     "BoundingBox": (
@@ -58,12 +57,26 @@ class UnknownMessageError(ElementTypeError, AttributeError):
     """No protobuf message of that name is known."""
 
 
-def _file_proto() -> descriptor_pb2.FileDescriptorProto:
+def build_messages(
+    file_name: str, package: str, messages: Mapping[str, str], module: str
+) -> dict[str, type[Message]]:
+    """Message classes that are made without generated code.
+
+    Args:
+        file_name: Of the ``.proto`` file in whose place they stand.
+        package: Their package.
+        messages: For each its fields as ``name:kind``, numbered from 1 in the order in
+            which they stand; ``*`` means repeated.
+        module: Where the classes are found, so that messages pickle by reference.
+
+    Returns:
+        The classes by name.
+    """
     field_proto = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
-        name=_FILE, package=_PACKAGE, syntax="proto3"
+        name=file_name, package=package, syntax="proto3"
     )
-    for name, fields in _MESSAGES.items():
+    for name, fields in messages.items():
         message = file.message_type.add(name=name)
         for number, field in enumerate(fields.split(), start=1):
             field_name, kind = field.split(":")
@@ -74,14 +87,14 @@ def _file_proto() -> descriptor_pb2.FileDescriptorProto:
                 type=field_proto.Type.Value(f"TYPE_{kind.rstrip('*').upper()}"),
                 label=field_proto.Label.Value(label),
             )
-    return file
-
-
-def _build(name: str) -> type[Message]:
-    found = descriptor_pool.Default().FindMessageTypeByName(f"{_PACKAGE}.{name}")
-    cls = message_factory.GetMessageClass(found)
-    cls.__module__ = __name__  # so that messages pickle by reference
-    return cls
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    built = {}
+    for name in messages:
+        found = pool.FindMessageTypeByName(f"{package}.{name}")
+        built[name] = message_factory.GetMessageClass(found)
+        built[name].__module__ = module
+    return built
 
 
 if TYPE_CHECKING:
@@ -123,11 +136,7 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any: ...
 
 else:
-    descriptor_pool.Default().AddSerializedFile(_file_proto().SerializeToString())
-    Frame = _build("Frame")
-    BoundingBox = _build("BoundingBox")
-    Point = _build("Point")
-    NetDescriptor = _build("NetDescriptor")
+    globals().update(build_messages(_FILE, _PACKAGE, _MESSAGES, __name__))
 
 _user_modules: dict[str, ModuleType] = {}
 

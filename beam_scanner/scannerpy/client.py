@@ -39,8 +39,10 @@ from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.profiler import Profile, store_profile
+from beam_scanner.run.profiler import store_profile
 from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.profiler import Profile
+from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
 
@@ -381,17 +383,23 @@ class Client:
         """Ids of running runs: none, since :meth:`run` returns at the end."""
         return []
 
-    def get_profile(self, job_name: int | str, **options: Any) -> Profile:
+    def get_profile(
+        self,
+        job_name: int | str,
+        load_threads: int = 8,
+        subsample: int | None = None,
+    ) -> Profile:
         """The profile of a run.
 
         Args:
             job_name: What :meth:`run` returned.
-            **options: Scanner's; ignored.
+            load_threads: Ignored.
+            subsample: Ignored, with a warning.
 
         Raises:
             ArgumentError: There was no such run.
         """
-        return Profile.load(self.named_storage, job_name)
+        return Profile(self, job_name, load_threads, subsample)
 
     @keeps_root_logger
     def ingest_videos(
@@ -545,9 +553,10 @@ def _config(config: Config | None, path: str | None, db_path: str | None) -> Con
 
 
 def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
-    listed: list[Any] = [outputs]
-    if isinstance(outputs, (list, tuple)):
-        listed = list(outputs)
+    given = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    listed: list[Any] = [
+        each.node if isinstance(each, Sink) else each for each in given
+    ]
     wrong = [o for o in listed if not isinstance(o, OutputNode)]
     if wrong or not listed:
         raise ArgumentError(

@@ -9,7 +9,6 @@ from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
     GraphError,
-    OpNotFoundError,
     ScannerException,
 )
 from beam_scanner.graph.builder import (

@@ -73,16 +73,15 @@ def test_the_sources_of_scannertools(sc: Database, tmp_path: Path) -> None:
     assert list(inputs(column)[0].load()) == [path.encode() for path in paths]
     data = [pickle.dumps([1, "two"]), pickle.dumps([3])]
     column = sources.Python(data=data)
-    loaded = [[pickle.loads(row) for row in s.load()] for s in inputs(column)]
+    loaded = [list(stream.load()) for stream in inputs(column)]
     assert loaded == [[1, "two"], [3]]
     captions = sources.Captions(window_size=[10.0], path=["a.srt"], max_time=[3600])
     assert inputs(captions)[0].len() == 360
     assert len(inputs(sources.Audio(frame_size=[1.0, 2.0], path=["a", "b"]))) == 2
     assert len(inputs(sources.PackedFile(path=["a"]))) == 1
-    sink = SinkGenerator(sc).Files(input=column, paths=[paths, paths])
-    assert [stream.name() for stream in sink.streams] == [
-        stream.name() for stream in inputs(sources.Files(paths=[paths, paths]))
-    ]
+    others = [[str(tmp_path / "c")], [str(tmp_path / "d")]]
+    sink = SinkGenerator(sc).Files(input=column, paths=others)
+    assert [list(stream.paths) for stream in sink.streams] == others
     with pytest.raises(ArgumentError, match="sink Files required column input"):
         SinkGenerator(sc).Files(paths=[paths])
 

@@ -43,7 +43,8 @@ def test_scanners_other_parameters_only_warn() -> None:
     assert [each.filename for each in warned] == [__file__]
     with pytest.warns(UserWarning, match="cpu_pool has no meaning"):
         kept = PerfParams.manual(8, 48, cpu_pool="8G")([], [])
-    assert kept.cpu_pool == "8G" and kept == PerfParams(8, 48)
+    assert kept.cpu_pool == "8G"
+    assert kept == PerfParams(8, 48)
     with pytest.raises(ArgumentError, match="did you mean cpu_pool"):
         PerfParams.manual(8, 48, cpu_pol="8G")
 

@@ -174,4 +174,8 @@ def test_helpers_of_scanner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
         mkdir_p(home / "a" / "b")
     assert (home / "a" / "b").is_dir()
     monkeypatch.setattr("sys.stdin", io.StringIO(" yes \nno\n"))
-    assert [read_line("Y/n? "), read_line("Y/n? "), read_line("Y/n? ")] == ["yes", "no", ""]
+    assert [read_line("Y/n? "), read_line("Y/n? "), read_line("Y/n? ")] == [
+        "yes",
+        "no",
+        "",
+    ]

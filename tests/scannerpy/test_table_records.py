@@ -29,7 +29,11 @@ def test_new_table(storage: NamedStorage, tables: Tables) -> None:
     assert next(table.column("col2").load()) == b"r01"
     assert (table.column("col2").id(), table.column("col2").type()) == (1, 0)
     assert list(table.load(["col1", "col2"])) == [tuple(row) for row in rows]
-    assert list(table.load(["col2"], rows=[1, 0, 1])) == [(b"r11",), (b"r01",), (b"r11",)]
+    assert list(table.load(["col2"], rows=[1, 0, 1])) == [
+        (b"r11",),
+        (b"r01",),
+        (b"r11",),
+    ]
     given = list(table.load(["col1"], fn=lambda values, sc: (values, sc)))
     assert given == [((b"r00",), tables), ((b"r10",), tables)]
     assert list(NamedStream(storage, "test/columns/col1").load()) == [b"r00", b"r10"]
