@@ -19,12 +19,12 @@ from beam_scanner import protobufs as core
 from beam_scanner.errors import ArgumentError
 from beam_scanner.protobufs import UnknownMessageError
 
-CPU, GPU = 0, 1
-"""``DeviceType`` as messages have it."""
-Bytes, Video = 0, 1
-"""``ColumnType`` as messages have it."""
-U8, U16, F32, F64 = range(4)
-"""``FrameType`` as messages have it."""
+_NUMBERS = {
+    **{"CPU": 0, "GPU": 1},
+    **{"Bytes": 0, "Video": 1},
+    **{"U8": 0, "U16": 1, "F32": 2, "F64": 3},
+}
+"""Of devices, columns and frames, as messages have them."""
 
 _PLACE = "storage_type:string bucket:string region:string endpoint:string"
 _MESSAGES = {
@@ -69,7 +69,7 @@ class ProtobufGenerator:
         add_module(path)
 
     def __getattr__(self, name: str) -> Any:
-        return globals().get(name) or __getattr__(name)
+        return __getattr__(name)
 
 
 def add_module(path: str | os.PathLike[str] | ModuleType) -> None:
@@ -137,6 +137,8 @@ def python_to_proto(proto_name: str, obj: Mapping[str, Any] | Message) -> bytes:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _NUMBERS:
+        return _NUMBERS[name]
     if name in _built:
         return _built[name]
     try:

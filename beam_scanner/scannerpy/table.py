@@ -88,6 +88,9 @@ class Table:
         self._tables: Tables = getattr(sc, "_tables", sc)
         self._name = name
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_sc": self._tables}
+
     def __repr__(self) -> str:
         return f"Table({self._name!r})"
 

@@ -102,5 +102,6 @@ def _write_sample(path: str) -> None:
             scene = row // 60
             frame = np.stack([x, y, x + y], 2)[..., np.roll([0, 1, 2], scene)] // 3
             ball = (x - row % 60 * 5) ** 2 + (y - 60 * (scene + 1) % height) ** 2 < 400
+            frame = 20 * scene + (255 - frame if scene % 2 else frame) // 2
             frame[ball] = 255 - 60 * scene
             encoder.write(frame.astype(np.uint8), row / 24)

@@ -1,8 +1,10 @@
 """Tables of several columns."""
 
+import pickle
+
 import pytest
 
-from beam_scanner import protobufs
+from beam_scanner import Client, protobufs
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -10,7 +12,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
 )
-from beam_scanner.scannerpy.table import Tables
+from beam_scanner.scannerpy.table import Table, Tables
 from beam_scanner.scannerpy.table_records import column_stream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.types import (
@@ -124,3 +126,14 @@ def test_a_damaged_record_is_named(storage: NamedStorage, tables: Tables) -> Non
     for ask in (lambda: tables.has("t"), tables.names):
         with pytest.raises(StorageError, match=r"t/\.table\.json"):
             ask()
+
+
+def test_fn_is_given_the_client(storage: NamedStorage) -> None:
+    with Client(db_path=storage.db_path) as sc:
+        table = sc.new_table("pairs", ["a", "b"], [[b"1", b"2"]])
+        assert list(table.load(["b", "a"], lambda values, of: (values, of is sc))) == [
+            ((b"2", b"1"), True)
+        ]
+        again = pickle.loads(pickle.dumps(table))
+        assert list(again.load(["a"], fn=lambda values, _: values)) == [(b"1",)]
+        assert list(Table(sc, "pairs", 0).load(["a"])) == [(b"1",)]
