@@ -208,7 +208,7 @@ class Client:
     @keeps_root_logger
     def run(
         self,
-        outputs: OutputNode | Sequence[OutputNode],
+        outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
         perf_params: MakePerfParams,
         cache_mode: CacheMode = CacheMode.Error,
         show_progress: bool = True,
@@ -324,7 +324,7 @@ class Client:
 
     def explain(
         self,
-        outputs: OutputNode | Sequence[OutputNode],
+        outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
         perf_params: MakePerfParams | None = None,
         damage: str | None = None,
     ) -> Explanation:
@@ -552,7 +552,9 @@ def _config(config: Config | None, path: str | None, db_path: str | None) -> Con
     return config if db_path is None else config.with_db_path(db_path)
 
 
-def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
+def _outputs(
+    outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
+) -> list[OutputNode]:
     given = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     listed: list[Any] = [
         each.node if isinstance(each, Sink) else each for each in given
