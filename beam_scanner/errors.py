@@ -309,7 +309,7 @@ class JobFailure(ScannerException, RuntimeError):
     """Some streams of a run failed; the message says how many, and why.
 
     Attributes:
-        failures: One :class:`Failure` for each stream that failed, or was not run
+        failures: One ``Failure`` for each stream that failed, or was not run
             because too many had.
         hint: What can be done about it; '' where there is nothing to say.
         tally: What became of the other streams.

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from beam_scanner import transforms
 from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
@@ -45,8 +46,30 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         folder = page.parent if page.stem == "index" else page.with_suffix("")
         html = (tmp_path / "site" / folder / "index.html").read_text()
         assert "<h1" in html
-    api = (tmp_path / "site" / "api" / "beam_scanner" / "index.html").read_text()
-    assert 'id="beam_scanner.Client.run"' in api
+    api = {
+        page.parent.name: page.read_text()
+        for page in (tmp_path / "site" / "api").glob("*/index.html")
+    }
+    assert 'id="beam_scanner.Client.run"' in api["beam_scanner"]
+    for page, html in api.items():
+        # Markup of another kind than the site's.
+        assert not re.findall(r":(?:class|func|meth|mod|data):|::</p>", html), page
+    shown = "".join(api.values())
+    assert len(public_names()) > 100
+    assert [name for name in public_names() if f">{name}<" not in shown] == []
+
+
+def public_names() -> list[str]:
+    """Names that packages offer; ``X as X`` marks them where they are imported."""
+    names = {*transforms.__all__}
+    for package in ("", "kernels", "storage", "transforms", "types", "video"):
+        home = ROOT / "beam_scanner" / package / "__init__.pyi"
+        text = (home if home.is_file() else home.with_suffix(".py")).read_text()
+        lines = [
+            line for line in text.splitlines() if "from beam_scanner import" not in line
+        ]
+        names |= {*re.findall(r"\b(\w+) as \1\b", "\n".join(lines))}
+    return sorted(names - {"__version__"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

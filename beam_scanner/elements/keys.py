@@ -1,4 +1,4 @@
-"""The keys of rows that leave a graph: :class:`FrameKey`."""
+"""The keys of rows that leave a graph: ``FrameKey``."""
 
 # No postponed annotations: Beam reads the types of the fields, not strings.
 

@@ -177,7 +177,7 @@ class OpSpec:
         """Calls the kernel once.
 
         Args:
-            kernel: What :meth:`instantiate` returned.
+            kernel: What ``instantiate`` returned.
             config: The kernel's ``KernelConfig``.
             values: One for each input: the element, or a sequence of elements
                 where the op has a stencil, a batch or takes the whole stream.

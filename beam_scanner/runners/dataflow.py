@@ -112,8 +112,8 @@ def options(
         more: More of Beam's flags, as ``--no_use_public_ips``.
 
     Raises:
-        ArgumentError: See :func:`check`; or Beam does not know a flag's value.
-        MissingDependencyError: See :func:`check`.
+        ArgumentError: See ``check``; or Beam does not know a flag's value.
+        MissingDependencyError: See ``check``.
 
     Examples:
         >>> made = options(

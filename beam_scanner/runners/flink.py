@@ -85,7 +85,7 @@ def options(
     Without a pool and an image, workers are threads of this program.
 
     Raises:
-        ArgumentError: See :func:`check`; or options exclude each other.
+        ArgumentError: See ``check``; or options exclude each other.
 
     Examples:
         >>> options(job_endpoint='localhost:9', parallelism=2)

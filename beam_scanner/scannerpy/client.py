@@ -232,7 +232,7 @@ class Client:
                 outputs says whether it succeeded, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
-                and in :meth:`report`.
+                and in ``report``.
             damage: What to do about rows of videos that cannot be decoded: 'strict'
                 or 'salvage', for all inputs in place of the policy of each; see
                 ``NamedVideoStream``. The report tells which rows are lost.
@@ -241,7 +241,7 @@ class Client:
                 are left out and the run ends. None: any number.
 
         Returns:
-            The id of the run, for :meth:`get_profile`; None if there was nothing to do, or
+            The id of the run, for ``get_profile``; None if there was nothing to do, or
             with ``detach``.
 
         Raises:
@@ -325,15 +325,15 @@ class Client:
         Nothing is stored: videos that are not indexed yet are indexed for this once.
 
         Args:
-            outputs: As for :meth:`run`.
-            perf_params: As for :meth:`run`.
-            damage: As for :meth:`run`.
+            outputs: As for ``run``.
+            perf_params: As for ``run``.
+            damage: As for ``run``.
 
         Returns:
             Numbers for programs; its text is for people.
 
         Raises:
-            ScannerException: As :meth:`run`.
+            ScannerException: As ``run``.
         """
         import_beam()
         from beam_scanner.run.explain import explain
@@ -349,7 +349,7 @@ class Client:
             )
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
-        """Runs are over when :meth:`run` returns: only checks the id.
+        """Runs are over when ``run`` returns: only checks the id.
 
         Raises:
             ArgumentError: There was no such run.
@@ -370,14 +370,14 @@ class Client:
         }
 
     def get_active_jobs(self) -> list[int]:
-        """Ids of running runs: none, since :meth:`run` returns at the end."""
+        """Ids of running runs: none, since ``run`` returns at the end."""
         return []
 
     def get_profile(self, job_name: int | str, **options: Any) -> Profile:
         """The profile of a run.
 
         Args:
-            job_name: What :meth:`run` returned.
+            job_name: What ``run`` returned.
             **options: Scanner's; ignored.
 
         Raises:

@@ -11,19 +11,6 @@ Transforms that follow one another are joined while the pipeline is built: sampl
 reaches the decoder, branches of one source decode it once, and frames do not travel
 between stages. Any other transform gets ordinary elements ``(FrameKey, value)``.
 ``VideoGraph`` is one transform for a whole graph, which a function builds.
-
-Where things are:
-
-* ``read``, ``sample``, ``apply_op``, ``registered``, ``write``: what a graph is written with;
-  ``stream_transform``: what these have in common.
-* ``video_graph``: a graph as one transform; ``graph_build``: while its function runs.
-* ``group``: the graph over one source, or several that are joined; ``graph_steps``: its
-  steps in the pipeline; ``row_hints``: types of the rows that leave it.
-* ``match``: from patterns to videos; ``elements_sink``: from elements to streams;
-  ``playlist``: several files as one video.
-
-What workers do with a graph is in ``beam_scanner.run``, and what travels between
-transforms in ``beam_scanner.elements``.
 """
 
 from __future__ import annotations

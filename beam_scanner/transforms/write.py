@@ -127,7 +127,7 @@ class WriteToNamedStream(GraphTransform):
 
 
 class WriteToNamedVideo(WriteToNamedStream):
-    """Stores streams of frames as video; see :class:`WriteToNamedStream`.
+    """Stores streams of frames as video; see ``WriteToNamedStream``.
 
     Examples:
         >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label

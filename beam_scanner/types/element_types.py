@@ -1,6 +1,6 @@
 """Element types: what the rows of a stream hold, and how they are kept.
 
-A kernel says in annotations what it takes and gives::
+A kernel says in annotations what it takes and gives:
 
     def execute(self, frame: FrameType) -> types.Histogram: ...
 
@@ -11,14 +11,14 @@ A kernel says in annotations what it takes and gives::
 | ``typing.Any`` (``Any``) | anything that pickles; None is a value | binary (pickle) |
 | ``int``, ``float``, ``bool``, ``str`` | the same | int64, double, bool, string |
 | ``Image`` | H x W x C array, uint8 or uint16 | binary (a PNG or JPEG file) |
-| ``Histogram`` | list of three int32 arrays | list<list<int32>> |
-| ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | struct<dtype, shape, data> |
-| ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | list<float>, list<int32> |
-| ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | struct, list<struct> |
+| ``Histogram`` | list of three int32 arrays | ``list<list<int32>>`` |
+| ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | ``struct<dtype, shape, data>`` |
+| ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | ``list<float>``, ``list<int32>`` |
+| ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | ``struct``, ``list<struct>`` |
 
 ``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
-and :func:`register_type` takes a class with a ``serialize`` and a ``deserialize``. A
-row without a value is :data:`NULL`, of every type.
+and ``register_type`` takes a class with a ``serialize`` and a ``deserialize``. A
+row without a value is ``NULL``, of every type.
 """
 
 from __future__ import annotations
