@@ -98,6 +98,23 @@ def test_the_walks_of_a_stream_fit_and_name_modules_that_exist() -> None:
     assert missing == []
 
 
+def test_modules_that_overviews_name_exist() -> None:
+    package = ROOT / "beam_scanner"
+    files = {path.name for path in package.rglob("*.py")}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {*re.findall(r"`(\w+\.py)`", page)}
+    tables = page[
+        page.index("In `run/`, by step") : page.index("The planner and a run")
+    ]
+    cells = [line for line in tables.splitlines() if line.startswith("|")]
+    named |= {f"{name}.py" for name in re.findall(r"`(\w+)`", "".join(cells))}
+    assert len(named) > 40
+    assert named - files == set()
+    for file in package.rglob("__init__.py"):
+        for name in re.findall(r"^\* ``(\w+)``", file.read_text(), re.M):
+            assert (file.parent / f"{name}.py").is_file(), f"{file}: {name}"
+
+
 def test_example_motion(tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     make_video(tmp_path / "film.mp4", frames=12)

@@ -196,7 +196,7 @@ class GraphRun:
         if isinstance(made, Generator):
             made.close()
             raise GraphError(
-                "this graph goes on with the results of its first run, so somebody "
+                "this graph continues with the results of its first run, so a process "
                 "must wait for them; only a graph that returns its outputs, or --ops, "
                 "can be submitted and left"
             )

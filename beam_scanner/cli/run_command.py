@@ -113,7 +113,7 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
 
 
 def _is_left(options: PipelineOptions) -> bool:
-    """Whether this process submits the run and ends, and the runner goes on.
+    """Whether this process submits the run and ends, while the runner continues.
 
     The launcher of Flex Templates also wants the job made without waiting for it.
     """

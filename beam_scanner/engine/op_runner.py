@@ -279,7 +279,7 @@ class _Input:
         self.open = opener(edge.column.type, wanted)
 
     def opened(self, elements: list[Any]) -> list[Any]:
-        """The values of elements, as the kernel wants them."""
+        """The values of elements, as the kernel takes them."""
         if self.open is None:
             return elements
         return [

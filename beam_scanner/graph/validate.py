@@ -180,7 +180,7 @@ def _jobs(node: Node) -> int | None:
             raise GraphError(
                 f"{node.label} has a column of {_streams(found)}, from {who}, and one "
                 f"of {_streams(jobs)}, from {column.node.label}: the lists of "
-                "sc.io.Input that they begin with must be of one length"
+                "sc.io.Input that they begin with must have equal lengths"
             )
         found, who = jobs, column.node.label
     return found
@@ -194,14 +194,13 @@ _OPEN_TYPES = ("Bytes", "Any")
 """Blob types that go with every other blob type."""
 
 
-def _is_flag(value: Any) -> bool:
-    return hasattr(value, "__index__") or isinstance(value, np.bool_)
-
-
 _FITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("a whole number", lambda value: hasattr(value, "__index__")),
     "float": ("a number", lambda value: hasattr(value, "__float__")),
-    "bool": ("True or False", _is_flag),
+    "bool": (
+        "True or False",
+        lambda value: hasattr(value, "__index__") or isinstance(value, np.bool_),
+    ),
     "str": ("a string", lambda value: isinstance(value, (str, os.PathLike))),
 }
 """By annotation, what errors say is expected, and whether a value fits."""
@@ -488,7 +487,7 @@ def check_joined(where: str, names: Sequence[str], layouts: Sequence[Layout]) ->
             )
         if not first.same_groups(other):
             raise GraphError(
-                f"{where}: {one} and {two} have slice groups of other lengths"
+                f"{where}: {one} and {two} have slice groups of different lengths"
             )
 
 
@@ -501,7 +500,7 @@ def check_slice_list(where: str, value: Any, groups: int) -> None:
         groups: How many slice groups the stream has.
 
     Raises:
-        GraphError: It has not one value for each group.
+        GraphError: It does not have one value for each group.
     """
     if isinstance(value, SliceList) and len(value) != groups:
         raise GraphError(

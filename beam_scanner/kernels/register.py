@@ -391,7 +391,7 @@ def check_attributes(
         )
     if whole and (batch > 1 or unbounded or bounded is not None):
         raise ArgumentError(
-            f"op {op} takes the whole stream: it cannot have a batch or state beside"
+            f"op {op} takes the whole stream: it cannot also have a batch or state"
         )
 
 

@@ -69,7 +69,7 @@ class Report:
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
-        kept: Finished tasks of jobs that failed, which another run can go on with.
+        kept: Finished tasks of jobs that failed, from which another run can resume.
         rows_failed: Rows of ops with ``on_error='null'`` that are null because their
             kernel raised, those that an interrupted run had found included.
         failure_file: The Parquet file with every failure, of streams and of rows; ''
@@ -194,7 +194,7 @@ def _run(
 def _submit(
     prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
 ) -> None:
-    """Gives the pipeline to a runner that goes on without this process."""
+    """Gives the pipeline to a runner that continues without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
     build = _pipeline(source, settings, len(prepared.jobs), options)
@@ -257,7 +257,7 @@ def check_max_failures(given: Any) -> None:
     """Refuses what is neither a number of streams nor a share of them.
 
     Raises:
-        ArgumentError: Tells what was expected.
+        ArgumentError: Says what was expected.
 
     Examples:
         >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)

@@ -91,7 +91,7 @@ def options(
         >>> options(job_endpoint='localhost:9', parallelism=2)
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     _only_one(job_endpoint=job_endpoint, job_server_jar=job_server_jar)
@@ -135,7 +135,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         >>> check(PipelineOptions(['--flink_master=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nothing listens \
 there (Connection refused): expected the address of Flink's REST
     """
     flink = options.view_as(FlinkRunnerOptions)

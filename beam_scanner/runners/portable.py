@@ -59,7 +59,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         >>> check(PipelineOptions(['--job_endpoint=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     portable = options.view_as(PortableOptions)
@@ -82,7 +82,7 @@ there (Connection refused): expected the address of a job server
 
 
 def check_listening(flag: str, address: str, what: str) -> str:
-    """Refuses an address where nobody listens.
+    """Refuses an address where nothing listens.
 
     Args:
         flag: Which flag gave it, as ``--job_endpoint``.
@@ -93,14 +93,14 @@ def check_listening(flag: str, address: str, what: str) -> str:
         The host.
 
     Raises:
-        ArgumentError: It is not an address, or nobody listens there.
+        ArgumentError: It is not an address, or nothing listens there.
     """
     host, port = split_address(flag, address, what)
     try:
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise ArgumentError(
-            f"{flag}={address}: nobody listens there ({error.strerror or error}): "
+            f"{flag}={address}: nothing listens there ({error.strerror or error}): "
             f"expected the address of {what}"
         ) from error
     return host
@@ -181,7 +181,7 @@ def _check_docker(options: PipelineOptions, folders: list[str]) -> None:
         )
     if folders:
         raise ArgumentError(
-            f"{folders[0]!r} is a place of this machine, which containers "
+            f"{folders[0]!r} is a path on this machine, which containers "
             "(--environment_type=DOCKER) do not have: expected gs://BUCKET/FOLDER or "
             "s3://BUCKET/FOLDER"
         )

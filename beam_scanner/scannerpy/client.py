@@ -43,7 +43,6 @@ from beam_scanner.run.profiler import Profile, store_profile
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.types.element_types import DeviceType
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -227,7 +226,7 @@ class Client:
                 kernels included; it is ended then, native code too, and tried again.
                 0: no limit but that of ``--task_timeout``.
             checkpoint_frequency: Ignored: every finished task is kept.
-            detach: Return when the job is submitted, for runners that go on without
+            detach: Return when the job is submitted, for runners that continue without
                 this process. Its workers commit and tidy up; ``committed()`` of the
                 outputs says whether it succeeded, their logs why not.
             profiler_level: Ignored.
@@ -235,7 +234,7 @@ class Client:
                 and in ``report``.
             damage: What to do about rows of videos that cannot be decoded: 'strict'
                 or 'salvage', for all inputs in place of the policy of each; see
-                ``NamedVideoStream``. The report tells which rows are lost.
+                ``NamedVideoStream``. The report says which rows are lost.
             max_failures: How many streams may fail: a whole number, or a share of all
                 between 0.0 and 1.0. Once more have failed, tasks that have not begun
                 are left out and the run ends. None: any number.
@@ -490,15 +489,8 @@ class Client:
         """Registers the ops of a Python file; see ``register_module``."""
         register_module(so_path, proto_path)
 
-    def register_op(self, *args: Any, **kwargs: Any) -> None:
-        """See ``beam_scanner.kernels.register_op``."""
-        register_op(*args, **kwargs)
-
-    def register_python_kernel(
-        self, op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
-    ) -> None:
-        """See ``beam_scanner.kernels.register_python_kernel``."""
-        register_python_kernel(op_name, device_type, kernel, batch)
+    register_op = staticmethod(register_op)
+    register_python_kernel = staticmethod(register_python_kernel)
 
 
 def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:

@@ -318,7 +318,7 @@ def _link(source: str, path: str) -> None:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise StorageError(
                 f"cannot write {path!r}: a database needs a file system with hard "
-                "links, which this one has not"
+                "links, which this one lacks"
             ) from error
         raise
 

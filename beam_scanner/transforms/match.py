@@ -274,7 +274,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                     name = self._name(path)
             stream_key(name)
             if plain(name + path) != name + path:
-                raise ArgumentError("it holds bytes that are no text")
+                raise ArgumentError("it holds bytes that are not text")
         except Exception as error:
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")

@@ -1,7 +1,7 @@
 """Streams in which each element is a file of its own.
 
 As an output, rows are written beside their files under hidden names and renamed when
-all of them are there. While that goes on a hidden *mark* lies beside the first file,
+all of them are there. Meanwhile a hidden *mark* lies beside the first file,
 so that the stream is the old one, or uncommitted, or the new one, never a mixture.
 """
 

@@ -53,11 +53,6 @@ class PackedFileStream(FileStream):
 
     _storage_kind = PackedFileStorage
 
-    def __init__(
-        self, path: str | os.PathLike[str], storage: PackedFileStorage | None = None
-    ) -> None:
-        super().__init__(path, storage)
-
     def len(self) -> int:
         """The number of elements."""
         return len(_offsets(self._path)) - 1

@@ -1,7 +1,7 @@
 """Video files become streams: here, and nowhere else.
 
-A video is indexed once; the index lies in the database, and all that reads the video
-goes by it. :func:`ensure_indexed` says whether the stored index will do.
+A video is indexed once; the index lies in the database, and everything that reads the video
+uses it. :func:`ensure_indexed` says whether the stored index will do.
 """
 
 from __future__ import annotations
