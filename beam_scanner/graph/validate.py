@@ -347,6 +347,25 @@ def check_output(node: OutputNode) -> None:
         )
 
 
+def listed_outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
+    """The outputs of a run as a list.
+
+    Raises:
+        GraphError: There is none, or one is something else.
+    """
+    several = isinstance(outputs, (list, tuple))
+    listed: list[Any] = list(cast(Any, outputs)) if several else [outputs]
+    for output in listed:
+        if not isinstance(output, OutputNode):
+            raise GraphError(
+                "a run takes what sc.io.Output(column, streams) returned, or a list of "
+                f"those; got {type(output).__name__}"
+            )
+    if not listed:
+        raise GraphError("a run needs at least one output")
+    return listed
+
+
 def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     """Checks all that can be known of a graph without looking at a stream.
 
@@ -367,16 +386,7 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
         Traceback (most recent call last):
         beam_scanner.errors.GraphError: a run needs at least one output
     """
-    several = isinstance(outputs, (list, tuple))
-    listed: list[Any] = list(cast(Any, outputs)) if several else [outputs]
-    for output in listed:
-        if not isinstance(output, OutputNode):
-            raise GraphError(
-                "a run takes what sc.io.Output(column, streams) returned, or a list of "
-                f"those; got {type(output).__name__}"
-            )
-    if not listed:
-        raise GraphError("a run needs at least one output")
+    listed = listed_outputs(outputs)
     nodes = topological(listed)
     for node in nodes:
         facts(node)

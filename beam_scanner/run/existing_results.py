@@ -114,7 +114,7 @@ def is_held(job: Job, number: int) -> bool:
     return all(
         isinstance(output.streams[0], BranchSlot)
         or holds(output.streams[0], job.fingerprint(index))
-        for output, index in zip(family.outputs, family.numbers, strict=True)
+        for output, index in family.numbered()
     )
 
 

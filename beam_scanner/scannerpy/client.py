@@ -35,6 +35,7 @@ from beam_scanner.graph.builder import (
     TaskPartitioner,
 )
 from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
@@ -274,7 +275,7 @@ class Client:
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
             )
-        listed = _outputs(outputs)
+        listed = listed_outputs(outputs)
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
@@ -339,7 +340,7 @@ class Client:
         from beam_scanner.run.ingest import damage_policy
         from beam_scanner.run.prepare import input_streams, prepare
 
-        listed = _outputs(outputs)
+        listed = listed_outputs(outputs)
         make = _perf(perf_params or PerfParams.estimate())
         storage = self.named_storage
         with damage_policy(input_streams(listed), damage):
@@ -497,19 +498,6 @@ def _config(config: Config | None, path: str | None, db_path: str | None) -> Con
     if config is None:
         return Config(config_path=path, db_path=db_path)
     return config if db_path is None else config.with_db_path(db_path)
-
-
-def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
-    listed: list[Any] = [outputs]
-    if isinstance(outputs, (list, tuple)):
-        listed = list(outputs)
-    wrong = [o for o in listed if not isinstance(o, OutputNode)]
-    if wrong or not listed:
-        raise ArgumentError(
-            "run takes what sc.io.Output returned, one or a list; got "
-            f"{type(wrong[0]).__name__ if wrong else 'an empty list'}"
-        )
-    return listed
 
 
 def _perf(perf_params: Any) -> MakePerfParams:
