@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from beam_scanner import transforms
+from beam_scanner import protobufs, transforms
 from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
@@ -47,13 +47,13 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         html = (tmp_path / "site" / folder / "index.html").read_text()
         assert "<h1" in html
     api = {
-        page.parent.name: page.read_text()
-        for page in (tmp_path / "site" / "api").glob("*/index.html")
+        file.parent.name: file.read_text()
+        for file in (tmp_path / "site" / "api").glob("*/index.html")
     }
     assert 'id="beam_scanner.Client.run"' in api["beam_scanner"]
-    for page, html in api.items():
+    for name, html in api.items():
         # Markup of another kind than the site's.
-        assert not re.findall(r":(?:class|func|meth|mod|data):|::</p>", html), page
+        assert not re.findall(r":(?:class|func|meth|mod|data):|::</p>", html), name
     shown = "".join(api.values())
     assert len(public_names()) > 100
     assert [name for name in public_names() if f">{name}<" not in shown] == []
@@ -61,7 +61,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 def public_names() -> list[str]:
     """Names that packages offer; ``X as X`` marks them where they are imported."""
-    names = {*transforms.__all__}
+    names = {*transforms.__all__, *protobufs.__all__}
     for package in ("", "kernels", "storage", "transforms", "types", "video"):
         home = ROOT / "beam_scanner" / package / "__init__.pyi"
         text = (home if home.is_file() else home.with_suffix(".py")).read_text()
