@@ -27,6 +27,7 @@ from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.protobufs.message_classes import build_messages as build_messages
 from beam_scanner.protobufs.messages import (
     MESSAGES,
     BoundingBox,

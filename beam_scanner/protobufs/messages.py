@@ -6,11 +6,7 @@ checkers and editors know the fields.
 
 from __future__ import annotations
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import Message
-
-_PACKAGE = "beam_scanner"
-_FIELD = descriptor_pb2.FieldDescriptorProto
+from beam_scanner.protobufs.message_classes import build_messages
 
 MESSAGES = {
     "Frame": "buffer:int64 width:int32 height:int32",
@@ -27,7 +23,7 @@ MESSAGES = {
         "uses_python:bool"
     ),
 }
-"""Fields are numbered from 1 in the order in which they stand; '*' means repeated."""
+"""By name, the fields; see ``build_messages``."""
 
 ABOUT = {
     "Frame": "A decoded frame of Scanner's C++ engine; kept for its wire format.",
@@ -40,31 +36,9 @@ ABOUT = {
 """What each message is."""
 
 
-def _define() -> None:
-    file = descriptor_pb2.FileDescriptorProto(
-        name="beam_scanner/types.proto", package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for number, field in enumerate(fields.split(), start=1):
-            field_name, kind = field.split(":")
-            label = "LABEL_REPEATED" if kind.endswith("*") else "LABEL_OPTIONAL"
-            message.field.add(
-                name=field_name,
-                number=number,
-                type=_FIELD.Type.Value(f"TYPE_{kind.rstrip('*').upper()}"),
-                label=_FIELD.Label.Value(label),
-            )
-    descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-
-
-def _class_of(name: str) -> type[Message]:
-    found = descriptor_pool.Default().FindMessageTypeByName(f"{_PACKAGE}.{name}")
-    cls = message_factory.GetMessageClass(found)
-    cls.__module__ = "beam_scanner.protobufs"  # so that messages pickle by reference
-    cls.__doc__ = ABOUT[name]
-    return cls
-
-
-_define()
-Frame, BoundingBox, Point, NetDescriptor = map(_class_of, MESSAGES)
+_built = build_messages(
+    "beam_scanner/types.proto", "beam_scanner", MESSAGES, "beam_scanner.protobufs"
+)
+for _name, _class in _built.items():
+    _class.__doc__ = ABOUT[_name]
+Frame, BoundingBox, Point, NetDescriptor = _built.values()

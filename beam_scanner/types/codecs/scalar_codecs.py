@@ -12,38 +12,18 @@ import pyarrow as pa
 from beam_scanner.types.type_info import Codec, damaged_value, wrong_value
 
 
-class NumberCodec(Codec):
-    """Numbers of 64 bits; a base class.
-
-    Attributes:
-        name: Of the element type.
-        form: How ``struct`` packs one.
-    """
-
-    name: str
-    form: str
-
-    def from_arrow(self, stored: Any) -> Any:
-        """A number of Python's."""
-        return stored
-
-    def serialize(self, value: Any) -> bytes:
-        """Eight bytes, little-endian."""
-        return struct.pack(self.form, self.to_arrow(value))
-
-    def deserialize(self, data: bytes) -> Any:
-        """A number of Python's."""
-        try:
-            (number,) = struct.unpack(self.form, data)
-        except struct.error as error:
-            raise damaged_value(self.name, error) from error
-        return number
+def _unpacked(name: str, form: str, data: bytes) -> Any:
+    try:
+        (number,) = struct.unpack(form, data)
+    except struct.error as error:
+        raise damaged_value(name, error) from error
+    return number
 
 
-class IntCodec(NumberCodec):
+class IntCodec(Codec):
     """64-bit integers, Python's and NumPy's; not booleans."""
 
-    name, form, arrow_type = "int", "<q", pa.int64()
+    arrow_type = pa.int64()
 
     def to_arrow(self, value: Any) -> int:
         """An int."""
@@ -53,11 +33,23 @@ class IntCodec(NumberCodec):
             raise wrong_value("int", value, "an integer that fits 64 bits")
         return number
 
+    def from_arrow(self, stored: Any) -> int:
+        """An int."""
+        return int(stored)
 
-class FloatCodec(NumberCodec):
+    def serialize(self, value: Any) -> bytes:
+        """Eight bytes, little-endian."""
+        return struct.pack("<q", self.to_arrow(value))
+
+    def deserialize(self, data: bytes) -> int:
+        """An int."""
+        return int(_unpacked("int", "<q", data))
+
+
+class FloatCodec(Codec):
     """Numbers, Python's and NumPy's; integers become floats."""
 
-    name, form, arrow_type = "float", "<d", pa.float64()
+    arrow_type = pa.float64()
 
     def to_arrow(self, value: Any) -> float:
         """A float."""
@@ -68,6 +60,18 @@ class FloatCodec(NumberCodec):
             return float(value)
         except OverflowError:
             raise wrong_value("float", value, "a number that fits 64 bits") from None
+
+    def from_arrow(self, stored: Any) -> float:
+        """A float."""
+        return float(stored)
+
+    def serialize(self, value: Any) -> bytes:
+        """Eight bytes."""
+        return struct.pack("<d", self.to_arrow(value))
+
+    def deserialize(self, data: bytes) -> float:
+        """A float."""
+        return float(_unpacked("float", "<d", data))
 
 
 class BoolCodec(Codec):
