@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,16 +26,19 @@ def tool(name: str) -> str:
     return found
 
 
-def build(path: Path, source: Path = SOURCE, **defined: object) -> Path:
+def build(
+    path: Path, source: Path = SOURCE, optimize: str = "-O1", **defined: Any
+) -> Path:
     """Compiles C to a shared library.
 
     Args:
         path: Of the library.
         source: Of it.
+        optimize: How much.
         **defined: Macros.
     """
     flags = [f"-D{name}={value}" for name, value in defined.items()]
-    command = [tool("cc"), "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    command = [tool("cc"), optimize, "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     command += ["-fvisibility=hidden", f"-I{include_folder()}", *flags]
     # Another file under the same name, as a linker makes it.
     path.unlink(missing_ok=True)

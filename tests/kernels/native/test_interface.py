@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_a_library_is_opened(native_ops: Path) -> None:
     ],
 )
 def test_a_library_that_does_not_keep_to_it(
-    defined: dict[str, object], words: str, tmp_path: Path
+    defined: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     path = build(tmp_path / "library.so", SOURCE, **defined)
     with pytest.raises(interface.NotALibrary, match=words):
