@@ -18,7 +18,7 @@ from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
 from beam_scanner.types.element_types import NULL, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 Windows = list[list[Any]]
 """The input of a row's call: for each input the elements of its window, serialized."""
@@ -69,8 +69,12 @@ class OpRunner:
         self.batched = spec.batch > 1 or spec.whole_stream
         self.nulls = (NULL,) * len(spec.outputs)
         self.span = f"op:{spec.name}"
+        wanted = [port.type for port in spec.inputs]
+        if spec.native:
+            as_stored = get_type_info(bytes)
+            wanted = [kind and as_stored for kind in wanted]
         self.inputs = [
-            _Input(work, edge, spec.inputs[0 if spec.variadic else number].type)
+            _Input(work, edge, wanted[0 if spec.variadic else number])
             for number, edge in enumerate(op.edges)
         ]
         self.seen = _Seen(op)

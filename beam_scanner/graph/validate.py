@@ -222,6 +222,8 @@ def check_call(node: OpNode) -> None:
         _check_type(spec.name, spec.inputs[0 if spec.variadic else index], column)
     _check_on_error(node)
     _check_lengths(node)
+    if spec.native:
+        _check_native(node)
     for param in spec.init_params:
         if param.name in node.init_args:
             _check_value(spec.name, param, node.init_args[param.name])
@@ -245,6 +247,20 @@ def _check_type(op: str, port: Port, column: OpColumn) -> None:
         f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
         f"{have}"
     )
+
+
+def _check_native(node: OpNode) -> None:
+    """Native code reads no pickles; its arguments are encoded to see whether they fit."""
+    kernel = node.spec.kernel
+    for column in node.columns:
+        if column.type is not None and column.type.unpickles:
+            raise ElementTypeError(
+                f"the column of {column.node.label} holds {column.type.name}, pickled "
+                f"Python objects, which native op {node.label} cannot read"
+            )
+    kernel.encode.encode(node.init_args)
+    for arguments in _of_each_group(node.stream_args):
+        kernel.encode_stream.encode(arguments)
 
 
 def _check_on_error(node: OpNode) -> None:

@@ -80,6 +80,8 @@ class OpSpec:
         returns_tuple: Whether a call returns a tuple of outputs, not the output.
         raw: Whether ``execute`` takes the list of its columns, as kernels given to
             ``register_python_kernel`` do, and returns a tuple.
+        native: Whether it is of a native library: it takes and gives elements that are
+            not frames as bytes, and keeps none of the frames that it gives.
     """
 
     name: str
@@ -101,6 +103,7 @@ class OpSpec:
     open_args: bool = False
     returns_tuple: bool = False
     raw: bool = False
+    native: bool = False
 
     @property
     def is_class(self) -> bool:
