@@ -17,6 +17,7 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
+from beam_scanner.types.compatible import reader_as
 from beam_scanner.types.element_types import NULL, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
@@ -344,8 +345,9 @@ def opener(
         )
     if made is None or wanted is None or wanted.type is bytes:
         return None
-    kind = made if wanted.type is Any else wanted
-    return None if kind.type is bytes else kind.deserialize
+    if wanted.type is Any:
+        return None if made.type is bytes else made.deserialize
+    return reader_as(made, wanted) or wanted.deserialize
 
 
 def freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:
