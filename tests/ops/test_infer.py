@@ -335,8 +335,8 @@ def test_the_row_at_which_a_function_raises(
             raise KeyError("frame 22")
         return value
 
+    arguments: Any = {where: check}
     with pytest.raises(errors.JobFailure) as caught:
-        arguments: Any = {where: check}
         run(sc, film, NumberHandler(loads), batch=8, **arguments)
     assert caught.value.failures[0].row == 22
 
