@@ -80,6 +80,8 @@ class OpSpec:
         returns_tuple: Whether a call returns a tuple of outputs, not the output.
         raw: Whether ``execute`` takes the list of its columns, as kernels given to
             ``register_python_kernel`` do, and returns a tuple.
+        note: What plans and profiles say of it, which changes no result: its model, and
+            how many copies of it are loaded.
     """
 
     name: str
@@ -101,6 +103,7 @@ class OpSpec:
     open_args: bool = False
     returns_tuple: bool = False
     raw: bool = False
+    note: str = ""
 
     @property
     def is_class(self) -> bool:

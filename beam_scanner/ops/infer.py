@@ -121,6 +121,7 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
+            note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if call.options.get("stencil") else None,
         )
         return replace(
@@ -237,6 +238,18 @@ class InferKernel(Kernel):
             f"{message_of(error)}. Set a smaller batch= of op Infer, make frames smaller "
             "in preprocess, or run fewer workers on a device"
         )
+
+
+def copies_text(copies: int) -> str:
+    """How often a model is loaded.
+
+    Examples:
+        >>> copies_text(0), copies_text(2)
+        ('1 copy a process', '2 copies a machine')
+    """
+    if not copies:
+        return "1 copy a process"
+    return f"{copies} {'copy' if copies == 1 else 'copies'} a machine"
 
 
 def with_row(postprocess: Callable[..., Any]) -> Callable[[Any, Any], Any]:

@@ -249,6 +249,25 @@ def test_a_batch_of_one(sc: Client, film: str) -> None:
     assert set(found) == {(1, 48, 64, 3)}
 
 
+def test_plans_and_profiles_say_how_it_is_called(
+    sc: Client, film: str, loads: Path
+) -> None:
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+    handler = NumberHandler(loads)
+    column = sc.ops.Infer(frame=frames, model_handler=handler, batch=24)
+    output = sc.io.Output(column, [NamedStream(sc, "out")])
+    said = "batch 24, on CPU, NumberHandler, 1 copy a process"
+    assert said in str(sc.explain(output, PerfParams.manual(60, 60)))
+    job = sc.run(output, PerfParams.manual(60, 60), show_progress=False)
+    found = sc.get_profile(job).statistics()
+    assert found["calls"] == {"Infer": said}
+    assert found["counters"]["op:Infer:calls"] == 3
+    copies: Any = sc.ops.Infer(
+        frame=frames, model_handler=NumberHandler(loads, model_copies=2)
+    )
+    assert copies.node.spec.note == "NumberHandler, 2 copies a machine"
+
+
 # One load
 
 
