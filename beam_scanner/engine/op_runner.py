@@ -109,6 +109,8 @@ class OpRunner:
         position.work.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
+        if self.batched:
+            self.work.found.counters[f"{self.span}:calls"] += len(step.calls)
         self._keep(step, rows, done)
 
     def _keep(
