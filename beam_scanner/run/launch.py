@@ -14,6 +14,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
 from beam_scanner.graph.nodes import OpNode, topological
@@ -347,7 +348,7 @@ def _pipeline(
 
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
-        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
+        numbers = pipeline | "Jobs" >> Constants(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
         if settings.detached:

@@ -14,6 +14,7 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -151,7 +152,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, begin: Any) -> Any:
         """Wires the steps."""
-        patterns = begin.pipeline | "Patterns" >> beam.Create(self._patterns)
+        patterns = begin.pipeline | "Patterns" >> Constants(self._patterns)
         return _find(patterns, self._match)
 
 
