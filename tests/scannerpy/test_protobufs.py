@@ -8,10 +8,10 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from beam_scanner import protobufs as core
 from beam_scanner.errors import ArgumentError
+from beam_scanner.protobufs import UnknownMessageError
 from beam_scanner.scannerpy import protobufs as module
 from beam_scanner.scannerpy.protobufs import (
     ProtobufGenerator,
-    UnknownMessageError,
     analyze_proto,
     protobufs,
     python_to_proto,
