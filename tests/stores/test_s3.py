@@ -26,5 +26,5 @@ def test_a_service_is_that_of_the_environment(monkeypatch):
     for endpoint in ("minio:9000", "https://minio:9000"):
         s3.use_service("a file", region="eu-west-1", endpoint=endpoint)
     assert os.environ["AWS_ENDPOINT_URL_S3"] == "https://minio:9000"
-    with pytest.raises(ArgumentError, match="a file has region 'us-east-1', but .*eu"):
+    with pytest.raises(ArgumentError, match=r"a file has region 'us-east-1', but .*eu"):
         s3.use_service("a file", region="us-east-1")
