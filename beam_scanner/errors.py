@@ -88,6 +88,10 @@ class KernelError(ScannerException, RuntimeError):
     """A kernel raised, or returned something other than it declared."""
 
 
+class DeviceMemoryError(KernelError, MemoryError):
+    """The memory of a device, or of the machine, was too small for a batch of a model."""
+
+
 class WorkerError(ScannerException, RuntimeError):
     """A worker process died, or workers could not be started."""
 

@@ -120,7 +120,8 @@ def graph_stub() -> str:
 def transforms_stub() -> str:
     """The transforms of samplers and ops."""
     imports = (
-        "\nfrom beam_scanner.graph.nodes import SliceList\n"
+        "from typing import Any\n\n"
+        "from beam_scanner.graph.nodes import SliceList\n"
         "from beam_scanner.transforms.apply_op import Op\n"
         "from beam_scanner.transforms.sample import Sample\n"
         "from beam_scanner.types.element_types import DeviceType\n"

@@ -54,7 +54,7 @@ from beam_scanner.graph.nodes import (
     OutputNode,
     topological,
 )
-from beam_scanner.kernels.op_modules import register_module
+from beam_scanner.kernels.op_modules import run_module
 from beam_scanner.run.launch import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
@@ -94,7 +94,7 @@ def _load_file(path: str) -> ModuleType:
     if name.isidentifier() and _file_of(name) == path:
         return importlib.import_module(name)
     # Another module has the name.
-    return register_module(path)
+    return run_module(path)
 
 
 def _file_of(name: str) -> str:

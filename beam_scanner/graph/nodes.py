@@ -83,7 +83,7 @@ class OpColumn:
     def __repr__(self) -> str:
         # Not the node: it has all of the graph before it.
         which = f"output {self.index} of " if self.index else ""
-        kind = "FrameType" if self.type is None else self.type.name
+        kind = "FrameType" if self.type is None else self.type.label
         return f"<OpColumn: {which}{self.node.label}, {kind}>"
 
     @property
@@ -100,7 +100,7 @@ class OpColumn:
         if self.type is not None:
             raise ElementTypeError(
                 "compression is only for columns of frames; this column of "
-                f"{self.node.label} holds {self.type.name}"
+                f"{self.node.label} holds {self.type.label}"
             )
         return replace(self, encoding=encoding)
 

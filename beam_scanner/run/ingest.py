@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -217,8 +218,7 @@ def _ingest_by_workers(
             options,
             lambda pipeline: (
                 pipeline
-                | "Videos" >> beam.Create(enumerate(streams))
-                | "Spread videos" >> beam.Reshuffle()
+                | "Videos" >> Constants(enumerate(streams))
                 | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
             ),
         )

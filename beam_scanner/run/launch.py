@@ -14,11 +14,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
-from beam_scanner.graph.nodes import topological
+from beam_scanner.graph.nodes import OpNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
+from beam_scanner.planner.forecast import calls_of
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,
@@ -77,6 +79,7 @@ class Report:
         seconds: How long it took.
         traces: Trace of every task, for profiles.
         null_rows: The rows of ``rows_failed``, by task.
+        calls: How ops with batches, with models or on GPUs are called, by their names.
     """
 
     committed: list[str] = field(default_factory=list)
@@ -92,6 +95,7 @@ class Report:
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
     null_rows: list[TaskRows] = field(default_factory=list, repr=False)
+    calls: dict[str, str] = field(default_factory=dict)
 
     @property
     def tally(self) -> Tally:
@@ -228,6 +232,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
+    ops = [n for n in topological(prepared.outputs) if isinstance(n, OpNode)]
+    report.calls = {op.label: calls for op in ops if (calls := calls_of(op))}
     for job in prepared.published:
         # Its rows that are null belong into this report: the run that made them died
         # before it could report them.
@@ -342,7 +348,7 @@ def _pipeline(
 
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
-        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
+        numbers = pipeline | "Jobs" >> Constants(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
         if settings.detached:

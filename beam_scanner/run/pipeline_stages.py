@@ -13,6 +13,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -155,7 +156,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
             | "Ended" >> beam.Map(lambda _: None)
         )
         end = stage(_EndRun, *self._place, beam.pvalue.AsList(ended))
-        return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
+        return jobs.pipeline | "Once" >> Constants([None]) | "Remove" >> end
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]

@@ -86,6 +86,7 @@ def _record(report: Report) -> dict[str, Any]:
         "cached": len(report.cached),
         "failures": [str(failure) for failure in report.failures[:1000]],
         "counters": report.counters,
+        "calls": report.calls,
         "workers": _sums(report.traces),
         "traces": _thinned(report.traces),
     }
@@ -210,7 +211,8 @@ class Profile:
         Returns:
             ``'load'``, ``'eval'`` and ``'save'``: seconds by label, summed over
             threads and workers; ``'counters'``: whole numbers (frames_needed,
-            frames_decoded, bytes_read, rows_written, ...); ``'workers'``: for each
+            frames_decoded, bytes_read, rows_written, ...); ``'calls'``: batch, device and
+            copies of models of ops that have such; ``'workers'``: for each
             worker its tasks, seconds and counters; ``'tasks'``; ``'total_time'``:
             seconds from begin to end.
         """
@@ -223,6 +225,7 @@ class Profile:
         return {
             **kinds,
             "counters": dict(self._record["counters"]),
+            "calls": dict(self._record.get("calls", {})),
             "workers": self._record["workers"],
             "tasks": self.tasks,
             "total_time": end - begin,

@@ -487,7 +487,15 @@ class Client:
         self._tables.batch_load(tables, column, callback, workers)
 
     def load_op(self, so_path: str, proto_path: str | None = None) -> None:
-        """Registers the ops of a Python file; see ``register_module``."""
+        """Registers the ops of a native library or a Python file.
+
+        Args:
+            so_path: The library, written for ``beam_scanner_op.h``; or a ``.py`` file.
+            proto_path: The ``*_pb2.py`` file with the messages of its arguments.
+
+        Raises:
+            ScannerException: There is no such file, or it is neither.
+        """
         register_module(so_path, proto_path)
 
     register_op = staticmethod(register_op)

@@ -41,6 +41,7 @@ from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
+from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class Group:
         several: bool,
         build: GraphBuild | None = None,
     ) -> None:
+        check_places(pipeline, *(slot.db for slot in sources if slot.db is not None))
         self.pipeline = pipeline
         self.sources = tuple(sources)
         self.found = tuple(found)
@@ -216,6 +218,7 @@ class Group:
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
         """Adds an output; gives its number, for ``commits``."""
         self._check_is_open()
+        check_places(self.pipeline, slot.db)
         output = OutputNode(column, (slot,))
         check_node(output, None)
         check_graph([*self._sinks, output])
@@ -278,7 +281,9 @@ class Group:
             assert isinstance(slot, SinkSlot)
             return slot.db
         # Every stage is given the same folder.
-        self._folder = self._folder or work_folder(options)
+        if not self._folder:
+            self._folder = work_folder(options)
+            check_places(self.pipeline, self._folder)
         return self._folder
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
@@ -248,7 +249,7 @@ class ReadFromNamedStream(_NamedSource):
         listed = beam.FlatMap(_listed, self._db, self._name)
         found = (
             pbegin
-            | "Pattern" >> beam.Create([self._pattern])
+            | "Pattern" >> Constants([self._pattern])
             | "List" >> listed.with_output_types(tuple[str, str])
         )
         several = has_wildcard(self._pattern)

@@ -37,14 +37,17 @@ from google.protobuf.message import Message
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.types.annotations import info_of_annotation
 from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
 from beam_scanner.types.type_info import (
     Codec,
     ScannerTypeInfo,
     describe_value,
     get_type_info,
+    register_structures,
     register_type_info,
 )
+from beam_scanner.types.type_text import info_of_text
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -327,3 +330,4 @@ def _register_own() -> None:
 
 
 _register_own()
+register_structures(info_of_annotation, info_of_text)

@@ -274,7 +274,7 @@ def _with_failures(main: Any, failures: Any, output: str | None) -> Any:
     if output is None:
         return main
     row = row_type(FAILURE_FIELDS)
-    failed = failures | "Failures" >> beam.Map(_failure_row).with_output_types(row)
+    failed = failures | "Failure rows" >> beam.Map(_failure_row).with_output_types(row)
     return {"good": main, output: failed}
 
 
