@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from beam_scanner.errors import KernelError
+from beam_scanner.errors import ArgumentError, KernelError
 from beam_scanner.kernels.digests.digest import Digest, code_digest, digest
 from beam_scanner.types.element_types import ColumnType, DeviceType
 from beam_scanner.types.type_info import ScannerTypeInfo
@@ -114,6 +114,11 @@ class OpSpec:
         return isinstance(self.kernel, type)
 
     @property
+    def ships(self) -> bool:
+        """Whether it is an op of this package."""
+        return str(self.kernel.__module__).startswith("beam_scanner.ops.")
+
+    @property
     def owner(self) -> str:
         """Module and qualified name of the kernel, for errors."""
         return f"{self.kernel.__module__}.{self.kernel.__qualname__}"
@@ -127,6 +132,26 @@ class OpSpec:
         every process of one environment, where it was pickled and where it was loaded.
         """
         return self.read().text
+
+    def over_whole_streams(self) -> OpSpec:
+        """The same op, given all rows of a stream at once.
+
+        Its state is then its own affair. Stencils are not for whole streams.
+
+        Raises:
+            ArgumentError: It has a stencil.
+        """
+        if self.stencil is not None:
+            raise ArgumentError(
+                f"op {self.name} cannot have whole_stream and a stencil"
+            )
+        return replace(
+            self,
+            whole_stream=True,
+            batch=1,
+            unbounded_state=False,
+            bounded_state=None,
+        )
 
     def read(self) -> Digest:
         """The digest, and the objects of the kernel of which only the type counts."""

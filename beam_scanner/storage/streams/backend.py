@@ -30,7 +30,11 @@ from beam_scanner.storage.stored_rows import (
 )
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+from beam_scanner.types.type_info import (
+    ScannerTypeInfo,
+    get_type_info,
+    registered,
+)
 
 
 class StoredStream:
@@ -177,7 +181,7 @@ class StoredStream:
         """
         if ty is None or isinstance(ty, ColumnType) or self.storage().trusted:
             return
-        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        own = hasattr(ty, "deserialize") and registered(ty) is None
         check_no_pickle(ty if own else get_type_info(ty), self.name())
 
     def column_type(self) -> ColumnType:
