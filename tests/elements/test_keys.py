@@ -91,7 +91,7 @@ def test_numbers_are_plain() -> None:
     ("fields", "message"),
     [
         (("", 0, 0), "stream of a FrameKey must be a string, not empty, got ''"),
-        ((b"a", 0, 0), "stream of a FrameKey must be a text"),
+        ((b"a", 0, 0), "stream of a FrameKey must be a string"),
         (("a", -1, 0), "group of a FrameKey must be a whole number from 0"),
         (("a", 0, 1.5), "row of a FrameKey must be a whole number .* got 1.5"),
         (("a", 0, 2**63), "row of a FrameKey must be a whole number"),
