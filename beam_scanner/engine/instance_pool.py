@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from beam_scanner.engine.instance import KernelInstance
-from beam_scanner.engine.machine import private_folder
 from beam_scanner.engine.position import CLOSE, SETUP, Position
 from beam_scanner.errors import StorageError
 from beam_scanner.graph.nodes import OpNode
+from beam_scanner.stores.private_folder import private_folder
 
 
 class KernelPool:

@@ -22,6 +22,7 @@ from beam_scanner.kernels.models.predictions import (
     predictions_of,
 )
 from beam_scanner.kernels.models.result_types import result_ports
+from beam_scanner.kernels.models.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.text.error_text import class_name, message_of
 from beam_scanner.text.quantities import byte_text
@@ -143,7 +144,7 @@ class InferKernel(Kernel):
         if not kind.silent:
             self._metrics = InferenceMetrics(kind.namespace)
         try:
-            self._model = shared_model(self._source.tag(), self._source.load)
+            self._model = self._loaded()
         except Exception as error:
             if is_out_of_memory(error):
                 raise DeviceMemoryError(
@@ -152,6 +153,12 @@ class InferKernel(Kernel):
                     "machine, or share the model with large_model=True of its handler"
                 ) from error
             raise
+
+    def _loaded(self) -> SharedModel:
+        tag = self._source.tag()
+        if not self._kind.copies:
+            return shared_model(tag, self._source.load)
+        return shared_model(f"{tag} served", lambda: ServedModel(self._source, tag))
 
     @property
     def kept_for_run(self) -> Any:

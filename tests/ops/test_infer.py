@@ -292,6 +292,20 @@ def test_one_load_a_process(
     assert len(by) <= processes
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize("copies", [1, 2])
+def test_processes_share_a_model(
+    film: str, tmp_path: Path, loads: Path, copies: int
+) -> None:
+    handler = NumberHandler(loads, model_copies=copies)
+    with open_client(tmp_path / "db", PROCESSES) as sc:
+        perf = PerfParams.manual(4, 4)
+        found, _report = run(sc, film, handler, perf=perf, batch=4)
+    assert found == list(range(ROWS))
+    by = noted(loads)
+    assert len(by) == len(set(by)) == copies
+
+
 def test_a_task_that_fails_costs_no_load(sc: Client, film: str, loads: Path) -> None:
     with pytest.raises(errors.JobFailure) as caught:
         run(sc, film, NumberHandler(loads, fault="late"), batch=4)

@@ -29,6 +29,13 @@ class PrivateFolder:
     def __init__(self, number: int) -> None:
         self._number = number
 
+    def path(self, name: str) -> str:
+        """A short path of a file in it, while it is open.
+
+        Sockets cannot have long ones.
+        """
+        return f"/proc/self/fd/{self._number}/{name}"
+
     def file(self, name: str) -> BinaryIO:
         """Opens a file, which is empty if it was not there.
 
