@@ -11,18 +11,18 @@ from beam_scanner.errors import ArgumentError, DeviceMemoryError, KernelError
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.kernels.at_element import at_element
 from beam_scanner.kernels.gpus import has_gpu
-from beam_scanner.kernels.models.device_memory import is_out_of_memory
-from beam_scanner.kernels.models.inference_metrics import InferenceMetrics
-from beam_scanner.kernels.models.loaded_models import SharedModel, shared_model
-from beam_scanner.kernels.models.model_kinds import DEFAULT_BATCH, Fns, stacked
-from beam_scanner.kernels.models.model_source import ModelSource
-from beam_scanner.kernels.models.predictions import (
+from beam_scanner.kernels.inference.device_memory import is_out_of_memory
+from beam_scanner.kernels.inference.inference_metrics import InferenceMetrics
+from beam_scanner.kernels.inference.loaded_models import SharedModel, shared_model
+from beam_scanner.kernels.inference.model_kinds import DEFAULT_BATCH, Fns, stacked
+from beam_scanner.kernels.inference.model_source import ModelSource
+from beam_scanner.kernels.inference.predictions import (
     bytes_of,
     plain_value,
     predictions_of,
 )
-from beam_scanner.kernels.models.result_types import result_ports
-from beam_scanner.kernels.models.served_model import ServedModel
+from beam_scanner.kernels.inference.result_types import result_ports
+from beam_scanner.kernels.inference.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.text.error_text import class_name, message_of
 from beam_scanner.text.quantities import byte_text

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.kernels.models import model_server
-from beam_scanner.kernels.models.loaded_models import SharedModel
-from beam_scanner.kernels.models.model_kinds import model_kind
-from beam_scanner.kernels.models.model_messages import receive, send
+from beam_scanner.kernels.inference import model_server
+from beam_scanner.kernels.inference.loaded_models import SharedModel
+from beam_scanner.kernels.inference.model_kinds import model_kind
+from beam_scanner.kernels.inference.model_messages import receive, send
 from beam_scanner.stores.private_folder import private_folder
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from beam_scanner.kernels.models.model_kinds import LoadedModel
+from beam_scanner.kernels.inference.model_kinds import LoadedModel
 
 
 @dataclass(eq=False)

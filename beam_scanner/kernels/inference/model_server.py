@@ -20,8 +20,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from beam_scanner.kernels.models.loaded_models import Loading, SharedModel, loaded
-from beam_scanner.kernels.models.model_messages import receive, send, sendable
+from beam_scanner.kernels.inference.loaded_models import Loading, SharedModel, loaded
+from beam_scanner.kernels.inference.model_messages import receive, send, sendable
 from beam_scanner.stores.private_folder import private_folder
 
 IDLE_SECONDS = 10.0
@@ -143,7 +143,7 @@ class _Server:
 
 def _listed(result: Any) -> Any:
     """A generator's predictions; whatever else there is."""
-    from beam_scanner.kernels.models.predictions import plain_value
+    from beam_scanner.kernels.inference.predictions import plain_value
 
     is_lazy = hasattr(result, "__next__")
     return plain_value(list(result) if is_lazy else result)

@@ -13,8 +13,8 @@ import pytest
 from apache_beam.ml.inference.base import ModelHandler
 
 from beam_scanner.errors import KernelError
-from beam_scanner.kernels.models.model_source import ModelSource
-from beam_scanner.kernels.models.served_model import ServedModel
+from beam_scanner.kernels.inference.model_source import ModelSource
+from beam_scanner.kernels.inference.served_model import ServedModel
 
 pytestmark = pytest.mark.processes
 

@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from beam_scanner.errors import KernelError
-from beam_scanner.kernels.models.loaded_models import Loading
-from beam_scanner.kernels.models.model_messages import receive, send
-from beam_scanner.kernels.models.model_source import ModelSource
+from beam_scanner.kernels.inference.loaded_models import Loading
+from beam_scanner.kernels.inference.model_messages import receive, send
+from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.stores.private_folder import private_folder
 
 _GONE = (EOFError, ConnectionError)
@@ -119,7 +119,7 @@ class ServedModel:
             [
                 sys.executable,
                 "-m",
-                "beam_scanner.kernels.models.model_server",
+                "beam_scanner.kernels.inference.model_server",
                 name,
                 str(theirs),
             ],

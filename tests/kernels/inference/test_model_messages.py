@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.errors import KernelError
-from beam_scanner.kernels.models.model_messages import receive, send, sendable
+from beam_scanner.kernels.inference.model_messages import receive, send, sendable
 
 
 def test_arrays_come_as_they_are() -> None:
