@@ -207,16 +207,20 @@ class KernelInstance:
         if kind is None:
             return self._frame(row, index, value)
         try:
+            if self.spec.native:
+                # Reading it shows whether it is of that type.
+                kind.deserialize(value)
+                return value
             return kind.serialize(value)
         except ElementTypeError as error:
             raise self._error(row, index, f": {message_of(error)}") from error
         except BaseException as error:
             if is_interrupt(error):
                 raise
-            reason = (
-                f": a {type(value).__name__} cannot be serialized as {kind.name}: "
-                f"{message_of(error)}"
-            )
+            what = f"a {type(value).__name__} cannot be serialized as {kind.name}"
+            if self.spec.native:
+                what = f"{len(value)} bytes are no {kind.name}"
+            reason = f": {what}: {message_of(error)}"
             details = traceback_of(error), class_name(error)
             raise self._error(row, index, reason, *details) from error
 
@@ -229,9 +233,9 @@ class KernelInstance:
             raise self._error(row, index, ": a frame cannot have dtype object")
         if value.ndim == 2:
             value = value[:, :, None]
-        # The kernel may keep and change what it returned; a frame must not change
+        # A kernel may keep and change what it returned; a frame must not change
         # behind the reader's back.
-        return np.array(value, order="C", copy=True)
+        return value if self.spec.native else np.array(value, order="C", copy=True)
 
 
 def _config(node: OpNode, number: int) -> KernelConfig:

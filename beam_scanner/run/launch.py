@@ -14,6 +14,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
 from beam_scanner.graph.nodes import OpNode, topological
@@ -70,7 +71,7 @@ class Report:
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
-        kept: Finished tasks of jobs that failed, which another run can go on with.
+        kept: Finished tasks of jobs that failed, from which another run can resume.
         rows_failed: Rows of ops with ``on_error='null'`` that are null because their
             kernel raised, those that an interrupted run had found included.
         failure_file: The Parquet file with every failure, of streams and of rows; ''
@@ -197,7 +198,7 @@ def _run(
 def _submit(
     prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
 ) -> None:
-    """Gives the pipeline to a runner that goes on without this process."""
+    """Gives the pipeline to a runner that continues without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
     build = _pipeline(source, settings, len(prepared.jobs), options)
@@ -262,7 +263,7 @@ def check_max_failures(given: Any) -> None:
     """Refuses what is neither a number of streams nor a share of them.
 
     Raises:
-        ArgumentError: Tells what was expected.
+        ArgumentError: Says what was expected.
 
     Examples:
         >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)
@@ -347,7 +348,7 @@ def _pipeline(
 
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
-        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
+        numbers = pipeline | "Jobs" >> Constants(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
         if settings.detached:

@@ -1,9 +1,9 @@
 """Profiles: what took how long in a run, worker by worker.
 
 Every run leaves one in its database, under ``.work/profiles/<number>``; the latest
-:data:`MOST_PROFILES` are kept. Sums (:meth:`Profile.statistics`) cover all tasks; the
-trace (:meth:`Profile.write_trace`) has the longest spans of each, at most
-:data:`MOST_SPANS` in all.
+``MOST_PROFILES`` are kept. Sums (``Profile.statistics``) cover all tasks; the
+trace (``Profile.write_trace``) has the longest spans of each, at most
+``MOST_SPANS`` in all.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Profile:
 
     Args:
         number: The run's.
-        record: What :func:`store_profile` has stored.
+        record: What ``store_profile`` has stored.
 
     Attributes:
         job_id: The run's number.

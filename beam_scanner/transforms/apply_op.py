@@ -23,7 +23,7 @@ from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
 
 class Op(GraphTransform):
-    """An op on whole streams; see :func:`op`, which makes a class of it.
+    """An op on whole streams; see ``op``, which makes a class of it.
 
     An op of several inputs is applied to a dict of branches, by the names of its
     inputs, or to a tuple or list of them, in its order.

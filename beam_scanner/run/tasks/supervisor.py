@@ -31,7 +31,7 @@ from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.run.worker_run import Run, RunSource, process_token
 from beam_scanner.runners.local import fork_client, worker
-from beam_scanner.runners.local.stopped_processes import (
+from beam_scanner.runners.local.processes import (
     LOOK_SECONDS,
     STOPPED_SECONDS,
     StoppedWatch,
