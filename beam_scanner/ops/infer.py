@@ -10,7 +10,6 @@ from typing import Any
 from beam_scanner.errors import ArgumentError, DeviceMemoryError, KernelError
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.kernels.at_element import at_element
-from beam_scanner.kernels.gpus import has_gpu
 from beam_scanner.kernels.inference.device_memory import is_out_of_memory
 from beam_scanner.kernels.inference.inference_metrics import InferenceMetrics
 from beam_scanner.kernels.inference.loaded_models import SharedModel, shared_model
@@ -134,11 +133,6 @@ class InferKernel(Kernel):
 
     def setup_with_resources(self) -> None:
         """Loads the model, unless the process has it."""
-        wants_gpu = any(d.device == DeviceType.GPU for d in self.config.devices)
-        if wants_gpu and not has_gpu():
-            raise KernelError(
-                "it is to run on a GPU, but this worker's machine has none"
-            )
         kind = self._kind
         kind.set_environment()
         if not kind.silent:

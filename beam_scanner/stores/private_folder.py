@@ -31,7 +31,7 @@ class PrivateFolder:
         self.path = path
         self._number = number
 
-    def path(self, name: str) -> str:
+    def short_path(self, name: str) -> str:
         """A short path of a file in it, while it is open.
 
         Sockets cannot have long ones.

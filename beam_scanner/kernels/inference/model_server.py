@@ -64,7 +64,7 @@ def _start(name: str) -> tuple[SharedModel, Loading, socket.socket]:
     listener = socket.socket(socket.AF_UNIX)
     with private_folder() as folder:
         folder.remove(name)
-        listener.bind(folder.path(name))
+        listener.bind(folder.short_path(name))
     listener.listen(64)
     listener.settimeout(_LOOK_SECONDS)
     return model, model.loading.pop(), listener

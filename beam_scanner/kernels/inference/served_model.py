@@ -100,7 +100,7 @@ class ServedModel:
             for _ in range(2):
                 with suppress(OSError):
                     other = socket.socket(socket.AF_UNIX)
-                    other.connect(folder.path(name))
+                    other.connect(folder.short_path(name))
                     return Connection(other.detach())
                 folder.remove(name)
                 self.loading.append(self._start(name))

@@ -34,7 +34,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Thr
     name = uuid.uuid4().hex
     listener = socket.socket(socket.AF_UNIX)
     with private_folder() as folder:
-        listener.bind(folder.path(name))
+        listener.bind(folder.short_path(name))
     listener.listen(4)
     listener.settimeout(0.1)
     model = SharedModel(model_kind(respond).load())
@@ -51,7 +51,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Thr
 def connected(name: str) -> Connection:
     with private_folder() as folder:
         made = socket.socket(socket.AF_UNIX)
-        made.connect(folder.path(name))
+        made.connect(folder.short_path(name))
     return Connection(made.detach())
 
 
