@@ -26,6 +26,7 @@ from beam_scanner.run.failure_records import (
     each_once,
     rows_of_manifest,
 )
+from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
@@ -158,6 +159,8 @@ def execute(
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
+        hints = run_hints(options.view_as(ScannerOptions))
+        check_gpus(topological(prepared.outputs), options, hints)
         if detach:
             _submit(prepared, run, replace(settings, detached=True), options)
         else:
@@ -349,7 +352,7 @@ def _pipeline(
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
-        graph = RunGraph(source, phases, hints)
+        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph))
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()

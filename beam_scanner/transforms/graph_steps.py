@@ -22,8 +22,10 @@ from beam_scanner.beam_internals.applied_steps import (
 from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.run.bind_streams import Bind, by_name
+from beam_scanner.run.gpu_stages import check_gpus, hints_of_phase
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.run.pipeline_stages import FAILURES, EndRun, Phase, sink_tag, stage
@@ -57,7 +59,8 @@ class GraphSteps:
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
         self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
-        self._running: list[Any] = []
+        self._running: list[tuple[int, Any]] = []
+        self._gpus: set[int] = set()
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._packed: tuple[Any, Packed, Program] | None = None
@@ -84,14 +87,13 @@ class GraphSteps:
         """Streams that failed before the end of a phase."""
         return self._failures[phase]
 
-    def with_run_stage(self, made: Any) -> None:
-        """Gives the step that makes a PCollection the hints of the run stage.
+    def with_run_stage(self, made: Any, phase: int) -> None:
+        """Gives the step that makes a PCollection the hints of a phase's run stage.
 
         Beam fuses steps of equal hints alone.
         """
-        steps = steps_that_make(made)
-        self._running += steps
-        set_hints(steps, self._hints)
+        self._running += [(phase, step) for step in steps_that_make(made)]
+        self._set_hints()
 
     def add_hints(self, hints: Mapping[str, Any]) -> None:
         """Gives the whole run stage the hints of one of its ops.
@@ -101,7 +103,16 @@ class GraphSteps:
         # Those of composites of the user's own, and of the whole pipeline.
         outer = current_hints(self._pipeline)
         self._hints = merge_hints(self._hints, merge_hints(outer, hints))
-        set_hints(self._running, self._hints)
+        self._set_hints()
+
+    def use_gpu(self, phase: int) -> None:
+        """Keeps the accelerator for the phases that ops on a GPU are in."""
+        self._gpus.add(phase)
+        self._set_hints()
+
+    def _set_hints(self) -> None:
+        for phase, step in self._running:
+            set_hints([step], hints_of_phase(self._hints, phase, self._gpus))
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
@@ -109,7 +120,7 @@ class GraphSteps:
             phase = Phase(self._source, at, {})
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
-            self._running += steps_that_make(phase.rows)
+            self._running += [(at, step) for step in steps_that_make(phase.rows)]
             before = [] if at else [*self._failed, self._bound[FAILURES]]
             self._kept.append(
                 [*before, *phase.failed]
@@ -138,6 +149,8 @@ class GraphSteps:
         # Beam is about to run it.
         check_fork()
         program = self.program()
+        nodes = topological(program.outputs)
+        check_gpus(nodes, self._pipeline.options, self._hints)
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)

@@ -14,7 +14,7 @@ from apache_beam.ml.inference.base import (
 )
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.kernels.models.model_kinds import (
+from beam_scanner.kernels.inference.model_kinds import (
     DEFAULT_BATCH,
     CallableKind,
     HandlerKind,

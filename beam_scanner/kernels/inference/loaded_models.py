@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from beam_scanner.kernels.models.model_kinds import LoadedModel
+from beam_scanner.kernels.inference.model_kinds import LoadedModel
 
 
 @dataclass(eq=False)
@@ -67,6 +67,10 @@ def loaded(load: Callable[[], LoadedModel]) -> SharedModel:
     began, before = time.monotonic(), _peak()
     model = load()
     took = round((time.monotonic() - began) * 1000)
+    # One that others have loaded says what that has cost.
+    elsewhere = getattr(model, "loading", None)
+    if elsewhere is not None:
+        return SharedModel(model, elsewhere)
     return SharedModel(model, [Loading(took, _peak() - before)])
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels.models.model_kinds import model_kind
-from beam_scanner.kernels.models.result_types import result_ports
+from beam_scanner.kernels.inference.model_kinds import model_kind
+from beam_scanner.kernels.inference.result_types import result_ports
 from beam_scanner.types import FrameType, Histogram
 from tests.support.models import Means, NumberHandler
 

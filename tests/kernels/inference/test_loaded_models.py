@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.kernels.models.loaded_models import SharedModel, shared_model
+from beam_scanner.kernels.inference.loaded_models import SharedModel, shared_model
 
 
 def anything() -> Any:

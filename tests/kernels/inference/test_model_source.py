@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import KernelError
-from beam_scanner.kernels.models.model_source import ModelSource
+from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from tests.support.models import NumberHandler
 

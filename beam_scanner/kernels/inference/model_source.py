@@ -6,8 +6,12 @@ from typing import Any
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.digests.digest import code_digest
-from beam_scanner.kernels.models.model_kinds import LoadedModel, ModelKind, model_kind
-from beam_scanner.kernels.models.weights import Version, changed_since, versions_of
+from beam_scanner.kernels.inference.model_kinds import (
+    LoadedModel,
+    ModelKind,
+    model_kind,
+)
+from beam_scanner.kernels.inference.weights import Version, changed_since, versions_of
 
 
 class ModelSource:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from beam_scanner.beam_internals.metrics_tracker import tracked_metrics
-from beam_scanner.kernels.models.inference_metrics import InferenceMetrics
-from beam_scanner.kernels.models.loaded_models import Loading
+from beam_scanner.kernels.inference.inference_metrics import InferenceMetrics
+from beam_scanner.kernels.inference.loaded_models import Loading
 
 
 def test_what_is_counted() -> None:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
-from beam_scanner.kernels.models.loaded_models import Loading
-from beam_scanner.kernels.models.predictions import bytes_of
+from beam_scanner.kernels.inference.loaded_models import Loading
+from beam_scanner.kernels.inference.predictions import bytes_of
 
 
 class InferenceMetrics:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.kernels.models.weights import changed_since, versions_of
+from beam_scanner.kernels.inference.weights import changed_since, versions_of
 from beam_scanner.stores.paths import write_file
 
 
@@ -130,7 +130,7 @@ def test_objects(object_server: Any) -> None:
 
 def test_a_bucket_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     from beam_scanner.errors import StorageError
-    from beam_scanner.kernels.models import weights as module
+    from beam_scanner.kernels.inference import weights as module
 
     def refuse(path: str) -> Any:
         raise StorageError("no permission")

@@ -11,7 +11,7 @@ import pytest
 from apache_beam.ml.inference.base import PredictionResult
 
 from beam_scanner.errors import KernelError
-from beam_scanner.kernels.models.predictions import (
+from beam_scanner.kernels.inference.predictions import (
     bytes_of,
     plain_tensor,
     plain_value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beam_scanner.kernels.models.device_memory import is_out_of_memory
+from beam_scanner.kernels.inference.device_memory import is_out_of_memory
 
 
 class ResourceExhaustedError(Exception):

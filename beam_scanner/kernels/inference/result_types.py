@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from beam_scanner.kernels.models.model_kinds import ModelKind
+from beam_scanner.kernels.inference.model_kinds import ModelKind
 from beam_scanner.kernels.op_spec import Port
 from beam_scanner.kernels.signature import SignatureReader, callers_names
 from beam_scanner.types.type_info import get_type_info
@@ -33,7 +33,7 @@ def result_ports(
         ElementTypeError: An annotation stands for no registered type.
 
     Examples:
-        >>> from beam_scanner.kernels.models.model_kinds import model_kind
+        >>> from beam_scanner.kernels.inference.model_kinds import model_kind
         >>> def label(scores) -> str: ...
         >>> [port.type_name for port in result_ports('Infer', label, model_kind(len))[0]]
         ['Str']
