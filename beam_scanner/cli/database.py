@@ -26,6 +26,7 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.commit import files_beside
+from beam_scanner.storage.segments.inferred_writer import inferred_text
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
@@ -132,7 +133,8 @@ def _show_rows(stream: NamedStream, rows: int) -> None:
 
 def _shown_values(stream: NamedStream, rows: list[int]) -> Iterator[str]:
     found = stream.type()
-    if found is None or not found.unpickles or found.to_arrow is not None:
+    inferred = bool(inferred_text(stream.descriptor().type_name))
+    if found is None or inferred or not found.unpickles or found.to_arrow is not None:
         yield from map(_short, stream.load(rows=rows))
         return
     for value in stream.load(fn=len, rows=rows):
