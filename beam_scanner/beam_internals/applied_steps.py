@@ -87,6 +87,29 @@ def is_run_as_it_is(pipeline: Any) -> bool:
     return False
 
 
+def runner_of(pipeline: Any) -> str:
+    """Name of the runner that a pipeline was given, as ``--runner`` has it.
+
+    Examples:
+        >>> runner_of(Pipeline('FnApiRunner'))
+        'FnApiRunner'
+    """
+    runner = pipeline.runner
+    # Interactive Beam has another one run its pipelines.
+    runner = getattr(runner, "_underlying_runner", runner)
+    names = [kind.__name__ for kind in type(runner).__mro__]
+    return _OF_DIRECT.get(names[0]) or next(
+        filter(_KNOWN.__contains__, names), names[0]
+    )
+
+
+_OF_DIRECT = dict.fromkeys(
+    ("DirectRunner", "SwitchingDirectRunner", "BundleBasedDirectRunner"), "DirectRunner"
+)
+_KNOWN = ("DataflowRunner", "FlinkRunner", "FnApiRunner", "PrismRunner")
+"""Runners that others are derived from, for tests or with a server of their own."""
+
+
 def has_run(pipeline: Any) -> bool:
     """Whether a pipeline was run when its ``with`` block ended."""
     return hasattr(pipeline, "result")

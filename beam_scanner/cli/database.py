@@ -33,6 +33,7 @@ from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
 from beam_scanner.text.tables import aligned
 from beam_scanner.types.element_types import NullElement
+from beam_scanner.types.type_text import label_of_text
 
 _SHOWN_WIDTH = 100
 
@@ -68,7 +69,11 @@ def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:
 
 
 def _kind(stream: StreamDescriptor) -> str:
-    return "video" if stream.kind == "video" else stream.type_name or "-"
+    if stream.kind == "video" or not stream.type_name:
+        return "video" if stream.kind == "video" else "-"
+    inferred = inferred_text(stream.type_name)
+    label = label_of_text(inferred or stream.type_name)
+    return f"Any[{label}]" if inferred else label
 
 
 def _what(stream: StreamDescriptor) -> str:

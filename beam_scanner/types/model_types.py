@@ -1,9 +1,11 @@
 """What models find in frames: labels, texts, key points, masks, embeddings.
 
 They are values like all others of classes, so a kernel may return one, or a list of
-them, or have them in a dataclass of its own::
+them, or have them in a dataclass of its own:
 
-    def execute(self, frame: FrameType) -> list[Label]: ...
+```python
+def execute(self, frame: FrameType) -> list[Label]: ...
+```
 
 Places in a frame are fractions of its width and height, from 0 at the left and at the
 top to 1, as in Scanner's ``BoundingBox``: they stay true when the frame is resized. A
@@ -105,7 +107,7 @@ class Keypoints:
         """Key points of an array.
 
         Args:
-            array: N x 2 (x, y) or N x 3 (x, y, score), as in :class:`Keypoint`.
+            array: N x 2 (x, y) or N x 3 (x, y, score), as in ``Keypoint``.
             names: One for each point, or none.
             score: Of the whole.
 

@@ -24,7 +24,7 @@ class ScannerTypeInfo:
     Attributes:
         type: The annotation that stands for the type in kernels.
         cpp_name: Name under which stored streams remember the type.
-        serialize: Value to bytes; raises :class:`ElementTypeError` where the value
+        serialize: Value to bytes; raises ``ElementTypeError`` where the value
             is not of this type.
         deserialize: Bytes to a value that shares no memory with other values.
         arrow_type: ``pyarrow.DataType`` of the Parquet column of such elements.
@@ -94,12 +94,12 @@ class Codec:
 
     @property
     def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
+        """See ``ScannerTypeInfo.unpickles``."""
         return False
 
     @property
     def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
+        """See ``ScannerTypeInfo.plain``."""
         return not self.unpickles
 
     @property

@@ -199,15 +199,15 @@ class NamedStream(StoredStream):
         return {**self.__dict__, "_cached": None}
 
     def name(self) -> str:
-        """See :meth:`StoredStream.name`."""
+        """See ``StoredStream.name``."""
         return self._name
 
     def storage(self) -> NamedStorage:
-        """See :meth:`StoredStream.storage`."""
+        """See ``StoredStream.storage``."""
         return self._storage
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`: the database, and a file that it names."""
+        """See ``StoredStream.places``: the database, and a file that it names."""
         known = self._cached[1].path if self._cached is not None else None
         return [self._storage.raw_store().url, *([] if known is None else [known])]
 
@@ -233,11 +233,11 @@ class NamedStream(StoredStream):
         return found
 
     def exists(self) -> bool:
-        """The same as :meth:`committed`: nothing unfinished is ever visible."""
+        """The same as ``committed``: nothing unfinished is ever visible."""
         return self.committed()
 
     def committed(self) -> bool:
-        """See :meth:`StoredStream.committed`: all that its descriptor lists is there.
+        """See ``StoredStream.committed``: all that its descriptor lists is there.
 
         Sizes of files are looked at, their content is not.
         """
@@ -275,7 +275,7 @@ class NamedStream(StoredStream):
         return get_type_info_cpp(found.element_type, load=self._storage.trusted)
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`."""
+        """See ``StoredStream.column_type``."""
         found = self.try_descriptor()
         kind = self._kind if found is None else found.kind
         return ColumnType.Video if kind == "video" else ColumnType.Blob
@@ -318,7 +318,7 @@ class NamedStream(StoredStream):
         commit.remove_stream(self._storage.raw_store(), self._name)
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """Yields serialized elements, in any order; see :meth:`StoredStream.load`."""
+        """Yields serialized elements, in any order; see ``StoredStream.load``."""
         return self.load(fn=lambda element: element, rows=rows)
 
     def load(
@@ -398,7 +398,7 @@ class NamedStream(StoredStream):
         return StreamReader(store, found, self._storage.trusted)
 
     def segment_writer(self, segment: SegmentTask) -> SegmentWriter:
-        """See :meth:`StoredStream.segment_writer`.
+        """See ``StoredStream.segment_writer``.
 
         Frames (``type_info`` of ``FrameType``) become video.
         """
@@ -425,7 +425,7 @@ class NamedStream(StoredStream):
         return commit.has_segment(store, self._name, generation, record)
 
     def publish(self, publication: Publication) -> StreamDescriptor:
-        """See :meth:`StoredStream.publish`.
+        """See ``StoredStream.publish``.
 
         Returns:
             The stream as it is stored now.
@@ -507,7 +507,7 @@ class NamedStream(StoredStream):
         seconds: Iterable[float] | None = None,
         encoding: Encoding | None = None,
     ) -> None:
-        """Like :meth:`save`, in place of a generation that was seen; '' for none."""
+        """Like ``save``, in place of a generation that was seen; '' for none."""
         generation, store = uuid.uuid4().hex, self._storage.store(create=True)
         with commit.new_generation(store, self._name, generation):
             record = self._written(generation, values, info, seconds, encoding)
