@@ -32,6 +32,7 @@ from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.pickled_outputs import warn_of_pickles
 from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
@@ -380,6 +381,7 @@ def _is_small_job(job: Job) -> bool:
 def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
     """Reads how every job ended, and removes the work of those that are done."""
     results = run.results()
+    done: list[Job] = []
     for index, job in enumerate(prepared.jobs):
         ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
         failures = [failure for end in ends if end for failure in end]
@@ -390,7 +392,9 @@ def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
             report.kept += finished
             continue
         report.committed.append(job.record.name)
+        done.append(job)
         job.files.remove()
+    warn_of_pickles(done)
 
 
 def _count_tasks(job: Job, run: str, report: Report) -> int:
