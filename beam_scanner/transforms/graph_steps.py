@@ -19,6 +19,7 @@ from beam_scanner.beam_internals.applied_steps import (
     set_hints,
     steps_that_make,
 )
+from beam_scanner.beam_internals.before_translation import CheckedBeforeTranslation
 from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
@@ -106,7 +107,7 @@ class GraphSteps:
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
             at = len(self._phases)
-            phase = Phase(self._source, at, {})
+            phase = _CheckedPhase(self._source, at, self.packed)
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
             self._running += steps_that_make(phase.rows)
@@ -142,6 +143,24 @@ class GraphSteps:
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)
         return self._packed[1]
+
+
+class _CheckedPhase(Phase, CheckedBeforeTranslation):
+    """A phase; what keeps its graph from being pickled is an error in its own words.
+
+    Args:
+        source: Where workers find the run.
+        number: The phase.
+        pack: Pickles the graph.
+    """
+
+    def __init__(self, source: Any, number: int, pack: Callable[[], Any]) -> None:
+        super().__init__(source, number, {})
+        self._pack = pack
+
+    def check(self) -> None:
+        """Pickles the graph, as translating the pipeline will."""
+        self._pack()
 
 
 class _Deferred:
