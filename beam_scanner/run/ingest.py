@@ -62,11 +62,13 @@ class Ingest:
         verify: Decode every frame once.
         copy: Copy the files into the database.
         replace: Take the place of streams of the same names.
+        force: Index files again that have changed since.
     """
 
     verify: bool = False
     copy: bool = False
     replace: bool = False
+    force: bool = False
 
     def __call__(self, stream: NamedVideoStream) -> str | None:
         """Ingests one video; why it could not be, so that others are not disturbed."""
@@ -89,6 +91,7 @@ def ingest_streams(
     storage: NamedStorage,
     options: PipelineOptions,
     damage: str | None = None,
+    force: bool = False,
 ) -> dict[str, str]:
     """Indexes every video that is read in place and has no index yet.
 
@@ -97,6 +100,7 @@ def ingest_streams(
         storage: The client's database.
         options: Where to run.
         damage: The policy of all of them from now on; None for that of each.
+        force: Index those again that have changed since.
 
     Returns:
         Why videos could not be indexed, by name of the stream.
@@ -105,8 +109,8 @@ def ingest_streams(
     for video in videos:
         video.with_damage(damage or video.damage)
     by_name = {video.name(): video for video in videos if video.path}
-    new = [video for video in by_name.values() if _is_new(video)]
-    return ingest_all(new, Ingest(), storage, options)
+    new = [video for video in by_name.values() if force or _is_new(video)]
+    return ingest_all(new, Ingest(force=force), storage, options)
 
 
 @contextmanager

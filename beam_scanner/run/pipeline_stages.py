@@ -239,7 +239,7 @@ class _Commit(Stage):
     def _report(
         self, run: Run, job: Job, failures: list[Failure]
     ) -> Iterator[TaggedOutput]:
-        """Tells the rest of the pipeline, where no driver waits for results."""
+        """Reports to the rest of the pipeline, where no driver waits for results."""
         if failures:
             # All its tasks have ended, and no phase of it comes after this one.
             run.files.forget_failed(job.record.mark)
@@ -275,7 +275,7 @@ def _commits(job: Job, number: int) -> Iterator[TaggedOutput]:
 
 
 def count_commit() -> None:
-    """Tells the metrics of a stream that a sink has, or had already."""
+    """Counts a stream that a sink has stored, now or before, in the metrics."""
     Metrics.counter(NAMESPACE, "streams_committed").inc()
 
 

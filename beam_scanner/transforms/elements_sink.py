@@ -63,6 +63,7 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
 from beam_scanner.stores.open import open_store
 from beam_scanner.text.error_text import message_of, plain
+from beam_scanner.transforms.places import check_places
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 from beam_scanner.video.encoding import Encoding
@@ -174,6 +175,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""
+        check_places(rows.pipeline, self._db)
         target = self._target(rows)
         commit = par_do(_Commit(target), claims=self.claims)
         keyed = (

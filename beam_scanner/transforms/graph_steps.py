@@ -44,6 +44,9 @@ class GraphSteps:
         program: Gives the graph.
         found: For each source the PCollection of ``(name, where it lies)``.
         failed: PCollections of ``Failure``: what could not be found.
+
+    Attributes:
+        hints: Resource hints of the run stage.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class GraphSteps:
         self.program = program
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
-        self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
+        self.hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
         self._running: list[Any] = []
         self._kept: list[Any] = []
         self._failures: list[Any] = []
@@ -92,7 +95,7 @@ class GraphSteps:
         """
         steps = steps_that_make(made)
         self._running += steps
-        set_hints(steps, self._hints)
+        set_hints(steps, self.hints)
 
     def add_hints(self, hints: Mapping[str, Any]) -> None:
         """Gives the whole run stage the hints of one of its ops.
@@ -101,8 +104,8 @@ class GraphSteps:
         """
         # Those of composites of the user's own, and of the whole pipeline.
         outer = current_hints(self._pipeline)
-        self._hints = merge_hints(self._hints, merge_hints(outer, hints))
-        set_hints(self._running, self._hints)
+        self.hints = merge_hints(self.hints, merge_hints(outer, hints))
+        set_hints(self._running, self.hints)
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:

@@ -4,10 +4,10 @@ All transforms that follow one source, or the same joined sources, share one *gr
 which has one graph. So sampling reaches the decoder, and two branches of a source
 decode it once.
 
-In a :class:`VideoGraph` the steps of a group are put into the pipeline when its graph
+In a ``VideoGraph`` the steps of a group are put into the pipeline when its graph
 is complete. Outside of one nobody knows when that is: the steps stand in the pipeline
 as soon as the source does, and what they are to do is settled when Beam pickles them.
-Then every transform gives a :class:`Streams`, an ordinary PCollection of
+Then every transform gives a ``Streams``, an ordinary PCollection of
 ``(FrameKey, value)`` which also knows its column of the graph. Transforms of this
 package go on from the column; for any other transform the run stage gives the rows,
 in a pipeline that is run of those branches alone that somebody reads.
@@ -41,7 +41,9 @@ from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
+from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
+from beam_scanner.transforms.sent_frames import warn_of_sent_frames
 
 if TYPE_CHECKING:
     from beam_scanner.transforms.graph_build import GraphBuild
@@ -57,7 +59,7 @@ class Streams(PCollection):  # type: ignore[misc]
 
     A null row has the value None. Where the graph says that there are some
     (RepeatNull, Montage, windows with null edges), the type hint has room for it. Where
-    a kernel or a stored stream has them, say so, or such a row fails its stream::
+    a kernel or a stored stream has them, say so, or such a row fails its stream:
 
         Track().with_output_types(tuple[FrameKey, int | None])
     """
@@ -77,7 +79,7 @@ Streams.__name__ = PCollection.__name__
 
 
 class Branch:
-    """Streams inside a :class:`VideoGraph`.
+    """Streams inside a ``VideoGraph``.
 
     Transforms of this package can be applied to them, and composites made of those.
 
@@ -143,6 +145,7 @@ class Group:
         several: bool,
         build: GraphBuild | None = None,
     ) -> None:
+        check_places(pipeline, *(slot.db for slot in sources if slot.db is not None))
         self.pipeline = pipeline
         self.sources = tuple(sources)
         self.found = tuple(found)
@@ -152,6 +155,7 @@ class Group:
         self._run = uuid.uuid4().hex
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
+        self._warned: set[str] = set()
         self._hints: list[Mapping[str, Any]] = []
         self._limits = Limits.of(pipeline.options)
         self._folder = ""
@@ -214,8 +218,9 @@ class Group:
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
-        """Adds an output; gives its number, for :meth:`commits`."""
+        """Adds an output; gives its number, for ``commits``."""
         self._check_is_open()
+        check_places(self.pipeline, slot.db)
         output = OutputNode(column, (slot,))
         check_node(output, None)
         check_graph([*self._sinks, output])
@@ -254,6 +259,8 @@ class Group:
         """The graph as it stands."""
         outputs = [*self._sinks]
         used = None
+        if is_run_as_it_is(self.pipeline):
+            self._warn()
         # A tool that translates the pipeline may read any PCollection in it.
         if self.build is None and is_run_as_it_is(self.pipeline):
             used = read_pcollections(self.pipeline)
@@ -269,6 +276,11 @@ class Group:
             self._db(), self._run, self.sources, outputs, self._limits, here, most
         )
 
+    def _warn(self) -> None:
+        assert self._steps is not None
+        streams = [streams for streams, _ in self._branches]
+        warn_of_sent_frames(streams, self._steps.hints, self._warned)
+
     def _db(self) -> str:
         options = self.pipeline.options
         if options.view_as(ScannerOptions).scanner_db:
@@ -278,7 +290,9 @@ class Group:
             assert isinstance(slot, SinkSlot)
             return slot.db
         # Every stage is given the same folder.
-        self._folder = self._folder or work_folder(options)
+        if not self._folder:
+            self._folder = work_folder(options)
+            check_places(self.pipeline, self._folder)
         return self._folder
 
 

@@ -26,11 +26,13 @@ from beam_scanner.errors import (
 )
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.pipeline_stages import FAILURES, report_failures
+from beam_scanner.runners.runner_names import is_of_this_machine
 from beam_scanner.storage.find import Folder, Found, find_files
 from beam_scanner.storage.stream_names import is_made_generation, stream_key
 from beam_scanner.stores import is_object_url
 from beam_scanner.stores.patterns import Pattern, has_wildcard
 from beam_scanner.text.error_text import one_line, plain
+from beam_scanner.transforms.places import check_places, why_paths_fail
 
 _TREATMENTS = (
     EmptyMatchTreatment.ALLOW,
@@ -152,6 +154,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, begin: Any) -> Any:
         """Wires the steps."""
+        check_places(begin.pipeline, *self._patterns)
         patterns = begin.pipeline | "Patterns" >> Constants(self._patterns)
         return _find(patterns, self._match)
 
@@ -191,6 +194,7 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, patterns: Any) -> Any:
         """Wires the steps."""
+        self._match.paths_fail = why_paths_fail(patterns.pipeline)
         return _find(patterns, self._match)
 
 
@@ -234,6 +238,8 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         self._folder: Folder = "take" if take_folders else "refuse"
         self._empty = empty
         self._is_strict = is_strict
+        # Why a path of this machine is out of reach; '' if it may not be.
+        self.paths_fail = ""
 
     @unread
     def process(self, pattern: str) -> Iterator[Any]:
@@ -246,6 +252,8 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             yield from report_failures([failure_of(name, error, kind="input")])
 
     def _videos(self, pattern: str) -> Iterator[Any]:
+        if self.paths_fail and is_of_this_machine(pattern):
+            raise ArgumentError(f"{pattern!r} {self.paths_fail}")
         found = _found(pattern, self._folder)
         for failure in found.failures:
             yield from report_failures([replace(failure, stream=plain(failure.stream))])
@@ -275,7 +283,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                     name = self._name(path)
             stream_key(name)
             if plain(name + path) != name + path:
-                raise ArgumentError("it holds bytes that are no text")
+                raise ArgumentError("it holds bytes that are not text")
         except Exception as error:
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")

@@ -139,7 +139,7 @@ class ReadFromVideo(_VideoSource):
     Args:
         pattern: Path or pattern, of any file system that Beam knows: ``*`` and ``?``
             stay between slashes, ``**`` is any number of folders. For several
-            patterns, see :class:`ReadAllFromVideo`.
+            patterns, see ``ReadAllFromVideo``.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg cannot read.
@@ -296,7 +296,7 @@ class ReadAllFromNamedStream(_NamedSource):
 
     Args:
         db: Folder or URL of the database.
-        type: As for :class:`ReadFromNamedStream`.
+        type: As for ``ReadFromNamedStream``.
         name: As there.
         trusted: As there.
 

@@ -154,7 +154,7 @@ def _same(element: Any) -> Any:
 
 
 class WriteToNamedVideo(WriteToNamedStream):
-    """Stores streams of frames as video; see :class:`WriteToNamedStream`.
+    """Stores streams of frames as video; see ``WriteToNamedStream``.
 
     Examples:
         >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label

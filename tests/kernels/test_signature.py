@@ -86,7 +86,6 @@ def test_text_annotations_see_names_of_enclosing_functions():
 
 def one_row(config, frame: FrameType) -> float: ...
 def rows(config, frame: Sequence[FrameType]) -> float: ...
-def a_list(config, frame: list[FrameType]) -> float: ...
 def windows(config, frame: Sequence[Sequence[FrameType]]) -> Sequence[float]: ...
 def too_deep(
     config, frame: Sequence[Sequence[Sequence[FrameType]]]
@@ -112,7 +111,6 @@ NOT_DECLARED = (
         (Windowed, {}, NOT_DECLARED),
         (variadic, {}, NOT_DECLARED),
         (rows, {"unbounded_state": True}, NOT_DECLARED),
-        (a_list, {}, r"list\[FrameType\] is not .* makes it Sequence\[FrameType\]"),
         (windows, {"stencil": [0, 1]}, "with batch=8, say, too"),
         (windows, {"batch": 4}, r"with stencil=\[-1, 0\], say, too"),
         (too_deep, {"batch": 4, "stencil": [0, 1]}, "two Sequences: write FrameType"),

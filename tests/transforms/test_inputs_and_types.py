@@ -127,7 +127,9 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         "_two takes streams.* inputs left, right, not 3 for right$",
     ),
     "names where order counts": (
-        lambda p, x: {"a": x, "b": x} | Montage(num_frames=4, frames_per_row=2, target_width=8),
+        lambda p, x: (
+            {"a": x, "b": x} | Montage(num_frames=4, frames_per_row=2, target_width=8)
+        ),
         "Montage",
     ),
     "one for two": (lambda p, x: x | Two(), "_two has 2 inputs .*applied to 1: give"),

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import apache_beam as beam
 import pytest
-
-from beam_scanner.transforms import Histogram, ReadFromVideo, ShotBoundaries, Stride
-from beam_scanner.transforms import VideoGraph, WriteToNamedVideo
-from tests.support.pipeline_runs import FRAMES
 
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
