@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from beam_scanner.beam_internals.applied_steps import (
     current_hints,
     current_label,
     merge_hints,
     parse_hints,
+    runner_of,
     set_hints,
     steps_that_make,
 )
@@ -203,17 +204,24 @@ class _Deferred:
         return loads_graph, (packed.phases[self._phase],)
 
 
-_HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
-"""Runners whose workers see this machine's temporary folder."""
+_ELSEWHERE = (
+    "DataflowRunner",
+    "FlinkRunner",
+    "KafkaStreamsRunner",
+    "PortableRunner",
+    "SparkRunner",
+    "TestDataflowRunner",
+)
+"""Runners whose workers may not see this machine's temporary folder."""
 
 
-def work_folder(options: Any) -> str:
+def work_folder(pipeline: Any) -> str:
     """The folder in which a pipeline without a sink keeps its indexes."""
-    temp = options.view_as(GoogleCloudOptions).temp_location
+    temp = pipeline.options.view_as(GoogleCloudOptions).temp_location
     if temp:
         return f"{temp.rstrip('/')}/beam_scanner"
-    runner = str(options.view_as(StandardOptions).runner or "").rsplit(".", 1)[-1]
-    if runner not in _HERE:
+    runner = runner_of(pipeline)
+    if runner in _ELSEWHERE:
         raise ArgumentError(
             f"a pipeline without a sink of beam_scanner needs --scanner_db on {runner}: "
             "a folder or URL that all workers reach, for the indexes of its videos"

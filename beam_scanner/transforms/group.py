@@ -291,7 +291,7 @@ class Group:
             return slot.db
         # Every stage is given the same folder.
         if not self._folder:
-            self._folder = work_folder(options)
+            self._folder = work_folder(self.pipeline)
             check_places(self.pipeline, self._folder)
         return self._folder
 

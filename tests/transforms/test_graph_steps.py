@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -160,14 +161,22 @@ def test_a_pipeline_is_not_translated_while_it_is_applied() -> None:
         _ = beam.Pipeline(options=_options()) | _Translates()
 
 
+@pytest.mark.parametrize("given", ["option", "argument"])
 @pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner"])
-def test_what_is_missing_is_said_first(runner: str) -> None:
-    pipeline = beam.Pipeline(options=PipelineOptions([f"--runner={runner}"]))
-    _ = pipeline | ReadFromVideo("films/*.mp4") | Number() | beam.Map(print)
-    said = f"^a pipeline without a sink of beam_scanner needs --scanner_db on {runner}"
-    for run in (pipeline.run, pipeline.to_runner_api):
-        with pytest.raises(ArgumentError, match=said):
-            run()
+def test_what_is_missing_is_said_first(runner: str, given: str) -> None:
+    # Beam takes the runner's name in any case, and also where no option has it.
+    named = [f"--runner={runner.lower()}"] if given == "option" else []
+    with socket.create_server(("localhost", 0)) as server:
+        endpoint = f"--job_endpoint=localhost:{server.getsockname()[1]}"
+        options = PipelineOptions([*named, endpoint, "--environment_type=LOOPBACK"])
+        pipeline = beam.Pipeline(None if named else runner, options)
+        _ = pipeline | ReadFromVideo("films/*.mp4") | Number() | beam.Map(print)
+        said = (
+            f"^a pipeline without a sink of beam_scanner needs --scanner_db on {runner}"
+        )
+        for run in (pipeline.run, pipeline.to_runner_api):
+            with pytest.raises(ArgumentError, match=said):
+                run()
 
 
 def test_what_comes_after_the_block_is_an_error(films: Path, tmp_path: Path) -> None:
