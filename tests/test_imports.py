@@ -41,7 +41,7 @@ of one floor do not know each other."""
 ASIDE = {"runners": {"text", "errors", "beam_internals"}}
 """Rooms that stand aside: any room may import them, they import only these."""
 
-LANDING = {"__init__.py", "__main__.py", "errors.py", "py.typed"}
+LANDING = {"__init__.py", "__init__.pyi", "__main__.py", "errors.py", "py.typed"}
 """All that lies beside the rooms."""
 
 HEAVY: dict[str, set[str]] = {

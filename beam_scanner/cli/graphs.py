@@ -48,7 +48,7 @@ from beam_scanner.errors import (
     ScannerException,
 )
 from beam_scanner.graph.nodes import InputNode, Node, OpColumn, OpNode, OutputNode
-from beam_scanner.kernels.op_modules import register_module
+from beam_scanner.kernels.op_modules import run_module
 from beam_scanner.run.launch import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
@@ -88,7 +88,7 @@ def _load_file(path: str) -> ModuleType:
     if name.isidentifier() and _file_of(name) == path:
         return importlib.import_module(name)
     # Another module has the name.
-    return register_module(path)
+    return run_module(path)
 
 
 def _file_of(name: str) -> str:
@@ -196,7 +196,7 @@ class GraphRun:
         if isinstance(made, Generator):
             made.close()
             raise GraphError(
-                "this graph goes on with the results of its first run, so somebody "
+                "this graph continues with the results of its first run, so a process "
                 "must wait for them; only a graph that returns its outputs, or --ops, "
                 "can be submitted and left"
             )

@@ -70,8 +70,8 @@ class Registry:
         self.get(name)
         return tuple(self._specs[name])
 
-    def add(self, spec: OpSpec) -> None:
-        """Registers an op for each of its devices.
+    def check(self, spec: OpSpec) -> None:
+        """Makes sure that an op can be added.
 
         Raises:
             GraphError: The name is taken.
@@ -88,6 +88,14 @@ class Registry:
                 f"Attempted to register Op with name {spec.name} twice: by {owner} "
                 f"and by {spec.owner}"
             )
+
+    def add(self, spec: OpSpec) -> None:
+        """Registers an op for each of its devices.
+
+        Raises:
+            GraphError: The name is taken.
+        """
+        self.check(spec)
         self._specs[spec.name] = dict.fromkeys(spec.devices, spec)
         self._loads[spec.name] = _load_of(spec)
 
@@ -141,7 +149,9 @@ class Registry:
 
 
 def _load_of(spec: OpSpec) -> object:
-    """Differs each time that the kernel's module is loaded."""
+    """Differs each time that the kernel's module, or native library, is loaded."""
+    if spec.native:
+        return spec.kernel.library
     own = vars(spec.kernel).values() if spec.is_class else [spec.kernel]
     functions = [f for f in own if isinstance(f, FunctionType)]
     return functions[0].__globals__.get("__spec__") if functions else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.digests.digest import Digest, code_digest, digest
@@ -80,6 +80,10 @@ class OpSpec:
         returns_tuple: Whether a call returns a tuple of outputs, not the output.
         raw: Whether ``execute`` takes the list of its columns, as kernels given to
             ``register_python_kernel`` do, and returns a tuple.
+        native: Whether it is of a native library: it takes and gives elements that are
+            not frames as bytes, and keeps none of the frames that it gives.
+        note: What plans and profiles say of it, which changes no result: its model, and
+            how many copies of it are loaded.
     """
 
     name: str
@@ -101,6 +105,8 @@ class OpSpec:
     open_args: bool = False
     returns_tuple: bool = False
     raw: bool = False
+    native: bool = False
+    note: str = ""
 
     @property
     def is_class(self) -> bool:
@@ -173,11 +179,25 @@ class OpSpec:
         code = getattr(self.kernel.__init__, "__code__", None)
         return bool(code is not None and code.co_flags & 0x08)  # has **kwargs
 
+    def for_call(self, call: OpForCall) -> OpForCall:
+        """The op as one call of it has it.
+
+        Types and the batch of some ops follow from their arguments. Their kernel has a
+        static method ``op_for_call(call)`` that says how.
+        """
+        adapt = getattr(self.kernel, "op_for_call", None) if self.is_class else None
+        return call if adapt is None else cast("OpForCall", adapt(call))
+
+    @property
+    def first_argument(self) -> str:
+        """The argument that a transform also takes without a name; '' if none."""
+        return str(getattr(self.kernel, "first_argument", ""))
+
     def call(self, kernel: Any, config: Any, values: Sequence[Any]) -> tuple[Any, ...]:
         """Calls the kernel once.
 
         Args:
-            kernel: What :meth:`instantiate` returned.
+            kernel: What ``instantiate`` returned.
             config: The kernel's ``KernelConfig``.
             values: One for each input: the element, or a sequence of elements
                 where the op has a stencil, a batch or takes the whole stream.
@@ -205,6 +225,24 @@ class OpSpec:
                 f"output columns, got {shown}"
             )
         return tuple(result)
+
+
+@dataclass(frozen=True, eq=False)
+class OpForCall:
+    """An op, and what one call of it gives.
+
+    Attributes:
+        types: Of its input columns; None for frames.
+        init_args: Of the kernel.
+        options: ``batch``, ``stencil`` and others that every op call understands, where
+            the call gives them.
+        spec: The op.
+    """
+
+    types: tuple[ScannerTypeInfo | None, ...]
+    init_args: dict[str, Any]
+    options: dict[str, Any]
+    spec: OpSpec
 
 
 def _with_config(function: Any, config: Any) -> Any:

@@ -64,7 +64,7 @@ def dumps_graph(obj: Any) -> bytes:
         obj: What to pickle.
 
     Returns:
-        Bytes for :func:`loads_graph`, here or in a worker process.
+        Bytes for ``loads_graph``, here or in a worker process.
 
     Examples:
         >>> loads_graph(dumps_graph(lambda x: x + 1))(1)
@@ -150,7 +150,7 @@ class _Counting:
 
 
 def loads_graph(data: bytes) -> Any:
-    """What :func:`dumps_graph` pickled.
+    """What ``dumps_graph`` pickled.
 
     Args:
         data: Its result, from a source that is trusted: unpickling runs code.
@@ -175,7 +175,7 @@ def loads_graph(data: bytes) -> Any:
 
 
 def check_loads(obj: Any, surely: bool = True) -> None:
-    """Pickles and loads something, as :func:`dumps_graph` and a worker will.
+    """Pickles and loads something, as ``dumps_graph`` and a worker will.
 
     Args:
         obj: What to pickle.

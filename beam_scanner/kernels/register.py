@@ -151,7 +151,7 @@ def register_op(
     bounded_state: int | None = None,
     proto_path: str | None = None,
 ) -> None:
-    """Declares an op whose kernel follows with :func:`register_python_kernel`.
+    """Declares an op whose kernel follows with ``register_python_kernel``.
 
     Args:
         name: Of the op.
@@ -160,7 +160,7 @@ def register_op(
         output_columns: As ``input_columns``.
         variadic_inputs: The op takes any number of inputs; ``input_columns`` may
             have one, with their type, else they are bytes.
-        stencil: See :func:`register_python_op`.
+        stencil: See ``register_python_op``.
         unbounded_state: See there.
         bounded_state: See there.
         proto_path: See there.
@@ -216,7 +216,7 @@ def register_op(
 def register_python_kernel(
     op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
 ) -> None:
-    """Gives an op that :func:`register_op` declared its kernel.
+    """Gives an op that ``register_op`` declared its kernel.
 
     Args:
         op_name: Name of the op.
@@ -257,7 +257,7 @@ def read_spec(
 
     Args:
         kernel: A class or a function.
-        name: See :func:`register_python_op`, as all others.
+        name: See ``register_python_op``, as all others.
         stencil: See there.
         unbounded_state: See there.
         bounded_state: See there.
@@ -271,7 +271,7 @@ def read_spec(
             None.
 
     Raises:
-        ScannerException: As :func:`register_python_op`.
+        ScannerException: As ``register_python_op``.
 
     Examples:
         >>> def first(config, x: Sequence[bytes]) -> Sequence[bytes]: return x
@@ -391,7 +391,7 @@ def check_attributes(
         )
     if whole and (batch > 1 or unbounded or bounded is not None):
         raise ArgumentError(
-            f"op {op} takes the whole stream: it cannot have a batch or state beside"
+            f"op {op} takes the whole stream: it cannot also have a batch or state"
         )
 
 

@@ -101,7 +101,12 @@ class SignatureReader:
         if annotation is types.FrameType:
             return None
         try:
-            return types.get_type_info(annotation)
+            if typing.get_origin(annotation) is tuple:
+                raise ElementTypeError(
+                    f"Type `{_shown(annotation)}` is not that of one element; use a "
+                    "NamedTuple"
+                )
+            return types.get_type_info(annotation, self.names)
         except ElementTypeError as error:
             hint = (
                 "; write Tuple[Sequence[A], Sequence[B]] for several outputs"

@@ -109,7 +109,7 @@ class PerfParams:
             total_memory: Ignored likewise.
             work_io_ratio: Ignored likewise.
             queue_size_per_pipeline: Ignored likewise.
-            **others: As for :meth:`manual`.
+            **others: As for ``manual``.
 
         Returns:
             What ``Client.run`` takes.

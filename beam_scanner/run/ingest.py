@@ -17,6 +17,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.beam_internals.file_systems import take_options
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -63,11 +64,13 @@ class Ingest:
         verify: Decode every frame once.
         copy: Copy the files into the database.
         replace: Take the place of streams of the same names.
+        force: Index files again that have changed since.
     """
 
     verify: bool = False
     copy: bool = False
     replace: bool = False
+    force: bool = False
 
     def __call__(self, stream: NamedVideoStream) -> str | None:
         """Ingests one video; why it could not be, so that others are not disturbed."""
@@ -90,6 +93,7 @@ def ingest_streams(
     storage: NamedStorage,
     options: PipelineOptions,
     damage: str | None = None,
+    force: bool = False,
 ) -> dict[str, str]:
     """Indexes every video that is read in place and has no index yet.
 
@@ -98,6 +102,7 @@ def ingest_streams(
         storage: The client's database.
         options: Where to run.
         damage: The policy of all of them from now on; None for that of each.
+        force: Index those again that have changed since.
 
     Returns:
         Why videos could not be indexed, by name of the stream.
@@ -106,8 +111,8 @@ def ingest_streams(
     for video in videos:
         video.with_damage(damage or video.damage)
     by_name = {video.name(): video for video in videos if video.path}
-    new = [video for video in by_name.values() if _is_new(video)]
-    return ingest_all(new, Ingest(), storage, options)
+    new = [video for video in by_name.values() if force or _is_new(video)]
+    return ingest_all(new, Ingest(force=force), storage, options)
 
 
 @contextmanager
@@ -216,8 +221,7 @@ def _ingest_by_workers(
             options,
             lambda pipeline: (
                 pipeline
-                | "Videos" >> beam.Create(enumerate(streams))
-                | "Spread videos" >> beam.Reshuffle()
+                | "Videos" >> Constants(enumerate(streams))
                 | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
             ),
         )

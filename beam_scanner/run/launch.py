@@ -14,11 +14,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
-from beam_scanner.graph.nodes import topological
+from beam_scanner.graph.nodes import OpNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
+from beam_scanner.planner.forecast import calls_of
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,
@@ -70,7 +72,7 @@ class Report:
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
-        kept: Finished tasks of jobs that failed, which another run can go on with.
+        kept: Finished tasks of jobs that failed, from which another run can resume.
         rows_failed: Rows of ops with ``on_error='null'`` that are null because their
             kernel raised, those that an interrupted run had found included.
         failure_file: The Parquet file with every failure, of streams and of rows; ''
@@ -78,6 +80,7 @@ class Report:
         seconds: How long it took.
         traces: Trace of every task, for profiles.
         null_rows: The rows of ``rows_failed``, by task.
+        calls: How ops with batches, with models or on GPUs are called, by their names.
     """
 
     committed: list[str] = field(default_factory=list)
@@ -93,6 +96,7 @@ class Report:
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
     null_rows: list[TaskRows] = field(default_factory=list, repr=False)
+    calls: dict[str, str] = field(default_factory=dict)
 
     @property
     def tally(self) -> Tally:
@@ -195,7 +199,7 @@ def _run(
 def _submit(
     prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
 ) -> None:
-    """Gives the pipeline to a runner that goes on without this process."""
+    """Gives the pipeline to a runner that continues without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
     build = _pipeline(source, settings, len(prepared.jobs), options)
@@ -230,6 +234,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
+    ops = [n for n in topological(prepared.outputs) if isinstance(n, OpNode)]
+    report.calls = {op.label: calls for op in ops if (calls := calls_of(op))}
     for job in prepared.published:
         # Its rows that are null belong into this report: the run that made them died
         # before it could report them.
@@ -259,7 +265,7 @@ def check_max_failures(given: Any) -> None:
     """Refuses what is neither a number of streams nor a share of them.
 
     Raises:
-        ArgumentError: Tells what was expected.
+        ArgumentError: Says what was expected.
 
     Examples:
         >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)
@@ -344,7 +350,7 @@ def _pipeline(
 
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
-        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
+        numbers = pipeline | "Jobs" >> Constants(range(jobs))
         graph = RunGraph(source, phases, hints)
         ended = numbers | "Run graph" >> graph
         if settings.detached:

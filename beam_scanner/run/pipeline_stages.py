@@ -13,6 +13,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -155,7 +156,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
             | "Ended" >> beam.Map(lambda _: None)
         )
         end = stage(_EndRun, *self._place, beam.pvalue.AsList(ended))
-        return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
+        return jobs.pipeline | "Once" >> Constants([None]) | "Remove" >> end
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]
@@ -238,7 +239,7 @@ class _Commit(Stage):
     def _report(
         self, run: Run, job: Job, failures: list[Failure]
     ) -> Iterator[TaggedOutput]:
-        """Tells the rest of the pipeline, where no driver waits for results."""
+        """Reports to the rest of the pipeline, where no driver waits for results."""
         if failures:
             # All its tasks have ended, and no phase of it comes after this one.
             run.files.forget_failed(job.record.mark)
@@ -274,7 +275,7 @@ def _commits(job: Job, number: int) -> Iterator[TaggedOutput]:
 
 
 def count_commit() -> None:
-    """Tells the metrics of a stream that a sink has, or had already."""
+    """Counts a stream that a sink has stored, now or before, in the metrics."""
     Metrics.counter(NAMESPACE, "streams_committed").inc()
 
 

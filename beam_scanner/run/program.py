@@ -53,7 +53,7 @@ class Program(KeepsValues):
         slots: The values of ``settings.graph``, with slots in place of streams.
         digests: Of the ops of ``whole``, and of the values of each of its nodes, as
             they were when the program was pickled.
-        part: Tells programs apart that have the kernels of different phases.
+        part: Distinguishes programs that have the kernels of different phases.
     """
 
     db: str
@@ -271,6 +271,6 @@ def _seen(stream: StoredStream, wanted: str) -> str:
 
 
 def _mark(name: str, sources: Sequence[str], whole: str) -> str:
-    """Tells the jobs of a run apart: files of equal content have equal fingerprints."""
+    """Distinguishes the jobs of a run: files of equal content have equal fingerprints."""
     data = repr((name, tuple(sources), whole)).encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -92,9 +92,7 @@ def _publish(job: Job, number: int, found: Sequence[Manifest]) -> None:
     family = job.families[number]
     _check_unreplaced(job, number)
     notes = []
-    for place, (output, index) in enumerate(
-        zip(family.outputs, family.numbers, strict=True)
-    ):
+    for place, (output, index) in enumerate(family.numbered()):
         segments = [manifest["outputs"][place] for manifest in found]
         notes.append(_commit(job, output, segments, index))
     # The note outlives the descriptors, which another run may replace from now on.
@@ -104,7 +102,7 @@ def _publish(job: Job, number: int, found: Sequence[Manifest]) -> None:
 def _check_unreplaced(job: Job, number: int) -> None:
     """Raises before any output is stored where another run has taken one of them."""
     family, token = job.families[number], job.record.token
-    for output, index in zip(family.outputs, family.numbers, strict=True):
+    for output, index in family.numbered():
         stream = output.streams[0]
         if index == INTERNAL or not isinstance(stream, NamedStream):
             continue

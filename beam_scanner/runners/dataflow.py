@@ -120,8 +120,8 @@ def options(
         more: More of Beam's flags, as ``--no_use_public_ips``.
 
     Raises:
-        ArgumentError: See :func:`check`; or Beam does not know a flag's value.
-        MissingDependencyError: See :func:`check`.
+        ArgumentError: See ``check``; or Beam does not know a flag's value.
+        MissingDependencyError: See ``check``.
 
     Examples:
         >>> made = options(
@@ -134,24 +134,11 @@ def options(
         >>> made.view_as(WorkerOptions).max_num_workers
         8
     """
-    values = {
-        "project": project,
-        "region": region,
-        "temp_location": temp_location,
-        "staging_location": staging_location,
-        "job_name": job_name,
-        "sdk_container_image": sdk_container_image,
-        "machine_type": machine_type,
-        "disk_size_gb": disk_size_gb,
-        "num_workers": num_workers,
-        "max_num_workers": max_num_workers,
-        "autoscaling_algorithm": autoscaling_algorithm,
-        "accelerator": _accelerator(gpu, gpus, gpu_machine_type),
-        "min_ram": min_ram,
-        "scanner_db": scanner_db,
-        "service_account_email": service_account_email,
-        "subnetwork": subnetwork,
-    }
+    given = locals()
+    # Parameters have the names of Beam's flags, but for these.
+    ours = ("gpu", "gpus", "gpu_machine_type", "more")
+    values = {name: value for name, value in given.items() if name not in ours}
+    values["accelerator"] = _accelerator(gpu, gpus, gpu_machine_type)
     made = options_for("DataflowRunner", values, more)
     check(made)
     return made

@@ -85,13 +85,13 @@ def options(
     Without a pool and an image, workers are threads of this program.
 
     Raises:
-        ArgumentError: See :func:`check`; or options exclude each other.
+        ArgumentError: See ``check``; or options exclude each other.
 
     Examples:
         >>> options(job_endpoint='localhost:9', parallelism=2)
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     _only_one(job_endpoint=job_endpoint, job_server_jar=job_server_jar)
@@ -153,7 +153,7 @@ def check(
         >>> check(PipelineOptions(['--flink_master=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nothing listens \
 there (Connection refused): expected the address of Flink's REST
     """
     flink = options.view_as(FlinkRunnerOptions)

@@ -69,7 +69,7 @@ def check(
         >>> check(PipelineOptions(['--job_endpoint=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     portable = options.view_as(PortableOptions)
@@ -92,7 +92,7 @@ there (Connection refused): expected the address of a job server
 
 
 def check_listening(flag: str, address: str, what: str) -> str:
-    """Refuses an address where nobody listens.
+    """Refuses an address where nothing listens.
 
     Args:
         flag: Which flag gave it, as ``--job_endpoint``.
@@ -103,14 +103,14 @@ def check_listening(flag: str, address: str, what: str) -> str:
         The host.
 
     Raises:
-        ArgumentError: It is not an address, or nobody listens there.
+        ArgumentError: It is not an address, or nothing listens there.
     """
     host, port = split_address(flag, address, what)
     try:
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise ArgumentError(
-            f"{flag}={address}: nobody listens there ({error.strerror or error}): "
+            f"{flag}={address}: nothing listens there ({error.strerror or error}): "
             f"expected the address of {what}"
         ) from error
     return host

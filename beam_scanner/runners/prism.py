@@ -66,7 +66,7 @@ def options(
         more: More of Beam's flags.
 
     Raises:
-        ArgumentError: See :func:`check`.
+        ArgumentError: See ``check``.
     """
     program = None if location is None else os.fspath(location)
     values = {"prism_location": program, "job_endpoint": job_endpoint}

@@ -113,7 +113,7 @@ def run_pipeline(
     """Builds a pipeline and runs it to its end.
 
     Args:
-        options: The user's options, as :func:`preflight` was given them.
+        options: The user's options, as ``preflight`` was given them.
         build: Applies transforms to the pipeline.
         small: Whether the run is too small for worker processes to pay off; only for
             local runs.
@@ -167,7 +167,7 @@ def runs_here(options: PipelineOptions, small: bool) -> bool:
 
     Args:
         options: The user's.
-        small: As for :func:`run_pipeline`.
+        small: As for ``run_pipeline``.
 
     Examples:
         >>> runs_here(PipelineOptions(['--direct_running_mode=in_memory']), False)

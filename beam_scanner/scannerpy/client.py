@@ -35,6 +35,7 @@ from beam_scanner.graph.builder import (
     TaskPartitioner,
 )
 from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
@@ -43,7 +44,6 @@ from beam_scanner.run.profiler import Profile, store_profile
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.types.element_types import DeviceType
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -227,21 +227,21 @@ class Client:
                 kernels included; it is ended then, native code too, and tried again.
                 0: no limit but that of ``--task_timeout``.
             checkpoint_frequency: Ignored: every finished task is kept.
-            detach: Return when the job is submitted, for runners that go on without
+            detach: Return when the job is submitted, for runners that continue without
                 this process. Its workers commit and tidy up; ``committed()`` of the
                 outputs says whether it succeeded, their logs why not.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
-                and in :meth:`report`.
+                and in ``report``.
             damage: What to do about rows of videos that cannot be decoded: 'strict'
                 or 'salvage', for all inputs in place of the policy of each; see
-                ``NamedVideoStream``. The report tells which rows are lost.
+                ``NamedVideoStream``. The report says which rows are lost.
             max_failures: How many streams may fail: a whole number, or a share of all
                 between 0.0 and 1.0. Once more have failed, tasks that have not begun
                 are left out and the run ends. None: any number.
 
         Returns:
-            The id of the run, for :meth:`get_profile`; None if there was nothing to do, or
+            The id of the run, for ``get_profile``; None if there was nothing to do, or
             with ``detach``.
 
         Raises:
@@ -275,7 +275,7 @@ class Client:
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
             )
-        listed = _outputs(outputs)
+        listed = listed_outputs(outputs)
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
@@ -325,22 +325,22 @@ class Client:
         Nothing is stored: videos that are not indexed yet are indexed for this once.
 
         Args:
-            outputs: As for :meth:`run`.
-            perf_params: As for :meth:`run`.
-            damage: As for :meth:`run`.
+            outputs: As for ``run``.
+            perf_params: As for ``run``.
+            damage: As for ``run``.
 
         Returns:
             Numbers for programs; its text is for people.
 
         Raises:
-            ScannerException: As :meth:`run`.
+            ScannerException: As ``run``.
         """
         import_beam()
         from beam_scanner.run.explain import explain
         from beam_scanner.run.ingest import damage_policy
         from beam_scanner.run.prepare import input_streams, prepare
 
-        listed = _outputs(outputs)
+        listed = listed_outputs(outputs)
         make = _perf(perf_params or PerfParams.estimate())
         storage = self.named_storage
         with damage_policy(input_streams(listed), damage):
@@ -349,7 +349,7 @@ class Client:
             )
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
-        """Runs are over when :meth:`run` returns: only checks the id.
+        """Runs are over when ``run`` returns: only checks the id.
 
         Raises:
             ArgumentError: There was no such run.
@@ -370,14 +370,14 @@ class Client:
         }
 
     def get_active_jobs(self) -> list[int]:
-        """Ids of running runs: none, since :meth:`run` returns at the end."""
+        """Ids of running runs: none, since ``run`` returns at the end."""
         return []
 
     def get_profile(self, job_name: int | str, **options: Any) -> Profile:
         """The profile of a run.
 
         Args:
-            job_name: What :meth:`run` returned.
+            job_name: What ``run`` returned.
             **options: Scanner's; ignored.
 
         Raises:
@@ -488,37 +488,25 @@ class Client:
         self._tables.batch_load(tables, column, callback, workers)
 
     def load_op(self, so_path: str, proto_path: str | None = None) -> None:
-        """Registers the ops of a Python file; see ``register_module``."""
+        """Registers the ops of a native library or a Python file.
+
+        Args:
+            so_path: The library, written for ``beam_scanner_op.h``; or a ``.py`` file.
+            proto_path: The ``*_pb2.py`` file with the messages of its arguments.
+
+        Raises:
+            ScannerException: There is no such file, or it is neither.
+        """
         register_module(so_path, proto_path)
 
-    def register_op(self, *args: Any, **kwargs: Any) -> None:
-        """See ``beam_scanner.kernels.register_op``."""
-        register_op(*args, **kwargs)
-
-    def register_python_kernel(
-        self, op_name: str, device_type: DeviceType, kernel: Any, batch: int = 1
-    ) -> None:
-        """See ``beam_scanner.kernels.register_python_kernel``."""
-        register_python_kernel(op_name, device_type, kernel, batch)
+    register_op = staticmethod(register_op)
+    register_python_kernel = staticmethod(register_python_kernel)
 
 
 def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:
     if config is None:
         return Config(config_path=path, db_path=db_path)
     return config if db_path is None else config.with_db_path(db_path)
-
-
-def _outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
-    listed: list[Any] = [outputs]
-    if isinstance(outputs, (list, tuple)):
-        listed = list(outputs)
-    wrong = [o for o in listed if not isinstance(o, OutputNode)]
-    if wrong or not listed:
-        raise ArgumentError(
-            "run takes what sc.io.Output returned, one or a list; got "
-            f"{type(wrong[0]).__name__ if wrong else 'an empty list'}"
-        )
-    return listed
 
 
 def _perf(perf_params: Any) -> MakePerfParams:

@@ -166,7 +166,7 @@ class VideoMetadata:
         fps: Frames a second, on average; None where unknown.
         duration_seconds: From the first row's time to the last one's end; None where
             unknown.
-        keyframes: At how many rows decoding may start; ``Column.keyframes`` tells
+        keyframes: At how many rows decoding may start; ``Column.keyframes`` says
             which.
         rotation: Degrees that frames were turned counterclockwise to be shown.
         mirrored: Whether they were flipped left to right before that.

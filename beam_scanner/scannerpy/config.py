@@ -34,7 +34,7 @@ class Config:
         db_path: The database's folder or URL; goes before that of the file.
 
     Attributes:
-        config: All settings, as :meth:`default_config` has them.
+        config: All settings, as ``default_config`` has them.
         config_path: The file.
         db_path: The database's folder, absolute, or its URL.
         master_address: Scanner's; Beam has no master.

@@ -132,7 +132,7 @@ class StreamDescriptor:
 
     @classmethod
     def from_json(cls, data: bytes) -> StreamDescriptor:
-        """Reads what :meth:`to_json` wrote, and what older releases wrote.
+        """Reads what ``to_json`` wrote, and what older releases wrote.
 
         Raises:
             StorageError: Another format version, or no descriptor at all.
@@ -306,7 +306,7 @@ def read_descriptor(store: ObjectStore, name: str) -> StreamDescriptor | None:
 
 
 def parse_descriptor(store: ObjectStore, name: str, data: bytes) -> StreamDescriptor:
-    """Reads a descriptor's bytes; see :func:`read_descriptor`."""
+    """Reads a descriptor's bytes; see ``read_descriptor``."""
     found = parse_at(store, descriptor_key(name), data)
     if found.name != name:
         raise StorageError(

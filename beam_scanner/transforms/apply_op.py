@@ -23,7 +23,7 @@ from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 
 
 class Op(GraphTransform):
-    """An op on whole streams; see :func:`op`, which makes a class of it.
+    """An op on whole streams; see ``op``, which makes a class of it.
 
     An op of several inputs is applied to a dict of branches, by the names of its
     inputs, or to a tuple or list of them, in its order.
@@ -50,7 +50,15 @@ class Op(GraphTransform):
     def __init__(self, kernel: Any, *unnamed: Any, **arguments: Any) -> None:
         self._ops, self._name = _find(kernel)
         if unnamed:
-            raise ArgumentError(_by_name(self._ops.get(self._name), unnamed))
+            spec = self._ops.get(self._name)
+            if len(unnamed) > 1 or not spec.first_argument:
+                raise ArgumentError(_by_name(spec, unnamed))
+            if spec.first_argument in arguments:
+                raise ArgumentError(
+                    f"op {spec.name} got {spec.first_argument} twice, by position and by "
+                    "name"
+                )
+            arguments = {spec.first_argument: unnamed[0], **arguments}
         super().__init__(self._name)
         self._arguments = arguments
 
@@ -65,9 +73,9 @@ class Op(GraphTransform):
         inputs = self._inputs(pvalueish)
         group = group_of(list(inputs.values()))
         device = self._arguments.get("device")
-        spec = self._ops.get(self._name, device)
+        params = self._ops.get(self._name, device).stream_params
         arguments = dict(self._arguments)
-        for param in spec.stream_params:
+        for param in params:
             if param.name in arguments:
                 arguments[param.name] = [arguments[param.name]]
         call = OpBuilder(None, self._ops, self._name)
@@ -82,9 +90,10 @@ class Op(GraphTransform):
         hints = self.run_hints
         if not isinstance(made, tuple):
             return group.extend(made, hints, self.declared())
-        kind = namedtuple(self._name, [port.name for port in spec.outputs])  # type: ignore[misc]
+        ports = node.spec.outputs
+        kind = namedtuple(self._name, [port.name for port in ports])  # type: ignore[misc]
         outputs = []
-        for port, column in zip(spec.outputs, made, strict=True):
+        for port, column in zip(ports, made, strict=True):
             declared = self.declared(port.name)
             outputs.append(_Output(port.name, group, column, hints, declared))
         first = next(iter(inputs.values()))
@@ -167,7 +176,12 @@ def _op_class(kernel: Any, spec: OpSpec) -> type[Op]:
 def op_signature(spec: OpSpec) -> inspect.Signature:
     """The signature of an op's transform, with ``self``."""
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    given = op_parameters(spec, or_slice_list)
+    given = [
+        parameter.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if parameter.name == spec.first_argument
+        else parameter
+        for parameter in op_parameters(spec, or_slice_list)
+    ]
     return inspect.Signature([own, *given, *op_options(spec)])
 
 

@@ -238,7 +238,11 @@ def pipeline_of(value: Any) -> Any:
 
 def _is_ordinary(transform: Any) -> bool:
     """Whether a transform takes PCollections, and no streams."""
-    ordinary = ("apache_beam.", "beam_scanner.transforms.match")
+    ordinary = (
+        "apache_beam.",
+        "beam_scanner.elements.",
+        "beam_scanner.transforms.match",
+    )
     return type(transform).__module__.startswith(ordinary)
 
 

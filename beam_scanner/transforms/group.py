@@ -4,10 +4,10 @@ All transforms that follow one source, or the same joined sources, share one *gr
 which has one graph. So sampling reaches the decoder, and two branches of a source
 decode it once.
 
-In a :class:`VideoGraph` the steps of a group are put into the pipeline when its graph
+In a ``VideoGraph`` the steps of a group are put into the pipeline when its graph
 is complete. Outside of one nobody knows when that is: the steps stand in the pipeline
 as soon as the source does, and what they are to do is settled when Beam pickles them.
-Then every transform gives a :class:`Streams`, an ordinary PCollection of
+Then every transform gives a ``Streams``, an ordinary PCollection of
 ``(FrameKey, value)`` which also knows its column of the graph. Transforms of this
 package go on from the column; for any other transform the run stage gives the rows,
 in a pipeline that is run of those branches alone that somebody reads.
@@ -59,7 +59,7 @@ class Streams(PCollection):  # type: ignore[misc]
 
     A null row has the value None. Where the graph says that there are some
     (RepeatNull, Montage, windows with null edges), the type hint has room for it. Where
-    a kernel or a stored stream has them, say so, or such a row fails its stream::
+    a kernel or a stored stream has them, say so, or such a row fails its stream:
 
         Track().with_output_types(tuple[FrameKey, int | None])
     """
@@ -79,7 +79,7 @@ Streams.__name__ = PCollection.__name__
 
 
 class Branch:
-    """Streams inside a :class:`VideoGraph`.
+    """Streams inside a ``VideoGraph``.
 
     Transforms of this package can be applied to them, and composites made of those.
 
@@ -217,7 +217,7 @@ class Group:
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
-        """Adds an output; gives its number, for :meth:`commits`."""
+        """Adds an output; gives its number, for ``commits``."""
         self._check_is_open()
         check_places(self.pipeline, slot.db)
         output = OutputNode(column, (slot,))

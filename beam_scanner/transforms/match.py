@@ -15,6 +15,7 @@ from apache_beam.io.filesystem import FileMetadata
 from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -203,7 +204,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         for pattern in filter(is_beam_url, self._patterns):
             check_file_system(pattern)
         self._match.file_systems = pack_file_systems()
-        patterns = begin.pipeline | "Patterns" >> beam.Create(self._patterns)
+        patterns = begin.pipeline | "Patterns" >> Constants(self._patterns)
         return _find(patterns, self._match)
 
 
@@ -367,7 +368,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
                     name = self._name(path)
             stream_key(name)
             if plain(name + path) != name + path:
-                raise ArgumentError("it holds bytes that are no text")
+                raise ArgumentError("it holds bytes that are not text")
         except Exception as error:
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")

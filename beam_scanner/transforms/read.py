@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.io.fileio import EmptyMatchTreatment
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
@@ -107,7 +108,7 @@ class ReadFromVideo(_VideoSource):
     Args:
         pattern: Path or pattern, of any file system that Beam knows: ``*`` and ``?``
             stay between slashes, ``**`` is any number of folders. A folder stands for
-            the videos below it. For several patterns, see :class:`ReadAllFromVideo`.
+            the videos below it. For several patterns, see ``ReadAllFromVideo``.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg cannot read.
@@ -257,7 +258,7 @@ class ReadFromNamedStream(_NamedSource):
         listed = beam.FlatMap(_listed, self._db, self._name)
         found = (
             pbegin
-            | "Pattern" >> beam.Create([self._pattern])
+            | "Pattern" >> Constants([self._pattern])
             | "List" >> listed.with_output_types(tuple[str, str])
         )
         several = has_wildcard(self._pattern)
@@ -270,7 +271,7 @@ class ReadAllFromNamedStream(_NamedSource):
 
     Args:
         db: Folder or URL of the database.
-        type: As for :class:`ReadFromNamedStream`.
+        type: As for ``ReadFromNamedStream``.
         name: As there.
         trusted: As there.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from beam_scanner.elements.hints import unread
@@ -103,8 +104,12 @@ class WriteToNamedStream(GraphTransform):
     def _store(self, streams: Streams, claims: Claims) -> Written:
         column, slot = self._output(streams, claims)
         number = streams.group.sink(column, slot, self.run_hints)
-        failures = streams.group.failures(column)
-        return Written(streams.group.commits(number), failures)
+        # The stages of the graph make these, and are no part of this transform: without
+        # steps of its own, runners would take it for one that makes them a second time.
+        return Written(
+            _told("Commits", streams.group.commits(number)),
+            _told("Failures", streams.group.failures(column)),
+        )
 
     def _output(
         self, streams: Streams | Branch, claims: Claims
@@ -126,8 +131,17 @@ class WriteToNamedStream(GraphTransform):
         return column, SinkSlot(claims, self._video)
 
 
+def _told(label: str, made: Any) -> Any:
+    return made | label >> beam.Map(_same).with_output_types(made.element_type)
+
+
+@unread
+def _same(element: Any) -> Any:
+    return element
+
+
 class WriteToNamedVideo(WriteToNamedStream):
-    """Stores streams of frames as video; see :class:`WriteToNamedStream`.
+    """Stores streams of frames as video; see ``WriteToNamedStream``.
 
     Examples:
         >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beam_scanner.types.codecs.number_codecs import Shape as Shape
 from beam_scanner.types.element_types import NULL as NULL
 from beam_scanner.types.element_types import Any as Any
 from beam_scanner.types.element_types import Bbox as Bbox

@@ -1,6 +1,6 @@
 """Element types: what the rows of a stream hold, and how they are kept.
 
-A kernel says in annotations what it takes and gives::
+A kernel says in annotations what it takes and gives:
 
     def execute(self, frame: FrameType) -> types.Histogram: ...
 
@@ -11,14 +11,14 @@ A kernel says in annotations what it takes and gives::
 | ``typing.Any`` (``Any``) | anything that pickles; None is a value | binary (pickle) |
 | ``int``, ``float``, ``bool``, ``str`` | the same | int64, double, bool, string |
 | ``Image`` | H x W x C array, uint8 or uint16 | binary (a PNG or JPEG file) |
-| ``Histogram`` | list of three int32 arrays | list<list<int32>> |
-| ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | struct<dtype, shape, data> |
-| ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | list<float>, list<int32> |
-| ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | struct, list<struct> |
+| ``Histogram`` | list of three int32 arrays | ``list<list<int32>>`` |
+| ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | ``struct<dtype, shape, data>`` |
+| ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | ``list<float>``, ``list<int32>`` |
+| ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | ``struct``, ``list<struct>`` |
 
 ``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
-and :func:`register_type` takes a class with a ``serialize`` and a ``deserialize``. A
-row without a value is :data:`NULL`, of every type.
+and ``register_type`` takes a class with a ``serialize`` and a ``deserialize``. A
+row without a value is ``NULL``, of every type.
 """
 
 from __future__ import annotations
@@ -37,14 +37,17 @@ from google.protobuf.message import Message
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.types.annotations import info_of_annotation
 from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
 from beam_scanner.types.type_info import (
     Codec,
     ScannerTypeInfo,
     describe_value,
     get_type_info,
+    register_structures,
     register_type_info,
 )
+from beam_scanner.types.type_text import info_of_text
 
 _Class = TypeVar("_Class", bound=type)
 
@@ -327,3 +330,4 @@ def _register_own() -> None:
 
 
 _register_own()
+register_structures(info_of_annotation, info_of_text)

@@ -198,7 +198,7 @@ def test_a_job_server_is_looked_for_first(
 ) -> None:
     args = ["--input", film, "--output", db, *CHAIN, "--runner=PortableRunner"]
     assert main([*args, "--job_endpoint=localhost:9"]) == 2
-    assert "nobody listens" in capsys.readouterr().err
+    assert "nothing listens" in capsys.readouterr().err
     assert not Path(db).exists()
 
 

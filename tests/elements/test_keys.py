@@ -90,7 +90,7 @@ def test_numbers_are_plain() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (("", 0, 0), "stream of a FrameKey must be a text, not empty, got ''"),
+        (("", 0, 0), "stream of a FrameKey must be a string, not empty, got ''"),
         ((b"a", 0, 0), "stream of a FrameKey must be a text"),
         (("a", -1, 0), "group of a FrameKey must be a whole number from 0"),
         (("a", 0, 1.5), "row of a FrameKey must be a whole number .* got 1.5"),

@@ -173,7 +173,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     found, (failure,) = find(f"{tmp_path}/*.mp4")
     assert list(found) == ["good.mp4"]
     assert failure.stream == "bad\\udcff.mp4"
-    assert "it holds bytes that are no text" in failure.reason
+    assert "it holds bytes that are not text" in failure.reason
 
 
 def test_a_file_that_looks_like_a_pattern(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from beam_scanner.errors import (
     ArgumentError,
+    ElementTypeError,
     ScannerException,
     StreamNotFoundError,
 )
@@ -43,7 +44,8 @@ from beam_scanner.storage.stream_names import descriptor_key, stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
-from beam_scanner.types.element_types import ColumnType, FrameType
+from beam_scanner.types.codecs.structured import StructuredCodec
+from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
 from beam_scanner.types.type_info import (
     ScannerTypeInfo,
     get_type_info,
@@ -190,15 +192,15 @@ class NamedStream(StoredStream):
         return {**self.__dict__, "_cached": None}
 
     def name(self) -> str:
-        """See :meth:`StoredStream.name`."""
+        """See ``StoredStream.name``."""
         return self._name
 
     def storage(self) -> NamedStorage:
-        """See :meth:`StoredStream.storage`."""
+        """See ``StoredStream.storage``."""
         return self._storage
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`: the database, and a file that it names."""
+        """See ``StoredStream.places``: the database, and a file that it names."""
         known = self._cached[1].path if self._cached is not None else None
         return [self._storage.raw_store().url, *([] if known is None else [known])]
 
@@ -224,11 +226,11 @@ class NamedStream(StoredStream):
         return found
 
     def exists(self) -> bool:
-        """The same as :meth:`committed`: nothing unfinished is ever visible."""
+        """The same as ``committed``: nothing unfinished is ever visible."""
         return self.committed()
 
     def committed(self) -> bool:
-        """See :meth:`StoredStream.committed`: all that its descriptor lists is there.
+        """See ``StoredStream.committed``: all that its descriptor lists is there.
 
         Sizes of files are looked at, their content is not.
         """
@@ -263,10 +265,10 @@ class NamedStream(StoredStream):
             return get_type_info(FrameType)
         if found is None or not found.type_name:
             return None
-        return get_type_info_cpp(found.type_name)
+        return get_type_info_cpp(found.type_name, load=self._storage.trusted)
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`."""
+        """See ``StoredStream.column_type``."""
         found = self.try_descriptor()
         kind = self._kind if found is None else found.kind
         return ColumnType.Video if kind == "video" else ColumnType.Blob
@@ -309,7 +311,7 @@ class NamedStream(StoredStream):
         commit.remove_stream(self._storage.raw_store(), self._name)
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """Yields serialized elements, in any order; see :meth:`StoredStream.load`."""
+        """Yields serialized elements, in any order; see ``StoredStream.load``."""
         return self.load(fn=lambda element: element, rows=rows)
 
     def load(
@@ -341,11 +343,27 @@ class NamedStream(StoredStream):
         with self.reader() as reader:
             if fn is None:
                 self.check_trust(ty)
+                self._check_type(ty, found)
             read = reader.values if ty is None and fn is None else reader.read
             convert = converter(ty, fn)
             size = reader.frame_bytes or found.value_bytes
             for element in load_rows(lambda w: read(w.tolist()), numbers, size):
                 yield convert(element)
+
+    def _check_type(self, ty: Any, found: StreamDescriptor) -> None:
+        """Refuses to read nested values as those of another layout."""
+        if ty is None or not found.type_name or found.kind == "video":
+            return
+        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        wanted = None if own or isinstance(ty, ColumnType) else get_type_info(ty)
+        if wanted is None or not isinstance(wanted.codec, StructuredCodec):
+            return
+        have = get_type_info_cpp(found.type_name)
+        if wanted.arrow_type != have.arrow_type:
+            raise ElementTypeError(
+                f"stream {self._name!r} holds {have.name} ({have.arrow_type}), which "
+                f"cannot be read as {wanted.name} ({wanted.arrow_type})"
+            )
 
     def reader(self) -> RowReader:
         """Opens the stream for reading.
@@ -363,7 +381,7 @@ class NamedStream(StoredStream):
         return StreamReader(store, found, self._storage.trusted)
 
     def segment_writer(self, segment: SegmentTask) -> SegmentWriter:
-        """See :meth:`StoredStream.segment_writer`.
+        """See ``StoredStream.segment_writer``.
 
         Frames (``type_info`` of ``FrameType``) become video.
         """
@@ -388,7 +406,7 @@ class NamedStream(StoredStream):
         return commit.has_segment(store, self._name, generation, record)
 
     def publish(self, publication: Publication) -> StreamDescriptor:
-        """See :meth:`StoredStream.publish`.
+        """See ``StoredStream.publish``.
 
         Returns:
             The stream as it is stored now.
@@ -463,7 +481,7 @@ class NamedStream(StoredStream):
         seconds: Iterable[float] | None = None,
         encoding: Encoding | None = None,
     ) -> None:
-        """Like :meth:`save`, in place of a generation that was seen; '' for none."""
+        """Like ``save``, in place of a generation that was seen; '' for none."""
         generation, store = uuid.uuid4().hex, self._storage.store(create=True)
         with commit.new_generation(store, self._name, generation):
             record = self._written(generation, values, info, seconds, encoding)
@@ -489,7 +507,8 @@ class NamedStream(StoredStream):
                     raise ScannerException(
                         f"stream {self._name!r}: no time for row {row}"
                     )
-                writer.write(row, [_stored(info, value)], np.array([time]))
+                element = _stored(info, value, row, self._name)
+                writer.write(row, [element], np.array([time]))
             if times is not None and any(True for _ in times):
                 raise ScannerException(f"stream {self._name!r}: more times than rows")
             return writer.finish()
@@ -498,12 +517,13 @@ class NamedStream(StoredStream):
             raise
 
 
-def _stored(info: ScannerTypeInfo, value: Any) -> Any:
-    from beam_scanner.types.element_types import NullElement
-
+def _stored(info: ScannerTypeInfo, value: Any, row: int, stream: str) -> Any:
     if isinstance(value, NullElement) or info.type is FrameType:
         return value
-    return info.serialize(value)
+    try:
+        return info.serialize(value)
+    except ElementTypeError as error:
+        raise ElementTypeError(f"row {row} of stream {stream!r}: {error}") from error
 
 
 def list_streams(

@@ -26,7 +26,7 @@ from beam_scanner.video.index import FrameIndex, check_damage
 
 
 class NamedVideoStorage(NamedStorage):
-    """A database of named streams of frames; see :class:`NamedStorage`."""
+    """A database of named streams of frames; see ``NamedStorage``."""
 
     def ingest(
         self, sc: Any, streams: Sequence[NamedVideoStream], batch: int = 500
@@ -57,9 +57,9 @@ class NamedVideoStorage(NamedStorage):
 class NamedVideoStream(NamedStream):
     """A stream of frames in a database, or a video file outside it.
 
-    With a path, the file is read where it lies. A run, or :meth:`ingest`, indexes it
+    With a path, the file is read where it lies. A run, or ``ingest``, indexes it
     once for all runs; a file that has changed since is an error. Before that, questions
-    such as :meth:`len` index it for themselves, and store nothing.
+    such as ``len`` index it for themselves, and store nothing.
 
     Args:
         sc: The client (its ``named_storage`` is used), or a ``NamedStorage``. It is
@@ -120,7 +120,7 @@ class NamedVideoStream(NamedStream):
         return self._path
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`; of a copy, the original may be gone."""
+        """See ``StoredStream.places``; of a copy, the original may be gone."""
         if self._path is None or self._cached is not None:
             return super().places()
         return [*super().places(), self._path]
@@ -178,7 +178,7 @@ class NamedVideoStream(NamedStream):
         return self.descriptor()
 
     def preview(self, force: bool = False) -> StreamDescriptor:
-        """What :meth:`ingest` would return; stores nothing.
+        """What ``ingest`` would return; stores nothing.
 
         What this object is asked from then on, it answers by that.
 
@@ -186,7 +186,7 @@ class NamedVideoStream(NamedStream):
             force: Take a file that has changed since it was indexed.
 
         Raises:
-            ScannerException: As :meth:`ingest`.
+            ScannerException: As ``ingest``.
         """
         if self._path is not None:
             file = self._file(self._path)
@@ -202,7 +202,7 @@ class NamedVideoStream(NamedStream):
 
         Raises:
             StreamNotFoundError: The stream is not committed.
-            VideoError: See :meth:`ingest`.
+            VideoError: See ``ingest``.
         """
         index = self._lossy_index(self.descriptor())
         return np.zeros(0, dtype=np.int64) if index is None else index.lost_rows
@@ -221,7 +221,7 @@ class NamedVideoStream(NamedStream):
         return stored_index(self._storage.store(), found)
 
     def try_descriptor(self) -> StreamDescriptor | None:
-        """See :meth:`NamedStream.try_descriptor`.
+        """See ``NamedStream.try_descriptor``.
 
         Of a video that is not indexed yet, what ingesting it would store.
         """
@@ -232,7 +232,7 @@ class NamedVideoStream(NamedStream):
     def exists(self) -> bool:
         """Whether the file at the path, or its copy in the database, is there.
 
-        Without a path, the same as :meth:`committed`.
+        Without a path, the same as ``committed``.
         """
         if self._path is None:
             return self.committed()
@@ -248,12 +248,12 @@ class NamedVideoStream(NamedStream):
         return found.ingested and self._file(self._path).is_file_of(found)
 
     def delete(self, sc: Any = None) -> None:
-        """See :meth:`NamedStream.delete`; the file at the path stays."""
+        """See ``NamedStream.delete``; the file at the path stays."""
         super().delete(sc)
         self._ingested, self._seen = False, None
 
     def reader(self) -> RowReader:
-        """See :meth:`NamedStream.reader`."""
+        """See ``NamedStream.reader``."""
         if self.try_descriptor() is None or self._seen is None:
             return super().reader()
         # Loads FFmpeg.
@@ -262,7 +262,7 @@ class NamedVideoStream(NamedStream):
         return ingested_rows(self._storage.store(), *self._seen)
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`; known without looking at a file."""
+        """See ``StoredStream.column_type``; known without looking at a file."""
         return ColumnType.Video if self._path is not None else super().column_type()
 
     def fingerprint(self) -> str:
