@@ -39,6 +39,7 @@ from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
 from beam_scanner.run.run_files import RunFiles, remove_abandoned
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
+from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
@@ -228,6 +229,7 @@ def _settings(
         max_failures=max_failures,
         jobs=prepared.total,
         failed=len(prepared.failures),
+        file_systems=pack_file_systems(),
     )
 
 

@@ -41,6 +41,7 @@ from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
+from beam_scanner.stores import open_store
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
 from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
@@ -296,7 +297,8 @@ class Group:
             return slot.db
         # Every stage is given the same folder.
         if not self._folder:
-            self._folder = work_folder(self.pipeline)
+            # Refused where no database can lie.
+            self._folder = open_store(work_folder(self.pipeline)).url
             check_places(self.pipeline, self._folder)
         return self._folder
 

@@ -23,7 +23,7 @@ from beam_scanner.graph.validate import check_node
 from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.run.sources import stream_at, stream_names, video_at
 from beam_scanner.run.stream_slots import SourceSlot
-from beam_scanner.storage.find import refuse_folder
+from beam_scanner.storage.find import is_folder
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
@@ -138,8 +138,8 @@ class ReadFromVideo(_VideoSource):
 
     Args:
         pattern: Path or pattern, of any file system that Beam knows: ``*`` and ``?``
-            stay between slashes, ``**`` is any number of folders. For several
-            patterns, see ``ReadAllFromVideo``.
+            stay between slashes, ``**`` is any number of folders. A folder stands for
+            the videos below it. For several patterns, see ``ReadAllFromVideo``.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg cannot read.
@@ -147,7 +147,9 @@ class ReadFromVideo(_VideoSource):
             Beam's ``MatchFiles``; by default it may not.
 
     Raises:
-        ArgumentError: The pattern is not a path, or is that of a folder of this machine.
+        ArgumentError: The pattern is not a path, or Beam does not know the scheme of a
+            URL. When it is applied: workers cannot reach it, or the file system lacks
+            options.
 
     Examples:
         >>> ReadFromVideo('films/*.mp4').label
@@ -165,8 +167,6 @@ class ReadFromVideo(_VideoSource):
     ) -> None:
         super().__init__(name, format)
         self._pattern = as_pattern(pattern)
-        if not self._take_folders and os.path.isdir(self._pattern):
-            raise refuse_folder(self._pattern)
         self._match = MatchVideos(
             self._pattern,
             name,
@@ -180,16 +180,25 @@ class ReadFromVideo(_VideoSource):
         """Finds the videos."""
         begin = self.begin(pbegin, "ReadAllFromVideo")
         found = begin | "Match" >> self._match
-        return self._read_matched(found, has_wildcard(self._pattern))
+        searches = not self._take_folders and is_folder(self._pattern)
+        return self._read_matched(found, searches or has_wildcard(self._pattern))
 
 
 class ReadAllFromVideo(_VideoSource):
     """Reads the videos of a PCollection of paths or patterns; the driver sees none.
 
+    Elements are strings or ``os.PathLike``, what Beam's ``MatchFiles`` and ``ReadMatches``
+    give, or pairs of a name and a path: the name is that of the stream. A path is that of
+    a video, or of a folder of them.
+
     Args:
         name: Makes the name of a stream from its path; by default the part of the
-            path below the literal part of the pattern: of a path, the last part.
+            path below the literal part of the pattern: of a path, the last part. Pairs
+            have their name.
         format: How to read files that FFmpeg cannot read.
+
+    Raises:
+        ElementTypeError: When it is applied: the PCollection holds something else.
 
     Examples:
         >>> ReadAllFromVideo().label
