@@ -22,7 +22,7 @@ FLOORS = """
     errors
     protobufs rows beam_internals
     types stores
-    kernels
+    kernels models
     video ops
     storage
     graph
@@ -46,13 +46,16 @@ LANDING = {"__init__.py", "__init__.pyi", "__main__.py", "errors.py", "py.typed"
 
 HEAVY: dict[str, set[str]] = {
     "apache_beam": {"beam_internals", "elements", "run", "runners", "transforms"}
-    | {"scannerpy", "yaml", "cli"},
+    | {"scannerpy", "yaml", "cli", "models"},
     "av": {"video"},
     "cv2": set(),
     "duckdb": set(),
     "grpc": {"beam_internals", "runners"},
+    "keras": set(),
+    "onnxruntime": set(),
     "pandas": set(),
     "tensorflow": set(),
+    "torch": set(),
 }
 """Who may import these when it is imported itself; others do so in a function."""
 

@@ -21,10 +21,9 @@ from beam_scanner import (
     errors,
 )
 from beam_scanner.kernels import KernelConfig
-from beam_scanner.ops import infer as module
 from beam_scanner.ops.infer import InferKernel
 from beam_scanner.transforms import Infer, ReadFromVideo, WriteToNamedStream
-from beam_scanner.types import DeviceHandle, DeviceType, FrameType
+from beam_scanner.types import FrameType
 from tests.support.client_helpers import PROCESSES, THREADS, open_client
 from tests.support.models import (
     Means,
@@ -292,6 +291,20 @@ def test_one_load_a_process(
     assert len(by) <= processes
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize("copies", [1, 2])
+def test_processes_share_a_model(
+    film: str, tmp_path: Path, loads: Path, copies: int
+) -> None:
+    handler = NumberHandler(loads, model_copies=copies)
+    with open_client(tmp_path / "db", PROCESSES) as sc:
+        perf = PerfParams.manual(4, 4)
+        found, _report = run(sc, film, handler, perf=perf, batch=4)
+    assert found == list(range(ROWS))
+    by = noted(loads)
+    assert len(by) == len(set(by)) == copies
+
+
 def test_a_task_that_fails_costs_no_load(sc: Client, film: str, loads: Path) -> None:
     with pytest.raises(errors.JobFailure) as caught:
         run(sc, film, NumberHandler(loads, fault="late"), batch=4)
@@ -393,15 +406,6 @@ def test_out_of_memory_while_loading() -> None:
 
     with pytest.raises(errors.DeviceMemoryError, match="while Large loaded its model"):
         InferKernel(KernelConfig(), Large).setup_with_resources()
-
-
-def test_a_worker_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = KernelConfig(devices=[DeviceHandle(DeviceType.GPU)])
-    monkeypatch.setattr(module, "has_gpu", lambda: False)
-    with pytest.raises(errors.KernelError, match="this worker's machine has none"):
-        InferKernel(config, Means).setup_with_resources()
-    monkeypatch.setattr(module, "has_gpu", lambda: True)
-    InferKernel(config, Means).setup_with_resources()
 
 
 @pytest.mark.parametrize(
