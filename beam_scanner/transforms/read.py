@@ -26,13 +26,14 @@ from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.stores.patterns import Pattern, has_wildcard
-from beam_scanner.transforms.graph_build import build_of
+from beam_scanner.transforms.graph_build import GraphInput, build_of
 from beam_scanner.transforms.group import Branch, Group, Streams
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     Matched,
     MatchVideos,
     as_pattern,
+    check_bounded,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types.element_types import FrameType
@@ -167,6 +168,7 @@ class ReadAllFromVideo(_VideoSource):
 
     Raises:
         ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> ReadAllFromVideo().label
@@ -294,6 +296,7 @@ class ReadAllFromNamedStream(_NamedSource):
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
+        check_bounded(pcoll.value if isinstance(pcoll, GraphInput) else pcoll)
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         return self._read_named(found, several=True)
