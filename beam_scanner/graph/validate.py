@@ -376,7 +376,7 @@ def listed_outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNod
                 f"those; got {type(output).__name__}"
             )
     if not listed:
-        raise GraphError("a run needs at least one output")
+        raise GraphError("a run needs at least one output, got an empty list")
     return listed
 
 
@@ -398,7 +398,7 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     Examples:
         >>> check_graph([])
         Traceback (most recent call last):
-        beam_scanner.errors.GraphError: a run needs at least one output
+        beam_scanner.errors.GraphError: a run needs at least one output, got an empty list
     """
     listed = listed_outputs(outputs)
     nodes = topological(listed)

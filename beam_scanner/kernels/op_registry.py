@@ -137,7 +137,7 @@ class Registry:
             GraphError: The name is taken.
 
         Warns:
-            UserWarning: As :meth:`add`.
+            UserWarning: As ``add``.
         """
         self._make_way(name)
         if name in self._specs or name in self._declared:

@@ -32,8 +32,13 @@ class Port:
 
     @property
     def type_name(self) -> str:
-        """What errors call the type."""
+        """The name of the type."""
         return "FrameType" if self.type is None else self.type.name
+
+    @property
+    def type_label(self) -> str:
+        """What people call the type."""
+        return "FrameType" if self.type is None else self.type.label
 
 
 @dataclass(frozen=True)

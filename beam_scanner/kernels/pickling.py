@@ -147,7 +147,8 @@ def _module_data(pickler: Any) -> ModuleData | None:
         try:
             inside = _pickled(value, counting)
         except Exception:
-            return []
+            # Its class is code all the same.
+            return [type(value)]
         sizes[place] = counting.size
         modules.update(inside.modules)
         return list(inside.code)
@@ -290,6 +291,8 @@ def _pickler_class() -> Any:
                 self._note(obj)
             found = reduce_own(obj, beams.is_importable)
             if found is not NotImplemented:
+                # Where an object goes by its place, its class is not pickled.
+                self._note(type(obj))
                 return found
             return super().reducer_override(obj)
 

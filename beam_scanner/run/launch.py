@@ -32,12 +32,14 @@ from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.pickled_outputs import warn_of_pickles
 from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
 from beam_scanner.run.run_files import RunFiles, remove_abandoned
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
+from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
@@ -227,6 +229,7 @@ def _settings(
         max_failures=max_failures,
         jobs=prepared.total,
         failed=len(prepared.failures),
+        file_systems=pack_file_systems(),
     )
 
 
@@ -380,6 +383,7 @@ def _is_small_job(job: Job) -> bool:
 def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
     """Reads how every job ended, and removes the work of those that are done."""
     results = run.results()
+    done: list[Job] = []
     for index, job in enumerate(prepared.jobs):
         ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
         failures = [failure for end in ends if end for failure in end]
@@ -390,7 +394,9 @@ def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
             report.kept += finished
             continue
         report.committed.append(job.record.name)
+        done.append(job)
         job.files.remove()
+    warn_of_pickles(done)
 
 
 def _count_tasks(job: Job, run: str, report: Report) -> int:

@@ -26,6 +26,8 @@ class RunSettings:
         here: ``process_token`` of the process that may run tasks itself; all others
             run them in a child process, which may die.
         digests: Of the files of the jobs.
+        file_systems: Those that users have registered with Beam, as
+            ``pack_file_systems`` gives them.
     """
 
     graph: SharedGraph
@@ -40,6 +42,7 @@ class RunSettings:
     failed: int = 0
     here: str = ""
     digests: tuple[str, ...] = ()
+    file_systems: bytes = b""
 
 
 def reason_stopped(failed: int, jobs: int, most: int) -> str:

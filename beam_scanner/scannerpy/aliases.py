@@ -2,8 +2,8 @@
 
 Programs of Scanner, and libraries for it, import ``scannerpy``, ``scanner`` (its messages)
 and ``scannertools``. After :func:`install` the first two are modules of this package. So are
-``scannertools.imgproc`` and ``scannertools.misc``, whose ops ship here; other modules of
-``scannertools`` are those that are installed, or else what this package has in their place.
+the modules of ``scannertools`` that are compiled: ``imgproc`` and ``misc``, whose ops ship
+here, and ``storage``. Others are those that are installed, and ``shot_detection`` without.
 
 ::
 
@@ -30,9 +30,15 @@ _PACKAGE = "beam_scanner.scannerpy"
 _EMPTY = ""
 """Stands for a package of which nothing but its modules is wanted."""
 
+# Of scannertools, what is compiled against Scanner cannot be loaded.
 _FIRST = {
     "scannertools.imgproc": "beam_scanner.ops",
     "scannertools.misc": "beam_scanner.ops",
+    "scannertools.storage": _EMPTY,
+    **{
+        f"scannertools.storage.{name}": "beam_scanner.storage"
+        for name in ("audio", "caption", "files", "python")
+    },
 }
 _LAST = {
     "scanner": _EMPTY,
@@ -45,11 +51,6 @@ _LAST = {
     "scanner.engine.rpc_pb2_grpc": f"{_PACKAGE}.protobufs",
     "scannertools": _EMPTY,
     "scannertools.shot_detection": "beam_scanner.ops",
-    "scannertools.storage": _EMPTY,
-    **{
-        f"scannertools.storage.{name}": "beam_scanner.storage"
-        for name in ("audio", "caption", "files", "python")
-    },
 }
 
 

@@ -414,7 +414,8 @@ class Client:
         """Indexes videos, so that streams can name them.
 
         Args:
-            videos: Pairs of a name and a path.
+            videos: Pairs of a name and a path. A folder stands for the videos below it,
+                which are called ``name/path/below.mp4``.
             inplace: Read the files where they lie, rather than copies of them in the
                 database.
             force: Replace streams of these names, each by a video that is good.

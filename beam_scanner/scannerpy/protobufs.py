@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from beam_scanner import protobufs as core
 from beam_scanner.errors import ArgumentError
-from beam_scanner.protobufs import UnknownMessageError
+from beam_scanner.protobufs import UnknownMessageError as UnknownMessageError
 
 _NUMBERS = {
     **{"CPU": 0, "GPU": 1},

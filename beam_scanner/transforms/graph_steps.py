@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from beam_scanner.beam_internals.applied_steps import (
     current_hints,
     current_label,
     merge_hints,
     parse_hints,
+    runner_of,
     set_hints,
     steps_that_make,
 )
+from beam_scanner.beam_internals.before_translation import CheckedBeforeTranslation
 from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
@@ -45,6 +47,9 @@ class GraphSteps:
         program: Gives the graph.
         found: For each source the PCollection of ``(name, where it lies)``.
         failed: PCollections of ``Failure``: what could not be found.
+
+    Attributes:
+        hints: Resource hints of the run stage.
     """
 
     def __init__(
@@ -117,7 +122,7 @@ class GraphSteps:
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
             at = len(self._phases)
-            phase = Phase(self._source, at, {})
+            phase = _CheckedPhase(self._source, at, self.packed)
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
             self._running += [(at, step) for step in steps_that_make(phase.rows)]
@@ -157,6 +162,24 @@ class GraphSteps:
         return self._packed[1]
 
 
+class _CheckedPhase(Phase, CheckedBeforeTranslation):
+    """A phase; what keeps its graph from being pickled is an error in its own words.
+
+    Args:
+        source: Where workers find the run.
+        number: The phase.
+        pack: Pickles the graph.
+    """
+
+    def __init__(self, source: Any, number: int, pack: Callable[[], Any]) -> None:
+        super().__init__(source, number, {})
+        self._pack = pack
+
+    def check(self) -> None:
+        """Pickles the graph, as translating the pipeline will."""
+        self._pack()
+
+
 class _Deferred:
     """Stands for a program; is pickled as the program that the graph then is.
 
@@ -194,17 +217,24 @@ class _Deferred:
         return loads_graph, (packed.phases[self._phase],)
 
 
-_HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
-"""Runners whose workers see this machine's temporary folder."""
+_ELSEWHERE = (
+    "DataflowRunner",
+    "FlinkRunner",
+    "KafkaStreamsRunner",
+    "PortableRunner",
+    "SparkRunner",
+    "TestDataflowRunner",
+)
+"""Runners whose workers may not see this machine's temporary folder."""
 
 
-def work_folder(options: Any) -> str:
+def work_folder(pipeline: Any) -> str:
     """The folder in which a pipeline without a sink keeps its indexes."""
-    temp = options.view_as(GoogleCloudOptions).temp_location
+    temp = pipeline.options.view_as(GoogleCloudOptions).temp_location
     if temp:
         return f"{temp.rstrip('/')}/beam_scanner"
-    runner = str(options.view_as(StandardOptions).runner or "").rsplit(".", 1)[-1]
-    if runner not in _HERE:
+    runner = runner_of(pipeline)
+    if runner in _ELSEWHERE:
         raise ArgumentError(
             f"a pipeline without a sink of beam_scanner needs --scanner_db on {runner}: "
             "a folder or URL that all workers reach, for the indexes of its videos"

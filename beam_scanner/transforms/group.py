@@ -41,9 +41,11 @@ from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
+from beam_scanner.stores import open_store
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
 from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
+from beam_scanner.transforms.sent_frames import warn_of_sent_frames
 
 if TYPE_CHECKING:
     from beam_scanner.transforms.graph_build import GraphBuild
@@ -155,6 +157,7 @@ class Group:
         self._run = uuid.uuid4().hex
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
+        self._warned: set[str] = set()
         self._hints: list[Mapping[str, Any]] = []
         self._on_gpu: list[OpColumn] = []
         self._limits = Limits.of(pipeline.options)
@@ -267,6 +270,8 @@ class Group:
         """The graph as it stands."""
         outputs = [*self._sinks]
         used = None
+        if is_run_as_it_is(self.pipeline):
+            warn_of_sent_frames((each for each, _ in self._branches), self._warned)
         # A tool that translates the pipeline may read any PCollection in it.
         if self.build is None and is_run_as_it_is(self.pipeline):
             used = read_pcollections(self.pipeline)
@@ -292,7 +297,8 @@ class Group:
             return slot.db
         # Every stage is given the same folder.
         if not self._folder:
-            self._folder = work_folder(options)
+            # Refused where no database can lie.
+            self._folder = open_store(work_folder(self.pipeline)).url
             check_places(self.pipeline, self._folder)
         return self._folder
 

@@ -15,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from beam_scanner.beam_internals.applied_steps import runner_of
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.runners.start import check_pipeline, why_out_of_reach
+from beam_scanner.stores import open_store
 
 _checked: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
@@ -36,6 +37,9 @@ def check_places(pipeline: Any, *urls: str) -> None:
         return
     options = _options(pipeline)
     database = options.view_as(ScannerOptions).scanner_db
+    if database:
+        # Refuses a URL where none can lie.
+        open_store(database)
     check_pipeline(options, [*([database] if database else []), *sorted(new)])
     _checked.setdefault(pipeline, set()).update(new)
 

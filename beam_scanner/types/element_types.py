@@ -15,8 +15,12 @@ A kernel says in annotations what it takes and gives:
 | ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | ``struct<dtype, shape, data>`` |
 | ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | ``list<float>``, ``list<int32>`` |
 | ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | ``struct``, ``list<struct>`` |
+| ``Label``, ``Text``, ``Keypoints``, ``Mask`` | an instance | ``struct`` |
+| ``Embedding[512]`` | float32 array | ``fixed_size_list<float>[512]`` |
+| ``list[T]``, ``dict[str, T]``, ``Optional[T]`` | the same | list, map, nullable |
+| a dataclass, NamedTuple or TypedDict | an instance | ``struct`` |
 
-``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
+The page on types has all of them. ``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
 and ``register_type`` takes a class with a ``serialize`` and a ``deserialize``. A
 row without a value is ``NULL``, of every type.
 """
@@ -38,7 +42,13 @@ from google.protobuf.message import Message
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.types.annotations import info_of_annotation
-from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
+from beam_scanner.types.codecs import (
+    array_codecs,
+    element_codecs,
+    number_codecs,
+    scalar_codecs,
+)
+from beam_scanner.types.model_types import Embedding
 from beam_scanner.types.type_info import (
     Codec,
     ScannerTypeInfo,
@@ -347,7 +357,17 @@ else:
         """Annotation of int32 arrays that come back flat; NumpyArray keeps shapes."""
 
     class Bbox:
-        """Annotation of a ``protobufs.BoundingBox``."""
+        """Annotation of a ``protobufs.BoundingBox``; a call makes one.
+
+        Corners are fractions of the frame's width and height.
+
+        Examples:
+            >>> Bbox(x1=0.25, y1=0.25, x2=0.5, y2=0.5, score=0.5).x2
+            0.5
+        """
+
+        def __new__(cls, **fields: Any) -> Any:  # noqa: D102 - the class says it
+            return protobufs.BoundingBox(**fields)
 
     class BboxList:
         """Annotation of a list of ``protobufs.BoundingBox``."""
@@ -377,6 +397,7 @@ def _register_own() -> None:
         "NumpyArrayInt32": (NumpyArrayInt32, integers),
         "Bbox": (Bbox, bbox),
         "BboxList": (BboxList, boxes),
+        "Embedding": (Embedding, number_codecs.ShapedArrayCodec("float32", (None,))),
     }
     for name, (cls, codec) in own.items():
         _register(cls, name, codec)

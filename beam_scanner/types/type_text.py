@@ -75,6 +75,19 @@ def codec_of_text(text: str, load: bool = False) -> StructuredCodec:
         raise ElementTypeError(f"{shown!r} is no element type: {error}") from error
 
 
+def label_of_text(text: str) -> str:
+    """A text without the fields of classes in it; the text itself if it is none.
+
+    Examples:
+        >>> label_of_text("list[dataclass('faces:Face', {'x': float})]")
+        'list[Face]'
+    """
+    try:
+        return codec_of_text(text).label
+    except ElementTypeError:
+        return text
+
+
 class _Reader:
     def __init__(self, load: bool) -> None:
         self._load = load

@@ -75,16 +75,17 @@ def test_installed_packages_go_before_what_stands_in_for_them(tmp_path: Path) ->
     tools = tmp_path / "scannertools"
     (tools / "storage").mkdir(parents=True)
     (tools / "__init__.py").write_text("import scannerpy\nfrom . import torch\n")
+    (tools / "shot_detection.py").write_text("MINE = 1\n")
     (tools / "torch.py").write_text(
         "from scannerpy.kernel import Kernel\nclass TorchKernel(Kernel): pass\n"
     )
-    (tools / "imgproc.py").write_text("raise ImportError('libscanner.so')\n")
-    (tools / "storage" / "__init__.py").write_text("")
-    (tools / "storage" / "files.py").write_text("MINE = 1\n")
+    for compiled in ("imgproc.py", "storage/__init__.py"):
+        (tools / compiled).write_text("raise ImportError('libscanner.so')\n")
     (tmp_path / "scanner.py").write_text("MINE = 2\n")
     code = (
         "import scannertools.imgproc, scannertools.torch\n"
-        "from scannertools.storage.files import MINE\n"
+        "from scannertools.storage.files import FilesStream\n"
+        "from scannertools.shot_detection import MINE\n"
         "import scanner\n"
         "from scannertools.torch import TorchKernel\n"
         "print(MINE, scanner.MINE, scannertools.imgproc.__name__)\n"

@@ -30,7 +30,8 @@ def documented() -> list[Documented]:
     found = []
     for line in filter(None, NAMES.splitlines()):
         text = line.removesuffix(" -")
-        name, parameters = re.fullmatch(r"(.+?)(?:\((?!\)\.)(.*)\))?", text).groups()
+        called = re.fullmatch(r"(.+?)\((?!\)\.)(.*)\)", text)
+        name, parameters = called.groups() if called else (text, None)
         found.append(Documented(name, parameters, line.endswith(" -")))
     return found
 

@@ -95,9 +95,9 @@ def test_new_table_replaces_only_when_forced(
     [
         ([], [], None, ArgumentError, r"list of column names, got \[\]"),
         ("ab", [], None, ArgumentError, "list of column names, got 'ab'"),
-        (["a", "a"], [], None, ArgumentError, "names that differ"),
-        (["a", ""], [], None, ArgumentError, "names that differ"),
-        (["a", 3], [], None, ArgumentError, "names that differ"),
+        (["a", "a"], [], None, ArgumentError, "distinct names"),
+        (["a", ""], [], None, ArgumentError, "distinct names"),
+        (["a", 3], [], None, ArgumentError, "distinct names"),
         (["a", "b"], [[b"1", b"2"], [b"1"]], None, ArgumentError, "row 1 .*expected 2"),
         (["a", "b"], [b"12"], None, ArgumentError, "row 0 of table 't'.*got b'12'"),
         (["a"], [[b"1"]], [None, None], ArgumentError, "1 columns, but 2 fns"),

@@ -40,7 +40,7 @@ def is_library(module: str) -> bool:
     if loaded is None:
         return False
     file = getattr(loaded, "__file__", None)
-    if file is None:
+    if not isinstance(file, str):
         return top in sys.builtin_module_names
     return _in_library(file, module)
 

@@ -42,7 +42,8 @@ class StoredStream:
 
     Objects are small, picklable and hold no client: workers get copies of them. If a
     class has a ``fingerprint()``, which must change with the content, runs use it to
-    see whether stored results are still those of this input.
+    see whether stored results are still those of this input; without one, they go by
+    its name and length, and warn.
 
     Examples:
         >>> class Words(StoredStream):

@@ -196,7 +196,7 @@ class FilesStream(StoredStream):
         return len(self.paths)
 
     def fingerprint(self) -> str:
-        """Changes with the content of any file (of pieces of a large one).
+        """Changes with the content of any file (of a large one with pieces and dates).
 
         All files are read.
         """

@@ -45,6 +45,11 @@ _seen: dict[str, type] = {}
 """Classes of annotations that this process has read, by path: they may be local."""
 
 
+def remember_class(cls: type) -> None:
+    """Lets streams of this process find a class, be it local."""
+    _seen[path_of(cls)] = cls
+
+
 def known_class(path: str) -> type | None:
     """The class of that path in an annotation that this process has read."""
     return _seen.get(path)
@@ -207,25 +212,23 @@ class RecordCodec(_ClassCodec):
     def to_plain(self, value: Any) -> dict[str, Any]:
         """See :meth:`StructuredCodec.to_plain`."""
         self.check(value)
-        if self.kind == DATACLASS:
-            self._check_attributes(value)
+        self.check_whole(value, self.names)
         found: dict[str, Any] = {}
         for name, codec in self.fields:
             try:
-                each = getattr(value, name)
-            except AttributeError:
-                problem = f"has no value of {name!r}, a field of {self.label}"
-                raise MisfitError(problem) from None
-            try:
-                found[name] = codec.to_plain(each)
+                found[name] = codec.to_plain(getattr(value, name))
             except MisfitError as error:
                 raise error.inside(f".{name}") from None
         return found
 
-    def _check_attributes(self, value: Any) -> None:
-        """Refuses attributes that are no fields, since they would not come back."""
+    def check_whole(self, value: Any, names: tuple[str, ...]) -> None:
+        """Refuses a value that is more or less than its fields."""
+        for name in names:
+            if not hasattr(value, name):
+                problem = f"has no value of {name!r}, a field of {self.label}"
+                raise MisfitError(problem)
         for name in getattr(value, "__dict__", ()):
-            is_field = name in self.names
+            is_field = name in names
             cached = getattr(type(value), name, None)
             if not is_field and not isinstance(cached, functools.cached_property):
                 problem = f"has an attribute {name!r} that is no field of {self.label}"
