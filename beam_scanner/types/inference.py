@@ -72,13 +72,13 @@ def find(value: Any, depth: int = 0) -> Found:
     if value is None:
         return {"none": True}
     if depth > _DEEPEST:
-        return _odd("values nested deeply")
+        return odd("values nested deeply")
     if kind in (bool, float, bytes):
         return {"is": kind.__name__}
     if kind is int:
-        return {"is": "int"} if value in _INT64 else _odd("int beyond 64 bits")
+        return {"is": "int"} if value in _INT64 else odd("int beyond 64 bits")
     if kind is str:
-        return {"is": "str"} if _encodes(value) else _odd("str beyond UTF-8")
+        return {"is": "str"} if _encodes(value) else odd("str beyond UTF-8")
     if kind in (list, tuple):
         return _of_sequence(value, kind, depth)
     if kind is dict:
@@ -92,7 +92,8 @@ def find(value: Any, depth: int = 0) -> Found:
     return _of_class(value, kind, depth)
 
 
-def _odd(what: str) -> Found:
+def odd(what: str) -> Found:
+    """What is known of a value that has no type; for people."""
     return {"is": "odd", "what": [what]}
 
 
@@ -121,7 +122,7 @@ def _of_sequence(value: Any, kind: type, depth: int) -> Found:
 def _of_dict(value: dict[Any, Any], depth: int) -> Found:
     key = joined(find(each, depth + 1) for each in value)
     if key.get("is", "str") not in ("str", "int") or key.get("none"):
-        return _odd(f"dict with keys of {', '.join(_shown(key))}")
+        return odd(f"dict with keys of {', '.join(_shown(key))}")
     found = {name: find(each, depth + 1) for name, each in value.items()}
     has_fields = key.get("is") != "int" and len(found) <= _MOST_KEYS
     return {
@@ -135,7 +136,7 @@ def _of_dict(value: dict[Any, Any], depth: int) -> Found:
 
 def _of_array(value: Any) -> Found:
     if value.dtype.hasobject:
-        return _odd("array of objects")
+        return odd("array of objects")
     name = value.dtype.name
     known = name in DTYPES and value.dtype == np.dtype(name)
     sides = list(value.shape)
@@ -153,7 +154,7 @@ def _of_time(value: Any) -> Found:
             codec = DatetimeCodec(zone_name(value.tzinfo))
         codec.to_plain(value)
     except (MisfitError, ElementTypeError):
-        return _odd(f"{type(value).__name__} that cannot be stored exactly")
+        return odd(f"{type(value).__name__} that cannot be stored exactly")
     return {"is": codec.text}
 
 
@@ -173,7 +174,7 @@ def _of_class(value: Any, cls: type, depth: int) -> Found:
                 break
             fields = {n: find(getattr(value, n), depth + 1) for n in names}
             return {"is": f"{kind} {path_of(cls)}", "fields": fields}
-    return _odd(cls.__qualname__)
+    return odd(cls.__qualname__)
 
 
 def joined(found: Iterable[Found]) -> Found:
