@@ -12,7 +12,6 @@ would come back as another value. What has no type is stored as pickles.
 from __future__ import annotations
 
 import datetime
-import enum
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,12 +24,12 @@ from beam_scanner.types.codecs.class_codecs import (
     ENUM,
     FLAG,
     NAMED_TUPLE,
+    EnumCodec,
     RecordCodec,
     TypedDictCodec,
     names_of,
     optional,
     path_of,
-    remember_class,
 )
 from beam_scanner.types.codecs.number_codecs import DTYPES, ShapedArrayCodec
 from beam_scanner.types.codecs.structured import (
@@ -159,21 +158,24 @@ def _of_time(value: Any) -> Found:
 
 
 def _of_class(value: Any, cls: type, depth: int) -> Found:
-    if isinstance(value, enum.Enum):
-        kind = FLAG if isinstance(value, enum.Flag) else ENUM
-        remember_class(cls)
-        return {"is": f"{kind}({path_of(cls)!r}, {list(names_of(cls, kind) or ())!r})"}
-    for kind in (DATACLASS, NAMED_TUPLE):
-        names = names_of(cls, kind)
-        if names:
-            try:
+    path = path_of(cls)
+    try:
+        for kind in (FLAG, ENUM):
+            names = names_of(cls, kind)
+            if names:
+                return {"is": EnumCodec(path, kind, cls, names).text}
+        for kind in (DATACLASS, NAMED_TUPLE):
+            names = names_of(cls, kind)
+            if names:
                 if kind == DATACLASS:
                     object.__new__(cls)
-                RecordCodec(path_of(cls), kind, cls, ()).check_whole(value, names)
-            except (MisfitError, TypeError):
-                break
-            fields = {n: find(getattr(value, n), depth + 1) for n in names}
-            return {"is": f"{kind} {path_of(cls)}", "fields": fields}
+                fields = tuple((name, NoneCodec()) for name in names)
+                RecordCodec(path, kind, cls, fields).check_whole(value)
+                found = {n: find(getattr(value, n), depth + 1) for n in names}
+                return {"is": f"{kind} {path}", "fields": found}
+    # A class that cannot be told by its path, or whose values are more than fields.
+    except (ElementTypeError, MisfitError, TypeError):
+        pass
     return odd(cls.__qualname__)
 
 

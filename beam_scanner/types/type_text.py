@@ -17,7 +17,6 @@ from beam_scanner.types.codecs.class_codecs import (
     EnumCodec,
     RecordCodec,
     TypedDictCodec,
-    check_names,
     find_class,
     optional,
 )
@@ -151,7 +150,6 @@ class _Reader:
     def _class(self, kind: str, path: str, about: ast.expr) -> StructuredCodec:
         if kind in (ENUM, FLAG):
             members = tuple(map(str, ast.literal_eval(about)))
-            check_names(path, kind, members)
             cls = self._find(path, kind, members)
             return EnumCodec(path, kind, cls, members)
         if not isinstance(about, ast.Dict):
@@ -163,7 +161,6 @@ class _Reader:
             return TypedDictCodec(path, tuple(fields))
         if kind not in (DATACLASS, NAMED_TUPLE):
             raise ValueError(f"it has {kind!r}")
-        check_names(path, kind, names)
         codecs = [self.codec(value) for value in about.values]
         cls = self._find(path, kind, names)
         return RecordCodec(path, kind, cls, tuple(zip(names, codecs, strict=True)))
