@@ -67,7 +67,8 @@ beam-versions:
 	"$(PYTHON)" scripts/beam_versions.py --python "$(PYTHON)" $(BEAM)
 
 # One stamp for each set of extras; an environment that broke is made anew.
-$(VENV)/.installed-%: pyproject.toml constraints.txt
+BUILT_FROM = setup.py $(wildcard beam_scanner/ops/native/*.[ch] beam_scanner/kernels/native/*.h)
+$(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 	@test -n "$(PYTHON)" || { \
 		echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python" >&2; \
 		exit 1; }
@@ -78,5 +79,5 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	@touch "$@"
 
 clean:
-	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info \
+	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info beam_scanner/ops/native/*.so \
 		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions

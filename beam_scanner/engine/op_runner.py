@@ -17,8 +17,9 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
+from beam_scanner.types.compatible import reader_as
 from beam_scanner.types.element_types import NULL, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 Windows = list[list[Any]]
 """The input of a row's call: for each input the elements of its window, serialized."""
@@ -69,8 +70,12 @@ class OpRunner:
         self.batched = spec.batch > 1 or spec.whole_stream
         self.nulls = (NULL,) * len(spec.outputs)
         self.span = f"op:{spec.name}"
+        wanted = [port.type for port in spec.inputs]
+        if spec.native:
+            as_stored = get_type_info(bytes)
+            wanted = [kind and as_stored for kind in wanted]
         self.inputs = [
-            _Input(work, edge, spec.inputs[0 if spec.variadic else number].type)
+            _Input(work, edge, wanted[0 if spec.variadic else number])
             for number, edge in enumerate(op.edges)
         ]
         self.seen = _Seen(op)
@@ -104,6 +109,8 @@ class OpRunner:
         position.work.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
+        if self.batched:
+            self.work.found.counters[f"{self.span}:calls"] += len(step.calls)
         self._keep(step, rows, done)
 
     def _keep(
@@ -279,7 +286,7 @@ class _Input:
         self.open = opener(edge.column.type, wanted)
 
     def opened(self, elements: list[Any]) -> list[Any]:
-        """The values of elements, as the kernel wants them."""
+        """The values of elements, as the kernel takes them."""
         if self.open is None:
             return elements
         return [
@@ -340,8 +347,9 @@ def opener(
         )
     if made is None or wanted is None or wanted.type is bytes:
         return None
-    kind = made if wanted.type is Any else wanted
-    return None if kind.type is bytes else kind.deserialize
+    if wanted.type is Any:
+        return None if made.type is bytes else made.deserialize
+    return reader_as(made, wanted) or wanted.deserialize
 
 
 def freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:

@@ -7,10 +7,10 @@ the kernel's own signatures and docstrings.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from beam_scanner.kernels.op_spec import OpSpec
+from beam_scanner.kernels.op_spec import OpSpec, Param
 from beam_scanner.text.docstrings import Doc, read_doc
 from beam_scanner.types.element_types import DeviceType
 
@@ -30,13 +30,19 @@ def op_parameters(
     kernel: Any = spec.kernel
     init = _annotations(kernel.__init__) if spec.init_params else {}
     stream = _annotations(kernel.new_stream) if spec.stream_params else {}
-    kinds = [(p, init.get(p.name, Any)) for p in spec.init_params]
-    kinds += [(p, per_stream(stream.get(p.name, Any))) for p in spec.stream_params]
+    kinds = [(p, _kind(p, init)) for p in spec.init_params]
+    kinds += [(p, per_stream(_kind(p, stream))) for p in spec.stream_params]
     empty = inspect.Parameter.empty
     return [
         _parameter(p.name, empty if p.required else p.default, kind)
         for p, kind in kinds
     ]
+
+
+def _kind(param: Param, annotations: Mapping[str, Any]) -> Any:
+    """The type of a parameter; a native library tells it by name alone."""
+    named = {"int": int, "float": float, "bool": bool, "str": str}
+    return annotations.get(param.name, named.get(param.annotation, Any))
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Ops that are registered by a Python file."""
+"""Ops that are registered by a Python file or a native library."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from types import ModuleType
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError
+from beam_scanner.kernels.native.load import load_library
 
 
 def register_module(
-    path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
-) -> ModuleType:
-    """Runs a Python file that registers ops.
+    so_path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
+) -> ModuleType | None:
+    """Registers the ops of a file: of Python, or a native library.
 
-    Workers need not have the file: its kernels travel with the graph.
+    Workers need not have the file: its ops travel with the graph.
 
     Args:
-        path: The file. Scanner's compiled modules (``.so``) cannot be loaded: call
-            their kernels from a Python kernel.
+        so_path: A ``.py`` file that registers ops, which is run; or a shared library
+            that was written for ``beam_scanner_op.h``.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
 
     Returns:
-        The module; the same one if the file was registered before.
+        The module, the same one if the file was registered before; None for a
+        library.
 
     Raises:
-        ArgumentError: There is no such file, or it is not Python.
+        ScannerException: There is no such file, or it is neither.
 
     Examples:
         >>> import tempfile
@@ -39,12 +41,17 @@ def register_module(
         ...     register_module(file.name).answer
         42
     """
+    if Path(so_path).suffix == ".py":
+        return run_module(so_path, proto_path)
+    load_library(so_path, proto_path)
+    return None
+
+
+def run_module(
+    path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
+) -> ModuleType:
+    """Runs a Python file that registers ops; see :func:`register_module`."""
     file = Path(path).resolve()
-    if file.suffix != ".py":
-        raise ArgumentError(
-            f"module {str(path)!r} is not a .py file; compiled Scanner modules cannot "
-            "be loaded: call their code from a Python kernel (ctypes, pybind11)"
-        )
     if not file.is_file():
         raise ArgumentError(f"module {str(path)!r} does not exist")
     if proto_path is not None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
+from beam_scanner.ops._native import native_or
 from beam_scanner.ops._stencil import frame_pair
 from beam_scanner.types.element_types import FrameType
 
@@ -23,6 +24,11 @@ class FrameDifference(Kernel):
         array([[[3]]], dtype=uint8)
     """
 
+    def __init__(self, config: KernelConfig) -> None:
+        super().__init__(config)
+        ramp = np.arange(1000).astype(np.uint8)
+        self._of_bytes = native_or(_difference, "FrameDifference", ramp, 3 * ramp)
+
     def execute(self, frame: Sequence[FrameType]) -> FrameType:
         """A frame of the same shape and dtype.
 
@@ -34,5 +40,10 @@ class FrameDifference(Kernel):
             raise ElementTypeError(
                 f"FrameDifference of {before.dtype} and {after.dtype} frames"
             )
-        # Not abs(after - before), which wraps around for unsigned integers.
-        return np.asarray(np.maximum(before, after) - np.minimum(before, after))
+        compute = self._of_bytes if before.dtype == np.uint8 else _difference
+        return compute(before, after)
+
+
+def _difference(before: FrameType, after: FrameType) -> FrameType:
+    # Not abs(after - before), which wraps around for unsigned integers.
+    return np.asarray(np.maximum(before, after) - np.minimum(before, after))

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.kernels import Kernel, register_python_op
+from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
+from beam_scanner.ops._native import native_or
 from beam_scanner.ops._opencv import opencv_or_none
 from beam_scanner.types.element_types import FrameType, Histogram
 
@@ -31,11 +32,7 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
         >>> color_histogram(np.zeros((2, 2, 3), np.uint8))[:, 0].tolist()
         [4, 4, 4]
     """
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise ElementTypeError(
-            f"Histogram expected an H x W x 3 frame of uint8, got {frame.dtype} with "
-            f"shape {frame.shape}"
-        )
+    _check(frame)
     frame = np.ascontiguousarray(frame)
     cv2 = opencv_or_none()
     # calcHist counts in float32, which is exact up to 2**24.
@@ -43,6 +40,14 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
         return histogram_with_numpy(frame)
     counts = [cv2.calcHist([frame], [c], None, [BINS], [0, 256]) for c in range(3)]
     return np.asarray(counts).reshape(3, BINS).astype(np.int32)
+
+
+def _check(frame: npt.NDArray[Any]) -> None:
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise ElementTypeError(
+            f"Histogram expected an H x W x 3 frame of uint8, got {frame.dtype} with "
+            f"shape {frame.shape}"
+        )
 
 
 def histogram_with_numpy(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
@@ -80,7 +85,13 @@ class HistogramKernel(Kernel):
         6
     """
 
+    def __init__(self, config: KernelConfig) -> None:
+        super().__init__(config)
+        sample = np.arange(32 * 33 * 3).astype(np.uint8).reshape(32, 33, 3)
+        self._counts = native_or(color_histogram, "Histogram", sample)
+
     def execute(self, frame: FrameType) -> Histogram:
         """A list of three int32[16]: red, green, blue."""
-        counts: Any = color_histogram(frame)
+        _check(frame)
+        counts: Any = self._counts(frame)
         return list(counts)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.kernels import register_python_op
+from beam_scanner.ops._native import native_or
 from beam_scanner.types.element_types import Histogram
 
 WINDOW = 500
@@ -36,13 +37,12 @@ def find_boundaries(histograms: npt.ArrayLike) -> list[int]:
         >>> find_boundaries([dark] * 10 + [bright] * 10)
         [10]
     """
-    bins = np.asarray(histograms, np.int64)
+    bins = np.asarray(histograms)
     rows = len(bins)
     if rows < 2:
         return []
     # Sums over channels instead of means: integers, so that the sums are exact.
-    changes = np.zeros(rows, np.uint64)
-    changes[1:] = np.abs(np.diff(bins, axis=0)).max(axis=2).sum(axis=1)
+    changes = _changes(bins)
     index = np.arange(rows)
     start, stop = np.maximum(index - WINDOW, 0), np.minimum(index + WINDOW, rows)
     count = (stop - start).astype(np.float64)
@@ -53,6 +53,23 @@ def find_boundaries(histograms: npt.ArrayLike) -> list[int]:
         changes - mean > DEVIATIONS * deviation
     ).tolist()
     return [row for row in boundaries if row > 0]
+
+
+_SAMPLE = np.arange(5 * 3 * 16).astype(np.int32).reshape(5, 3, 16) ** 3
+
+
+def _changes(bins: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """For each row the largest change of a bin since the row before, by channels."""
+    if bins.dtype != np.int32 or bins.ndim != 3 or not bins.size:
+        return _changes_with_numpy(bins)
+    return native_or(_changes_with_numpy, "HistogramChanges", _SAMPLE)(bins)
+
+
+def _changes_with_numpy(bins: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    changes = np.zeros(len(bins), np.uint64)
+    wide = bins.astype(np.int64)
+    changes[1:] = np.abs(np.diff(wide, axis=0)).max(axis=2).sum(axis=1)
+    return changes
 
 
 def _window_sums(
@@ -66,7 +83,9 @@ def _window_sums(
 
 
 @register_python_op(name="ShotBoundaries", whole_stream=True)
-def shot_boundaries(config: Any, histograms: Sequence[Histogram]) -> Sequence[Any]:
+def shot_boundaries(
+    config: Any, histograms: Sequence[Histogram]
+) -> Sequence[list[int] | None]:
     """Row 0 gives the list of boundaries, all other rows None.
 
     Examples:

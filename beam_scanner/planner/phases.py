@@ -9,7 +9,7 @@ are cut alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,10 @@ class Family:
     phase: int
     outputs: tuple[OutputNode, ...]
     numbers: tuple[int, ...]
+
+    def numbered(self) -> Iterator[tuple[OutputNode, int]]:
+        """Each output with its number."""
+        return zip(self.outputs, self.numbers, strict=True)
 
 
 @dataclass(frozen=True)

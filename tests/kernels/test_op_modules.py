@@ -53,7 +53,7 @@ def test_a_file_that_fails_is_run_again_when_it_is_mended(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("kernels.so", "compiled Scanner modules"), ("none.py", "does not exist")],
+    [("kernels.so", "Failed to load op library"), ("none.py", "does not exist")],
 )
 def test_what_is_no_module(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match=message):

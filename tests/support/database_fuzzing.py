@@ -465,7 +465,7 @@ class _Checks:
 
 
 RESULTS = {(0, 0, 1), (1, 0, 0)}
-PAIRS = [[b"2", b"1"], [b"4", b"3"]]
+PAIRS = [(b"2", b"1"), (b"4", b"3")]
 
 
 def _seconds(stream: NamedStream) -> bytes:

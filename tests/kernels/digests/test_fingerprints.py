@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import enum
 import functools
 import os
 import re
@@ -28,6 +27,7 @@ from hypothesis import strategies as st
 
 from beam_scanner.kernels import dumps_graph, read_spec
 from beam_scanner.kernels.digests.digest import digest
+from tests.support.any_values import Box, Color, anything
 from tests.support.fingerprinted import kernel_over, of, users
 from tests.support.folders import ROOT
 
@@ -46,17 +46,6 @@ class Slotted:
 
 class Table(dict[str, int]):
     pass
-
-
-class Color(enum.Enum):
-    RED = 1
-    BLUE = 2
-
-
-@dataclasses.dataclass
-class Box:
-    left: int
-    sides: list[int] = dataclasses.field(default_factory=list)
 
 
 # --- changed in place -----------------------------------------------------------
@@ -272,42 +261,6 @@ def test_a_run_warns_once_unless_there_is_a_version(tmp_path: Path) -> None:
 
 
 # --- any values ---------------------------------------------------------------------
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(max_size=5)
-    | st.binary(max_size=5)
-    | st.sampled_from(Color)
-    | st.lists(st.integers(0, 9), max_size=3).map(lambda v: np.array(v, "i8"))
-)
-
-
-hashable = st.none() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
-
-
-def _closing_over(value: Any) -> Any:
-    def function(x: int = 1) -> Any:
-        return [value, x]
-
-    return function
-
-
-anything = st.recursive(
-    leaves | st.sets(hashable, max_size=4) | st.frozensets(hashable, max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.tuples(inner, inner)
-        | st.dictionaries(hashable, inner, max_size=3)
-        | st.builds(Box, st.integers(), st.lists(st.integers(), max_size=2))
-        | inner.map(_closing_over)
-        | inner.map(lambda v: types.SimpleNamespace(v=v))
-        | inner.map(lambda v: functools.partial(sorted, key=v))
-    ),
-    max_leaves=8,
-)
 
 
 OTHER = """

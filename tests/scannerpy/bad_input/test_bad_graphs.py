@@ -124,13 +124,6 @@ from tests.support.video_fixtures import numbered_frame
             ValueError,
             "2 streams|1 streams",
         ),
-        (
-            lambda sc, f: sc.io.Output(
-                sc.ops.Histogram(frame=f), [NamedVideoStream(sc, "video")]
-            ),
-            TypeError,
-            "'video' is a NamedVideoStream.*Histogram",
-        ),
         (lambda sc, f: sc.streams.Unslice(f), ValueError, "not been sliced"),
         (
             lambda sc, f: sc.streams.Slice(

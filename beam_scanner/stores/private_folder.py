@@ -23,11 +23,20 @@ class PrivateFolder:
     """An open folder that no other user can change.
 
     Args:
+        path: Where it is.
         number: Its file descriptor.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, path: str, number: int) -> None:
+        self.path = path
         self._number = number
+
+    def short_path(self, name: str) -> str:
+        """A short path of a file in it, while it is open.
+
+        Sockets cannot have long ones.
+        """
+        return f"/proc/self/fd/{self._number}/{name}"
 
     def file(self, name: str) -> BinaryIO:
         """Opens a file, which is empty if it was not there.
@@ -37,6 +46,13 @@ class PrivateFolder:
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.fdopen(os.open(name, flags, 0o600, dir_fd=self._number), "r+b")
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Puts a whole file in place in one step, whoever else does the same."""
+        own = f"{name}.{os.urandom(8).hex()}"
+        with self.file(own) as file:
+            file.write(content)
+        os.rename(own, name, src_dir_fd=self._number, dst_dir_fd=self._number)
 
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -65,14 +81,14 @@ def private_folder() -> Iterator[PrivateFolder]:
     Raises:
         StorageError: There is none, and none can be made.
     """
-    number = _open_own()
+    path, number = _open_own()
     try:
-        yield PrivateFolder(number)
+        yield PrivateFolder(path, number)
     finally:
         os.close(number)
 
 
-def _open_own() -> int:
+def _open_own() -> tuple[str, int]:
     base = os.path.join(tempfile.gettempdir(), f"beam_scanner-{os.geteuid()}")
     paths = [base, *(f"{base}-{number}" for number in range(1, _NAMES))]
     for path in paths:
@@ -80,7 +96,7 @@ def _open_own() -> int:
             os.mkdir(path, 0o700)
         number = _open_if_own(path)
         if number is not None:
-            return number
+            return path, number
     raise StorageError(
         f"there is no folder {base!r} that is this user's alone, and none can be made: "
         "set TMPDIR to a directory of your own"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.engine.machine import private_folder
 from beam_scanner.errors import StorageError
+from beam_scanner.stores.private_folder import private_folder
 
 
 @pytest.fixture

@@ -1,0 +1,5 @@
+"""Prints the folder of ``beam_scanner_op.h``, for build files."""
+
+from beam_scanner.kernels.native import include_folder
+
+print(include_folder())
