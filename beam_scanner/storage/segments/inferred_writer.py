@@ -25,7 +25,7 @@ from beam_scanner.storage.stored_rows import Record, SegmentTask
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.codecs.structured import StructuredCodec
-from beam_scanner.types.inference import (
+from beam_scanner.types.inferred_types import (
     Found,
     NoTypeError,
     codec_of,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.types.inference import (
+from beam_scanner.types.inferred_types import (
     NoTypeError,
     codec_of,
     find,
