@@ -162,6 +162,11 @@ def opened():
         MODEL = socket.socket()
     return type(MODEL).__name__
 def held(): return list(HELD.value)
+def found(): raise OSError("no device here")
+class Device:
+    def __reduce__(self): return found, ()
+DEVICE = Device()
+def with_device(): return type(DEVICE).__name__, list(QUEUE)
 def late():
     import later
     return later.work()
@@ -315,6 +320,13 @@ def test_what_is_not_sent_is_compared(tmp_path: Path) -> None:
     assert first.startswith("ArgumentError global HELD of module helpers (")
     assert "helpers.Holder" in first
     assert "setup_with_resources" in first
+
+
+@pytest.mark.processes
+def test_what_cannot_be_loaded_keeps_nothing_else_at_home(tmp_path: Path) -> None:
+    program, worker = both(tmp_path, "helpers.QUEUE.append(2)", "with_device")
+    assert program.endswith("('Device', [1, 2])")
+    assert worker == program
 
 
 @pytest.mark.processes
