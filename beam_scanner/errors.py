@@ -54,7 +54,7 @@ class StreamNotFoundError(ScannerException, FileNotFoundError):
 
 
 class StreamExistsError(ScannerException, FileExistsError):
-    """An output would replace a committed stream and was not told to."""
+    """An output would replace a committed stream, which the run does not allow."""
 
 
 class StreamReplacedError(StreamExistsError):
@@ -86,6 +86,10 @@ class VideoError(ScannerException, ValueError):
 
 class KernelError(ScannerException, RuntimeError):
     """A kernel raised, or returned something other than it declared."""
+
+
+class DeviceMemoryError(KernelError, MemoryError):
+    """The memory of a device, or of the machine, was too small for a batch of a model."""
 
 
 class WorkerError(ScannerException, RuntimeError):
@@ -205,13 +209,10 @@ class Cause:
                 if shared is None and failure.row is not None
                 else ""
             )
-            for failure in self._examples()
+            for failure in self.failures[:_EXAMPLES]
         )
         more = "; ..." if len(self.failures) > _EXAMPLES else ""
         return f"{many}: {clipped(what, _MOST_LINE)} ({examples}{more})"
-
-    def _examples(self) -> Sequence[Failure]:
-        return self.failures[:_EXAMPLES]
 
 
 _EXAMPLES = 3
@@ -237,7 +238,7 @@ def causes_of(failures: Iterable[Failure]) -> list[Cause]:
 
 
 def _order(cause: Cause) -> tuple[bool, int]:
-    # What was not run is no cause.
+    # Streams that were not run are the consequence of others.
     return cause.failures[0].kind == "skipped", -len(cause.failures)
 
 
@@ -309,7 +310,7 @@ class JobFailure(ScannerException, RuntimeError):
     """Some streams of a run failed; the message says how many, and why.
 
     Attributes:
-        failures: One :class:`Failure` for each stream that failed, or was not run
+        failures: One ``Failure`` for each stream that failed, or was not run
             because too many had.
         hint: What can be done about it; '' where there is nothing to say.
         tally: What became of the other streams.
@@ -343,7 +344,7 @@ class JobFailure(ScannerException, RuntimeError):
 
 
 def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:
-    """What is told of a run of which some streams failed."""
+    """The message about a run in which some streams failed."""
     failed = {f.stream for f in failures if f.kind not in ("skipped", "row")}
     not_run = {f.stream for f in failures if f.kind == "skipped"} - failed
     lines = [f"{tally.text(len(failed), len(not_run))}:", causes_text(failures)]

@@ -20,6 +20,7 @@ from beam_scanner.graph.sampler_methods import streams_doc, streams_signature
 from beam_scanner.kernels import op_spec
 from beam_scanner.kernels.op_help import op_doc, op_parameters
 from beam_scanner.ops import shipped_ops
+from beam_scanner.protobufs.messages import ABOUT, MESSAGES
 from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, Partition
 from beam_scanner.text.docstrings import Doc
 from beam_scanner.transforms.registered import transform_named
@@ -119,7 +120,8 @@ def graph_stub() -> str:
 def transforms_stub() -> str:
     """The transforms of samplers and ops."""
     imports = (
-        "\nfrom beam_scanner.graph.nodes import SliceList\n"
+        "from typing import Any\n\n"
+        "from beam_scanner.graph.nodes import SliceList\n"
         "from beam_scanner.transforms.apply_op import Op\n"
         "from beam_scanner.transforms.sample import Sample\n"
         "from beam_scanner.types.element_types import DeviceType\n"
@@ -202,10 +204,10 @@ def page() -> str:
     for name in shipped_ops():
         spec = op_spec(name)
         inputs = ", ".join(
-            f"`{'*' if spec.variadic else ''}{port.name}` ({port.type_name})"
+            f"`{'*' if spec.variadic else ''}{port.name}` ({port.type_label})"
             for port in spec.inputs
         )
-        outputs = ", ".join(port.type_name for port in spec.outputs)
+        outputs = ", ".join(port.type_label for port in spec.outputs)
         per_stream = {param.name for param in spec.stream_params}
         parts += [
             f"### {name}",
@@ -253,12 +255,48 @@ def markdown(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
+PYTHON_TYPES = {
+    **dict.fromkeys(("int32", "int64"), "int"),
+    **dict.fromkeys(("float", "double"), "float"),
+    "bool": "bool",
+    "string": "str",
+}
+
+
+def messages_stub() -> str:
+    """The protobuf messages, with their fields."""
+    text = '''\
+# Written by scripts/reference.py.
+"""The messages of the table in messages.py."""
+
+from collections.abc import Iterable, MutableSequence
+
+from google.protobuf.message import Message
+
+MESSAGES: dict[str, str]
+ABOUT: dict[str, str]
+'''
+    for name, fields in MESSAGES.items():
+        text += f'\nclass {name}(Message):\n    """{ABOUT[name]}"""\n\n'
+        parameters = ""
+        for field in fields.split():
+            own, kind = field.split(":")
+            python = PYTHON_TYPES[kind.rstrip("*")]
+            given = f"Iterable[{python}]" if kind.endswith("*") else python
+            held = f"MutableSequence[{python}]" if kind.endswith("*") else python
+            text += f"    {own}: {held}\n"
+            parameters += f"        {own}: {given} = ...,\n"
+        text += f"    def __init__(\n        self,\n        *,\n{parameters}    ) -> None: ...\n"
+    return text
+
+
 def generated() -> dict[str, str]:
     """The text of each file, by its path in the repository."""
     package = "beam_scanner"
     return {
         f"{package}/graph/signatures.pyi": graph_stub(),
         f"{package}/transforms/signatures.pyi": transforms_stub(),
+        f"{package}/protobufs/messages.pyi": messages_stub(),
         f"{package}/yaml/providers.yaml": providers([*SAMPLERS, *shipped_ops()]),
         "docs/ops.md": page(),
     }

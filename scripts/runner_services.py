@@ -178,7 +178,7 @@ def _stamped(path: Path, text: str) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at, nor uses."""
+    """Ports that nothing listens at, nor uses."""
     found: list[int] = []
     # Above these, systems take ports for connections to others.
     candidates = iter(random.sample(range(20_000, 32_000), 1000))
@@ -315,6 +315,8 @@ def _java(
         "-Xmx512m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        # Flink's serializers read fields of lists, in streaming jobs.
+        "--add-opens=java.base/java.util=ALL-UNNAMED",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-cp",
         os.pathsep.join(jars),

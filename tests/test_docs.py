@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from beam_scanner import protobufs, transforms
 from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
@@ -46,8 +47,30 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         folder = page.parent if page.stem == "index" else page.with_suffix("")
         html = (tmp_path / "site" / folder / "index.html").read_text()
         assert "<h1" in html
-    api = (tmp_path / "site" / "api" / "beam_scanner" / "index.html").read_text()
-    assert 'id="beam_scanner.Client.run"' in api
+    api = {
+        file.parent.name: file.read_text()
+        for file in (tmp_path / "site" / "api").glob("*/index.html")
+    }
+    assert 'id="beam_scanner.Client.run"' in api["beam_scanner"]
+    for name, html in api.items():
+        # Markup of another kind than the site's.
+        assert not re.findall(r":(?:class|func|meth|mod|data):|::</p>", html), name
+    shown = "".join(api.values())
+    assert len(public_names()) > 100
+    assert [name for name in public_names() if f">{name}<" not in shown] == []
+
+
+def public_names() -> list[str]:
+    """Names that packages offer; ``X as X`` marks them where they are imported."""
+    names = {*transforms.__all__, *protobufs.__all__}
+    for package in ("", "kernels", "storage", "transforms", "types", "video"):
+        home = ROOT / "beam_scanner" / package / "__init__.pyi"
+        text = (home if home.is_file() else home.with_suffix(".py")).read_text()
+        lines = [
+            line for line in text.splitlines() if "from beam_scanner import" not in line
+        ]
+        names |= {*re.findall(r"\b(\w+) as \1\b", "\n".join(lines))}
+    return sorted(names - {"__version__"})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -76,6 +99,23 @@ def test_the_walks_of_a_stream_fit_and_name_modules_that_exist() -> None:
     assert len(named) > 20
     missing = [name for name in named if not (ROOT / "beam_scanner" / name).is_file()]
     assert missing == []
+
+
+def test_modules_that_overviews_name_exist() -> None:
+    package = ROOT / "beam_scanner"
+    files = {path.name for path in package.rglob("*.py")}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {*re.findall(r"`(\w+\.py)`", page)}
+    tables = page[
+        page.index("In `run/`, by step") : page.index("The planner and a run")
+    ]
+    cells = [line for line in tables.splitlines() if line.startswith("|")]
+    named |= {f"{name}.py" for name in re.findall(r"`(\w+)`", "".join(cells))}
+    assert len(named) > 40
+    assert named - files == set()
+    for file in package.rglob("__init__.py"):
+        for name in re.findall(r"^\* ``(\w+)``", file.read_text(), re.M):
+            assert (file.parent / f"{name}.py").is_file(), f"{file}: {name}"
 
 
 def test_example_motion(tmp_path: Path) -> None:

@@ -153,23 +153,26 @@ def test_importing_beam_leaves_no_log_handler(program: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["beam_scanner", "beam_scanner.storage", "beam_scanner.video"]
+    "package", ["", ".scannerpy", ".storage", ".transforms", ".video"]
 )
-def test_type_checkers_see_the_names_that_python_finds(package: str) -> None:
-    module = import_module(package)
-    tree = ast.parse(Path(str(module.__file__)).read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
+def test_python_finds_the_names_that_type_checkers_see(package: str) -> None:
+    module = import_module(f"beam_scanner{package}")
+    tree = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text())
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     homes = {
         alias.name: str(statement.module)
-        for statement in block.body
-        if isinstance(statement, ast.ImportFrom)
+        for statement in imports
         for alias in statement.names
+        if alias.name != "*"
     }
-    names = {name for name in dir(module) if not name.startswith("_")}
-    assert set(module.__all__) <= set(homes)
-    assert {*homes} - {"__version__"} <= names
+    assert homes
+    assert {*homes} - {"__version__"} <= {*dir(module)}
     for name, home in homes.items():
-        assert getattr(module, name) is getattr(import_module(home), name)
+        if home == module.__name__:
+            assert getattr(module, name) is import_module(f"{home}.{name}")
+        else:
+            assert name in module.__all__
+            assert getattr(module, name) is getattr(import_module(home), name)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -25,15 +25,9 @@ pickling_lock = cloudpickle_pickler._pickle_lock
 """Held by Beam while it pickles or unpickles, which it does in other threads too."""
 
 
-def _register_reducers() -> None:
-    """Lets Beam register its reducers for locks, flags and protobuf descriptors.
-
-    Beam does so only when it pickles, but for all of its picklers.
-    """
-    cloudpickle_pickler.dumps(None)
-
-
-_register_reducers()
+# Beam registers its reducers for locks, flags and protobuf descriptors when it first
+# pickles, and then for all of its picklers.
+cloudpickle_pickler.dumps(None)
 
 
 class BeamPickler(cloudpickle.CloudPickler):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.storage.find import find_files
-from beam_scanner.stores import is_object_url
+from beam_scanner.stores import is_remote
 from beam_scanner.stores.patterns import has_wildcard
 
 
@@ -17,8 +17,8 @@ def find_videos(
     """Finds videos and names their streams; see :func:`find_files`.
 
     Args:
-        patterns: Files, patterns and folders, here and at ``gs://`` and ``s3://``.
-            Of a folder, the videos below it are taken.
+        patterns: Files, patterns and folders, here, at ``gs://`` and ``s3://``, and of
+            other file systems that Beam knows. Of a folder, the videos below it are taken.
         failures: Is given what cannot be searched; None: that is an error.
 
     Returns:
@@ -51,15 +51,15 @@ def find_videos(
 
 
 def _real(path: str) -> str:
-    return path if is_object_url(path) else os.path.realpath(path)
+    return path if is_remote(path) else os.path.realpath(path)
 
 
 def _nothing(pattern: str) -> str:
-    what = "object" if is_object_url(pattern) else "file"
+    what = "object" if is_remote(pattern) else "file"
     if os.path.isdir(pattern):
         return f"there is no video below the folder {pattern!r}"
     if has_wildcard(pattern):
         quoted = " (a '[' of a name is written '[[]')" if "[" in pattern else ""
         return f"no {what} matches {pattern!r}{quoted}"
-    below = ", nor a video below it" if is_object_url(pattern) else ""
+    below = ", nor a video below it" if is_remote(pattern) else ""
     return f"there is no {what} {pattern!r}{below}"

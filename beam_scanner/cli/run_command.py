@@ -29,7 +29,6 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
     Tally,
-    VideoError,
     WorkerError,
     failures_text,
 )
@@ -84,7 +83,7 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
         videos = _readable(videos, failures, lambda v: v.preview(force=args.reindex))
     else:
         _index(sc, videos, args)
-        videos = _readable(videos, failures, lambda v: v.ingest())
+        videos = _readable(videos, failures, lambda v: v.ingest(force=args.reindex))
     most = args.max_failures
     if isinstance(most, float):
         most = int(most * len(found))
@@ -114,7 +113,7 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
 
 
 def _is_left(options: PipelineOptions) -> bool:
-    """Whether this process submits the run and ends, and the runner goes on.
+    """Whether this process submits the run and ends, while the runner continues.
 
     The launcher of Flex Templates also wants the job made without waiting for it.
     """
@@ -157,15 +156,14 @@ def _index(
     sc: Client, videos: Sequence[NamedVideoStream], args: argparse.Namespace
 ) -> None:
     """Indexes videos; :func:`_readable` finds those that cannot be indexed."""
-    if args.reindex:
-        for video in videos:
-            _forget(NamedStream(sc, video.name()), video)
     new = sum(NamedStream.try_descriptor(video) is None for video in videos)
     if new:
         _say(args, f"indexing {_count(new, 'video')}")
+    if args.reindex and new < len(videos):
+        _say(args, f"looking for changes of {_count(len(videos) - new, 'video')}")
     # A runner that is left alone is given one job: the graph. Indexing happens here.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
-    ingest_streams(videos, sc.named_storage, options)
+    ingest_streams(videos, sc.named_storage, options, force=args.reindex)
 
 
 def _streams(
@@ -207,19 +205,6 @@ def _readable(
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise ArgumentError(f"--input: {failures[0].reason}{more}")
     return good
-
-
-def _forget(indexed: NamedVideoStream | Any, video: NamedVideoStream) -> None:
-    """Drops the index of a video whose file has changed."""
-    known = indexed.try_descriptor()
-    if known is not None and known.inplace:
-        try:
-            video.ingest()
-        except VideoError:
-            indexed.delete()
-        except StorageError:
-            # The file cannot be read now; it is reported with all others like it.
-            return
 
 
 def _submit(

@@ -10,6 +10,8 @@
 | ``int``, ``float``, ``bool``, ``str`` | the value | the same |
 | with a schema: ``Bbox``, ``BboxList``, other messages, a struct of your own | named tuple, or a list of them | row with the fields' types |
 | any other that was registered | the value | the class that was registered |
+| a dataclass, NamedTuple or Enum | the value | the class |
+| ``list``, ``dict``, Optional and so on | the value | the same of Beam |
 
 A null row is None. Rows of the first and last kind are encoded as they are stored,
 never pickled.
@@ -33,10 +35,26 @@ from beam_scanner.beam_internals.row_types import row_class, row_type, schema_id
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.types.codecs.array_codecs import ArrayCodec, FlatArrayCodec
+from beam_scanner.types.codecs.class_codecs import (
+    EnumCodec,
+    RecordCodec,
+    TypedDictCodec,
+    known_class,
+)
 from beam_scanner.types.codecs.element_codecs import (
     ImageCodec,
     ProtobufCodec,
     VariableListCodec,
+)
+from beam_scanner.types.codecs.number_codecs import ShapedArrayCodec
+from beam_scanner.types.codecs.structured import (
+    DictCodec,
+    LeafCodec,
+    ListCodec,
+    LiteralCodec,
+    OptionalCodec,
+    StructuredCodec,
+    TupleCodec,
 )
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import (
@@ -108,8 +126,8 @@ class ElementCoder(beam.coders.Coder):  # type: ignore[misc]
     @classmethod
     def from_type_hint(cls, hint: Any, registry: Any) -> ElementCoder:
         """For a registered class; Beam gives only the name of one in ``__main__``."""
-        by_name = isinstance(hint, str)
-        return cls(get_type_info_cpp(hint) if by_name else get_type_info(hint))
+        found = known_class(f"__main__:{hint}") if isinstance(hint, str) else hint
+        return cls(get_type_info_cpp(hint) if found is None else get_type_info(found))
 
     def __reduce__(self) -> Any:
         # The class may be one that workers cannot import.
@@ -166,7 +184,8 @@ for _hint in (Array, Frame):
 
 
 def _is_array(info: ScannerTypeInfo) -> bool:
-    return isinstance(info.codec, ArrayCodec | FlatArrayCodec | ImageCodec)
+    arrays = ArrayCodec | FlatArrayCodec | ImageCodec | ShapedArrayCodec
+    return isinstance(info.codec, arrays)
 
 
 _FIELDS = {
@@ -237,9 +256,9 @@ class _RowMaker:
 
 def _row_form(info: ScannerTypeInfo) -> tuple[Any, Any] | None:
     """See :func:`_rows`; for the values of a type."""
-    if info.to_arrow is None or _is_array(info):
-        return None
     codec = info.codec
+    if info.to_arrow is None or _is_array(info) or isinstance(codec, StructuredCodec):
+        return None
     while isinstance(codec, VariableListCodec):
         codec = codec.element.codec
     proto = codec.proto.DESCRIPTOR if isinstance(codec, ProtobufCodec) else None
@@ -277,12 +296,46 @@ def _hint_of(info: ScannerTypeInfo) -> Any:
         return Array
     if info.type is types.Histogram:
         return typehints.List[Array]
+    if isinstance(info.codec, StructuredCodec):
+        return _structured_hint(info.codec)
     form = _row_form(info)
     if form is not None:
         _row_types[schema_id_of(form[0])] = info
         return form[0]
     beam.coders.registry.register_coder(info.type, ElementCoder)
     return info.type
+
+
+def _structured_hint(codec: StructuredCodec) -> Any:
+    match codec:
+        case LeafCodec():
+            return _hint_of(codec.base)
+        case OptionalCodec():
+            return typehints.Optional[_structured_hint(codec.item)]
+        case ListCodec():
+            item = _structured_hint(codec.item)
+            several = typehints.Tuple[item, ...]
+            return typehints.List[item] if codec.kind is list else several
+        case TupleCodec():
+            return typehints.Tuple[tuple(map(_structured_hint, codec.items))]
+        case DictCodec():
+            key, item = map(_structured_hint, (codec.key, codec.item))
+            return typehints.Dict[key, item]
+        case LiteralCodec():
+            return _structured_hint(codec.item)
+        case TypedDictCodec():
+            return typehints.Dict[str, Any]
+        case RecordCodec() | EnumCodec():
+            cls = codec.found()
+            # Rows of a schema are for users to register, as Beam documents it.
+            if not isinstance(
+                beam.coders.registry.get_coder(cls), beam.coders.RowCoder
+            ):
+                beam.coders.registry.register_coder(cls, ElementCoder)
+            return cls
+        case ShapedArrayCodec():
+            return Array
+    return Any
 
 
 def type_of_hint(hint: Any) -> ScannerTypeInfo:

@@ -1,4 +1,4 @@
-"""The keys of rows that leave a graph: :class:`FrameKey`."""
+"""The keys of rows that leave a graph: ``FrameKey``."""
 
 # No postponed annotations: Beam reads the types of the fields, not strings.
 
@@ -76,7 +76,7 @@ class FrameKey:
     def __post_init__(self) -> None:
         if not isinstance(self.stream, str) or not self.stream:
             raise ArgumentError(
-                f"stream of a FrameKey must be a text, not empty, got {self.stream!r}"
+                f"stream of a FrameKey must be a string, not empty, got {self.stream!r}"
             )
         put = object.__setattr__
         put(self, "group", _number(self.group, "group"))

@@ -39,7 +39,7 @@ class Written(NamedTuple):
     """The result of a sink.
 
     Attributes:
-        commits: PCollection of :class:`Commit`: the streams that are there now, those
+        commits: PCollection of ``Commit``: the streams that are there now, those
             that were there before with the same content included.
         failures: PCollection of ``errors.Failure``: the streams that are not, and why.
     """

@@ -10,10 +10,17 @@ import numpy as np
 from beam_scanner.engine.containment import is_interrupt, raising_as
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph.nodes import OpNode
+from beam_scanner.kernels.at_element import element_of
+from beam_scanner.kernels.gpus import has_gpu
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
-from beam_scanner.types.element_types import NULL, DeviceHandle, NullElement
+from beam_scanner.types.element_types import (
+    NULL,
+    DeviceHandle,
+    DeviceType,
+    NullElement,
+)
 
 
 class OpError(KernelError):
@@ -66,6 +73,9 @@ class KernelInstance:
 
     def create(self) -> None:
         """Builds the kernel object; a function stands for itself."""
+        if self.node.device == DeviceType.GPU and not has_gpu():
+            reason = "it is to run on a GPU, but this worker's machine has none"
+            raise OpError(self.spec.name, None, reason)
         with self.guard(None):
             self.kernel = self.spec.instantiate(self.config, self.node.init_args)
 
@@ -155,7 +165,7 @@ class KernelInstance:
         """
         return tuple(
             self._element(row, index, value)
-            for index, value in enumerate(self._call(row, inputs))
+            for index, value in enumerate(self._call([row], inputs))
         )
 
     def call_batch(
@@ -163,7 +173,7 @@ class KernelInstance:
     ) -> list[tuple[Any, ...]]:
         """Calls the kernel once for several rows; see :meth:`call_row`."""
         listed = []
-        for index, column in enumerate(self._call(rows[0], inputs)):
+        for index, column in enumerate(self._call(rows, inputs)):
             wrong = ""
             if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
                 shown = type(column).__name__
@@ -176,8 +186,11 @@ class KernelInstance:
             listed.append([self._element(row, index, value) for row, value in elements])
         return list(zip(*listed, strict=True))
 
-    def _call(self, row: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with self.guard(row):
+    def _call(self, rows: Sequence[int], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        def failed(error: BaseException) -> OpError:
+            return self.failed(rows[element_of(error)], error)
+
+        with raising_as(failed):
             return self.spec.call(self.kernel, self.config, inputs)
 
     def failed(self, row: int | None, error: BaseException) -> OpError:
@@ -244,4 +257,6 @@ def _config(node: OpNode, number: int) -> KernelConfig:
         output_column_types=[column.column_type for column in node.outputs()],
         args=dict(node.init_args),
         node_id=number,
+        batch=node.batch,
+        stencil=None if node.stencil is None else list(node.stencil),
     )

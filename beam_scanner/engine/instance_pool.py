@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.position import CLOSE, SETUP, Position
@@ -28,6 +29,8 @@ class KernelPool:
         self.run = run
         self._free: dict[tuple[int, int], list[KernelInstance]] = defaultdict(list)
         self._lock = threading.Lock()
+        # Models, for as long as the run: a kernel whose task has failed is closed.
+        self._kept: list[Any] = []
 
     @contextmanager
     def borrow(
@@ -71,6 +74,7 @@ class KernelPool:
         """Closes every instance that no task is using."""
         with self._lock:
             free, self._free = self._free, defaultdict(list)
+            self._kept.clear()
         for instances in free.values():
             for instance in instances:
                 _close_quietly(instance)
@@ -89,7 +93,13 @@ class KernelPool:
         except BaseException:
             _close_quietly(instance)
             raise
+        self._keep(getattr(instance.kernel, "kept_for_run", None))
         return instance
+
+    def _keep(self, value: Any) -> None:
+        with self._lock:
+            if value is not None and not any(value is kept for kept in self._kept):
+                self._kept.append(value)
 
 
 def _once_per_machine(run: str, op: str, instance: KernelInstance) -> None:

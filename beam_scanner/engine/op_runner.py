@@ -17,6 +17,7 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
+from beam_scanner.types.compatible import reader_as
 from beam_scanner.types.element_types import NULL, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
@@ -108,6 +109,8 @@ class OpRunner:
         position.work.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
+        if self.batched:
+            self.work.found.counters[f"{self.span}:calls"] += len(step.calls)
         self._keep(step, rows, done)
 
     def _keep(
@@ -283,7 +286,7 @@ class _Input:
         self.open = opener(edge.column.type, wanted)
 
     def opened(self, elements: list[Any]) -> list[Any]:
-        """The values of elements, as the kernel wants them."""
+        """The values of elements, as the kernel takes them."""
         if self.open is None:
             return elements
         return [
@@ -344,8 +347,9 @@ def opener(
         )
     if made is None or wanted is None or wanted.type is bytes:
         return None
-    kind = made if wanted.type is Any else wanted
-    return None if kind.type is bytes else kind.deserialize
+    if wanted.type is Any:
+        return None if made.type is bytes else made.deserialize
+    return reader_as(made, wanted) or wanted.deserialize
 
 
 def freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:

@@ -1,6 +1,6 @@
 """The computation graph: what a user asked for, before any stream is bound to it.
 
-A graph is a set of nodes that reach one or more :class:`OutputNode`. Every node
+A graph is a set of nodes that reach one or more ``OutputNode``. Every node
 holds the arguments of **all** jobs of a run (one job for each stream of its inputs):
 job ``j`` reads ``InputNode.streams[j]``, uses ``values[j]`` of each per-stream
 argument and writes ``OutputNode.streams[j]``.
@@ -83,7 +83,7 @@ class OpColumn:
     def __repr__(self) -> str:
         # Not the node: it has all of the graph before it.
         which = f"output {self.index} of " if self.index else ""
-        kind = "FrameType" if self.type is None else self.type.name
+        kind = "FrameType" if self.type is None else self.type.label
         return f"<OpColumn: {which}{self.node.label}, {kind}>"
 
     @property
@@ -100,7 +100,7 @@ class OpColumn:
         if self.type is not None:
             raise ElementTypeError(
                 "compression is only for columns of frames; this column of "
-                f"{self.node.label} holds {self.type.name}"
+                f"{self.node.label} holds {self.type.label}"
             )
         return replace(self, encoding=encoding)
 
@@ -132,9 +132,9 @@ class OpColumn:
 
         Args:
             codec: 'video' (which is 'h264'), 'h264', 'hevc', 'vp9', 'av1', 'default'
-                or 'lossless', which is :meth:`lossless` and in Scanner 'raw'.
+                or 'lossless', which is ``lossless`` and in Scanner 'raw'.
             **options: ``quality`` (0, the best, to 51; to 63 for 'vp9' and 'av1'),
-                ``bitrate`` and ``keyframe_distance``, as of :meth:`compress_video`;
+                ``bitrate`` and ``keyframe_distance``, as of ``compress_video``;
                 not for 'default' and 'lossless'.
 
         Returns:

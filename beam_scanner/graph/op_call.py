@@ -10,8 +10,12 @@ from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn, OpNode, SliceList
 from beam_scanner.graph.sampler_methods import column_of
 from beam_scanner.kernels.op_registry import Registry
-from beam_scanner.kernels.op_spec import Port
-from beam_scanner.kernels.register import check_edge, check_stencil
+from beam_scanner.kernels.op_spec import OpForCall, Port
+from beam_scanner.kernels.register import (
+    check_edge,
+    check_stencil,
+    means_whole_stream,
+)
 from beam_scanner.kernels.signature import RESERVED
 from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.types.element_types import DeviceType
@@ -28,6 +32,7 @@ class OpCall:
     def __init__(self, ops: Registry, name: str, kwargs: dict[str, Any]) -> None:
         self.name = name
         self.kwargs = kwargs
+        self.given: dict[str, Any] = {}
         self.device = self._device(ops, kwargs.pop("device", None))
         self.spec = ops.get(name, self.device)
         self.params = {
@@ -58,15 +63,20 @@ class OpCall:
 
     def node(self, args: tuple[Any, ...]) -> OpNode:
         """The node of this call, whose positional arguments are ``args``."""
-        options = self._options()
+        given = {n: self.kwargs.pop(n) for n in RESERVED if n in self.kwargs}
         columns = self._columns(args)
         stream_args = self._stream_args()
         # The rest are arguments of the constructor.
-        return OpNode(self.spec, columns, self._init_args(), stream_args, **options)
+        types = tuple(column.type for column in columns)
+        call = OpForCall(types, self._init_args(), given, self.spec)
+        call = self.spec.for_call(call)
+        self.spec, self.given = call.spec, dict(call.options)
+        options = self._options()
+        return OpNode(self.spec, columns, call.init_args, stream_args, **options)
 
     def _options(self) -> dict[str, Any]:
         """The arguments that every op call understands; see ``OpNode``."""
-        edge = self.kwargs.pop("stencil_edge", None)
+        edge = self.given.pop("stencil_edge", None)
         if edge is None:
             edge = self.spec.stencil_edge
         elif self.spec.stencil is None:
@@ -85,7 +95,7 @@ class OpCall:
         }
 
     def _on_error(self) -> str:
-        on_error = self.kwargs.pop("on_error", "fail")
+        on_error = self.given.pop("on_error", "fail")
         if on_error not in ("fail", "null"):
             raise ArgumentError(
                 f"on_error of op {self.name} must be 'fail' or 'null', got {on_error!r}"
@@ -93,13 +103,17 @@ class OpCall:
         return str(on_error)
 
     def _batch(self) -> int:
-        batch = whole_number(self.kwargs.pop("batch", -1), f"batch of op {self.name}")
+        batch = whole_number(self.given.pop("batch", -1), f"batch of op {self.name}")
         if batch == -1:
             return self.spec.batch
         if batch < 1:
             raise ArgumentError(
                 f"batch of op {self.name} must be 1 or more, got {batch}"
             )
+        can_batch = self.spec.batch > 1 or self.spec.whole_stream
+        if can_batch and means_whole_stream(self.name, batch):
+            self.spec = self.spec.over_whole_streams()
+            return 1
         if batch > 1 and self.spec.batch == 1:
             raise ArgumentError(
                 f"Op {self.name} specified a batch size but the Kernel for that Op was "
@@ -108,7 +122,7 @@ class OpCall:
         return batch
 
     def _stencil(self) -> tuple[int, ...] | None:
-        stencil = self.kwargs.pop("stencil", None)
+        stencil = self.given.pop("stencil", None)
         if stencil is None or (isinstance(stencil, (list, tuple)) and not stencil):
             return self.spec.stencil
         if self.spec.stencil is None:
@@ -120,7 +134,7 @@ class OpCall:
 
     def _bounded(self) -> int | None:
         what = f"bounded_state of op {self.name}"
-        rows = whole_number(self.kwargs.pop("bounded_state", -1), what)
+        rows = whole_number(self.given.pop("bounded_state", -1), what)
         if rows == -1:
             return self.spec.bounded_state
         if self.spec.bounded_state is None:

@@ -147,6 +147,47 @@ class Ops:
             ArgumentError: Another format or quality.
         """
 
+    def Infer(
+        self,
+        frame: OpColumn,
+        *,
+        model_handler: Any,
+        preprocess: Any = ...,
+        postprocess: Any = ...,
+        inference_args: Any = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Runs a model on rows, a batch at a time, in the stage that decodes them.
+
+        The model is loaded once in each worker process. The rows of its batches follow one
+        another in a task, so results are the same on every runner.
+
+        With a ``stencil`` the model sees clips: each example is ``[time, H, W, C]``, and a
+        batch ``[batch, time, H, W, C]``.
+
+        The type of the results is that which ``postprocess`` is annotated to return, or else
+        the last ``with_postprocess_fn`` of the handler; ``Any`` if nothing is.
+
+        Args:
+            model_handler: A ``ModelHandler`` of Beam; a class with ``load()`` and
+                ``__call__(batch)``, or an object of one; or a callable that takes a
+                batch. The last two are given an array with the batch as its first axis,
+                or a list where examples are no arrays.
+            preprocess: From a row (a frame, or with a stencil the frames of its window
+                as one array) to what the model takes of it; the row itself if None.
+            postprocess: From a prediction to the row's result: ``postprocess(value)``,
+                or ``postprocess(value, row)`` to be given the row, too. Tensors are
+                arrays of NumPy by then.
+            inference_args: Further arguments of the model's call, by name.
+
+        Raises:
+            ArgumentError: The model is none, or takes no such arguments.
+        """
+
     def InfoFromFrame(
         self,
         frame: OpColumn,

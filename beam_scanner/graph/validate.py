@@ -41,9 +41,9 @@ from beam_scanner.graph.nodes import (
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.kernel import KernelConfig
 from beam_scanner.kernels.op_spec import Param, Port
-from beam_scanner.ops import is_shipped
 from beam_scanner.rows.row_maps import Layout
-from beam_scanner.storage import NamedVideoStream, StoredStream
+from beam_scanner.storage import StoredStream
+from beam_scanner.types.compatible import reader_as
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _jobs(node: Node) -> int | None:
             raise GraphError(
                 f"{node.label} has a column of {_streams(found)}, from {who}, and one "
                 f"of {_streams(jobs)}, from {column.node.label}: the lists of "
-                "sc.io.Input that they begin with must be of one length"
+                "sc.io.Input that they begin with must have equal lengths"
             )
         found, who = jobs, column.node.label
     return found
@@ -194,14 +194,13 @@ _OPEN_TYPES = ("Bytes", "Any")
 """Blob types that go with every other blob type."""
 
 
-def _is_flag(value: Any) -> bool:
-    return hasattr(value, "__index__") or isinstance(value, np.bool_)
-
-
 _FITS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("a whole number", lambda value: hasattr(value, "__index__")),
     "float": ("a number", lambda value: hasattr(value, "__float__")),
-    "bool": ("True or False", _is_flag),
+    "bool": (
+        "True or False",
+        lambda value: hasattr(value, "__index__") or isinstance(value, np.bool_),
+    ),
     "str": ("a string", lambda value: isinstance(value, (str, os.PathLike))),
 }
 """By annotation, what errors say is expected, and whether a value fits."""
@@ -232,21 +231,26 @@ def check_call(node: OpNode) -> None:
         for value in node.stream_args.get(param.name, ()):
             for each in value if isinstance(value, SliceList) else (value,):
                 _check_value(spec.name, param, each)
-    if spec.is_class and is_shipped(spec.kernel):
+    if spec.is_class and spec.ships:
         _try_kernel(node)
 
 
 def _check_type(op: str, port: Port, column: OpColumn) -> None:
     have = "FrameType" if column.type is None else column.type.name
-    if (column.type is None) == (port.type is None) and (
-        have == port.type_name or have in _OPEN_TYPES or port.type_name in _OPEN_TYPES
+    if column.type is None and port.type is None:
+        return
+    if (column.type is not None and port.type is not None) and (
+        have in _OPEN_TYPES
+        or port.type_name in _OPEN_TYPES
+        or reader_as(column.type, port.type) is not None
     ):
         return
+    have = "FrameType" if column.type is None else column.type.label
+    takes = "FrameType" if port.type is None else port.type.label
     # A chain of the command is checked before there is a node that it begins with.
     of = f"column of {column.node.label}" if column.node.label else "column"
     raise ElementTypeError(
-        f"input {port.name} of op {op} takes {port.type_name}, but the {of} holds "
-        f"{have}"
+        f"input {port.name} of op {op} takes {takes}, but the {of} holds {have}"
     )
 
 
@@ -347,21 +351,33 @@ def check_output(node: OutputNode) -> None:
     """Checks that an output can hold what its column does.
 
     Raises:
-        ElementTypeError: Frames are expected, and the column holds something else.
+        ElementTypeError: The column has options of frames, and holds something else.
     """
     column = node.input
-    if column.type is None:
-        return
-    if column.encoding is not None:
+    if column.type is not None and column.encoding is not None:
         raise ElementTypeError(
             f"{_output_name(node)} has compression options, which are only for "
-            f"frames, but its column holds {column.type.name}"
+            f"frames, but its column holds {column.type.label}"
         )
-    if node.streams and isinstance(node.streams[0], NamedVideoStream):
-        raise ElementTypeError(
-            f"output {node.streams[0].name()!r} is a NamedVideoStream, but the column "
-            f"of {column.node.label} holds {column.type.name}; use a NamedStream"
-        )
+
+
+def listed_outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNode]:
+    """The outputs of a run as a list.
+
+    Raises:
+        GraphError: There is none, or one is something else.
+    """
+    several = isinstance(outputs, (list, tuple))
+    listed: list[Any] = list(cast(Any, outputs)) if several else [outputs]
+    for output in listed:
+        if not isinstance(output, OutputNode):
+            raise GraphError(
+                "a run takes what sc.io.Output(column, streams) returned, or a list of "
+                f"those; got {type(output).__name__}"
+            )
+    if not listed:
+        raise GraphError("a run needs at least one output, got an empty list")
+    return listed
 
 
 def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
@@ -382,18 +398,9 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     Examples:
         >>> check_graph([])
         Traceback (most recent call last):
-        beam_scanner.errors.GraphError: a run needs at least one output
+        beam_scanner.errors.GraphError: a run needs at least one output, got an empty list
     """
-    several = isinstance(outputs, (list, tuple))
-    listed: list[Any] = list(cast(Any, outputs)) if several else [outputs]
-    for output in listed:
-        if not isinstance(output, OutputNode):
-            raise GraphError(
-                "a run takes what sc.io.Output(column, streams) returned, or a list of "
-                f"those; got {type(output).__name__}"
-            )
-    if not listed:
-        raise GraphError("a run needs at least one output")
+    listed = listed_outputs(outputs)
     nodes = topological(listed)
     for node in nodes:
         facts(node)
@@ -504,7 +511,7 @@ def check_joined(where: str, names: Sequence[str], layouts: Sequence[Layout]) ->
             )
         if not first.same_groups(other):
             raise GraphError(
-                f"{where}: {one} and {two} have slice groups of other lengths"
+                f"{where}: {one} and {two} have slice groups of different lengths"
             )
 
 
@@ -517,7 +524,7 @@ def check_slice_list(where: str, value: Any, groups: int) -> None:
         groups: How many slice groups the stream has.
 
     Raises:
-        GraphError: It has not one value for each group.
+        GraphError: It does not have one value for each group.
     """
     if isinstance(value, SliceList) and len(value) != groups:
         raise GraphError(

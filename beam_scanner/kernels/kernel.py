@@ -56,6 +56,8 @@ class KernelConfig:
         output_column_types: Video or Blob, of each.
         args: The init arguments of the op call.
         node_id: Number of the worker process on its machine.
+        batch: Most rows a call.
+        stencil: Offsets of the rows that each row sees; None for the row alone.
 
     Examples:
         >>> KernelConfig(args={'scale': 2}).args['scale']
@@ -69,6 +71,8 @@ class KernelConfig:
     output_column_types: list[ColumnType] = field(default_factory=list)
     args: dict[str, Any] = field(default_factory=dict)
     node_id: int = 0
+    batch: int = 1
+    stencil: list[int] | None = None
 
 
 class Kernel:

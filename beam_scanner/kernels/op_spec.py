@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
-from beam_scanner.errors import KernelError
+from beam_scanner.errors import ArgumentError, KernelError
 from beam_scanner.kernels.digests.digest import Digest, code_digest, digest
 from beam_scanner.types.element_types import ColumnType, DeviceType
 from beam_scanner.types.type_info import ScannerTypeInfo
@@ -32,8 +32,13 @@ class Port:
 
     @property
     def type_name(self) -> str:
-        """What errors call the type."""
+        """The name of the type."""
         return "FrameType" if self.type is None else self.type.name
+
+    @property
+    def type_label(self) -> str:
+        """What people call the type."""
+        return "FrameType" if self.type is None else self.type.label
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class OpSpec:
             ``register_python_kernel`` do, and returns a tuple.
         native: Whether it is of a native library: it takes and gives elements that are
             not frames as bytes, and keeps none of the frames that it gives.
+        note: What plans and profiles say of it, which changes no result: its model, and
+            how many copies of it are loaded.
     """
 
     name: str
@@ -104,11 +111,17 @@ class OpSpec:
     returns_tuple: bool = False
     raw: bool = False
     native: bool = False
+    note: str = ""
 
     @property
     def is_class(self) -> bool:
         """Whether the kernel is a class, not a function."""
         return isinstance(self.kernel, type)
+
+    @property
+    def ships(self) -> bool:
+        """Whether it is an op of this package."""
+        return str(self.kernel.__module__).startswith("beam_scanner.ops.")
 
     @property
     def owner(self) -> str:
@@ -124,6 +137,26 @@ class OpSpec:
         every process of one environment, where it was pickled and where it was loaded.
         """
         return self.read().text
+
+    def over_whole_streams(self) -> OpSpec:
+        """The same op, given all rows of a stream at once.
+
+        Its state is then its own affair. Stencils are not for whole streams.
+
+        Raises:
+            ArgumentError: It has a stencil.
+        """
+        if self.stencil is not None:
+            raise ArgumentError(
+                f"op {self.name} cannot have whole_stream and a stencil"
+            )
+        return replace(
+            self,
+            whole_stream=True,
+            batch=1,
+            unbounded_state=False,
+            bounded_state=None,
+        )
 
     def read(self) -> Digest:
         """The digest, and the objects of the kernel of which only the type counts."""
@@ -176,11 +209,25 @@ class OpSpec:
         code = getattr(self.kernel.__init__, "__code__", None)
         return bool(code is not None and code.co_flags & 0x08)  # has **kwargs
 
+    def for_call(self, call: OpForCall) -> OpForCall:
+        """The op as one call of it has it.
+
+        Types and the batch of some ops follow from their arguments. Their kernel has a
+        static method ``op_for_call(call)`` that says how.
+        """
+        adapt = getattr(self.kernel, "op_for_call", None) if self.is_class else None
+        return call if adapt is None else cast("OpForCall", adapt(call))
+
+    @property
+    def first_argument(self) -> str:
+        """The argument that a transform also takes without a name; '' if none."""
+        return str(getattr(self.kernel, "first_argument", ""))
+
     def call(self, kernel: Any, config: Any, values: Sequence[Any]) -> tuple[Any, ...]:
         """Calls the kernel once.
 
         Args:
-            kernel: What :meth:`instantiate` returned.
+            kernel: What ``instantiate`` returned.
             config: The kernel's ``KernelConfig``.
             values: One for each input: the element, or a sequence of elements
                 where the op has a stencil, a batch or takes the whole stream.
@@ -208,6 +255,24 @@ class OpSpec:
                 f"output columns, got {shown}"
             )
         return tuple(result)
+
+
+@dataclass(frozen=True, eq=False)
+class OpForCall:
+    """An op, and what one call of it gives.
+
+    Attributes:
+        types: Of its input columns; None for frames.
+        init_args: Of the kernel.
+        options: ``batch``, ``stencil`` and others that every op call understands, where
+            the call gives them.
+        spec: The op.
+    """
+
+    types: tuple[ScannerTypeInfo | None, ...]
+    init_args: dict[str, Any]
+    options: dict[str, Any]
+    spec: OpSpec
 
 
 def _with_config(function: Any, config: Any) -> Any:

@@ -1,58 +1,63 @@
 """Packages whose names are imported when they are first used.
 
-A package whose modules are slow to import lists its names twice: under ``TYPE_CHECKING``
-as imports, for type checkers and editors, and here by module, for Python. A test
-compares the lists.
+A package whose modules are slow to import lists its names once, as the imports of
+``__init__.pyi``: type checkers and editors read that file, and so does Python, here.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
 def lazy_names(
-    package: str, modules: Mapping[str, str], submodules: str = ""
+    package: str,
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """What a package needs to import its names when they are first used.
+    """What a package needs to import the names of its stub when they are first used.
 
     Args:
-        package: Its ``__name__``.
-        modules: By full name of a module, its names, separated by spaces.
-        submodules: Modules of the package that are attributes of it without having
-            been imported, separated by spaces; ``__all__`` leaves them out.
+        package: Its ``__name__``. Beside its ``__init__.py`` is an ``__init__.pyi``,
+            which imports the names from the modules that have them.
 
     Returns:
-        ``__getattr__``, ``__dir__`` and ``__all__`` of the package.
+        ``__getattr__``, ``__dir__`` and ``__all__`` of the package. ``__all__`` leaves
+        out modules of the package, which are attributes of it all the same.
 
     Examples:
-        >>> __getattr__, __dir__, __all__ = lazy_names('json', {'math': 'tau pi'})
+        >>> __getattr__, __dir__, __all__ = lazy_names('beam_scanner.video')
         >>> __all__
-        ['pi', 'tau']
-        >>> __getattr__('e')
+        ['VideoReader', 'open']
+        >>> __getattr__('close')
         Traceback (most recent call last):
         ...
-        AttributeError: module 'json' has no attribute 'e'
+        AttributeError: module 'beam_scanner.video' has no attribute 'close'
     """
+    module = sys.modules[package]
+    stub = Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")
     homes = {
-        name: module for module, names in modules.items() for name in names.split()
+        alias.name: str(statement.module)
+        for statement in ast.parse(stub).body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+        if alias.name != "*"
     }
-    offered = submodules.split()
 
     def find(name: str) -> Any:
-        if name in homes:
-            value = getattr(import_module(homes[name]), name)
-        elif name in offered:
-            value = import_module(f"{package}.{name}")
-        else:
+        home = homes.get(name)
+        if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if home == package:
+            return import_module(f"{package}.{name}")
         # From now on Python finds it without asking.
-        setattr(sys.modules[package], name, value)
+        value = getattr(import_module(home), name)
+        setattr(module, name, value)
         return value
 
     def list_names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes, *offered})
+        return sorted({*vars(module), *homes})
 
-    return find, list_names, sorted(homes)
+    return find, list_names, sorted(n for n, home in homes.items() if home != package)

@@ -12,7 +12,7 @@ def frame_pair(op: str, frames: Sequence[FrameType]) -> tuple[FrameType, FrameTy
     """The two frames of a window.
 
     Raises:
-        ArgumentError: The stencil has not two rows.
+        ArgumentError: The stencil does not have two rows.
         ElementTypeError: The frames differ in size.
     """
     if len(frames) != 2:

@@ -84,7 +84,9 @@ def _window_sums(
 
 
 @register_python_op(name="ShotBoundaries", whole_stream=True)
-def shot_boundaries(config: Any, histograms: Sequence[Histogram]) -> Sequence[Any]:
+def shot_boundaries(
+    config: Any, histograms: Sequence[Histogram]
+) -> Sequence[list[int] | None]:
     """Row 0 gives the list of boundaries, all other rows None.
 
     Examples:

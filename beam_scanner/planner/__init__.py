@@ -4,7 +4,7 @@
   each of its nodes must compute for one task.
 * ``phases``: where a graph is cut, so that ops that need a whole stream in order do
   not hold up the others.
-* ``tasks``: where a job's output rows are cut into tasks.
+* ``cut_tasks``: where a job's output rows are cut into tasks.
 * ``schedule``: the order of reads, kernel calls and writes inside one task.
 * ``forecast``: rows and frames, counted without running anything.
 * ``perf_params``: the packet sizes that users choose.

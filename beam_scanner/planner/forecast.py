@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beam_scanner.graph.nodes import OpNode
 from beam_scanner.planner.bound import (
     BoundGraph,
     BoundNode,
@@ -18,6 +19,7 @@ from beam_scanner.planner.cut_tasks import TaskCuts
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
 from beam_scanner.rows.gops import ascending_cost
 from beam_scanner.rows.row_maps import RowSet
+from beam_scanner.types.element_types import DeviceType
 
 
 @dataclass
@@ -32,6 +34,7 @@ class NodeForecast:
             overlap (stencils, warm-up).
         decode: For a source that is decoded: frames needed, decoded, again, seeks.
         bytes: For such a source: stored bytes of the keyframe groups it touches.
+        calls: For an op with batches, with a model or on a GPU: how it is called.
     """
 
     label: str
@@ -40,6 +43,18 @@ class NodeForecast:
     made: int = 0
     decode: DecodeCount | None = None
     bytes: int = 0
+    calls: str = ""
+
+
+def calls_of(node: OpNode) -> str:
+    """How an op is called: its batch, its device and the copies of its model.
+
+    '' for one that takes row by row, on the CPU.
+    """
+    parts = [f"batch {node.batch}"] if node.batch > 1 or node.spec.note else []
+    if parts or node.device != DeviceType.CPU:
+        parts.append(f"on {node.device.name}")
+    return ", ".join([*parts, *filter(None, [node.spec.note])])
 
 
 def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeForecast]:
@@ -73,7 +88,8 @@ def _new_forecast(node: BoundNode, job: int) -> NodeForecast:
         count = DecodeCount() if node.info.keyframes is not None else None
         return NodeForecast(node.info.name, "source", node.info.rows, decode=count)
     if isinstance(node, BoundOp):
-        return NodeForecast(node.node.label, "op", node.layout.rows)
+        calls = calls_of(node.node)
+        return NodeForecast(node.node.label, "op", node.layout.rows, calls=calls)
     return NodeForecast(node.node.streams[job].name(), "output", node.rows)
 
 

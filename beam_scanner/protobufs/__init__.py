@@ -2,11 +2,11 @@
 
 ``BoundingBox``, ``Point``, ``Frame`` and ``NetDescriptor`` have Scanner's names,
 field numbers and types, so bytes written by Scanner parse here. They are built
-from the table below when this module is imported: no generated code, and so no
-tie to one release of the protobuf compiler.
+from a table (``messages``): no generated code, and so no tie to one release of the
+protobuf compiler.
 
 Messages of a user's own compiled ``*_pb2.py`` file become attributes of this module
-after :func:`add_module`.
+after ``add_module``.
 
 Examples:
     >>> box = BoundingBox(x1=0.1, y1=0.2, x2=0.5, y2=0.6, score=0.9, label=1)
@@ -21,113 +21,25 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast, dataclass_transform
+from typing import Any, cast
 
-from google.protobuf import (
-    descriptor_pb2,
-    descriptor_pool,
-    json_format,
-    message_factory,
-)
+from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-
-_FILE = "beam_scanner/types.proto"
-_PACKAGE = "beam_scanner"
-
-# Fields are numbered from 1 in the order in which they stand; '*' means repeated.
-_MESSAGES = {
-    "Frame": "buffer:int64 width:int32 height:int32",
-    "BoundingBox": (
-        "x1:float y1:float x2:float y2:float score:float "
-        "track_id:int32 track_score:double label:int32"
-    ),
-    "Point": "x:float y:float score:float",
-    "NetDescriptor": (
-        "model_path:string model_weights_path:string input_layer_names:string* "
-        "output_layer_names:string* input_width:int32 input_height:int32 "
-        "mean_colors:float* mean_image:float* mean_width:int32 mean_height:int32 "
-        "normalize:bool preserve_aspect_ratio:bool transpose:bool pad_mod:int32 "
-        "uses_python:bool"
-    ),
-}
+from beam_scanner.protobufs.message_classes import build_messages as build_messages
+from beam_scanner.protobufs.messages import (
+    MESSAGES,
+    BoundingBox,
+    Frame,
+    NetDescriptor,
+    Point,
+)
 
 
 class UnknownMessageError(ElementTypeError, AttributeError):
     """No protobuf message of that name is known."""
 
-
-def _file_proto() -> descriptor_pb2.FileDescriptorProto:
-    field_proto = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name=_FILE, package=_PACKAGE, syntax="proto3"
-    )
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for number, field in enumerate(fields.split(), start=1):
-            field_name, kind = field.split(":")
-            label = "LABEL_REPEATED" if kind.endswith("*") else "LABEL_OPTIONAL"
-            message.field.add(
-                name=field_name,
-                number=number,
-                type=field_proto.Type.Value(f"TYPE_{kind.rstrip('*').upper()}"),
-                label=field_proto.Label.Value(label),
-            )
-    return file
-
-
-def _build(name: str) -> type[Message]:
-    found = descriptor_pool.Default().FindMessageTypeByName(f"{_PACKAGE}.{name}")
-    cls = message_factory.GetMessageClass(found)
-    cls.__module__ = __name__  # so that messages pickle by reference
-    return cls
-
-
-if TYPE_CHECKING:
-
-    @dataclass_transform(kw_only_default=True)
-    class _Fields(Message):
-        """Its fields are parameters of the constructor."""
-
-    class Frame(_Fields):
-        """A decoded frame of Scanner's C++ engine; kept for its wire format."""
-
-        buffer: int = 0
-        width: int = 0
-        height: int = 0
-
-    class BoundingBox(_Fields):
-        """A box with corners (x1, y1) and (x2, y2), in [0, 1] of width and height."""
-
-        x1: float = 0.0
-        y1: float = 0.0
-        x2: float = 0.0
-        y2: float = 0.0
-        score: float = 0.0
-        track_id: int = 0
-        track_score: float = 0.0
-        label: int = 0
-
-    class Point(_Fields):
-        """A point with a score."""
-
-        x: float = 0.0
-        y: float = 0.0
-        score: float = 0.0
-
-    class NetDescriptor(Message):
-        """What a neural network takes in, as Scanner's Caffe ops describe it."""
-
-        def __init__(self, **fields: Any) -> None: ...
-        def __getattr__(self, name: str) -> Any: ...
-
-else:
-    descriptor_pool.Default().AddSerializedFile(_file_proto().SerializeToString())
-    Frame = _build("Frame")
-    BoundingBox = _build("BoundingBox")
-    Point = _build("Point")
-    NetDescriptor = _build("NetDescriptor")
 
 _user_modules: dict[str, ModuleType] = {}
 
@@ -208,7 +120,7 @@ def python_to_proto(name: str, fields: Mapping[str, Any]) -> Message:
 
 
 def describe(cls: type[Message]) -> tuple[str, tuple[bytes, ...]]:
-    """What :func:`message_class` needs to rebuild ``cls`` in another process.
+    """What ``message_class`` needs to rebuild ``cls`` in another process.
 
     Returns:
         Its full name, and the serialized files that define it, imports first.
@@ -249,7 +161,7 @@ def __getattr__(name: str) -> Any:
             if isinstance(found, type) and issubclass(found, Message):
                 return found
     raise UnknownMessageError(
-        f"No protobuf with name {name}; there are {', '.join(sorted(_MESSAGES))} "
+        f"No protobuf with name {name}; there are {', '.join(sorted(MESSAGES))} "
         "and those of files given to protobufs.add_module(path)"
     )
 

@@ -4,7 +4,7 @@ A sampler is a frozen value. ``row_map(n, where)`` applies it to a stream of
 ``n`` rows and raises an ``ArgumentError`` that begins with ``where`` if it cannot be
 applied. Ends are exclusive.
 
-``SAMPLERS`` describes each sampler; a description is made by :func:`sampler` from a class or a
+``SAMPLERS`` describes each sampler; a description is made by ``sampler`` from a class or a
 function that returns such a value::
 
     @sampler("Head", "heads")
@@ -91,7 +91,7 @@ class Sampling:
 
     Attributes:
         name: What users call it.
-        make: Makes the :class:`Sampler` or :class:`Partition` of one stream. Its
+        make: Makes the ``Sampler`` or ``Partition`` of one stream. Its
             parameters are annotated ``int``, ``Intervals``, ``Rows`` or ``Groups``.
         per_stream: What ``sc.streams`` calls the list with one value for each stream;
             '' for a sampler without parameters, and for partitions.
@@ -145,7 +145,7 @@ PARTITIONS: dict[str, Sampling] = {}
 
 
 def sampler(name: str, per_stream: str = "") -> Callable[[_Made], _Made]:
-    """Registers what makes a sampler; see :class:`Sampling` for the arguments."""
+    """Registers what makes a sampler; see ``Sampling`` for the arguments."""
 
     def register(make: _Made) -> _Made:
         SAMPLERS[name] = Sampling(name, make, per_stream)
@@ -225,7 +225,7 @@ class All(Sampler):
     """
 
     def row_map(self, rows: int, where: str) -> RowMap:
-        """See :meth:`Sampler.row_map`."""
+        """See ``Sampler.row_map``."""
         return _row_map().identity(rows)
 
 
@@ -245,7 +245,7 @@ class Stride(Sampler):
     stride: int
 
     def row_map(self, rows: int, where: str) -> RowMap:
-        """See :meth:`Sampler.row_map`."""
+        """See ``Sampler.row_map``."""
         stride = _positive(self.stride, "stride", where)
         return _row_map()([0], [stride], [-(-rows // stride)])
 
@@ -268,7 +268,7 @@ class StridedRanges(Sampler):
     stride: int = 1
 
     def row_map(self, rows: int, where: str) -> RowMap:
-        """See :meth:`Sampler.row_map`."""
+        """See ``Sampler.row_map``."""
         stride = _positive(self.stride, "stride", where)
         bounds = [_interval(s, e, rows, where) for s, e in self.intervals]
         return _row_map().strided(bounds, stride)
@@ -336,7 +336,7 @@ class Gather(Sampler):
     rows: Rows
 
     def row_map(self, rows: int, where: str) -> RowMap:
-        """See :meth:`Sampler.row_map`."""
+        """See ``Sampler.row_map``."""
         return _row_map().of_rows(_check_rows([self.rows], rows, where))
 
 
@@ -355,7 +355,7 @@ class Repeat(Sampler):
     nulls: bool = False
 
     def row_map(self, rows: int, where: str) -> RowMap:
-        """See :meth:`Sampler.row_map`."""
+        """See ``Sampler.row_map``."""
         spacing = _positive(self.spacing, "spacing", where)
         nulls = self.nulls and spacing > 1
         return _row_map()([0], [1], [rows * spacing], [spacing], [nulls])
@@ -401,7 +401,7 @@ class StridedPartition(Partition):
     group_size: int = 250
 
     def groups(self, rows: int, where: str) -> tuple[RowMap, Layout]:
-        """See :meth:`Partition.groups`."""
+        """See ``Partition.groups``."""
         size = _positive(self.group_size, "group_size", where)
         taken = Stride(self.stride).row_map(rows, where)
         return taken, _layout().uniform(len(taken), size)
@@ -434,7 +434,7 @@ class RangesPartition(Partition):
     stride: int = 1
 
     def groups(self, rows: int, where: str) -> tuple[RowMap, Layout]:
-        """See :meth:`Partition.groups`."""
+        """See ``Partition.groups``."""
         stride = _positive(self.stride, "stride", where)
         bounds = [_interval(s, e, rows, where, clamp=False) for s, e in self.intervals]
         lengths = [-(-(end - start) // stride) for start, end in bounds]
@@ -499,7 +499,7 @@ class GatherPartition(Partition):
     rows: Groups
 
     def groups(self, rows: int, where: str) -> tuple[RowMap, Layout]:
-        """See :meth:`Partition.groups`."""
+        """See ``Partition.groups``."""
         taken = _row_map().of_rows(_check_rows(self.rows, rows, where))
         return taken, _layout().of_lengths([len(group) for group in self.rows])
 

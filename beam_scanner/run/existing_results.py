@@ -46,15 +46,13 @@ def is_spent(streams: Sequence[StoredStream], token: str) -> bool:
 
     Another run that replaced or removed them may still be removing its files.
     """
-    for stream in streams:
-        if isinstance(stream, NamedStream):
-            found = NamedStream.try_descriptor(stream)
-            if found is not None and (
-                found.previous == token
-                or (found.generation == token and not stream.is_whole(found))
-            ):
-                return True
-    return False
+    return any(
+        found.previous == token
+        or (found.generation == token and not stream.is_whole(found))
+        for stream in streams
+        if isinstance(stream, NamedStream)
+        if (found := NamedStream.try_descriptor(stream)) is not None
+    )
 
 
 class Results:
@@ -116,7 +114,7 @@ def is_held(job: Job, number: int) -> bool:
     return all(
         isinstance(output.streams[0], BranchSlot)
         or holds(output.streams[0], job.fingerprint(index))
-        for output, index in zip(family.outputs, family.numbers, strict=True)
+        for output, index in family.numbered()
     )
 
 

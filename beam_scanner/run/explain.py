@@ -117,6 +117,8 @@ def _family_lines(family: FamilyExplanation) -> list[str]:
         text += f"  {node.made:>9} {verb}"
         if node.decode is not None:
             text += f"  {node.decode.decoded} frames decoded, {node.decode.seeks} seeks"
+        if node.calls:
+            text += f"  {printable(node.calls)}"
         lines.append(text)
     return lines
 

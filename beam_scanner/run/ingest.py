@@ -16,12 +16,15 @@ from dataclasses import asdict, dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.beam_internals.file_systems import take_options
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
     ScannerException,
     StorageError,
 )
+from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.local.local_run import get_ready, is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
 from beam_scanner.storage.sealed_files import read_sealed, seal
@@ -29,7 +32,7 @@ from beam_scanner.storage.stream_names import WORK
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
-from beam_scanner.stores import is_object_url
+from beam_scanner.stores import is_remote
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.text.error_text import class_name, message_of
 from beam_scanner.video.source import open_source
@@ -61,11 +64,13 @@ class Ingest:
         verify: Decode every frame once.
         copy: Copy the files into the database.
         replace: Take the place of streams of the same names.
+        force: Index files again that have changed since.
     """
 
     verify: bool = False
     copy: bool = False
     replace: bool = False
+    force: bool = False
 
     def __call__(self, stream: NamedVideoStream) -> str | None:
         """Ingests one video; why it could not be, so that others are not disturbed."""
@@ -88,6 +93,7 @@ def ingest_streams(
     storage: NamedStorage,
     options: PipelineOptions,
     damage: str | None = None,
+    force: bool = False,
 ) -> dict[str, str]:
     """Indexes every video that is read in place and has no index yet.
 
@@ -96,6 +102,7 @@ def ingest_streams(
         storage: The client's database.
         options: Where to run.
         damage: The policy of all of them from now on; None for that of each.
+        force: Index those again that have changed since.
 
     Returns:
         Why videos could not be indexed, by name of the stream.
@@ -104,8 +111,8 @@ def ingest_streams(
     for video in videos:
         video.with_damage(damage or video.damage)
     by_name = {video.name(): video for video in videos if video.path}
-    new = [video for video in by_name.values() if _is_new(video)]
-    return ingest_all(new, Ingest(), storage, options)
+    new = [video for video in by_name.values() if force or _is_new(video)]
+    return ingest_all(new, Ingest(force=force), storage, options)
 
 
 @contextmanager
@@ -147,9 +154,10 @@ def ingest_all(
     Returns:
         Why some of them could not be ingested, by name of the stream.
     """
+    take_options(options)
     if not streams:
         return {}
-    sends = ingest.copy and is_object_url(storage.db_path)
+    sends = ingest.copy and is_remote(storage.db_path)
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
     seconds = _seconds(streams, ingest, sends, enough)
     if len(streams) > 1 and seconds > enough:
@@ -157,7 +165,7 @@ def ingest_all(
     if seconds > _READY_SECONDS:
         # Many videos are seldom indexed for their own sake.
         get_ready(options)
-    remote = sends or any(is_object_url(stream.path or "") for stream in streams)
+    remote = sends or any(is_remote(stream.path or "") for stream in streams)
     with ThreadPoolExecutor(_READS if remote else 1) as pool:
         reasons = pool.map(ingest, streams)
         return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
@@ -182,7 +190,7 @@ def _bytes_a_second(stream: NamedVideoStream, ingest: Ingest) -> float:
     decodes = ingest.verify or stream.damage == "salvage"
     if decodes or not path.endswith(_INDEXED_BY_PACKETS):
         return _DECODED_BYTES
-    return _FETCHED_BYTES if is_object_url(path) else _BYTES
+    return _FETCHED_BYTES if is_remote(path) else _BYTES
 
 
 def _size(stream: NamedVideoStream) -> int:
@@ -213,8 +221,7 @@ def _ingest_by_workers(
             options,
             lambda pipeline: (
                 pipeline
-                | "Videos" >> beam.Create(enumerate(streams))
-                | "Spread videos" >> beam.Reshuffle()
+                | "Videos" >> Constants(enumerate(streams))
                 | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
             ),
         )
@@ -228,7 +235,10 @@ def _ingest_by_workers(
 def _noting_failures(
     ingest: Ingest, store: ObjectStore, folder: str
 ) -> Callable[[int, NamedVideoStream], None]:
+    file_systems = pack_file_systems()
+
     def run(number: int, stream: NamedVideoStream) -> None:
+        unpack_file_systems(file_systems)
         reason = ingest(stream)
         if reason is not None:
             note = seal({"failure": [stream.name(), reason]})

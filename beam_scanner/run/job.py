@@ -189,7 +189,7 @@ class Job:
         return [
             (number, output)
             for family in self.families
-            for output, number in zip(family.outputs, family.numbers, strict=True)
+            for output, number in family.numbered()
             if number != INTERNAL
         ]
 

@@ -227,21 +227,23 @@ def remove_scratch(store: ObjectStore, database: str) -> None:
 
 def unfinished_jobs(store: ObjectStore) -> Iterator[tuple[str, str]]:
     """(fingerprint, token) of jobs that were begun, not finished, and can go on."""
-    for key in begun_keys(store, JOBS, 3):
-        data = store.try_read(key)
-        token = None if data is None else _token(data)
-        if token is not None:
-            yield key.split("/")[-2], token
+    return _begun_jobs(store, JOBS, 3)
 
 
 def unfinished_tokens(store: ObjectStore) -> Iterator[str]:
     """Tokens of jobs that were begun and not finished: their segments are needed."""
     yield from (token for _, token in unfinished_jobs(store))
-    for key in begun_keys(store, RUNS, 5):
+    yield from (token for _, token in _begun_jobs(store, RUNS, 5))
+
+
+def _begun_jobs(
+    store: ObjectStore, folder: str, depth: int
+) -> Iterator[tuple[str, str]]:
+    for key in begun_keys(store, folder, depth):
         data = store.try_read(key)
         token = None if data is None else _token(data)
         if token is not None:
-            yield token
+            yield key.split("/")[-2], token
 
 
 def begun_keys(store: ObjectStore, folder: str, depth: int) -> Iterator[str]:

@@ -14,27 +14,32 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
-from beam_scanner.graph.nodes import topological
+from beam_scanner.graph.nodes import OpNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
+from beam_scanner.planner.forecast import calls_of
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,
     rows_of_manifest,
 )
+from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.pickled_outputs import warn_of_pickles
 from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
 from beam_scanner.run.run_files import RunFiles, remove_abandoned
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
+from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
@@ -69,7 +74,7 @@ class Report:
             frames_again, bytes_read, rows_written, ...
         tasks: Tasks that were run now.
         reused: Tasks that an earlier, interrupted run had finished.
-        kept: Finished tasks of jobs that failed, which another run can go on with.
+        kept: Finished tasks of jobs that failed, from which another run can resume.
         rows_failed: Rows of ops with ``on_error='null'`` that are null because their
             kernel raised, those that an interrupted run had found included.
         failure_file: The Parquet file with every failure, of streams and of rows; ''
@@ -77,6 +82,7 @@ class Report:
         seconds: How long it took.
         traces: Trace of every task, for profiles.
         null_rows: The rows of ``rows_failed``, by task.
+        calls: How ops with batches, with models or on GPUs are called, by their names.
     """
 
     committed: list[str] = field(default_factory=list)
@@ -92,6 +98,7 @@ class Report:
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
     null_rows: list[TaskRows] = field(default_factory=list, repr=False)
+    calls: dict[str, str] = field(default_factory=dict)
 
     @property
     def tally(self) -> Tally:
@@ -154,6 +161,8 @@ def execute(
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
+        hints = run_hints(options.view_as(ScannerOptions))
+        check_gpus(topological(prepared.outputs), options, hints)
         if detach:
             _submit(prepared, run, replace(settings, detached=True), options)
         else:
@@ -194,7 +203,7 @@ def _run(
 def _submit(
     prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
 ) -> None:
-    """Gives the pipeline to a runner that goes on without this process."""
+    """Gives the pipeline to a runner that continues without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
     build = _pipeline(source, settings, len(prepared.jobs), options)
@@ -220,6 +229,7 @@ def _settings(
         max_failures=max_failures,
         jobs=prepared.total,
         failed=len(prepared.failures),
+        file_systems=pack_file_systems(),
     )
 
 
@@ -228,6 +238,8 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
+    ops = [n for n in topological(prepared.outputs) if isinstance(n, OpNode)]
+    report.calls = {op.label: calls for op in ops if (calls := calls_of(op))}
     for job in prepared.published:
         # Its rows that are null belong into this report: the run that made them died
         # before it could report them.
@@ -257,7 +269,7 @@ def check_max_failures(given: Any) -> None:
     """Refuses what is neither a number of streams nor a share of them.
 
     Raises:
-        ArgumentError: Tells what was expected.
+        ArgumentError: Says what was expected.
 
     Examples:
         >>> check_max_failures(0.05), check_max_failures(3), check_max_failures(None)
@@ -342,8 +354,8 @@ def _pipeline(
 
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
-        numbers = pipeline | "Jobs" >> beam.Create(range(jobs))
-        graph = RunGraph(source, phases, hints)
+        numbers = pipeline | "Jobs" >> Constants(range(jobs))
+        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph))
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
@@ -371,6 +383,7 @@ def _is_small_job(job: Job) -> bool:
 def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
     """Reads how every job ended, and removes the work of those that are done."""
     results = run.results()
+    done: list[Job] = []
     for index, job in enumerate(prepared.jobs):
         ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
         failures = [failure for end in ends if end for failure in end]
@@ -381,7 +394,9 @@ def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
             report.kept += finished
             continue
         report.committed.append(job.record.name)
+        done.append(job)
         job.files.remove()
+    warn_of_pickles(done)
 
 
 def _count_tasks(job: Job, run: str, report: Report) -> int:

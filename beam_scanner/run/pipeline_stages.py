@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,13 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
 from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -50,6 +52,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         source: Where workers find the run.
         phases: How many phases its graph has.
         resource_hints: Of the stage that runs tasks.
+        gpus: The phases that need the accelerator of the hints; all if empty.
     """
 
     def __init__(
@@ -57,10 +60,12 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         source: RunSource,
         phases: int,
         resource_hints: Mapping[str, Any] | None = None,
+        gpus: Collection[int] = (),
     ) -> None:
         super().__init__()
         self._source = source
         self._phases = phases
+        self._gpus = set(gpus)
         self._hints = dict(resource_hints or {})
         self.failed: list[Any] = []
 
@@ -76,7 +81,8 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
             | "Spread" >> beam.Keys()
         )
         for phase in range(self._phases):
-            made = Phase(self._source, phase, self._hints)
+            hints = hints_of_phase(self._hints, phase, self._gpus)
+            made = Phase(self._source, phase, hints)
             jobs = jobs | f"Phase {phase}" >> made
             self.failed += made.failed
         return jobs
@@ -155,7 +161,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
             | "Ended" >> beam.Map(lambda _: None)
         )
         end = stage(_EndRun, *self._place, beam.pvalue.AsList(ended))
-        return jobs.pipeline | "Once" >> beam.Create([None]) | "Remove" >> end
+        return jobs.pipeline | "Once" >> Constants([None]) | "Remove" >> end
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]
@@ -238,7 +244,7 @@ class _Commit(Stage):
     def _report(
         self, run: Run, job: Job, failures: list[Failure]
     ) -> Iterator[TaggedOutput]:
-        """Tells the rest of the pipeline, where no driver waits for results."""
+        """Reports to the rest of the pipeline, where no driver waits for results."""
         if failures:
             # All its tasks have ended, and no phase of it comes after this one.
             run.files.forget_failed(job.record.mark)
@@ -274,7 +280,7 @@ def _commits(job: Job, number: int) -> Iterator[TaggedOutput]:
 
 
 def count_commit() -> None:
-    """Tells the metrics of a stream that a sink has, or had already."""
+    """Counts a stream that a sink has stored, now or before, in the metrics."""
     Metrics.counter(NAMESPACE, "streams_committed").inc()
 
 

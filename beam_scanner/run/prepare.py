@@ -297,7 +297,7 @@ def _open_input(stream: StoredStream) -> None:
 def _sort_in(
     prepared: Prepared, job: Job, streams: Sequence[StoredStream], mode: CacheMode
 ) -> None:
-    """Tells whether a job must be run, or its results are there."""
+    """Sorts a job into those to run and those whose results are there."""
     results = Results(job.files, streams, job.record.outputs)
     if results.are_published():
         prepared.published.append(job)

@@ -1,9 +1,9 @@
 """Profiles: what took how long in a run, worker by worker.
 
 Every run leaves one in its database, under ``.work/profiles/<number>``; the latest
-:data:`MOST_PROFILES` are kept. Sums (:meth:`Profile.statistics`) cover all tasks; the
-trace (:meth:`Profile.write_trace`) has the longest spans of each, at most
-:data:`MOST_SPANS` in all.
+``MOST_PROFILES`` are kept. Sums (``Profile.statistics``) cover all tasks; the
+trace (``Profile.write_trace``) has the longest spans of each, at most
+``MOST_SPANS`` in all.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def _record(report: Report) -> dict[str, Any]:
         "cached": len(report.cached),
         "failures": [str(failure) for failure in report.failures[:1000]],
         "counters": report.counters,
+        "calls": report.calls,
         "workers": _sums(report.traces),
         "traces": _thinned(report.traces),
     }
@@ -140,7 +141,7 @@ class Profile:
 
     Args:
         number: The run's.
-        record: What :func:`store_profile` has stored.
+        record: What ``store_profile`` has stored.
 
     Attributes:
         job_id: The run's number.
@@ -210,7 +211,8 @@ class Profile:
         Returns:
             ``'load'``, ``'eval'`` and ``'save'``: seconds by label, summed over
             threads and workers; ``'counters'``: whole numbers (frames_needed,
-            frames_decoded, bytes_read, rows_written, ...); ``'workers'``: for each
+            frames_decoded, bytes_read, rows_written, ...); ``'calls'``: batch, device and
+            copies of models of ops that have such; ``'workers'``: for each
             worker its tasks, seconds and counters; ``'tasks'``; ``'total_time'``:
             seconds from begin to end.
         """
@@ -223,6 +225,7 @@ class Profile:
         return {
             **kinds,
             "counters": dict(self._record["counters"]),
+            "calls": dict(self._record.get("calls", {})),
             "workers": self._record["workers"],
             "tasks": self.tasks,
             "total_time": end - begin,

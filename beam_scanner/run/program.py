@@ -24,6 +24,7 @@ from beam_scanner.run.options import Limits
 from beam_scanner.run.publish import end_published
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.run.sources import check_input
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
@@ -52,7 +53,7 @@ class Program(KeepsValues):
         slots: The values of ``settings.graph``, with slots in place of streams.
         digests: Of the ops of ``whole``, and of the values of each of its nodes, as
             they were when the program was pickled.
-        part: Tells programs apart that have the kernels of different phases.
+        part: Distinguishes programs that have the kernels of different phases.
     """
 
     db: str
@@ -85,6 +86,7 @@ class Program(KeepsValues):
             limits=limits,
             max_failures=max_failures,
             here=here,
+            file_systems=pack_file_systems(),
         )
         program = Program(
             db,
@@ -179,6 +181,7 @@ class Program(KeepsValues):
         Raises:
             ScannerException: A stream cannot be read, or another job writes an output.
         """
+        unpack_file_systems(self.settings.file_systems)
         streams = self._inputs(name, sources)
         for source in self.sources:
             check_input(source, streams[source.number])
@@ -268,6 +271,6 @@ def _seen(stream: StoredStream, wanted: str) -> str:
 
 
 def _mark(name: str, sources: Sequence[str], whole: str) -> str:
-    """Tells the jobs of a run apart: files of equal content have equal fingerprints."""
+    """Distinguishes the jobs of a run: files of equal content have equal fingerprints."""
     data = repr((name, tuple(sources), whole)).encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -16,6 +16,7 @@ from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.existing_results import has_segments, is_held, was_published
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.pickled_outputs import log_pickles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.descriptor import StreamDescriptor
@@ -92,9 +93,7 @@ def _publish(job: Job, number: int, found: Sequence[Manifest]) -> None:
     family = job.families[number]
     _check_unreplaced(job, number)
     notes = []
-    for place, (output, index) in enumerate(
-        zip(family.outputs, family.numbers, strict=True)
-    ):
+    for place, (output, index) in enumerate(family.numbered()):
         segments = [manifest["outputs"][place] for manifest in found]
         notes.append(_commit(job, output, segments, index))
     # The note outlives the descriptors, which another run may replace from now on.
@@ -104,7 +103,7 @@ def _publish(job: Job, number: int, found: Sequence[Manifest]) -> None:
 def _check_unreplaced(job: Job, number: int) -> None:
     """Raises before any output is stored where another run has taken one of them."""
     family, token = job.families[number], job.record.token
-    for output, index in zip(family.outputs, family.numbers, strict=True):
+    for output, index in family.numbered():
         stream = output.streams[0]
         if index == INTERNAL or not isinstance(stream, NamedStream):
             continue
@@ -138,6 +137,7 @@ def _commit(
     )
     if not isinstance(found, StreamDescriptor):
         return None
+    log_pickles(output, found)
     return [found.rows, found.fingerprint]
 
 

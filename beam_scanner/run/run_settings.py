@@ -21,11 +21,13 @@ class RunSettings:
         detached: Whether no driver waits for the end.
         limits: Of each task.
         max_failures: How many jobs may fail before the others are not run; None for all.
-        jobs: How many jobs there are; 0 if nobody knows.
+        jobs: How many jobs there are; 0 if unknown.
         failed: How many of them had failed before.
         here: ``process_token`` of the process that may run tasks itself; all others
             run them in a child process, which may die.
         digests: Of the files of the jobs.
+        file_systems: Those that users have registered with Beam, as
+            ``pack_file_systems`` gives them.
     """
 
     graph: SharedGraph
@@ -40,6 +42,7 @@ class RunSettings:
     failed: int = 0
     here: str = ""
     digests: tuple[str, ...] = ()
+    file_systems: bytes = b""
 
 
 def reason_stopped(failed: int, jobs: int, most: int) -> str:
@@ -47,7 +50,7 @@ def reason_stopped(failed: int, jobs: int, most: int) -> str:
 
     Args:
         failed: How many have failed.
-        jobs: How many there are; 0 if nobody knows.
+        jobs: How many there are; 0 if unknown.
         most: How many may fail.
     """
     of = f" of {jobs}" if jobs else ""

@@ -12,7 +12,6 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_s
 from beam_scanner.storage.streams.named_video import NamedVideoStorage, NamedVideoStream
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.types.element_types import ColumnType
-from beam_scanner.video.source import fingerprint
 
 SOURCES = f"{WORK}sources"
 """Below a database: the indexes of videos that pipelines read where they lie."""
@@ -68,9 +67,7 @@ def check_input(slot: SourceSlot, stream: StoredStream) -> None:
         ScannerException: It cannot be read, or holds elements of another type.
     """
     if isinstance(stream, NamedVideoStream) and stream.path is not None:
-        found = NamedStream.try_descriptor(stream)
-        changed = found is not None and found.fingerprint != fingerprint(stream.path)
-        stream.ingest(force=changed)
+        stream.ingest(force=True)
         return
     check_committed(stream)
     _check_slot_type(slot, stream)
@@ -97,7 +94,7 @@ def _check_slot_type(slot: SourceSlot, stream: StoredStream) -> None:
     frames = stream.column_type() is ColumnType.Video
     # By name: a worker need not know the type.
     found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
-    name = found.type_name if found is not None else ""
+    name = found.element_type if found is not None else ""
     if frames == (slot.kind is None):
         if slot.kind is None or slot.kind.type is bytes or not name:
             return

@@ -78,7 +78,7 @@ class SinkSlot(Slot):
     """Stands for an output stream.
 
     Args:
-        claims: Tells its database and its name, with ``{stream}`` for the source's.
+        claims: Has its database and its name, with ``{stream}`` for the source's.
         video: Whether it holds frames.
     """
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import apache_beam as beam
 
+from beam_scanner.elements.constants import Constants
+
 
 def when_complete(*collections: Any) -> Any:
     """One element when PCollections are complete, also where they are empty.
@@ -16,7 +18,7 @@ def when_complete(*collections: Any) -> Any:
     Returns:
         A PCollection of one element.
     """
-    once = collections[0].pipeline | "Once" >> beam.Create([None])
+    once = collections[0].pipeline | "Once" >> Constants([None])
     return (
         (once, *collections)
         | beam.Flatten()

@@ -15,6 +15,7 @@ from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.run.job import Job, JobId, JobRecord
 from beam_scanner.run.run_files import JOBS_A_FILE, RunFiles
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
+from beam_scanner.run.sent_file_systems import unpack_file_systems
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
 
@@ -49,6 +50,7 @@ class Run:
             _ = made.families
             return made
 
+        unpack_file_systems(settings.file_systems)
         self.store = store
         self.files = files
         self.settings = settings

@@ -30,7 +30,15 @@ from apache_beam.options.pipeline_options import (
 from beam_scanner.beam_internals.applied_steps import parse_hints
 from beam_scanner.beam_internals.root_logger import keeps_root_logger
 from beam_scanner.errors import ArgumentError, MissingDependencyError
-from beam_scanner.runners.runner_names import options_for, runner_name
+from beam_scanner.runners.runner_names import (
+    is_of_this_machine,
+    options_for,
+    runner_name,
+    sends_packages,
+)
+
+OUT_OF_REACH = "is out of reach of Dataflow's workers: expected gs://BUCKET/..."
+"""Of paths of this machine."""
 
 _DRIVER = "install-nvidia-driver"
 _PROJECT = re.compile(r"([a-z][-a-z0-9.]*[a-z0-9]:)?[a-z][-a-z0-9]{4,28}[a-z0-9]")
@@ -112,8 +120,8 @@ def options(
         more: More of Beam's flags, as ``--no_use_public_ips``.
 
     Raises:
-        ArgumentError: See :func:`check`; or Beam does not know a flag's value.
-        MissingDependencyError: See :func:`check`.
+        ArgumentError: See ``check``; or Beam does not know a flag's value.
+        MissingDependencyError: See ``check``.
 
     Examples:
         >>> made = options(
@@ -126,24 +134,11 @@ def options(
         >>> made.view_as(WorkerOptions).max_num_workers
         8
     """
-    values = {
-        "project": project,
-        "region": region,
-        "temp_location": temp_location,
-        "staging_location": staging_location,
-        "job_name": job_name,
-        "sdk_container_image": sdk_container_image,
-        "machine_type": machine_type,
-        "disk_size_gb": disk_size_gb,
-        "num_workers": num_workers,
-        "max_num_workers": max_num_workers,
-        "autoscaling_algorithm": autoscaling_algorithm,
-        "accelerator": _accelerator(gpu, gpus, gpu_machine_type),
-        "min_ram": min_ram,
-        "scanner_db": scanner_db,
-        "service_account_email": service_account_email,
-        "subnetwork": subnetwork,
-    }
+    given = locals()
+    # Parameters have the names of Beam's flags, but for these.
+    ours = ("gpu", "gpus", "gpu_machine_type", "more")
+    values = {name: value for name, value in given.items() if name not in ours}
+    values["accelerator"] = _accelerator(gpu, gpus, gpu_machine_type)
     made = options_for("DataflowRunner", values, more)
     check(made)
     return made
@@ -244,10 +239,8 @@ Google Cloud, as us-central1
     _check_workers(options, run_hints(options))
     database = options.get_all_options().get("scanner_db")
     for url in [*([] if database is None else [database]), *urls]:
-        if "://" not in url or url.startswith("file:"):
-            raise ArgumentError(
-                f"{url!r} is out of reach of Dataflow's workers: expected gs://BUCKET/..."
-            )
+        if is_of_this_machine(url):
+            raise ArgumentError(f"{url!r} {OUT_OF_REACH}")
 
 
 def _check_installed() -> None:
@@ -292,8 +285,7 @@ def _check_workers(options: PipelineOptions, hints: dict[str, str]) -> None:
             f"--accelerator={hints['accelerator']!r} without --sdk_container_image: "
             "expected an image with CUDA and this package (see templates/)"
         )
-    sent = (setup.setup_file, setup.extra_packages, setup.requirements_file)
-    if image is None and not any(sent):
+    if image is None and not sends_packages(options):
         raise ArgumentError(
             "--sdk_container_image is missing: workers have neither this package nor "
             "PyAV. Expected an image (see templates/), or what workers are to install, "

@@ -85,13 +85,13 @@ def options(
     Without a pool and an image, workers are threads of this program.
 
     Raises:
-        ArgumentError: See :func:`check`; or options exclude each other.
+        ArgumentError: See ``check``; or options exclude each other.
 
     Examples:
         >>> options(job_endpoint='localhost:9', parallelism=2)
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     _only_one(job_endpoint=job_endpoint, job_server_jar=job_server_jar)
@@ -121,12 +121,30 @@ def _only_one(**given: object) -> None:
         raise ArgumentError(f"{' and '.join(names)} are given: expected one of them")
 
 
-def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+def environment(options: PipelineOptions) -> str:
+    """Where the workers of ``--runner=FlinkRunner`` run.
+
+    Examples:
+        >>> environment(PipelineOptions([]))
+        'LOOPBACK'
+        >>> environment(PipelineOptions(['--flink_master=flink:8081']))
+        'DOCKER'
+    """
+    embedded = options.view_as(FlinkRunnerOptions).flink_master in EMBEDDED_MASTERS
+    given: str | None = options.view_as(PortableOptions).environment_type
+    return given or (portable.LOOPBACK if embedded else portable.DOCKER)
+
+
+def check(
+    options: PipelineOptions, urls: Iterable[str] = (), starts: bool = True
+) -> None:
     """Refuses options of ``--runner=FlinkRunner`` that would fail or hang later.
 
     Args:
         options: Of the job.
         urls: What workers read or write: databases, videos and others.
+        starts: Whether a job server is started by this package; else Beam does it,
+            which may download one.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -135,12 +153,12 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         >>> check(PipelineOptions(['--flink_master=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --flink_master=localhost:9: nothing listens \
 there (Connection refused): expected the address of Flink's REST
     """
     flink = options.view_as(FlinkRunnerOptions)
     if options.view_as(PortableOptions).job_endpoint is not None:
-        portable.check(options, urls)
+        portable.check(options, urls, environment(options))
         return
     far = False
     if flink.flink_master not in EMBEDDED_MASTERS:
@@ -149,14 +167,9 @@ there (Connection refused): expected the address of Flink's REST
             "--flink_master", address.rstrip("/"), "Flink's REST"
         )
         far = not portable.is_here(host)
-    if not flink.flink_submit_uber_jar:
+    if starts and not flink.flink_submit_uber_jar:
         _check_job_server(options)
-    kind = options.view_as(PortableOptions).environment_type or (
-        portable.DOCKER
-        if flink.flink_master not in EMBEDDED_MASTERS
-        else portable.LOOPBACK
-    )
-    portable.check_environment(options, kind, far, urls)
+    portable.check_environment(options, environment(options), far, urls)
 
 
 def _check_job_server(options: PipelineOptions) -> None:

@@ -11,7 +11,7 @@ _JAVA_CAUSE = "Caused by: "
 _BY_JOB_SERVER = re.compile(r"\APipeline \S+ failed in state \w+: ")
 _NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 
-GO_ON = "Finished tasks are kept; running again goes on from there"
+GO_ON = "Finished tasks are kept; running it again resumes from there"
 
 
 def pipeline_failed(error: Exception) -> ScannerException:
@@ -27,7 +27,7 @@ def pipeline_failed(error: Exception) -> ScannerException:
         ... 	at org.apache.beam.Worker(Worker.java:7)'''
         >>> print(pipeline_failed(RuntimeError(text)))
         the pipeline failed (KeyError: 'a' [while running 'Run']). Finished tasks are \
-kept; running again goes on from there
+kept; running it again resumes from there
     """
     if isinstance(error, ScannerException):
         return error

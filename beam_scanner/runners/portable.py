@@ -33,6 +33,7 @@ from beam_scanner.beam_internals.log_echoes import without_job_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
 from beam_scanner.errors import ArgumentError, WorkerError
 from beam_scanner.runners.pipeline_errors import pipeline_failed
+from beam_scanner.runners.runner_names import is_of_this_machine, sends_packages
 from beam_scanner.runners.threads import heard_by, join_new
 
 CONNECT_SECONDS = 5.0
@@ -40,17 +41,26 @@ CONNECT_SECONDS = 5.0
 DOCKER, EXTERNAL, LOOPBACK, PROCESS = "DOCKER", "EXTERNAL", "LOOPBACK", "PROCESS"
 ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
 
+OUT_OF_REACH = (
+    "is a path on this machine, which containers (--environment_type=DOCKER) do not "
+    "have: expected gs://BUCKET/FOLDER or s3://BUCKET/FOLDER"
+)
+"""Of paths of this machine, where workers are containers."""
+
 _HERE = ("localhost", "127.0.0.1", "::1")
 _NO_PIP_FREEZE = "disable_logging_submission_environment"
 _HANG_UP_SECONDS = 5.0
 
 
-def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+def check(
+    options: PipelineOptions, urls: Iterable[str] = (), default: str = DOCKER
+) -> None:
     """Refuses a job for a job service that would hang or fail later.
 
     Args:
         options: Of the job.
         urls: What workers read or write: databases, videos and others.
+        default: The environment where the options name none.
 
     Raises:
         ArgumentError: Names the flag, its value and what was expected.
@@ -59,7 +69,7 @@ def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
         >>> check(PipelineOptions(['--job_endpoint=localhost:9']))
         Traceback (most recent call last):
             ...
-        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nobody listens \
+        beam_scanner.errors.ArgumentError: --job_endpoint=localhost:9: nothing listens \
 there (Connection refused): expected the address of a job server
     """
     portable = options.view_as(PortableOptions)
@@ -78,11 +88,11 @@ there (Connection refused): expected the address of a job server
             portable.artifact_endpoint,
             "a job server's artifact service",
         )
-    check_environment(options, portable.environment_type or DOCKER, far, urls)
+    check_environment(options, portable.environment_type or default, far, urls)
 
 
 def check_listening(flag: str, address: str, what: str) -> str:
-    """Refuses an address where nobody listens.
+    """Refuses an address where nothing listens.
 
     Args:
         flag: Which flag gave it, as ``--job_endpoint``.
@@ -93,14 +103,14 @@ def check_listening(flag: str, address: str, what: str) -> str:
         The host.
 
     Raises:
-        ArgumentError: It is not an address, or nobody listens there.
+        ArgumentError: It is not an address, or nothing listens there.
     """
     host, port = split_address(flag, address, what)
     try:
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise ArgumentError(
-            f"{flag}={address}: nobody listens there ({error.strerror or error}): "
+            f"{flag}={address}: nothing listens there ({error.strerror or error}): "
             f"expected the address of {what}"
         ) from error
     return host
@@ -154,7 +164,7 @@ def check_environment(
         raise ArgumentError(
             f"--environment_type={kind!r}: expected one of {', '.join(ENVIRONMENTS)}"
         )
-    folders = [url for url in urls if "://" not in url]
+    folders = [url for url in urls if is_of_this_machine(url)]
     if kind == DOCKER:
         _check_docker(options, folders)
     elif kind == EXTERNAL:
@@ -173,18 +183,14 @@ def _check_docker(options: PipelineOptions, folders: list[str]) -> None:
     image = portable.environment_config or portable.lookup_environment_option(
         "docker_container_image"
     )
-    if image is None:
+    if image is None and not sends_packages(options):
         raise ArgumentError(
             "the environment is DOCKER (the default) and --environment_config is "
             "missing: Beam's own image has neither this package nor PyAV. Expected an "
             "image with both, or another --environment_type (LOOPBACK, EXTERNAL)"
         )
     if folders:
-        raise ArgumentError(
-            f"{folders[0]!r} is a place of this machine, which containers "
-            "(--environment_type=DOCKER) do not have: expected gs://BUCKET/FOLDER or "
-            "s3://BUCKET/FOLDER"
-        )
+        raise ArgumentError(f"{folders[0]!r} {OUT_OF_REACH}")
 
 
 def _check_external(options: PipelineOptions, far: bool, folders: list[str]) -> None:

@@ -66,7 +66,7 @@ def options(
         more: More of Beam's flags.
 
     Raises:
-        ArgumentError: See :func:`check`.
+        ArgumentError: See ``check``.
     """
     program = None if location is None else os.fspath(location)
     values = {"prism_location": program, "job_endpoint": job_endpoint}
@@ -75,12 +75,16 @@ def options(
     return made
 
 
-def check(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
+def check(
+    options: PipelineOptions, urls: Iterable[str] = (), starts: bool = True
+) -> None:
     """Refuses options that would fail or hang later.
 
     Args:
         options: What the job is to be started with.
         urls: What workers read or write: databases, videos and others.
+        starts: Whether Prism is started by this package; else Beam does it, which may
+            download one.
 
     Raises:
         ArgumentError: Prism is not found, or its workers could not work.
@@ -95,7 +99,7 @@ that can be run, or a URL
     job_options = options.view_as(PortableOptions)
     if job_options.job_endpoint is not None:
         portable.check_listening("--job_endpoint", job_options.job_endpoint, "Prism")
-    else:
+    elif starts:
         _find(options)
     kind = job_options.environment_type or portable.LOOPBACK
     portable.check_environment(options, kind, far=False, urls=urls)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 
 
 def runner_name(options: PipelineOptions) -> str | None:
@@ -44,3 +48,24 @@ def options_for(
     given = {"runner": runner, **values}
     flags = [f"--{name}={value}" for name, value in given.items() if value is not None]
     return PipelineOptions([*flags, *more])
+
+
+def sends_packages(options: PipelineOptions) -> bool:
+    """Whether workers install something before they begin, as this package.
+
+    Examples:
+        >>> sends_packages(PipelineOptions(['--requirements_file=requirements.txt']))
+        True
+    """
+    setup = options.view_as(SetupOptions)
+    return any((setup.setup_file, setup.extra_packages, setup.requirements_file))
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether a path or URL means a file of the machine that opens it.
+
+    Examples:
+        >>> is_of_this_machine('films/a.mp4'), is_of_this_machine('gs://films/a.mp4')
+        (True, False)
+    """
+    return "://" not in url or url.startswith("file:")

@@ -42,23 +42,65 @@ def preflight(options: PipelineOptions, urls: Iterable[str] = ()) -> None:
 address of a job server, as localhost:8099
     """
     check_fork()
-    if local_run.is_local(options):
-        return
-    if prism.is_prism(options):
-        prism.check(options, urls)
-    elif flink.is_flink(options):
-        flink.check(options, urls)
-    elif dataflow.is_dataflow(options):
-        dataflow.check(options, urls)
-    elif _has_job_service(options):
-        portable.check(options, urls)
-    else:
+    if not _is_checked(options, urls, starts=True):
         # The full name: others may have runners of their own.
         name = options.view_as(StandardOptions).runner
         try:
             check_runner(name)
         except Exception as error:
             raise ArgumentError(f"--runner={name}: {error}") from error
+
+
+def check_pipeline(options: PipelineOptions, urls: Iterable[str]) -> None:
+    """The same for a pipeline that Beam starts, and what it needs for that.
+
+    Args:
+        options: Of the pipeline, with its runner.
+        urls: What workers read or write: paths or URLs.
+
+    Raises:
+        ArgumentError: Names the flag, its value and what was expected.
+        MissingDependencyError: A runner needs a package that is not installed.
+    """
+    _is_checked(options, urls, starts=False)
+
+
+def _is_checked(options: PipelineOptions, urls: Iterable[str], starts: bool) -> bool:
+    """Checks options of a runner that this package knows; False for any other."""
+    if local_run.is_local(options):
+        return True
+    if prism.is_prism(options):
+        prism.check(options, urls, starts)
+    elif flink.is_flink(options):
+        flink.check(options, urls, starts)
+    elif dataflow.is_dataflow(options):
+        dataflow.check(options, urls)
+    elif _has_job_service(options):
+        portable.check(options, urls)
+    else:
+        return False
+    return True
+
+
+def why_out_of_reach(options: PipelineOptions) -> str:
+    """Why no worker finds what lies under a path of this machine; '' if some may.
+
+    Examples:
+        >>> why_out_of_reach(PipelineOptions(['--runner=DataflowRunner']))
+        "is out of reach of Dataflow's workers: expected gs://BUCKET/..."
+        >>> why_out_of_reach(PipelineOptions(['--runner=PrismRunner']))
+        ''
+    """
+    if local_run.is_local(options):
+        return ""
+    if dataflow.is_dataflow(options):
+        return dataflow.OUT_OF_REACH
+    kind = options.view_as(PortableOptions).environment_type
+    if flink.is_flink(options):
+        kind = flink.environment(options)
+    elif not prism.is_prism(options) and _has_job_service(options):
+        kind = kind or portable.DOCKER
+    return portable.OUT_OF_REACH if kind == portable.DOCKER else ""
 
 
 def run_pipeline(
@@ -71,7 +113,7 @@ def run_pipeline(
     """Builds a pipeline and runs it to its end.
 
     Args:
-        options: The user's options, as :func:`preflight` was given them.
+        options: The user's options, as ``preflight`` was given them.
         build: Applies transforms to the pipeline.
         small: Whether the run is too small for worker processes to pay off; only for
             local runs.
@@ -125,7 +167,7 @@ def runs_here(options: PipelineOptions, small: bool) -> bool:
 
     Args:
         options: The user's.
-        small: As for :func:`run_pipeline`.
+        small: As for ``run_pipeline``.
 
     Examples:
         >>> runs_here(PipelineOptions(['--direct_running_mode=in_memory']), False)

@@ -78,7 +78,7 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):  # type
             bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as error:
             raise WorkerError(
-                f"the worker pool cannot listen at {host}:{port}: somebody else does, "
+                f"the worker pool cannot listen at {host}:{port}: another program does, "
                 "or the address is not this machine's"
             ) from error
         self.address = f"{host}:{bound}"
@@ -128,12 +128,9 @@ def _work(control: str, name: str) -> None:
     ).start()
     # A runner that dies, or cancels its job, hangs up in the middle of all.
     logging.getLogger(DATA_PLANE).disabled = True
-    with heard_by(_is_hung_up), suppress(grpc.RpcError):
+    hung_up = suppress(grpc.RpcError)
+    with heard_by(lambda args: isinstance(args.exc_value, grpc.RpcError)), hung_up:
         harness.run()
-
-
-def _is_hung_up(args: threading.ExceptHookArgs) -> bool:
-    return isinstance(args.exc_value, grpc.RpcError)
 
 
 def _leave_with(pool: int, harness: Any) -> None:

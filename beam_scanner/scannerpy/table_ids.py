@@ -149,8 +149,7 @@ def _names(store: ObjectStore, key: str) -> list[str]:
         raise ValueError("no list of names")
     except (StorageError, ValueError, RecursionError) as error:
         raise StorageError(
-            f"{store.describe(key)!r}, which has numbers of tables, cannot be read: "
-            f"{error}"
+            f"{store.describe(key)!r}, which has ids of tables, cannot be read: {error}"
         ) from error
 
 

@@ -67,7 +67,7 @@ def column_streams(table: str, columns: Sequence[str]) -> dict[str, str]:
     wrong = next((n for n in names if not isinstance(n, str) or not n), None)
     if wrong is not None or len(set(names)) < len(names):
         raise ArgumentError(
-            f"columns of table {table!r} need names that differ, got {names!r}"
+            f"columns of table {table!r} need distinct names, got {names!r}"
         )
     if names == ["column"]:
         return {"column": table}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_scanner.errors import ArgumentError, ScannerException, StreamExistsError
 from beam_scanner.run.ingest import Ingest, ingest_all
 from beam_scanner.scannerpy.table import Tables
+from beam_scanner.storage.find import find_files, is_folder
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.text.printable import printable
@@ -34,7 +36,8 @@ def ingest_videos(
             "videos must be a list of pairs of a table name and a path, such as "
             f"[('film', 'film.mp4')]; got {videos!r}"
         )
-    if not videos:
+    videos, failures = _without_folders(videos)
+    if not videos and not failures:
         raise ArgumentError("Must ingest at least one video.")
     names = [name for name, _ in videos]
     twice = next((name for name, n in Counter(names).items() if n > 1), None)
@@ -57,10 +60,29 @@ def ingest_videos(
     reasons |= ingest_all(streams, ingest, storage, options)
     # A table is replaced only by a video that can be read.
     tables.replaced([name for name in taken if name not in reasons])
-    failures = [(path, reasons[name]) for name, path in videos if name in reasons]
-    if len(failures) == len(videos):
+    failures += [(path, reasons[name]) for name, path in videos if name in reasons]
+    if len(reasons) == len(videos):
         raise ScannerException(
             "All videos failed to ingest properly: "
             + "; ".join(printable(f"{path}: {reason}") for path, reason in failures)
         )
     return [name for name in names if name not in reasons], failures
+
+
+def _without_folders(
+    videos: Sequence[tuple[str, str]],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs with those of its videos in place of each folder, and what failed."""
+    pairs: list[tuple[str, str]] = []
+    failures: list[tuple[str, str]] = []
+    for name, path in videos:
+        if not isinstance(path, str | os.PathLike) or not is_folder(os.fspath(path)):
+            pairs.append((name, path))
+            continue
+        found = find_files(os.fspath(path), "search")
+        pairs += [(f"{name}/{below}", file) for below, file in found.files]
+        failures += [(each.stream, each.reason) for each in found.failures]
+        if not found.files:
+            reason = f"there is no video below the folder {os.fspath(path)!r}"
+            failures.append((os.fspath(path), reason))
+    return pairs, failures

@@ -44,7 +44,9 @@ class StreamDescriptor:
     Attributes:
         name: The stream's name.
         kind: ``'blob'`` or ``'video'``.
-        type_name: Name of the element type; ``''`` if no row was ever written.
+        type_name: Name of the element type; ``''`` if no row was ever written. As in
+            ``Any[list[float]]`` for values that a kernel gave as ``Any``, and that have
+            one type.
         rows: How many rows.
         generation: Names the folder of the segment files.
         segments: One record for each segment, in row order.
@@ -90,6 +92,11 @@ class StreamDescriptor:
     format_version: int = FORMAT_VERSION
 
     @property
+    def element_type(self) -> str:
+        """Name of the type that graphs see: ``Any`` where values turned out to have one."""
+        return "Any" if self.type_name.startswith("Any[") else self.type_name
+
+    @property
     def inplace(self) -> bool:
         """Whether the rows are those of a video file outside the database."""
         return self.path is not None
@@ -132,7 +139,7 @@ class StreamDescriptor:
 
     @classmethod
     def from_json(cls, data: bytes) -> StreamDescriptor:
-        """Reads what :meth:`to_json` wrote, and what older releases wrote.
+        """Reads what ``to_json`` wrote, and what older releases wrote.
 
         Raises:
             StorageError: Another format version, or no descriptor at all.
@@ -306,7 +313,7 @@ def read_descriptor(store: ObjectStore, name: str) -> StreamDescriptor | None:
 
 
 def parse_descriptor(store: ObjectStore, name: str, data: bytes) -> StreamDescriptor:
-    """Reads a descriptor's bytes; see :func:`read_descriptor`."""
+    """Reads a descriptor's bytes; see ``read_descriptor``."""
     found = parse_at(store, descriptor_key(name), data)
     if found.name != name:
         raise StorageError(

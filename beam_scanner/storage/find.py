@@ -1,21 +1,23 @@
 """Which files a path or a pattern names, and the names of their streams.
 
-The same for folders and buckets; :mod:`beam_scanner.stores.patterns` has the rules.
+The same for folders, buckets and the file systems that Beam knows; :mod:`beam_scanner.stores.patterns` has the rules.
 """
 
 from __future__ import annotations
 
-import glob
 import heapq
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.storage.stream_names import DESCRIPTOR, is_made_generation
-from beam_scanner.stores import is_object_url, open_store
+from beam_scanner.stores import is_object_url, is_remote
+from beam_scanner.stores.object_store import ObjectNotFoundError
 from beam_scanner.stores.object_urls import folders_of, split_url
+from beam_scanner.stores.open import files_in
 from beam_scanner.stores.paths import is_file
 from beam_scanner.stores.patterns import Pattern, States
 from beam_scanner.stores.regular_files import special_kind
@@ -26,8 +28,8 @@ EXTENSIONS = (
 )
 """Files of a folder that are taken for videos."""
 
-Folder = Literal["search", "refuse", "take"]
-"""How to take a folder: as the videos below it, as an error, or as one input."""
+Folder = Literal["search", "search all", "take"]
+"""How to take a folder: as the videos below it, all files below it, or one input."""
 
 
 @dataclass
@@ -63,20 +65,33 @@ def find_files(given: str, folder: Folder) -> Found:
         What was found; finding nothing is not an error.
 
     Raises:
-        ArgumentError: The pattern is impossible, or the path is that of a pipe, a
-            socket, a device or, where they are refused, of a folder.
-        StorageError: A bucket cannot be listed.
+        ArgumentError: The pattern is impossible, the path is that of a pipe, a socket or
+            a device, or Beam does not know the URL's scheme.
+        StorageError: A bucket, or another file system, cannot be listed.
     """
-    return _objects(given, folder) if is_object_url(given) else _local(given, folder)
+    if is_remote(given):
+        return _objects(given, folder)
+    return _local(_local_path(given), folder)
 
 
-def refuse_folder(path: str) -> ArgumentError:
-    """The error for a folder where a file is expected."""
-    inside = f"{glob.escape(path.rstrip('/'))}/*"
-    return ArgumentError(
-        f"{path!r} is a folder; for the files in it, say {inside!r}, or {inside + '*'!r} "
-        "for all below it"
-    )
+def is_folder(path: str) -> bool:
+    """Whether a path is known to be that of a folder; of a URL, only by its last slash.
+
+    Examples:
+        >>> is_folder('.'), is_folder('gs://films/tv/'), is_folder('gs://films/tv')
+        (True, True, False)
+    """
+    if is_remote(path):
+        return path.endswith("/")
+    return os.path.isdir(_local_path(path))
+
+
+def _local_path(given: str) -> str:
+    """The path of a file URL."""
+    parts = urlsplit(given) if given.startswith("file://") else None
+    if parts is None or parts.netloc not in ("", "localhost"):
+        return given
+    return unquote(given.partition("://")[2].removeprefix(parts.netloc))
 
 
 def is_video(path: str) -> bool:
@@ -84,13 +99,18 @@ def is_video(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in EXTENSIONS
 
 
+def _any_file(name: str) -> bool:
+    return not name.startswith(".")
+
+
+_WANTED = {"search": is_video, "search all": _any_file}
+
+
 def _local(given: str, folder: Folder) -> Found:
     pattern = Pattern(given)
     for path in pattern.paths:
-        if os.path.isdir(path) and folder == "search":
-            return _Walk(Pattern.below(path), is_video).run()
-        if os.path.isdir(path) and folder == "refuse":
-            raise refuse_folder(path)
+        if os.path.isdir(path) and folder != "take":
+            return _Walk(Pattern.below(path), _WANTED[folder]).run()
         if kind := special_kind(path):
             raise ArgumentError(f"{path!r} is {kind}, not a file")
         if os.path.exists(path):
@@ -193,22 +213,28 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def _objects(url: str, folder: Folder) -> Found:
     pattern = Pattern(url)
     for path in pattern.paths:
-        if not path.endswith("/") and split_url(path)[2] and is_file(path):
+        if not path.endswith("/") and _has_key(path) and is_file(path):
             return Found([(path.rpartition("/")[2], path)])
     if not pattern.is_literal:
         return _listed(pattern, lambda _: True)
-    if folder == "search":
-        return _listed(Pattern.below(url), is_video)
-    if url.endswith("/"):
-        raise refuse_folder(url)
-    return Found()
+    if folder == "take":
+        return Found()
+    return _listed(Pattern.below(url), _WANTED[folder])
+
+
+def _has_key(url: str) -> bool:
+    return not is_object_url(url) or bool(split_url(url)[2])
 
 
 def _listed(pattern: Pattern, is_wanted: Callable[[str], bool]) -> Found:
     """Objects that match."""
     streams: set[str] = set()
     names = []
-    for name in open_store(pattern.root).list():
+    try:
+        keys = list(files_in(pattern.root).list())
+    except ObjectNotFoundError:  # no such folder
+        keys = []
+    for name in keys:
         folder, _, file = name.rpartition("/")
         if file == DESCRIPTOR and folder:
             streams.add(f"{folder}/")

@@ -27,7 +27,7 @@ class RowReader(ABC):
 
     A blob is given as serialized bytes, a frame as an H x W x C array that the
     caller owns, a null as ``NullElement``. A reader is for one thread, and reads at one
-    position: where that costs, as a decoder does, :meth:`reopen` gives another.
+    position: where that costs, as a decoder does, ``reopen`` gives another.
     """
 
     @abstractmethod
@@ -49,7 +49,7 @@ class RowReader(ABC):
         """
 
     def values(self, rows: Sequence[int]) -> list[Any]:
-        """Like :meth:`read`, but deserialized by the type that was stored, if any."""
+        """Like ``read``, but deserialized by the type that was stored, if any."""
         return self.read(rows)
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -64,7 +64,7 @@ class RowReader(ABC):
     def keyframes(self) -> NDArray[np.int64] | None:
         """int64[k], ascending from 0: rows at which decoding may start.
 
-        See :mod:`beam_scanner.rows.gops`. None where any row can be read without
+        See ``beam_scanner.rows.gops``. None where any row can be read without
         decoding others.
         """
         return None
@@ -114,7 +114,7 @@ class RowReader(ABC):
 class NumberedReader(RowReader):
     """A reader of known length that names its stream in errors.
 
-    Subclasses count their work in ``_counts``, which :meth:`counters` returns.
+    Subclasses count their work in ``_counts``, which ``counters`` returns.
 
     Args:
         name: The stream's name.
@@ -130,7 +130,7 @@ class NumberedReader(RowReader):
         return self._length
 
     def counters(self) -> dict[str, int]:
-        """See :meth:`RowReader.counters`."""
+        """See ``RowReader.counters``."""
         return dict(self._counts)
 
     def checked(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
@@ -155,6 +155,8 @@ class SegmentTask:
         first_row: The first row that will be written.
         encoding: How frames are to be stored; None for the default.
         type_info: The element type.
+        infer: Whether values of type ``Any`` may be unpickled, to find the type that
+            they have.
     """
 
     generation: str
@@ -163,6 +165,7 @@ class SegmentTask:
     first_row: int
     encoding: Encoding | None = None
     type_info: ScannerTypeInfo | None = None
+    infer: bool = False
 
     @property
     def type_name(self) -> str:
@@ -257,4 +260,4 @@ class SegmentWriter(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Throws away what was written; harmless after :meth:`finish`."""
+        """Throws away what was written; harmless after ``finish``."""

@@ -57,7 +57,7 @@ class LocalStore(ObjectStore):
         self.durable = durable
 
     def relaxed(self) -> LocalStore:
-        """See :meth:`ObjectStore.relaxed`: without flushing to the disk."""
+        """See ``ObjectStore.relaxed``: without flushing to the disk."""
         return LocalStore(self.root, durable=False)
 
     def __repr__(self) -> str:
@@ -75,7 +75,7 @@ class LocalStore(ObjectStore):
         return os.path.join(self.root, *key.split("/"))
 
     def put(self, key: str, data: Data) -> None:
-        """See :meth:`ObjectStore.put`; a file on the same disk is just renamed."""
+        """See ``ObjectStore.put``; a file on the same disk is just renamed."""
         path = self.local_path(key)
         with storage_errors("write", path):
             if isinstance(data, bytes):
@@ -86,7 +86,7 @@ class LocalStore(ObjectStore):
                 self._in_folder(path, lambda: os.replace(source, path))
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """See :meth:`ObjectStore.put_if_absent`; ``link`` refuses a taken name."""
+        """See ``ObjectStore.put_if_absent``; ``link`` refuses a taken name."""
         path = self.local_path(key)
         with storage_errors("write", path):
             if os.path.exists(path):
@@ -101,14 +101,14 @@ class LocalStore(ObjectStore):
         return True
 
     def put_if(self, key: str, data: bytes, expected: bytes | None) -> bool:
-        """See :meth:`ObjectStore.put_if`; the operating system's locks decide."""
+        """See ``ObjectStore.put_if``; the operating system's locks decide."""
         if expected is None:
             return self.put_if_absent(key, data)
         with self._locked(key):
             return super().put_if(key, data, expected)
 
     def delete_if(self, key: str, expected: bytes) -> bool:
-        """See :meth:`ObjectStore.delete_if`."""
+        """See ``ObjectStore.delete_if``."""
         with self._locked(key):
             return super().delete_if(key, expected)
 
@@ -121,26 +121,26 @@ class LocalStore(ObjectStore):
             yield
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
-        """See :meth:`ObjectStore.read`."""
+        """See ``ObjectStore.read``."""
         with self.open(key) as file:
             if start:
                 file.seek(start)
             return file.read() if stop is None else file.read(max(0, stop - start))
 
     def size(self, key: str) -> int:
-        """See :meth:`ObjectStore.size`."""
+        """See ``ObjectStore.size``."""
         path = self.local_path(key)
         with storage_errors("read", path):
             return os.stat(path).st_size
 
     def exists(self, key: str) -> bool:
-        """See :meth:`ObjectStore.exists`."""
+        """See ``ObjectStore.exists``."""
         return os.path.isfile(self.local_path(key))
 
     def list(
         self, prefix: str = "", skip: Callable[[str], bool] | None = None
     ) -> Iterator[str]:
-        """See :meth:`ObjectStore.list`."""
+        """See ``ObjectStore.list``."""
         folder = prefix.rpartition("/")[0]
         if folder and not is_possible(folder):
             return iter(())
@@ -177,11 +177,11 @@ class LocalStore(ObjectStore):
                 yield from self._walk(key, prefix, skip, through)
 
     def is_link(self, key: str) -> bool:
-        """See :meth:`ObjectStore.is_link`."""
+        """See ``ObjectStore.is_link``."""
         return os.path.islink(self.local_path(key.removesuffix("/")))
 
     def delete(self, key: str) -> None:
-        """See :meth:`ObjectStore.delete`; folders that become empty go too."""
+        """See ``ObjectStore.delete``; folders that become empty go too."""
         path = self.local_path(key)
         with storage_errors("delete", path):
             with suppress(FileNotFoundError, NotADirectoryError):
@@ -193,20 +193,20 @@ class LocalStore(ObjectStore):
                     folder = os.path.dirname(folder)
 
     def open(self, key: str) -> BinaryIO:
-        """See :meth:`ObjectStore.open`; refuses pipes, sockets and devices."""
+        """See ``ObjectStore.open``; refuses pipes, sockets and devices."""
         path = self.local_path(key)
         with storage_errors("read", path):
             return open_regular(path)
 
     def scratch(self, suffix: str = "") -> str:
-        """See :meth:`ObjectStore.scratch`; on the same disk as the objects."""
+        """See ``ObjectStore.scratch``; on the same disk as the objects."""
         folder = os.path.join(self.root, SCRATCH[:-1])
         with storage_errors("write to", folder):
             os.makedirs(folder, exist_ok=True)
         return os.path.join(folder, uuid.uuid4().hex + suffix)
 
     def clear_scratch(self, older_than_seconds: float) -> int:
-        """See :meth:`ObjectStore.clear_scratch`."""
+        """See ``ObjectStore.clear_scratch``."""
         folder = os.path.join(self.root, SCRATCH[:-1])
         removed = 0
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
@@ -318,7 +318,7 @@ def _link(source: str, path: str) -> None:
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
             raise StorageError(
                 f"cannot write {path!r}: a database needs a file system with hard "
-                "links, which this one has not"
+                "links, which this one lacks"
             ) from error
         raise
 

@@ -30,7 +30,7 @@ class ObjectFile(RangeFile):
     Args:
         name: The object's URL.
         size: Its bytes.
-        version: Its version.
+        version: Its version; '' where nobody can tell versions apart.
         fetch: Gives exactly the bytes ``[start, stop)`` of that version.
 
     Attributes:

@@ -30,11 +30,11 @@ class ObjectStore(ABC):
     """What a database needs of the place where its files lie.
 
     Implementations must be picklable without open handles. Every failure is a
-    :class:`~beam_scanner.errors.StorageError` that names the path;
-    :class:`ObjectNotFoundError` where the key is absent.
+    ``StorageError`` that names the path;
+    ``ObjectNotFoundError`` where the key is absent.
 
     Attributes:
-        url: The store's root, as :func:`~beam_scanner.stores.open.open_store` takes it.
+        url: The store's root, as ``open_store`` takes it.
     """
 
     url: str
@@ -62,7 +62,7 @@ class ObjectStore(ABC):
 
         Streams are published by this. A store that inherits it checks and then puts:
         two writers that replace one object at the same moment may both get True. Stores that several writers use should override it with what their
-        service offers, and :class:`~beam_scanner.storage.testing.StorageConformance`
+        service offers, and ``StorageConformance``
         tests them.
 
         Args:
@@ -147,7 +147,7 @@ class ObjectStore(ABC):
         return self.local_path(key) or f"{self.url}/{key}"
 
     def scratch(self, suffix: str = "") -> str:
-        """A fresh path on this machine for a file that :meth:`put` takes later."""
+        """A fresh path on this machine for a file that ``put`` takes later."""
         handle, path = tempfile.mkstemp(suffix=suffix, prefix="beam_scanner-")
         os.close(handle)
         return path

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.stores.beam_store import check_scheme, is_beam_url
 from beam_scanner.stores.object_store import ObjectNotFoundError, storage_errors
 from beam_scanner.stores.object_urls import is_object_url, split_url
-from beam_scanner.stores.open import locate, open_store
+from beam_scanner.stores.open import files_in, is_remote, locate
 
 _AT_ONCE = 8
 """Requests to an object store that wait side by side."""
@@ -24,7 +25,8 @@ def absolute(path: Any, what: str) -> str:
     """A file's absolute path, so that workers in other folders find it, or its URL.
 
     Args:
-        path: A path, or a ``file://``, ``gs://`` or ``s3://`` URL.
+        path: A path, or a ``file://``, ``gs://`` or ``s3://`` URL, or one of a file
+            system that Beam knows.
         what: What it is the path of, for errors.
 
     Raises:
@@ -45,11 +47,14 @@ def absolute(path: Any, what: str) -> str:
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return os.path.abspath(unquote(parts.path))
-    if not is_object_url(text) or not split_url(text)[2]:
-        raise ArgumentError(
-            f"{what} must be a path or a file://, gs:// or s3:// URL of a file, got "
-            f"{text!r}"
-        )
+    expected = f"{what} must be a path or a file://, gs:// or s3:// URL of a file"
+    if is_beam_url(text):
+        try:
+            check_scheme(text)
+        except ArgumentError as error:
+            raise ArgumentError(f"{expected}: {error}") from None
+    elif not is_object_url(text) or not split_url(text)[2]:
+        raise ArgumentError(f"{expected}, got {text!r}")
     return text
 
 
@@ -79,7 +84,7 @@ def write_file(path: str, data: bytes) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    if is_object_url(path):
+    if is_remote(path):
         store, key = locate(path)
         store.put(key, data)
         return
@@ -99,7 +104,7 @@ def move_file(source: str, target: str) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    if not is_object_url(source):
+    if not is_remote(source):
         with storage_errors("write", target), suppress(FileNotFoundError):
             os.replace(source, target)
         return
@@ -120,7 +125,7 @@ def delete_file(path: str) -> None:
 
 def hidden_files(folder: str) -> Iterator[str]:
     """Paths of the files of a folder whose names begin with a dot."""
-    store = open_store(folder)
+    store = files_in(folder)
     for key in store.list(".", lambda folder: True):
         yield store.describe(key)
 
@@ -133,7 +138,7 @@ def each(
     Raises:
         Exception: The first that the function raises.
     """
-    if not any(map(is_object_url, paths)):
+    if not any(map(is_remote, paths)):
         return list(map(function, paths, *more))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(function, paths, *more))

@@ -33,7 +33,10 @@ def printable(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if _is_shown(c) or c in keep else _escaped(c) for c in text)
+    return "".join(
+        c if _is_shown(c) or c in keep else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
 
 
 def _is_shown(character: str) -> bool:
@@ -42,10 +45,6 @@ def _is_shown(character: str) -> bool:
         or character in _JOINERS
         or unicodedata.category(character) == "Zs"
     )
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 class PrintableFormatter(logging.Formatter):

@@ -20,6 +20,7 @@ visible together, by its descriptor, or not at all.
 
 import hashlib
 import json
+import logging
 import math
 import struct
 import uuid
@@ -57,15 +58,19 @@ from beam_scanner.run.pipeline_stages import FAILURES, count_commit, report_fail
 from beam_scanner.run.sink_claims import Claims
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.storage.commit import generation_of
+from beam_scanner.storage.settle_type import pickled_text, pickled_why
 from beam_scanner.storage.stored_rows import Publication, Record, SegmentTask
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
 from beam_scanner.stores.open import open_store
 from beam_scanner.text.error_text import message_of, plain
+from beam_scanner.transforms.places import check_places
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 from beam_scanner.video.encoding import Encoding
+
+_log = logging.getLogger(__name__)
 
 FRAMES_A_CHUNK = 32
 VALUES_A_CHUNK = 512
@@ -174,6 +179,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""
+        check_places(rows.pipeline, self._db)
         target = self._target(rows)
         commit = par_do(_Commit(target), claims=self.claims)
         keyed = (
@@ -378,6 +384,7 @@ class _Write(_Step):
                 first,
                 target.encoding,
                 target.info,
+                infer=True,
             )
         )
         try:
@@ -451,7 +458,7 @@ class _Commit(_Step):
         target, stream = self._target, self._target.stream(name)
         records = [record for record, _ in written]
         fingerprint = self._fingerprint([digest for _, digest in written])
-        stream.publish(
+        found = stream.publish(
             Publication(
                 target.generation,
                 records,
@@ -462,6 +469,9 @@ class _Commit(_Step):
                 seen=seen,
             )
         )
+        why = pickled_why(found)
+        if why:
+            _log.warning("%s", pickled_text("", [name], why))
         path = stream.storage().raw_store().describe(stream_key(name))
         return Commit(name, path, sum(r["rows"] for r in records), fingerprint)
 

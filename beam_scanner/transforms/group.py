@@ -4,10 +4,10 @@ All transforms that follow one source, or the same joined sources, share one *gr
 which has one graph. So sampling reaches the decoder, and two branches of a source
 decode it once.
 
-In a :class:`VideoGraph` the steps of a group are put into the pipeline when its graph
+In a ``VideoGraph`` the steps of a group are put into the pipeline when its graph
 is complete. Outside of one nobody knows when that is: the steps stand in the pipeline
 as soon as the source does, and what they are to do is settled when Beam pickles them.
-Then every transform gives a :class:`Streams`, an ordinary PCollection of
+Then every transform gives a ``Streams``, an ordinary PCollection of
 ``(FrameKey, value)`` which also knows its column of the graph. Transforms of this
 package go on from the column; for any other transform the run stage gives the rows,
 in a pipeline that is run of those branches alone that somebody reads.
@@ -34,14 +34,18 @@ from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
+from beam_scanner.run.gpu_stages import is_on_gpu
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.program import Program
 from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
+from beam_scanner.stores import open_store
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
+from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
+from beam_scanner.transforms.sent_frames import warn_of_sent_frames
 
 if TYPE_CHECKING:
     from beam_scanner.transforms.graph_build import GraphBuild
@@ -57,7 +61,7 @@ class Streams(PCollection):  # type: ignore[misc]
 
     A null row has the value None. Where the graph says that there are some
     (RepeatNull, Montage, windows with null edges), the type hint has room for it. Where
-    a kernel or a stored stream has them, say so, or such a row fails its stream::
+    a kernel or a stored stream has them, say so, or such a row fails its stream:
 
         Track().with_output_types(tuple[FrameKey, int | None])
     """
@@ -77,7 +81,7 @@ Streams.__name__ = PCollection.__name__
 
 
 class Branch:
-    """Streams inside a :class:`VideoGraph`.
+    """Streams inside a ``VideoGraph``.
 
     Transforms of this package can be applied to them, and composites made of those.
 
@@ -143,6 +147,7 @@ class Group:
         several: bool,
         build: GraphBuild | None = None,
     ) -> None:
+        check_places(pipeline, *(slot.db for slot in sources if slot.db is not None))
         self.pipeline = pipeline
         self.sources = tuple(sources)
         self.found = tuple(found)
@@ -152,7 +157,9 @@ class Group:
         self._run = uuid.uuid4().hex
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
+        self._warned: set[str] = set()
         self._hints: list[Mapping[str, Any]] = []
+        self._on_gpu: list[OpColumn] = []
         self._limits = Limits.of(pipeline.options)
         self._folder = ""
         self._splitter = Splitter(internal_slots)
@@ -167,6 +174,8 @@ class Group:
         self._steps = GraphSteps(self.pipeline, self.compile, self.found, self.failed)
         for hints in self._hints:
             self._steps.add_hints(hints)
+        for column in self._on_gpu:
+            self._steps.use_gpu(self._phase_of(column))
 
     def extend(
         self, column: OpColumn, hints: Mapping[str, Any], declared: Any
@@ -183,6 +192,8 @@ class Group:
         """
         self._check_is_open()
         kind = rows_hint(column, declared)
+        if is_on_gpu(column.node):
+            self._on_gpu.append(column)
         if self.build is not None:
             self.add_hints(hints)
             return Branch(self, column, self.build.label, kind)
@@ -190,6 +201,9 @@ class Group:
         tag = f"rows {len(self._branches)}"
         streams = self.leave(column, tag, "Rows", label, kind)
         self.add_hints(hints)
+        if is_on_gpu(column.node):
+            assert self._steps is not None
+            self._steps.use_gpu(self._phase_of(column))
         return streams
 
     def leave(
@@ -206,16 +220,18 @@ class Group:
         """
         assert self._steps is not None
         output = _leaving(column, tag, label, takes_none(kind))
-        rows = self._steps.rows(self._phase_of(column), tag, kind)
+        phase = self._phase_of(column)
+        rows = self._steps.rows(phase, tag, kind)
         to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | step >> to_rows
         self._branches.append((streams, output))
-        self._steps.with_run_stage(streams)
+        self._steps.with_run_stage(streams, phase)
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
-        """Adds an output; gives its number, for :meth:`commits`."""
+        """Adds an output; gives its number, for ``commits``."""
         self._check_is_open()
+        check_places(self.pipeline, slot.db)
         output = OutputNode(column, (slot,))
         check_node(output, None)
         check_graph([*self._sinks, output])
@@ -254,6 +270,8 @@ class Group:
         """The graph as it stands."""
         outputs = [*self._sinks]
         used = None
+        if is_run_as_it_is(self.pipeline):
+            warn_of_sent_frames((each for each, _ in self._branches), self._warned)
         # A tool that translates the pipeline may read any PCollection in it.
         if self.build is None and is_run_as_it_is(self.pipeline):
             used = read_pcollections(self.pipeline)
@@ -278,7 +296,10 @@ class Group:
             assert isinstance(slot, SinkSlot)
             return slot.db
         # Every stage is given the same folder.
-        self._folder = self._folder or work_folder(options)
+        if not self._folder:
+            # Refused where no database can lie.
+            self._folder = open_store(work_folder(self.pipeline)).url
+            check_places(self.pipeline, self._folder)
         return self._folder
 
 

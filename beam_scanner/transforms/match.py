@@ -10,26 +10,35 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam import typehints
-from apache_beam.io.fileio import EmptyMatchTreatment
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
+from apache_beam.io.fileio import EmptyMatchTreatment, ReadableFile
+from apache_beam.io.filesystem import FileMetadata
+from apache_beam.typehints.typehints import is_consistent_with
 
+from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
+    ElementTypeError,
     Failure,
     ScannerException,
-    StorageError,
     StreamNotFoundError,
 )
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.pipeline_stages import FAILURES, report_failures
-from beam_scanner.storage.find import Folder, Found, find_files
-from beam_scanner.storage.stream_names import is_made_generation, stream_key
-from beam_scanner.stores import is_object_url
+from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
+from beam_scanner.runners.runner_names import is_of_this_machine
+from beam_scanner.storage.find import Folder, find_files
+from beam_scanner.storage.stream_names import stream_key
+from beam_scanner.stores.beam_store import (
+    check_file_system,
+    check_scheme,
+    is_beam_url,
+)
 from beam_scanner.stores.patterns import Pattern, has_wildcard
 from beam_scanner.text.error_text import one_line, plain
+from beam_scanner.transforms.places import check_places, why_paths_fail
 
 _TREATMENTS = (
     EmptyMatchTreatment.ALLOW,
@@ -56,6 +65,41 @@ def as_pattern(given: Any) -> str:
     if not isinstance(text, str) or not text:
         raise ArgumentError(f"expected a path or pattern, got {given!r}")
     return text
+
+
+_EXPECTED = (
+    "paths or patterns (str, os.PathLike, FileMetadata, ReadableFile) or of pairs of a "
+    "stream's name and a path"
+)
+_PATHS = typehints.Union[str, os.PathLike]
+_LOCATIONS = typehints.Union[
+    str, os.PathLike, FileMetadata, ReadableFile, typehints.Tuple[str, _PATHS]
+]
+
+
+def named_pattern(location: Any) -> tuple[str | None, str]:
+    """The name that a location gives a stream, or None, and its path or pattern.
+
+    Raises:
+        ArgumentError: It is something else than :class:`MatchAllVideos` takes.
+
+    Examples:
+        >>> named_pattern('films/*.mp4'), named_pattern(('first', 'films/a.mp4'))
+        ((None, 'films/*.mp4'), ('first', 'films/a.mp4'))
+        >>> named_pattern(FileMetadata('films/a.mp4', 100))
+        (None, 'films/a.mp4')
+    """
+    if isinstance(location, tuple) and len(location) == 2:
+        name, path = location
+        if isinstance(name, str) and isinstance(path, str | os.PathLike):
+            return name, as_pattern(path)
+    if isinstance(location, ReadableFile):
+        location = location.metadata
+    if isinstance(location, FileMetadata):
+        location = location.path
+    if not isinstance(location, str | os.PathLike):
+        raise ArgumentError(f"expected {_EXPECTED}, got {location!r:.200}")
+    return None, as_pattern(location)
 
 
 def absolute_pattern(pattern: str) -> str:
@@ -102,10 +146,11 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
 
     Args:
         patterns: A path or pattern, or several; local, or of a file system that Beam
-            knows (``gs://``, ``s3://``).
+            knows: ``gs://``, ``s3://``, and any other whose class is loaded here. A
+            folder stands for the videos below it.
         name: Makes a stream's name of a path, as the key to join several sources by.
         folders: Each stream is a folder of files that match, not a file.
-        take_folders: The path of a folder stands for itself; else it is an error.
+        take_folders: The path of a folder stands for itself.
         empty_match_treatment: Whether a pattern may match nothing, in the words of
             Beam's ``MatchFiles``; by default it may not.
 
@@ -113,7 +158,9 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         :class:`Matched`.
 
     Raises:
-        ArgumentError: There is no pattern.
+        ArgumentError: There is no pattern, or Beam does not know the scheme of a URL.
+            When it is applied: workers cannot reach a path, or the file system for a
+            URL lacks options.
 
     Examples:
         >>> import pathlib, tempfile
@@ -141,6 +188,8 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
         if not given:
             raise ArgumentError("expected at least one path or pattern")
         self._patterns = [absolute_pattern(pattern) for pattern in given]
+        for pattern in filter(is_beam_url, self._patterns):
+            check_scheme(pattern)
         treatment = _treatment(empty_match_treatment)
         self._match = _Match(name, folders, take_folders, treatment)
 
@@ -151,15 +200,20 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, begin: Any) -> Any:
         """Wires the steps."""
-        patterns = begin.pipeline | "Patterns" >> beam.Create(self._patterns)
+        check_places(begin.pipeline, *self._patterns)
+        for pattern in filter(is_beam_url, self._patterns):
+            check_file_system(pattern)
+        self._match.file_systems = pack_file_systems()
+        patterns = begin.pipeline | "Patterns" >> Constants(self._patterns)
         return _find(patterns, self._match)
 
 
 class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
-    """:class:`MatchVideos` for a PCollection of patterns; the driver sees none.
+    """:class:`MatchVideos` for a PCollection; the driver sees none of its elements.
 
-    A pattern that must match and does not is a failure here, and does not end the
-    pipeline.
+    These are paths or patterns, what Beam's ``MatchFiles`` and ``ReadMatches`` give, or
+    pairs of a name for the stream and the path of its video. A pattern that must match and does not is a failure here, and does not end the
+    pipeline; so is an element of another type, where its type was not known before.
 
     Args:
         name: See :class:`MatchVideos`, as for the others.
@@ -169,6 +223,10 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
 
     Returns:
         :class:`Matched`.
+
+    Raises:
+        ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> with beam.Pipeline('FnApiRunner') as pipeline:
@@ -190,7 +248,36 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, patterns: Any) -> Any:
         """Wires the steps."""
+        check_bounded(patterns)
+        _check_type(patterns)
+        self._match.file_systems = pack_file_systems()
+        self._match.paths_fail = why_paths_fail(patterns.pipeline)
         return _find(patterns, self._match)
+
+
+def check_bounded(names: Any) -> None:
+    """Refuses a PCollection that never ends, as of messages that videos have arrived.
+
+    Raises:
+        ArgumentError: It is unbounded.
+    """
+    if not names.is_bounded:
+        raise ArgumentError(
+            f"{current_label(names.pipeline)} takes a bounded PCollection: streams are "
+            "bound, joined and committed when all of them are known; run a pipeline for "
+            "each batch of videos"
+        )
+
+
+def _check_type(locations: Any) -> None:
+    """Refuses a PCollection that surely holds no paths."""
+    given = locations.element_type
+    if given is not None and not is_consistent_with(given, _LOCATIONS):
+        maker = label_of_maker(locations)
+        raise ElementTypeError(
+            f"{current_label(locations.pipeline)} takes a PCollection of {_EXPECTED}; "
+            f"elements{maker and f' of {maker}'} are of type {given}"
+        )
 
 
 def _treatment(given: str) -> str:
@@ -218,7 +305,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
 
 
 class _Match(beam.DoFn):  # type: ignore[misc]
-    """Pattern to (name, path)."""
+    """Location to (name, path)."""
 
     def __init__(
         self,
@@ -230,36 +317,59 @@ class _Match(beam.DoFn):  # type: ignore[misc]
     ) -> None:
         self._name = name
         self._folders = folders
-        self._folder: Folder = "take" if take_folders else "refuse"
+        self._folder: Folder = "search all" if folders else "search"
+        if take_folders:
+            self._folder = "take"
         self._empty = empty
         self._is_strict = is_strict
+        # Why a path of this machine is out of reach; '' if it may not be.
+        self.paths_fail = ""
+        # Those that users have registered.
+        self.file_systems = b""
+
+    def setup(self) -> None:
+        unpack_file_systems(self.file_systems)
 
     @unread
-    def process(self, pattern: str) -> Iterator[Any]:
+    def process(self, location: Any) -> Iterator[Any]:
+        stream: Any = location
         try:
-            yield from self._videos(absolute_pattern(pattern))
+            name, pattern = named_pattern(location)
+            stream = pattern if name is None else name
+            yield from self._videos(name, absolute_pattern(pattern))
         except ScannerException as error:
             if self._is_strict:
                 raise
-            name = one_line(str(pattern))
-            yield from report_failures([failure_of(name, error, kind="input")])
+            shown = one_line(f"{stream!s:.200}")
+            yield from report_failures([failure_of(shown, error, kind="input")])
 
-    def _videos(self, pattern: str) -> Iterator[Any]:
-        found = _found(pattern, self._folder)
+    def _videos(self, given: str | None, pattern: str) -> Iterator[Any]:
+        if self.paths_fail and is_of_this_machine(pattern):
+            raise ArgumentError(f"{pattern!r} {self.paths_fail}")
+        found = find_files(pattern, self._folder)
         for failure in found.failures:
             yield from report_failures([replace(failure, stream=plain(failure.stream))])
-        folders: set[str] = set()
-        for name, path in found.files:
-            if self._folders:
-                path = path.rpartition("/")[0]
-                if path in folders:
-                    continue
-                folders.add(path)
-                # The files of one folder: it is called as it is.
-                name = name.rpartition("/")[0] or path.rpartition("/")[2]
-            yield from self._named(name, path)
+        videos = self._folders_of(found.files) if self._folders else found.files
+        if given is not None:
+            videos = [(given, path) for _, path in videos]
+        if given is not None and len(videos) > 1:
+            raise ArgumentError(
+                f"{given!r} is the name of one video, and {pattern!r} is {len(videos)}: "
+                f"{videos[0][1]!r}, {videos[1][1]!r} and others"
+            )
+        for name, path in videos:
+            yield from self._named(name, path, is_given=given is not None)
         if not (found.files or found.failures or self._may_be_empty(pattern)):
             raise StreamNotFoundError(f"no file matches {pattern!r}")
+
+    def _folders_of(self, files: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        folders: dict[str, str] = {}
+        for name, path in files:
+            folder = path.rpartition("/")[0]
+            # The files of one folder: it is called as it is.
+            called = name.rpartition("/")[0] or folder.rpartition("/")[2]
+            folders.setdefault(folder, called)
+        return [(name, folder) for folder, name in folders.items()]
 
     def _may_be_empty(self, pattern: str) -> bool:
         # Beam's own answer is an error for a path without wildcards.
@@ -267,14 +377,14 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             return has_wildcard(pattern)
         return bool(self._empty == EmptyMatchTreatment.ALLOW)
 
-    def _named(self, name: str, path: str) -> Iterator[Any]:
+    def _named(self, name: str, path: str, is_given: bool) -> Iterator[Any]:
         try:
             with contained("name="):
-                if self._name is not None:
+                if self._name is not None and not is_given:
                     name = self._name(path)
             stream_key(name)
             if plain(name + path) != name + path:
-                raise ArgumentError("it holds bytes that are no text")
+                raise ArgumentError("it holds bytes that are not text")
         except Exception as error:
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")
@@ -282,36 +392,6 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             yield from report_failures([replace(failure, reason=reason)])
             return
         yield name, path
-
-
-def _found(pattern: str, folder: Folder) -> Found:
-    if "://" not in pattern or is_object_url(pattern):
-        return find_files(pattern, folder)
-    parsed = Pattern(pattern)
-    try:
-        return _found_by_beam(parsed)
-    except (BeamIOError, OSError, ValueError) as error:
-        raise StorageError(f"cannot look for {pattern!r}: {error}") from error
-
-
-def _found_by_beam(pattern: Pattern) -> Found:
-    """What other file systems have: Beam lists it, the rules are ours."""
-    for path in pattern.paths:
-        if FileSystems.exists(path):
-            return Found([(path.rpartition("/")[2], path)])
-    if pattern.is_literal:
-        return Found()
-    (listed,) = FileSystems.match([f"{pattern.root}**"])
-    paths = (metadata.path for metadata in listed.metadata_list)
-    names = sorted(path[len(pattern.root) :] for path in paths)
-    return Found(
-        [
-            (name, pattern.root + name)
-            for name in names
-            if pattern.matches(name)
-            and not any(is_made_generation(f"{part}/") for part in name.split("/"))
-        ]
-    )
 
 
 class _Once(beam.DoFn):  # type: ignore[misc]

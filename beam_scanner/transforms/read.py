@@ -9,29 +9,35 @@ from functools import partial
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.io.fileio import EmptyMatchTreatment
+from apache_beam.pvalue import PBegin
 
+from beam_scanner.elements.coders import value_hint
+from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
-from beam_scanner.errors import StreamNotFoundError
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.errors import ElementTypeError, StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
 from beam_scanner.graph.validate import check_node
 from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.run.sources import stream_at, stream_names, video_at
 from beam_scanner.run.stream_slots import SourceSlot
-from beam_scanner.storage.find import refuse_folder
+from beam_scanner.storage.find import is_folder
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.stores.patterns import Pattern, has_wildcard
-from beam_scanner.transforms.graph_build import build_of
+from beam_scanner.transforms.graph_build import GraphInput, build_of
 from beam_scanner.transforms.group import Branch, Group, Streams
 from beam_scanner.transforms.match import (
     MatchAllVideos,
     Matched,
     MatchVideos,
     as_pattern,
+    check_bounded,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types.element_types import FrameType
@@ -42,6 +48,33 @@ _numbers = itertools.count()
 
 class _Source(GraphTransform):
     """Reads streams that are found when the pipeline runs."""
+
+    takes = "a pipeline"
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """See the base class."""
+        return None, typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+
+    _kind: Any = FrameType
+
+    def begin(self, value: Any, instead: str) -> Any:
+        """The value, if it is where a pipeline begins.
+
+        Args:
+            value: What the transform is applied to.
+            instead: What reads the elements of a PCollection.
+
+        Raises:
+            ElementTypeError: It is a PCollection or streams.
+        """
+        given = value.value if isinstance(value, GraphInput) else value
+        if not isinstance(given, (PBegin, beam.Pipeline)):
+            name = type(self).__name__
+            raise ElementTypeError(
+                f"{name} is applied to a pipeline, p | {name}(...), not to "
+                f"{type(given).__name__}; {instead} reads what a PCollection names"
+            )
+        return value
 
     def read(
         self,
@@ -106,8 +139,8 @@ class ReadFromVideo(_VideoSource):
 
     Args:
         pattern: Path or pattern, of any file system that Beam knows: ``*`` and ``?``
-            stay between slashes, ``**`` is any number of folders. For several
-            patterns, see :class:`ReadAllFromVideo`.
+            stay between slashes, ``**`` is any number of folders. A folder stands for
+            the videos below it. For several patterns, see ``ReadAllFromVideo``.
         name: Makes the name of a stream from its path; by default the part of the
             path below the literal part of the pattern.
         format: How to read files that FFmpeg cannot read.
@@ -115,7 +148,9 @@ class ReadFromVideo(_VideoSource):
             Beam's ``MatchFiles``; by default it may not.
 
     Raises:
-        ArgumentError: The pattern is not a path, or is that of a folder of this machine.
+        ArgumentError: The pattern is not a path, or Beam does not know the scheme of a
+            URL. When it is applied: workers cannot reach it, or the file system lacks
+            options.
 
     Examples:
         >>> ReadFromVideo('films/*.mp4').label
@@ -133,8 +168,6 @@ class ReadFromVideo(_VideoSource):
     ) -> None:
         super().__init__(name, format)
         self._pattern = as_pattern(pattern)
-        if not self._take_folders and os.path.isdir(self._pattern):
-            raise refuse_folder(self._pattern)
         self._match = MatchVideos(
             self._pattern,
             name,
@@ -146,23 +179,36 @@ class ReadFromVideo(_VideoSource):
     @unread
     def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the videos."""
-        found = pbegin | "Match" >> self._match
-        return self._read_matched(found, has_wildcard(self._pattern))
+        begin = self.begin(pbegin, "ReadAllFromVideo")
+        found = begin | "Match" >> self._match
+        searches = not self._take_folders and is_folder(self._pattern)
+        return self._read_matched(found, searches or has_wildcard(self._pattern))
 
 
 class ReadAllFromVideo(_VideoSource):
     """Reads the videos of a PCollection of paths or patterns; the driver sees none.
 
+    Elements are strings or ``os.PathLike``, what Beam's ``MatchFiles`` and ``ReadMatches``
+    give, or pairs of a name and a path: the name is that of the stream. A path is that of
+    a video, or of a folder of them.
+
     Args:
         name: Makes the name of a stream from its path; by default the part of the
-            path below the literal part of the pattern: of a path, the last part.
+            path below the literal part of the pattern: of a path, the last part. Pairs
+            have their name.
         format: How to read files that FFmpeg cannot read.
+
+    Raises:
+        ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> ReadAllFromVideo().label
         'ReadAllFromVideo'
     """
 
+    takes = "a PCollection of paths and patterns"
+    takes_lists = True
     _shown = ("format",)
 
     def __init__(
@@ -192,7 +238,7 @@ class _NamedSource(_Source):
     ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
-        self._type = type
+        self._type = self._kind = type
         self._name = name
         self._trusted = trusted
         if not trusted and type is not FrameType:
@@ -247,8 +293,8 @@ class ReadFromNamedStream(_NamedSource):
         """Finds the streams."""
         listed = beam.FlatMap(_listed, self._db, self._name)
         found = (
-            pbegin
-            | "Pattern" >> beam.Create([self._pattern])
+            self.begin(pbegin, "ReadAllFromNamedStream")
+            | "Pattern" >> Constants([self._pattern])
             | "List" >> listed.with_output_types(tuple[str, str])
         )
         several = has_wildcard(self._pattern)
@@ -261,7 +307,7 @@ class ReadAllFromNamedStream(_NamedSource):
 
     Args:
         db: Folder or URL of the database.
-        type: As for :class:`ReadFromNamedStream`.
+        type: As for ``ReadFromNamedStream``.
         name: As there.
         trusted: As there.
 
@@ -270,6 +316,8 @@ class ReadAllFromNamedStream(_NamedSource):
         'ReadAllFromNamedStream'
     """
 
+    takes = "a PCollection of names"
+    takes_lists = True
     _shown = ("db", "type")
 
     def __init__(
@@ -284,6 +332,7 @@ class ReadAllFromNamedStream(_NamedSource):
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
+        check_bounded(pcoll.value if isinstance(pcoll, GraphInput) else pcoll)
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         return self._read_named(found, several=True)

@@ -20,7 +20,7 @@ from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
 
 partitioner = TaskPartitioner()
-"""Ways to cut a stream for :class:`Slice`."""
+"""Ways to cut a stream for ``Slice``."""
 
 _graph = StreamsGenerator()
 

@@ -2,6 +2,7 @@
 """The transforms of samplers and of the ops that ship."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from beam_scanner.graph.nodes import SliceList
 from beam_scanner.transforms.apply_op import Op
@@ -242,6 +243,47 @@ class ImageEncoder(Op):
 
         Raises:
             ArgumentError: Another format or quality.
+        """
+
+class Infer(Op):
+    def __init__(
+        self,
+        model_handler: Any,
+        *,
+        preprocess: Any = ...,
+        postprocess: Any = ...,
+        inference_args: Any = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Runs a model on rows, a batch at a time, in the stage that decodes them.
+
+        The model is loaded once in each worker process. The rows of its batches follow one
+        another in a task, so results are the same on every runner.
+
+        With a ``stencil`` the model sees clips: each example is ``[time, H, W, C]``, and a
+        batch ``[batch, time, H, W, C]``.
+
+        The type of the results is that which ``postprocess`` is annotated to return, or else
+        the last ``with_postprocess_fn`` of the handler; ``Any`` if nothing is.
+
+        Args:
+            model_handler: A ``ModelHandler`` of Beam; a class with ``load()`` and
+                ``__call__(batch)``, or an object of one; or a callable that takes a
+                batch. The last two are given an array with the batch as its first axis,
+                or a list where examples are no arrays.
+            preprocess: From a row (a frame, or with a stencil the frames of its window
+                as one array) to what the model takes of it; the row itself if None.
+            postprocess: From a prediction to the row's result: ``postprocess(value)``,
+                or ``postprocess(value, row)`` to be given the row, too. Tensors are
+                arrays of NumPy by then.
+            inference_args: Further arguments of the model's call, by name.
+
+        Raises:
+            ArgumentError: The model is none, or takes no such arguments.
         """
 
 class InfoFromFrame(Op):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.pvalue import PCollection
 
+from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.graph.nodes import OpColumn
@@ -19,6 +24,8 @@ from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.graph_build import GraphSink
 from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 from beam_scanner.video.encoding import Encoding
 
 
@@ -48,6 +55,8 @@ class WriteToNamedStream(GraphTransform):
         'WriteToNamedStream'
     """
 
+    takes = "streams, or a PCollection of (FrameKey, value)"
+    takes_lists = True
     _video = False
     _shown = ("db", "name", "encoding")
 
@@ -64,6 +73,11 @@ class WriteToNamedStream(GraphTransform):
         self._encoding = encoding
         self._type = type
         stream_key(name.replace(STREAM, "stream"))
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """See the base class; what it gives are two PCollections, each with its type."""
+        value = value_hint(get_type_info(FrameType)) if self._video else typehints.Any
+        return (typehints.Tuple[FrameKey, value],), None
 
     @unread
     def expand(self, pcoll: Any) -> Any:
@@ -103,8 +117,12 @@ class WriteToNamedStream(GraphTransform):
     def _store(self, streams: Streams, claims: Claims) -> Written:
         column, slot = self._output(streams, claims)
         number = streams.group.sink(column, slot, self.run_hints)
-        failures = streams.group.failures(column)
-        return Written(streams.group.commits(number), failures)
+        # The stages of the graph make these, and are no part of this transform: without
+        # steps of its own, runners would take it for one that makes them a second time.
+        return Written(
+            _told("Commits", streams.group.commits(number)),
+            _told("Failures", streams.group.failures(column)),
+        )
 
     def _output(
         self, streams: Streams | Branch, claims: Claims
@@ -126,8 +144,17 @@ class WriteToNamedStream(GraphTransform):
         return column, SinkSlot(claims, self._video)
 
 
+def _told(label: str, made: Any) -> Any:
+    return made | label >> beam.Map(_same).with_output_types(made.element_type)
+
+
+@unread
+def _same(element: Any) -> Any:
+    return element
+
+
 class WriteToNamedVideo(WriteToNamedStream):
-    """Stores streams of frames as video; see :class:`WriteToNamedStream`.
+    """Stores streams of frames as video; see ``WriteToNamedStream``.
 
     Examples:
         >>> WriteToNamedVideo('/tmp/db', name='small/{stream}').label

@@ -184,7 +184,7 @@ def decode_image(data: bytes) -> npt.NDArray[Any]:
     name = image_format(data)
     if name is None:
         raise ElementTypeError(
-            f"{len(data)} bytes that start with {data[:8]!r} are no PNG or JPEG file"
+            f"{len(data)} bytes that start with {data[:8]!r} are not a PNG or JPEG file"
         )
     if name == "png":
         _check_png_size(data)

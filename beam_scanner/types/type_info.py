@@ -6,9 +6,8 @@ under which stored streams remember them.
 
 from __future__ import annotations
 
-import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,7 +24,7 @@ class ScannerTypeInfo:
     Attributes:
         type: The annotation that stands for the type in kernels.
         cpp_name: Name under which stored streams remember the type.
-        serialize: Value to bytes; raises :class:`ElementTypeError` where the value
+        serialize: Value to bytes; raises ``ElementTypeError`` where the value
             is not of this type.
         deserialize: Bytes to a value that shares no memory with other values.
         arrow_type: ``pyarrow.DataType`` of the Parquet column of such elements.
@@ -52,6 +51,11 @@ class ScannerTypeInfo:
     def name(self) -> str:
         """The same as ``cpp_name``."""
         return self.cpp_name
+
+    @property
+    def label(self) -> str:
+        """What errors call the type: its name, without the fields of classes in it."""
+        return getattr(self.codec, "label", "") or self.name
 
     @property
     def codec(self) -> Any:
@@ -82,7 +86,7 @@ class ScannerTypeInfo:
         return hash(self.cpp_name)
 
     def __repr__(self) -> str:
-        return f"ScannerTypeInfo({self.cpp_name})"
+        return f"ScannerTypeInfo({self.label})"
 
 
 class Codec:
@@ -90,12 +94,12 @@ class Codec:
 
     @property
     def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
+        """See ``ScannerTypeInfo.unpickles``."""
         return False
 
     @property
     def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
+        """See ``ScannerTypeInfo.plain``."""
         return not self.unpickles
 
     @property
@@ -169,33 +173,86 @@ def _unpickled(*parts: Any) -> ScannerTypeInfo:
     return info
 
 
-def get_type_info(annotation: Any) -> ScannerTypeInfo:
+def registered(annotation: Any) -> ScannerTypeInfo | None:
+    """The type that is registered for an annotation; None if none is."""
+    origin = typing.get_origin(annotation)
+    key = np.ndarray if origin is np.ndarray else annotation
+    try:
+        return _by_annotation.get(key)
+    except TypeError:  # it cannot be hashed
+        return None
+
+
+def registered_types() -> Iterable[ScannerTypeInfo]:
+    """All types that are registered in this process."""
+    return list(_by_name.values())
+
+
+def registered_name(name: str) -> ScannerTypeInfo:
+    """The type that is registered under a name.
+
+    Raises:
+        ElementTypeError: There is none.
+    """
+    try:
+        return _by_name[name]
+    except KeyError:
+        raise ElementTypeError(
+            f"Type `{name}` has not been registered with Scanner: run the code that "
+            "registers it first"
+        ) from None
+
+
+class _Structures:
+    """Reads types that need no registration, since they are made of others.
+
+    The modules that can do so are made of what this one defines.
+    """
+
+    of_annotation: Callable[[Any, Mapping[str, Any] | None], ScannerTypeInfo]
+    of_text: Callable[[str, bool], ScannerTypeInfo]
+
+
+def register_structures(
+    of_annotation: Callable[[Any, Mapping[str, Any] | None], ScannerTypeInfo],
+    of_text: Callable[[str, bool], ScannerTypeInfo],
+) -> None:
+    """Says how annotations, and stored names, are read that are not registered."""
+    _Structures.of_annotation = staticmethod(of_annotation)
+    _Structures.of_text = staticmethod(of_text)
+
+
+def get_type_info(
+    annotation: Any, names: Mapping[str, Any] | None = None
+) -> ScannerTypeInfo:
     """The type that an annotation of a kernel stands for.
 
     Args:
         annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
-            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``), or a ``ScannerTypeInfo``, which is returned.
+            ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``); a
+            dataclass, NamedTuple, TypedDict or Enum; lists, dicts and so on of these;
+            or a ``ScannerTypeInfo``, which is returned. See ``docs/types.md``.
+        names: Local names that annotations of fields may use, as written in strings.
 
     Raises:
-        ElementTypeError: The annotation stands for no registered type.
+        ElementTypeError: The annotation stands for no type.
 
     Examples:
-        >>> get_type_info(bytes).name
-        'Bytes'
+        >>> get_type_info(bytes).name, get_type_info(list[float | None]).name
+        ('Bytes', 'list[float | None]')
     """
     if isinstance(annotation, ScannerTypeInfo):
         return annotation
-    origin = typing.get_origin(annotation)
-    key = np.ndarray if origin is np.ndarray else annotation
-    try:
-        return _by_annotation[key]
-    except (KeyError, TypeError):
-        shown = inspect.formatannotation(annotation)
-        raise ElementTypeError(_unregistered(shown)) from None
+    return registered(annotation) or _Structures.of_annotation(annotation, names)
 
 
-def get_type_info_cpp(name: str) -> ScannerTypeInfo:
-    """The type that is registered under ``name``, as stored streams remember it.
+def get_type_info_cpp(name: str, load: bool = False) -> ScannerTypeInfo:
+    """The type of a name, as stored streams remember it.
+
+    Args:
+        name: Of a registered type, or the text of one that is made of others.
+        load: Whether modules may be imported that classes in the text come from. Where
+            a class is not found, its values are of one made like it.
 
     Raises:
         ElementTypeError: No type of that name is registered in this process.
@@ -204,19 +261,7 @@ def get_type_info_cpp(name: str) -> ScannerTypeInfo:
         >>> get_type_info_cpp('Bytes').type is bytes
         True
     """
-    try:
-        return _by_name[name]
-    except KeyError:
-        raise ElementTypeError(_unregistered(name)) from None
-
-
-def _unregistered(shown: str) -> str:
-    return (
-        f"Type `{shown}` has not been registered with Scanner; use one of "
-        f"{', '.join(sorted(_by_name))}, typing.Any for whatever pickles, or decorate a "
-        "class that has serialize(value) -> bytes and deserialize(data) with "
-        "@beam_scanner.types.element_types.register_type"
-    )
+    return _by_name.get(name) or _Structures.of_text(name, load)
 
 
 # Wide enough for a whole frame in a message, short enough for one line.
@@ -227,7 +272,11 @@ def describe_value(value: Any) -> str:
     """Names the class of ``value`` and a little of it, for error messages."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} with shape {value.shape}"
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    # A class of the user's may raise anything, as one of which a field is missing.
+    except Exception:
+        return type(value).__name__
     shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
     return f"{type(value).__name__} {shown}"
 

@@ -9,16 +9,6 @@ Nothing here imports FFmpeg until a video is opened, so planning with descriptio
 videos, and sending them to workers, is cheap.
 """
 
-from __future__ import annotations
+from beam_scanner.lazy import lazy_names
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from beam_scanner.video.video_reader import VideoReader as VideoReader
-    from beam_scanner.video.video_reader import open as open
-else:
-    from beam_scanner.lazy import lazy_names
-
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__, {"beam_scanner.video.video_reader": "VideoReader open"}
-    )
+__getattr__, __dir__, __all__ = lazy_names(__name__)

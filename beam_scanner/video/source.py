@@ -1,6 +1,6 @@
 """Where a video's bytes come from: a path, a URL, or a callable that opens them.
 
-``gs://`` and ``s3://`` URLs are read by ranges near what is decoded. A callable takes
+URLs are read by ranges near what is decoded. A callable takes
 nothing and returns a new, readable and seekable binary file each time, so that a
 decoder can open the same video again.
 
@@ -197,7 +197,8 @@ def fingerprint(source: VideoSource, kind: str = "video") -> str:
     if isinstance(given, str):
         return given
     with open_source(source, kind) as file, reading(source):
-        known = (file.name, file.version) if isinstance(file, ObjectFile) else None
+        version = file.version if isinstance(file, ObjectFile) else ""
+        known = (file.name, version) if version else None
         if known in _digests:
             return _digests[known]
         if file.seek(0, os.SEEK_END) == 0:

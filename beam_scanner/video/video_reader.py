@@ -196,7 +196,7 @@ class VideoReader:
         return load_rows(self._read, numbers, self.index.frame_bytes)
 
     def frames_at(self, rows: Iterable[int]) -> list[Any]:
-        """The frames that :meth:`read` yields, as a list."""
+        """The frames that ``read`` yields, as a list."""
         return list(self.read(rows))
 
     def at(self, seconds: float | Fraction) -> Any:
@@ -206,7 +206,7 @@ class VideoReader:
         first of them.
 
         Args:
-            seconds: By the container's clock, as in :attr:`pts_seconds`.
+            seconds: By the container's clock, as in ``pts_seconds``.
 
         Raises:
             RowError: Nothing is shown then: it is before the first frame, or behind
@@ -258,7 +258,7 @@ class VideoReader:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """The same as :attr:`pts_seconds`."""
+        """The same as ``pts_seconds``."""
         return self.pts_seconds
 
     @property

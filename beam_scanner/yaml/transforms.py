@@ -230,13 +230,9 @@ class StreamsToRows(stream_transform.GraphTransform):
         assert isinstance(streams, Streams)
         value = value_type_of(streams.element_type)
         row = row_type([*get_type_hints(FrameKey).items(), ("value", value)])
-        to_row = beam.MapTuple(_to_row)
+        to_row = beam.MapTuple(lambda key, value: beam.Row(**asdict(key), value=value))
         rows = streams | "Rows" >> to_row.with_output_types(row)
         return _with_failures(rows, streams.failures, self._failed)
-
-
-def _to_row(key: FrameKey, value: Any) -> Any:
-    return beam.Row(**asdict(key), value=value)
 
 
 def _fields(rows: Any, transform: str, needed: Sequence[str]) -> dict[str, Any]:
@@ -278,7 +274,7 @@ def _with_failures(main: Any, failures: Any, output: str | None) -> Any:
     if output is None:
         return main
     row = row_type(FAILURE_FIELDS)
-    failed = failures | "Failures" >> beam.Map(_failure_row).with_output_types(row)
+    failed = failures | "Failure rows" >> beam.Map(_failure_row).with_output_types(row)
     return {"good": main, output: failed}
 
 

@@ -164,7 +164,7 @@ def test_a_graph_that_goes_on_with_results_cannot_be_left(
     bucket: str, film: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(elsewhere(bucket, film, "--graph", "shots", LEAVE)) == 2
-    assert "somebody must wait" in capsys.readouterr().err
+    assert "a process must wait" in capsys.readouterr().err
     assert submitted == []
 
 
@@ -198,7 +198,7 @@ def test_a_job_server_is_looked_for_first(
 ) -> None:
     args = ["--input", film, "--output", db, *CHAIN, "--runner=PortableRunner"]
     assert main([*args, "--job_endpoint=localhost:9"]) == 2
-    assert "nobody listens" in capsys.readouterr().err
+    assert "nothing listens" in capsys.readouterr().err
     assert not Path(db).exists()
 
 

@@ -155,7 +155,7 @@ def ellipsis(config, x: bytes) -> tuple[bytes, ...]:
     return ()
 
 
-def unregistered(config, x: int | None) -> bytes:
+def unregistered(config, x: set[int]) -> bytes:
     return b""
 
 

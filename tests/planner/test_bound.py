@@ -99,7 +99,7 @@ def test_joined_inputs_of_other_groups() -> None:
     uneven = RangesPartition(((0, 12), (12, 20)))
     node = call(two, sliced(frames, ten), sliced(frames, uneven))
     message = refused(unsliced(node.outputs()[0]), rows=20)
-    assert "slice groups of other lengths" in message
+    assert "slice groups of different lengths" in message
     node = call(two, sliced(frames, ten), frames)
     message = impossible(unsliced(node.outputs()[0]))
     assert "specified inputs at different slice levels" in message

@@ -67,7 +67,7 @@ def listener() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def nobody() -> str:
-    """An address where nobody listens."""
+    """An address where nothing listens."""
     with socket.socket() as one:
         one.bind(("localhost", 0))
         return f"localhost:{one.getsockname()[1]}"

@@ -280,7 +280,7 @@ def test_no_worker_pool(scene: Scene) -> None:
     (port,) = services.free_ports(1)
     scene.flags.append(f"--environment_config=localhost:{port}")
     with (
-        pytest.warns(UserWarning, match=f"localhost:{port}: nobody listens"),
+        pytest.warns(UserWarning, match=f"localhost:{port}: nothing listens"),
         pytest.raises(WorkerError, match="the pipeline failed"),
     ):
         scene.run()

@@ -18,11 +18,11 @@ def test_a_job_server_must_be_there(nobody: str, listener: str) -> None:
     loop = "--environment_type=LOOPBACK"
     check(portable, f"--job_endpoint={listener}", loop)
     refused("--job_endpoint is missing", portable)
-    refused("nobody listens there", portable, f"--job_endpoint={nobody}", loop)
+    refused("nothing listens there", portable, f"--job_endpoint={nobody}", loop)
     refused("host:port", portable, "--job_endpoint=8099", loop)
     refused("host:port", portable, "--job_endpoint=localhost:x", loop)
     refused(
-        f"--artifact_endpoint={nobody}: nobody",
+        f"--artifact_endpoint={nobody}: nothing",
         portable,
         f"--job_endpoint={listener}",
         f"--artifact_endpoint={nobody}",
@@ -37,12 +37,12 @@ def test_workers_must_be_possible(listener: str, nobody: str) -> None:
     refused("Beam's own image has neither", *flags, "--environment_type=DOCKER")
     image = "--environment_config=repository/image:1"
     check(*flags, image)
-    refused("is a place of this machine", *flags, image, url="/data/db")
+    refused("is a path on this machine", *flags, image, url="/data/db")
     pool = "--environment_type=EXTERNAL"
     refused("--environment_config is missing", *flags, pool)
     refused("host:port", *flags, pool, "--environment_config=pool")
     check(*flags, pool, f"--environment_config={listener}", url="/data/db")
-    with pytest.warns(UserWarning, match="nobody listens there"):
+    with pytest.warns(UserWarning, match="nothing listens there"):
         check(*flags, pool, f"--environment_config={nobody}")
     with pytest.warns(UserWarning, match="must have the folder '/data/db'"):
         check(*flags, pool, "--environment_config=flink-7:8097", url="/data/db")

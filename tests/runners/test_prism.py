@@ -18,7 +18,7 @@ def test_prism_must_be_there(
     gone = f"--prism_location={tmp_path / 'gone'}"
     refused("expected a program", name, gone)
     refused("expected a program", "--runner=DirectRunner", gone)
-    refused("nobody listens there", name, f"--job_endpoint={nobody}")
+    refused("nothing listens there", name, f"--job_endpoint={nobody}")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("GOBIN", str(tmp_path))
     refused("go install", name)

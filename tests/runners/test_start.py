@@ -46,7 +46,7 @@ def test_a_run_that_is_refused_leaves_nothing(
 ) -> None:
     address = nobody if fault == "no job server" else listener
     by = (n for n in [1]) if fault == "an iterator" else 1
-    match = "nobody listens" if fault == "no job server" else "'by' of op PreflightAdd"
+    match = "nothing listens" if fault == "no job server" else "'by' of op PreflightAdd"
     pool = ["--environment_type=EXTERNAL", f"--environment_config={listener}"]
     flags = ["--runner=PortableRunner", f"--job_endpoint={address}", *pool]
     with Client(db_path=str(tmp_path), options=flags) as sc:

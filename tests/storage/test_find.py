@@ -25,7 +25,7 @@ from beam_scanner.storage import (
 from beam_scanner.storage.find import find_files
 from beam_scanner.stores import open_store
 from beam_scanner.stores.patterns import Pattern, has_wildcard, matching_names
-from beam_scanner.transforms.match import _found, absolute_pattern
+from beam_scanner.transforms.match import absolute_pattern
 from tests.support.object_servers import match_objects
 
 FOLDERS = ["a", "b", "ab", ".a", "[a]", "é", "A", "a b", "*"]
@@ -143,7 +143,7 @@ def test_a_folder_gives_what_the_rules_say(tree: list[str], pattern: str) -> Non
             names = [name for name, _ in find_files(pattern, "take").files]
             assert pattern in tree or names == [path[below:] for path in expected]
             given = absolute_pattern(pattern)
-            assert [p for _, p in _found(given, "take").files] == [
+            assert [p for _, p in find_files(given, "take").files] == [
                 f"{folder}/{path}" for path in expected
             ]
         finally:
@@ -166,7 +166,7 @@ def test_a_bucket_gives_what_the_rules_say(
     for pattern in patterns:
         expected = wanted(pattern, tree)
         assert found(root + pattern, root) == expected, pattern
-        assert [p for _, p in _found(root + pattern, "refuse").files] == [
+        assert [p for _, p in find_files(root + pattern, "search").files] == [
             root + path for path in expected
         ]
         if has_wildcard(pattern) and pattern not in tree:
@@ -266,7 +266,7 @@ def test_folders_that_may_not_be_searched(
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    result = find_files("f/**/*.mp4", "refuse")
+    result = find_files("f/**/*.mp4", "search")
     assert [name for name, _ in result.files] == ["open/z.mp4", "x.mp4"]
     (failure,) = result.failures
     assert str(failure) == (
@@ -278,7 +278,7 @@ def test_folders_that_may_not_be_searched(
     assert len(find_videos(["f/**/*.mp4"], failures)) == 2  # type: ignore[arg-type]
     assert failures == [failure]
     # Nobody needs to look there.
-    assert find_files("f/open/*.mp4", "refuse").failures == []
+    assert find_files("f/open/*.mp4", "search").failures == []
 
 
 def test_a_folder_that_is_only_called_like_ours(tmp_path: Path) -> None:
@@ -286,5 +286,5 @@ def test_a_folder_that_is_only_called_like_ours(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir()
         path.write_bytes(b"x")
-    found = find_files(f"{tmp_path}/**/*.mp4", "refuse")
+    found = find_files(f"{tmp_path}/**/*.mp4", "search")
     assert [name for name, _ in found.files] == ["shots.segments/a.mp4"]

@@ -6,13 +6,11 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.io.fileio import EmptyMatchTreatment
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
@@ -22,6 +20,7 @@ from beam_scanner.transforms.match import (
     MatchAllVideos,
     MatchVideos,
 )
+from tests.support.disk_file_system import registered
 
 VIDEOS: list[Any] = []
 FAILURES: list[Failure] = []
@@ -174,7 +173,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     found, (failure,) = find(f"{tmp_path}/*.mp4")
     assert list(found) == ["good.mp4"]
     assert failure.stream == "bad\\udcff.mp4"
-    assert "it holds bytes that are no text" in failure.reason
+    assert "it holds bytes that are not text" in failure.reason
 
 
 def test_a_file_that_looks_like_a_pattern(tmp_path: Path) -> None:
@@ -203,34 +202,25 @@ def test_folders(films: Path) -> None:
     assert find(f"{films}/b/*", folders=True)[0] == {"b": f"{films}/b"}
 
 
-def test_other_file_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_file_systems(tmp_path: Path) -> None:
     """Beam's file systems list what lies there; what matches is the same everywhere."""
-    asked = []
-
-    class Result:
-        metadata_list = [
-            SimpleNamespace(path=f"hdfs://host/films/{name}")
-            for name in (
-                "x.mp4",
-                "a/x.mp4",
-                "a/.y.mp4",
-                f"a/{GENERATION}.segments/z.mp4",
-                "a/n.txt",
-            )
-        ]
-
-    def match(patterns: list[str]) -> list[Any]:
-        asked.extend(patterns)
-        return [Result()]
-
-    monkeypatch.setattr(FileSystems, "match", match)
-    monkeypatch.setattr(FileSystems, "exists", lambda path: path.endswith("/[x]"))
-    found, _ = find("hdfs://host/films/**/*.mp4")
-    assert asked == ["hdfs://host/films/**"]
-    assert found == {n: f"hdfs://host/films/{n}" for n in ("x.mp4", "a/x.mp4")}
-    assert find("hdfs://host/[x]")[0] == {"[x]": "hdfs://host/[x]"}
+    for name in (
+        "films/x.mp4",
+        "films/a/x.mp4",
+        "films/a/.y.mp4",
+        f"films/a/{GENERATION}.segments/z.mp4",
+        "films/a/n.txt",
+        "[x]",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"1")
+    with registered("other", str(tmp_path)):
+        found, _ = find("other://films/**/*.mp4")
+        assert found == {n: f"other://films/{n}" for n in ("x.mp4", "a/x.mp4")}
+        assert find("other://[x]")[0] == {"[x]": "other://[x]"}
 
 
-def test_file_systems_that_fail() -> None:
-    with pytest.raises(Exception, match="cannot look for 'nosuch://bucket/"):
+def test_schemes_that_nobody_knows() -> None:
+    with pytest.raises(ArgumentError, match="registered with Beam for 'nosuch://'"):
         find("nosuch://bucket/*.mp4")

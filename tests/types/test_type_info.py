@@ -25,7 +25,7 @@ from tests.support.programs import run_code
     ("annotation", "shown"),
     [
         (complex, "`complex`"),
-        (dict[str, int], r"`dict\[str, int\]`"),
+        (set[int], r"`set\[int\]`"),
         (typing.Sequence[bytes], "`.*Sequence"),
         ({}, "`{}`"),
         (None, "`None`"),

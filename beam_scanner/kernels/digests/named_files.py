@@ -47,7 +47,7 @@ def file_digest(text: str) -> str | None:
     """
     if not 2 < len(text) < _LONGEST or "\n" in text or "\0" in text:
         return None
-    if not _KINDS.fullmatch(text, _ending(text)):
+    if not is_for_reading(text):
         return None
     try:
         found = os.stat(text)
@@ -56,6 +56,16 @@ def file_digest(text: str) -> str | None:
         return _digest(text, found)
     except (OSError, ValueError):
         return None
+
+
+def is_for_reading(name: str) -> bool:
+    """Whether the ending of a file's name is one of files that kernels read.
+
+    Examples:
+        >>> is_for_reading('yolo.onnx'), is_for_reading('yolo.log')
+        (True, False)
+    """
+    return _KINDS.fullmatch(name, _ending(name)) is not None
 
 
 def _ending(text: str) -> int:

@@ -26,12 +26,13 @@ from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.kernels.pickling import dumps_graph
 from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.sent_file_systems import WithOptions
 from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.run.worker_run import Run, RunSource, process_token
 from beam_scanner.runners.local import fork_client, worker
-from beam_scanner.runners.local.stopped_processes import (
+from beam_scanner.runners.local.processes import (
     LOOK_SECONDS,
     STOPPED_SECONDS,
     StoppedWatch,
@@ -144,7 +145,7 @@ class TaskHosts:
             if self._host is None or not self._host.is_fit():
                 if self._host is not None:
                     self._host.retire()
-                self._host = _Host(dumps_graph(self._source))
+                self._host = _Host(dumps_graph(WithOptions(self._source)))
             host = self._host
             host.lend()
         try:
@@ -191,12 +192,16 @@ _USED_UP = (
     os.strerror(errno.ENFILE),
     os.strerror(errno.ENOMEM),
     "can't start new thread",
+    # After these nothing works on the device until another process takes it.
+    "CUDA error",
+    "CUDA failure",
+    "illegal memory access",
 )
 
 
 def _is_spoilt(failure: Failure) -> bool:
     """Whether a process has run out of something that others in it need, too."""
-    if failure.exception == "MemoryError":
+    if failure.exception in ("MemoryError", "DeviceMemoryError"):
         return True
     return any(said in failure.reason for said in _USED_UP)
 

@@ -39,7 +39,7 @@ def main(
     Args:
         control: Where new channels come from, and the number of their memory.
         memory: For the positions of tasks.
-        run: Holds the pickled ``RunSource``.
+        run: Holds the pickled ``RunSource``, in ``WithOptions``.
         log: Where log records go.
         level: Of those that are wanted.
         prints: Whether they are printed instead.
@@ -123,7 +123,7 @@ class _Host:
         with self._lock:
             if self._source is None:
                 size = os.fstat(self._run).st_size
-                self._source = loads_graph(os.pread(self._run, size, 0))
+                self._source = loads_graph(os.pread(self._run, size, 0)).take()
             return self._source
 
 

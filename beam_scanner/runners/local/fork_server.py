@@ -54,7 +54,7 @@ class ForkServer:
         self._poll = select.poll()
 
     def serve(self) -> None:
-        """Serves until nobody wants forks any more, or the driver has died."""
+        """Serves until no process needs forks, or the driver has died."""
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self._poll.register(self._ended, select.POLLIN)

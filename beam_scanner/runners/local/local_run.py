@@ -100,13 +100,9 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
         direct.direct_running_mode = "in_memory" if alone else "multi_processing"
     if not has_count:
         alone = direct.direct_running_mode == "in_memory"
-        direct.direct_num_workers = 1 if alone else _cores()
+        # This process may use fewer cores than the machine has.
+        direct.direct_num_workers = 1 if alone else len(os.sched_getaffinity(0))
     return chosen
-
-
-def _cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
 
 
 def is_in_process(options: PipelineOptions, small: bool) -> bool:
@@ -220,7 +216,10 @@ class _Watch:
             else:
                 self._run_aside(pipeline)
         if self._died.is_set() and not self._interrupted:
-            raise WorkerError(_explain(self._reason)) from self._error
+            raise WorkerError(
+                f"a worker process died ({self._reason}): out of memory, a crash in "
+                f"native code or a kill. {GO_ON}"
+            ) from self._error
         if isinstance(self._error, Exception):
             raise pipeline_failed(self._error) from self._error
         if isinstance(self._error, KeyboardInterrupt):
@@ -289,10 +288,3 @@ class _Watch:
 
 def _lost_connection(args: threading.ExceptHookArgs) -> bool:
     return args.thread is not None and args.thread.name in READERS
-
-
-def _explain(text: str) -> str:
-    return (
-        f"a worker process died ({text}): out of memory, a crash in native code or a "
-        f"kill. {GO_ON}"
-    )

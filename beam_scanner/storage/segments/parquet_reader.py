@@ -21,11 +21,15 @@ from beam_scanner.errors import (
     UntrustedDataError,
 )
 from beam_scanner.storage.checked_files import SegmentFiles
+from beam_scanner.storage.segments.inferred_writer import inferred_text
+from beam_scanner.storage.segments.none_rows import NONE_ROWS, none_rows
 from beam_scanner.storage.segments.parquet_writer import frame_type
 from beam_scanner.storage.stored_rows import NumberedReader, Record
 from beam_scanner.storage.trust import check_plain
 from beam_scanner.stores.object_store import storage_errors
-from beam_scanner.types.element_types import NULL
+from beam_scanner.types.codecs.element_codecs import PickleCodec
+from beam_scanner.types.codecs.structured import StructuredCodec
+from beam_scanner.types.element_types import NULL, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info_cpp
 
 Convert = Callable[[Any], list[Any]]
@@ -86,6 +90,10 @@ class ParquetRows(NumberedReader):
         if found is None:
             raise StorageError(f"{self.name} is damaged: it has no metadata {name!r}")
         return str(found, "latin-1")
+
+    def has_metadata(self, name: str) -> bool:
+        """Whether the file's metadata has a text of that name."""
+        return name.encode() in (self._file.metadata.metadata or {})
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`; values of the third column."""
@@ -232,32 +240,71 @@ class BlobSegment(ParquetRows):
         self, files: SegmentFiles, record: Record, type_name: str, trusted: bool = True
     ) -> None:
         super().__init__(files, record["files"][0], record["rows"])
-        self._type_name = type_name
+        self._inferred = inferred_text(type_name)
+        self._type_name = type_name = self._inferred or type_name
         self._stream, self._trusted = files.stream, trusted
         # Columns are of its Arrow type; None where they are serialized bytes.
-        self._typed = get_type_info_cpp(type_name) if record["typed"] else None
+        self._typed = self._named(type_name) if record["typed"] else None
+        self._none = self._read_none()
+
+    def _named(self, name: str) -> ScannerTypeInfo:
+        return get_type_info_cpp(name, load=self._trusted)
+
+    def _read_none(self) -> NDArray[np.bool_] | None:
+        """Which rows are None, not null; None if no row is."""
+        codec = None if self._typed is None else self._typed.codec
+        optional = isinstance(codec, StructuredCodec) and codec.optional
+        if not optional or not self.has_metadata(NONE_ROWS):
+            return None
+        with unreadable(self.name):
+            return none_rows(self.metadata(NONE_ROWS), len(self))
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
+        if self._inferred:
+            # What others see as Any is pickled, whatever its columns are.
+            pickled = PickleCodec().serialize
+            values = self.values(rows)
+            return [v if isinstance(v, NullElement) else pickled(v) for v in values]
         info = self._typed
         if info is not None:
             self._check_trust(info)
         if info is None or info.from_arrow is None:
             return self.column(rows, _values)
-        back, serialize = info.from_arrow, info.serialize
-        return self.column(
-            rows, lambda column: _values(column, lambda value: serialize(back(value)))
-        )
+        back, serialize, codec = info.from_arrow, info.serialize, info.codec
+
+        def close(stored: Any) -> bytes:
+            if isinstance(codec, StructuredCodec):
+                return codec.arrow_to_bytes(stored)
+            return serialize(back(stored))
+
+        found = self.column(rows, lambda column: _values(column, close))
+        return self._with_none(rows, found, lambda: serialize(None))
 
     def values(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.values`, without a detour over serialized bytes."""
         if not self._type_name:
             return self.read(rows)
-        info = self._typed or get_type_info_cpp(self._type_name)
+        info = self._typed or self._named(self._type_name)
         self._check_trust(info)
         from_arrow = None if self._typed is None else self._typed.from_arrow
         back = from_arrow or info.deserialize
-        return self.column(rows, lambda column: _values(column, back))
+        found = self.column(rows, lambda column: _values(column, back))
+        return self._with_none(rows, found, lambda: None)
+
+    def nulls(self) -> NDArray[np.bool_]:
+        """See :meth:`RowReader.nulls`."""
+        found = super().nulls()
+        return found if self._none is None else found & ~self._none
+
+    def _with_none(
+        self, rows: Sequence[int], found: list[Any], none: Callable[[], Any]
+    ) -> list[Any]:
+        """Values with None, as ``none`` makes it, where it is not null that was written."""
+        if self._none is not None:
+            for at in np.flatnonzero(self._none[np.asarray(rows, np.int64)]).tolist():
+                found[at] = none()
+        return found
 
     def _check_trust(self, info: ScannerTypeInfo) -> None:
         if not self._trusted:

@@ -24,9 +24,17 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.storage.checked_files import Checksums
+from beam_scanner.storage.segments.fixed_lists import (
+    SCHEMA,
+    any_size,
+    has_null,
+    schema_text,
+)
+from beam_scanner.storage.segments.none_rows import NONE_ROWS, none_text
 from beam_scanner.storage.stored_rows import Record, SegmentTask, SegmentWriter
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
+from beam_scanner.types.codecs.structured import StructuredCodec
 from beam_scanner.types.element_types import FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
@@ -43,6 +51,9 @@ class ParquetTable:
         key: Under which key.
         value_name: Name of the third column.
         value_type: Its Arrow type.
+
+    Attributes:
+        path: Where the file is until it is stored.
     """
 
     def __init__(
@@ -57,16 +68,23 @@ class ParquetTable:
                 pa.field(value_name, value_type),
             ]
         )
-        self._path = store.scratch(".parquet")
+        # See fixed_lists: what is written, and what the file says of it.
+        self._written = pa.schema(
+            [*list(self._schema)[:2], pa.field(value_name, any_size(value_type))]
+        )
+        self._is_fixed = self._written != self._schema
+        self._has_null = False
+        self.path = store.scratch(".parquet")
         self._rows: list[int] = []
         self._times: list[float] = []
         self._values: list[Any] = []
         self._bytes = 0
-        with storage_errors("write", self._path):
+        with storage_errors("write", self.path):
             self._writer = pq.ParquetWriter(
-                self._path,
-                self._schema,
+                self.path,
+                self._written,
                 compression="snappy",
+                store_schema=not self._is_fixed,
                 use_dictionary=[
                     f"{value_name}.dtype",
                     f"{value_name}.shape.list.element",
@@ -89,34 +107,50 @@ class ParquetTable:
 
     def _flush(self) -> None:
         names = self._schema.names
+        kind = self._written.field(2).type
+        values = pa.array(self._values, kind)
+        if self._is_fixed and not self._has_null:
+            self._has_null = has_null(values, self._schema.field(2).type)
         times = np.array(self._times, dtype=np.float64)
         columns = {
             names[0]: pa.array(self._rows, pa.int64()),
             names[1]: pa.array(times, pa.float64(), mask=np.isnan(times)),
-            names[2]: pa.array(self._values, self._schema.field(2).type),
+            names[2]: values,
         }
-        with storage_errors("write", self._path):
-            self._writer.write_table(pa.table(columns, schema=self._schema))
+        with storage_errors("write", self.path):
+            self._writer.write_table(pa.table(columns, schema=self._written))
         self._rows, self._times, self._values, self._bytes = [], [], [], 0
 
     def finish(self, metadata: dict[str, str] | None = None) -> Checksums:
         """Closes the file and stores it; returns what it consists of."""
+        self.close(metadata)
+        return self.put()
+
+    def put(self) -> Checksums:
+        """Stores the file, once it is closed; returns what it consists of."""
+        sums = Checksums.of_file(self.path)
+        self._store.put(self._key, Path(self.path))
+        return sums
+
+    def close(self, metadata: dict[str, str] | None = None) -> None:
+        """Closes the file, which is still where only this process looks."""
         if self._rows:
             self._flush()
-        with storage_errors("write", self._path):
+        metadata = dict(metadata or {})
+        if self._is_fixed:
+            schema = self._written if self._has_null else self._schema
+            metadata[SCHEMA] = schema_text(schema)
+        with storage_errors("write", self.path):
             if metadata:
                 self._writer.add_key_value_metadata(metadata)
             self._writer.close()
-        sums = Checksums.of_file(self._path)
-        self._store.put(self._key, Path(self._path))
-        return sums
 
     def abort(self) -> None:
         """Removes the unfinished file."""
         with suppress(OSError):
             self._writer.close()
         with suppress(OSError):
-            os.unlink(self._path)
+            os.unlink(self.path)
 
 
 class BlobSegmentWriter(SegmentWriter):
@@ -132,6 +166,7 @@ class BlobSegmentWriter(SegmentWriter):
         super().__init__(stream, segment.first_row, segment.type_name)
         self._type = type_info = segment.type_info
         self._value_bytes = 0
+        self._none: list[int] = []
         self._file = f"{segment.stem}.parquet"
         self._typed = type_info is not None and type_info.to_arrow is not None
         arrow_type = type_info.arrow_type if self._typed and type_info else None
@@ -168,6 +203,12 @@ class BlobSegmentWriter(SegmentWriter):
         self._value_bytes += len(element)
         if not self._typed or self._type is None or self._type.to_arrow is None:
             return element, len(element) + 16
+        codec = self._type.codec
+        if isinstance(codec, StructuredCodec):
+            value = codec.bytes_to_arrow(element)
+            if value is None and codec.optional:
+                self._none.append(row - self._first)
+            return value, len(element) + 16
         value = self._type.to_arrow(self._type.deserialize(element))
         if value is None:
             raise ElementTypeError(
@@ -178,7 +219,14 @@ class BlobSegmentWriter(SegmentWriter):
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
-        sums = self._table.finish()
+        rows = self._next - self._first
+        about = {NONE_ROWS: none_text(self._none, rows)} if self._none else {}
+        self._table.close(about)
+        return self._stored()
+
+    def _stored(self) -> Record:
+        """Stores the file, once it is closed; its record."""
+        sums = self._table.put()
         return {
             **self._record(),
             "bytes": sums.size,

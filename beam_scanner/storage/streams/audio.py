@@ -17,6 +17,7 @@ from beam_scanner.storage.streams.outside import (
     FileStorage,
     FileStream,
     combined_digest,
+    content_digest,
     exact_seconds,
 )
 from beam_scanner.types.element_types import ColumnType, FrameType
@@ -79,7 +80,7 @@ class AudioStream(FileStream):
         return FrameType
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`."""
+        """See ``StoredStream.column_type``."""
         return ColumnType.Video
 
     def len(self) -> int:
@@ -98,7 +99,9 @@ class AudioStream(FileStream):
         return 4 * self._row_samples(self._indexed())
 
     def fingerprint(self) -> str:
-        """Changes with the file's content (of pieces of a large one) and frame size.
+        """Changes with the file's content and the frame size.
+
+        Of a file of more than 64 MiB, pieces and time of change count.
 
         Raises:
             VideoError: The file cannot be read.
@@ -106,11 +109,14 @@ class AudioStream(FileStream):
         from beam_scanner.video.source import fingerprint
 
         return combined_digest(
-            "audio", fingerprint(self._path, "audio"), self.frame_size
+            "audio",
+            fingerprint(self._path, "audio"),
+            content_digest(self._path),
+            self.frame_size,
         )
 
     def reader(self) -> AudioReader:
-        """See :meth:`StoredStream.reader`.
+        """See ``StoredStream.reader``.
 
         Raises:
             VideoError: The file cannot be decoded, has no audio track, or has changed
@@ -163,7 +169,7 @@ class AudioReader(NumberedReader):
         return math.floor(row * self._frame_size * self._index.sample_rate)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         starts = [self._start(row) for row in self.checked(rows).tolist()]
         return [
             self._decoder.read(start, start + self._samples).reshape(-1, 1, 1)
@@ -171,7 +177,7 @@ class AudioReader(NumberedReader):
         ]
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """See :meth:`RowReader.seconds`: the times of the rows' first samples."""
+        """See ``RowReader.seconds``: the times of the rows' first samples."""
         starts = np.array([self._start(int(row)) for row in rows], dtype=np.float64)
         times: NDArray[np.float64] = (
             starts / self._index.sample_rate + self._index.start_seconds
@@ -179,5 +185,5 @@ class AudioReader(NumberedReader):
         return times
 
     def close(self) -> None:
-        """See :meth:`RowReader.close`."""
+        """See ``RowReader.close``."""
         self._decoder.close()

@@ -1,8 +1,8 @@
 """Streams and storage backends, as users extend them.
 
-A stream of one's own is a :class:`StoredStream` with, to be an input, ``load_bytes``
+A stream of one's own is a ``StoredStream`` with, to be an input, ``load_bytes``
 and ``len``; to be an output, ``write`` and ``commit``. Its storage is a
-:class:`StorageBackend`, of which nothing must be overridden.
+``StorageBackend``, of which nothing must be overridden.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ from beam_scanner.storage.stored_rows import (
 )
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+from beam_scanner.types.type_info import (
+    ScannerTypeInfo,
+    get_type_info,
+    registered,
+)
 
 
 class StoredStream:
@@ -38,7 +42,8 @@ class StoredStream:
 
     Objects are small, picklable and hold no client: workers get copies of them. If a
     class has a ``fingerprint()``, which must change with the content, runs use it to
-    see whether stored results are still those of this input.
+    see whether stored results are still those of this input; without one, they go by
+    its name and length, and warn.
 
     Examples:
         >>> class Words(StoredStream):
@@ -80,7 +85,7 @@ class StoredStream:
         raise self._lacks("committed")
 
     def len(self) -> int:
-        """The number of rows; by default, counts what :meth:`load_bytes` yields."""
+        """The number of rows; by default, counts what ``load_bytes`` yields."""
         return sum(1 for _ in self.load_bytes())
 
     def type(self) -> Any:
@@ -129,7 +134,7 @@ class StoredStream:
         )
 
     def commit(self, rows: int) -> None:
-        """Hook: all ``rows`` rows are written; make :meth:`committed` True."""
+        """Hook: all ``rows`` rows are written; make ``committed`` True."""
         return
 
     def load(
@@ -177,7 +182,7 @@ class StoredStream:
         """
         if ty is None or isinstance(ty, ColumnType) or self.storage().trusted:
             return
-        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        own = hasattr(ty, "deserialize") and registered(ty) is None
         check_no_pickle(ty if own else get_type_info(ty), self.name())
 
     def column_type(self) -> ColumnType:
@@ -293,7 +298,7 @@ def converter(ty: Any, fn: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
         fn: Called with bytes or frames; never with ``NullElement``.
 
     Returns:
-        The function; it raises :class:`ElementTypeError` for bytes that are not a ``ty``.
+        The function; it raises ``ElementTypeError`` for bytes that are not a ``ty``.
     """
     if fn is not None:
         return lambda element: (
@@ -334,7 +339,7 @@ class LoadBytesReader(RowReader):
         return self._length
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         wanted = row_numbers(rows, len(self), self._stream.name()).tolist()
         elements = list(self._stream.load_bytes(rows=wanted)) if wanted else []
         if len(elements) != len(wanted):
@@ -360,16 +365,16 @@ class WriteHookWriter(SegmentWriter):
     def write(
         self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
     ) -> None:
-        """See :meth:`SegmentWriter.write`."""
+        """See ``SegmentWriter.write``."""
         self._check_next(first_row)
         if len(elements):
             self._target.write(first_row, elements, seconds)
         self._next += len(elements)
 
     def finish(self) -> Record:
-        """See :meth:`SegmentWriter.finish`."""
+        """See ``SegmentWriter.finish``."""
         return self._record()
 
     def abort(self) -> None:
-        """See :meth:`SegmentWriter.abort`; rows are written again by the retry."""
+        """See ``SegmentWriter.abort``; rows are written again by the retry."""
         return

@@ -94,7 +94,7 @@ class CaptionStream(FileStream):
         return combined_digest("captions", digest, self._window, self._max_time)
 
     def reader(self) -> CaptionReader:
-        """See :meth:`StoredStream.reader`.
+        """See ``StoredStream.reader``.
 
         Raises:
             ElementTypeError: The file holds no captions, or its text is not UTF-8.
@@ -120,12 +120,12 @@ class CaptionReader(NumberedReader):
             self._rows.setdefault(math.floor(start / window), []).append(caption)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         found = [self._rows.get(row, []) for row in self.checked(rows).tolist()]
         return [_ENCODER.encode(captions).encode() for captions in found]
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """See :meth:`RowReader.seconds`: when the windows begin."""
+        """See ``RowReader.seconds``: when the windows begin."""
         return np.array([float(int(row) * self._window) for row in rows])
 
 

@@ -1,7 +1,7 @@
 """Streams in which each element is a file of its own.
 
 As an output, rows are written beside their files under hidden names and renamed when
-all of them are there. While that goes on a hidden *mark* lies beside the first file,
+all of them are there. Meanwhile a hidden *mark* lies beside the first file,
 so that the stream is the old one, or uncommitted, or the new one, never a mixture.
 """
 
@@ -41,6 +41,7 @@ from beam_scanner.stores.paths import (
     read_file,
     write_file,
 )
+from beam_scanner.stores.s3 import use_service
 from beam_scanner.types.element_types import NullElement
 
 _PART = ".part"
@@ -54,11 +55,14 @@ class FilesStorage(StorageBackend):
         storage_type: 'posix'; or 'gcs' or 's3', for paths within a bucket. (A
             ``FilesStream`` takes URLs, too.)
         bucket: Its name.
-        region: Must be None, as ``endpoint``: the service's own settings tell.
-        endpoint: See ``region``.
+        region: Of S3; None for that of the environment, which workers elsewhere need
+            in any case, as the endpoint.
+        endpoint: Of S3, or of a service like it; None likewise. That of Google's own
+            service may be given for 'gcs'.
 
     Raises:
-        ArgumentError: The kind of storage is unknown.
+        ArgumentError: The kind of storage is unknown, or the environment names
+            another region or endpoint.
 
     Examples:
         >>> FilesStream(['tv/a.png'], FilesStorage('gcs', bucket='frames')).paths
@@ -82,11 +86,12 @@ class FilesStorage(StorageBackend):
                 f"FilesStorage({storage_type!r}) "
                 + ("needs a bucket" if bucket is None else "has no bucket")
             )
-        if region or endpoint:
+        if storage_type == "s3":
+            use_service("a FilesStorage", region=region, endpoint=endpoint)
+        elif endpoint and not (storage_type == "gcs" and "googleapis.com" in endpoint):
             raise ArgumentError(
-                "region and endpoint of a FilesStorage must be None: they are taken "
-                "from the environment (AWS_REGION, AWS_ENDPOINT_URL, "
-                "STORAGE_EMULATOR_HOST)"
+                f"FilesStorage({storage_type!r}) has no endpoint, got {endpoint!r}; an "
+                "emulator is that of the environment variable STORAGE_EMULATOR_HOST"
             )
         self._prefix = _PREFIXES[storage_type].format(bucket)
 
@@ -102,7 +107,7 @@ class FilesStorage(StorageBackend):
         return absolute(text, "a path of a FilesStream")
 
     def sink(self, sc: Any, op: Any, streams: Sequence[StoredStream]) -> Any:
-        """See :meth:`StorageBackend.sink`.
+        """See ``StorageBackend.sink``.
 
         Raises:
             ElementTypeError: The column holds frames.
@@ -122,7 +127,7 @@ class FilesStorage(StorageBackend):
                 seen.add(path)
 
     def delete(self, sc: Any, streams: Sequence[StoredStream]) -> None:
-        """See :meth:`StorageBackend.delete`."""
+        """See ``StorageBackend.delete``."""
         for stream in streams:
             stream.delete(sc)
 
@@ -175,11 +180,11 @@ class FilesStream(StoredStream):
         return combined_digest(*self.paths)[:12]
 
     def storage(self) -> FilesStorage:
-        """See :meth:`StoredStream.storage`."""
+        """See ``StoredStream.storage``."""
         return self._storage
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`."""
+        """See ``StoredStream.places``."""
         return sorted({os.path.dirname(path) for path in self.paths})
 
     def exists(self) -> bool:
@@ -196,19 +201,19 @@ class FilesStream(StoredStream):
         return len(self.paths)
 
     def fingerprint(self) -> str:
-        """Changes with the content of any file (of pieces of a large one).
+        """Changes with the content of any file (of a large one with pieces and dates).
 
         All files are read.
         """
         return combined_digest("files", *each(content_digest, self.paths))
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[bytes]:
-        """See :meth:`StoredStream.load_bytes`."""
+        """See ``StoredStream.load_bytes``."""
         for row in range(len(self.paths)) if rows is None else rows:
             yield read_file(self.paths[row])
 
     def reader(self) -> FilesReader:
-        """See :meth:`StoredStream.reader`."""
+        """See ``StoredStream.reader``."""
         return FilesReader(self)
 
     def delete(self, sc: Any = None) -> None:
@@ -218,11 +223,11 @@ class FilesStream(StoredStream):
             delete_file(self._mark())
 
     def segment_writer(self, segment: SegmentTask) -> FilesWriter:
-        """See :meth:`StoredStream.segment_writer`."""
+        """See ``StoredStream.segment_writer``."""
         return FilesWriter(self, segment)
 
     def publish(self, publication: Publication) -> None:
-        """See :meth:`StoredStream.publish`."""
+        """See ``StoredStream.publish``."""
         ordered = tiled(self.name(), publication.segments)
         rows = sum(int(record["rows"]) for record in ordered)
         if rows != len(self.paths):
@@ -312,7 +317,7 @@ class FilesReader(NumberedReader):
         self._stream = stream
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         elements = list(self._stream.load_bytes(self.checked(rows).tolist()))
         self._counts["bytes_read"] += sum(map(len, elements))
         return elements
@@ -336,7 +341,7 @@ class FilesWriter(SegmentWriter):
     def write(
         self, first_row: int, elements: Sequence[Any], seconds: NDArray[np.float64]
     ) -> None:
-        """See :meth:`SegmentWriter.write`.
+        """See ``SegmentWriter.write``.
 
         Raises:
             RowError: A row has no path, or rows are left out.
@@ -361,11 +366,11 @@ class FilesWriter(SegmentWriter):
         self._bytes += sum(map(len, elements))
 
     def finish(self) -> Record:
-        """See :meth:`SegmentWriter.finish`."""
+        """See ``SegmentWriter.finish``."""
         return {**self._record(), "bytes": self._bytes, "part": self._part}
 
     def abort(self) -> None:
-        """See :meth:`SegmentWriter.abort`."""
+        """See ``SegmentWriter.abort``."""
         for path in self._paths[self._first : self._next]:
             with suppress(StorageError):
                 delete_file(part_path(path, self._part))

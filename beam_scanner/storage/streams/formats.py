@@ -1,9 +1,9 @@
 """Videos in formats of your own, as inputs.
 
-Write a :class:`VideoFormat` with two methods. ``index`` says what planning must know:
+Write a ``VideoFormat`` with two methods. ``index`` says what planning must know:
 how many rows there are, when each is shown and, where one frame needs others to be
 decoded, at which rows that may begin. ``open`` gives what reads frames by row number.
-A :class:`FormatStream` makes a stream of a path and a format::
+A ``FormatStream`` makes a stream of a path and a format::
 
     @dataclass(frozen=True)
     class Raw(VideoFormat):
@@ -16,7 +16,7 @@ A :class:`FormatStream` makes a stream of a path and a format::
         def open(self, path):
             return RawFrames(np.memmap(path).reshape(-1, self.height, self.width, 1))
 
-:class:`ImageFolder` and :class:`NumpyStack` are two that are ready.
+``ImageFolder`` and ``NumpyStack`` are two that are ready.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class FormatStream(FileStream):
         return self._path
 
     def name(self) -> str:
-        """See :meth:`StoredStream.name`."""
+        """See ``StoredStream.name``."""
         return self._name
 
     def exists(self) -> bool:
@@ -308,13 +308,13 @@ class _FormatRows(NumberedReader):
             self.keyframes = np.asarray(index.entries, np.int64)
 
     def reopen(self) -> RowReader:
-        """See :meth:`RowReader.reopen`."""
+        """See ``RowReader.reopen``."""
         if self.keyframes is None:
             return self
         return _FormatRows(self._stream, self._index)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         wanted = self.checked(rows).tolist()
         if not wanted:
             return []
@@ -342,14 +342,14 @@ class _FormatRows(NumberedReader):
         return np.array(frame)
 
     def seconds(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """See :meth:`RowReader.seconds`."""
+        """See ``RowReader.seconds``."""
         if self._index.seconds is None:
             return super().seconds(rows)
         times: NDArray[np.float64] = np.asarray(self._index.seconds, np.float64)[rows]
         return times
 
     def close(self) -> None:
-        """See :meth:`RowReader.close`."""
+        """See ``RowReader.close``."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from beam_scanner.errors import (
     ArgumentError,
+    ElementTypeError,
     ScannerException,
     StreamNotFoundError,
 )
@@ -30,8 +32,14 @@ from beam_scanner.storage.descriptor import (
     parse_descriptor,
     require_descriptor,
 )
+from beam_scanner.storage.segments.inferred_writer import (
+    FOUND,
+    InferringWriter,
+    inferred_text,
+)
 from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
 from beam_scanner.storage.segments.stream_reader import StreamReader
+from beam_scanner.storage.settle_type import pickled_text, pickled_why, settled
 from beam_scanner.storage.stored_rows import (
     Publication,
     Record,
@@ -43,7 +51,8 @@ from beam_scanner.storage.stream_names import descriptor_key, stream_key
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream, converter
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
-from beam_scanner.types.element_types import ColumnType, FrameType
+from beam_scanner.types.codecs.structured import StructuredCodec
+from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
 from beam_scanner.types.type_info import (
     ScannerTypeInfo,
     get_type_info,
@@ -190,15 +199,15 @@ class NamedStream(StoredStream):
         return {**self.__dict__, "_cached": None}
 
     def name(self) -> str:
-        """See :meth:`StoredStream.name`."""
+        """See ``StoredStream.name``."""
         return self._name
 
     def storage(self) -> NamedStorage:
-        """See :meth:`StoredStream.storage`."""
+        """See ``StoredStream.storage``."""
         return self._storage
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`: the database, and a file that it names."""
+        """See ``StoredStream.places``: the database, and a file that it names."""
         known = self._cached[1].path if self._cached is not None else None
         return [self._storage.raw_store().url, *([] if known is None else [known])]
 
@@ -224,11 +233,11 @@ class NamedStream(StoredStream):
         return found
 
     def exists(self) -> bool:
-        """The same as :meth:`committed`: nothing unfinished is ever visible."""
+        """The same as ``committed``: nothing unfinished is ever visible."""
         return self.committed()
 
     def committed(self) -> bool:
-        """See :meth:`StoredStream.committed`: all that its descriptor lists is there.
+        """See ``StoredStream.committed``: all that its descriptor lists is there.
 
         Sizes of files are looked at, their content is not.
         """
@@ -263,10 +272,10 @@ class NamedStream(StoredStream):
             return get_type_info(FrameType)
         if found is None or not found.type_name:
             return None
-        return get_type_info_cpp(found.type_name)
+        return get_type_info_cpp(found.element_type, load=self._storage.trusted)
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`."""
+        """See ``StoredStream.column_type``."""
         found = self.try_descriptor()
         kind = self._kind if found is None else found.kind
         return ColumnType.Video if kind == "video" else ColumnType.Blob
@@ -309,7 +318,7 @@ class NamedStream(StoredStream):
         commit.remove_stream(self._storage.raw_store(), self._name)
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """Yields serialized elements, in any order; see :meth:`StoredStream.load`."""
+        """Yields serialized elements, in any order; see ``StoredStream.load``."""
         return self.load(fn=lambda element: element, rows=rows)
 
     def load(
@@ -343,9 +352,35 @@ class NamedStream(StoredStream):
                 self.check_trust(ty)
             read = reader.values if ty is None and fn is None else reader.read
             convert = converter(ty, fn)
+            if fn is None and self._is_nested(ty, found):
+                read, convert = reader.values, self._as_type(ty, found)
             size = reader.frame_bytes or found.value_bytes
             for element in load_rows(lambda w: read(w.tolist()), numbers, size):
                 yield convert(element)
+
+    def _is_nested(self, ty: Any, found: StreamDescriptor) -> bool:
+        """Whether a caller's type is one whose layout must be that of what is stored."""
+        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        if ty is None or own or isinstance(ty, ColumnType) or found.kind == "video":
+            return False
+        nested = isinstance(get_type_info(ty).codec, StructuredCodec)
+        return nested and found.type_name not in ("", "Bytes", "Any")
+
+    def _as_type(self, ty: Any, found: StreamDescriptor) -> Callable[[Any], Any]:
+        """Makes values of a caller's type of those of another one of the same layout."""
+        name = inferred_text(found.type_name) or found.type_name
+        have = get_type_info_cpp(name, load=self._storage.trusted)
+        wanted = get_type_info(ty)
+        to_arrow, from_arrow = have.to_arrow, wanted.from_arrow
+        same = wanted.arrow_type == have.arrow_type
+        if not same or to_arrow is None or from_arrow is None:
+            raise ElementTypeError(
+                f"stream {self._name!r} holds {have.label} ({have.arrow_type}), which "
+                f"cannot be read as {wanted.label} ({wanted.arrow_type})"
+            )
+        return lambda value: (
+            value if isinstance(value, NullElement) else from_arrow(to_arrow(value))
+        )
 
     def reader(self) -> RowReader:
         """Opens the stream for reading.
@@ -363,7 +398,7 @@ class NamedStream(StoredStream):
         return StreamReader(store, found, self._storage.trusted)
 
     def segment_writer(self, segment: SegmentTask) -> SegmentWriter:
-        """See :meth:`StoredStream.segment_writer`.
+        """See ``StoredStream.segment_writer``.
 
         Frames (``type_info`` of ``FrameType``) become video.
         """
@@ -380,6 +415,8 @@ class NamedStream(StoredStream):
             from beam_scanner.storage.segments.video_writer import VideoSegmentWriter
 
             return VideoSegmentWriter(store, self._name, segment)
+        if segment.infer and type_info is not None and type_info.type is Any:
+            return InferringWriter(store, self._name, segment)
         return BlobSegmentWriter(store, self._name, segment)
 
     def has_segment(self, generation: str, record: Record) -> bool:
@@ -388,7 +425,7 @@ class NamedStream(StoredStream):
         return commit.has_segment(store, self._name, generation, record)
 
     def publish(self, publication: Publication) -> StreamDescriptor:
-        """See :meth:`StoredStream.publish`.
+        """See ``StoredStream.publish``.
 
         Returns:
             The stream as it is stored now.
@@ -402,9 +439,16 @@ class NamedStream(StoredStream):
         kind, type_name = self._kind, publication.type_name
         if type_name:
             kind = "video" if type_name == get_type_info(FrameType).name else "blob"
-        new = commit.describe_segments(
-            self._name, kind, publication.generation, publication.segments
-        )
+        generation, segments = publication.generation, publication.segments
+        store = self._storage.store(create=True)
+        if any(FOUND in each for each in segments):
+            current = NamedStream.try_descriptor(self)
+            is_there = current is not None and current.generation == generation
+            if current is not None and is_there and self.is_whole(current):
+                segments = current.segments
+            else:
+                segments = settled(store, self._name, generation, segments)
+        new = commit.describe_segments(self._name, kind, generation, segments)
         new = replace(
             new,
             type_name=new.type_name or type_name,
@@ -412,7 +456,7 @@ class NamedStream(StoredStream):
             run=publication.run,
             source=publication.source,
         )
-        return commit.publish(self._storage.store(create=True), new, publication.seen)
+        return commit.publish(store, new, publication.seen)
 
     def discard(self, generation: str) -> None:
         """Removes what was written of a generation that will not be published."""
@@ -463,13 +507,16 @@ class NamedStream(StoredStream):
         seconds: Iterable[float] | None = None,
         encoding: Encoding | None = None,
     ) -> None:
-        """Like :meth:`save`, in place of a generation that was seen; '' for none."""
+        """Like ``save``, in place of a generation that was seen; '' for none."""
         generation, store = uuid.uuid4().hex, self._storage.store(create=True)
         with commit.new_generation(store, self._name, generation):
             record = self._written(generation, values, info, seconds, encoding)
-            self.publish(
+            found = self.publish(
                 Publication(generation, [record], type_name=info.name, seen=seen)
             )
+        why = pickled_why(found)
+        if why:
+            warnings.warn(pickled_text("", [self._name], why), stacklevel=3)
 
     def _written(
         self,
@@ -480,7 +527,8 @@ class NamedStream(StoredStream):
         encoding: Encoding | None,
     ) -> Record:
         """Writes values as one segment."""
-        writer = self.segment_writer(SegmentTask(generation, 0, "0", 0, encoding, info))
+        task = SegmentTask(generation, 0, "0", 0, encoding, info, infer=True)
+        writer = self.segment_writer(task)
         times = None if seconds is None else iter(seconds)
         try:
             for row, value in enumerate(values):
@@ -489,7 +537,8 @@ class NamedStream(StoredStream):
                     raise ScannerException(
                         f"stream {self._name!r}: no time for row {row}"
                     )
-                writer.write(row, [_stored(info, value)], np.array([time]))
+                element = _stored(info, value, row, self._name)
+                writer.write(row, [element], np.array([time]))
             if times is not None and any(True for _ in times):
                 raise ScannerException(f"stream {self._name!r}: more times than rows")
             return writer.finish()
@@ -498,12 +547,13 @@ class NamedStream(StoredStream):
             raise
 
 
-def _stored(info: ScannerTypeInfo, value: Any) -> Any:
-    from beam_scanner.types.element_types import NullElement
-
+def _stored(info: ScannerTypeInfo, value: Any, row: int, stream: str) -> Any:
     if isinstance(value, NullElement) or info.type is FrameType:
         return value
-    return info.serialize(value)
+    try:
+        return info.serialize(value)
+    except ElementTypeError as error:
+        raise ElementTypeError(f"row {row} of stream {stream!r}: {error}") from error
 
 
 def list_streams(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from beam_scanner.errors import (
     JobFailure,
     ScannerException,
     Tally,
+    VideoError,
 )
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import stored_index
@@ -24,9 +25,12 @@ from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage
 
+if TYPE_CHECKING:
+    from beam_scanner.video.hwang import Decoder
+
 
 class NamedVideoStorage(NamedStorage):
-    """A database of named streams of frames; see :class:`NamedStorage`."""
+    """A database of named streams of frames; see ``NamedStorage``."""
 
     def ingest(
         self, sc: Any, streams: Sequence[NamedVideoStream], batch: int = 500
@@ -57,9 +61,9 @@ class NamedVideoStorage(NamedStorage):
 class NamedVideoStream(NamedStream):
     """A stream of frames in a database, or a video file outside it.
 
-    With a path, the file is read where it lies. A run, or :meth:`ingest`, indexes it
+    With a path, the file is read where it lies. A run, or ``ingest``, indexes it
     once for all runs; a file that has changed since is an error. Before that, questions
-    such as :meth:`len` index it for themselves, and store nothing.
+    such as ``len`` index it for themselves, and store nothing.
 
     Args:
         sc: The client (its ``named_storage`` is used), or a ``NamedStorage``. It is
@@ -120,7 +124,7 @@ class NamedVideoStream(NamedStream):
         return self._path
 
     def places(self) -> Sequence[str]:
-        """See :meth:`StoredStream.places`; of a copy, the original may be gone."""
+        """See ``StoredStream.places``; of a copy, the original may be gone."""
         if self._path is None or self._cached is not None:
             return super().places()
         return [*super().places(), self._path]
@@ -178,7 +182,7 @@ class NamedVideoStream(NamedStream):
         return self.descriptor()
 
     def preview(self, force: bool = False) -> StreamDescriptor:
-        """What :meth:`ingest` would return; stores nothing.
+        """What ``ingest`` would return; stores nothing.
 
         What this object is asked from then on, it answers by that.
 
@@ -186,7 +190,7 @@ class NamedVideoStream(NamedStream):
             force: Take a file that has changed since it was indexed.
 
         Raises:
-            ScannerException: As :meth:`ingest`.
+            ScannerException: As ``ingest``.
         """
         if self._path is not None:
             file = self._file(self._path)
@@ -202,7 +206,7 @@ class NamedVideoStream(NamedStream):
 
         Raises:
             StreamNotFoundError: The stream is not committed.
-            VideoError: See :meth:`ingest`.
+            VideoError: See ``ingest``.
         """
         index = self._lossy_index(self.descriptor())
         return np.zeros(0, dtype=np.int64) if index is None else index.lost_rows
@@ -221,7 +225,7 @@ class NamedVideoStream(NamedStream):
         return stored_index(self._storage.store(), found)
 
     def try_descriptor(self) -> StreamDescriptor | None:
-        """See :meth:`NamedStream.try_descriptor`.
+        """See ``NamedStream.try_descriptor``.
 
         Of a video that is not indexed yet, what ingesting it would store.
         """
@@ -232,7 +236,7 @@ class NamedVideoStream(NamedStream):
     def exists(self) -> bool:
         """Whether the file at the path, or its copy in the database, is there.
 
-        Without a path, the same as :meth:`committed`.
+        Without a path, the same as ``committed``.
         """
         if self._path is None:
             return self.committed()
@@ -248,12 +252,12 @@ class NamedVideoStream(NamedStream):
         return found.ingested and self._file(self._path).is_file_of(found)
 
     def delete(self, sc: Any = None) -> None:
-        """See :meth:`NamedStream.delete`; the file at the path stays."""
+        """See ``NamedStream.delete``; the file at the path stays."""
         super().delete(sc)
         self._ingested, self._seen = False, None
 
     def reader(self) -> RowReader:
-        """See :meth:`NamedStream.reader`."""
+        """See ``NamedStream.reader``."""
         if self.try_descriptor() is None or self._seen is None:
             return super().reader()
         # Loads FFmpeg.
@@ -262,7 +266,7 @@ class NamedVideoStream(NamedStream):
         return ingested_rows(self._storage.store(), *self._seen)
 
     def column_type(self) -> ColumnType:
-        """See :meth:`StoredStream.column_type`; known without looking at a file."""
+        """See ``StoredStream.column_type``; known without looking at a file."""
         return ColumnType.Video if self._path is not None else super().column_type()
 
     def fingerprint(self) -> str:
@@ -275,9 +279,35 @@ class NamedVideoStream(NamedStream):
             return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
 
+    def as_hwang(self) -> Decoder:
+        """The video file as hwang has it: its frames by row, where its samples lie.
+
+        Returns:
+            ``retrieve(rows)`` gives frames; ``video_index`` has ``keyframe_indices()``,
+            ``sample_offsets()`` and ``sample_sizes()``.
+
+        Raises:
+            StreamNotFoundError: Neither a path nor a committed stream.
+            VideoError: A graph has made the stream, so that it is no single file; or
+                the file is no MP4 or MOV.
+        """
+        # Loads FFmpeg.
+        from beam_scanner.storage.segments.video_rows import ingested_rows, video_file
+        from beam_scanner.video.hwang import Decoder
+
+        found = self.descriptor()
+        if not found.ingested:
+            raise VideoError(
+                f"stream {self._name!r} was made by a graph and is no single file; "
+                "save_mp4 makes one"
+            )
+        store, seen = self._storage.store(), self._seen and self._seen[1]
+        with ingested_rows(store, found, seen) as rows:
+            return Decoder(video_file(store, found), rows.index)
+
     def save_mp4(
         self,
-        name: str | os.PathLike[str],
+        output_name: str | os.PathLike[str],
         fps: float | None = None,
         scale: tuple[int, int] | None = None,
     ) -> str:
@@ -287,7 +317,7 @@ class NamedVideoStream(NamedStream):
         frames keep their times.
 
         Args:
-            name: Path of the file; '.mp4' is added if it is not there.
+            output_name: Path of the file; '.mp4' is added if it is not there.
             fps: Frames a second.
             scale: (width, height) in pixels.
 
@@ -302,4 +332,5 @@ class NamedVideoStream(NamedStream):
         # Loads FFmpeg.
         from beam_scanner.storage.streams.export import save_mp4
 
-        return save_mp4(self._storage.store(), self.descriptor(), name, fps, scale)
+        store = self._storage.store()
+        return save_mp4(store, self.descriptor(), output_name, fps, scale)

@@ -53,11 +53,6 @@ class PackedFileStream(FileStream):
 
     _storage_kind = PackedFileStorage
 
-    def __init__(
-        self, path: str | os.PathLike[str], storage: PackedFileStorage | None = None
-    ) -> None:
-        super().__init__(path, storage)
-
     def len(self) -> int:
         """The number of elements."""
         return len(_offsets(self._path)) - 1
@@ -69,11 +64,11 @@ class PackedFileStream(FileStream):
         return size // max(1, self.len())
 
     def fingerprint(self) -> str:
-        """Changes with the file's size and content (of pieces of a large one)."""
+        """Changes with the file's content (of a large one with its pieces and dates)."""
         return combined_digest("packed", content_digest(self._path))
 
     def reader(self) -> PackedFileReader:
-        """See :meth:`StoredStream.reader`.
+        """See ``StoredStream.reader``.
 
         Raises:
             StorageError: The file is missing, or no packed file.
@@ -94,7 +89,7 @@ class PackedFileReader(NumberedReader):
         self._file = open_file(path)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
-        """See :meth:`RowReader.read`."""
+        """See ``RowReader.read``."""
         return [self._element(row) for row in self.checked(rows).tolist()]
 
     def _element(self, row: int) -> bytes:
@@ -108,7 +103,7 @@ class PackedFileReader(NumberedReader):
         return data
 
     def close(self) -> None:
-        """See :meth:`RowReader.close`."""
+        """See ``RowReader.close``."""
         self._file.close()
 
 

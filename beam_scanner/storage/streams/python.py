@@ -73,7 +73,7 @@ class PythonStream(StoredStream):
         return f"python:{self.fingerprint()[:12]}"
 
     def storage(self) -> PythonStorage:
-        """See :meth:`StoredStream.storage`."""
+        """See ``StoredStream.storage``."""
         return PythonStorage()
 
     def exists(self) -> bool:
@@ -99,7 +99,7 @@ class PythonStream(StoredStream):
         return self._digest
 
     def load_bytes(self, rows: Sequence[int] | None = None) -> Iterator[Any]:
-        """See :meth:`StoredStream.load_bytes`."""
+        """See ``StoredStream.load_bytes``."""
         if rows is None:
             return iter(self._elements)
         return (self._elements[row] for row in rows)

@@ -1,7 +1,7 @@
 """Video files become streams: here, and nowhere else.
 
-A video is indexed once; the index lies in the database, and all that reads the video
-goes by it. :func:`ensure_indexed` says whether the stored index will do.
+A video is indexed once; the index lies in the database, and everything that reads the video
+uses it. :func:`ensure_indexed` says whether the stored index will do.
 """
 
 from __future__ import annotations
@@ -136,13 +136,14 @@ def _to_index(
         )
     if (
         current is None
-        or force
         or replaces
         or not video.is_file_of(current)
         or not commit.is_whole(store, current)
     ):
         return video.path, None
     if _has_changed(video.path, current):
+        if force:
+            return video.path, None
         raise VideoError(
             f"video {video.path!r} of stream {video.name!r} has changed since it was "
             "indexed: ingest(force=True) takes the new content"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import struct
 from typing import Any
@@ -47,7 +48,7 @@ class IntCodec(Codec):
 
 
 class FloatCodec(Codec):
-    """Numbers, Python's and NumPy's; integers become floats."""
+    """Numbers, Python's and NumPy's, that a double holds exactly."""
 
     arrow_type = pa.float64()
 
@@ -57,9 +58,12 @@ class FloatCodec(Codec):
         if not number or isinstance(value, bool):
             raise wrong_value("float", value, "a number")
         try:
-            return float(value)
+            found = float(value)
         except OverflowError:
-            raise wrong_value("float", value, "a number that fits 64 bits") from None
+            found = math.nan
+        if isinstance(value, float) or found == value or value != value:
+            return found
+        raise wrong_value("float", value, "a number that 64 bits hold exactly")
 
     def from_arrow(self, stored: Any) -> float:
         """A float."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import functools
 import textwrap
 import types
 from typing import Any
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +17,7 @@ from beam_scanner.kernels import (
     read_spec,
 )
 from beam_scanner.kernels.digests.digest import code_digest
+from tests.support.any_values import anything, closing_over
 from tests.support.fingerprinted import of
 
 
@@ -52,54 +50,6 @@ def test_data_that_is_changed_in_place_counts_as_it_is():
     assert spec.digest == digests[0]
 
 
-class Color(enum.Enum):
-    RED = 1
-    BLUE = 2
-
-
-@dataclasses.dataclass
-class Box:
-    left: int
-    sides: list[int] = dataclasses.field(default_factory=list)
-
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(max_size=5)
-    | st.binary(max_size=5)
-    | st.sampled_from(Color)
-    | st.lists(st.integers(0, 9), max_size=3).map(lambda v: np.array(v, "i8"))
-)
-
-
-hashable = st.none() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
-
-
-def _closing_over(value: Any) -> Any:
-    def function(x: int = 1) -> Any:
-        return [value, x]
-
-    return function
-
-
-anything = st.recursive(
-    leaves | st.sets(hashable, max_size=4) | st.frozensets(hashable, max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.tuples(inner, inner)
-        | st.dictionaries(hashable, inner, max_size=3)
-        | st.builds(Box, st.integers(), st.lists(st.integers(), max_size=2))
-        | inner.map(_closing_over)
-        | inner.map(lambda v: types.SimpleNamespace(v=v))
-        | inner.map(lambda v: functools.partial(sorted, key=v))
-    ),
-    max_leaves=8,
-)
-
-
 @given(anything, st.data())
 @settings(deadline=None)
 def test_every_leaf_counts(value: Any, data: Any) -> None:
@@ -130,7 +80,7 @@ def _with_marks(value: Any) -> tuple[Any, list[list[int]]]:
         if isinstance(value, types.SimpleNamespace):
             return types.SimpleNamespace(v=walk(value.v))
         if isinstance(value, types.FunctionType):
-            return _closing_over(walk(value.__closure__[0].cell_contents))
+            return closing_over(walk(value.__closure__[0].cell_contents))
         if isinstance(value, functools.partial):
             return functools.partial(sorted, key=walk(value.keywords["key"]))
         return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import enum
 import functools
 import os
 import re
@@ -13,17 +12,22 @@ import sys
 import types
 import uuid
 import warnings
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_scanner.kernels import dumps_graph, read_spec
 from beam_scanner.kernels.digests.digest import digest
+from tests.support.any_values import Box, Color, anything
 from tests.support.fingerprinted import kernel_over, of, users
 from tests.support.folders import ROOT
 
@@ -42,17 +46,6 @@ class Slotted:
 
 class Table(dict[str, int]):
     pass
-
-
-class Color(enum.Enum):
-    RED = 1
-    BLUE = 2
-
-
-@dataclasses.dataclass
-class Box:
-    left: int
-    sides: list[int] = dataclasses.field(default_factory=list)
 
 
 # --- changed in place -----------------------------------------------------------
@@ -147,6 +140,21 @@ def test_what_is_changed_in_place_is_seen_and_seen_again_when_it_is_changed_back
     assert of(make()) == before
 
 
+def _dispatched(kind: str) -> Any:
+    source = """
+        import functools
+        @functools.singledispatch
+        def f(x): return 1
+        @f.register
+        def _(x: KIND): return 2
+        """
+    return users(source.replace("KIND", kind))["f"]
+
+
+def two(make: Callable[[int], Any]) -> tuple[Any, Any]:
+    return make(1), make(-1)
+
+
 PAIRS: dict[str, tuple[Any, Any]] = {
     "pattern": (re.compile("a"), re.compile("b")),
     "flags": (re.compile("a"), re.compile("a", re.I)),
@@ -174,6 +182,26 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "libraries": (np.sum, np.mean),
     "classes": (pd.DataFrame, pd.Series),
     "modules": (os, sys),
+    "references": (weakref.ref(Color.RED), weakref.ref(Color.BLUE)),
+    "context variables": (ContextVar("a", default=1), ContextVar("a", default=2)),
+    "dispatched": (_dispatched("int"), _dispatched("str")),
+    "made models": two(lambda n: pydantic.create_model("M", a=(int, n))),
+    "made data classes": two(
+        lambda n: dataclasses.make_dataclass("D", [("a", int, n)])
+    ),
+    "metadata of fields": two(
+        lambda n: dataclasses.make_dataclass(
+            "D", [("a", int, dataclasses.field(metadata={"scale": n}))]
+        )
+    ),
+    "order of patterns": two(
+        lambda n: users(f"class C: __match_args__ = {('a', 'b')[::n]}")["C"]
+    ),
+    "registered classes": two(
+        lambda n: users(
+            f"import abc\nclass C(abc.ABC): pass\nC.register({'int' if n > 0 else 'str'})"
+        )["C"]
+    ),
 }
 
 
@@ -233,42 +261,6 @@ def test_a_run_warns_once_unless_there_is_a_version(tmp_path: Path) -> None:
 
 
 # --- any values ---------------------------------------------------------------------
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(max_size=5)
-    | st.binary(max_size=5)
-    | st.sampled_from(Color)
-    | st.lists(st.integers(0, 9), max_size=3).map(lambda v: np.array(v, "i8"))
-)
-
-
-hashable = st.none() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
-
-
-def _closing_over(value: Any) -> Any:
-    def function(x: int = 1) -> Any:
-        return [value, x]
-
-    return function
-
-
-anything = st.recursive(
-    leaves | st.sets(hashable, max_size=4) | st.frozensets(hashable, max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.tuples(inner, inner)
-        | st.dictionaries(hashable, inner, max_size=3)
-        | st.builds(Box, st.integers(), st.lists(st.integers(), max_size=2))
-        | inner.map(_closing_over)
-        | inner.map(lambda v: types.SimpleNamespace(v=v))
-        | inner.map(lambda v: functools.partial(sorted, key=v))
-    ),
-    max_leaves=8,
-)
 
 
 OTHER = """

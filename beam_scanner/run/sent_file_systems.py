@@ -1,0 +1,68 @@
+"""File systems that users have registered with Beam, on their way to workers.
+
+Beam knows them by being loaded, which they are where the pipeline is built. Like kernels
+they are sent by value, unless workers can import them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from beam_scanner.beam_internals.file_systems import (
+    keep,
+    plain_options,
+    registered_classes,
+    take_options,
+)
+from beam_scanner.kernels.pickling import dumps_graph, loads_graph
+
+
+def pack_file_systems() -> bytes:
+    """The registered file systems, pickled; nothing if there are none.
+
+    Warns:
+        UserWarning: One cannot be pickled: workers may not know it.
+    """
+    packed = []
+    for kind in registered_classes():
+        try:
+            packed.append(dumps_graph(kind))
+        except Exception as error:
+            warnings.warn(
+                f"file system {kind.__qualname__} ({kind.scheme()}://) cannot be sent to "
+                f"workers: {error}. They must import its module themselves",
+                stacklevel=2,
+            )
+    return dumps_graph(packed) if packed else b""
+
+
+_last = [b""]
+
+
+def unpack_file_systems(packed: bytes) -> None:
+    """Registers file systems in this process."""
+    if packed != _last[0]:
+        _last[0] = packed
+        keep([loads_graph(each) for each in loads_graph(packed)] if packed else [])
+
+
+class WithOptions:
+    """What a process that runs tasks is given, with options for its file systems.
+
+    It is no worker of Beam's, which would have them from the pipeline.
+
+    Args:
+        value: What it is given.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self._options: Mapping[str, Any] = plain_options()
+
+    def take(self) -> Any:
+        """The value, in the process that is given it."""
+        if self._options:
+            take_options(self._options)
+        return self._value

@@ -1,0 +1,128 @@
+"""Models for tests: handlers of Beam, classes with ``load``, and files of ONNX."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler, PredictionResult
+
+from tests.support.video_fixtures import frame_number
+
+
+def note(folder: str, text: str = "") -> None:
+    """Leaves a file whose name says which process did something."""
+    Path(folder, f"{text}{os.getpid()}-{uuid.uuid4().hex}").touch()
+
+
+def noted(folder: Any, text: str = "") -> list[int]:
+    """The processes that did it, once for each time."""
+    names = (path.name for path in Path(folder).glob(f"{text}*"))
+    return sorted(int(name.removeprefix(text).partition("-")[0]) for name in names)
+
+
+class NumberHandler(ModelHandler):
+    """Says which numbered frame an example is; notes each load.
+
+    Args:
+        loads: Folder for notes of loads.
+        path: A file whose content is added to each number.
+        fault: '', or what is wrong with the predictions.
+    """
+
+    def __init__(
+        self, loads: Any, path: Any = None, fault: str = "", **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._loads = os.fspath(loads)
+        self._path = None if path is None else os.fspath(path)
+        self._fault = fault
+        self._loaded_by = 0
+
+    def load_model(self) -> dict[str, int]:
+        time.sleep(0.2)  # so that others come meanwhile
+        note(self._loads)
+        self._loaded_by = os.getpid()
+        return {"add": int(Path(self._path).read_text()) if self._path else 0}
+
+    def run_inference(
+        self, batch: Sequence[Any], model: Any, inference_args: Any = None
+    ) -> Any:
+        # Only the handler that has loaded knows what loading has set.
+        assert self._loaded_by == os.getpid()
+        more = (inference_args or {}).get("more", 0)
+        found = [frame_number(frame) + model["add"] + more for frame in batch]
+        if self._fault == "lost" and 20 in found:
+            found.pop()
+        if self._fault == "extra" and 20 in found:
+            found.append(0)
+        for frame, number in zip(batch, found, strict=False):
+            if self._fault == "late" and number == 20:
+                raise ValueError("frame 20 is not for me")
+            yield PredictionResult(frame, number, "number")
+        yield from found[len(batch) :]
+
+    def validate_inference_args(self, inference_args: Any) -> None:
+        if set(inference_args or {}) - {"more"}:
+            raise ValueError("it takes more, and nothing else")
+
+    def update_model_path(self, model_path: Any = None) -> None:
+        self._path = model_path
+
+    def get_metrics_namespace(self) -> str:
+        return "Numbers"
+
+
+class Means:
+    """A class with ``load`` and ``__call__``: the mean of each example."""
+
+    def __init__(self, loads: str = "") -> None:
+        self.loads = loads
+
+    def load(self) -> None:
+        if self.loads:
+            note(self.loads)
+        self.scale = 2.0
+
+    def __call__(self, batch: Any) -> Sequence[float]:
+        return self.scale * batch.reshape(len(batch), -1).mean(axis=1)
+
+
+def onnx_means(path: Any, scale: float = 2.0) -> str:
+    """Writes a model that gives the mean of each channel, times a number."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", None, None, 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=0),
+            helper.make_node("Mul", ["mean", "scale"], ["y"]),
+        ],
+        "means",
+        [x],
+        [y],
+        [
+            helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
+            helper.make_tensor("scale", TensorProto.FLOAT, [], [scale]),
+        ],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
+
+
+def as_floats(frame: np.ndarray) -> np.ndarray:
+    """A frame as a network takes it."""
+    return frame.astype(np.float32)
+
+
+def first(values: Any) -> float:
+    """The first of a prediction's numbers."""
+    return float(values[0])
