@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import (
     Range,
     ReadFromVideo,
@@ -16,27 +15,12 @@ from beam_scanner.transforms import (
     Unslice,
     WriteToNamedStream,
     WriteToNamedVideo,
-    op,
     partitioner,
 )
-from beam_scanner.types import FrameType
 from tests.support.pipeline_kernels import Number
 from tests.support.pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
+from tests.support.seen_frames import Seen
 from tests.support.small_streams import elements
-
-
-class Seen(Kernel):
-    """How many frames of its slice group there were before."""
-
-    def reset(self) -> None:
-        self.seen = -1
-
-    def execute(self, frame: FrameType) -> int:
-        self.seen += 1
-        return self.seen
-
-
-InOrder = op(register_python_op(name="BranchSeen", unbounded_state=True)(Seen))
 
 
 @pytest.mark.parametrize("flags", [IN_MEMORY, PROCESSES], ids=["", "processes"])
@@ -46,7 +30,7 @@ def test_branches_in_groups_and_without(
     """Both of full length, one of them with state in each group, and parts of it."""
     with Run(*flags) as run:
         frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4")
-        groups = frames | Slice(partitioner.all(24)) | InOrder()
+        groups = frames | Slice(partitioner.all(24)) | Seen()
         for name, branch in {
             "seen": groups | Unslice(),
             "number": frames | Number(),
@@ -67,7 +51,7 @@ def test_branches_in_groups_and_without(
 
 def test_rows_that_leave_in_groups(films: Path, run: Run) -> None:
     frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4")
-    groups = frames | Slice(partitioner.all(36)) | InOrder()
+    groups = frames | Slice(partitioner.all(36)) | Seen()
     run.keep("seen", groups)
     run.keep("number", frames | Number())
     run.run()
@@ -82,7 +66,7 @@ def test_rows_that_leave_in_groups(films: Path, run: Run) -> None:
 def test_an_op_over_the_whole_stream_holds_up_no_other(films: Path, run: Run) -> None:
     """It is one task; the others are cut into many, and decode for themselves."""
     frames = run.pipeline | ReadFromVideo(f"{films}/a.mp4")
-    run.keep("seen", frames | InOrder())
+    run.keep("seen", frames | Seen())
     run.keep("number", frames | Number())
     run.run()
     assert run.rows("seen") == elements("a.mp4", list(range(FRAMES)))
