@@ -16,6 +16,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.times import with_earliest_times
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -212,7 +213,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
     ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
     once = (
-        named.videos
+        with_earliest_times(named.videos, "Times")
         | "By name" >> beam.GroupByKey()
         | "Once"
         >> beam.ParDo(_Once())
