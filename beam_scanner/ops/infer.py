@@ -121,6 +121,7 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
+            across_groups=True,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if call.options.get("stencil") else None,
         )

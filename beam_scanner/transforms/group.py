@@ -30,6 +30,7 @@ from beam_scanner.beam_internals.applied_steps import (
     read_pcollections,
 )
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.times import windowing_outside
 from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
@@ -119,6 +120,11 @@ class _Rows(beam.ParDo):  # type: ignore[misc]
         streams = Streams(pcoll.pipeline, is_bounded=pcoll.is_bounded)
         streams.group, streams.column = self._made
         return streams
+
+    def get_windowing(self, inputs: Any) -> Any:
+        """That of the source, for what follows outside."""
+        (rows,) = inputs
+        return windowing_outside(rows.windowing)
 
 
 @unread

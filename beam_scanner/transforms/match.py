@@ -17,6 +17,7 @@ from apache_beam.typehints.typehints import is_consistent_with
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.times import with_earliest_times
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -226,6 +227,7 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
 
     Raises:
         ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> with beam.Pipeline('FnApiRunner') as pipeline:
@@ -247,10 +249,25 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, patterns: Any) -> Any:
         """Wires the steps."""
+        check_bounded(patterns)
         _check_type(patterns)
         self._match.file_systems = pack_file_systems()
         self._match.paths_fail = why_paths_fail(patterns.pipeline)
         return _find(patterns, self._match)
+
+
+def check_bounded(names: Any) -> None:
+    """Refuses a PCollection that never ends, as of messages that videos have arrived.
+
+    Raises:
+        ArgumentError: It is unbounded.
+    """
+    if not names.is_bounded:
+        raise ArgumentError(
+            f"{current_label(names.pipeline)} takes a bounded PCollection: streams are "
+            "bound, joined and committed when all of them are known; run a pipeline for "
+            "each batch of videos"
+        )
 
 
 def _check_type(locations: Any) -> None:
@@ -278,7 +295,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
     ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
     once = (
-        named.videos
+        with_earliest_times(named.videos, "Times")
         | "By name" >> beam.GroupByKey()
         | "Once"
         >> beam.ParDo(_Once())

@@ -37,6 +37,7 @@ from beam_scanner.transforms.match import (
     Matched,
     MatchVideos,
     as_pattern,
+    check_bounded,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types.element_types import FrameType
@@ -199,6 +200,7 @@ class ReadAllFromVideo(_VideoSource):
 
     Raises:
         ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> ReadAllFromVideo().label
@@ -330,6 +332,7 @@ class ReadAllFromNamedStream(_NamedSource):
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
+        check_bounded(pcoll.value if isinstance(pcoll, GraphInput) else pcoll)
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         return self._read_named(found, several=True)

@@ -16,6 +16,9 @@ from beam_scanner.kernels.op_spec import Port
 from beam_scanner.kernels.signature import SignatureReader, callers_names
 from beam_scanner.types.type_info import get_type_info
 
+_PLAIN: tuple[Any, ...] = (int, float, bool, str, bytes)
+"""Classes that make a value of themselves."""
+
 _BATCHES = (list, tuple, collections.abc.Sequence, collections.abc.Iterable)
 
 
@@ -38,6 +41,8 @@ def result_ports(
         >>> [port.type_name for port in result_ports('Infer', label, model_kind(len))[0]]
         ['Str']
     """
+    if postprocess in _PLAIN:
+        return (_port(postprocess),), False
     of_batch = postprocess is None and kind.result_is_batch
     function = kind.result if postprocess is None else postprocess
     annotation, reader = _annotation(op, function)

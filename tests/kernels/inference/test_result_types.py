@@ -46,6 +46,7 @@ def test_the_annotation_of_postprocess() -> None:
     assert names(functools.partial(label)) == ["str"]
     assert names(lambda value: value) == ["Any"]
     assert names(str.upper) == ["Any"]
+    assert names(float) == ["float"]
 
 
 def test_a_pair_is_two_outputs() -> None:
