@@ -52,7 +52,7 @@ class InferKernel(Kernel):
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> def brightness(batch) -> Sequence[float]:
-        ...     return batch.mean(axis=(1, 2, 3))
+        ...     return batch.mean(axis=(1, 2, 3)).tolist()
         >>> infer = InferKernel(KernelConfig(), brightness)
         >>> infer.setup_with_resources()
         >>> infer.execute([np.full((2, 2, 3), 7, np.uint8)])
