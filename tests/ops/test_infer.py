@@ -480,6 +480,7 @@ def test_out_of_memory_while_loading() -> None:
         ({"model_handler": len, "postprocess": 3}, "postprocess of op Infer must be"),
         ({"model_handler": len, "preprocess": "x"}, "preprocess of op Infer must be"),
         ({"model_handler": len, "batch": 0}, "batch of op Infer must be 1 or more"),
+        ({"model_handler": len, "batch": "x"}, "batch of op Infer must be"),
         ({"model_handler": len, "inference_args": 3}, "inference_args of op Infer"),
         ({"model_handler": len, "model_path": "x"}, "no argument 'model_path'"),
     ],
