@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
@@ -58,7 +60,7 @@ def test_options_go_along() -> None:
 def test_classes_that_are_half_made_disturb_nobody() -> None:
     """Such as a class that is being unpickled, which gets its methods one by one."""
     with half_made_classes():
-        half = type("Half", (FileSystem,), {})
+        half: Any = type("Half", (FileSystem,), {})
         FileSystems.get_filesystem("/films/a.mp4")
     with pytest.raises(NotImplementedError):
         half.scheme()
