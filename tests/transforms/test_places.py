@@ -159,7 +159,7 @@ def test_a_job_server_that_is_not_there() -> None:
         "--job_endpoint=localhost:9",
         "--environment_type=LOOPBACK",
     )
-    with pytest.raises(ArgumentError, match="nobody listens there"):
+    with pytest.raises(ArgumentError, match="nothing listens there"):
         pipeline | ReadFromVideo("films/*.mp4")
 
 
