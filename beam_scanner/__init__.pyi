@@ -18,8 +18,8 @@ from beam_scanner.kernels.register import register_python_op as register_python_
 from beam_scanner.planner.perf_params import PerfParams as PerfParams
 from beam_scanner.run.cache_mode import CacheMode as CacheMode
 from beam_scanner.scannerpy.client import Client as Client
-from beam_scanner.scannerpy.client import Job as Job
 from beam_scanner.scannerpy.config import Config as Config
+from beam_scanner.scannerpy.job import Job as Job
 from beam_scanner.storage import NamedStorage as NamedStorage
 from beam_scanner.storage import NamedStream as NamedStream
 from beam_scanner.storage import NamedVideoStorage as NamedVideoStorage

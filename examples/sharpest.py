@@ -7,7 +7,6 @@ frames that were chosen.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from beam_scanner import FrameType, register_python_op
 
 
 @register_python_op(batch=16)
-def Sharpness(config, frame: Sequence[FrameType]) -> Sequence[Any]:
+def Sharpness(config, frame: Sequence[FrameType]) -> Sequence[float]:
     gray = np.stack(frame).astype(np.float32).mean(axis=3)
     across = np.abs(np.diff(gray, axis=2)).mean(axis=(1, 2))
     down = np.abs(np.diff(gray, axis=1)).mean(axis=(1, 2))

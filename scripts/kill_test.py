@@ -53,6 +53,7 @@ from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.runners.local.fork_client import SERVER
 from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.storage.garbage import gc
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 
@@ -327,8 +328,11 @@ def kill_once(
     done, there = manifests(storage), committed(storage)
     for name, files in there.items():
         assert files == wanted[name], f"{name} was committed with other bytes"
-    if len(there) == len(wanted) and not strays(folder, storage):
-        return None  # It had tidied up, and was killed as Python ended.
+    if len(there) == len(wanted) and len([*unfinished_jobs(storage.store())]) < JOBS:
+        # It was done, and was killed as it tidied up.
+        gc(storage.store())
+        assert committed(storage) == wanted, "other bytes than an undisturbed run"
+        return None
     again = finish(start(folder, videos), 180)
     assert committed(storage) == wanted, "other bytes than an undisturbed run"
     each = total // JOBS

@@ -204,10 +204,10 @@ def page() -> str:
     for name in shipped_ops():
         spec = op_spec(name)
         inputs = ", ".join(
-            f"`{'*' if spec.variadic else ''}{port.name}` ({port.type_name})"
+            f"`{'*' if spec.variadic else ''}{port.name}` ({port.type_label})"
             for port in spec.inputs
         )
-        outputs = ", ".join(port.type_name for port in spec.outputs)
+        outputs = ", ".join(port.type_label for port in spec.outputs)
         per_stream = {param.name for param in spec.stream_params}
         parts += [
             f"### {name}",

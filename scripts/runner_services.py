@@ -315,6 +315,8 @@ def _java(
         "-Xmx512m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
+        # Flink's serializers read fields of lists, in streaming jobs.
+        "--add-opens=java.base/java.util=ALL-UNNAMED",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-cp",
         os.pathsep.join(jars),

@@ -17,6 +17,7 @@ from beam_scanner.cli.main import main
 from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
 from tests.support.folders import ROOT
+from tests.support.native_libraries import tool
 from tests.support.video_fixtures import frame_number, make_video
 
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if blocks(page)]
@@ -76,6 +77,8 @@ def public_names() -> list[str]:
 def test_blocks_of_a_page(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if page.stem == "native":
+        tool("c++")
     make_films(tmp_path)
     monkeypatch.chdir(tmp_path)
     with forgotten():

@@ -152,7 +152,9 @@ def test_importing_beam_leaves_no_log_handler(program: str) -> None:
     assert "apache_beam" in loaded(program)
 
 
-@pytest.mark.parametrize("package", ["", ".storage", ".transforms", ".video"])
+@pytest.mark.parametrize(
+    "package", ["", ".scannerpy", ".storage", ".transforms", ".video"]
+)
 def test_python_finds_the_names_that_type_checkers_see(package: str) -> None:
     module = import_module(f"beam_scanner{package}")
     tree = ast.parse(Path(str(module.__file__)).with_suffix(".pyi").read_text())

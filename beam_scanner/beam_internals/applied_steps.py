@@ -54,10 +54,13 @@ def label_of_maker(pcollection: Any) -> str:
 class _Readers(PipelineVisitor):  # type: ignore[misc]
     def __init__(self) -> None:
         self.read: set[Any] = set()
+        self.steps: dict[Any, list[AppliedPTransform]] = {}
 
     def visit_transform(self, node: AppliedPTransform) -> None:
         self.read.update(node.inputs)
         self.read.update(side.pvalue for side in node.side_inputs)
+        for given in node.inputs:
+            self.steps.setdefault(given, []).append(node)
 
 
 def read_pcollections(pipeline: Any) -> set[Any]:
@@ -65,6 +68,32 @@ def read_pcollections(pipeline: Any) -> set[Any]:
     readers = _Readers()
     pipeline.visit(readers)
     return readers.read
+
+
+def readers_of(pipeline: Any) -> dict[Any, list[AppliedPTransform]]:
+    """The steps, not only composites, that take each PCollection as their main input."""
+    readers = _Readers()
+    pipeline.visit(readers)
+    return readers.steps
+
+
+def hints_of(step: AppliedPTransform) -> dict[str, bytes]:
+    """Resource hints of a step, with those of the composites around it."""
+    return dict(step.resource_hints)
+
+
+def hints_as_given(hints: Mapping[str, bytes]) -> str:
+    """Parsed hints as they are written in a pipeline; '' if there are none.
+
+    Examples:
+        >>> hints_as_given(parse_hints({'min_ram': '2GB'}))
+        ".with_resource_hints(min_ram='2000000000')"
+    """
+    given = []
+    for urn, value in sorted(hints.items()):
+        name = urn.split(":")[2].removesuffix("_bytes")
+        given.append(f"{name}={value.decode(errors='replace')!r}")
+    return f".with_resource_hints({', '.join(given)})" if given else ""
 
 
 _READS_ALL = "InteractiveRunner"

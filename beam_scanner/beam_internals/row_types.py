@@ -86,6 +86,18 @@ def schema_id_of(hint: Any) -> str:
     return getattr(hint, "schema_id", None) or ""
 
 
+def parts_of(hint: Any) -> list[Any]:
+    """The types that a hint is composed of; empty if it is not.
+
+    Examples:
+        >>> from apache_beam import typehints
+        >>> parts_of(typehints.Tuple[str, int])
+        [<class 'str'>, <class 'int'>]
+    """
+    inner = getattr(hint, "_inner_types", None)
+    return list(inner()) if callable(inner) else []
+
+
 def value_type_of(pair: Any) -> Any:
     """The type of the second of two; None where a hint is not that of pairs.
 

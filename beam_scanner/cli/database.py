@@ -26,12 +26,14 @@ from beam_scanner.storage import (
     list_streams,
 )
 from beam_scanner.storage.commit import files_beside
+from beam_scanner.storage.segments.inferred_writer import inferred_text
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
 from beam_scanner.text.tables import aligned
 from beam_scanner.types.element_types import NullElement
+from beam_scanner.types.type_text import label_of_text
 
 _SHOWN_WIDTH = 100
 
@@ -67,7 +69,11 @@ def _streams(storage: NamedStorage) -> dict[str, StreamDescriptor]:
 
 
 def _kind(stream: StreamDescriptor) -> str:
-    return "video" if stream.kind == "video" else stream.type_name or "-"
+    if stream.kind == "video" or not stream.type_name:
+        return "video" if stream.kind == "video" else "-"
+    inferred = inferred_text(stream.type_name)
+    label = label_of_text(inferred or stream.type_name)
+    return f"Any[{label}]" if inferred else label
 
 
 def _what(stream: StreamDescriptor) -> str:
@@ -132,7 +138,8 @@ def _show_rows(stream: NamedStream, rows: int) -> None:
 
 def _shown_values(stream: NamedStream, rows: list[int]) -> Iterator[str]:
     found = stream.type()
-    if found is None or not found.unpickles or found.to_arrow is not None:
+    inferred = bool(inferred_text(stream.descriptor().type_name))
+    if found is None or inferred or not found.unpickles or found.to_arrow is not None:
         yield from map(_short, stream.load(rows=rows))
         return
     for value in stream.load(fn=len, rows=rows):

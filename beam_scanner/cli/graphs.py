@@ -33,7 +33,7 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -47,7 +47,13 @@ from beam_scanner.errors import (
     GraphError,
     ScannerException,
 )
-from beam_scanner.graph.nodes import InputNode, Node, OpColumn, OpNode, OutputNode
+from beam_scanner.graph.nodes import (
+    InputNode,
+    OpColumn,
+    OpNode,
+    OutputNode,
+    topological,
+)
 from beam_scanner.kernels.op_modules import run_module
 from beam_scanner.run.launch import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
@@ -323,8 +329,8 @@ def output_name(template: str, output: str, video: str) -> str:
 
 def _named_columns(made: Any) -> dict[str, OpColumn]:
     if isinstance(made, OpColumn):
-        ops = (node for node in _upwards(made.node) if isinstance(node, OpNode))
-        last = next(ops, None)
+        nodes = reversed(topological([made.node]))
+        last = next((node for node in nodes if isinstance(node, OpNode)), None)
         made = {last.label.lower() if last is not None else "frames": made}
     if isinstance(made, Mapping) and made:
         wrong = [n for n, c in made.items() if not isinstance(c, OpColumn)]
@@ -338,21 +344,10 @@ def _named_columns(made: Any) -> dict[str, OpColumn]:
 
 def _first_input(column: OpColumn) -> Sequence[StoredStream]:
     """The streams that a column is made of, by way of first inputs."""
-    for node in _upwards(column.node):
+    for node in topological([column.node]):
         if isinstance(node, InputNode):
             return node.streams
     raise GraphError(f"the column of {column.node.label} reads no stream")
-
-
-def _upwards(node: Node) -> Iterator[Node]:
-    seen: set[int] = set()
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            stack += [column.node for column in reversed(node.inputs)]
 
 
 def _describe(error: BaseException) -> str:

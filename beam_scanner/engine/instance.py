@@ -11,10 +11,16 @@ from beam_scanner.engine.containment import is_interrupt, raising_as
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels.at_element import element_of
+from beam_scanner.kernels.gpus import has_gpu
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
-from beam_scanner.types.element_types import NULL, DeviceHandle, NullElement
+from beam_scanner.types.element_types import (
+    NULL,
+    DeviceHandle,
+    DeviceType,
+    NullElement,
+)
 
 
 class OpError(KernelError):
@@ -67,6 +73,9 @@ class KernelInstance:
 
     def create(self) -> None:
         """Builds the kernel object; a function stands for itself."""
+        if self.node.device == DeviceType.GPU and not has_gpu():
+            reason = "it is to run on a GPU, but this worker's machine has none"
+            raise OpError(self.spec.name, None, reason)
         with self.guard(None):
             self.kernel = self.spec.instantiate(self.config, self.node.init_args)
 

@@ -13,16 +13,11 @@ Graphs hold no client: they can be pickled and read by other processes.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from beam_scanner.errors import (
-    ArgumentError,
-    GraphError,
-    OpNotFoundError,
-    did_you_mean,
-)
+from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, or_slice_list
 from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.sampler_methods import StreamsGenerator as StreamsGenerator
@@ -34,7 +29,7 @@ from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.kernels.register import registry
-from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
+from beam_scanner.storage import StoredStream
 from beam_scanner.storage.streams.backend import element_type
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
@@ -187,6 +182,8 @@ class IOGenerator:
         column = column_of(op, "io.Output", "the first argument")
         listed = _streams("Output", streams)
         found = listed[0].storage().sink(self._sc, column, list(listed))
+        # A Sink of scannerpy holds the node.
+        found = getattr(found, "node", found)
         if isinstance(found, OutputNode):
             return found
         node = OutputNode(column, listed)
@@ -216,85 +213,3 @@ def input_type(stream: StoredStream) -> ScannerTypeInfo | None:
     if stream.column_type() == ColumnType.Video:
         return None
     return element_type(stream) or get_type_info(bytes)
-
-
-class SourceGenerator:
-    """Scanner's lower-level inputs: ``sc.sources``.
-
-    Args:
-        sc: The client.
-    """
-
-    _KINDS: ClassVar = {
-        "Column": NamedStream,
-        "Sequence": NamedStream,
-        "FrameColumn": NamedVideoStream,
-        "FrameSequence": NamedVideoStream,
-    }
-
-    def __init__(self, sc: Any) -> None:
-        self._sc = sc
-
-    def __getattr__(self, name: str) -> Any:
-        kind = _kind(self._KINDS, "Source", name, "Input")
-
-        def source(
-            table_name: Sequence[str], column_name: Sequence[str] | None = None
-        ) -> OpColumn:
-            streams = _named_streams(self._sc, kind, name, table_name)
-            return IOGenerator(self._sc).Input(streams)
-
-        return source
-
-
-class SinkGenerator:
-    """Scanner's lower-level outputs: ``sc.sinks``.
-
-    Args:
-        sc: The client.
-    """
-
-    _KINDS: ClassVar = {"Column": NamedStream, "FrameColumn": NamedVideoStream}
-
-    def __init__(self, sc: Any) -> None:
-        self._sc = sc
-
-    def __getattr__(self, name: str) -> Any:
-        kind = _kind(self._KINDS, "Sink", name, "Output")
-
-        def sink(
-            columns: Mapping[str, OpColumn] | None = None,
-            table_name: Sequence[str] = (),
-            column_name: Sequence[str] | None = None,
-        ) -> OutputNode:
-            if not isinstance(columns, Mapping) or not columns:
-                raise ArgumentError(
-                    f"Columns must be specified for {name} Sink. For example, "
-                    f"sc.sinks.{name}(columns={{'column_name': col}})."
-                )
-            if len(columns) > 1:
-                raise GraphError(
-                    f"sink {name} takes one column, got {', '.join(columns)}; use one "
-                    "sc.io.Output for each"
-                )
-            streams = _named_streams(self._sc, kind, name, table_name)
-            return IOGenerator(self._sc).Output(next(iter(columns.values())), streams)
-
-        return sink
-
-
-def _kind(kinds: Mapping[str, Any], what: str, name: str, method: str) -> Any:
-    if name not in kinds:
-        raise OpNotFoundError(
-            f"{what} {name} does not exist; it may be a StoredStream for sc.io.{method}"
-        )
-    return kinds[name]
-
-
-def _named_streams(sc: Any, kind: Any, name: str, tables: Any) -> list[StoredStream]:
-    if not isinstance(tables, (list, tuple)) or not tables:
-        raise ArgumentError(
-            f"table_name of {name} must be a list with one name for each stream, got "
-            f"{tables!r}"
-        )
-    return [kind(sc, table) for table in tables]

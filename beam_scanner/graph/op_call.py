@@ -11,7 +11,11 @@ from beam_scanner.graph.nodes import OpColumn, OpNode, SliceList
 from beam_scanner.graph.sampler_methods import column_of
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import OpForCall, Port
-from beam_scanner.kernels.register import check_edge, check_stencil
+from beam_scanner.kernels.register import (
+    check_edge,
+    check_stencil,
+    means_whole_stream,
+)
 from beam_scanner.kernels.signature import RESERVED
 from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.types.element_types import DeviceType
@@ -106,6 +110,10 @@ class OpCall:
             raise ArgumentError(
                 f"batch of op {self.name} must be 1 or more, got {batch}"
             )
+        can_batch = self.spec.batch > 1 or self.spec.whole_stream
+        if can_batch and means_whole_stream(self.name, batch):
+            self.spec = self.spec.over_whole_streams()
+            return 1
         if batch > 1 and self.spec.batch == 1:
             raise ArgumentError(
                 f"Op {self.name} specified a batch size but the Kernel for that Op was "

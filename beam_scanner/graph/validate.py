@@ -41,9 +41,8 @@ from beam_scanner.graph.nodes import (
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.kernel import KernelConfig
 from beam_scanner.kernels.op_spec import Param, Port
-from beam_scanner.ops import is_shipped
 from beam_scanner.rows.row_maps import Layout
-from beam_scanner.storage import NamedVideoStream, StoredStream
+from beam_scanner.storage import StoredStream
 from beam_scanner.types.compatible import reader_as
 
 
@@ -232,7 +231,7 @@ def check_call(node: OpNode) -> None:
         for value in node.stream_args.get(param.name, ()):
             for each in value if isinstance(value, SliceList) else (value,):
                 _check_value(spec.name, param, each)
-    if spec.is_class and is_shipped(spec.kernel):
+    if spec.is_class and spec.ships:
         _try_kernel(node)
 
 
@@ -352,20 +351,13 @@ def check_output(node: OutputNode) -> None:
     """Checks that an output can hold what its column does.
 
     Raises:
-        ElementTypeError: Frames are expected, and the column holds something else.
+        ElementTypeError: The column has options of frames, and holds something else.
     """
     column = node.input
-    if column.type is None:
-        return
-    if column.encoding is not None:
+    if column.type is not None and column.encoding is not None:
         raise ElementTypeError(
             f"{_output_name(node)} has compression options, which are only for "
             f"frames, but its column holds {column.type.label}"
-        )
-    if node.streams and isinstance(node.streams[0], NamedVideoStream):
-        raise ElementTypeError(
-            f"output {node.streams[0].name()!r} is a NamedVideoStream, but the column "
-            f"of {column.node.label} holds {column.type.label}; use a NamedStream"
         )
 
 
@@ -384,7 +376,7 @@ def listed_outputs(outputs: OutputNode | Sequence[OutputNode]) -> list[OutputNod
                 f"those; got {type(output).__name__}"
             )
     if not listed:
-        raise GraphError("a run needs at least one output")
+        raise GraphError("a run needs at least one output, got an empty list")
     return listed
 
 
@@ -406,7 +398,7 @@ def check_graph(outputs: OutputNode | Sequence[OutputNode]) -> list[Node]:
     Examples:
         >>> check_graph([])
         Traceback (most recent call last):
-        beam_scanner.errors.GraphError: a run needs at least one output
+        beam_scanner.errors.GraphError: a run needs at least one output, got an empty list
     """
     listed = listed_outputs(outputs)
     nodes = topological(listed)

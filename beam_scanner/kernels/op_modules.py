@@ -15,15 +15,15 @@ from beam_scanner.kernels.native.load import load_library
 
 
 def register_module(
-    path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
+    so_path: str | os.PathLike[str], proto_path: str | os.PathLike[str] | None = None
 ) -> ModuleType | None:
     """Registers the ops of a file: of Python, or a native library.
 
     Workers need not have the file: its ops travel with the graph.
 
     Args:
-        path: A ``.py`` file that registers ops, which is run; or a shared library that
-            was written for ``beam_scanner_op.h``.
+        so_path: A ``.py`` file that registers ops, which is run; or a shared library
+            that was written for ``beam_scanner_op.h``.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
 
     Returns:
@@ -41,9 +41,9 @@ def register_module(
         ...     register_module(file.name).answer
         42
     """
-    if Path(path).suffix == ".py":
-        return run_module(path, proto_path)
-    load_library(path, proto_path)
+    if Path(so_path).suffix == ".py":
+        return run_module(so_path, proto_path)
+    load_library(so_path, proto_path)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -16,7 +17,8 @@ class Registry:
 
     A second op of one name is an error. What may be registered again: a kernel of
     the same qualified name in ``__main__`` (a notebook's cell that was run once
-    more), and one of a module that was loaded once more.
+    more), and one of a module that was loaded once more. A user's op that is named
+    like one that ships stands in its place, whichever of them comes first.
 
     Examples:
         >>> from beam_scanner.kernels import read_spec
@@ -76,16 +78,17 @@ class Registry:
         Raises:
             GraphError: The name is taken.
         """
-        if spec.name in self._declared:
+        if spec.name in self._declared and not spec.ships:
             raise GraphError(
                 f"Attempted to re-register op {spec.name}, declared with register_op, "
                 f"by {spec.owner}"
             )
-        old = self._specs.get(spec.name)
-        if old is not None and not self._may_replace(next(iter(old.values())), spec):
-            owner = next(iter(old.values())).owner
+        old = next(iter(self._specs.get(spec.name, {}).values()), None)
+        if old is None or old.ships is not spec.ships:
+            return
+        if not self._may_replace(old, spec):
             raise GraphError(
-                f"Attempted to register Op with name {spec.name} twice: by {owner} "
+                f"Attempted to register Op with name {spec.name} twice: by {old.owner} "
                 f"and by {spec.owner}"
             )
 
@@ -94,10 +97,28 @@ class Registry:
 
         Raises:
             GraphError: The name is taken.
+
+        Warns:
+            UserWarning: A user's op stands in the place of one that ships.
         """
         self.check(spec)
+        users = spec.name in self._declared or spec.name in self._specs
+        if spec.ships and users and not self._ships(spec.name):
+            _warn_of(spec.name)
+            return
+        if not spec.ships:
+            self._make_way(spec.name)
         self._specs[spec.name] = dict.fromkeys(spec.devices, spec)
         self._loads[spec.name] = _load_of(spec)
+
+    def _ships(self, name: str) -> bool:
+        return any(spec.ships for spec in self._specs.get(name, {}).values())
+
+    def _make_way(self, name: str) -> None:
+        """Forgets an op that ships, for a user's of its name."""
+        if self._ships(name):
+            _warn_of(name)
+            del self._specs[name]
 
     def _may_replace(self, old: OpSpec, new: OpSpec) -> bool:
         if old.owner != new.owner:
@@ -115,7 +136,11 @@ class Registry:
 
         Raises:
             GraphError: The name is taken.
+
+        Warns:
+            UserWarning: As ``add``.
         """
+        self._make_way(name)
         if name in self._specs or name in self._declared:
             raise GraphError(f"Attempted to re-register op {name}")
         self._declared[name] = make
@@ -146,6 +171,14 @@ class Registry:
         """Forgets an op; graphs that use it are not changed."""
         self._specs.pop(name, None)
         self._declared.pop(name, None)
+
+
+def _warn_of(name: str) -> None:
+    warnings.warn(
+        f"your op {name} stands in the place of the one that beam_scanner ships; "
+        "register_python_op(name=...) gives it a name of its own",
+        stacklevel=5,
+    )
 
 
 def _load_of(spec: OpSpec) -> object:

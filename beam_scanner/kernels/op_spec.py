@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from beam_scanner.errors import KernelError
+from beam_scanner.errors import ArgumentError, KernelError
 from beam_scanner.kernels.digests.digest import Digest, code_digest, digest
 from beam_scanner.types.element_types import ColumnType, DeviceType
 from beam_scanner.types.type_info import ScannerTypeInfo
@@ -32,8 +32,13 @@ class Port:
 
     @property
     def type_name(self) -> str:
-        """What errors call the type."""
+        """The name of the type."""
         return "FrameType" if self.type is None else self.type.name
+
+    @property
+    def type_label(self) -> str:
+        """What people call the type."""
+        return "FrameType" if self.type is None else self.type.label
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class OpSpec:
             ``register_python_kernel`` do, and returns a tuple.
         native: Whether it is of a native library: it takes and gives elements that are
             not frames as bytes, and keeps none of the frames that it gives.
+        across_groups: Whether a batch may hold rows of several slice groups, since the
+            kernel has nothing that differs from group to group.
         note: What plans and profiles say of it, which changes no result: its model, and
             how many copies of it are loaded.
     """
@@ -106,12 +113,18 @@ class OpSpec:
     returns_tuple: bool = False
     raw: bool = False
     native: bool = False
+    across_groups: bool = False
     note: str = ""
 
     @property
     def is_class(self) -> bool:
         """Whether the kernel is a class, not a function."""
         return isinstance(self.kernel, type)
+
+    @property
+    def ships(self) -> bool:
+        """Whether it is an op of this package."""
+        return str(self.kernel.__module__).startswith("beam_scanner.ops.")
 
     @property
     def owner(self) -> str:
@@ -127,6 +140,26 @@ class OpSpec:
         every process of one environment, where it was pickled and where it was loaded.
         """
         return self.read().text
+
+    def over_whole_streams(self) -> OpSpec:
+        """The same op, given all rows of a stream at once.
+
+        Its state is then its own affair. Stencils are not for whole streams.
+
+        Raises:
+            ArgumentError: It has a stencil.
+        """
+        if self.stencil is not None:
+            raise ArgumentError(
+                f"op {self.name} cannot have whole_stream and a stencil"
+            )
+        return replace(
+            self,
+            whole_stream=True,
+            batch=1,
+            unbounded_state=False,
+            bounded_state=None,
+        )
 
     def read(self) -> Digest:
         """The digest, and the objects of the kernel of which only the type counts."""
@@ -148,7 +181,9 @@ class OpSpec:
             [(port.name, port.type_name) for port in side]
             for side in (self.inputs, self.outputs)
         ]
+        more = ["across groups"] if self.across_groups else []
         return [
+            *more,
             self.name,
             self.version,
             ports,

@@ -14,7 +14,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType, ModuleType
@@ -57,6 +57,44 @@ class KeepsValues:
     values: ClassVar[ModuleData | None] = None
 
 
+_before: list[Callable[[], None]] = []
+
+
+def before_loading(function: Callable[[], None]) -> None:
+    """Has a function called wherever a graph that is pickled from now on is loaded.
+
+    It is called before anything of the graph is imported. Graphs that are pickled there
+    do the same.
+
+    Args:
+        function: Found by its name; calling it twice must be harmless.
+    """
+    if function not in _before:
+        _before.append(function)
+
+
+class _Before:
+    """Precedes a graph: what is to be done before it is loaded."""
+
+    def __init__(self, functions: list[Callable[[], None]]) -> None:
+        self.functions = functions
+
+    def call(self) -> None:
+        """Does it."""
+        for function in self.functions:
+            function()
+
+
+def _load(unpickler: Callable[[], pickle.Unpickler]) -> Any:
+    """What comes next in a file, after what is to be done before."""
+    found = unpickler().load()
+    while isinstance(found, _Before):
+        found.call()
+        # A new one: each pickle counts its objects anew.
+        found = unpickler().load()
+    return found
+
+
 def dumps_graph(obj: Any) -> bytes:
     """Pickles a graph, or anything with kernels in it.
 
@@ -81,6 +119,8 @@ def _dump(obj: Any, with_values: bool) -> bytes:
     # Beam's own lock, since Beam, too, pickles and unpickles in other threads.
     with beams.pickling_lock, beams.modules_by_value(modules):
         file = io.BytesIO()
+        if _before:
+            _pickled(_Before(list(_before)), file)
         pickler = _pickled(obj, file)
         if with_values and not (isinstance(obj, KeepsValues) and obj.values):
             values = _module_data(pickler)
@@ -107,7 +147,8 @@ def _module_data(pickler: Any) -> ModuleData | None:
         try:
             inside = _pickled(value, counting)
         except Exception:
-            return []
+            # Its class is code all the same.
+            return [type(value)]
         sizes[place] = counting.size
         modules.update(inside.modules)
         return list(inside.code)
@@ -125,15 +166,33 @@ def _module_data(pickler: Any) -> ModuleData | None:
         return None
     digests = {place: member_digest(value) for place, value in others.items()}
     sent = members_to_send(digests, {p: sizes[p] for p in others if p in sizes})
-    file = io.BytesIO()
-    _pickled({place: others[place] for place in sent}, file)
+    data = _bytes_of({place: others[place] for place in sent})
+    if not _loads(data):
+        sent = {place for place in sent if _loads(_bytes_of(others[place]))}
+        data = _bytes_of({place: others[place] for place in sent})
     return ModuleData(
         this_process(),
         plain,
         {p: (digests[p], type_name(type(value))) for p, value in others.items()},
         frozenset(sent),
-        file.getvalue(),
+        data,
     )
+
+
+def _bytes_of(value: Any) -> bytes:
+    file = io.BytesIO()
+    _pickled(value, file)
+    return file.getvalue()
+
+
+def _loads(data: bytes) -> bool:
+    """Whether a worker can load a pickle, as far as this process can tell."""
+    try:
+        with cached_once():
+            pickle.loads(data)
+    except Exception:
+        return False
+    return True
 
 
 class _Counting:
@@ -160,7 +219,7 @@ def loads_graph(data: bytes) -> Any:
 
     with pickling_lock, cached_once():
         file = io.BytesIO(data)
-        found = pickle.load(file)
+        found = _load(lambda: pickle.Unpickler(file))
         values: ModuleData | None = None
         keeps = isinstance(found, KeepsValues)
         if file.tell() < len(data):
@@ -193,7 +252,8 @@ def check_loads(obj: Any, surely: bool = True) -> None:
     absent = {"__main__", *(module.__name__ for module in _users_modules())}
     with pickling_lock, cached_once():
         try:
-            _WorkersUnpickler(io.BytesIO(data), absent).load()
+            file = io.BytesIO(data)
+            _load(lambda: _WorkersUnpickler(file, absent))
         except pickle.UnpicklingError:
             raise
         except Exception:
@@ -249,6 +309,8 @@ def _pickler_class() -> Any:
                 self._note(obj)
             found = reduce_own(obj, beams.is_importable)
             if found is not NotImplemented:
+                # Where an object goes by its place, its class is not pickled.
+                self._note(type(obj))
                 return found
             return super().reducer_override(obj)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any, TypeVar
@@ -67,11 +68,11 @@ def register_python_op(
     stencil: Sequence[int] | None = None,
     unbounded_state: bool = False,
     bounded_state: int | None = None,
-    whole_stream: bool = False,
     device_type: DeviceType | None = None,
     device_sets: Sequence[Sequence[Any]] | None = None,
     batch: int = 1,
     proto_path: str | None = None,
+    whole_stream: bool = False,
     version: str | None = None,
     takes_nulls: bool = False,
     stencil_edge: str = "repeat",
@@ -86,12 +87,13 @@ def register_python_op(
             slice group) is run once, in order.
         bounded_state: Each row depends on that many rows before it: the kernel is
             warmed on them wherever rows are not consecutive.
-        whole_stream: The kernel takes all rows of a stream (or slice group) at once.
         device_type: Where it runs; CPU if None.
         device_sets: Pairs of a device type and a count, instead of ``device_type``,
             for a kernel that can run on several; counts are not used.
-        batch: Most rows a call; above 1 the kernel takes and returns sequences.
+        batch: Most rows a call; above 1 the kernel takes and returns sequences. A
+            million or more rows mean ``whole_stream``, with a warning.
         proto_path: A ``*_pb2.py`` file whose messages are added to ``protobufs``.
+        whole_stream: The kernel takes all rows of a stream (or slice group) at once.
         version: Enters the fingerprint of results, beside the kernel's code and all
             values that it uses. Change it when something has changed that is not seen:
             an installed package, a model behind a URL or in a folder, an object without
@@ -190,7 +192,7 @@ def register_op(
         check_attributes(name, unbounded_state, bounded_state, False, batch)
         execute = execute_of(name, kernel)
         is_class = isinstance(kernel, type)
-        return OpSpec(
+        spec = OpSpec(
             name=name,
             kernel=kernel,
             inputs=tuple(inputs),
@@ -207,6 +209,8 @@ def register_op(
             returns_tuple=True,
             raw=takes_columns(execute, inputs),
         )
+        whole = means_whole_stream(name, batch)
+        return spec.over_whole_streams() if whole else spec
 
     if proto_path is not None:
         protobufs.add_module(proto_path)
@@ -283,7 +287,8 @@ def read_spec(
         raise ArgumentError(f"the name of an op must be a string, got {op!r}")
     checked_stencil = check_stencil(op, stencil)
     check_attributes(op, unbounded_state, bounded_state, whole_stream, batch)
-    if whole_stream and checked_stencil is not None:
+    whole = whole_stream or means_whole_stream(op, batch)
+    if whole and checked_stencil is not None:
         raise ArgumentError(f"op {op} cannot have whole_stream and a stencil")
     check_edge(op, stencil_edge)
     execute = execute_of(op, kernel)
@@ -292,9 +297,9 @@ def read_spec(
         op,
         function,
         callers_names(frame or sys._getframe(1), function),
-        batched=batch > 1 or whole_stream,
+        batched=batch > 1 or whole,
         stencil=checked_stencil is not None,
-        whole=whole_stream,
+        whole=whole,
     )
     inputs, variadic = reader.inputs(method_parameters(execute))
     outputs, is_tuple = reader.outputs(inspect.signature(execute).return_annotation)
@@ -302,7 +307,7 @@ def read_spec(
     init, any_init = init_params(op, kernel) if is_class else ((), False)
     stream = stream_params(op, kernel) if is_class else ()
     check_names(op, () if variadic else inputs, (*init, *stream))
-    return OpSpec(
+    spec = OpSpec(
         name=op,
         kernel=kernel,
         inputs=inputs,
@@ -313,7 +318,6 @@ def read_spec(
         batch=batch,
         bounded_state=bounded_state,
         unbounded_state=unbounded_state,
-        whole_stream=whole_stream,
         devices=devices,
         version="" if version is None else str(version),
         takes_nulls=takes_nulls,
@@ -322,6 +326,7 @@ def read_spec(
         open_args=any_init if is_class else reads_config(function),
         returns_tuple=is_tuple,
     )
+    return spec.over_whole_streams() if whole else spec
 
 
 def execute_of(op: str, kernel: Any) -> Any:
@@ -393,6 +398,25 @@ def check_attributes(
         raise ArgumentError(
             f"op {op} takes the whole stream: it cannot also have a batch or state"
         )
+
+
+_WHOLE_STREAM_BATCH = 1_000_000
+
+
+def means_whole_stream(op: str, batch: int) -> bool:
+    """Whether a batch is so large that it is meant to hold every stream.
+
+    Warns:
+        UserWarning: It is; ``whole_stream=True`` says so.
+    """
+    if batch < _WHOLE_STREAM_BATCH:
+        return False
+    warnings.warn(
+        f"op {op}: batch={batch} is taken for whole_stream=True, since no batch is "
+        "that large: write whole_stream=True in its registration",
+        stacklevel=4,
+    )
+    return True
 
 
 def name_of(kernel: Any) -> str:

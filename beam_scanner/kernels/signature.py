@@ -81,7 +81,8 @@ class SignatureReader:
                 " If the Op both stencils and batches, then it should have the type "
                 '"Sequence[Sequence[T]]", the outer one for the batch.'
                 if self.batched and self.stencil
-                else ""
+                else f" Write Sequence[{_shown(annotation)}], or register the op "
+                f"without {_DECLARED[kind]}."
             )
             raise ElementTypeError(
                 f'A {kind} Op must specify a "Sequence" type annotation for each '
@@ -92,6 +93,7 @@ class SignatureReader:
 
     def element(self, annotation: Any, what: str, is_input: bool) -> Any:
         """The type of one element; None for frames."""
+        given = self.resolve(annotation, what)
         if self.batched:
             kind = "whole-stream" if self.whole else "batched"
             annotation = self._unwrap(annotation, what, kind)
@@ -108,12 +110,42 @@ class SignatureReader:
                 )
             return types.get_type_info(annotation, self.names)
         except ElementTypeError as error:
-            hint = (
-                "; write Tuple[Sequence[A], Sequence[B]] for several outputs"
-                if typing.get_origin(annotation) is tuple
-                else ""
+            why = (
+                f"{_shown(given)} cannot be its type. "
+                + self._what_to_declare(annotation, is_input)
+                if typing.get_origin(annotation) in _SEQUENCES
+                else str(error)
             )
-            raise ElementTypeError(f"{what} of op {self.op}: {error}{hint}") from None
+            raise ElementTypeError(f"{what} of op {self.op}: {why}") from None
+
+    def _what_to_declare(self, annotation: Any, is_input: bool) -> str:
+        """What makes a sequence right where a single element is expected."""
+        parts = [each for each in typing.get_args(annotation) if each is not Ellipsis]
+        one = _shown(parts[0]) if parts else "T"
+        if not is_input:
+            if typing.get_origin(annotation) is tuple:
+                return "Write Tuple[Sequence[A], Sequence[B]] for several outputs"
+            declare = "" if self.batched else "Register the op with batch=8, say, or "
+            write = "write" if declare else "Write"
+            return (
+                f"{declare}{write} {one}; or list[{one}] for a list that is one value"
+            )
+        if self.batched and self.stencil:
+            return f"A batch and a stencil make two Sequences: write {one} inside"
+        if self.batched or self.stencil:
+            has, lacks = "batch", "stencil=[-1, 0]"
+            if self.stencil:
+                has, lacks = "stencil", "batch=8"
+            return (
+                f"A {has} makes one Sequence: write {one} inside, or register the op "
+                f"with {lacks}, say, too"
+            )
+        return (
+            "A kernel is given one row a call, unless its op is registered with a window "
+            f"of rows, @register_python_op(stencil=[-1, 0]), or with several rows a call, "
+            f"@register_python_op(batch=8); either makes it Sequence[{one}]. Declare one "
+            f"of them, or write {one}"
+        )
 
     def inputs(self, parameters: Parameters) -> tuple[tuple[Port, ...], bool]:
         """The inputs, and whether they are variadic."""
@@ -186,8 +218,17 @@ class SignatureReader:
         return ports, is_tuple
 
 
+_DECLARED = {
+    "stenciled": "stencil=",
+    "batched": "batch=",
+    "whole-stream": "whole_stream=",
+}
+_SEQUENCES = (collections.abc.Sequence, collections.abc.Iterable, list, tuple)
+
+
 def _shown(annotation: Any) -> str:
-    return inspect.formatannotation(annotation)
+    text = inspect.formatannotation(annotation)
+    return text.replace("beam_scanner.types.element_types.", "")
 
 
 def method_parameters(function: Any) -> Parameters:

@@ -3,7 +3,7 @@
 They are written as users write theirs: a module of this folder whose name does not
 begin with an underscore, and that registers a kernel, is all that an op needs.
 :func:`register_ops` gives them their names in ``sc.ops``; a user's op of one of these
-names is the registry's error, and takes another with ``register_python_op(name=...)``.
+names stands in its place, with a warning.
 """
 
 from __future__ import annotations
@@ -35,12 +35,7 @@ def shipped_ops() -> list[str]:
         ['Blur', 'ConvertColor', 'Discard']
     """
     register_ops()
-    return [name for name in registered_ops() if is_shipped(op_spec(name).kernel)]
+    return [name for name in registered_ops() if op_spec(name).ships]
 
 
-def is_shipped(kernel: object) -> bool:
-    """Whether a kernel is of this package."""
-    return kernel.__module__.startswith(f"{__name__}.")
-
-
-__all__ = ["is_shipped", "register_ops", "shipped_ops"]
+__all__ = ["register_ops", "shipped_ops"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.types.element_types import FrameType
@@ -54,6 +54,15 @@ class DiscardFrame(Kernel):
         return b"\0"
 
 
+class FrameInfo(TypedDict):
+    """The size of a frame in pixels, and NumPy's name of its dtype."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+
+
 @register_python_op()
 class InfoFromFrame(Kernel):
     """Gives the size and dtype of each frame.
@@ -65,7 +74,7 @@ class InfoFromFrame(Kernel):
         {'height': 4, 'width': 6, 'channels': 3, 'dtype': 'uint8'}
     """
 
-    def execute(self, frame: FrameType) -> Any:
+    def execute(self, frame: FrameType) -> FrameInfo:
         """A dict of ints and, under 'dtype', NumPy's name."""
         height, width, channels = frame.shape
         return {

@@ -10,18 +10,18 @@ from typing import Any
 from beam_scanner.errors import ArgumentError, DeviceMemoryError, KernelError
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.kernels.at_element import at_element
-from beam_scanner.kernels.gpus import has_gpu
-from beam_scanner.kernels.models.device_memory import is_out_of_memory
-from beam_scanner.kernels.models.inference_metrics import InferenceMetrics
-from beam_scanner.kernels.models.loaded_models import SharedModel, shared_model
-from beam_scanner.kernels.models.model_kinds import DEFAULT_BATCH, Fns, stacked
-from beam_scanner.kernels.models.model_source import ModelSource
-from beam_scanner.kernels.models.predictions import (
+from beam_scanner.kernels.inference.device_memory import is_out_of_memory
+from beam_scanner.kernels.inference.inference_metrics import InferenceMetrics
+from beam_scanner.kernels.inference.loaded_models import SharedModel, shared_model
+from beam_scanner.kernels.inference.model_kinds import DEFAULT_BATCH, Fns, stacked
+from beam_scanner.kernels.inference.model_source import ModelSource
+from beam_scanner.kernels.inference.predictions import (
     bytes_of,
     plain_value,
     predictions_of,
 )
-from beam_scanner.kernels.models.result_types import result_ports
+from beam_scanner.kernels.inference.result_types import result_ports
+from beam_scanner.kernels.inference.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.text.error_text import class_name, message_of
 from beam_scanner.text.quantities import byte_text
@@ -121,6 +121,7 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
+            across_groups=True,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if call.options.get("stencil") else None,
         )
@@ -133,17 +134,12 @@ class InferKernel(Kernel):
 
     def setup_with_resources(self) -> None:
         """Loads the model, unless the process has it."""
-        wants_gpu = any(d.device == DeviceType.GPU for d in self.config.devices)
-        if wants_gpu and not has_gpu():
-            raise KernelError(
-                "it is to run on a GPU, but this worker's machine has none"
-            )
         kind = self._kind
         kind.set_environment()
         if not kind.silent:
             self._metrics = InferenceMetrics(kind.namespace)
         try:
-            self._model = shared_model(self._source.tag(), self._source.load)
+            self._model = self._loaded()
         except Exception as error:
             if is_out_of_memory(error):
                 raise DeviceMemoryError(
@@ -152,6 +148,12 @@ class InferKernel(Kernel):
                     "machine, or share the model with large_model=True of its handler"
                 ) from error
             raise
+
+    def _loaded(self) -> SharedModel:
+        tag = self._source.tag()
+        if not self._kind.copies:
+            return shared_model(tag, self._source.load)
+        return shared_model(f"{tag} served", lambda: ServedModel(self._source, tag))
 
     @property
     def kept_for_run(self) -> Any:

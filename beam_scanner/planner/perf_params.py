@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
@@ -22,6 +23,7 @@ _ADVICE = {
     "load_sparsity_threshold": "reads are planned row by row",
     "queue_size_per_pipeline": "reads run a fixed number of packets ahead",
 }
+_DEFAULTS = {"load_sparsity_threshold": 8, "queue_size_per_pipeline": 4}
 _NAMES = ("work_packet_size", "io_packet_size", *_ADVICE)
 
 
@@ -35,6 +37,11 @@ class PerfParams:
         io_packet_size: Output rows a task, about; 0 lets the planner choose by what
             a task must decode. Each task starts a new lossy encoding, so
             this may change pixels of lossy video, never anything else.
+        cpu_pool: Scanner's; kept, with a warning if it is given, like all that follow.
+        gpu_pool: Scanner's.
+        pipeline_instances_per_node: Scanner's.
+        load_sparsity_threshold: Scanner's.
+        queue_size_per_pipeline: Scanner's.
 
     Raises:
         ArgumentError: A size is impossible.
@@ -46,8 +53,20 @@ class PerfParams:
 
     work_packet_size: int
     io_packet_size: int
+    cpu_pool: str | None = field(default=None, repr=False, compare=False)
+    gpu_pool: str | None = field(default=None, repr=False, compare=False)
+    pipeline_instances_per_node: int | None = field(
+        default=None, repr=False, compare=False
+    )
+    load_sparsity_threshold: int = field(default=8, repr=False, compare=False)
+    queue_size_per_pipeline: int = field(default=4, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # manual and estimate have warned already.
+        if sys._getframe(2).f_code.co_filename != __file__:
+            changed = {n: getattr(self, n) for n in _ADVICE}
+            given = {n: v for n, v in changed.items() if v != _DEFAULTS.get(n)}
+            _warn(given, stacklevel=4)
         for name in ("work_packet_size", "io_packet_size"):
             size = as_whole_number(getattr(self, name))
             if size is None:
@@ -90,7 +109,7 @@ class PerfParams:
         io = work_packet_size if io_packet_size == -1 else io_packet_size
         if io == 0:
             raise ArgumentError("io_packet_size must be at least 1, got 0")
-        made = cls(work_packet_size, io)
+        made = cls(work_packet_size, io, **others)
         return lambda inputs, ops: made
 
     @classmethod
@@ -116,15 +135,17 @@ class PerfParams:
         """
         _warn(others)
         return lambda inputs, ops: cls(
-            work_packet(stream.estimate_size() for stream in inputs), 0
+            work_packet(stream.estimate_size() for stream in inputs), 0, **others
         )
 
 
-def _warn(others: dict[str, Any]) -> None:
+def _warn(others: dict[str, Any], stacklevel: int = 3) -> None:
     for name in others:
         if name not in _ADVICE:
             raise ArgumentError(
                 f"PerfParams has no parameter {name!r}"
                 f"{did_you_mean(name, _NAMES) or '.'} It has {', '.join(_NAMES)}"
             )
-        warnings.warn(f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=3)
+        warnings.warn(
+            f"{name} {_LOCAL_ONLY.format(_ADVICE[name])}", stacklevel=stacklevel
+        )

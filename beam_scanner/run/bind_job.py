@@ -132,7 +132,7 @@ def _check_first_type(stream: NamedStream, kind: ScannerTypeInfo | None) -> None
     found = stream.descriptor()
     # By name: a worker need not know the type.
     frames, unknown = get_type_info(FrameType), get_type_info(bytes)
-    holds = found.type_name or unknown.name
+    holds = found.element_type or unknown.name
     if found.kind == "video":
         holds = frames.name
     wanted = (kind or frames).name

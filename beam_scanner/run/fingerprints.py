@@ -17,7 +17,7 @@ from beam_scanner.graph.nodes import (
     UnsliceNode,
     topological,
 )
-from beam_scanner.kernels.digests.digest import code_digest, digest
+from beam_scanner.kernels.digests.digest import code_digest, digest, type_name
 from beam_scanner.run.shared_graph import value_of
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
@@ -241,9 +241,17 @@ def stream_fingerprint(stream: StoredStream) -> str:
     """What identifies the rows of an input.
 
     Streams of the user's own may have a ``fingerprint()``; without one, name and
-    length must do.
+    length must do, which is warned of once in each process.
     """
     own = getattr(stream, "fingerprint", None)
     if own is not None:
         return str(own())
+    kind = type_name(type(stream))
+    if kind not in _warned:
+        _warned.add(kind)
+        warnings.warn(
+            f"streams of class {kind} have no fingerprint(), so stored results will not "
+            "be computed again when their content changes but not their name and length",
+            stacklevel=2,
+        )
     return f"{type(stream).__qualname__}:{stream.name()}:{stream.len()}"

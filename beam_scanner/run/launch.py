@@ -26,11 +26,13 @@ from beam_scanner.run.failure_records import (
     each_once,
     rows_of_manifest,
 )
+from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.run.pickled_outputs import warn_of_pickles
 from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
@@ -159,6 +161,8 @@ def execute(
     run = RunFiles(store, uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
+        hints = run_hints(options.view_as(ScannerOptions))
+        check_gpus(topological(prepared.outputs), options, hints)
         if detach:
             _submit(prepared, run, replace(settings, detached=True), options)
         else:
@@ -351,7 +355,7 @@ def _pipeline(
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
-        graph = RunGraph(source, phases, hints)
+        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph))
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
@@ -379,6 +383,7 @@ def _is_small_job(job: Job) -> bool:
 def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
     """Reads how every job ended, and removes the work of those that are done."""
     results = run.results()
+    done: list[Job] = []
     for index, job in enumerate(prepared.jobs):
         ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
         failures = [failure for end in ends if end for failure in end]
@@ -389,7 +394,9 @@ def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
             report.kept += finished
             continue
         report.committed.append(job.record.name)
+        done.append(job)
         job.files.remove()
+    warn_of_pickles(done)
 
 
 def _count_tasks(job: Job, run: str, report: Report) -> int:

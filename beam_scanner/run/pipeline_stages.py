@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
 from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -51,6 +52,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         source: Where workers find the run.
         phases: How many phases its graph has.
         resource_hints: Of the stage that runs tasks.
+        gpus: The phases that need the accelerator of the hints; all if empty.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         source: RunSource,
         phases: int,
         resource_hints: Mapping[str, Any] | None = None,
+        gpus: Collection[int] = (),
     ) -> None:
         super().__init__()
         self._source = source
         self._phases = phases
+        self._gpus = set(gpus)
         self._hints = dict(resource_hints or {})
         self.failed: list[Any] = []
 
@@ -77,7 +81,8 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
             | "Spread" >> beam.Keys()
         )
         for phase in range(self._phases):
-            made = Phase(self._source, phase, self._hints)
+            hints = hints_of_phase(self._hints, phase, self._gpus)
+            made = Phase(self._source, phase, hints)
             jobs = jobs | f"Phase {phase}" >> made
             self.failed += made.failed
         return jobs

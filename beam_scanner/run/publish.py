@@ -16,6 +16,7 @@ from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.existing_results import has_segments, is_held, was_published
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.pickled_outputs import log_pickles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.descriptor import StreamDescriptor
@@ -136,6 +137,7 @@ def _commit(
     )
     if not isinstance(found, StreamDescriptor):
         return None
+    log_pickles(output, found)
     return [found.rows, found.fingerprint]
 
 

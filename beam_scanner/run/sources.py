@@ -94,7 +94,7 @@ def _check_slot_type(slot: SourceSlot, stream: StoredStream) -> None:
     frames = stream.column_type() is ColumnType.Video
     # By name: a worker need not know the type.
     found = stream.try_descriptor() if isinstance(stream, NamedStream) else None
-    name = found.type_name if found is not None else ""
+    name = found.element_type if found is not None else ""
     if frames == (slot.kind is None):
         if slot.kind is None or slot.kind.type is bytes or not name:
             return

@@ -42,7 +42,7 @@ DOCKER, EXTERNAL, LOOPBACK, PROCESS = "DOCKER", "EXTERNAL", "LOOPBACK", "PROCESS
 ENVIRONMENTS = (DOCKER, EXTERNAL, LOOPBACK, PROCESS)
 
 OUT_OF_REACH = (
-    "is a place of this machine, which containers (--environment_type=DOCKER) do not "
+    "is a path on this machine, which containers (--environment_type=DOCKER) do not "
     "have: expected gs://BUCKET/FOLDER or s3://BUCKET/FOLDER"
 )
 """Of paths of this machine, where workers are containers."""

@@ -14,10 +14,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from beam_scanner import ops as shipped
 
@@ -29,19 +30,20 @@ from beam_scanner.errors import ArgumentError, JobFailure
 from beam_scanner.graph.builder import (
     IOGenerator,
     OpGenerator,
-    SinkGenerator,
-    SourceGenerator,
     StreamsGenerator,
     TaskPartitioner,
 )
 from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.source_calls import SinkGenerator, SourceGenerator
 from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.profiler import Profile, store_profile
+from beam_scanner.run.profiler import store_profile
 from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.profiler import Profile
+from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
 
@@ -56,22 +58,7 @@ _CLUSTER = (
     "graphs run where the Beam options say: "
     "Client(options=['--runner=...', ...]); without options, on all local cores"
 )
-
-
-class Job:
-    """Arguments of one stream of a graph, as Scanner's older programs keep them.
-
-    Examples:
-        >>> Job({'frames': 'a.mp4'}).op_args()
-        {'frames': 'a.mp4'}
-    """
-
-    def __init__(self, op_args: dict[Any, Any]) -> None:
-        self._op_args = op_args
-
-    def op_args(self) -> dict[Any, Any]:
-        """The arguments, by op."""
-        return self._op_args
+_NO_CLUSTER = f"there is no master and there are no workers to name: {_CLUSTER}"
 
 
 class Client:
@@ -130,9 +117,7 @@ class Client:
         max_attempts: int | None = None,
     ) -> None:
         if master is not None or workers:
-            raise ArgumentError(
-                f"there is no master and there are no workers to name: {_CLUSTER}"
-            )
+            raise ArgumentError(_NO_CLUSTER)
         if workers is not None:
             raise ArgumentError(f"workers=[] leaves nothing to run on: {_CLUSTER}")
         if machine_params is not None:
@@ -197,10 +182,34 @@ class Client:
 
     stop_cluster = close
 
+    def start_master(self, master: str | None = None) -> NoReturn:
+        """Scanner's; Beam has no master.
+
+        Raises:
+            ArgumentError: Always; says what to use.
+        """
+        raise ArgumentError(_NO_CLUSTER)
+
+    def start_workers(self, workers: Sequence[str] | None = None) -> NoReturn:
+        """Scanner's; the runner starts the workers.
+
+        Raises:
+            ArgumentError: Always; says what to use.
+        """
+        raise ArgumentError(_NO_CLUSTER)
+
+    def has_gpu(self) -> bool:
+        """Whether this machine has a GPU that NVIDIA's driver knows."""
+        try:
+            done = subprocess.run(["nvidia-smi"], capture_output=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return done.returncode == 0
+
     @keeps_root_logger
     def run(
         self,
-        outputs: OutputNode | Sequence[OutputNode],
+        outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
         perf_params: MakePerfParams,
         cache_mode: CacheMode = CacheMode.Error,
         show_progress: bool = True,
@@ -275,7 +284,7 @@ class Client:
             raise ArgumentError(
                 "detach=True is for runners elsewhere: this one ends with this process"
             )
-        listed = listed_outputs(outputs)
+        listed = listed_outputs(_nodes(outputs))
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
@@ -316,7 +325,7 @@ class Client:
 
     def explain(
         self,
-        outputs: OutputNode | Sequence[OutputNode],
+        outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
         perf_params: MakePerfParams | None = None,
         damage: str | None = None,
     ) -> Explanation:
@@ -340,7 +349,7 @@ class Client:
         from beam_scanner.run.ingest import damage_policy
         from beam_scanner.run.prepare import input_streams, prepare
 
-        listed = listed_outputs(outputs)
+        listed = listed_outputs(_nodes(outputs))
         make = _perf(perf_params or PerfParams.estimate())
         storage = self.named_storage
         with damage_policy(input_streams(listed), damage):
@@ -356,7 +365,9 @@ class Client:
         """
         self.get_profile(bulk_job_id)
 
-    def wait_on_job_gen(self, bulk_job_id: int) -> Iterator[dict[str, Any]]:
+    def wait_on_job_gen(
+        self, bulk_job_id: int, show_progress: bool = True
+    ) -> Iterator[dict[str, Any]]:
         """Yields the state of a run once: it is over.
 
         Raises:
@@ -373,17 +384,23 @@ class Client:
         """Ids of running runs: none, since ``run`` returns at the end."""
         return []
 
-    def get_profile(self, job_name: int | str, **options: Any) -> Profile:
+    def get_profile(
+        self,
+        job_name: int | str,
+        load_threads: int = 8,
+        subsample: int | None = None,
+    ) -> Profile:
         """The profile of a run.
 
         Args:
             job_name: What ``run`` returned.
-            **options: Scanner's; ignored.
+            load_threads: Ignored.
+            subsample: Ignored, with a warning.
 
         Raises:
             ArgumentError: There was no such run.
         """
-        return Profile.load(self.named_storage, job_name)
+        return Profile(self, job_name, load_threads, subsample)
 
     @keeps_root_logger
     def ingest_videos(
@@ -428,7 +445,7 @@ class Client:
 
     def table(self, name: str | int) -> Table:
         """The table of that name or id; one that is not there does not ``exist``."""
-        return self._tables.table(name)
+        return self._tables.table(name, self)
 
     def has_table(self, name: str) -> bool:
         """Whether there is a committed table of that name."""
@@ -462,7 +479,8 @@ class Client:
         Raises:
             ScannerException: It exists, or a row has another width.
         """
-        return self._tables.new(name, columns, rows, fns, force)
+        self._tables.new(name, columns, rows, fns, force)
+        return self.table(name)
 
     def sequence(self, name: str) -> Column:
         """The column of a stream: its frames or its elements."""
@@ -503,10 +521,52 @@ class Client:
     register_python_kernel = staticmethod(register_python_kernel)
 
 
+def start_master(
+    port: int | str | None = None,
+    config: Config | None = None,
+    config_path: str | None = None,
+    block: bool = False,
+    watchdog: bool = True,
+    no_workers_timeout: float = 30,
+    new_job_retries_limit: int = 5,
+) -> NoReturn:
+    """Scanner's; Beam has no master.
+
+    Raises:
+        ArgumentError: Always; says what to use.
+    """
+    raise ArgumentError(_NO_CLUSTER)
+
+
+def start_worker(
+    master_address: str,
+    machine_params: Any = None,
+    port: int | str | None = None,
+    config: Config | None = None,
+    config_path: str | None = None,
+    block: bool = False,
+    watchdog: bool = True,
+    db: Any = None,
+) -> NoReturn:
+    """Scanner's; the runner starts the workers.
+
+    Raises:
+        ArgumentError: Always; says what to use.
+    """
+    raise ArgumentError(_NO_CLUSTER)
+
+
 def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:
     if config is None:
         return Config(config_path=path, db_path=db_path)
     return config if db_path is None else config.with_db_path(db_path)
+
+
+def _nodes(outputs: Any) -> Any:
+    """Outputs that sink generators made, as the core knows them."""
+    if isinstance(outputs, (list, tuple)):
+        return [_nodes(each) for each in outputs]
+    return outputs.node if isinstance(outputs, Sink) else outputs
 
 
 def _perf(perf_params: Any) -> MakePerfParams:

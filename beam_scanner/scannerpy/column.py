@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,31 +21,25 @@ from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex
 
+if TYPE_CHECKING:
+    from beam_scanner.scannerpy.table import Table
+
 
 class Column:
     """One column of a table.
 
     Args:
-        table: The table's name.
-        number: Its place among the table's columns.
+        table: The table.
         name: Its name.
-        rows: Rows of the table.
-        stream: What holds it; None for the row numbers of a video.
+
+    Raises:
+        ArgumentError: The table has no such column.
     """
 
-    def __init__(
-        self,
-        table: str,
-        number: int,
-        name: str,
-        rows: int,
-        stream: NamedStream | None,
-    ) -> None:
-        self._table = table
-        self._number = number
+    def __init__(self, table: Table, name: str) -> None:
+        self._table = table.name()
         self._name = name
-        self._rows = rows
-        self._stream = stream
+        self._number, self._rows, self._stream = table.find_column(name)
 
     def __repr__(self) -> str:
         return f"Column({self._table!r}, {self._name!r})"
@@ -100,7 +94,7 @@ class Column:
     ) -> Iterator[Any]:
         """Yields values in order, lazily; frames as uint8 H x W x 3 RGB arrays.
 
-        Row numbers are ints; as bytes they are 8, little-endian.
+        Row numbers of a video are 8 bytes each, as ``struct.unpack('=Q', ...)`` reads.
 
         Args:
             ty: Type to deserialize with, instead of the stored one.
@@ -121,8 +115,7 @@ class Column:
     ) -> Iterator[Any]:
         convert = converter(ty, fn)
         for row in row_numbers(rows, self._rows, self._table).tolist():
-            plain = ty is None and fn is None
-            yield row if plain else convert(struct.pack("<Q", row))
+            yield convert(struct.pack("=Q", row))
 
     def save_mp4(
         self,

@@ -6,6 +6,10 @@
     type = "posix"
     db_path = "/data/scanner"
 
+With ``type = "gcs"`` or ``"s3"`` the database lies in ``bucket``, below ``db_path``; for S3,
+``region`` and ``endpoint`` are as in the environment variables ``AWS_DEFAULT_REGION`` and
+``AWS_ENDPOINT_URL_S3``, which workers elsewhere must be given.
+
 Without any file the database is ``~/.beam_scanner/db``. Nothing here asks
 questions or writes files.
 """
@@ -13,6 +17,7 @@ questions or writes files.
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from copy import copy
@@ -21,8 +26,24 @@ from typing import Any, Self
 from beam_scanner.errors import ArgumentError
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
+from beam_scanner.stores.s3 import use_service
 
-_LATER = ("gcs", "s3")
+_BUCKET = ("bucket", "region", "endpoint")
+_SCHEMES = {"gcs": "gs", "s3": "s3"}
+
+
+def mkdir_p(path: str | os.PathLike[str]) -> None:
+    """Makes a folder, and those above it, unless it is there."""
+    os.makedirs(path, exist_ok=True)
+
+
+def read_line(s: Any = None) -> str:
+    """A line of the standard input, without white space at its ends.
+
+    Args:
+        s: Not used.
+    """
+    return sys.stdin.readline().strip()
 
 
 class Config:
@@ -62,8 +83,13 @@ class Config:
             self.config = _complete(_read(self.config_path), self.config_path, db_path)
         else:
             self.config = self.default_config()
-        chosen = self.config["storage"]["db_path"] if db_path is None else db_path
-        self.db_path = _absolute(chosen)
+        storage = self.config["storage"]
+        if storage["type"] == "s3":
+            place = {key: storage.get(key) for key in ("region", "endpoint")}
+            use_service(f"storage in {self.config_path!r}", **place)
+        if db_path is None:
+            db_path = _place(storage, self.config_path)
+        self.db_path = _absolute(db_path)
         network = self.config["network"]
         self.master_address: str = network["master"]
         self.master_port: str = network["master_port"]
@@ -167,7 +193,8 @@ def _complete(
         ("storage", storage),
         ("network", _section(found, "network", path) or {}),
     ):
-        for key in whole[section].keys() & values.keys():
+        known = {*whole[section], *_BUCKET} if section == "storage" else whole[section]
+        for key in known & values.keys():
             values = {**values, key: _text(values[key], f"{section}.{key}", path)}
         whole[section] = {**whole[section], **values}
     return {**found, **whole}
@@ -199,10 +226,20 @@ def _missing(key: str, path: str) -> ArgumentError:
 
 
 def _check_type(kind: object, path: str) -> None:
-    if kind == "posix":
-        return
-    hint = "is not supported yet" if kind in _LATER else "is unknown"
-    raise ArgumentError(
-        f"Unsupported storage type {kind}: storage.type in {path!r} {hint}; "
-        "expected 'posix'"
-    )
+    if kind != "posix" and kind not in _SCHEMES:
+        raise ArgumentError(
+            f"Unsupported storage type {kind}: storage.type in {path!r} is unknown; "
+            "expected 'posix', 'gcs' or 's3'"
+        )
+
+
+def _place(storage: Mapping[str, str], path: str) -> str:
+    """The folder or URL that a section ``[storage]`` describes."""
+    scheme, place = _SCHEMES.get(storage["type"]), storage["db_path"]
+    if scheme is None:
+        return place
+    if "://" in place:
+        return place
+    if "bucket" not in storage:
+        raise _missing("storage.bucket", path)
+    return f"{scheme}://{storage['bucket']}/{place.strip('/')}"

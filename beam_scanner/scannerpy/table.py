@@ -71,8 +71,9 @@ class Table:
     It looks at the database each time it is asked, so it sees a run that ends later.
 
     Args:
-        tables: Those of its database.
+        sc: The client, or the tables of its database.
         name: Its name; there need not be such a table.
+        id: Not used: it is looked up.
 
     Examples:
         >>> import tempfile
@@ -82,9 +83,13 @@ class Table:
         (2, ['a', 'b'], [b'2', b'4'])
     """
 
-    def __init__(self, tables: Tables, name: str) -> None:
-        self._tables = tables
+    def __init__(self, sc: Any, name: str, id: int | None = None) -> None:
+        self._sc = sc
+        self._tables: Tables = getattr(sc, "_tables", sc)
         self._name = name
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_sc": self._tables}
 
     def __repr__(self) -> str:
         return f"Table({self._name!r})"
@@ -133,10 +138,24 @@ class Table:
             StreamNotFoundError: It is not committed.
             ArgumentError: It has no column of that name.
         """
+        self._found()
+        return Column(self, name)
+
+    def find_column(self, name: str) -> tuple[int, int, NamedStream | None]:
+        """A column's place, its rows, and the stream that holds it.
+
+        Of a table that is not committed, the column that a graph would make.
+
+        Raises:
+            StreamNotFoundError: It is not committed, and the name is another.
+            ArgumentError: It has no column of that name.
+        """
+        if name == "column" and not self.committed():
+            return 0, 0, self._tables.stream(self._name)
         found = self._found()
         for number, (own, stream) in enumerate(found.columns):
             if own == name:
-                return Column(self._name, number, name, found.rows, stream)
+                return number, found.rows, stream
         raise ArgumentError(
             f"Column {name} not found in Table {printable(self._name)}: its columns are "
             f"{', '.join(own for own, _ in found.columns)}"
@@ -145,14 +164,14 @@ class Table:
     def load(
         self,
         columns: Sequence[str],
-        fn: Callable[[list[Any], Any], Any] | None = None,
+        fn: Callable[[tuple[Any, ...], Any], Any] | None = None,
         rows: Iterable[int] | None = None,
     ) -> Iterator[Any]:
-        """Yields for each row the list of its values in some columns.
+        """Yields for each row the tuple of its values in some columns.
 
         Args:
             columns: Names of columns.
-            fn: Called with that list and the module of message types instead.
+            fn: Called with that tuple and the client instead.
             rows: Row numbers in any order, also more than once; all for None.
 
         Raises:
@@ -165,8 +184,8 @@ class Table:
         opened = [self.column(name) for name in columns]
         numbers = None if rows is None else list(rows)
         loads = [column.load(rows=numbers) for column in opened]
-        loaded = (list(values) for values in zip(*loads, strict=True))
-        return loaded if fn is None else _each(fn, loaded)
+        loaded = zip(*loads, strict=True)
+        return loaded if fn is None else (fn(values, self._sc) for values in loaded)
 
     def profiler(self) -> Profile:
         """The profile of the latest run that committed it.
@@ -202,14 +221,6 @@ class Table:
         return found
 
 
-def _each(
-    fn: Callable[[list[Any], Any], Any], loaded: Iterable[list[Any]]
-) -> Iterator[Any]:
-    from beam_scanner import protobufs
-
-    return (fn(values, protobufs) for values in loaded)
-
-
 class Tables:
     """The tables of a database.
 
@@ -231,11 +242,12 @@ class Tables:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ids": None}
 
-    def table(self, identifier: str | int) -> Table:
+    def table(self, identifier: str | int, sc: Any = None) -> Table:
         """The table of a name or number.
 
         Args:
             identifier: A name, of which there need not be a table, or a number.
+            sc: The client, if there is one.
 
         Raises:
             StreamNotFoundError: There is no table of that number.
@@ -243,7 +255,7 @@ class Tables:
         """
         if isinstance(identifier, str):
             stream_key(identifier)
-            return Table(self, identifier)
+            return Table(sc or self, identifier)
         if isinstance(identifier, bool) or not isinstance(identifier, int):
             raise ArgumentError(
                 f"Invalid table identifier {identifier!r}: expected a name or a number"
@@ -253,7 +265,7 @@ class Tables:
             name = self._numbered().name_of(identifier)
         if name is None or self.find(name) is None:
             raise StreamNotFoundError(f"there is no table with id {identifier}")
-        return Table(self, name)
+        return Table(sc or self, name)
 
     def has(self, name: str) -> bool:
         """Whether there is a committed table of that name."""
@@ -366,10 +378,12 @@ class Tables:
             ArgumentError: A table of several columns has neither.
         """
         found = self.find(name)
-        if found is None:
-            return Column(name, 0, "column", 0, NamedStream(self._storage, name))
-        names = [column for column, _ in found.columns]
-        return self.table(name).column("frame" if "frame" in names else "column")
+        names = [] if found is None else [column for column, _ in found.columns]
+        return Column(self.table(name), "frame" if "frame" in names else "column")
+
+    def stream(self, name: str) -> NamedStream:
+        """The stream of that name, which need not be there."""
+        return NamedStream(self._storage, name)
 
     def summarize(self) -> str:
         """All tables, as a text table."""

@@ -44,7 +44,9 @@ class StreamDescriptor:
     Attributes:
         name: The stream's name.
         kind: ``'blob'`` or ``'video'``.
-        type_name: Name of the element type; ``''`` if no row was ever written.
+        type_name: Name of the element type; ``''`` if no row was ever written. As in
+            ``Any[list[float]]`` for values that a kernel gave as ``Any``, and that have
+            one type.
         rows: How many rows.
         generation: Names the folder of the segment files.
         segments: One record for each segment, in row order.
@@ -88,6 +90,11 @@ class StreamDescriptor:
     verified: bool = False
     lost: int = 0
     format_version: int = FORMAT_VERSION
+
+    @property
+    def element_type(self) -> str:
+        """Name of the type that graphs see: ``Any`` where values turned out to have one."""
+        return "Any" if self.type_name.startswith("Any[") else self.type_name
 
     @property
     def inplace(self) -> bool:

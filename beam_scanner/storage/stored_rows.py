@@ -155,6 +155,8 @@ class SegmentTask:
         first_row: The first row that will be written.
         encoding: How frames are to be stored; None for the default.
         type_info: The element type.
+        infer: Whether values of type ``Any`` may be unpickled, to find the type that
+            they have.
     """
 
     generation: str
@@ -163,6 +165,7 @@ class SegmentTask:
     first_row: int
     encoding: Encoding | None = None
     type_info: ScannerTypeInfo | None = None
+    infer: bool = False
 
     @property
     def type_name(self) -> str:

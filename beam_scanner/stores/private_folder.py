@@ -31,6 +31,13 @@ class PrivateFolder:
         self.path = path
         self._number = number
 
+    def short_path(self, name: str) -> str:
+        """A short path of a file in it, while it is open.
+
+        Sockets cannot have long ones.
+        """
+        return f"/proc/self/fd/{self._number}/{name}"
+
     def file(self, name: str) -> BinaryIO:
         """Opens a file, which is empty if it was not there.
 

@@ -8,18 +8,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from apache_beam import typehints
+
+from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
 from beam_scanner.graph.builder import OpBuilder
 from beam_scanner.graph.nodes import or_slice_list
 from beam_scanner.kernels.op_help import op_doc, op_options, op_parameters
 from beam_scanner.kernels.op_registry import Registry
-from beam_scanner.kernels.op_spec import OpSpec
+from beam_scanner.kernels.op_spec import OpSpec, Port
 from beam_scanner.kernels.register import read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.picklable import check_picklable
 from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 
 
 class Op(GraphTransform):
@@ -72,8 +78,7 @@ class Op(GraphTransform):
         """Adds the op to the graph; several outputs are a named tuple."""
         inputs = self._inputs(pvalueish)
         group = group_of(list(inputs.values()))
-        device = self._arguments.get("device")
-        params = self._ops.get(self._name, device).stream_params
+        params = self._spec().stream_params
         arguments = dict(self._arguments)
         for param in params:
             if param.name in arguments:
@@ -99,15 +104,66 @@ class Op(GraphTransform):
         first = next(iter(inputs.values()))
         return kind(*(first | output for output in outputs))
 
+    @property
+    def takes(self) -> str:  # type: ignore[override]
+        """See the base class."""
+        ports = self._spec().inputs
+        if len(ports) == 1 and not self._spec().variadic:
+            return GraphTransform.takes
+        names = ", ".join(port.name for port in ports)
+        return f"streams, as ReadFromVideo gives them, for its inputs {names}"
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """See the base class; several outputs are a tuple."""
+        spec = self._spec()
+        taken = [_row_type(port) for port in spec.inputs]
+        given = [self.declared(p.name) or _row_type(p) for p in spec.outputs]
+        return taken, typehints.Tuple[tuple(given)] if len(given) > 1 else given[0]
+
+    def _spec(self) -> OpSpec:
+        return self._ops.get(self._name, self._arguments.get("device"))
+
     def _inputs(self, given: Any) -> Mapping[Any, Streams | Branch]:
-        if isinstance(given, (tuple, list)):
-            given = dict(enumerate(given))
-        if not isinstance(given, Mapping):
-            return {"": self.streams(given)}
+        if isinstance(given, Mapping):
+            self._check_names(given)
+        else:
+            several = isinstance(given, (tuple, list))
+            given = dict(enumerate(given if several else [given]))
+            self._check_number(len(given))
+            if not several:
+                return {"": self.streams(given[0])}
         return {
             name: self.streams(value, f"input {name!r}")
             for name, value in given.items()
         }
+
+    def _check_names(self, given: Mapping[Any, Any]) -> None:
+        spec = self._spec()
+        names = [port.name for port in spec.inputs]
+        if spec.variadic:
+            raise ArgumentError(
+                f"op {self._name} takes any number of inputs in order: a tuple of "
+                f"streams, not a dict with {', '.join(map(repr, given))}"
+            )
+        if set(given) != set(names):
+            raise ArgumentError(
+                f"op {self._name} takes the inputs {', '.join(names)}; the dict that it "
+                f"is applied to has {', '.join(map(repr, given)) or 'none'}"
+            )
+
+    def _check_number(self, given: int) -> None:
+        ports = self._spec().inputs
+        if given != len(ports) and not self._spec().variadic:
+            names = ", ".join(port.name for port in ports)
+            raise ArgumentError(
+                f"op {self._name} has {len(ports)} input{'s' * (len(ports) > 1)} "
+                f"({names}), and is applied to {given}"
+                + (": give it a dict or a tuple of streams" if len(ports) > 1 else "")
+            )
+
+
+def _row_type(port: Port) -> Any:
+    return typehints.Tuple[FrameKey, value_hint(port.type or get_type_info(FrameType))]
 
 
 class _Output(GraphTransform):

@@ -20,6 +20,7 @@ visible together, by its descriptor, or not at all.
 
 import hashlib
 import json
+import logging
 import math
 import struct
 import uuid
@@ -57,6 +58,7 @@ from beam_scanner.run.pipeline_stages import FAILURES, count_commit, report_fail
 from beam_scanner.run.sink_claims import Claims
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.storage.commit import generation_of
+from beam_scanner.storage.settle_type import pickled_text, pickled_why
 from beam_scanner.storage.stored_rows import Publication, Record, SegmentTask
 from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
@@ -67,6 +69,8 @@ from beam_scanner.transforms.places import check_places
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 from beam_scanner.video.encoding import Encoding
+
+_log = logging.getLogger(__name__)
 
 FRAMES_A_CHUNK = 32
 VALUES_A_CHUNK = 512
@@ -380,6 +384,7 @@ class _Write(_Step):
                 first,
                 target.encoding,
                 target.info,
+                infer=True,
             )
         )
         try:
@@ -453,7 +458,7 @@ class _Commit(_Step):
         target, stream = self._target, self._target.stream(name)
         records = [record for record, _ in written]
         fingerprint = self._fingerprint([digest for _, digest in written])
-        stream.publish(
+        found = stream.publish(
             Publication(
                 target.generation,
                 records,
@@ -464,6 +469,9 @@ class _Commit(_Step):
                 seen=seen,
             )
         )
+        why = pickled_why(found)
+        if why:
+            _log.warning("%s", pickled_text("", [name], why))
         path = stream.storage().raw_store().describe(stream_key(name))
         return Commit(name, path, sum(r["rows"] for r in records), fingerprint)
 

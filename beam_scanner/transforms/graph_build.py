@@ -150,7 +150,7 @@ class GraphBuild:
         self._is_complete = True
         _mapped(result, _OUTPUTS, lambda each, _: each)
         wanted = {id(sink.group) for sink in self.sinks}
-        wanted |= {id(b.group) for _, b in _named(result) if isinstance(b, Branch)}
+        wanted |= {id(b.group) for _, b in named(result) if isinstance(b, Branch)}
         if not wanted:
             raise ArgumentError(
                 f"the function of {self._labels[0]!r} builds a graph without outputs: "
@@ -180,7 +180,7 @@ class GraphBuild:
                 if isinstance(each, GraphSink)
                 else partial(_rows, each, name, declared(name) or each.kind)
             )
-            for name, each in [*sinks, *_named(result)]
+            for name, each in [*sinks, *named(result)]
             if isinstance(each, (Branch, GraphSink)) and each.group is group
         }
         label = " and ".join(slot.label for slot in group.sources)
@@ -223,7 +223,7 @@ def _rows(branch: Branch, name: str, kind: Any) -> Any:
 
 def build_of(value: Any) -> GraphBuild | None:
     """The graph that is being built of what a transform is applied to."""
-    for _, each in _named(value):
+    for _, each in named(value):
         if isinstance(each, GraphInput):
             return each.build
         if isinstance(each, Branch):
@@ -233,7 +233,7 @@ def build_of(value: Any) -> GraphBuild | None:
 
 def pipeline_of(value: Any) -> Any:
     """The pipeline of what a transform is applied to."""
-    return next(each.pipeline for _, each in _named(value))
+    return next(each.pipeline for _, each in named(value))
 
 
 def _is_ordinary(transform: Any) -> bool:
@@ -246,8 +246,13 @@ def _is_ordinary(transform: Any) -> bool:
     return type(transform).__module__.startswith(ordinary)
 
 
-def _named(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The values in a tuple, list or dict, with their names."""
+def named(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The values in a tuple, list or dict, with their names.
+
+    Examples:
+        >>> list(named({'a': 1, 'b': (2, 3)}))
+        [('a', 1), ('b.0', 2), ('b.1', 3)]
+    """
     if isinstance(value, Mapping):
         items: Any = value.items()
     elif isinstance(value, (tuple, list)):
@@ -256,14 +261,14 @@ def _named(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, value
         return
     for key, each in items:
-        yield from _named(each, f"{name}.{key}" if name else str(key))
+        yield from named(each, f"{name}.{key}" if name else str(key))
 
 
 def _mapped(
     value: Any, kinds: tuple[type, ...], function: Callable[[Any, str], Any]
 ) -> Any:
     """The same tuple, list or dict with other values; all must be of some kinds."""
-    names = iter([name for name, _ in _named(value)])
+    names = iter([name for name, _ in named(value)])
 
     def mapped(each: Any) -> Any:
         if isinstance(each, Mapping):

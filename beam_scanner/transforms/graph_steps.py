@@ -9,21 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from beam_scanner.beam_internals.applied_steps import (
     current_hints,
     current_label,
     merge_hints,
     parse_hints,
+    runner_of,
     set_hints,
     steps_that_make,
 )
+from beam_scanner.beam_internals.before_translation import CheckedBeforeTranslation
 from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
+from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.run.bind_streams import Bind, by_name
+from beam_scanner.run.gpu_stages import check_gpus, hints_of_phase
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.run.pipeline_stages import FAILURES, EndRun, Phase, sink_tag, stage
@@ -43,6 +47,9 @@ class GraphSteps:
         program: Gives the graph.
         found: For each source the PCollection of ``(name, where it lies)``.
         failed: PCollections of ``Failure``: what could not be found.
+
+    Attributes:
+        hints: Resource hints of the run stage.
     """
 
     def __init__(
@@ -57,7 +64,8 @@ class GraphSteps:
         self._failed = tuple(failed)
         self._phases: list[Phase] = []
         self._hints = parse_hints(run_hints(pipeline.options.view_as(ScannerOptions)))
-        self._running: list[Any] = []
+        self._running: list[tuple[int, Any]] = []
+        self._gpus: set[int] = set()
         self._kept: list[Any] = []
         self._failures: list[Any] = []
         self._packed: tuple[Any, Packed, Program] | None = None
@@ -84,14 +92,13 @@ class GraphSteps:
         """Streams that failed before the end of a phase."""
         return self._failures[phase]
 
-    def with_run_stage(self, made: Any) -> None:
-        """Gives the step that makes a PCollection the hints of the run stage.
+    def with_run_stage(self, made: Any, phase: int) -> None:
+        """Gives the step that makes a PCollection the hints of a phase's run stage.
 
         Beam fuses steps of equal hints alone.
         """
-        steps = steps_that_make(made)
-        self._running += steps
-        set_hints(steps, self._hints)
+        self._running += [(phase, step) for step in steps_that_make(made)]
+        self._set_hints()
 
     def add_hints(self, hints: Mapping[str, Any]) -> None:
         """Gives the whole run stage the hints of one of its ops.
@@ -101,15 +108,24 @@ class GraphSteps:
         # Those of composites of the user's own, and of the whole pipeline.
         outer = current_hints(self._pipeline)
         self._hints = merge_hints(self._hints, merge_hints(outer, hints))
-        set_hints(self._running, self._hints)
+        self._set_hints()
+
+    def use_gpu(self, phase: int) -> None:
+        """Keeps the accelerator for the phases that ops on a GPU are in."""
+        self._gpus.add(phase)
+        self._set_hints()
+
+    def _set_hints(self) -> None:
+        for phase, step in self._running:
+            set_hints([step], hints_of_phase(self._hints, phase, self._gpus))
 
     def _need_phase(self, number: int) -> Phase:
         while len(self._phases) <= number:
             at = len(self._phases)
-            phase = Phase(self._source, at, {})
+            phase = _CheckedPhase(self._source, at, self.packed)
             self._jobs = self._jobs | f"Phase {at}" >> phase
             self._phases.append(phase)
-            self._running += steps_that_make(phase.rows)
+            self._running += [(at, step) for step in steps_that_make(phase.rows)]
             before = [] if at else [*self._failed, self._bound[FAILURES]]
             self._kept.append(
                 [*before, *phase.failed]
@@ -138,10 +154,30 @@ class GraphSteps:
         # Beam is about to run it.
         check_fork()
         program = self.program()
+        nodes = topological(program.outputs)
+        check_gpus(nodes, self._pipeline.options, self._hints)
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)
         return self._packed[1]
+
+
+class _CheckedPhase(Phase, CheckedBeforeTranslation):
+    """A phase; what keeps its graph from being pickled is an error in its own words.
+
+    Args:
+        source: Where workers find the run.
+        number: The phase.
+        pack: Pickles the graph.
+    """
+
+    def __init__(self, source: Any, number: int, pack: Callable[[], Any]) -> None:
+        super().__init__(source, number, {})
+        self._pack = pack
+
+    def check(self) -> None:
+        """Pickles the graph, as translating the pipeline will."""
+        self._pack()
 
 
 class _Deferred:
@@ -181,17 +217,24 @@ class _Deferred:
         return loads_graph, (packed.phases[self._phase],)
 
 
-_HERE = ("", "DirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner")
-"""Runners whose workers see this machine's temporary folder."""
+_ELSEWHERE = (
+    "DataflowRunner",
+    "FlinkRunner",
+    "KafkaStreamsRunner",
+    "PortableRunner",
+    "SparkRunner",
+    "TestDataflowRunner",
+)
+"""Runners whose workers may not see this machine's temporary folder."""
 
 
-def work_folder(options: Any) -> str:
+def work_folder(pipeline: Any) -> str:
     """The folder in which a pipeline without a sink keeps its indexes."""
-    temp = options.view_as(GoogleCloudOptions).temp_location
+    temp = pipeline.options.view_as(GoogleCloudOptions).temp_location
     if temp:
         return f"{temp.rstrip('/')}/beam_scanner"
-    runner = str(options.view_as(StandardOptions).runner or "").rsplit(".", 1)[-1]
-    if runner not in _HERE:
+    runner = runner_of(pipeline)
+    if runner in _ELSEWHERE:
         raise ArgumentError(
             f"a pipeline without a sink of beam_scanner needs --scanner_db on {runner}: "
             "a folder or URL that all workers reach, for the indexes of its videos"

@@ -30,10 +30,12 @@ from beam_scanner.beam_internals.applied_steps import (
     read_pcollections,
 )
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.times import windowing_outside
 from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
+from beam_scanner.run.gpu_stages import is_on_gpu
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.program import Program
 from beam_scanner.run.shared_graph import internal_slots
@@ -44,6 +46,7 @@ from beam_scanner.stores import open_store
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
 from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
+from beam_scanner.transforms.sent_frames import warn_of_sent_frames
 
 if TYPE_CHECKING:
     from beam_scanner.transforms.graph_build import GraphBuild
@@ -118,6 +121,11 @@ class _Rows(beam.ParDo):  # type: ignore[misc]
         streams.group, streams.column = self._made
         return streams
 
+    def get_windowing(self, inputs: Any) -> Any:
+        """That of the source, for what follows outside."""
+        (rows,) = inputs
+        return windowing_outside(rows.windowing)
+
 
 @unread
 def _same(element: Any) -> Any:
@@ -155,7 +163,9 @@ class Group:
         self._run = uuid.uuid4().hex
         self._sinks: list[OutputNode] = []
         self._branches: list[tuple[Streams, OutputNode]] = []
+        self._warned: set[str] = set()
         self._hints: list[Mapping[str, Any]] = []
+        self._on_gpu: list[OpColumn] = []
         self._limits = Limits.of(pipeline.options)
         self._folder = ""
         self._splitter = Splitter(internal_slots)
@@ -170,6 +180,8 @@ class Group:
         self._steps = GraphSteps(self.pipeline, self.compile, self.found, self.failed)
         for hints in self._hints:
             self._steps.add_hints(hints)
+        for column in self._on_gpu:
+            self._steps.use_gpu(self._phase_of(column))
 
     def extend(
         self, column: OpColumn, hints: Mapping[str, Any], declared: Any
@@ -186,6 +198,8 @@ class Group:
         """
         self._check_is_open()
         kind = rows_hint(column, declared)
+        if is_on_gpu(column.node):
+            self._on_gpu.append(column)
         if self.build is not None:
             self.add_hints(hints)
             return Branch(self, column, self.build.label, kind)
@@ -193,6 +207,9 @@ class Group:
         tag = f"rows {len(self._branches)}"
         streams = self.leave(column, tag, "Rows", label, kind)
         self.add_hints(hints)
+        if is_on_gpu(column.node):
+            assert self._steps is not None
+            self._steps.use_gpu(self._phase_of(column))
         return streams
 
     def leave(
@@ -209,11 +226,12 @@ class Group:
         """
         assert self._steps is not None
         output = _leaving(column, tag, label, takes_none(kind))
-        rows = self._steps.rows(self._phase_of(column), tag, kind)
+        phase = self._phase_of(column)
+        rows = self._steps.rows(phase, tag, kind)
         to_rows = _Rows(self, column).with_output_types(kind)
         streams: Streams = rows | step >> to_rows
         self._branches.append((streams, output))
-        self._steps.with_run_stage(streams)
+        self._steps.with_run_stage(streams, phase)
         return streams
 
     def sink(self, column: OpColumn, slot: SinkSlot, hints: Mapping[str, Any]) -> int:
@@ -258,6 +276,8 @@ class Group:
         """The graph as it stands."""
         outputs = [*self._sinks]
         used = None
+        if is_run_as_it_is(self.pipeline):
+            warn_of_sent_frames((each for each, _ in self._branches), self._warned)
         # A tool that translates the pipeline may read any PCollection in it.
         if self.build is None and is_run_as_it_is(self.pipeline):
             used = read_pcollections(self.pipeline)
@@ -284,7 +304,7 @@ class Group:
         # Every stage is given the same folder.
         if not self._folder:
             # Refused where no database can lie.
-            self._folder = open_store(work_folder(options)).url
+            self._folder = open_store(work_folder(self.pipeline)).url
             check_places(self.pipeline, self._folder)
         return self._folder
 

@@ -17,6 +17,7 @@ from apache_beam.typehints.typehints import is_consistent_with
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.times import with_earliest_times
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -294,7 +295,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
     ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
     once = (
-        named.videos
+        with_earliest_times(named.videos, "Times")
         | "By name" >> beam.GroupByKey()
         | "Once"
         >> beam.ParDo(_Once())

@@ -26,6 +26,7 @@ from beam_scanner.storage.streams.outside import combined_digest
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import fingerprint, open_source, reading
+from beam_scanner.video.timing import joined_seconds
 
 _LARGEST = 16 << 20
 _KNOWN_INDEXES = 4096
@@ -78,17 +79,12 @@ class Playlist(VideoFormat):
         """
         indexes = [_index(file) for file in listed_files(path)]
         starts = _starts(indexes)
-        seconds, begin = [], 0.0
-        for index in indexes:
-            own = index.seconds(np.arange(len(index)))
-            seconds.append(own - own[0] + begin)
-            begin += index.duration_seconds
         entries = [
             start + i.keyframes for start, i in zip(starts, indexes, strict=False)
         ]
         return FormatIndex(
             rows=int(starts[-1]),
-            seconds=np.concatenate(seconds),
+            seconds=joined_seconds(indexes),
             entries=np.concatenate(entries),
             frame_bytes=max(index.frame_bytes for index in indexes),
         )

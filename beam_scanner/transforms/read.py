@@ -9,11 +9,15 @@ from functools import partial
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.io.fileio import EmptyMatchTreatment
+from apache_beam.pvalue import PBegin
 
+from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
-from beam_scanner.errors import StreamNotFoundError
+from beam_scanner.elements.keys import FrameKey
+from beam_scanner.errors import ElementTypeError, StreamNotFoundError
 from beam_scanner.graph.nodes import InputNode, OpColumn
 from beam_scanner.graph.validate import check_node
 from beam_scanner.run.sink_claims import STREAM
@@ -44,6 +48,33 @@ _numbers = itertools.count()
 
 class _Source(GraphTransform):
     """Reads streams that are found when the pipeline runs."""
+
+    takes = "a pipeline"
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """See the base class."""
+        return None, typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+
+    _kind: Any = FrameType
+
+    def begin(self, value: Any, instead: str) -> Any:
+        """The value, if it is where a pipeline begins.
+
+        Args:
+            value: What the transform is applied to.
+            instead: What reads the elements of a PCollection.
+
+        Raises:
+            ElementTypeError: It is a PCollection or streams.
+        """
+        given = value.value if isinstance(value, GraphInput) else value
+        if not isinstance(given, (PBegin, beam.Pipeline)):
+            name = type(self).__name__
+            raise ElementTypeError(
+                f"{name} is applied to a pipeline, p | {name}(...), not to "
+                f"{type(given).__name__}; {instead} reads what a PCollection names"
+            )
+        return value
 
     def read(
         self,
@@ -148,7 +179,8 @@ class ReadFromVideo(_VideoSource):
     @unread
     def expand(self, pbegin: Any) -> Streams | Branch:
         """Finds the videos."""
-        found = pbegin | "Match" >> self._match
+        begin = self.begin(pbegin, "ReadAllFromVideo")
+        found = begin | "Match" >> self._match
         searches = not self._take_folders and is_folder(self._pattern)
         return self._read_matched(found, searches or has_wildcard(self._pattern))
 
@@ -175,6 +207,8 @@ class ReadAllFromVideo(_VideoSource):
         'ReadAllFromVideo'
     """
 
+    takes = "a PCollection of paths and patterns"
+    takes_lists = True
     _shown = ("format",)
 
     def __init__(
@@ -204,7 +238,7 @@ class _NamedSource(_Source):
     ) -> None:
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
-        self._type = type
+        self._type = self._kind = type
         self._name = name
         self._trusted = trusted
         if not trusted and type is not FrameType:
@@ -259,7 +293,7 @@ class ReadFromNamedStream(_NamedSource):
         """Finds the streams."""
         listed = beam.FlatMap(_listed, self._db, self._name)
         found = (
-            pbegin
+            self.begin(pbegin, "ReadAllFromNamedStream")
             | "Pattern" >> Constants([self._pattern])
             | "List" >> listed.with_output_types(tuple[str, str])
         )
@@ -282,6 +316,8 @@ class ReadAllFromNamedStream(_NamedSource):
         'ReadAllFromNamedStream'
     """
 
+    takes = "a PCollection of names"
+    takes_lists = True
     _shown = ("db", "type")
 
     def __init__(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import Pipeline, typehints
+from apache_beam.pvalue import PBegin, PValue
+from apache_beam.typehints.decorators import IOTypeHints
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from beam_scanner.beam_internals.applied_steps import label_of_maker, parse_hints
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
-from beam_scanner.transforms.graph_build import GraphInput, build_of
+from beam_scanner.transforms.graph_build import GraphInput, build_of, named
 from beam_scanner.transforms.group import Branch, Group, Streams, joined
 
 
@@ -45,11 +50,46 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
 
     _shown: tuple[str, ...] = ()
 
+    takes = "streams, as ReadFromVideo gives them"
+    """What it is applied to, in errors."""
+
+    takes_lists = False
+    """Whether a list stands for a PCollection, as elsewhere in Beam."""
+
     def __ror__(self, left: Any, label: str | None = None) -> Any:
-        build = build_of(left)
-        if build is None:
+        if self.takes_lists and isinstance(left, list):
             return super().__ror__(left, label)
-        return build.apply(self, left, label)
+        build = build_of(left)
+        if build is not None:
+            return build.apply(self, left, label)
+        given = list(named(left))
+        plain = [(k, each) for k, each in given if not isinstance(each, _DEFERRED)]
+        if plain or not given:
+            name, value = plain[0] if len(given) > 1 else ("", left)
+            raise ElementTypeError(
+                f"{type(self).__name__} takes {self.takes}, not {value!r:.80}"
+                + (f" for {name}" if name else "")
+            )
+        return super().__ror__(left, label)
+
+    def type_check_inputs(self, pvalueish: Any) -> None:
+        """Nothing: ``expand`` does, and names the streams."""
+
+    def type_check_outputs(self, pvalueish: Any) -> None:
+        """Nothing: rows are as the graph makes them."""
+
+    def default_type_hints(self) -> IOTypeHints:
+        """What it takes and gives, where that is known before it is applied."""
+        taken, given = self.row_types()
+        hints = IOTypeHints.empty()
+        if taken is not None:
+            hints = hints.with_input_types(*taken)
+        given = self.declared() or given
+        return hints if given is None else hints.with_output_types(given)
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """Type hints of its inputs, and of what it gives; None where there are none."""
+        return (_SAME_ROWS,), _SAME_ROWS
 
     def streams(self, value: Any, what: str = "its input") -> Streams | Branch:
         """The value, if it is one or more streams.
@@ -71,6 +111,8 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
         if isinstance(value, beam.PCollection):
             maker = label_of_maker(value)
             made_by = f" of {maker}" if maker else ""
+            if value.element_type is not None:
+                made_by += f", with elements of type {pretty(value.element_type)}"
             raise ElementTypeError(
                 f"{name} takes whole streams, as ReadFromVideo and the transforms of "
                 f"beam_scanner give them; {what} is an ordinary PCollection{made_by}. "
@@ -79,10 +121,12 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
             )
         fields = getattr(value, "_fields", ())
         hint = f"; pick one of its outputs: {', '.join(fields)}" if fields else ""
-        raise ElementTypeError(
-            f"{name} takes streams, as ReadFromVideo gives them; {what} is "
-            f"{type(value).__name__}{hint}"
-        )
+        if isinstance(value, PBegin):
+            hint = ": begin with ReadFromVideo, or another source"
+        shown = type(value).__name__
+        if not isinstance(value, (PBegin, tuple, list, Mapping)):
+            shown = f"{value!r:.80}"
+        raise ElementTypeError(f"{name} takes {self.takes}; {what} is {shown}{hint}")
 
     def extended(self, before: Streams | Branch, column: OpColumn) -> Streams | Branch:
         """The streams of a column over the graph of ``before``."""
@@ -103,6 +147,20 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
     def declared(self, output: str = "") -> Any:
         """The type of the elements that the user has declared, if any."""
         return self._declared.get(output, self._declared.get(""))
+
+
+_DEFERRED = (PValue, Pipeline, Branch, GraphInput)
+_SAME_ROWS = typehints.Tuple[FrameKey, typehints.TypeVariable("T")]
+
+
+def pretty(hint: Any) -> str:
+    """A type hint without the modules of its parts.
+
+    Examples:
+        >>> pretty(typehints.Tuple[FrameKey, int])
+        'Tuple[FrameKey, int]'
+    """
+    return re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", str(hint))
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from beam_scanner.beam_internals.applied_steps import current_label
@@ -48,6 +48,8 @@ class VideoGraph(GraphTransform):
         'VideoGraph/Run ReadFromVideo/Failures 0'
     """
 
+    takes = "a pipeline or PCollections"
+
     def __init__(self, build: Callable[[Any], Any]) -> None:
         super().__init__()
         if not callable(build):
@@ -55,6 +57,10 @@ class VideoGraph(GraphTransform):
                 f"a VideoGraph takes the function that builds its graph, got {build!r}"
             )
         self._build = build
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """None: only its function knows."""
+        return None, None
 
     @unread
     def expand(self, value: Any) -> Any:

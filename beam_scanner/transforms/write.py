@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import typehints
 from apache_beam.pvalue import PCollection
 
+from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.graph.nodes import OpColumn
@@ -20,6 +24,8 @@ from beam_scanner.transforms.elements_sink import WriteElements
 from beam_scanner.transforms.graph_build import GraphSink
 from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform
+from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.type_info import get_type_info
 from beam_scanner.video.encoding import Encoding
 
 
@@ -49,6 +55,8 @@ class WriteToNamedStream(GraphTransform):
         'WriteToNamedStream'
     """
 
+    takes = "streams, or a PCollection of (FrameKey, value)"
+    takes_lists = True
     _video = False
     _shown = ("db", "name", "encoding")
 
@@ -65,6 +73,11 @@ class WriteToNamedStream(GraphTransform):
         self._encoding = encoding
         self._type = type
         stream_key(name.replace(STREAM, "stream"))
+
+    def row_types(self) -> tuple[Sequence[Any] | None, Any]:
+        """See the base class; what it gives are two PCollections, each with its type."""
+        value = value_hint(get_type_info(FrameType)) if self._video else typehints.Any
+        return (typehints.Tuple[FrameKey, value],), None
 
     @unread
     def expand(self, pcoll: Any) -> Any:

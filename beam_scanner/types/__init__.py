@@ -22,6 +22,12 @@ from beam_scanner.types.element_types import ProtobufType as ProtobufType
 from beam_scanner.types.element_types import UniformList as UniformList
 from beam_scanner.types.element_types import VariableList as VariableList
 from beam_scanner.types.element_types import register_type as register_type
+from beam_scanner.types.model_types import Embedding as Embedding
+from beam_scanner.types.model_types import Keypoint as Keypoint
+from beam_scanner.types.model_types import Keypoints as Keypoints
+from beam_scanner.types.model_types import Label as Label
+from beam_scanner.types.model_types import Mask as Mask
+from beam_scanner.types.model_types import Text as Text
 from beam_scanner.types.type_info import ScannerTypeInfo as ScannerTypeInfo
 from beam_scanner.types.type_info import get_type_info as get_type_info
 from beam_scanner.types.type_info import get_type_info_cpp as get_type_info_cpp

@@ -15,8 +15,12 @@ A kernel says in annotations what it takes and gives:
 | ``numpy.ndarray`` (``NumpyArray``) | array of any dtype and shape | ``struct<dtype, shape, data>`` |
 | ``NumpyArrayFloat32``, ``NumpyArrayInt32`` | flat array | ``list<float>``, ``list<int32>`` |
 | ``Bbox``, ``BboxList`` | ``protobufs.BoundingBox``, a list of them | ``struct``, ``list<struct>`` |
+| ``Label``, ``Text``, ``Keypoints``, ``Mask`` | an instance | ``struct`` |
+| ``Embedding[512]`` | float32 array | ``fixed_size_list<float>[512]`` |
+| ``list[T]``, ``dict[str, T]``, ``Optional[T]`` | the same | list, map, nullable |
+| a dataclass, NamedTuple or TypedDict | an instance | ``struct`` |
 
-``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
+The page on types has all of them. ``ProtobufType``, ``VariableList`` and ``UniformList`` make further types from these,
 and ``register_type`` takes a class with a ``serialize`` and a ``deserialize``. A
 row without a value is ``NULL``, of every type.
 """
@@ -38,7 +42,13 @@ from google.protobuf.message import Message
 from beam_scanner import protobufs
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.types.annotations import info_of_annotation
-from beam_scanner.types.codecs import array_codecs, element_codecs, scalar_codecs
+from beam_scanner.types.codecs import (
+    array_codecs,
+    element_codecs,
+    number_codecs,
+    scalar_codecs,
+)
+from beam_scanner.types.model_types import Embedding
 from beam_scanner.types.type_info import (
     Codec,
     ScannerTypeInfo,
@@ -75,28 +85,59 @@ class NullElement:
 NULL = NullElement()
 
 
-class ColumnType(enum.IntEnum):
+class _NamedInt(enum.IntEnum):
+    """A whole number whose text is its name, as that of Scanner's enumerations."""
+
+    __str__ = enum.Enum.__str__
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+class ColumnType(_NamedInt):
     """Whether a stream holds serialized values or frames.
 
     Examples:
-        >>> ColumnType(1).name
-        'Video'
+        >>> ColumnType(1).name, str(ColumnType.Blob)
+        ('Video', 'ColumnType.Blob')
     """
 
     Blob = 0
     Video = 1
 
+    @staticmethod
+    def to_proto(protobufs: Any, ty: Any) -> int:
+        """Its number in Scanner's messages: of ``protobufs.Bytes`` or ``.Video``.
 
-class DeviceType(enum.IntEnum):
+        Raises:
+            ArgumentError: It is no column type.
+        """
+        if not isinstance(ty, ColumnType):
+            raise ArgumentError(f"Invalid column type {ty!r}")
+        return int(ty)
+
+
+class DeviceType(_NamedInt):
     """Where a kernel runs.
 
     Examples:
-        >>> DeviceType['CPU'].value
-        0
+        >>> DeviceType['CPU'].value, f'on {DeviceType.GPU}'
+        (0, 'on DeviceType.GPU')
     """
 
     CPU = 0
     GPU = 1
+
+    @staticmethod
+    def to_proto(protobufs: Any, device: Any) -> int:
+        """Its number in Scanner's messages: of ``protobufs.CPU`` or ``.GPU``.
+
+        Raises:
+            ArgumentError: It is no device type.
+        """
+        if not isinstance(device, DeviceType):
+            raise ArgumentError(f"Invalid device type {device!r}")
+        return int(device)
 
 
 @dataclass(frozen=True)
@@ -108,12 +149,23 @@ class DeviceHandle:
         device_id: Its number among those of its kind.
 
     Examples:
-        >>> DeviceHandle(DeviceType.GPU, 1).device_id
-        1
+        >>> handle = DeviceHandle(DeviceType.GPU, 1)
+        >>> handle.device_id == handle.id, handle.type
+        (True, <DeviceType.GPU: 1>)
     """
 
     device: DeviceType
     device_id: int = 0
+
+    @property
+    def type(self) -> DeviceType:
+        """The same as ``device``, as kernels of Scanner find it."""
+        return self.device
+
+    @property
+    def id(self) -> int:
+        """The same as ``device_id``, as kernels of Scanner find it."""
+        return self.device_id
 
 
 @dataclass(frozen=True)
@@ -193,8 +245,15 @@ def _new_type(name: str, codec: Codec, doc: str) -> Any:
     # As collections.namedtuple does: the class belongs to whoever named it.
     module = sys._getframe(2).f_globals.get("__name__", "__main__")
     cls = type(name, (), {"__module__": module, "__doc__": doc})
-    register_type_info(codec.info(cls, name))
+    _register(cls, name, codec)
     return cls
+
+
+def _register(cls: Any, name: str, codec: Codec) -> None:
+    """Registers a class, which serializes and deserializes values of its type."""
+    cls.serialize = staticmethod(codec.serialize)
+    cls.deserialize = staticmethod(codec.deserialize)
+    register_type_info(codec.info(cls, name))
 
 
 def ProtobufType(name: str, proto: type[Message]) -> Any:
@@ -298,7 +357,17 @@ else:
         """Annotation of int32 arrays that come back flat; NumpyArray keeps shapes."""
 
     class Bbox:
-        """Annotation of a ``protobufs.BoundingBox``."""
+        """Annotation of a ``protobufs.BoundingBox``; a call makes one.
+
+        Corners are fractions of the frame's width and height.
+
+        Examples:
+            >>> Bbox(x1=0.25, y1=0.25, x2=0.5, y2=0.5, score=0.5).x2
+            0.5
+        """
+
+        def __new__(cls, **fields: Any) -> Any:  # noqa: D102 - the class says it
+            return protobufs.BoundingBox(**fields)
 
     class BboxList:
         """Annotation of a list of ``protobufs.BoundingBox``."""
@@ -309,24 +378,29 @@ def _register_own() -> None:
     boxes = element_codecs.VariableListCodec("BboxList", bbox.info(Bbox, "Bbox"))
     floats = array_codecs.FlatArrayCodec("NumpyArrayFloat32", "float32")
     integers = array_codecs.FlatArrayCodec("NumpyArrayInt32", "int32")
-    own: dict[str, tuple[Any, Codec]] = {
+    of_others: dict[str, tuple[Any, Codec]] = {
         "Bytes": (bytes, Codec()),
         "Any": (Any, element_codecs.PickleCodec()),
         "int": (int, scalar_codecs.IntCodec()),
         "float": (float, scalar_codecs.FloatCodec()),
         "bool": (bool, scalar_codecs.BoolCodec()),
         "str": (str, scalar_codecs.StrCodec()),
+        "NumpyArray": (NumpyArray, array_codecs.ArrayCodec("NumpyArray")),
+    }
+    for name, (annotation, codec) in of_others.items():
+        register_type_info(codec.info(annotation, name))
+    own: dict[str, tuple[Any, Codec]] = {
         "FrameType": (FrameType, array_codecs.ArrayCodec("FrameType")),
         "Image": (Image, element_codecs.ImageCodec()),
         "Histogram": (Histogram, array_codecs.HistogramCodec()),
-        "NumpyArray": (NumpyArray, array_codecs.ArrayCodec("NumpyArray")),
         "NumpyArrayFloat32": (NumpyArrayFloat32, floats),
         "NumpyArrayInt32": (NumpyArrayInt32, integers),
         "Bbox": (Bbox, bbox),
         "BboxList": (BboxList, boxes),
+        "Embedding": (Embedding, number_codecs.ShapedArrayCodec("float32", (None,))),
     }
-    for name, (annotation, codec) in own.items():
-        register_type_info(codec.info(annotation, name))
+    for name, (cls, codec) in own.items():
+        _register(cls, name, codec)
 
 
 _register_own()

@@ -57,13 +57,11 @@ class SetupTracker:
         """Notes what an ``av.Packet`` carries beside its data."""
         for kind in _SIDE_DATA:
             if packet.has_sidedata(kind):
-                if kind == CONFIGURATION and not self._has_configuration():
+                known = any(found == CONFIGURATION for _, found, _ in self.found)
+                if kind == CONFIGURATION and not known:
                     self._add(0, kind, self.bitstream.extradata)
                 data = PacketSideData.from_packet(packet, kind)
                 self._add(number, kind, bytes(memoryview(data)))
-
-    def _has_configuration(self) -> bool:
-        return any(kind == CONFIGURATION for _, kind, _ in self.found)
 
     def data(self, number: int, packet: memoryview) -> None:
         """Notes the parameter sets in a packet."""

@@ -30,7 +30,12 @@ from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.index_assembly import SIZE_TAG
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import VideoSource
-from beam_scanner.video.timing import TICKS, TIME_BASE, presentation_ticks
+from beam_scanner.video.timing import (
+    TICKS,
+    TIME_BASE,
+    joined_seconds,
+    presentation_ticks,
+)
 
 _COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1", "mpeg4"})
 
@@ -106,12 +111,7 @@ def _ticks(
         step = TICKS / Fraction(fps)
         return np.array([round(i * step) for i in range(rows)], dtype=np.int64)
     if times is None:
-        seconds, start = [], 0.0
-        for index in indexes:
-            own = index.seconds(np.arange(len(index)))
-            seconds.append(own - own[0] + start)
-            start += index.duration_seconds
-        times = np.concatenate(seconds)
+        times = joined_seconds(indexes)
     given = np.asarray(times, dtype=np.float64)
     if given.shape != (rows,):
         raise ArgumentError(f"{given.size} times for segments of {rows} rows")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from beam_scanner.video.index import FrameIndex
 
 Int64Array = NDArray[np.int64]
 
@@ -28,6 +33,20 @@ def interval_seconds(seconds: NDArray[np.float64]) -> float:
     steps = np.diff(seconds)
     steps = steps[np.isfinite(steps) & (steps > 0)]
     return float(np.median(steps)) if len(steps) else _FALLBACK_SECONDS
+
+
+def joined_seconds(indexes: Iterable[FrameIndex]) -> NDArray[np.float64]:
+    """float64[rows]: times of files that are shown one after the other, from 0 on.
+
+    Args:
+        indexes: Of the files, at least one.
+    """
+    seconds, begin = [], 0.0
+    for index in indexes:
+        own = index.seconds(np.arange(len(index)))
+        seconds.append(own - own[0] + begin)
+        begin += index.duration_seconds
+    return np.concatenate(seconds)
 
 
 def presentation_ticks(seconds: ArrayLike) -> Int64Array:

@@ -164,7 +164,7 @@ def test_a_graph_that_goes_on_with_results_cannot_be_left(
     bucket: str, film: str, submitted: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(elsewhere(bucket, film, "--graph", "shots", LEAVE)) == 2
-    assert "somebody must wait" in capsys.readouterr().err
+    assert "a process must wait" in capsys.readouterr().err
     assert submitted == []
 
 

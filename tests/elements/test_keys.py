@@ -7,6 +7,7 @@ import itertools
 import logging
 import math
 import pickle
+import re
 import textwrap
 from pathlib import Path
 from typing import Any, Tuple  # noqa: UP035
@@ -18,7 +19,7 @@ from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
@@ -72,7 +73,8 @@ def test_keys_are_grouped_by_equality(a: FrameKey, b: FrameKey) -> None:
     coder = beam.coders.registry.get_coder(FrameKey).as_deterministic_coder("")
     assert coder.is_deterministic()
     assert (coder.encode(a) == coder.encode(b)) == (a == b)
-    # Where Beam does not know the type of the keys.
+    # Where Beam does not know the type of the keys, it encodes no lone surrogates.
+    assume(not re.search("[\ud800-\udfff]", a.stream + b.stream))
     untyped = beam.coders.registry.get_coder(Any).as_deterministic_coder("")
     assert (untyped.encode(a) == untyped.encode(b)) == (a == b)
     assert untyped.decode(untyped.encode(a)) == a
@@ -91,7 +93,7 @@ def test_numbers_are_plain() -> None:
     ("fields", "message"),
     [
         (("", 0, 0), "stream of a FrameKey must be a string, not empty, got ''"),
-        ((b"a", 0, 0), "stream of a FrameKey must be a text"),
+        ((b"a", 0, 0), "stream of a FrameKey must be a string"),
         (("a", -1, 0), "group of a FrameKey must be a whole number from 0"),
         (("a", 0, 1.5), "row of a FrameKey must be a whole number .* got 1.5"),
         (("a", 0, 2**63), "row of a FrameKey must be a whole number"),

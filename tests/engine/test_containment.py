@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -53,6 +54,15 @@ def test_exceptions_and_results_pass() -> None:
     assert found == 7
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Interrupts of Python's own kind, also where a shell has ignored the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_of_the_user_is_known_by_where_it_came_from() -> None:
     with pytest.raises(KeyboardInterrupt) as caught, contained("reading"):
         signal.raise_signal(signal.SIGINT)
@@ -64,6 +74,7 @@ def test_an_interrupt_of_the_user_is_known_by_where_it_came_from() -> None:
     assert not is_interrupt(ValueError())
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_other_threads_are_never_interrupted_by_the_user() -> None:
     found: list[bool] = []
 

@@ -60,6 +60,10 @@ def test_options_override_what_was_registered(ops):
     assert ops.Window(frame=frames(), stencil=[]).node.stencil == (0, 1)
     assert ops.Batched(x=blobs()).node.batch == 8
     assert ops.Batched(x=blobs(), batch=50).node.batch == 50
+    with pytest.warns(UserWarning, match="taken for whole_stream=True"):
+        whole = ops.Batched(x=blobs(), batch=10_000_000).node
+    assert (whole.batch, whole.spec.whole_stream) == (1, True)
+    assert not ops.Batched(x=blobs()).node.spec.whole_stream
     assert ops.Bounded(x=blobs()).node.bounded_state == 4
     assert ops.Bounded(x=blobs(), bounded_state=0).node.bounded_state == 0
     scanner = {"batch": -1, "bounded_state": -1, "stencil": [], "extra": None}

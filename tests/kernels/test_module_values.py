@@ -13,7 +13,8 @@ import pytest
 from tests.support.programs import python
 
 HELPERS = """
-import collections, enum, functools, os, re, socket, threading
+import collections, contextlib, dataclasses, enum, functools, os, re, socket, threading
+import pydantic
 import numpy as np
 import pandas as pd
 import others
@@ -51,6 +52,63 @@ class Kind(enum.Enum):
     A = 1
 UNUSED = np.random.default_rng().random(300_000)
 
+D = [pd.Series([1]) for _ in range(14)]
+D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10, D11, D12, D13 = D
+def decorated(f):
+    @functools.wraps(f)
+    def g(*a, **k): return f(*a, **k)
+    return g
+@decorated
+def wrapped(): return int(D0.sum())
+@decorated
+@decorated
+def twice(): return int(D1.sum())
+@decorated
+def default(x=D2): return int(x.sum())
+@contextlib.contextmanager
+def context(): yield int(D3.sum())
+@functools.singledispatch
+def dispatched(x): return 0
+@dispatched.register
+def of_int(x: int): return int(D4.sum())
+@functools.cache
+@decorated
+def cached(): return int(D5.sum())
+class Decorated:
+    @decorated
+    def method(self): return int(D6.sum())
+    @classmethod
+    @decorated
+    def of_class(cls): return int(D7.sum())
+    @property
+    @decorated
+    def computed(self): return int(D8.sum())
+class Stateless:
+    def __call__(self): return int(D9.sum())
+STATELESS = Stateless()
+class Linked:
+    def __init__(self): self.link = socket.socket()
+    def read(self): return int(D10.sum())
+LINKED = Linked()
+def keeping():
+    kept = {"a": D11}
+    @decorated
+    def get(): return int(kept["a"].sum())
+    return get
+kept = keeping()
+def setting():
+    held = {"a": 1}
+    def get(): return held["a"]
+    def set_to(value): held["a"] = value
+    return get, set_to
+get_held, set_held = setting()
+@pydantic.validate_call
+def validated(x: int): return x + int(D13.sum())
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    x: int = 1
+def from_text(): return int(globals()["D12"].sum()) + eval("int(D12.sum())")
+
 def addend(x, more=1): return x + more
 addend.scale = pd.Series([1])
 def hook(x): return x
@@ -77,6 +135,21 @@ def work():
         "generator": float(RNG.random()),
         "lazily made": None if MODEL is None else MODEL.n,
         "set to nothing": GIVEN,
+        "decorated": wrapped(),
+        "twice decorated": twice(),
+        "default of a decorated one": default(),
+        "context manager": context().__enter__(),
+        "dispatched": dispatched(1),
+        "cached": cached(),
+        "decorated method": Decorated().method(),
+        "decorated method of a class": Decorated.of_class(),
+        "decorated property": Decorated().computed,
+        "object without state": STATELESS(),
+        "object that cannot be sent": LINKED.read(),
+        "in a closure": kept(),
+        "set in a closure": get_held(),
+        "named in text": from_text(),
+        "validated": validated(Frozen().x),
     } | ({"unchanged": float(UNCHANGED[1])} if Kind.A.value and FITTED.cached() else {})
 def count():
     CALLS["x"] += 1
@@ -89,6 +162,11 @@ def opened():
         MODEL = socket.socket()
     return type(MODEL).__name__
 def held(): return list(HELD.value)
+def found(): raise OSError("no device here")
+class Device:
+    def __reduce__(self): return found, ()
+DEVICE = Device()
+def with_device(): return type(DEVICE).__name__, list(QUEUE)
 def late():
     import later
     return later.work()
@@ -163,6 +241,9 @@ helpers.addend.scale[0] = 4
 helpers.BACKEND = later
 others.DATA[0] = 6
 helpers.RNG.random()
+helpers.set_held(2)
+for number, series in enumerate(helpers.D):
+    series[0] = 3 + number
 """
 
 
@@ -239,6 +320,13 @@ def test_what_is_not_sent_is_compared(tmp_path: Path) -> None:
     assert first.startswith("ArgumentError global HELD of module helpers (")
     assert "helpers.Holder" in first
     assert "setup_with_resources" in first
+
+
+@pytest.mark.processes
+def test_what_cannot_be_loaded_keeps_nothing_else_at_home(tmp_path: Path) -> None:
+    program, worker = both(tmp_path, "helpers.QUEUE.append(2)", "with_device")
+    assert program.endswith("('Device', [1, 2])")
+    assert worker == program
 
 
 @pytest.mark.processes

@@ -148,3 +148,61 @@ def test_registries_are_independent():
     ops.add(read_spec(plain))
     assert list(ops) == ["plain"]
     assert "plain" not in registry()
+
+
+# --- ops that ship ------------------------------------------------------------------
+
+
+def _shipped():
+    """Such a kernel as this package ships."""
+
+    def Same7(config, x: bytes) -> bytes:
+        return x
+
+    Same7.__module__ = "beam_scanner.ops.same"
+    return read_spec(Same7)
+
+
+def other(config, x: bytes) -> bytes:
+    return x
+
+
+WARNING = "your op Same7 stands in the place of the one that beam_scanner ships"
+
+
+@pytest.mark.parametrize("first", ["user", "ships"])
+def test_a_users_op_stands_in_the_place_of_one_that_ships(first):
+    ops, ships, users = Registry(), _shipped(), read_spec(plain, "Same7")
+    order = [users, ships] if first == "user" else [ships, users]
+    ops.add(order[0])
+    with pytest.warns(UserWarning, match=WARNING):
+        ops.add(order[1])
+    assert ops.get("Same7") is users
+    with pytest.raises(GraphError, match=r"Same7 twice: by .*plain and by .*other"):
+        ops.add(read_spec(other, "Same7"))
+
+
+@pytest.mark.parametrize("first", ["user", "ships"])
+def test_a_declared_op_stands_in_the_place_of_one_that_ships(first):
+    ops, ships = Registry(), _shipped()
+
+    def declare():
+        ops.declare("Same7", lambda kernel, device, batch: read_spec(kernel, "Same7"))
+
+    steps = [declare, lambda: ops.add(ships)]
+    if first == "ships":
+        steps.reverse()
+    steps[0]()
+    with pytest.warns(UserWarning, match=WARNING):
+        steps[1]()
+    ops.add_kernel("Same7", DeviceType.CPU, plain)
+    assert ops.get("Same7").kernel is plain
+
+
+def test_ops_that_ship_do_not_replace_each_other():
+    ops = Registry()
+    ops.add(_shipped())
+    other = _shipped()
+    other.kernel.__qualname__ = "another"
+    with pytest.raises(GraphError, match="twice"):
+        ops.add(other)

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from beam_scanner import types
-from beam_scanner.errors import (
-    KernelError,
-)
+from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.kernels import (
     Kernel,
     KernelConfig,
     op_spec,
     read_spec,
     register_python_op,
+    registered_ops,
 )
+from beam_scanner.types import FrameType
 from tests.support.plain_kernels import describe
 
 
@@ -82,3 +82,56 @@ def test_text_annotations_see_names_of_enclosing_functions():
     inner()
     assert describe(op_spec("Local7").inputs) == [("x", "LocalType7")]
     assert describe(op_spec("Local7").outputs) == [("ret0", "LocalType7")]
+
+
+def one_row(config, frame: FrameType) -> float: ...
+def rows(config, frame: Sequence[FrameType]) -> float: ...
+def windows(config, frame: Sequence[Sequence[FrameType]]) -> Sequence[float]: ...
+def too_deep(
+    config, frame: Sequence[Sequence[Sequence[FrameType]]]
+) -> Sequence[float]: ...
+def many(config, frame: FrameType) -> Sequence[float]: ...
+def variadic(config, *frame: Sequence[FrameType]) -> float: ...
+
+
+class Windowed(Kernel):
+    def execute(self, frame: Sequence[FrameType]) -> float: ...
+
+
+NOT_DECLARED = (
+    r"Sequence\[FrameType\] cannot be its type.*@register_python_op\(stencil=\[-1, 0\]"
+    r".*@register_python_op\(batch=8\).* or write FrameType"
+)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "declared", "said"),
+    [
+        (rows, {}, NOT_DECLARED),
+        (Windowed, {}, NOT_DECLARED),
+        (variadic, {}, NOT_DECLARED),
+        (rows, {"unbounded_state": True}, NOT_DECLARED),
+        (windows, {"stencil": [0, 1]}, "with batch=8, say, too"),
+        (windows, {"batch": 4}, r"with stencil=\[-1, 0\], say, too"),
+        (too_deep, {"batch": 4, "stencil": [0, 1]}, "two Sequences: write FrameType"),
+        (
+            many,
+            {},
+            r"output 0 .*Register the op with batch=8, say, or write float; or list\[float\]",
+        ),
+        (
+            one_row,
+            {"stencil": [0, 1]},
+            r"Write Sequence\[FrameType\].*without stencil=",
+        ),
+        (one_row, {"batch": 4}, r"Write Sequence\[FrameType\].*without batch="),
+        (rows, {"batch": 4}, r"output 0 .*Write Sequence\[float\].*without batch="),
+    ],
+)
+def test_what_to_declare(kernel: Any, declared: dict[str, Any], said: str) -> None:
+    with pytest.raises(ElementTypeError, match=said):
+        register_python_op(name="NotDeclared", **declared)(kernel)
+    assert "NotDeclared" not in registered_ops()
+    if not declared:
+        with pytest.raises(ElementTypeError, match=said):
+            read_spec(kernel)

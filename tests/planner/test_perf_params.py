@@ -38,6 +38,13 @@ def test_impossible_sizes(sizes: Any, match: str) -> None:
 def test_scanners_other_parameters_only_warn() -> None:
     with pytest.warns(UserWarning, match="queue_size_per_pipeline has no meaning"):
         PerfParams.manual(8, 48, queue_size_per_pipeline=4)
+    with pytest.warns(UserWarning, match="gpu_pool has no meaning") as warned:
+        PerfParams(8, 48, None, "2G", None, 8, 4)
+    assert [each.filename for each in warned] == [__file__]
+    with pytest.warns(UserWarning, match="cpu_pool has no meaning"):
+        kept = PerfParams.manual(8, 48, cpu_pool="8G")([], [])
+    assert kept.cpu_pool == "8G"
+    assert kept == PerfParams(8, 48)
     with pytest.raises(ArgumentError, match="did you mean cpu_pool"):
         PerfParams.manual(8, 48, cpu_pol="8G")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.run.fingerprints import Fingerprints
+from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
+from beam_scanner.storage.streams.backend import StoredStream
 from tests.support.shared_values import Graph
 
 
@@ -29,3 +31,25 @@ def test_what_has_changed_since_it_was_fingerprinted_is_an_error(
     graph.change(what)
     with pytest.raises(ArgumentError, match=f"^{name}: .* has changed while"):
         found.check_unchanged(jobs)
+
+
+class Words(StoredStream):
+    def name(self) -> str:
+        return "words"
+
+    def len(self) -> int:
+        return 3
+
+
+class Dated(Words):
+    def fingerprint(self) -> str:
+        return "2026"
+
+
+def test_streams_that_tell_nothing_of_their_content_are_named() -> None:
+    with pytest.warns(UserWarning, match=r"streams of class .*\.Words have no finger"):
+        stream_fingerprint(Words())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stream_fingerprint(Words())
+        stream_fingerprint(Dated())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +94,15 @@ def _one(films: Path, db: str) -> Any:
     return build
 
 
-def _keep(path: Path, elements: Any, text: Any) -> None:
-    _ = (
-        elements
-        | f"Text of {path.name}" >> beam.Map(text)
-        | f"Write {path.name}" >> beam.io.WriteToText(str(path), num_shards=1)
-    )
+def _keep(folder: Path, elements: Any, text: Callable[[Any], str]) -> None:
+    folder.mkdir()
+    # Not WriteToText: as a streaming job, Flink 1.19 fails with it alone.
+    _ = elements | f"Keep {folder.name}" >> beam.Map(_put, str(folder), text)
 
 
-def _kept(path: Path) -> list[str]:
-    files = path.parent.glob(f"{path.name}-*")
-    return sorted(line for file in files for line in file.read_text().splitlines())
+def _put(element: Any, folder: str, text: Callable[[Any], str]) -> None:
+    (Path(folder) / uuid.uuid4().hex).write_text(text(element))
+
+
+def _kept(folder: Path) -> list[str]:
+    return sorted(file.read_text() for file in folder.iterdir())

@@ -22,7 +22,7 @@ def test_a_job_server_must_be_there(nobody: str, listener: str) -> None:
     refused("host:port", portable, "--job_endpoint=8099", loop)
     refused("host:port", portable, "--job_endpoint=localhost:x", loop)
     refused(
-        f"--artifact_endpoint={nobody}: nobody",
+        f"--artifact_endpoint={nobody}: nothing",
         portable,
         f"--job_endpoint={listener}",
         f"--artifact_endpoint={nobody}",

@@ -1,5 +1,6 @@
 """Columns of tables, of blobs and of video."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,8 @@ def test_a_video_has_row_numbers_and_frames(
     index, frame = table.column("index"), table.column("frame")
     assert (index.id(), index.type()) == (0, ColumnType.Blob)
     assert (frame.id(), frame.type()) == (1, ColumnType.Video)
-    assert list(index.load()) == list(range(30))
-    assert list(index.load(rows=[7, 3, 3])) == [7, 3, 3]
+    assert list(index.load()) == [struct.pack("=Q", row) for row in range(30)]
+    assert [*b"".join(index.load(rows=[7, 3, 3]))[::8]] == [7, 3, 3]
     assert list(index.load(fn=bytes.hex, rows=[258 % 30])) == ["1200000000000000"]
     assert list(index.load(ty=bytes, rows=[1])) == [b"\1" + bytes(7)]
     assert index.keyframes() == list(range(30))
@@ -76,7 +77,7 @@ def test_a_video_has_row_numbers_and_frames(
     assert frame.keyframes() == [0, 12, 24]
     assert [frame_number(f) for f in frame.load(rows=[29, 0, 13])] == [29, 0, 13]
     both = list(table.load(["frame", "index"], rows=iter([4, 2])))
-    assert [(frame_number(f), i) for f, i in both] == [(4, 4), (2, 2)]
+    assert [(frame_number(f), i[0]) for f, i in both] == [(4, 4), (2, 2)]
     assert tables.sequence("clip").name() == "frame"
     saved = frame.save_mp4(tmp_path / "copy")
     assert saved == str(tmp_path / "copy.mp4")

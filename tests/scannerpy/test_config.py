@@ -1,4 +1,5 @@
 import builtins
+import io
 import os
 import pickle
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beam_scanner.errors import ArgumentError, ScannerException
-from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.config import Config, mkdir_p, read_line
 
 
 @pytest.fixture
@@ -108,8 +109,12 @@ def test_pickles(home: Path) -> None:
             "string for storage.db_path, got 3",
         ),
         ('[storage]\ntype = "posix"\ndb_path = ""\n', "string for storage.db_path"),
-        ('[storage]\ntype = "gcs"\nbucket = "b"\n', "storage type gcs.*not supported"),
-        ('[storage]\ntype = "s3"\nbucket = "b"\n', "Unsupported storage type s3"),
+        ('[storage]\ntype = "gcs"\nbucket = "b"\n', "missing key: storage.db_path"),
+        ('[storage]\ntype = "s3"\ndb_path = "db"\n', "missing key: storage.bucket"),
+        (
+            '[storage]\ntype = "gcs"\ndb_path = "db"\nbucket = 3\n',
+            "string for storage.bucket, got 3",
+        ),
         ('[storage]\ntype = "tape"\n', "Unsupported storage type tape.*unknown"),
         ('[storage]\ntype = "posix"\ndb_path = "gs://b/c"\n', "gs://b/c"),
         (
@@ -139,3 +144,38 @@ def test_files_that_cannot_be_read(home: Path) -> None:
         Config(home / "config.toml")
     with pytest.raises(ArgumentError, match="expected a folder"):
         Config(db_path="")
+
+
+def test_a_database_may_lie_in_a_bucket(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gcs = '[storage]\ntype = "gcs"\nbucket = "films"\ndb_path = "/scanner/db"\n'
+    assert Config(written(home, gcs)).db_path == "gs://films/scanner/db"
+    for name in ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"):
+        # So that it is put back afterwards, whatever Config does to it.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    s3 = (
+        '[storage]\ntype = "s3"\nbucket = "films"\ndb_path = "db"\n'
+        'region = "eu-west-1"\nendpoint = "minio:9000"\n'
+    )
+    for _ in range(2):
+        config = Config(written(home, s3))
+        assert config.db_path == config.storage.url == "s3://films/db"
+    assert os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == "https://minio:9000"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://other:1")
+    with pytest.raises(ArgumentError, match="AWS_ENDPOINT_URL_S3 is 'http://other:1'"):
+        Config(written(home, s3))
+
+
+def test_helpers_of_scanner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        mkdir_p(home / "a" / "b")
+    assert (home / "a" / "b").is_dir()
+    monkeypatch.setattr("sys.stdin", io.StringIO(" yes \nno\n"))
+    assert [read_line("Y/n? "), read_line("Y/n? "), read_line("Y/n? ")] == [
+        "yes",
+        "no",
+        "",
+    ]

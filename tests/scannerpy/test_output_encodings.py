@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from beam_scanner import NamedVideoStream, PerfParams
-from beam_scanner.errors import ArgumentError
+from beam_scanner import ColumnType, NamedStream, NamedVideoStream, PerfParams
+from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.indexing import index_video
 from tests.support.client_helpers import PROCESSES, numbers, open_client
 from tests.support.video_fixtures import frame_number, make_video
@@ -157,3 +157,32 @@ def test_encodings_that_are_none(uneven, sc):
     ]:
         with pytest.raises(ArgumentError, match=message):
             frames.compress(codec, **options)
+
+
+@pytest.mark.parametrize("op", ["Histogram", "InfoFromFrame"])
+def test_values_may_go_into_a_video_stream(tmp_path, clip, op):
+    with open_client(tmp_path / "db") as sc:
+        frames = sc.io.Input([NamedVideoStream(sc, "in", path=clip)])
+        made = getattr(sc.ops, op)(frame=sc.streams.Stride(frames, [4]))
+        stream, plain = NamedVideoStream(sc, "out"), NamedStream(sc, "plain")
+        outputs = [sc.io.Output(made, [each]) for each in (stream, plain)]
+        sc.run(outputs, PERF, show_progress=False)
+        assert stream.len() == plain.len() == 8
+        assert stream.type() == plain.type()
+        assert stream.column_type() == ColumnType.Blob
+        for found in (stream.load(), NamedVideoStream(sc, "out").load()):
+            for mine, other in zip(found, plain.load(), strict=True):
+                np.testing.assert_array_equal(mine, other)
+        assert sc.table("out").column_names() == ["column"]
+        again = NamedVideoStream(sc, "again")
+        kept = sc.streams.Range(sc.io.Input([stream]), [(2, 4)])
+        sc.run(sc.io.Output(kept, [again]), PERF, show_progress=False)
+        np.testing.assert_array_equal(
+            np.array(list(again.load())), np.array(list(plain.load(rows=[2, 3])))
+        )
+        with pytest.raises(VideoError, match="'out'"):
+            stream.save_mp4(tmp_path / "never")
+        with pytest.raises(VideoError, match="'out' was made by a graph"):
+            stream.as_hwang()
+        stream.delete(sc)
+        assert not stream.exists()

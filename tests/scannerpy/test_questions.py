@@ -115,6 +115,7 @@ WRITES = {
     Client: {
         *("run", "ingest_videos", "delete_table", "delete_tables", "new_table"),
         *("load_op", "register_op", "register_python_kernel"),
+        *("start_master", "start_workers"),
     },
     Table: set[str](),
     Column: {"save_mp4"},
@@ -135,6 +136,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "has_table": ("known",),
     "sequence": ("known",),
     "column": ("frame",),
+    "find_column": ("frame",),
 }
 
 

@@ -80,7 +80,7 @@ def test_names_of_tables_and_columns(
     tables = Tables(NamedStorage(LocalStore(folder, durable=False)))
     row = [column.encode() for column in columns]
     tables.new(name, columns, [row])
-    assert list(tables.table(name).load(columns)) == [row]
+    assert list(tables.table(name).load(columns)) == [tuple(row)]
     assert tables.names() == [name]
     tables.delete([name])
     assert tables.names() == []

@@ -1,8 +1,10 @@
 """Tables of several columns."""
 
+import pickle
+
 import pytest
 
-from beam_scanner import protobufs
+from beam_scanner import Client, protobufs
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -10,7 +12,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
 )
-from beam_scanner.scannerpy.table import Tables
+from beam_scanner.scannerpy.table import Table, Tables
 from beam_scanner.scannerpy.table_records import column_stream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams
 from beam_scanner.types import (
@@ -28,10 +30,14 @@ def test_new_table(storage: NamedStorage, tables: Tables) -> None:
     assert table.column_names() == ["col1", "col2"]
     assert next(table.column("col2").load()) == b"r01"
     assert (table.column("col2").id(), table.column("col2").type()) == (1, 0)
-    assert list(table.load(["col1", "col2"])) == rows
-    assert list(table.load(["col2"], rows=[1, 0, 1])) == [[b"r11"], [b"r01"], [b"r11"]]
-    given = list(table.load(["col1"], fn=lambda values, module: (values, module)))
-    assert given == [([b"r00"], protobufs), ([b"r10"], protobufs)]
+    assert list(table.load(["col1", "col2"])) == [tuple(row) for row in rows]
+    assert list(table.load(["col2"], rows=[1, 0, 1])) == [
+        (b"r11",),
+        (b"r01",),
+        (b"r11",),
+    ]
+    given = list(table.load(["col1"], fn=lambda values, sc: (values, sc)))
+    assert given == [((b"r00",), tables), ((b"r10",), tables)]
     assert list(NamedStream(storage, "test/columns/col1").load()) == [b"r00", b"r10"]
     assert Tables(storage).table("test").column_names() == ["col1", "col2"]
     assert tables.names() == ["test"]
@@ -56,7 +62,7 @@ def test_new_table_serializes_with_fns(tables: Tables) -> None:
         return bytes([value])
 
     table = tables.new("n", ["a", "b"], [[1, b"x"], [2, b"y"]], [to_bytes, None])
-    assert list(table.load(["a", "b"])) == [[b"\1", b"x"], [b"\2", b"y"]]
+    assert list(table.load(["a", "b"])) == [(b"\1", b"x"), (b"\2", b"y")]
 
 
 def test_new_table_without_rows(tables: Tables) -> None:
@@ -73,7 +79,7 @@ def test_new_table_replaces_only_when_forced(
             tables.new("t", columns, [[b"0"] * len(columns)])
     number = tables.table("t").id()
     table = tables.new("t", ["c"], [[b"3"]], force=True)
-    assert list(table.load(["c"])) == [[b"3"]]
+    assert list(table.load(["c"])) == [(b"3",)]
     assert [found.name for found in list_streams(storage)] == ["t/columns/c"]
     assert table.id() == number + 1
     tables.new("t", ["column"], [[b"4"]], force=True)
@@ -89,9 +95,9 @@ def test_new_table_replaces_only_when_forced(
     [
         ([], [], None, ArgumentError, r"list of column names, got \[\]"),
         ("ab", [], None, ArgumentError, "list of column names, got 'ab'"),
-        (["a", "a"], [], None, ArgumentError, "names that differ"),
-        (["a", ""], [], None, ArgumentError, "names that differ"),
-        (["a", 3], [], None, ArgumentError, "names that differ"),
+        (["a", "a"], [], None, ArgumentError, "distinct names"),
+        (["a", ""], [], None, ArgumentError, "distinct names"),
+        (["a", 3], [], None, ArgumentError, "distinct names"),
         (["a", "b"], [[b"1", b"2"], [b"1"]], None, ArgumentError, "row 1 .*expected 2"),
         (["a", "b"], [b"12"], None, ArgumentError, "row 0 of table 't'.*got b'12'"),
         (["a"], [[b"1"]], [None, None], ArgumentError, "1 columns, but 2 fns"),
@@ -120,3 +126,14 @@ def test_a_damaged_record_is_named(storage: NamedStorage, tables: Tables) -> Non
     for ask in (lambda: tables.has("t"), tables.names):
         with pytest.raises(StorageError, match=r"t/\.table\.json"):
             ask()
+
+
+def test_fn_is_given_the_client(storage: NamedStorage) -> None:
+    with Client(db_path=storage.db_path) as sc:
+        table = sc.new_table("pairs", ["a", "b"], [[b"1", b"2"]])
+        assert list(table.load(["b", "a"], lambda values, of: (values, of is sc))) == [
+            ((b"2", b"1"), True)
+        ]
+        again = pickle.loads(pickle.dumps(table))
+        assert list(again.load(["a"], fn=lambda values, _: values)) == [(b"1",)]
+        assert list(Table(sc, "pairs", 0).load(["a"])) == [(b"1",)]

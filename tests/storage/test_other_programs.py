@@ -71,13 +71,14 @@ def test_duckdb_finds_a_generation_by_pattern(tmp_path):
     ("ty", "value", "query", "expected"),
     [
         (bytes, b"abc", "octet_length(value)", 3),
-        (Any, {"a": 1}, "octet_length(value) > 0", True),
+        (Any, {"a": 1}, "value.a", 1),
+        (list[float], [0.5], "value[1]", 0.5),
         (types.NumpyArrayFloat32, np.array([1, 2.5], np.float32), "value[2]", 2.5),
         (types.NumpyArray, np.zeros((2, 3), np.int16), "value.shape", [2, 3]),
         (types.Bbox, protobufs.BoundingBox(x1=0.5), "value.x1", 0.5),
         (types.BboxList, [protobufs.BoundingBox(label=7)] * 2, "value[2].label", 7),
     ],
-    ids=["bytes", "any", "floats", "array", "box", "boxes"],
+    ids=["bytes", "any", "list", "floats", "array", "box", "boxes"],
 )
 def test_typed_columns(tmp_path, ty, value, query, expected):
     stream = NamedStream(NamedStorage(tmp_path), "s")

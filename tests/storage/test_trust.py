@@ -179,6 +179,17 @@ def test_load_as_a_pickle_is_refused_too(tmp_path, trap):
     assert list(stream.load()) == [trap]
 
 
+@pytest.mark.parametrize("make", [types.VariableList, types.UniformList])
+def test_load_as_a_list_of_pickles_is_refused_too(tmp_path, trap, make):
+    storage = NamedStorage(tmp_path / "db", trusted=False)
+    NamedStream(storage, "s").save([trap])
+    given = {"parts": 1} if make is types.UniformList else {}
+    kind = make(f"Any{make.__name__}7", types.Any, **given)
+    assert callable(kind.deserialize)
+    with pytest.raises(UntrustedDataError, match=f"unpickled as {kind.__name__}"):
+        list(NamedStream(storage, "s").load(ty=kind))
+
+
 def test_columns_refuse(planted_column):
     stream = NamedStream(NamedStorage(planted_column, trusted=False), "s")
     for use in (stream.load, stream.load_bytes, lambda: stream.load(fn=len)):
@@ -186,11 +197,12 @@ def test_columns_refuse(planted_column):
             list(use())
 
 
+@pytest.mark.filterwarnings("ignore:values of")
 def test_a_trusted_database_is_read(tmp_path):
     with Client(db_path=str(tmp_path), options=make_database.in_memory()) as sc:
         stream = NamedStream(sc, "s")
-        stream.save([{"a": 1}], Any)
-        assert list(stream.load()) == [{"a": 1}]
+        stream.save([{"a": {1}}], Any)
+        assert list(stream.load()) == [{"a": {1}}]
     with Client(
         db_path=str(tmp_path), options=make_database.in_memory(), trusted=False
     ) as sc:

@@ -390,11 +390,12 @@ class _Checks:
     def run(self, name: str, video: bool) -> None:
         """A run over the stream."""
         values = self.whole.values[name]
-        with Client(db_path=str(self.folder), options=make_database.in_memory()) as sc:
-            kind = NamedVideoStream if video else NamedStream
-            output = NamedStream(sc, "made")
+        options = make_database.in_memory()
 
-            def use() -> list[Any]:
+        def use() -> list[Any]:
+            with Client(db_path=str(self.folder), options=options) as sc:
+                kind = NamedVideoStream if video else NamedStream
+                output = NamedStream(sc, "made")
                 source = sc.io.Input([kind(sc, name)])
                 op = sc.ops.StoredSum(frame=source) if video else None
                 made = op or sc.ops.StoredBytes(data=source)
@@ -402,7 +403,7 @@ class _Checks:
                 sc.run(sc.io.Output(made, [output]), perf, show_progress=False)
                 return list(output.load())
 
-            self.expect("run", use, [_result(v, name, video) for v in values])
+        self.expect("run", use, [_result(v, name, video) for v in values])
 
     def work(self) -> None:
         """What is not a stream: tables, profiles, unfinished work."""
@@ -411,12 +412,15 @@ class _Checks:
         self.expect("profile", lambda: Profile.load(storage, 1).tasks > 0, True)
         self.expect("unfinished", lambda: _manifests(self.folder, self.whole), True)
         if self.whole.version > 1:
-            run = RunFiles(storage.store(), RUN)
+
+            def run() -> RunFiles:
+                return RunFiles(storage.store(), RUN)
+
             graph = SharedGraph((), ())
-            self.expect("settings", lambda: run.settings().graph == graph, True)
+            self.expect("settings", lambda: run().settings().graph == graph, True)
             owns = [[0], [1], [2]]
-            self.expect("jobs", lambda: [j.values for j in run.jobs(0)], owns)
-            self.expect("results", lambda: _results(run) <= RESULTS, True)
+            self.expect("jobs", lambda: [j.values for j in run().jobs(0)], owns)
+            self.expect("results", lambda: _results(run()) <= RESULTS, True)
 
     def _is_there(self, name: str) -> bool:
         kind = Path.is_dir if (self.whole.folder / name).is_dir() else Path.is_file
@@ -461,7 +465,7 @@ class _Checks:
 
 
 RESULTS = {(0, 0, 1), (1, 0, 0)}
-PAIRS = [[b"2", b"1"], [b"4", b"3"]]
+PAIRS = [(b"2", b"1"), (b"4", b"3")]
 
 
 def _seconds(stream: NamedStream) -> bytes:

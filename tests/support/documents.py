@@ -66,7 +66,10 @@ def run_block(block: Block) -> None:
     if block.file:
         Path(block.file).write_text(block.text)
     elif block.language == "python":
-        exec(compile(block.text, "block", "exec"), {"__name__": "__main__"})
+        exec(
+            compile(block.text, "block", "exec", dont_inherit=True),
+            {"__name__": "__main__"},
+        )
     elif block.language == "yaml":
         _run_yaml(block.text)
     else:

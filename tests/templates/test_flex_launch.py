@@ -121,7 +121,7 @@ def test_a_graph_that_goes_on_with_results_ends_the_launch(
     }
     done, _ = launch(parameters, bucket, container)
     assert done.returncode == 2
-    assert "somebody must wait" in done.stderr
+    assert "a process must wait" in done.stderr
     assert not list(match_objects(f"{bucket}/staging/**"))
 
 

@@ -96,3 +96,13 @@ def test_the_launcher_starts_the_pipeline() -> None:
 def test_tests_run_on_the_python_of_the_images_or_a_later_one() -> None:
     (python,) = python_versions("worker")
     assert tuple(map(int, python.split("."))) <= sys.version_info[:2]
+
+
+def test_tensorflow_is_added_to_the_workers_as_pinned() -> None:
+    assert bases("tensorflow") == ["REPOSITORY/worker"]
+    (install,) = (rest for word, rest in instructions("tensorflow") if word == "RUN")
+    assert "-c /src/constraints.txt 'tensorflow[and-cuda]' keras" in install
+    assert (ROOT / "constraints.txt").read_text().count("\ntensorflow==") == 1
+    assert variables("tensorflow")["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    for source in copied("tensorflow"):
+        assert (ROOT / source).exists(), source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from apache_beam.pipeline import Pipeline, PipelineVisitor
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from beam_scanner.elements.keys import FrameKey
-from beam_scanner.errors import ElementTypeError, GraphError
+from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
 from beam_scanner.run.bind_streams import Bind
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.transforms import (
@@ -156,11 +157,26 @@ class _Translates(beam.PTransform):
 
 
 def test_a_pipeline_is_not_translated_while_it_is_applied() -> None:
-    with pytest.raises(RuntimeError, match="Unable to translate") as caught:
+    with pytest.raises(GraphError, match="'_Translates' was being applied"):
         _ = beam.Pipeline(options=_options()) | _Translates()
-    cause = caught.value.__cause__
-    assert isinstance(cause, GraphError)
-    assert "'_Translates' was being applied" in str(cause)
+
+
+@pytest.mark.parametrize("given", ["option", "argument"])
+@pytest.mark.parametrize("runner", ["FlinkRunner", "PortableRunner"])
+def test_what_is_missing_is_said_first(runner: str, given: str) -> None:
+    # Beam takes the runner's name in any case, and also where no option has it.
+    named = [f"--runner={runner.lower()}"] if given == "option" else []
+    with socket.create_server(("localhost", 0)) as server:
+        endpoint = f"--job_endpoint=localhost:{server.getsockname()[1]}"
+        options = PipelineOptions([*named, endpoint, "--environment_type=LOOPBACK"])
+        pipeline = beam.Pipeline(None if named else runner, options)
+        _ = pipeline | ReadFromVideo("films/*.mp4") | Number() | beam.Map(print)
+        said = (
+            f"^a pipeline without a sink of beam_scanner needs --scanner_db on {runner}"
+        )
+        for run in (pipeline.run, pipeline.to_runner_api):
+            with pytest.raises(ArgumentError, match=said):
+                run()
 
 
 def test_what_comes_after_the_block_is_an_error(films: Path, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def _every_transform() -> None:
     groups | Range(0, 9) | "Leave" >> beam.Map(print)
     one, _ = frames | op(_brightness_and_size)()
     {"left": one, "right": more | op(_mean)()} | op(_sum)() | "Sum" >> beam.Map(print)
-    back = small | beam.MapTuple(lambda key, frame: (key, frame[::-1]))
+    back = small | "Turn" >> beam.MapTuple(lambda key, frame: (key, frame[::-1]))
     back | "Back" >> WriteToNamedVideo("db", "back/{stream}")
     names = pipeline | "Names" >> Constants(["x/a"])
     names | ReadAllFromNamedStream("db", int) | "All" >> beam.Map(print)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from beam_scanner.video.timing import (
     TICKS,
     decoding_ticks,
     interval_seconds,
+    joined_seconds,
     presentation_ticks,
 )
 
@@ -57,3 +59,20 @@ def test_rows_in_order_are_decoded_as_they_are_shown() -> None:
     shown = np.array([0, 7, 9])
     assert decoding_ticks(shown, np.arange(3)).tolist() == [0, 7, 9]
     assert decoding_ticks(shown[:0], np.arange(0)).tolist() == []
+
+
+def test_files_one_after_the_other() -> None:
+    class Index:
+        def __init__(self, times: list[float], duration: float) -> None:
+            self.times = np.array(times)
+            self.duration_seconds = duration
+
+        def __len__(self) -> int:
+            return len(self.times)
+
+        def seconds(self, rows: Any) -> Any:
+            return self.times[rows]
+
+    files: list[Any] = [Index([3, 3.5], 1), Index([-1], 0.25), Index([7], 9)]
+    found = joined_seconds(files)
+    assert found.tolist() == [0.0, 0.5, 1.0, 1.25]

@@ -6,6 +6,7 @@ import dis
 import functools
 import importlib.util
 import inspect
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,9 @@ class NamesUsed:
 
 # By these a name may be computed.
 _DYNAMIC = frozenset({"getattr", "vars", "__dict__", "attrgetter"})
+# By these the globals of a module, from text.
+_FROM_TEXT = frozenset({"globals", "eval", "exec"})
+_NAME = re.compile(r"[^\W\d]\w*")
 _READS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
@@ -40,8 +44,10 @@ def names_used(code: types.CodeType) -> NamesUsed:
     read: set[str] = set()
     attributes: set[str] = set()
     imports = []
+    texts: list[str] = []
     for part in _nested(code):
         attributes.update(part.co_names)
+        texts += [text for text in part.co_consts if isinstance(text, str)]
         recent: list[Any] = [None, None]
         for instruction in dis.get_instructions(part):
             if instruction.opname in _READS:
@@ -52,6 +58,8 @@ def names_used(code: types.CodeType) -> NamesUsed:
                 imports.append((instruction.argval, level or 0, given))
                 attributes.update(given)
             recent = [recent[1], instruction.argval]
+    if read & _FROM_TEXT:
+        read.update(name for text in texts for name in _NAME.findall(text))
     dynamic = bool(attributes & _DYNAMIC) or any("*" in n for _, _, n in imports)
     return NamesUsed(
         frozenset(read), None if dynamic else frozenset(attributes), tuple(imports)

@@ -18,7 +18,7 @@ import threading
 import types
 import weakref
 from collections.abc import Collection, Iterable, Mapping
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -85,12 +85,8 @@ def content_hash(data: Any) -> bytes:
 _PLAIN = frozenset({int, float, complex, bool, type(None), bytes, str})
 
 # What they refer to disappears and comes back without anybody's doing.
-_WEAK = (
-    weakref.ReferenceType,
-    weakref.WeakKeyDictionary,
-    weakref.WeakValueDictionary,
-    weakref.WeakSet,
-)
+# What these hold, others keep: they are used as caches.
+_WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 
 
@@ -115,8 +111,17 @@ def data_node(value: Any) -> DigestNode | None:
         return node_of("slice", parts=[value.start, value.stop, value.step])
     if isinstance(value, (*_WEAK, *_LOCKS)):
         return node_of("library", type(value).__name__)
-    if isinstance(value, (logging.Logger, ContextVar)):
-        return node_of(type(value).__name__, value.name)
+    if isinstance(value, weakref.ReferenceType):
+        return node_of("reference", parts=[value()])
+    if isinstance(value, logging.Logger):
+        return node_of("Logger", value.name)
+    if isinstance(value, ContextVar):
+        try:
+            # What a new thread finds there.
+            parts = [Context().run(value.get)]
+        except LookupError:
+            parts = []
+        return node_of("ContextVar", value.name, parts=parts)
     if isinstance(value, ctypes.CDLL):
         return node_of("CDLL", parts=[value._name, type(value)])
     if isinstance(value, io.TextIOWrapper):

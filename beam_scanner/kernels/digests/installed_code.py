@@ -30,16 +30,17 @@ def is_library(module: str) -> bool:
         >>> is_library('json.decoder'), is_library('numpy'), is_library('__main__')
         (True, True, False)
     """
-    top = module.partition(".")[0]
-    if top == "__main__":
+    loaded = sys.modules.get(module)
+    # It may be known under another name, too.
+    top = str(getattr(loaded, "__name__", module)).partition(".")[0]
+    if "__main__" in (top, module):
         return False
     if top == "beam_scanner" or top in sys.stdlib_module_names:
         return True
-    loaded = sys.modules.get(module)
     if loaded is None:
         return False
     file = getattr(loaded, "__file__", None)
-    if file is None:
+    if not isinstance(file, str):
         return top in sys.builtin_module_names
     return _in_library(file, module)
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from beam_scanner.kernels.digests.code_nodes import EMPTY_CELL, cell_value
 from beam_scanner.kernels.digests.digest import code_digest
 from beam_scanner.kernels.digests.digest_node import ModuleUse
 from beam_scanner.kernels.digests.installed_code import is_library
 from beam_scanner.kernels.digests.object_reader import ObjectReader, class_members
+from beam_scanner.kernels.digests.pickle_reduction import is_dispatched
 
 Place = tuple[str, str]
 """A module, and a dotted name in it."""
@@ -72,6 +74,8 @@ def _attribute(owner: Any, name: str) -> Any:
     # As it was set: without making methods of functions.
     if isinstance(owner, (type, types.ModuleType)):
         return vars(owner).get(name, absent)
+    if isinstance(owner, tuple) and name.isdecimal():
+        return owner[int(name)] if int(name) < len(owner) else absent
     return getattr(owner, name, absent)
 
 
@@ -89,17 +93,17 @@ def members_used(
     """
     reader = ObjectReader()
     found: dict[Place, Any] = {}
-    waiting = list(code)
+    waiting: list[_Code] = [(thing, None) for thing in code]
     seen = set()
     while waiting:
-        thing = waiting.pop()
+        thing, at = waiting.pop()
         key = thing.key if isinstance(thing, ModuleUse) else id(thing)
         if key in seen:
             continue
         seen.add(key)
-        for place, value in _seen_from(reader, thing, is_sent):
+        for place, value in _seen_from(reader, thing, at, is_sent):
             if isinstance(value, ModuleUse):
-                waiting.append(value)
+                waiting.append((value, None))
                 value = value.module
             if place is None or is_library(place[0]) or place in found:
                 continue
@@ -107,12 +111,20 @@ def members_used(
             waiting += own
             if not own:
                 found[place] = value
-                waiting += code_in(place, value)
+                waiting += [(thing, None) for thing in code_in(place, value)]
     return found
 
 
+_Code = tuple[Any, Place | None]
+"""A function, class or module; where it stands, if that is known."""
+_CELL, _WRAPPED = "cell_contents", "__wrapped__"
+
+
 def _seen_from(
-    reader: ObjectReader, thing: Any, is_sent: Callable[[types.ModuleType], bool]
+    reader: ObjectReader,
+    thing: Any,
+    at: Place | None,
+    is_sent: Callable[[types.ModuleType], bool],
 ) -> Iterator[tuple[Place | None, Any]]:
     if isinstance(thing, types.FunctionType):
         module = _module_of(thing)
@@ -121,9 +133,10 @@ def _seen_from(
             if isinstance(value, ModuleUse) or by_name:
                 inside = by_name and name in thing.__globals__
                 yield (module.__name__, name) if module and inside else None, value
-        if by_name and module is not None:
-            for name, value in _set_on_function(thing):
-                yield (module.__name__, f"{thing.__qualname__}.{name}"), value
+        at = at or _place_of(thing)
+        if by_name and at is not None:
+            for name, value in _held(thing):
+                yield (at[0], f"{at[1]}.{name}"), value
         return
     if isinstance(thing, ModuleUse):
         if is_library(thing.module.__name__) or is_sent(thing.module):
@@ -138,9 +151,11 @@ def _seen_from(
         return
     for base in (type(thing), *thing.__bases__):
         yield (base.__module__, base.__qualname__), base
-    if not is_sent(module):
+    # A decorator may have made another class of it, which stands in its place.
+    at = at or _place_of(thing)
+    if at is not None and not is_sent(module):
         for name, value in class_members(thing).items():
-            yield (thing.__module__, f"{thing.__qualname__}.{name}"), value
+            yield (at[0], f"{at[1]}.{name}"), value
 
 
 def _module_of(function: types.FunctionType) -> types.ModuleType | None:
@@ -151,8 +166,24 @@ def _module_of(function: types.FunctionType) -> types.ModuleType | None:
     return None
 
 
-def _set_on_function(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    if "<locals>" in function.__qualname__:
+def _place_of(code: types.FunctionType | type) -> Place | None:
+    """Where code stands by its name; None if another object stands there."""
+    place = code.__module__, code.__qualname__
+    found = member_at(place)
+    return place if found is not None and found[2] is code else None
+
+
+def _held(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function holds beside its code, by the way to it."""
+    if is_dispatched(function):
+        yield from _cells("dispatch.", function.dispatch, {"registry"})  # type: ignore[attr-defined]
+        return
+    if is_library(str(function.__globals__.get("__name__"))):
+        # What an installed decorator keeps is its own, but for what it has wrapped.
+        kept = _cells("", function, set(function.__code__.co_freevars))
+        yield from ((way, value) for way, value in kept if _is_code(value))
+        if _is_code(vars(function).get(_WRAPPED)):
+            yield _WRAPPED, vars(function)[_WRAPPED]
         return
     for name in ("__defaults__", "__kwdefaults__"):
         if getattr(function, name) is not None:
@@ -160,24 +191,43 @@ def _set_on_function(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     for name, value in vars(function).items():
         if not name.startswith("__"):
             yield name, value
+    yield from _cells("", function, set(function.__code__.co_freevars))
 
 
-def _own_code(place: Place, value: Any) -> Collection[Any]:
+def _cells(
+    way: str, function: types.FunctionType, wanted: set[str]
+) -> Iterator[tuple[str, Any]]:
+    names = function.__code__.co_freevars
+    cells = zip(names, function.__closure__ or (), strict=True)
+    for number, (name, cell) in enumerate(cells):
+        value = cell_value(cell)
+        if value is not EMPTY_CELL and name in wanted:
+            yield f"{way}__closure__.{number}.{_CELL}", value
+
+
+def _is_code(value: Any) -> bool:
+    return isinstance(value, (types.FunctionType, type))
+
+
+def _own_code(place: Place, value: Any) -> list[_Code]:
     """The functions and classes that a value is, if they are those defined there."""
-    parts: list[Any] = [value]
+    ways: dict[str, Any] = {"": value}
     if isinstance(value, (staticmethod, classmethod)):
-        parts = [value.__func__]
+        ways = {".__func__": value.__func__}
     elif isinstance(value, property):
-        parts = [part for part in (value.fget, value.fset, value.fdel) if part]
+        functions = {name: getattr(value, name) for name in ("fget", "fset", "fdel")}
+        ways = {f".{name}": part for name, part in functions.items() if part}
     elif isinstance(value, functools.cached_property):
-        parts = [value.func]
-    parts = [
-        part.__wrapped__ if isinstance(part, functools._lru_cache_wrapper) else part
-        for part in parts
-    ]
-    for part in parts:
-        if not isinstance(part, (types.FunctionType, type)):
+        ways = {".func": value.func}
+    found: list[_Code] = []
+    for way, part in ways.items():
+        if isinstance(part, functools._lru_cache_wrapper):
+            way, part = f"{way}.__wrapped__", part.__wrapped__
+        if not _is_code(part):
             return []
-        if (part.__module__, part.__qualname__) != place:
+        # What a decorator has wrapped stands in the closure of what it has made.
+        is_own = (part.__module__, part.__qualname__) == place
+        if not is_own and not place[1].endswith((f".{_CELL}", f".{_WRAPPED}")):
             return []
-    return parts
+        found.append((part, (place[0], f"{place[1]}{way}")))
+    return found

@@ -7,6 +7,7 @@ sets without order; no identities and no addresses; caches without what they hol
 
 from __future__ import annotations
 
+import abc
 import enum
 import functools
 import importlib
@@ -42,11 +43,14 @@ from beam_scanner.kernels.digests.digest_node import (
 from beam_scanner.kernels.digests.installed_code import is_installed_file, is_library
 from beam_scanner.kernels.digests.named_files import file_digest
 from beam_scanner.kernels.digests.pickle_reduction import (
+    is_dispatched,
     is_slots,
     reduced,
     states_itself,
 )
 
+_HEAP_TYPE = 1 << 9
+"""Flag of classes that a class statement, or native code at run time, has made."""
 _ATOMS = frozenset({int, float, complex, bool, type(None), type(Ellipsis), range})
 _DESCRIPTORS = (
     types.GetSetDescriptorType,
@@ -68,7 +72,6 @@ _CLASS_NOISE = frozenset(
         "__dict__",
         "__doc__",
         "__firstlineno__",
-        "__match_args__",
         "__module__",
         "__orig_bases__",
         "__parameters__",
@@ -111,6 +114,7 @@ _MODULE_NOISE = frozenset(
         "__spec__",
     }
 )
+_PYDANTIC_NOISE = {"cls_ref": "", "ns_resolver": ""}
 # Pickling them twice is known to give the same.
 _STEADY = frozenset({"numpy", "pandas", "pyarrow", "beam_scanner", "google"})
 
@@ -188,9 +192,10 @@ class ObjectReader:
 
     def _function(self, function: types.FunctionType) -> DigestNode:
         module = function.__module__
-        foreign = self.is_foreign(module)
-        if foreign and "<locals>" not in function.__qualname__:
+        if self.is_foreign(module) and _stands(function):
             return node_of("library", module, function.__qualname__)
+        if is_dispatched(function):
+            return node_of("dispatched", parts=[function.registry])  # type: ignore[attr-defined]
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         edges: Edges = [("", code)]
@@ -220,8 +225,11 @@ class ObjectReader:
     def members_of(self, use: ModuleUse) -> dict[str, Any]:
         """The globals of a module that are used."""
         found = {}
-        for name, value in list(vars(use.module).items()):
-            if name not in _MODULE_NOISE and (use.names is None or name in use.names):
+        space, names = vars(use.module), use.names
+        if names is not None and names - space.keys():
+            names |= {"__getattr__"}
+        for name, value in list(space.items()):
+            if name not in _MODULE_NOISE and (names is None or name in names):
                 found[name] = _used(value, use.names)
         return found
 
@@ -279,8 +287,8 @@ class ObjectReader:
 
     def _class(self, cls: type) -> DigestNode:
         module, name = cls.__module__, cls.__qualname__
-        static = not cls.__flags__ & 1 << 9
-        if static or (self.is_foreign(module) and "<locals>" not in name):
+        static = not cls.__flags__ & _HEAP_TYPE
+        if static or (self.is_foreign(module) and _stands(cls)):
             return node_of("library", module, name)
         descriptor = getattr(cls, "DESCRIPTOR", None)
         if descriptor is not None and hasattr(descriptor, "full_name"):
@@ -294,6 +302,7 @@ class ObjectReader:
             values = cls.__members__
             named = [(k, v.value) for k, v in values.items()]
             edges.append(("", DigestNode(make_label(*values), named)))
+        edges += _beside_members(cls)
         for key in sorted(members):
             is_code = isinstance(members[key], types.FunctionType)
             word = "method" if is_code else "attribute"
@@ -357,13 +366,58 @@ class ObjectReader:
             again = None if steady or not states_itself(kind) else reduced(value)
         except Exception:
             return opaque
+        if isinstance(parts, str):
+            return self._named(value, parts)
         twin = [] if again is None else _reduced_edges(value, again)
         return DigestNode(make_label("object"), _reduced_edges(value, parts), twin=twin)
+
+    def _named(self, value: Any, name: str) -> DigestNode:
+        """An object that is pickled by its name alone."""
+        kind = type(value)
+        try:
+            state = object.__getstate__(value)
+        except TypeError:
+            state = None
+        # Of an object of native code nothing else can be read.
+        told = bool(kind.__flags__ & _HEAP_TYPE) or kind.__module__ == "typing"
+        opaque = not told and not any(
+            isinstance(module, types.ModuleType)
+            and vars(module).get(name) is value
+            and self.is_foreign(module.__name__)
+            for module in list(sys.modules.values())
+        )
+        parts = (node_of("name", name), kind, state)
+        label = make_label("object")
+        return DigestNode(label, _reduced_edges(value, parts), opaque=opaque)
 
 
 def _used(value: Any, names: frozenset[str] | None) -> Any:
     """The value; of a module only these names count."""
     return ModuleUse(value, names) if isinstance(value, types.ModuleType) else value
+
+
+def _stands(code: types.FunctionType | type) -> bool:
+    """Whether a function or a class is what its module has under its name."""
+    first, *steps = code.__qualname__.split(".")
+    found = vars(sys.modules.get(code.__module__, types)).get(first)
+    for step in steps:
+        found = getattr(found, step, None)
+    return found is code
+
+
+def _beside_members(cls: type) -> Edges:
+    """What a class is pickled with that is not among its attributes, or not readable."""
+    edges: Edges = []
+    if isinstance(cls, abc.ABCMeta):
+        classes = [reference() for reference in abc._get_dump(cls)[0]]  # type: ignore[attr-defined]
+        if classes:
+            node = node_of("registered", parts=classes)
+            edges.append(("", replace(node, unordered=True)))
+    fields = vars(cls).get("__dataclass_fields__", {})
+    metadata = {name: dict(field.metadata) for name, field in fields.items()}
+    if any(metadata.values()):
+        edges.append(("metadata of its fields", metadata))
+    return edges
 
 
 def class_members(cls: type) -> dict[str, Any]:
@@ -390,15 +444,13 @@ def class_members(cls: type) -> dict[str, Any]:
 
 def _reduced_edges(value: Any, parts: Any) -> Edges:
     """The parts that pickling would write of an object."""
-    if isinstance(parts, str):
-        return [("", node_of("name", parts)), ("", type(value))]
     make, arguments, *more = parts
     state, items, pairs, setter = [*more, None, None, None, None][:4]
     edges: Edges = [("", make), ("", arguments)]
     if isinstance(state, tuple) and len(state) == 2 and is_slots(state):
         if type(value).__module__.startswith("pydantic."):
-            # It has the address of its class in it.
-            state = tuple({**(s or {}), "cls_ref": ""} for s in state)
+            # It has the address of its class in it, and all globals of its module.
+            state = tuple({**(s or {}), **_PYDANTIC_NOISE} for s in state)
         edges += [("", attributes_node("state", s or {}, "attribute")) for s in state]
     elif isinstance(state, dict) and all(type(k) is str for k in state):
         edges.append(("", attributes_node("state", state, "attribute")))

@@ -1,7 +1,8 @@
 """How objects are reduced for pickling, and where that differs from plain pickling.
 
-Caches travel empty: a function with ``functools.lru_cache`` by the
-function and its parameters, an object without the values of its cached properties.
+Caches travel empty: a function with ``functools.lru_cache`` by the function and its
+parameters, an object without the values of its cached properties, weak dictionaries
+without what they refer to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from beam_scanner.beam_internals.quiet_import import import_beam
+
+_WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 
 
 def reduced(value: Any) -> Any:
@@ -53,6 +56,8 @@ def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
     if kind is memoryview:
         data = value.tobytes() if value.readonly else bytearray(value.tobytes())
         return _make_memory, (data, value.format, value.shape)
+    if kind in _WEAK:
+        return kind, ()
     if isinstance(value, ctypes.CDLL):
         raise pickle.PicklingError(
             f"the native library {value._name!r} is loaded in this process alone"
@@ -178,6 +183,14 @@ def without_cached(value: Any, parts: Any) -> Any:
         kept = {k: v for k, v in state.items() if k not in names}
         return (make, arguments, kept or None, *more)
     return parts
+
+
+_DISPATCHED = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
+
+
+def is_dispatched(function: types.FunctionType) -> bool:
+    """Whether a function is one of ``functools.singledispatch``."""
+    return bool(function.__code__ == _DISPATCHED)
 
 
 def states_itself(kind: type) -> bool:

@@ -17,12 +17,24 @@ from beam_scanner.kernels.native.description import DTYPES, Column
 from beam_scanner.types.element_types import NULL, NullElement
 
 _CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
-_TYPES = {
-    (_CODES[np.dtype(name).kind], np.dtype(name).itemsize * 8): np.dtype(name)
+# What DLPack calls each dtype: its code and its bits.
+_NAMES = {
+    np.dtype(name): (_CODES[np.dtype(name).kind], np.dtype(name).itemsize * 8)
     for name in DTYPES
 }
+_TYPES = {name: dtype for dtype, name in _NAMES.items()}
 _MOST_DIMENSIONS = 32
 _CPU = 1
+
+
+_LENGTHS = [ctypes.c_int64 * count for count in range(2 * 64 + 1)]
+
+
+def address_of(array: np.ndarray[Any, Any]) -> int:
+    """Where an array begins."""
+    # array.ctypes makes an object of several layers first.
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 class Inputs:
@@ -51,24 +63,21 @@ class Inputs:
         else:
             element.kind = interface.BYTES
             # An empty object has an address, too.
-            held = ctypes.c_char_p(value)
-            element.bytes = ctypes.cast(held, ctypes.c_void_p)
-            element.size = len(value)
-            self._kept.append(value)
+            held = bytes(value)
+            element.bytes = ctypes.cast(ctypes.c_char_p(held), ctypes.c_void_p)
+            element.size = len(held)
+            self._kept.append(held)
 
     def _set_tensor(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
-        count = array.ndim
-        kind = array.dtype
-        sizes = (ctypes.c_int64 * (2 * count))(
-            *array.shape, *(step // kind.itemsize for step in array.strides)
-        )
+        count, size = array.ndim, array.itemsize
+        lengths = _LENGTHS[2 * count]
+        sizes = lengths(*array.shape, *(step // size for step in array.strides))
         start = ctypes.addressof(sizes)
-        tensor.data = array.ctypes.data
+        code, bits = _NAMES[array.dtype]
+        tensor.data = address_of(array)
         tensor.device.device_type = _CPU
         tensor.ndim = count
-        tensor.dtype.code = _CODES[kind.kind]
-        tensor.dtype.bits = kind.itemsize * 8
-        tensor.dtype.lanes = 1
+        tensor.dtype = interface.DataType(code, bits, 1)
         tensor.shape, tensor.strides = start, start + 8 * count
         self._kept += [array, sizes]
 
@@ -82,7 +91,7 @@ def _packed(column: Column, value: Any) -> np.ndarray[Any, Any]:
     array = np.ascontiguousarray(value)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.name not in DTYPES:
+    if array.dtype not in _NAMES:
         raise ElementTypeError(
             f"input {column.name!r}: native ops take no frames of {array.dtype}"
         )
@@ -139,7 +148,7 @@ class Outputs:
             )
         array = np.empty(lengths, found)
         self._keep(row, output, array)
-        return array.ctypes.data
+        return address_of(array)
 
     def bytes(self, row: int, output: int, size: int) -> int:
         """Makes an element of another type; gives its address."""
@@ -150,7 +159,7 @@ class Outputs:
             raise self._wrong(column, row, f"cannot have {size} bytes")
         array = np.empty(size, np.uint8)
         self._keep(row, output, array)
-        return array.ctypes.data
+        return address_of(array)
 
     def null(self, row: int, output: int) -> bool:
         """Makes a null element; gives True."""

@@ -47,14 +47,13 @@ class Column:
 
     def fits(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
         """Whether a frame is one of this column."""
-        if self.dtype is not None and dtype != np.dtype(self.dtype):
+        if self.dtype is not None and dtype != _DTYPES[self.dtype]:
             return False
-        return self.shape is None or (
-            len(self.shape) == len(shape)
-            and all(
-                want in (None, have)
-                for want, have in zip(self.shape, shape, strict=True)
-            )
+        if self.shape is None:
+            return True
+        return len(self.shape) == len(shape) and all(
+            want is None or want == have
+            for want, have in zip(self.shape, shape, strict=True)
         )
 
     @property
@@ -390,3 +389,5 @@ DTYPES = [
     "complex128",
 ]
 """Of frames that native ops take and make."""
+
+_DTYPES = {name: np.dtype(name) for name in DTYPES}

@@ -17,10 +17,12 @@ from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
+from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.existing_results import finished
 from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manifest
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
+from beam_scanner.run.pickled_outputs import may_infer
 from beam_scanner.run.publish import publish_if_last
 from beam_scanner.run.stream_slots import BranchRows, Held
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -220,8 +222,11 @@ def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWrit
     # Attempts at one task may overlap, on several machines: none overwrites another's.
     attempt = uuid.uuid4().hex[:12]
     outputs = _numbered(graph, BoundOutput)
+    numbers = job.families[task.family].numbers
     writers: dict[int, SegmentWriter] = {}
-    for (index, output), (first, _) in zip(outputs, task.intervals, strict=True):
+    for (index, output), (first, _), number in zip(
+        outputs, task.intervals, numbers, strict=True
+    ):
         writers[index] = output.node.streams[0].segment_writer(
             SegmentTask(
                 job.record.token,
@@ -230,6 +235,7 @@ def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWrit
                 first,
                 output.node.input.encoding,
                 output.node.input.type or get_type_info(FrameType),
+                infer=number != INTERNAL and may_infer(output.node),
             )
         )
     return writers

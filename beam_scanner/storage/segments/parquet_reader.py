@@ -21,13 +21,15 @@ from beam_scanner.errors import (
     UntrustedDataError,
 )
 from beam_scanner.storage.checked_files import SegmentFiles
+from beam_scanner.storage.segments.inferred_writer import inferred_text
 from beam_scanner.storage.segments.none_rows import NONE_ROWS, none_rows
 from beam_scanner.storage.segments.parquet_writer import frame_type
 from beam_scanner.storage.stored_rows import NumberedReader, Record
 from beam_scanner.storage.trust import check_plain
 from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.types.codecs.element_codecs import PickleCodec
 from beam_scanner.types.codecs.structured import StructuredCodec
-from beam_scanner.types.element_types import NULL
+from beam_scanner.types.element_types import NULL, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info_cpp
 
 Convert = Callable[[Any], list[Any]]
@@ -238,7 +240,8 @@ class BlobSegment(ParquetRows):
         self, files: SegmentFiles, record: Record, type_name: str, trusted: bool = True
     ) -> None:
         super().__init__(files, record["files"][0], record["rows"])
-        self._type_name = type_name
+        self._inferred = inferred_text(type_name)
+        self._type_name = type_name = self._inferred or type_name
         self._stream, self._trusted = files.stream, trusted
         # Columns are of its Arrow type; None where they are serialized bytes.
         self._typed = self._named(type_name) if record["typed"] else None
@@ -258,6 +261,11 @@ class BlobSegment(ParquetRows):
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`."""
+        if self._inferred:
+            # What others see as Any is pickled, whatever its columns are.
+            pickled = PickleCodec().serialize
+            values = self.values(rows)
+            return [v if isinstance(v, NullElement) else pickled(v) for v in values]
         info = self._typed
         if info is not None:
             self._check_trust(info)

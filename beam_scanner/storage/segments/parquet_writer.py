@@ -51,6 +51,9 @@ class ParquetTable:
         key: Under which key.
         value_name: Name of the third column.
         value_type: Its Arrow type.
+
+    Attributes:
+        path: Where the file is until it is stored.
     """
 
     def __init__(
@@ -71,14 +74,14 @@ class ParquetTable:
         )
         self._is_fixed = self._written != self._schema
         self._has_null = False
-        self._path = store.scratch(".parquet")
+        self.path = store.scratch(".parquet")
         self._rows: list[int] = []
         self._times: list[float] = []
         self._values: list[Any] = []
         self._bytes = 0
-        with storage_errors("write", self._path):
+        with storage_errors("write", self.path):
             self._writer = pq.ParquetWriter(
-                self._path,
+                self.path,
                 self._written,
                 compression="snappy",
                 store_schema=not self._is_fixed,
@@ -114,32 +117,40 @@ class ParquetTable:
             names[1]: pa.array(times, pa.float64(), mask=np.isnan(times)),
             names[2]: values,
         }
-        with storage_errors("write", self._path):
+        with storage_errors("write", self.path):
             self._writer.write_table(pa.table(columns, schema=self._written))
         self._rows, self._times, self._values, self._bytes = [], [], [], 0
 
     def finish(self, metadata: dict[str, str] | None = None) -> Checksums:
         """Closes the file and stores it; returns what it consists of."""
+        self.close(metadata)
+        return self.put()
+
+    def put(self) -> Checksums:
+        """Stores the file, once it is closed; returns what it consists of."""
+        sums = Checksums.of_file(self.path)
+        self._store.put(self._key, Path(self.path))
+        return sums
+
+    def close(self, metadata: dict[str, str] | None = None) -> None:
+        """Closes the file, which is still where only this process looks."""
         if self._rows:
             self._flush()
         metadata = dict(metadata or {})
         if self._is_fixed:
             schema = self._written if self._has_null else self._schema
             metadata[SCHEMA] = schema_text(schema)
-        with storage_errors("write", self._path):
+        with storage_errors("write", self.path):
             if metadata:
                 self._writer.add_key_value_metadata(metadata)
             self._writer.close()
-        sums = Checksums.of_file(self._path)
-        self._store.put(self._key, Path(self._path))
-        return sums
 
     def abort(self) -> None:
         """Removes the unfinished file."""
         with suppress(OSError):
             self._writer.close()
         with suppress(OSError):
-            os.unlink(self._path)
+            os.unlink(self.path)
 
 
 class BlobSegmentWriter(SegmentWriter):
@@ -210,7 +221,12 @@ class BlobSegmentWriter(SegmentWriter):
         """See :meth:`SegmentWriter.finish`."""
         rows = self._next - self._first
         about = {NONE_ROWS: none_text(self._none, rows)} if self._none else {}
-        sums = self._table.finish(about)
+        self._table.close(about)
+        return self._stored()
+
+    def _stored(self) -> Record:
+        """Stores the file, once it is closed; its record."""
+        sums = self._table.put()
         return {
             **self._record(),
             "bytes": sums.size,

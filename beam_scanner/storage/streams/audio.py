@@ -17,6 +17,7 @@ from beam_scanner.storage.streams.outside import (
     FileStorage,
     FileStream,
     combined_digest,
+    content_digest,
     exact_seconds,
 )
 from beam_scanner.types.element_types import ColumnType, FrameType
@@ -98,7 +99,9 @@ class AudioStream(FileStream):
         return 4 * self._row_samples(self._indexed())
 
     def fingerprint(self) -> str:
-        """Changes with the file's content (of pieces of a large one) and frame size.
+        """Changes with the file's content and the frame size.
+
+        Of a file of more than 64 MiB, pieces and time of change count.
 
         Raises:
             VideoError: The file cannot be read.
@@ -106,7 +109,10 @@ class AudioStream(FileStream):
         from beam_scanner.video.source import fingerprint
 
         return combined_digest(
-            "audio", fingerprint(self._path, "audio"), self.frame_size
+            "audio",
+            fingerprint(self._path, "audio"),
+            content_digest(self._path),
+            self.frame_size,
         )
 
     def reader(self) -> AudioReader:

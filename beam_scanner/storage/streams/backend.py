@@ -30,7 +30,11 @@ from beam_scanner.storage.stored_rows import (
 )
 from beam_scanner.storage.trust import check_no_pickle
 from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+from beam_scanner.types.type_info import (
+    ScannerTypeInfo,
+    get_type_info,
+    registered,
+)
 
 
 class StoredStream:
@@ -38,7 +42,8 @@ class StoredStream:
 
     Objects are small, picklable and hold no client: workers get copies of them. If a
     class has a ``fingerprint()``, which must change with the content, runs use it to
-    see whether stored results are still those of this input.
+    see whether stored results are still those of this input; without one, they go by
+    its name and length, and warn.
 
     Examples:
         >>> class Words(StoredStream):
@@ -177,7 +182,7 @@ class StoredStream:
         """
         if ty is None or isinstance(ty, ColumnType) or self.storage().trusted:
             return
-        own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
+        own = hasattr(ty, "deserialize") and registered(ty) is None
         check_no_pickle(ty if own else get_type_info(ty), self.name())
 
     def column_type(self) -> ColumnType:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,8 +32,14 @@ from beam_scanner.storage.descriptor import (
     parse_descriptor,
     require_descriptor,
 )
+from beam_scanner.storage.segments.inferred_writer import (
+    FOUND,
+    InferringWriter,
+    inferred_text,
+)
 from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
 from beam_scanner.storage.segments.stream_reader import StreamReader
+from beam_scanner.storage.settle_type import pickled_text, pickled_why, settled
 from beam_scanner.storage.stored_rows import (
     Publication,
     Record,
@@ -265,7 +272,7 @@ class NamedStream(StoredStream):
             return get_type_info(FrameType)
         if found is None or not found.type_name:
             return None
-        return get_type_info_cpp(found.type_name, load=self._storage.trusted)
+        return get_type_info_cpp(found.element_type, load=self._storage.trusted)
 
     def column_type(self) -> ColumnType:
         """See ``StoredStream.column_type``."""
@@ -343,27 +350,37 @@ class NamedStream(StoredStream):
         with self.reader() as reader:
             if fn is None:
                 self.check_trust(ty)
-                self._check_type(ty, found)
             read = reader.values if ty is None and fn is None else reader.read
             convert = converter(ty, fn)
+            if fn is None and self._is_nested(ty, found):
+                read, convert = reader.values, self._as_type(ty, found)
             size = reader.frame_bytes or found.value_bytes
             for element in load_rows(lambda w: read(w.tolist()), numbers, size):
                 yield convert(element)
 
-    def _check_type(self, ty: Any, found: StreamDescriptor) -> None:
-        """Refuses to read nested values as those of another layout."""
-        if ty is None or not found.type_name or found.kind == "video":
-            return
+    def _is_nested(self, ty: Any, found: StreamDescriptor) -> bool:
+        """Whether a caller's type is one whose layout must be that of what is stored."""
         own = hasattr(ty, "deserialize") and not isinstance(ty, ScannerTypeInfo)
-        wanted = None if own or isinstance(ty, ColumnType) else get_type_info(ty)
-        if wanted is None or not isinstance(wanted.codec, StructuredCodec):
-            return
-        have = get_type_info_cpp(found.type_name)
-        if wanted.arrow_type != have.arrow_type:
+        if ty is None or own or isinstance(ty, ColumnType) or found.kind == "video":
+            return False
+        nested = isinstance(get_type_info(ty).codec, StructuredCodec)
+        return nested and found.type_name not in ("", "Bytes", "Any")
+
+    def _as_type(self, ty: Any, found: StreamDescriptor) -> Callable[[Any], Any]:
+        """Makes values of a caller's type of those of another one of the same layout."""
+        name = inferred_text(found.type_name) or found.type_name
+        have = get_type_info_cpp(name, load=self._storage.trusted)
+        wanted = get_type_info(ty)
+        to_arrow, from_arrow = have.to_arrow, wanted.from_arrow
+        same = wanted.arrow_type == have.arrow_type
+        if not same or to_arrow is None or from_arrow is None:
             raise ElementTypeError(
-                f"stream {self._name!r} holds {have.name} ({have.arrow_type}), which "
-                f"cannot be read as {wanted.name} ({wanted.arrow_type})"
+                f"stream {self._name!r} holds {have.label} ({have.arrow_type}), which "
+                f"cannot be read as {wanted.label} ({wanted.arrow_type})"
             )
+        return lambda value: (
+            value if isinstance(value, NullElement) else from_arrow(to_arrow(value))
+        )
 
     def reader(self) -> RowReader:
         """Opens the stream for reading.
@@ -398,6 +415,8 @@ class NamedStream(StoredStream):
             from beam_scanner.storage.segments.video_writer import VideoSegmentWriter
 
             return VideoSegmentWriter(store, self._name, segment)
+        if segment.infer and type_info is not None and type_info.type is Any:
+            return InferringWriter(store, self._name, segment)
         return BlobSegmentWriter(store, self._name, segment)
 
     def has_segment(self, generation: str, record: Record) -> bool:
@@ -420,9 +439,16 @@ class NamedStream(StoredStream):
         kind, type_name = self._kind, publication.type_name
         if type_name:
             kind = "video" if type_name == get_type_info(FrameType).name else "blob"
-        new = commit.describe_segments(
-            self._name, kind, publication.generation, publication.segments
-        )
+        generation, segments = publication.generation, publication.segments
+        store = self._storage.store(create=True)
+        if any(FOUND in each for each in segments):
+            current = NamedStream.try_descriptor(self)
+            is_there = current is not None and current.generation == generation
+            if current is not None and is_there and self.is_whole(current):
+                segments = current.segments
+            else:
+                segments = settled(store, self._name, generation, segments)
+        new = commit.describe_segments(self._name, kind, generation, segments)
         new = replace(
             new,
             type_name=new.type_name or type_name,
@@ -430,7 +456,7 @@ class NamedStream(StoredStream):
             run=publication.run,
             source=publication.source,
         )
-        return commit.publish(self._storage.store(create=True), new, publication.seen)
+        return commit.publish(store, new, publication.seen)
 
     def discard(self, generation: str) -> None:
         """Removes what was written of a generation that will not be published."""
@@ -485,9 +511,12 @@ class NamedStream(StoredStream):
         generation, store = uuid.uuid4().hex, self._storage.store(create=True)
         with commit.new_generation(store, self._name, generation):
             record = self._written(generation, values, info, seconds, encoding)
-            self.publish(
+            found = self.publish(
                 Publication(generation, [record], type_name=info.name, seen=seen)
             )
+        why = pickled_why(found)
+        if why:
+            warnings.warn(pickled_text("", [self._name], why), stacklevel=3)
 
     def _written(
         self,
@@ -498,7 +527,8 @@ class NamedStream(StoredStream):
         encoding: Encoding | None,
     ) -> Record:
         """Writes values as one segment."""
-        writer = self.segment_writer(SegmentTask(generation, 0, "0", 0, encoding, info))
+        task = SegmentTask(generation, 0, "0", 0, encoding, info, infer=True)
+        writer = self.segment_writer(task)
         times = None if seconds is None else iter(seconds)
         try:
             for row, value in enumerate(values):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from beam_scanner.errors import (
     JobFailure,
     ScannerException,
     Tally,
+    VideoError,
 )
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import stored_index
@@ -23,6 +24,9 @@ from beam_scanner.storage.streams.video_ingest import VideoFile, ensure_indexed
 from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage
+
+if TYPE_CHECKING:
+    from beam_scanner.video.hwang import Decoder
 
 
 class NamedVideoStorage(NamedStorage):
@@ -275,9 +279,35 @@ class NamedVideoStream(NamedStream):
             return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
 
+    def as_hwang(self) -> Decoder:
+        """The video file as hwang has it: its frames by row, where its samples lie.
+
+        Returns:
+            ``retrieve(rows)`` gives frames; ``video_index`` has ``keyframe_indices()``,
+            ``sample_offsets()`` and ``sample_sizes()``.
+
+        Raises:
+            StreamNotFoundError: Neither a path nor a committed stream.
+            VideoError: A graph has made the stream, so that it is no single file; or
+                the file is no MP4 or MOV.
+        """
+        # Loads FFmpeg.
+        from beam_scanner.storage.segments.video_rows import ingested_rows, video_file
+        from beam_scanner.video.hwang import Decoder
+
+        found = self.descriptor()
+        if not found.ingested:
+            raise VideoError(
+                f"stream {self._name!r} was made by a graph and is no single file; "
+                "save_mp4 makes one"
+            )
+        store, seen = self._storage.store(), self._seen and self._seen[1]
+        with ingested_rows(store, found, seen) as rows:
+            return Decoder(video_file(store, found), rows.index)
+
     def save_mp4(
         self,
-        name: str | os.PathLike[str],
+        output_name: str | os.PathLike[str],
         fps: float | None = None,
         scale: tuple[int, int] | None = None,
     ) -> str:
@@ -287,7 +317,7 @@ class NamedVideoStream(NamedStream):
         frames keep their times.
 
         Args:
-            name: Path of the file; '.mp4' is added if it is not there.
+            output_name: Path of the file; '.mp4' is added if it is not there.
             fps: Frames a second.
             scale: (width, height) in pixels.
 
@@ -302,4 +332,5 @@ class NamedVideoStream(NamedStream):
         # Loads FFmpeg.
         from beam_scanner.storage.streams.export import save_mp4
 
-        return save_mp4(self._storage.store(), self.descriptor(), name, fps, scale)
+        store = self._storage.store()
+        return save_mp4(store, self.descriptor(), output_name, fps, scale)

@@ -7,18 +7,20 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage.streams.backend import StorageBackend, StoredStream
 from beam_scanner.stores import open_file
+from beam_scanner.stores.object_file import ObjectFile
 from beam_scanner.stores.object_store import storage_errors
 from beam_scanner.stores.paths import absolute, is_file
 from beam_scanner.stores.sampled_digest import sampled_digest
 
-_WHOLE = 1 << 20
+_WHOLE = 64 << 20
+_WHOLE_OBJECT = 1 << 20
 _PIECE = 64 << 10
 _PIECES = 8
 _LARGEST_DENOMINATOR = 1_000_000
@@ -98,9 +100,10 @@ def exact_seconds(value: Any, what: str) -> Fraction:
 
 
 def content_digest(path: str) -> str:
-    """A digest of a file's size and content; of pieces of it past 1 MiB.
+    """A digest of a file's size and content.
 
-    It does not depend on the file's name or dates.
+    Of a file of more than 64 MiB, time of change and pieces count; of an object of more
+    than 1 MiB, version and pieces.
 
     Returns:
         40 hexadecimal digits.
@@ -109,12 +112,33 @@ def content_digest(path: str) -> str:
         StorageError: The file cannot be read.
     """
     with storage_errors("read", path), open_file(path) as file:
-        return sampled_digest(file, _pieces)
+        if isinstance(file, ObjectFile):
+            return _digest(file, _WHOLE_OBJECT, file.version)
+        found = os.fstat(file.fileno())
+        changed = found.st_mtime_ns
+        key = found.st_dev, found.st_ino, found.st_size, changed, found.st_ctime_ns
+        if key not in _known:
+            if len(_known) >= _KNOWN:
+                _known.clear()
+            _known[key] = _digest(file, _WHOLE, changed)
+        return _known[key]
+
+
+_known: dict[tuple[int, ...], str] = {}
+_KNOWN = 100_000
+
+
+def _digest(file: BinaryIO, whole: int, changed: object) -> str:
+    if file.seek(0, os.SEEK_END) <= whole:
+        return sampled_digest(file, _all)
+    return combined_digest(sampled_digest(file, _pieces), changed)
+
+
+def _all(size: int) -> list[tuple[int, int]]:
+    return [(start, _WHOLE_OBJECT) for start in range(0, size, _WHOLE_OBJECT)]
 
 
 def _pieces(size: int) -> list[tuple[int, int]]:
-    if size <= _WHOLE:
-        return [(0, size)]
     room = size - _PIECE
     return [(number * room // (_PIECES - 1), _PIECE) for number in range(_PIECES)]
 

@@ -64,7 +64,7 @@ class PackedFileStream(FileStream):
         return size // max(1, self.len())
 
     def fingerprint(self) -> str:
-        """Changes with the file's size and content (of pieces of a large one)."""
+        """Changes with the file's content (of a large one with its pieces and dates)."""
         return combined_digest("packed", content_digest(self._path))
 
     def reader(self) -> PackedFileReader:

@@ -120,7 +120,9 @@ def check_names(path: str, kind: str, names: tuple[str, ...]) -> None:
     module, colon, qualname = path.partition(":")
     if not (module and colon and _short(path).isidentifier() and qualname):
         raise ElementTypeError(f"{path!r} is no path of a class")
+    free = kind in (ENUM, FLAG)
     wrong = [n for n in names if not n.isidentifier() or keyword.iskeyword(n)]
+    wrong = [] if free else wrong
     private = kind == NAMED_TUPLE and any(name.startswith("_") for name in names)
     if not names or wrong or private or len(set(names)) != len(names):
         raise ElementTypeError(f"{kind} {path} cannot have the fields {names}")
@@ -141,6 +143,7 @@ class _ClassCodec(StructuredCodec):
     cls: type | None = field(compare=False)
 
     def __post_init__(self) -> None:
+        check_names(self.path, self.kind, self.names)
         if self.cls is not None:
             _seen[self.path] = self.cls
 
@@ -207,25 +210,24 @@ class RecordCodec(_ClassCodec):
     def to_plain(self, value: Any) -> dict[str, Any]:
         """See :meth:`StructuredCodec.to_plain`."""
         self.check(value)
-        if self.kind == DATACLASS:
-            self._check_attributes(value)
+        self.check_whole(value)
         found: dict[str, Any] = {}
         for name, codec in self.fields:
             try:
-                each = getattr(value, name)
-            except AttributeError:
-                problem = f"has no value of {name!r}, a field of {self.label}"
-                raise MisfitError(problem) from None
-            try:
-                found[name] = codec.to_plain(each)
+                found[name] = codec.to_plain(getattr(value, name))
             except MisfitError as error:
                 raise error.inside(f".{name}") from None
         return found
 
-    def _check_attributes(self, value: Any) -> None:
-        """Refuses attributes that are no fields, since they would not come back."""
+    def check_whole(self, value: Any) -> None:
+        """Refuses a value that is more or less than its fields."""
+        names = self.names
+        for name in names:
+            if not hasattr(value, name):
+                problem = f"has no value of {name!r}, a field of {self.label}"
+                raise MisfitError(problem)
         for name in getattr(value, "__dict__", ()):
-            is_field = name in self.names
+            is_field = name in names
             cached = getattr(type(value), name, None)
             if not is_field and not isinstance(cached, functools.cached_property):
                 problem = f"has an attribute {name!r} that is no field of {self.label}"

@@ -56,6 +56,11 @@ def test_computed_names_may_be_any(text: str) -> None:
     assert names_used(code_of(f"def f(x, n): return {text}")).attributes is None
 
 
+@pytest.mark.parametrize("text", ["globals()['LIMIT']", "eval('x + LIMIT')"])
+def test_globals_may_be_named_in_text(text: str) -> None:
+    assert "LIMIT" in names_used(code_of(f"def f(x): return {text}")).globals
+
+
 def test_docstrings_lines_and_comments_say_nothing() -> None:
     plain = told("def f(x):\n    return x + 1")
     assert told("def f(x):\n    # why\n\n\n    return x + 1") == plain

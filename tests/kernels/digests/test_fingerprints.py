@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import functools
 import os
 import re
@@ -11,11 +12,15 @@ import sys
 import types
 import uuid
 import warnings
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,6 +140,21 @@ def test_what_is_changed_in_place_is_seen_and_seen_again_when_it_is_changed_back
     assert of(make()) == before
 
 
+def _dispatched(kind: str) -> Any:
+    source = """
+        import functools
+        @functools.singledispatch
+        def f(x): return 1
+        @f.register
+        def _(x: KIND): return 2
+        """
+    return users(source.replace("KIND", kind))["f"]
+
+
+def two(make: Callable[[int], Any]) -> tuple[Any, Any]:
+    return make(1), make(-1)
+
+
 PAIRS: dict[str, tuple[Any, Any]] = {
     "pattern": (re.compile("a"), re.compile("b")),
     "flags": (re.compile("a"), re.compile("a", re.I)),
@@ -162,6 +182,26 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "libraries": (np.sum, np.mean),
     "classes": (pd.DataFrame, pd.Series),
     "modules": (os, sys),
+    "references": (weakref.ref(Color.RED), weakref.ref(Color.BLUE)),
+    "context variables": (ContextVar("a", default=1), ContextVar("a", default=2)),
+    "dispatched": (_dispatched("int"), _dispatched("str")),
+    "made models": two(lambda n: pydantic.create_model("M", a=(int, n))),
+    "made data classes": two(
+        lambda n: dataclasses.make_dataclass("D", [("a", int, n)])
+    ),
+    "metadata of fields": two(
+        lambda n: dataclasses.make_dataclass(
+            "D", [("a", int, dataclasses.field(metadata={"scale": n}))]
+        )
+    ),
+    "order of patterns": two(
+        lambda n: users(f"class C: __match_args__ = {('a', 'b')[::n]}")["C"]
+    ),
+    "registered classes": two(
+        lambda n: users(
+            f"import abc\nclass C(abc.ABC): pass\nC.register({'int' if n > 0 else 'str'})"
+        )["C"]
+    ),
 }
 
 

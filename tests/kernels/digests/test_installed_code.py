@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+import beam_scanner
 from beam_scanner.kernels import read_spec
+from beam_scanner.kernels.digests.installed_code import is_library
 from tests.support.fingerprinted import of
 
 
@@ -60,3 +62,11 @@ def test_an_installed_package_of_the_kernels_own_counts_as_an_editable_one(
     assert found[0] is False
     assert found[2] is True
     assert found[1] == found[3]
+
+
+def test_a_module_may_be_known_under_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not is_library("other_name7")
+    monkeypatch.setitem(sys.modules, "other_name7", beam_scanner)
+    assert is_library("other_name7")

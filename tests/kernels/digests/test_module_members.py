@@ -63,6 +63,17 @@ def test_code_and_data_of_the_users_modules_are_followed(
     assert digests[0] == digests[3]
 
 
+def test_attributes_that_a_module_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("helpers8")
+    monkeypatch.setitem(sys.modules, "helpers8", module)
+    source = "import helpers8\ndef op(config, x: bytes) -> bytes: return helpers8.LIMIT"
+    digests = set()
+    for value in (1, 2):
+        exec(f"def __getattr__(name): return {value}", vars(module))
+        digests.add(read_spec(users(source)["op"]).digest)
+    assert len(digests) == 2
+
+
 def test_a_late_import_that_fails_here_counts_by_its_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,27 @@ def test_cycles_end_and_differ() -> None:
     assert len({of(ring(*r)) for r in [(1, 2, 3), (1, 3, 2), (2, 3, 1), (1, 1)]}) == 4
 
 
+class ByName:
+    """Goes by its name, as sentinels do."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __reduce__(self) -> str:
+        return "ONE"
+
+
+def test_what_goes_by_its_name_counts_with_its_state() -> None:
+    assert of(ByName(1)) == of(ByName(1)) != of(ByName(2))
+
+
+def test_names_of_installed_functions_say_enough() -> None:
+    special = pytest.importorskip("scipy.special")
+    expit, erf = (kernel_over(f) for f in (special.expit, special.erf))
+    assert digest([("", expit)], "").opaque == ()
+    assert digest([("", expit)], "").text != digest([("", erf)], "").text
+
+
 def test_many_shared_objects_take_no_long_time() -> None:
     value: Any = [1]
     for _ in range(200):
@@ -57,6 +78,7 @@ class Restless:
         (lambda: __import__("socket").socket(), "socket.socket"),
         (lambda: __import__("threading").local(), "_thread._local"),
         (Restless, f"{__name__}.Restless"),
+        (lambda: np.frompyfunc(len, 1, 1), "numpy.ufunc"),
         (lambda: {"deep": [Restless()]}, f"{__name__}.Restless"),
     ],
 )

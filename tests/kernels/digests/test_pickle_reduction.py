@@ -58,8 +58,16 @@ def test_what_is_cached_by_use_says_nothing() -> None:
             @functools.lru_cache
             def twice(x): return [x, x]
         DETECTOR = Detector()
+        import weakref
+        from collections.abc import Sequence
+        SIZES = weakref.WeakKeyDictionary()
+        @functools.singledispatch
+        def walk(x): return 1
+        @walk.register
+        def _(x: Sequence): return sum(map(walk, x))
         def op(config, x: bytes) -> bytes:
-            return load(1), DETECTOR.model, Detector.twice(2)
+            SIZES[Detector] = walk([1, [2, 3]])
+            return load(1), DETECTOR.model, Detector.twice(2), SIZES[Detector]
         """
     )
     spec = read_spec(space["op"])
@@ -68,5 +76,5 @@ def test_what_is_cached_by_use_says_nothing() -> None:
     assert spec.digest == before
     copy = loads_graph(dumps_graph(spec))
     assert copy.digest == before
-    assert copy.kernel(None, b"") == ([1], [1], [2, 2])
+    assert copy.kernel(None, b"") == ([1], [1], [2, 2], 3)
     assert copy.kernel.__globals__["load"].cache_info().misses == 1

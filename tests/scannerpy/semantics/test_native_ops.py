@@ -182,27 +182,3 @@ def test_equal_work_is_not_done_twice(sc: Client) -> None:
     ignore = {"cache_mode": CacheMode.Ignore}
     run(sc, sc.ops.GraphBatch(value=value), "made", **ignore)
     assert NamedStream(sc, "made").fingerprint() == first
-
-
-@pytest.mark.processes
-def test_a_crash_costs_its_stream_alone(sc: Client, tmp_path: Path) -> None:
-    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    with Client(db_path=sc.db_path, options=flags) as client:
-        good, bad = NamedStream(client, "good"), NamedStream(client, "bad")
-        good.save([b"a", b"b"], bytes)
-        bad.save([b"a", b"x"], bytes)
-        value = client.io.Input([good, bad])
-        out, _ = client.ops.GraphWrong(value=value, way="segfault")
-        made = [NamedStream(client, "made/good"), NamedStream(client, "made/bad")]
-        number = client.run(
-            client.io.Output(out, made),
-            PerfParams.manual(2, 2),
-            show_progress=False,
-            on_failure="return",
-        )
-        assert number is not None
-        (failure,) = client.report(number).failures
-        assert (failure.kind, failure.op, failure.row) == ("death", "GraphWrong", 1)
-        assert "SIGSEGV" in failure.reason
-        assert list(made[0].load()) == [b"good"] * 2
-        assert not made[1].committed()

@@ -105,6 +105,19 @@ def test_fingerprints_follow_the_content(tmp_path):
         list(used.load())
 
 
+def test_a_change_anywhere_is_another_sound(tmp_path):
+    samples = noise(400_000)
+    path = write_wav(tmp_path / "a.wav", samples)
+    before = AudioStream(path, 0.5).fingerprint()
+    for place in range(50_000, 400_000, 70_001):
+        changed = samples.copy()
+        changed[place] ^= 1
+        write_wav(path, changed)
+        assert AudioStream(path, 0.5).fingerprint() != before
+    write_wav(path, samples)
+    assert AudioStream(path, 0.5).fingerprint() == before
+
+
 @pytest.mark.parametrize(
     "frame_size", [0, -1, float("nan"), float("inf"), "1", None, True]
 )

@@ -29,8 +29,25 @@ def test_fingerprints_of_large_files(tmp_path):
     (tmp_path / "a").write_bytes(content)
     stream = FilesStream([tmp_path / "a"])
     before = stream.fingerprint()
-    content[-1] ^= 1
+    for byte in (-1, 1_000_003, 3_333_333):
+        content[byte] ^= 1
+        (tmp_path / "a").write_bytes(content)
+        assert stream.fingerprint() != before
+        content[byte] ^= 1
     (tmp_path / "a").write_bytes(content)
+    assert stream.fingerprint() == before
+
+
+def test_fingerprints_of_very_large_files(tmp_path):
+    # The byte that is changed lies in none of its pieces.
+    with open(tmp_path / "a", "wb") as file:
+        file.truncate(100 << 20)
+    stream = FilesStream([tmp_path / "a"])
+    before = stream.fingerprint()
+    assert stream.fingerprint() == before
+    with open(tmp_path / "a", "r+b") as file:
+        file.seek(10 << 20)
+        file.write(b"1")
     assert stream.fingerprint() != before
 
 
