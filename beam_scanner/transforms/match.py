@@ -14,9 +14,9 @@ from apache_beam.io.fileio import EmptyMatchTreatment
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from beam_scanner.beam_internals.windowing import with_earliest_times
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
-from beam_scanner.elements.times import with_earliest_times
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -208,12 +208,13 @@ def _treatment(given: str) -> str:
 
 
 def _find(patterns: Any, match: _Match) -> Matched:
-    named = patterns | "Match" >> beam.ParDo(match).with_output_types(
+    timed = with_earliest_times(patterns, "Times")
+    named = timed | "Match" >> beam.ParDo(match).with_output_types(
         typehints.Tuple[str, str]
     ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
     once = (
-        with_earliest_times(named.videos, "Times")
+        named.videos
         | "By name" >> beam.GroupByKey()
         | "Once"
         >> beam.ParDo(_Once())
