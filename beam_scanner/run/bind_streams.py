@@ -7,8 +7,8 @@ from typing import Any
 
 import apache_beam as beam
 
+from beam_scanner.beam_internals.windowing import with_earliest_times
 from beam_scanner.elements.hints import unread
-from beam_scanner.elements.times import with_earliest_times
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
 from beam_scanner.run.failure_records import failure_of

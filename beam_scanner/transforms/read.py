@@ -53,7 +53,8 @@ class _Source(GraphTransform):
 
     def row_types(self) -> tuple[Sequence[Any] | None, Any]:
         """See the base class."""
-        return None, typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+        row = typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+        return None, self.declared() or row
 
     _kind: Any = FrameType
 

@@ -15,6 +15,7 @@ from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import window
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.util import WaitOn
 
 from beam_scanner.runners.portable import run
 from beam_scanner.transforms import (
@@ -211,7 +212,7 @@ def _composites(p: Any, some: Any, check: Check, db: str) -> None:
 
 def _waits(p: Any, some: Any, check: Check, db: str) -> None:
     written = some | WriteToNamedVideo(db, "first/{stream}")
-    later = some | beam.WaitOn(written.commits, written.failures)
+    later = some | WaitOn(written.commits, written.failures)
     check(later | beam.MapTuple(_row), ROWS)
     again = (
         written.commits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import runpy
@@ -13,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.yaml.yaml_transform import expand_jinja
 
 from beam_scanner.cli.main import main
 from beam_scanner.elements.constants import Constants
@@ -66,6 +68,8 @@ def _track_motion() -> None:
 
 
 def _brightness() -> None:
+    if len(inspect.signature(expand_jinja).parameters) < 3:
+        pytest.skip("YAML of this version of Beam includes no files")
     text = (ROOT / "examples" / "brightness_beam.yaml").read_text()
     for name, value in {"input": "films/*.mp4", "output": "out"}.items():
         text = text.replace(f"{{{{ {name} }}}}", value)
