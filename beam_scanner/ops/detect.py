@@ -57,3 +57,51 @@ class DetectFaces(ModelKernel):
         """Corners are fractions of width and height; label 0."""
         found: Sequence[BboxList] = super().execute(frame)
         return found
+
+
+@register_python_op(name="DetectObjects", batch=16, device_sets=DEVICES)
+class DetectObjects(ModelKernel):
+    """Finds things with a detector of the YOLO family; a box each, the surest first.
+
+    The model is yours: no package has weights of one.
+
+    Raises:
+        MissingDependencyError: onnxruntime or OpenCV are not installed.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        model_uri: str,
+        layout: str = "yolov8",
+        size: int = 640,
+        score: float = 0.25,
+        overlap: float = 0.45,
+    ) -> None:
+        """Checks the arguments.
+
+        Args:
+            config: Of the kernel.
+            model_uri: Path or URL of the ONNX file.
+            layout: Of its output: 'yolov8' for versions 8, 9, 11 and 12; 'yolov5' for 5
+                and 7; 'boxes' for 10, and for others exported with nms=True.
+            size: Side of the square that it takes, in pixels.
+            score: Things of which it is less sure are left out, 0.0 to 1.0.
+            overlap: Intersection over union above which two boxes of one class are of
+                one thing.
+        """
+        from beam_scanner.models.onnx_models import OnnxModelHandler
+        from beam_scanner.models.yolo import Yolo
+
+        around = Yolo(layout, size, score, overlap)
+        super().__init__(
+            config,
+            model_handler=OnnxModelHandler(model_uri),
+            preprocess=around.preprocess,
+            postprocess=around.postprocess,
+        )
+
+    def execute(self, frame: Sequence[FrameType]) -> Sequence[BboxList]:
+        """Corners are fractions of width and height; label is the class's number."""
+        found: Sequence[BboxList] = super().execute(frame)
+        return found
