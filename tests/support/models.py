@@ -169,3 +169,57 @@ def onnx_faces(path: Any, score: float) -> str:
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
     return os.fspath(path)
+
+
+def onnx_encoder(path: Any, kind: str, outputs: str = "image_embeds") -> str:
+    """Writes an encoder of small random weights, of pictures or texts.
+
+    Args:
+        path: Of the file.
+        kind: 'image' takes ``pixel_values`` [n, 3, 8, 8]; 'text' takes ``input_ids`` and
+            ``attention_mask`` [n, tokens], of which it adds up a vector for each token.
+        outputs: Name of the one output, [n, 5].
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(5)
+
+    def constant(name: str, values: Any) -> Any:
+        return numpy_helper.from_array(np.asarray(values), name)
+
+    kinds = TensorProto
+    if kind == "image":
+        inputs = [
+            helper.make_tensor_value_info("pixel_values", kinds.FLOAT, ["n", 3, 8, 8])
+        ]
+        constants = [
+            constant("shape", np.array([-1, 192])),
+            constant("weights", random.normal(size=(192, 5)).astype(np.float32)),
+        ]
+        nodes = [
+            helper.make_node("Reshape", ["pixel_values", "shape"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], [outputs]),
+        ]
+    else:
+        inputs = [
+            helper.make_tensor_value_info(name, kinds.INT64, ["n", "tokens"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        constants = [
+            constant("vectors", random.normal(size=(50, 5)).astype(np.float32)),
+            constant("last", np.array([-1])),
+            constant("middle", np.array([1])),
+        ]
+        nodes = [
+            helper.make_node("Gather", ["vectors", "input_ids"], ["tokens_of"]),
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=kinds.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+            helper.make_node("Mul", ["tokens_of", "wide"], ["seen"]),
+            helper.make_node("ReduceSum", ["seen", "middle"], [outputs], keepdims=0),
+        ]
+    output = helper.make_tensor_value_info(outputs, kinds.FLOAT, ["n", 5])
+    graph = helper.make_graph(nodes, kind, inputs, [output], constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
