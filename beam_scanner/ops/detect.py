@@ -53,9 +53,11 @@ class DetectFaces(ModelKernel):
             postprocess=around.postprocess,
         )
 
-    def execute(self, frame: Sequence[FrameType]) -> Sequence[BboxList]:
+    def execute(  # type: ignore[override]
+        self, frame: Sequence[FrameType]
+    ) -> Sequence[BboxList]:
         """Corners are fractions of width and height; label 0."""
-        found: Sequence[BboxList] = super().execute(frame)
+        found: Sequence[BboxList] = self.infer(frame)
         return found
 
 
@@ -101,7 +103,9 @@ class DetectObjects(ModelKernel):
             postprocess=around.postprocess,
         )
 
-    def execute(self, frame: Sequence[FrameType]) -> Sequence[BboxList]:
+    def execute(  # type: ignore[override]
+        self, frame: Sequence[FrameType]
+    ) -> Sequence[BboxList]:
         """Corners are fractions of width and height; label is the class's number."""
-        found: Sequence[BboxList] = super().execute(frame)
+        found: Sequence[BboxList] = self.infer(frame)
         return found

@@ -61,9 +61,11 @@ class EmbedFrames(ModelKernel):
             postprocess=EmbeddingOf(unit),
         )
 
-    def execute(self, frame: Sequence[FrameType]) -> Sequence[Embedding]:
+    def execute(  # type: ignore[override]
+        self, frame: Sequence[FrameType]
+    ) -> Sequence[Embedding]:
         """float32: of ``image_embeds``, ``pooler_output``, or the first token."""
-        found: Sequence[Embedding] = super().execute(frame)
+        found: Sequence[Embedding] = self.infer(frame)
         return found
 
 
@@ -123,7 +125,9 @@ class LabelFrames(ModelKernel):
             postprocess=scores,
         )
 
-    def execute(self, frame: Sequence[FrameType]) -> Sequence[list[Label]]:
+    def execute(  # type: ignore[override]
+        self, frame: Sequence[FrameType]
+    ) -> Sequence[list[Label]]:
         """The surest labels, with scores from 0.0 to 1.0."""
-        found: Sequence[list[Label]] = super().execute(frame)
+        found: Sequence[list[Label]] = self.infer(frame)
         return found

@@ -50,7 +50,7 @@ class TrackObjects(Kernel):
                 "op TrackObjects needs edgefirst-tracker: "
                 "pip install 'beam-scanner[tracking]'"
             ) from error
-        self._make = lambda: ByteTrack(score, overlap, lifespan_ns=lost * _ROW)
+        self._make: Any = lambda: ByteTrack(score, overlap, lifespan_ns=lost * _ROW)
         self.reset()
 
     def reset(self) -> None:

@@ -57,7 +57,7 @@ def test_the_best_are_kept(seed: int, count: int, least: float) -> None:
 
 def test_limits() -> None:
     boxes = np.arange(40).reshape(10, 4) * [1, 1, 2, 2] + [0, 0, 1, 1]
-    one = {"score": 0.0, "overlap": 1.0}
+    one: Any = {"score": 0.0, "overlap": 1.0}
     assert len(best_boxes(boxes, np.ones(10), np.zeros(10), FRAME, **one)) == 10
     found = best_boxes(boxes, np.ones(10), range(10), FRAME, most=3, **one)
     assert [box.label for box in found] == [0, 1, 2]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ pytest.importorskip("cv2")
 
 @pytest.mark.parametrize("shape", [(40, 90, 3), (90, 40, 3), (300, 700, 3), (8, 8, 3)])
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_the_middle_with_the_familys_colors(family: str, shape: tuple) -> None:
+def test_the_middle_with_the_familys_colors(family: str, shape: Any) -> None:
     frame = np.empty(shape, np.uint8)
     frame[:] = 10, 100, 250
     # A margin that is cut off, but for the family that stretches.

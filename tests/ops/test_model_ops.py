@@ -70,9 +70,9 @@ def test_what_is_refused(sc: Client, tmp_path: Path) -> None:
     with pytest.raises(errors.ScannerException, match="op DetectFaces takes FrameType"):
         sc.ops.DetectFaces(frame=numbers, model_uri=model)
     with pytest.raises(errors.ScannerException, match="stencil"):
-        sc.ops.DetectFaces(frame=frames, model_uri=model, stencil=[0, 1])
+        sc.ops.DetectFaces(frame=frames, model_uri=model, **{"stencil": [0, 1]})
     with pytest.raises(errors.ScannerException, match="nonsense"):
-        sc.ops.DetectFaces(frame=frames, model_uri=model, nonsense=1)
+        sc.ops.DetectFaces(frame=frames, model_uri=model, **{"nonsense": 1})
     sc.ops.DetectFaces(frame=frames, model_uri=model, device=DeviceType.GPU)
 
 
