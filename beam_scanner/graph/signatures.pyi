@@ -175,6 +175,34 @@ class Ops:
             MissingDependencyError: onnxruntime or OpenCV are not installed.
         """
 
+    def EstimateFlow(
+        self,
+        frame: OpColumn,
+        *,
+        model_uri: str,
+        width: int,
+        height: int,
+        low: float = ...,
+        high: float = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Dense flow between the two frames of the window, by a network of yours: RAFT.
+
+        Args:
+            model_uri: Path or URL of the ONNX file, which takes two pictures.
+            width: Of the pictures that it takes, in pixels.
+            height: In pixels.
+            low: What black is for it; torchvision's RAFT has -1.0.
+            high: What white is; torchvision's RAFT has 1.0.
+
+        Raises:
+            MissingDependencyError: onnxruntime or OpenCV are not installed.
+        """
+
     def FrameDifference(
         self,
         frame: OpColumn,

@@ -66,13 +66,14 @@ def test_what_is_refused(sc: Client, tmp_path: Path) -> None:
     model = onnx_faces(tmp_path / "faces.onnx", score=0.81)
     film = make_video(tmp_path / "film.mp4", 4)
     frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
-    numbers = sc.ops.Histogram(frame=frames)
+    ops: Any = sc.ops  # arguments that type checkers would refuse
+    numbers = ops.Histogram(frame=frames)
     with pytest.raises(errors.ScannerException, match="op DetectFaces takes FrameType"):
-        sc.ops.DetectFaces(frame=numbers, model_uri=model)
+        ops.DetectFaces(frame=numbers, model_uri=model)
     with pytest.raises(errors.ScannerException, match="stencil"):
-        sc.ops.DetectFaces(frame=frames, model_uri=model, **{"stencil": [0, 1]})
+        ops.DetectFaces(frame=frames, model_uri=model, stencil=[0, 1])
     with pytest.raises(errors.ScannerException, match="nonsense"):
-        sc.ops.DetectFaces(frame=frames, model_uri=model, **{"nonsense": 1})
+        ops.DetectFaces(frame=frames, model_uri=model, nonsense=1)
     sc.ops.DetectFaces(frame=frames, model_uri=model, device=DeviceType.GPU)
 
 

@@ -223,3 +223,36 @@ def onnx_encoder(path: Any, kind: str, outputs: str = "image_embeds") -> str:
     opset = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
     return os.fspath(path)
+
+
+def onnx_flow(path: Any) -> str:
+    """Writes a network of two pictures of 8 x 16 pixels.
+
+    Its flow is, at each pixel, their difference in red (to the right) and in green
+    (down); it also gives one of half the size.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = TensorProto.FLOAT
+    side = ["n", 3, 8, 16]
+    inputs = [helper.make_tensor_value_info(name, kind, side) for name in "ab"]
+    constants = [
+        numpy_helper.from_array(np.array(values), name)
+        for name, values in (("begin", [0]), ("end", [2]), ("axis", [1]))
+    ]
+    nodes = [
+        helper.make_node("Sub", ["b", "a"], ["difference"]),
+        helper.make_node("Slice", ["difference", "begin", "end", "axis"], ["fine"]),
+        helper.make_node(
+            "AveragePool", ["fine"], ["coarse"], kernel_shape=[2, 2], strides=[2, 2]
+        ),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("coarse", kind, ["n", 2, 4, 8]),
+        helper.make_tensor_value_info("fine", kind, ["n", 2, 8, 16]),
+    ]
+    graph = helper.make_graph(nodes, "flow", inputs, outputs, constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
