@@ -93,9 +93,9 @@ class FlowPictures:
         cv2 = library("cv2", "opencv", "EstimateFlow")
         size = self.width, self.height
         frames = [cv2.resize(frame, size) for frame in pair]
-        scaled = np.stack(frames).astype(np.float32) * (self.high - self.low) / 255
-        found: npt.NDArray[np.float32] = (scaled + self.low).transpose(0, 3, 1, 2)
-        return found
+        pair = np.stack(frames).astype(np.float32)
+        scaled = pair * np.float32((self.high - self.low) / 255) + np.float32(self.low)
+        return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), np.float32)
 
     def postprocess(self, flow: npt.NDArray[Any], pair: npt.NDArray[Any]) -> FrameType:
         """H x W x 2 float32, in pixels of the frame: to the right, down."""

@@ -156,7 +156,7 @@ def onnx_faces(path: Any, score: float) -> str:
                 helper.make_tensor_value_info(label, kind, [1, cells, width])
             )
     constants += [
-        numpy_helper.from_array(np.float32(0), "zero"),
+        numpy_helper.from_array(np.array(0, np.float32), "zero"),
         numpy_helper.from_array(np.array([0, 1, 2, 3]), "axes"),
     ]
     nodes = [
@@ -235,7 +235,7 @@ def onnx_flow(path: Any) -> str:
     from onnx import TensorProto, helper, numpy_helper
 
     kind = TensorProto.FLOAT
-    side = ["n", 3, 8, 16]
+    side: Any = ["n", 3, 8, 16]
     inputs = [helper.make_tensor_value_info(name, kind, side) for name in "ab"]
     constants = [
         numpy_helper.from_array(np.array(values), name)
