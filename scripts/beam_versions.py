@@ -30,6 +30,8 @@ CORE = (
     "tests/kernels/test_pickling.py",
     "tests/kernels/digests/test_digest.py",
     "tests/runners/local",
+    "tests/runners/test_forms.py",
+    "tests/runners/test_mixed_pipelines.py",
     "tests/scannerpy/semantics",
     "tests/transforms",
     "tests/yaml",

@@ -11,7 +11,9 @@ that run tasks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from apache_beam.io.filesystem import FileSystem
@@ -85,6 +87,25 @@ def registered_classes() -> list[type[Any]]:
         if not kind.__module__.startswith("apache_beam.") and _scheme(kind)
     }
     return sorted(found, key=lambda kind: (kind.__module__, kind.__qualname__))
+
+
+_loading = threading.RLock()
+
+
+@contextmanager
+def half_made_classes() -> Iterator[None]:
+    """While open, classes of file systems may be loaded by pieces.
+
+    Beam, in other threads, asks each class for its scheme; one that has no method for it
+    yet would raise an error, and whatever file they wanted would not be found.
+    """
+    with _loading:
+        asked = FileSystem.__dict__["scheme"]
+        FileSystem.scheme = classmethod(lambda kind: "")
+        try:
+            yield
+        finally:
+            FileSystem.scheme = asked
 
 
 def keep(classes: Iterable[type[Any]]) -> None:

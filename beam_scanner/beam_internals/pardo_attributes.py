@@ -15,15 +15,21 @@ from typing import Any
 import apache_beam as beam
 
 
-def par_do(function: beam.DoFn, *sides: Any, **attributes: Any) -> beam.ParDo:
+def par_do(
+    function: beam.DoFn,
+    *sides: Any,
+    make: type[beam.ParDo] = beam.ParDo,
+    **attributes: Any,
+) -> beam.ParDo:
     """A ParDo whose DoFn has attributes that are pickled with the pipeline.
 
     Args:
         function: The DoFn.
         *sides: Side inputs.
+        make: Its class.
         **attributes: To be set on Beam's copy of it.
     """
-    transform = beam.ParDo(function, *sides)
+    transform = make(function, *sides)
     for name, value in attributes.items():
         setattr(transform.fn, name, value)
     return transform

@@ -182,6 +182,8 @@ class IOGenerator:
         column = column_of(op, "io.Output", "the first argument")
         listed = _streams("Output", streams)
         found = listed[0].storage().sink(self._sc, column, list(listed))
+        # A Sink of scannerpy holds the node.
+        found = getattr(found, "node", found)
         if isinstance(found, OutputNode):
             return found
         node = OutputNode(column, listed)

@@ -270,7 +270,16 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> OpNotFoundError:
     return OpNotFoundError(f"{what} {name} does not exist{hint}")
 
 
-class StreamsGenerator(Streams):
+class _HasMethodsByName(type):
+    """A class that has the methods which its objects find by name."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{cls.__name__} has no attribute {name!r}")
+        return getattr(cls(), name)
+
+
+class StreamsGenerator(Streams, metaclass=_HasMethodsByName):
     """Ops that take, repeat or group the rows of a stream: ``sc.streams``.
 
     Every argument is a list with one value for each stream of the run. A value is
@@ -386,7 +395,7 @@ def _is_pair(value: Any) -> bool:
     )
 
 
-class TaskPartitioner(Partitions):
+class TaskPartitioner(Partitions, metaclass=_HasMethodsByName):
     """Ways to cut a stream for ``sc.streams.Slice``: ``sc.partitioner``.
 
     Args:

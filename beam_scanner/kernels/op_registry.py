@@ -77,26 +77,18 @@ class Registry:
 
         Raises:
             GraphError: The name is taken.
-
-        Warns:
-            UserWarning: A user's op stands in the place of one that ships.
         """
-        users = spec.name in self._declared or spec.name in self._specs
-        if spec.ships and users and not self._ships(spec.name):
-            _warn_of(spec.name)
-            return
-        if spec.name in self._declared:
+        if spec.name in self._declared and not spec.ships:
             raise GraphError(
                 f"Attempted to re-register op {spec.name}, declared with register_op, "
                 f"by {spec.owner}"
             )
-        if not spec.ships:
-            self._make_way(spec.name)
-        old = self._specs.get(spec.name)
-        if old is not None and not self._may_replace(next(iter(old.values())), spec):
-            owner = next(iter(old.values())).owner
+        old = next(iter(self._specs.get(spec.name, {}).values()), None)
+        if old is None or old.ships is not spec.ships:
+            return
+        if not self._may_replace(old, spec):
             raise GraphError(
-                f"Attempted to register Op with name {spec.name} twice: by {owner} "
+                f"Attempted to register Op with name {spec.name} twice: by {old.owner} "
                 f"and by {spec.owner}"
             )
 
@@ -105,8 +97,17 @@ class Registry:
 
         Raises:
             GraphError: The name is taken.
+
+        Warns:
+            UserWarning: A user's op stands in the place of one that ships.
         """
         self.check(spec)
+        users = spec.name in self._declared or spec.name in self._specs
+        if spec.ships and users and not self._ships(spec.name):
+            _warn_of(spec.name)
+            return
+        if not spec.ships:
+            self._make_way(spec.name)
         self._specs[spec.name] = dict.fromkeys(spec.devices, spec)
         self._loads[spec.name] = _load_of(spec)
 

@@ -87,6 +87,8 @@ class OpSpec:
             ``register_python_kernel`` do, and returns a tuple.
         native: Whether it is of a native library: it takes and gives elements that are
             not frames as bytes, and keeps none of the frames that it gives.
+        across_groups: Whether a batch may hold rows of several slice groups, since the
+            kernel has nothing that differs from group to group.
         note: What plans and profiles say of it, which changes no result: its model, and
             how many copies of it are loaded.
     """
@@ -111,6 +113,7 @@ class OpSpec:
     returns_tuple: bool = False
     raw: bool = False
     native: bool = False
+    across_groups: bool = False
     note: str = ""
 
     @property
@@ -178,7 +181,9 @@ class OpSpec:
             [(port.name, port.type_name) for port in side]
             for side in (self.inputs, self.outputs)
         ]
+        more = ["across groups"] if self.across_groups else []
         return [
+            *more,
             self.name,
             self.version,
             ports,

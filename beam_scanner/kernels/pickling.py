@@ -166,15 +166,33 @@ def _module_data(pickler: Any) -> ModuleData | None:
         return None
     digests = {place: member_digest(value) for place, value in others.items()}
     sent = members_to_send(digests, {p: sizes[p] for p in others if p in sizes})
-    file = io.BytesIO()
-    _pickled({place: others[place] for place in sent}, file)
+    data = _bytes_of({place: others[place] for place in sent})
+    if not _loads(data):
+        sent = {place for place in sent if _loads(_bytes_of(others[place]))}
+        data = _bytes_of({place: others[place] for place in sent})
     return ModuleData(
         this_process(),
         plain,
         {p: (digests[p], type_name(type(value))) for p, value in others.items()},
         frozenset(sent),
-        file.getvalue(),
+        data,
     )
+
+
+def _bytes_of(value: Any) -> bytes:
+    file = io.BytesIO()
+    _pickled(value, file)
+    return file.getvalue()
+
+
+def _loads(data: bytes) -> bool:
+    """Whether a worker can load a pickle, as far as this process can tell."""
+    try:
+        with cached_once():
+            pickle.loads(data)
+    except Exception:
+        return False
+    return True
 
 
 class _Counting:

@@ -400,6 +400,7 @@ def check_attributes(
         )
 
 
+# Programs of Scanner write 10,000,000 for all rows; no frames of so many rows fit.
 _WHOLE_STREAM_BATCH = 1_000_000
 
 

@@ -111,7 +111,7 @@ class SignatureReader:
             return types.get_type_info(annotation, self.names)
         except ElementTypeError as error:
             why = (
-                f"{_shown(given)} is not what it can be. "
+                f"{_shown(given)} cannot be its type. "
                 + self._what_to_declare(annotation, is_input)
                 if typing.get_origin(annotation) in _SEQUENCES
                 else str(error)
@@ -127,7 +127,9 @@ class SignatureReader:
                 return "Write Tuple[Sequence[A], Sequence[B]] for several outputs"
             declare = "" if self.batched else "Register the op with batch=8, say, or "
             write = "write" if declare else "Write"
-            return f"{declare}{write} {one}; or Any for a list that is one value"
+            return (
+                f"{declare}{write} {one}; or list[{one}] for a list that is one value"
+            )
         if self.batched and self.stencil:
             return f"A batch and a stencil make two Sequences: write {one} inside"
         if self.batched or self.stencil:

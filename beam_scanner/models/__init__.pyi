@@ -1,4 +1,5 @@
 from beam_scanner.models.boxes import best_boxes as best_boxes
+from beam_scanner.models.file_models import FileModelHandler as FileModelHandler
 from beam_scanner.models.image_inputs import ImageInput as ImageInput
 from beam_scanner.models.image_inputs import embedding_of as embedding_of
 from beam_scanner.models.keras_models import KerasModelHandler as KerasModelHandler

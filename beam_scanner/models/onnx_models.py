@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from beam_scanner.models.batches import rows_of_outputs, stacked_inputs
+from beam_scanner.models.batches import stacked_inputs
+from beam_scanner.models.file_models import FileModelHandler, results_of
 from beam_scanner.models.libraries import library
 from beam_scanner.models.model_files import local_files
 
 
-class OnnxModelHandler(ModelHandler):  # type: ignore[misc]
+class OnnxModelHandler(FileModelHandler):
     """A model for onnxruntime.
 
     Arrays are cast to the types of its inputs. A prediction is an array, or where the
@@ -26,8 +26,8 @@ class OnnxModelHandler(ModelHandler):  # type: ignore[misc]
         path: Path or URL (``gs://``, ``s3://``) of the file.
         providers: Where it may run, the best first; those that this onnxruntime does not
             have are passed over.
-        threads: See ``KerasModelHandler``.
-        **options: Of Beam's ``ModelHandler``.
+        **options: Of ``FileModelHandler``: ``threads``, ``max_batch_size``,
+            ``large_model``, ``model_copies`` and ``env_vars``.
 
     Examples:
         >>> OnnxModelHandler('yunet.onnx').get_metrics_namespace()
@@ -39,13 +39,10 @@ class OnnxModelHandler(ModelHandler):  # type: ignore[misc]
         path: str | os.PathLike[str],
         *,
         providers: Sequence[str] = ("CUDAExecutionProvider", "CPUExecutionProvider"),
-        threads: int = 1,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self._path = os.fspath(path)
+        super().__init__(path, **options)
         self._providers = list(providers)
-        self._threads = threads
 
     def load_model(self) -> Any:
         """Makes a session."""
@@ -84,18 +81,7 @@ class OnnxModelHandler(ModelHandler):  # type: ignore[misc]
                 names, model.run(None, {**part, **more}), strict=True
             ):
                 found[name] += list(values[:count])
-        return [
-            PredictionResult(example, prediction)
-            for example, prediction in zip(batch, rows_of_outputs(found), strict=True)
-        ]
-
-    def update_model_path(self, model_path: str | None = None) -> None:
-        """Another file, for the next run."""
-        self._path = self._path if model_path is None else model_path
-
-    def get_num_bytes(self, batch: Sequence[Any]) -> int:
-        """Bytes of the arrays."""
-        return sum(np.asarray(example).nbytes for example in batch)
+        return results_of(batch, found)
 
     def get_metrics_namespace(self) -> str:
         """``BeamML_Onnx``."""

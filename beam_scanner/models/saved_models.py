@@ -6,16 +6,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from apache_beam.ml.inference.base import ModelHandler, PredictionResult
-
 from beam_scanner.errors import ArgumentError
-from beam_scanner.models.batches import rows_of_outputs, stacked_inputs
+from beam_scanner.models.batches import stacked_inputs
+from beam_scanner.models.file_models import FileModelHandler, results_of
 from beam_scanner.models.libraries import tensorflow
 from beam_scanner.models.model_files import local_files
 
 
-class SavedModelHandler(ModelHandler):  # type: ignore[misc]
+class SavedModelHandler(FileModelHandler):
     """A folder that ``tf.saved_model.save`` or Keras' ``model.export`` has written.
 
     Arrays are cast to the types of the signature. A prediction is an array, or where
@@ -24,8 +22,8 @@ class SavedModelHandler(ModelHandler):  # type: ignore[misc]
     Args:
         path: Path or URL (``gs://``, ``s3://``) of the folder.
         signature: Which of its functions is called.
-        threads: See ``KerasModelHandler``.
-        **options: Of Beam's ``ModelHandler``.
+        **options: Of ``FileModelHandler``: ``threads``, ``max_batch_size``,
+            ``large_model``, ``model_copies`` and ``env_vars``.
 
     Examples:
         >>> SavedModelHandler('plants', large_model=True).share_model_across_processes()
@@ -37,13 +35,10 @@ class SavedModelHandler(ModelHandler):  # type: ignore[misc]
         path: str | os.PathLike[str],
         *,
         signature: str = "serving_default",
-        threads: int = 1,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self._path = os.fspath(path)
+        super().__init__(path, **options)
         self._signature = signature
-        self._threads = threads
 
     def load_model(self) -> Any:
         """Loads the folder.
@@ -79,18 +74,7 @@ class SavedModelHandler(ModelHandler):  # type: ignore[misc]
         }
         more = {n: tf.constant(v, specs[n].dtype) for n, v in more.items()}
         found = {n: tensor.numpy() for n, tensor in function(**given, **more).items()}
-        return [
-            PredictionResult(example, prediction)
-            for example, prediction in zip(batch, rows_of_outputs(found), strict=True)
-        ]
-
-    def update_model_path(self, model_path: str | None = None) -> None:
-        """Another folder, for the next run."""
-        self._path = self._path if model_path is None else model_path
-
-    def get_num_bytes(self, batch: Sequence[Any]) -> int:
-        """Bytes of the arrays."""
-        return sum(np.asarray(example).nbytes for example in batch)
+        return results_of(batch, found)
 
     def get_metrics_namespace(self) -> str:
         """``BeamML_TensorFlow``."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
-from beam_scanner.ops._native import native_or
+from beam_scanner.ops._native import native_op
 from beam_scanner.ops._stencil import frame_pair
 from beam_scanner.types.element_types import FrameType
 
@@ -27,7 +27,8 @@ class FrameDifference(Kernel):
     def __init__(self, config: KernelConfig) -> None:
         super().__init__(config)
         ramp = np.arange(1000).astype(np.uint8)
-        self._of_bytes = native_or(_difference, "FrameDifference", ramp, 3 * ramp)
+        found = native_op("FrameDifference", _difference, ramp, 3 * ramp)
+        self._of_bytes = found or _difference
 
     def execute(self, frame: Sequence[FrameType]) -> FrameType:
         """A frame of the same shape and dtype.

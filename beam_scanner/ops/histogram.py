@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
-from beam_scanner.ops._native import native_or
+from beam_scanner.ops._native import native_op
 from beam_scanner.ops._opencv import opencv_or_none
 from beam_scanner.types.element_types import FrameType, Histogram
 
@@ -88,7 +88,8 @@ class HistogramKernel(Kernel):
     def __init__(self, config: KernelConfig) -> None:
         super().__init__(config)
         sample = np.arange(32 * 33 * 3).astype(np.uint8).reshape(32, 33, 3)
-        self._counts = native_or(color_histogram, "Histogram", sample)
+        found = native_op("Histogram", histogram_with_numpy, sample)
+        self._counts = found or color_histogram
 
     def execute(self, frame: FrameType) -> Histogram:
         """A list of three int32[16]: red, green, blue."""

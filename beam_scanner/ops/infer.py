@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from beam_scanner.kernels.inference.predictions import (
 from beam_scanner.kernels.inference.result_types import result_ports
 from beam_scanner.kernels.inference.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
+from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.text.error_text import class_name, message_of
 from beam_scanner.text.quantities import byte_text
 from beam_scanner.types.element_types import DeviceType, FrameType
@@ -50,7 +52,7 @@ class InferKernel(Kernel):
         >>> import numpy as np
         >>> from beam_scanner.kernels import KernelConfig
         >>> def brightness(batch) -> Sequence[float]:
-        ...     return batch.mean(axis=(1, 2, 3))
+        ...     return batch.mean(axis=(1, 2, 3)).tolist()
         >>> infer = InferKernel(KernelConfig(), brightness)
         >>> infer.setup_with_resources()
         >>> infer.execute([np.full((2, 2, 3), 7, np.uint8)])
@@ -107,7 +109,8 @@ class InferKernel(Kernel):
         spec = call.spec
         source = ModelSource.of(call.init_args["model_handler"])
         source.kind.check_arguments(call.init_args.get("inference_args"))
-        wanted = call.options.get("batch", -1)
+        given = call.options.get("batch", -1)
+        wanted = whole_number(given, f"batch of op {spec.name}")
         batch = source.kind.batch(None if wanted == -1 else wanted)
         outputs, is_tuple = result_ports(
             spec.name, call.init_args.get("postprocess"), source.kind
@@ -121,6 +124,7 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
+            across_groups=True,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if call.options.get("stencil") else None,
         )
@@ -222,7 +226,8 @@ class InferKernel(Kernel):
         try:
             if self._metrics is None:
                 return run()
-            while self._model.loading:
+            # Another thread may be the first to count it.
+            with suppress(IndexError):
                 self._metrics.count_loading(self._model.loading.pop())
             with self._metrics.batch(examples):
                 return run()

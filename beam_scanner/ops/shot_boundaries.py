@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.kernels import register_python_op
-from beam_scanner.ops._native import native_or
+from beam_scanner.ops._native import native_op
 from beam_scanner.types.element_types import Histogram
 
 WINDOW = 500
@@ -60,9 +60,10 @@ _SAMPLE = np.arange(5 * 3 * 16).astype(np.int32).reshape(5, 3, 16) ** 3
 
 def _changes(bins: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """For each row the largest change of a bin since the row before, by channels."""
-    if bins.dtype != np.int32 or bins.ndim != 3 or not bins.size:
-        return _changes_with_numpy(bins)
-    return native_or(_changes_with_numpy, "HistogramChanges", _SAMPLE)(bins)
+    compute = None
+    if bins.dtype == np.int32 and bins.ndim == 3 and bins.size:
+        compute = native_op("HistogramChanges", _changes_with_numpy, _SAMPLE)
+    return (compute or _changes_with_numpy)(bins)
 
 
 def _changes_with_numpy(bins: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

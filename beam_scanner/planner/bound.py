@@ -289,6 +289,32 @@ class BoundGraph:
         """Whether some op needs its whole slice group in order."""
         return any(isinstance(node, BoundOp) and node.in_order for node in self.nodes)
 
+    def restricted(self, numbers: Sequence[int]) -> BoundGraph:
+        """The graph of some of its outputs.
+
+        Args:
+            numbers: Theirs, ascending.
+        """
+        at = [i for i, node in enumerate(self.nodes) if isinstance(node, BoundOutput)]
+        used = {at[number] for number in numbers}
+        for index in reversed(range(len(self.nodes))):
+            node = self.nodes[index]
+            if index in used and not isinstance(node, BoundSource):
+                edges = node.edges if isinstance(node, BoundOp) else (node.edge,)
+                used.update(edge.producer for edge in edges)
+        new = {old: index for index, old in enumerate(sorted(used))}
+        nodes: list[BoundNode] = []
+        for old in sorted(used):
+            node = self.nodes[old]
+            if isinstance(node, BoundOp):
+                moved = [replace(e, producer=new[e.producer]) for e in node.edges]
+                node = replace(node, edges=tuple(moved))
+            elif isinstance(node, BoundOutput):
+                edge = replace(node.edge, producer=new[node.edge.producer])
+                node = replace(node, edge=edge)
+            nodes.append(node)
+        return BoundGraph(self.job, nodes)
+
     def edges(self) -> list[tuple[BoundOp | BoundOutput, Edge]]:
         """Every edge with its consumer."""
         found: list[tuple[BoundOp | BoundOutput, Edge]] = []

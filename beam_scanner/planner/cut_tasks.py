@@ -7,7 +7,7 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,13 @@ PACKET_BYTES = 16 << 20
 """Bytes of frames in a work packet, about, where its size is left to the planner."""
 
 _PROBE_ROWS = 2000
+
+_LOOKS = 64
+_NOWHERE = np.zeros(0, dtype=np.int64)
+
+_WIDEST_GROUPS, _WIDEST_DECODED = 4, 8 * TARGET_DECODED
+"""Largest slice group, in packets or in frames, at which outputs that need no groups are
+cut as well: with larger ones too few workers would share their work."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,13 @@ def cut_tasks(graph: BoundGraph, io_packet: int) -> TaskCuts:
     if not longest:
         return TaskCuts(np.zeros((1, len(rows)), np.int64), "no rows")
     size = io_packet or _packet_for(graph)
+    kinds = _kinds_of_outputs(graph)
+    if len(kinds) > 1 or not _are_in_step(graph):
+        in_step = _cut_in_step(graph, size)
+        if in_step is not None:
+            return in_step
+    if len(kinds) > 1:
+        return _one_after_the_other(graph, kinds, io_packet)
     if min(rows) < longest:
         # An in-order op would start at row 0 again in each task.
         count = 1 if graph.in_order else -(-longest // size)
@@ -146,20 +160,180 @@ def _cut_groups(graph: BoundGraph, total: int, size: int) -> tuple[list[int], st
 
 def _shared_groups(graph: BoundGraph) -> Layout | None:
     """The slice groups that tasks may be cut at, None if there are none."""
-    outputs = graph.outputs
+    ops = [node for node in graph.nodes if isinstance(node, BoundOp) and node.in_order]
+    layout = _groups_of(graph.outputs, ops)
+    return layout if layout is not None and len(layout) > 1 else None
+
+
+def _groups_of(outputs: Sequence[BoundOutput], ops: Sequence[BoundOp]) -> Layout | None:
+    """The slice groups of outputs, with the in-order ops that make them."""
     layout = outputs[0].layout
     slices = [
         node
         for node in topological([output.node for output in outputs])
         if isinstance(node, SliceNode)
     ]
-    ops = [node for node in graph.nodes if isinstance(node, BoundOp) and node.in_order]
     fits = (
         len(slices) == 1
         and all(output.layout.same_groups(layout) for output in outputs)
         and all(op.sliced and len(op.layout) == len(layout) for op in ops)
     )
-    return layout if fits and len(layout) > 1 else None
+    return layout if fits else None
+
+
+def _kinds_of_outputs(graph: BoundGraph) -> dict[frozenset[int], list[int]]:
+    """Numbers of the outputs, by the in-order ops that make them."""
+    above: list[frozenset[int]] = []
+    kinds: dict[frozenset[int], list[int]] = {}
+    for index, node in enumerate(graph.nodes):
+        edges = node.edges if isinstance(node, BoundOp) else ()
+        edges = (node.edge,) if isinstance(node, BoundOutput) else edges
+        found = frozenset[int]().union(*(above[edge.producer] for edge in edges))
+        if isinstance(node, BoundOp) and node.in_order:
+            found |= {index}
+        above.append(found)
+        if isinstance(node, BoundOutput):
+            kinds.setdefault(found, []).append(sum(map(len, kinds.values())))
+    return kinds
+
+
+def _are_in_step(graph: BoundGraph) -> bool:
+    """Whether equal rows of all outputs come from the same frames, as far as a look says."""
+    first, *others = graph.outputs
+    if not others:
+        return True
+    if any(output.rows != first.rows for output in others):
+        return False
+    rows = np.linspace(0, max(0, first.rows - 1), _LOOKS).astype(np.int64)
+    origins = Trace(graph, first)(rows)
+    return all(np.array_equal(Trace(graph, o)(rows), origins) for o in others)
+
+
+def _cut_in_step(graph: BoundGraph, size: int) -> TaskCuts | None:
+    """Cuts all outputs at the same rows of their source, so that tasks share no frame.
+
+    Returns:
+        The cuts; None where outputs read other sources, or read theirs in another order,
+        and where tasks would be too few.
+    """
+    outputs = [output for output in graph.outputs if output.rows]
+    follow = [Trace(graph, output) for output in graph.outputs]
+    if len({each.index for each in follow}) > 1 or not all(f.ordered for f in follow):
+        return None
+    outputs.sort(key=lambda output: -output.rows)
+    held = [graph.outputs[n] for n in _in_order_outputs(graph) if graph.outputs[n].rows]
+    places, reason = _NOWHERE, "at slice groups: an op needs each group in order"
+    if held:
+        starts = _group_starts(graph, follow)
+        if starts is None:
+            return None
+        lead = max(held, key=lambda output: output.rows)
+        rows = _first_rows(Trace(graph, lead), lead.rows, starts)
+        places = _enough(starts, rows, size, lead.rows)
+        there = set(map(id, held))
+        outputs = [output for output in outputs if id(output) not in there]
+    reached = [_reach(graph, output) for output in held]
+    for output in outputs:
+        low, high = _reach(graph, output)
+        # Frames that others read have their cuts.
+        first = min((start for start, _ in reached), default=low)
+        last = max((stop for _, stop in reached), default=low - 1)
+        if not reached or low < first or high > last:
+            own, why = _cut_at_keyframes(graph, output, output.rows, size)
+            reason = reason if reached else why
+            found = Trace(graph, output)(np.array(own[1:-1], dtype=np.int64))
+            free = found[(found < first) | (found > last)]
+            places = np.concatenate((places, free, [first, last + 1]))
+        reached.append((low, high))
+    places = np.unique(places)
+    first, last = min(low for low, _ in reached), max(high for _, high in reached)
+    places = places[(places > first) & (places <= last)]
+    widest = np.diff([first, *places.tolist(), last + 1]).max()
+    if held and widest > max(_WIDEST_GROUPS * size, _WIDEST_DECODED):
+        return None
+    columns = [
+        [0, *_first_rows(each, output.rows, places).tolist(), output.rows]
+        for each, output in zip(follow, graph.outputs, strict=True)
+    ]
+    bounds = np.array(columns, dtype=np.int64).T
+    # Between two places there may be no row of any output.
+    moves = np.concatenate(([True], np.diff(bounds, axis=0).any(axis=1)))
+    return TaskCuts(bounds[moves], f"{reason}; all outputs at the same frames")
+
+
+def _in_order_outputs(graph: BoundGraph) -> list[int]:
+    """Numbers of the outputs that an in-order op makes."""
+    kinds = _kinds_of_outputs(graph)
+    return [n for in_order, numbers in kinds.items() if in_order for n in numbers]
+
+
+def _reach(graph: BoundGraph, output: BoundOutput) -> Interval:
+    """The first and the last row of the source that an output comes from."""
+    ends = Trace(graph, output)(np.array([0, output.rows - 1], dtype=np.int64))
+    return int(ends[0]), int(ends[1])
+
+
+def _group_starts(graph: BoundGraph, follow: Sequence[Trace]) -> Int64Array | None:
+    """Source rows at which a slice group of each in-order output begins, sorted."""
+    found: Int64Array | None = None
+    for in_order, numbers in _kinds_of_outputs(graph).items():
+        if not in_order:
+            continue
+        ops = [node for n in in_order if isinstance(node := graph.nodes[n], BoundOp)]
+        layout = _groups_of([graph.outputs[number] for number in numbers], ops)
+        if layout is None:
+            return None
+        starts = np.arange(0, layout.rows, layout.size or layout.rows or 1)
+        if layout.offsets is not None:
+            starts = np.unique(layout.offsets)
+        starts = starts[(starts > 0) & (starts < layout.rows)].astype(np.int64)
+        for number in numbers:
+            begin, before = follow[number](starts), follow[number](starts - 1)
+            clean = begin[begin > before]
+            found = clean if found is None else np.intersect1d(found, clean)
+    return found
+
+
+def _enough(places: Int64Array, rows: Int64Array, size: int, total: int) -> Int64Array:
+    """Of places to cut at, and their rows, those that leave tasks of a size."""
+    kept, last = [], 0
+    for place, row in zip(places.tolist(), rows.tolist(), strict=True):
+        if row - last >= size and row < total:
+            kept.append(place)
+            last = row
+    return np.array(kept, dtype=np.int64)
+
+
+def _first_rows(follow: Trace, rows: int, places: Int64Array) -> Int64Array:
+    """The first row of an output that comes from each source row, or a later one."""
+    low = np.zeros(len(places), dtype=np.int64)
+    high = np.full(len(places), rows, dtype=np.int64)
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        there = np.zeros(len(places), dtype=bool)
+        there[open_] = follow(middle[open_]) >= places[open_]
+        high = np.where(open_ & there, middle, high)
+        low = np.where(open_ & ~there, middle + 1, low)
+    return low
+
+
+def _one_after_the_other(
+    graph: BoundGraph, kinds: Mapping[frozenset[int], Sequence[int]], io_packet: int
+) -> TaskCuts:
+    """Tasks of some outputs, then of others: each is cut as it would be alone."""
+    ends = np.array([output.rows for output in graph.outputs], dtype=np.int64)
+    made = np.zeros(len(ends), dtype=np.int64)
+    bounds, reasons = [made.copy()], []
+    for numbers in kinds.values():
+        cuts = cut_tasks(graph.restricted(numbers), io_packet)
+        for row in cuts.bounds[1:]:
+            made[list(numbers)] = row
+            bounds.append(made.copy())
+        if len(cuts):
+            reasons.append(f"{len(cuts)} {cuts.reason}")
+    assert (made == ends).all()
+    reason = "; then ".join(reasons) + ": frames that they share are decoded for each"
+    return TaskCuts(np.array(bounds), reason)
 
 
 def _cut_at_keyframes(
@@ -202,6 +376,11 @@ class Trace:
             self.index = node.edges[0].producer
         assert isinstance(node, BoundSource)
         self.source = node
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the rows of the output come from rows that never descend."""
+        return all(edge.ordered for edge in self._edges)
 
     def __call__(self, rows: Int64Array) -> Int64Array:
         """The source row of each output row; int64[n] to int64[n]."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beam_scanner.graph.nodes import (
     InputNode,
@@ -64,6 +64,7 @@ class _Part:
     works: bool = False
     sliced: bool = False
     in_order: frozenset[int] = frozenset()
+    whole: bool = False
 
 
 def split_phases(
@@ -105,9 +106,11 @@ class Splitter:
 
     def families(self) -> list[Family]:
         """The outputs so far, by phase."""
-        grouped: dict[tuple[int, frozenset[int]], list[tuple[OutputNode, int]]] = {}
+        grouped: dict[tuple[int, Any], list[tuple[OutputNode, int]]] = {}
+        together = self._shares()
         for part, output, number in self._outputs:
-            key = (part.phase, part.in_order)
+            kind = part.in_order if part.whole else together.get(id(output))
+            key = (part.phase, part.in_order if kind is None else kind)
             grouped.setdefault(key, []).append((output, number))
         return [
             Family(
@@ -119,6 +122,27 @@ class Splitter:
                 grouped.items(), key=lambda item: item[0][0]
             )
         ]
+
+    def _shares(self) -> dict[int, str]:
+        """By ``id`` of an output with the outputs that read the same frames: a name.
+
+        Where ops need slice groups in order, tasks may still be cut at frames for all of
+        them; an op that needs a whole stream in order would hold up the others.
+        """
+        parallel = [each for each in self._outputs if not each[0].whole]
+        if len({(part.phase, part.in_order) for part, _, _ in parallel}) < 2:
+            return {}
+        name: dict[tuple[int, int], int] = {}
+        found: dict[int, tuple[int, int]] = {}
+        for part, output, _ in parallel:
+            frames = [(part.phase, source) for source in _frame_sources(output)]
+            known = {name[source] for source in frames if source in name}
+            first = min(known, default=len(name))
+            name = {s: first if n in known else n for s, n in name.items()}
+            name.update(dict.fromkeys(frames, first))
+            if frames:
+                found[id(output)] = frames[0]
+        return {output: f"frames {name[source]}" for output, source in found.items()}
 
     def rewrite(self, column: OpColumn) -> _Part:
         """The column over the new graph."""
@@ -151,12 +175,14 @@ class Splitter:
             parts = [self._cut(part, in_order) for part in parts]
         new = replace(node, columns=tuple(part.column for part in parts))
         upstream = frozenset[int]().union(*(part.in_order for part in parts))
+        whole = any(part.whole for part in parts) or (in_order and not sliced)
         return _Part(
             OpColumn(new),
             max(part.phase for part in parts),
             works=True,
             sliced=sliced,
             in_order=upstream | {id(new)} if in_order else upstream,
+            whole=whole,
         )
 
     def _cut(self, part: _Part, in_order: bool) -> _Part:
@@ -171,3 +197,14 @@ class Splitter:
             source = OpColumn(InputNode(streams), 0, part.column.type)
             self._kept[key] = _Part(source, part.phase + 1)
         return self._kept[key]
+
+
+def _frame_sources(output: OutputNode) -> list[int]:
+    """The inputs of an output that are frames, by ``id``, in topological order."""
+    read = {
+        id(column.node): None
+        for node in topological([output])
+        for column in node.inputs
+        if isinstance(column.node, InputNode) and column.type is None
+    }
+    return list(read)

@@ -508,8 +508,9 @@ def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:
     """Positions in ``needs`` at which a kernel call begins; None for every one.
 
     Calls are cut by position alone, so the size of work packets cannot change what
-    a kernel is given: every ``batch`` rows, starting over in each slice group and, for
-    ops with state, in each contiguous run.
+    a kernel is given: every ``batch`` rows, starting over in each slice group, unless
+    the op takes rows of several in a call, and, for ops with state, in each contiguous
+    run.
     """
     whole = node.node.spec.whole_stream
     if (node.node.batch == 1 and not whole) or not len(needs):
@@ -517,6 +518,8 @@ def _call_starts(node: BoundOp, needs: RowSet) -> Int64Array | None:
     rows = needs.array()
     group = node.layout.group_of(rows)
     new = group[1:] != group[:-1]
+    if node.node.spec.across_groups:
+        new[:] = False
     if node.stateful and not whole:
         new |= rows[1:] != rows[:-1] + 1
     firsts = np.concatenate(([0], np.flatnonzero(new) + 1)).astype(np.int64)

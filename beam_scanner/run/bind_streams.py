@@ -7,6 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from beam_scanner.beam_internals.windowing import with_earliest_times
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
@@ -27,7 +28,11 @@ def by_name(found: Sequence[Any]) -> Any:
     Returns:
         PCollection of ``Found``. Grouping also spreads the streams over the workers.
     """
-    return tuple(found) | "By name" >> beam.CoGroupByKey()
+    timed = tuple(
+        with_earliest_times(each, f"Times {number}")
+        for number, each in enumerate(found)
+    )
+    return timed | "By name" >> beam.CoGroupByKey()
 
 
 class Bind(Stage):

@@ -25,6 +25,10 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 FORMAT = "2"
 """Enters every fingerprint; raised when equal graphs begin to give other bytes."""
 
+CUTS = "2"
+"""Enters the fingerprint of a job, which keeps its finished tasks; raised when jobs begin
+to be cut into other tasks."""
+
 
 class Fingerprints:
     """Fingerprints of the outputs of a run.
@@ -125,7 +129,7 @@ class Fingerprints:
         written = [
             _identity(output.streams[job], self._home) for output in self._outputs
         ]
-        return code_digest(each, self._sharing, written, home=""), each
+        return code_digest(CUTS, each, self._sharing, written, home=""), each
 
 
 def _identity(stream: StoredStream, home: NamedStorage) -> Any:

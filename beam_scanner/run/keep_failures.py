@@ -11,6 +11,7 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.beam_internals.windowing import LeavingParDo
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.run.failure_records import TaskRows, each_once
@@ -37,7 +38,7 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
 
     def __init__(self, source: RunSource, part: int = 0) -> None:
         super().__init__()
-        self._keep = par_do(_Keep(), source=source, part=part)
+        self._keep = par_do(_Keep(), make=LeavingParDo, source=source, part=part)
 
     @unread
     def expand(self, reported: Any) -> Any:

@@ -6,17 +6,25 @@ they are sent by value, unless workers can import them.
 
 from __future__ import annotations
 
+import uuid
 import warnings
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 from beam_scanner.beam_internals.file_systems import (
+    half_made_classes,
     keep,
     plain_options,
     registered_classes,
     take_options,
 )
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
+
+_names: weakref.WeakKeyDictionary[type[Any], str] = weakref.WeakKeyDictionary()
+_known: weakref.WeakValueDictionary[str, type[Any]] = weakref.WeakValueDictionary()
+"""Classes by name that were sent from here, or have come here. None is loaded twice:
+that would make another class, of which Beam would ask the scheme before it has one."""
 
 
 def pack_file_systems() -> bytes:
@@ -27,8 +35,10 @@ def pack_file_systems() -> bytes:
     """
     packed = []
     for kind in registered_classes():
+        name = _names.setdefault(kind, uuid.uuid4().hex)
+        _known[name] = kind
         try:
-            packed.append(dumps_graph(kind))
+            packed.append((name, dumps_graph(kind)))
         except Exception as error:
             warnings.warn(
                 f"file system {kind.__qualname__} ({kind.scheme()}://) cannot be sent to "
@@ -38,14 +48,19 @@ def pack_file_systems() -> bytes:
     return dumps_graph(packed) if packed else b""
 
 
-_last = [b""]
-
-
 def unpack_file_systems(packed: bytes) -> None:
     """Registers file systems in this process."""
-    if packed != _last[0]:
-        _last[0] = packed
-        keep([loads_graph(each) for each in loads_graph(packed)] if packed else [])
+    if not packed:
+        return
+    found = []
+    for name, data in loads_graph(packed):
+        kind = _known.get(name)
+        if kind is None:
+            with half_made_classes():
+                kind = loads_graph(data)
+            _known[name], _names[kind] = kind, name
+        found.append(kind)
+    keep(found)
 
 
 class WithOptions:

@@ -91,7 +91,12 @@ class _Finder(importlib.abc.MetaPathFinder):
             if importlib.util.find_spec(meant) is None:
                 return None
         if meant is None:
-            if top == "scannertools" and not self._whole and top in sys.modules:
+            tools = sys.modules.get("scannertools")
+            if (
+                not self._whole
+                and top == "scannertools"
+                and not hasattr(tools, "__file__")
+            ):
                 _refuse_missing(fullname)
             return None
         is_package = meant in (_EMPTY, _PACKAGE)

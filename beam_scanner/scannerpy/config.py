@@ -26,10 +26,10 @@ from typing import Any, Self
 from beam_scanner.errors import ArgumentError
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
+from beam_scanner.stores.s3 import use_service
 
 _BUCKET = ("bucket", "region", "endpoint")
 _SCHEMES = {"gcs": "gs", "s3": "s3"}
-_S3_VARIABLES = {"region": "AWS_DEFAULT_REGION", "endpoint": "AWS_ENDPOINT_URL_S3"}
 
 
 def mkdir_p(path: str | os.PathLike[str]) -> None:
@@ -83,10 +83,12 @@ class Config:
             self.config = _complete(_read(self.config_path), self.config_path, db_path)
         else:
             self.config = self.default_config()
-        if self.config["storage"]["type"] == "s3":
-            _set_s3(self.config["storage"], self.config_path)
+        storage = self.config["storage"]
+        if storage["type"] == "s3":
+            place = {key: storage.get(key) for key in ("region", "endpoint")}
+            use_service(f"storage in {self.config_path!r}", **place)
         if db_path is None:
-            db_path = _place(self.config["storage"], self.config_path)
+            db_path = _place(storage, self.config_path)
         self.db_path = _absolute(db_path)
         network = self.config["network"]
         self.master_address: str = network["master"]
@@ -241,19 +243,3 @@ def _place(storage: Mapping[str, str], path: str) -> str:
     if "bucket" not in storage:
         raise _missing("storage.bucket", path)
     return f"{scheme}://{storage['bucket']}/{place.strip('/')}"
-
-
-def _set_s3(storage: Mapping[str, str], path: str) -> None:
-    """Puts what a file says of S3 where its client looks for it, and workers too."""
-    for key, variable in _S3_VARIABLES.items():
-        if key not in storage:
-            continue
-        value = storage[key]
-        if key == "endpoint" and "://" not in value:
-            value = f"https://{value}"
-        found = os.environ.setdefault(variable, value)
-        if found != value:
-            raise ArgumentError(
-                f"config file {path!r} has storage.{key} = {value!r}, but the "
-                f"environment variable {variable} is {found!r}"
-            )

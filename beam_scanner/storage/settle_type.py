@@ -26,9 +26,9 @@ from beam_scanner.storage.stored_rows import Record
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.codecs.structured import StructuredCodec
-from beam_scanner.types.inference import Found, NoTypeError, codec_of, joined
+from beam_scanner.types.inferred_types import Found, NoTypeError, codec_of, joined
 
-WHY = "pickled_since"
+WHY = "pickled_because"
 """In the first record of a stream of pickles: what its values are."""
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from beam_scanner.errors import ObjectNotFoundError, StorageError
+from beam_scanner.errors import ArgumentError, ObjectNotFoundError, StorageError
 from beam_scanner.stores.bucket_store import (
     NO_OBJECT,
     PAGE_KEYS,
@@ -27,8 +27,34 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _CONFLICT_TRIES = 8
 _CONNECTIONS = 32
 
+_VARIABLES = {"region": "AWS_DEFAULT_REGION", "endpoint": "AWS_ENDPOINT_URL_S3"}
+
 # Endpoints, and the conditions that they were seen to respect.
 _refusing: set[tuple[str, str]] = set()
+
+
+def use_service(what: str, **given: str | None) -> None:
+    """Has this process, and those that it starts, use a service that is named.
+
+    Args:
+        what: What names it, for errors.
+        **given: ``region`` and ``endpoint``, a host or URL; None for those of the
+            environment.
+
+    Raises:
+        ArgumentError: The environment names another one.
+    """
+    for key, value in given.items():
+        if not value:
+            continue
+        if key == "endpoint" and "://" not in value:
+            value = f"https://{value}"
+        found = os.environ.setdefault(_VARIABLES[key], value)
+        if found != value:
+            raise ArgumentError(
+                f"{what} has {key} {value!r}, but the environment variable "
+                f"{_VARIABLES[key]} is {found!r}"
+            )
 
 
 def _client() -> Any:

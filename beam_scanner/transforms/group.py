@@ -20,7 +20,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from beam_scanner.beam_internals.applied_steps import (
@@ -29,6 +28,7 @@ from beam_scanner.beam_internals.applied_steps import (
     is_run_as_it_is,
     read_pcollections,
 )
+from beam_scanner.beam_internals.windowing import LeavingParDo
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
@@ -108,7 +108,7 @@ class Branch:
         return self.group.build.apply(transform, self)
 
 
-class _Rows(beam.ParDo):  # type: ignore[misc]
+class _Rows(LeavingParDo):
     """Gives the rows of a branch to the transforms that follow it."""
 
     def __init__(self, group: Group, column: OpColumn) -> None:

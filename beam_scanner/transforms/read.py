@@ -37,6 +37,7 @@ from beam_scanner.transforms.match import (
     Matched,
     MatchVideos,
     as_pattern,
+    check_bounded,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.types.element_types import FrameType
@@ -52,7 +53,8 @@ class _Source(GraphTransform):
 
     def row_types(self) -> tuple[Sequence[Any] | None, Any]:
         """See the base class."""
-        return None, typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+        row = typehints.Tuple[FrameKey, value_hint(get_type_info(self._kind))]
+        return None, self.declared() or row
 
     _kind: Any = FrameType
 
@@ -199,6 +201,7 @@ class ReadAllFromVideo(_VideoSource):
 
     Raises:
         ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
 
     Examples:
         >>> ReadAllFromVideo().label
@@ -330,6 +333,7 @@ class ReadAllFromNamedStream(_NamedSource):
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
+        check_bounded(pcoll.value if isinstance(pcoll, GraphInput) else pcoll)
         named = beam.Map(_named, self._name)
         found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
         return self._read_named(found, several=True)

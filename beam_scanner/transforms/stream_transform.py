@@ -9,10 +9,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import Pipeline, typehints
 from apache_beam.pvalue import PBegin, PValue
-from apache_beam.typehints.decorators import IOTypeHints
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from beam_scanner.beam_internals.applied_steps import label_of_maker, parse_hints
+from beam_scanner.beam_internals.shown_types import ShowsTypes
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
@@ -20,7 +20,7 @@ from beam_scanner.transforms.graph_build import GraphInput, build_of, named
 from beam_scanner.transforms.group import Branch, Group, Streams, joined
 
 
-class GraphTransform(beam.PTransform):  # type: ignore[misc]
+class GraphTransform(ShowsTypes):
     """A transform of whole streams.
 
     Its resource hints apply to the stage that runs its graph, and to no other.
@@ -72,24 +72,9 @@ class GraphTransform(beam.PTransform):  # type: ignore[misc]
             )
         return super().__ror__(left, label)
 
-    def type_check_inputs(self, pvalueish: Any) -> None:
-        """Nothing: ``expand`` does, and names the streams."""
-
-    def type_check_outputs(self, pvalueish: Any) -> None:
-        """Nothing: rows are as the graph makes them."""
-
-    def default_type_hints(self) -> IOTypeHints:
-        """What it takes and gives, where that is known before it is applied."""
-        taken, given = self.row_types()
-        hints = IOTypeHints.empty()
-        if taken is not None:
-            hints = hints.with_input_types(*taken)
-        given = self.declared() or given
-        return hints if given is None else hints.with_output_types(given)
-
     def row_types(self) -> tuple[Sequence[Any] | None, Any]:
         """Type hints of its inputs, and of what it gives; None where there are none."""
-        return (_SAME_ROWS,), _SAME_ROWS
+        return (_SAME_ROWS,), self.declared() or _SAME_ROWS
 
     def streams(self, value: Any, what: str = "its input") -> Streams | Branch:
         """The value, if it is one or more streams.

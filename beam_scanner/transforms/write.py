@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
 from apache_beam import typehints
 from apache_beam.pvalue import PCollection
 
+from beam_scanner.beam_internals.windowing import LeavingParDo
 from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.keys import FrameKey
@@ -145,12 +145,12 @@ class WriteToNamedStream(GraphTransform):
 
 
 def _told(label: str, made: Any) -> Any:
-    return made | label >> beam.Map(_same).with_output_types(made.element_type)
+    return made | label >> LeavingParDo(_same).with_output_types(made.element_type)
 
 
 @unread
 def _same(element: Any) -> Any:
-    return element
+    yield element
 
 
 class WriteToNamedVideo(WriteToNamedStream):

@@ -37,7 +37,6 @@ from beam_scanner.types.codecs.structured import (
     LeafCodec,
     ListCodec,
     LiteralCodec,
-    OptionalCodec,
     StructuredCodec,
     TupleCodec,
 )
@@ -349,8 +348,3 @@ def _message(cls: type[Message]) -> StructuredCodec:
         if isinstance(codec, ProtobufCodec) and codec.proto is cls:
             return LeafCodec(info)
     raise _unknown(cls, ": ProtobufType makes a type of a message")
-
-
-def without_none(codec: StructuredCodec) -> StructuredCodec:
-    """The codec of the values of an optional type."""
-    return codec.item if isinstance(codec, OptionalCodec) else codec

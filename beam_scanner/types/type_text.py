@@ -17,7 +17,6 @@ from beam_scanner.types.codecs.class_codecs import (
     EnumCodec,
     RecordCodec,
     TypedDictCodec,
-    check_names,
     find_class,
     optional,
 )
@@ -98,6 +97,14 @@ class _Reader:
                 return NoneCodec()
             case ast.Constant(value=str(name)) | ast.Name(id=name):
                 return self._named(name, isinstance(node, ast.Name))
+            case ast.Attribute(value=ast.Name(id="datetime"), attr=name):
+                return _TIMES[f"datetime.{name}"]
+            case ast.Subscript(
+                value=ast.Attribute(value=ast.Name(id="datetime"), attr="datetime"),
+                slice=ast.Constant(value=str(zone)),
+            ):
+                zone_of(zone)
+                return DatetimeCodec(zone)
             case ast.Attribute(value=ast.Name(id="numpy"), attr=dtype):
                 return NumberCodec(_dtype(dtype))
             case ast.BinOp(left=item, op=ast.BitOr(), right=ast.Constant(value=None)):
@@ -117,8 +124,6 @@ class _Reader:
     def _named(self, name: str, is_bare: bool) -> StructuredCodec:
         if is_bare and name in CLASSES:
             return leaf(CLASSES[name])
-        if is_bare and name in _TIMES:
-            return _TIMES[name]
         found = registered_name(name)
         codec = found.codec
         is_whole = isinstance(codec, StructuredCodec) and codec.text == found.name
@@ -137,9 +142,6 @@ class _Reader:
             case "Literal", [_, *_]:
                 values = tuple(map(ast.literal_eval, parts))
                 return literal(values)
-            case "datetime", [ast.Constant(value=str(zone))]:
-                zone_of(zone)
-                return DatetimeCodec(zone)
             case "array", [ast.Name(id=dtype), *sides]:
                 shape = Shape(*map(ast.literal_eval, sides))
                 return ShapedArrayCodec(_dtype(dtype), shape.sides)
@@ -148,7 +150,6 @@ class _Reader:
     def _class(self, kind: str, path: str, about: ast.expr) -> StructuredCodec:
         if kind in (ENUM, FLAG):
             members = tuple(map(str, ast.literal_eval(about)))
-            check_names(path, kind, members)
             cls = self._find(path, kind, members)
             return EnumCodec(path, kind, cls, members)
         if not isinstance(about, ast.Dict):
@@ -160,7 +161,6 @@ class _Reader:
             return TypedDictCodec(path, tuple(fields))
         if kind not in (DATACLASS, NAMED_TUPLE):
             raise ValueError(f"it has {kind!r}")
-        check_names(path, kind, names)
         codecs = [self.codec(value) for value in about.values]
         cls = self._find(path, kind, names)
         return RecordCodec(path, kind, cls, tuple(zip(names, codecs, strict=True)))

@@ -49,7 +49,8 @@ def diagnose(file: BinaryIO) -> str:
     head = file.read(_HEAD)
     for pattern, what in _LISTS:
         if re.match(pattern, head.removeprefix(b"\xef\xbb\xbf"), re.I | re.S):
-            return f"it is {what}, and a video is one file{_INSTEAD}"
+            instead = "" if what.startswith("the address") else _INSTEAD
+            return f"it is {what}, and a video is one file{instead}"
     if large := _too_large(head):
         return large
     for mark, what in _OTHER_KINDS.items():

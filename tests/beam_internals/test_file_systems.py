@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from apache_beam.io.filesystem import FileSystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.beam_internals.file_systems import (
     file_system_of,
+    half_made_classes,
     has_file_system,
     keep,
     listed,
@@ -51,3 +55,13 @@ def test_options_go_along() -> None:
     take_options(given)
     assert plain_options()["hdfs_host"] == "name-node"
     FileSystems.set_options(PipelineOptions([]))
+
+
+def test_classes_that_are_half_made_disturb_nobody() -> None:
+    """Such as a class that is being unpickled, which gets its methods one by one."""
+    with half_made_classes():
+        half: Any = type("Half", (FileSystem,), {})
+        FileSystems.get_filesystem("/films/a.mp4")
+    with pytest.raises(NotImplementedError):
+        half.scheme()
+    half.scheme = classmethod(lambda kind: "")

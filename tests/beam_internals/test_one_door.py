@@ -18,12 +18,14 @@ PUBLIC_MODULES = {
     "apache_beam.io.filesystem",
     "apache_beam.io.filesystems",
     "apache_beam.metrics",
+    "apache_beam.ml.inference.base",
     "apache_beam.options.pipeline_options",
     # Protocol buffers of the protocol that all of Beam's languages speak.
     "apache_beam.portability.api",
     "apache_beam.pvalue",
     "apache_beam.transforms.window",
     "apache_beam.typehints",
+    "apache_beam.typehints.decorators",
     "apache_beam.typehints.native_type_compatibility",
     "apache_beam.typehints.typehints",
     "apache_beam.version",
@@ -49,6 +51,7 @@ NOT_BEAMS = {
     "_asdict",  # named tuples
     "_replace",  # named tuples
     "_exit",  # os
+    "_get_dump",  # abc
     "_getframe",  # sys
     "_lru_cache_wrapper",  # functools
     "_name",  # ctypes.CDLL
@@ -69,10 +72,10 @@ def violations(code: str, own_names: set[str]) -> list[str]:
         if name.partition(".")[0] == "apache_beam" and name not in PUBLIC_MODULES:
             found.append(f"imports {name}")
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and re.match(
-            r"apache_beam\.\w", str(node.value)
-        ):
-            found.append(f"names {node.value!s}")
+        if isinstance(node, ast.Constant):
+            named = re.match(r"apache_beam\.\w", str(node.value))
+            if named and node.value not in PUBLIC_MODULES:
+                found.append(f"names {node.value!s}")
         elif isinstance(node, ast.Attribute):
             undocumented = uses_beam and node.attr in UNDOCUMENTED
             if undocumented or not is_allowed(node.attr, own_names):

@@ -189,7 +189,7 @@ def pairs(config, x: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
         (unresolved, {}, ElementTypeError, "'Missing' of input x .*NameError"),
         (plain, {"batch": 2}, ElementTypeError, 'A batched Op must specify a "Seq'),
         (listed, {"batch": 2}, ElementTypeError, r"annotated list\[bytes\]"),
-        (pairs, {"batch": 2}, ElementTypeError, r"write Tuple\[Sequence\[A\]"),
+        (pairs, {"batch": 2}, ElementTypeError, r"Write Tuple\[Sequence\[A\]"),
         (plain, {"stencil": [0]}, ElementTypeError, "A stenciled Op must specify"),
         (
             pairs,

@@ -13,7 +13,8 @@ import pytest
 from tests.support.programs import python
 
 HELPERS = """
-import collections, contextlib, enum, functools, os, re, socket, threading
+import collections, contextlib, dataclasses, enum, functools, os, re, socket, threading
+import pydantic
 import numpy as np
 import pandas as pd
 import others
@@ -51,8 +52,8 @@ class Kind(enum.Enum):
     A = 1
 UNUSED = np.random.default_rng().random(300_000)
 
-D = [pd.Series([1]) for _ in range(13)]
-D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10, D11, D12 = D
+D = [pd.Series([1]) for _ in range(14)]
+D0, D1, D2, D3, D4, D5, D6, D7, D8, D9, D10, D11, D12, D13 = D
 def decorated(f):
     @functools.wraps(f)
     def g(*a, **k): return f(*a, **k)
@@ -101,6 +102,11 @@ def setting():
     def set_to(value): held["a"] = value
     return get, set_to
 get_held, set_held = setting()
+@pydantic.validate_call
+def validated(x: int): return x + int(D13.sum())
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    x: int = 1
 def from_text(): return int(globals()["D12"].sum()) + eval("int(D12.sum())")
 
 def addend(x, more=1): return x + more
@@ -143,6 +149,7 @@ def work():
         "in a closure": kept(),
         "set in a closure": get_held(),
         "named in text": from_text(),
+        "validated": validated(Frozen().x),
     } | ({"unchanged": float(UNCHANGED[1])} if Kind.A.value and FITTED.cached() else {})
 def count():
     CALLS["x"] += 1
@@ -155,6 +162,11 @@ def opened():
         MODEL = socket.socket()
     return type(MODEL).__name__
 def held(): return list(HELD.value)
+def found(): raise OSError("no device here")
+class Device:
+    def __reduce__(self): return found, ()
+DEVICE = Device()
+def with_device(): return type(DEVICE).__name__, list(QUEUE)
 def late():
     import later
     return later.work()
@@ -308,6 +320,13 @@ def test_what_is_not_sent_is_compared(tmp_path: Path) -> None:
     assert first.startswith("ArgumentError global HELD of module helpers (")
     assert "helpers.Holder" in first
     assert "setup_with_resources" in first
+
+
+@pytest.mark.processes
+def test_what_cannot_be_loaded_keeps_nothing_else_at_home(tmp_path: Path) -> None:
+    program, worker = both(tmp_path, "helpers.QUEUE.append(2)", "with_device")
+    assert program.endswith("('Device', [1, 2])")
+    assert worker == program
 
 
 @pytest.mark.processes

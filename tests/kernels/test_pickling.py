@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import textwrap
 from pathlib import Path
@@ -226,3 +227,28 @@ def test_an_argument_that_cannot_be_loaded_is_named() -> None:
         ArgumentError, match="item 'a' of argument 'model' of op Detect"
     ):
         check_picklable((asked.spec, asked.init_args), [asked])
+
+
+def test_what_is_to_be_done_before_travels_with_graphs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[int] = []
+
+    def invalidate_caches() -> None:
+        counted.append(1)
+
+    # Found by name in every process, as such functions are.
+    invalidate_caches.__module__ = "importlib"
+    invalidate_caches.__qualname__ = "invalidate_caches"
+    monkeypatch.setattr(importlib, "invalidate_caches", invalidate_caches)
+    plain = pickling.dumps_graph([1])
+    monkeypatch.setattr(pickling, "_before", [])
+    for _ in range(2):
+        pickling.before_loading(invalidate_caches)
+    value = {"a": [1], "b": [1]}
+    assert pickling.loads_graph(pickling.dumps_graph(value)) == value
+    assert counted == [1]
+    pickling.check_loads(value)
+    assert counted == [1, 1]
+    assert pickling.loads_graph(plain) == [1]
+    assert counted == [1, 1]

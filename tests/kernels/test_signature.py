@@ -99,7 +99,7 @@ class Windowed(Kernel):
 
 
 NOT_DECLARED = (
-    r"Sequence\[FrameType\] is not what it can be.*@register_python_op\(stencil=\[-1, 0\]"
+    r"Sequence\[FrameType\] cannot be its type.*@register_python_op\(stencil=\[-1, 0\]"
     r".*@register_python_op\(batch=8\).* or write FrameType"
 )
 
@@ -117,7 +117,7 @@ NOT_DECLARED = (
         (
             many,
             {},
-            "output 0 .*Register the op with batch=8, say, or write float; or Any",
+            r"output 0 .*Register the op with batch=8, say, or write float; or list\[float\]",
         ),
         (
             one_row,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -243,6 +245,22 @@ def test_batches_fill_across_work_packets(sc: Client, film: str) -> None:
     assert found == [24] * 48 + [12] * 12
 
 
+def test_batches_fill_across_slice_groups(sc: Client, film: str) -> None:
+    def seen(clips: Any) -> list[Any]:
+        return [(len(clips), [frame_number(f) for f in clip]) for clip in clips]
+
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+    groups = sc.streams.Slice(frames, [sc.partitioner.all(10)])
+    column = sc.ops.Infer(frame=groups, model_handler=seen, batch=24, stencil=[-1, 0])
+    out = NamedStream(sc, "out")
+    output = sc.io.Output(sc.streams.Unslice(column), [out])
+    sc.run(output, PerfParams.manual(60, 60), show_progress=False)
+    found: list[Any] = list(out.load())
+    assert [size for size, _ in found] == [24] * 48 + [12] * 12
+    # Windows stay inside of their group.
+    assert [window for _, window in found[9:12]] == [[8, 9], [10, 10], [10, 11]]
+
+
 def test_a_batch_of_one(sc: Client, film: str) -> None:
     found, _ = run(sc, film, lambda batch: [batch.shape] * len(batch), batch=1)
     assert set(found) == {(1, 48, 64, 3)}
@@ -358,6 +376,52 @@ def test_lost_and_extra_predictions(
     assert f"NumberHandler {said}" in failure.reason
 
 
+class Deadly:
+    """Ends its process, or never ends, at frame 1005."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def load(self) -> None: ...
+
+    def __call__(self, batch: Any) -> list[int]:
+        found = [frame_number(frame) for frame in batch]
+        if 1005 in found:
+            if self.how == "hang":
+                time.sleep(1000)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [("die", "death"), pytest.param("hang", "timeout", marks=pytest.mark.slow)],
+)
+def test_what_ends_a_process_costs_one_stream(
+    tmp_path: Path, how: str, kind: str
+) -> None:
+    names = ["a", "b", "c"]
+    films = [
+        make_video(tmp_path / f"{name}.mp4", 12, first_number=1000 * (name == "b"))
+        for name in names
+    ]
+    with open_client(tmp_path / "db", PROCESSES) as sc:
+        videos = [
+            NamedVideoStream(sc, f"film {name}", path=film)
+            for name, film in zip(names, films, strict=True)
+        ]
+        frames = sc.io.Input(videos)
+        column = sc.ops.Infer(frame=frames, model_handler=Deadly(how), batch=4)
+        outs = [NamedStream(sc, name) for name in names]
+        output = sc.io.Output(column, outs)
+        with pytest.raises(errors.JobFailure) as caught:
+            sc.run(output, PERF, show_progress=False, task_timeout=20)
+        (failure,) = caught.value.failures
+        assert (failure.stream, failure.kind, failure.op) == ("b", kind, "Infer")
+        assert [list(outs[n].load()) for n in (0, 2)] == [list(range(12))] * 2
+
+
 @pytest.mark.parametrize("where", ["preprocess", "postprocess"])
 def test_the_row_at_which_a_function_raises(
     sc: Client, film: str, loads: Path, where: str
@@ -416,6 +480,7 @@ def test_out_of_memory_while_loading() -> None:
         ({"model_handler": len, "postprocess": 3}, "postprocess of op Infer must be"),
         ({"model_handler": len, "preprocess": "x"}, "preprocess of op Infer must be"),
         ({"model_handler": len, "batch": 0}, "batch of op Infer must be 1 or more"),
+        ({"model_handler": len, "batch": "x"}, "batch of op Infer must be"),
         ({"model_handler": len, "inference_args": 3}, "inference_args of op Infer"),
         ({"model_handler": len, "model_path": "x"}, "no argument 'model_path'"),
     ],

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
-from beam_scanner import kernels, ops, types
-from beam_scanner.errors import ScannerException
+from beam_scanner import kernels, ops
 from tests.support.programs import run_code
 
 # Registration
@@ -39,16 +34,6 @@ def test_attributes_of_the_ops() -> None:
         "interpolation",
     ]
     assert kernels.op_spec("Histogram").outputs[0].type_name == "Histogram"
-
-
-def test_a_users_op_of_a_taken_name_is_an_error() -> None:
-    ops.register_ops()
-
-    def mine(config: Any, frame: types.FrameType) -> bytes:
-        return b""
-
-    with pytest.raises(ScannerException, match="Histogram twice"):
-        kernels.register_python_op(name="Histogram")(mine)
 
 
 def test_importing_the_ops_loads_no_opencv() -> None:

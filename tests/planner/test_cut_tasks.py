@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tracemalloc
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from beam_scanner.graph.nodes import InputNode, OpColumn, topological
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
-from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks
+from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks, frames_to_decode
 from beam_scanner.planner.schedule import Schedule
 from beam_scanner.rows.samplers import (
     Gather,
@@ -81,7 +82,8 @@ def test_tasks_make_every_row_once(io_packet: int) -> None:
                     assert (bounds[0], bounds[-1]) == (0, output.rows)
                 else:
                     assert all(output.rows == 0 for output in it.graph.outputs)
-            if len({output.rows for output in it.graph.outputs}) == 1:
+            same = len({output.rows for output in it.graph.outputs}) == 1
+            if same and not re.search("at the same frames|for each", cuts.reason):
                 assert (np.diff(cuts.bounds[:, 0]) > 0).all()
                 assert (cuts.bounds == cuts.bounds[:, :1]).all()
 
@@ -170,12 +172,121 @@ def test_empty_slice_groups_are_in_no_task_of_their_own() -> None:
     assert cut_rows(cut_tasks(graph, 1)) == [0, 5, 9]
 
 
-def test_outputs_of_other_lengths_are_cut_in_equal_parts() -> None:
+def test_outputs_of_other_lengths_are_cut_at_the_same_frames() -> None:
     frames = source()
-    graph = bound(frames, sampled(frames, Stride(10)), rows=1000)
+    graph = bound(
+        frames,
+        sampled(frames, Stride(10)),
+        sampled(frames, StridedRanges(((500, 1000),), 1)),
+        sampled(sampled(frames, Stride(100)), Repeat(7)),
+        sampled(frames, StridedRanges((), 1)),
+        rows=1000,
+    )
+    cuts = cut_tasks(graph, 300)
+    assert cut_rows(cuts, 0) == [0, 300, 600, 900, 1000]
+    assert cut_rows(cuts, 1) == [0, 30, 60, 90, 100]
+    assert cut_rows(cuts, 2) == [0, 0, 100, 400, 500]
+    assert cut_rows(cuts, 3) == [0, 21, 42, 63, 70]
+    assert cut_rows(cuts, 4) == [0] * 5
+
+
+def test_outputs_that_turn_back_are_cut_in_equal_parts() -> None:
+    frames = source()
+    graph = bound(frames, sampled(frames, Gather((900, 3, 500, 2))), rows=1000)
     cuts = cut_tasks(graph, 300)
     assert cut_rows(cuts, 0) == [0, 250, 500, 750, 1000]
-    assert cut_rows(cuts, 1) == [0, 25, 50, 75, 100]
+    assert cut_rows(cuts, 1) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [((0, 500), (500, 1000)), ((500, 1000), (0, 490)), ((0, 600), (400, 1000))],
+)
+def test_parts_of_a_film_are_cut_into_tasks_of_a_size(first: Any, other: Any) -> None:
+    """Also where one has no frame of the other."""
+    frames = source()
+    parts = [sampled(frames, StridedRanges((part,), 1)) for part in (first, other)]
+    graph = bound(*parts, rows=1000, every=10)
+    cuts = cut_tasks(graph, 100)
+    wanted = len({*range(*first), *range(*other)})
+    assert 1000 <= _decoded(graph, cuts) + (1000 - wanted) <= 1010
+    assert np.diff(cuts.bounds, axis=0).max() <= 110
+    assert len(cuts) <= 13
+
+
+@pytest.mark.parametrize("start", [0, 250, 500, 997])
+@pytest.mark.parametrize("every", [1, 12, 250])
+def test_a_film_and_a_part_of_it_decode_each_frame_once(start: int, every: int) -> None:
+    frames = source()
+    part = sampled(frames, StridedRanges(((start, 1000),), 1))
+    graph = bound(part, frames, rows=1000, every=every)
+    assert _decoded(graph, cut_tasks(graph, 100)) == 1000
+
+
+def _decoded(graph: BoundGraph, cuts: TaskCuts) -> int:
+    needs = [graph.needs(cuts.intervals(task)) for task in range(len(cuts))]
+    return sum(frames_to_decode(graph, each) for each in needs)
+
+
+def _in_groups(frames: OpColumn, partition: Any) -> OpColumn:
+    node = call(keep, sliced(frames, partition), unbounded_state=True)
+    return unsliced(node.outputs()[0])
+
+
+def test_branches_with_and_without_groups_are_cut_at_the_same_frames() -> None:
+    frames = source()
+    parts = _in_groups(frames, StridedPartition(1, 120))
+    few = sampled(call(keep, frames).outputs()[0], Stride(10))
+    graph = bound(parts, frames, few, rows=1000, every=12)
+    cuts = cut_tasks(graph, 200)
+    assert cut_rows(cuts, 0) == cut_rows(cuts, 1) == [0, 240, 480, 720, 960, 1000]
+    assert cut_rows(cuts, 2) == [0, 24, 48, 72, 96, 100]
+    assert _decoded(graph, cuts) == 1000
+    assert "all outputs at the same frames" in cuts.reason
+
+
+def test_a_branch_beyond_the_groups_is_cut_there_as_if_alone() -> None:
+    frames = source()
+    part = sampled(frames, StridedRanges(((2_000, 3_000),), 1))
+    groups = _in_groups(part, StridedPartition(1, 500))
+    graph = bound(groups, frames, rows=20_000, every=10)
+    cuts = cut_tasks(graph, 500)
+    assert _decoded(graph, cuts) == 20_000
+    assert np.diff(cuts.bounds[:, 1]).max() <= 600
+    assert set(cut_rows(cuts, 0)) == {0, 500, 1000}
+
+
+def test_branches_with_other_groups_are_cut_where_both_begin_one() -> None:
+    frames = source()
+    first = _in_groups(frames, StridedPartition(1, 100))
+    other = _in_groups(sampled(frames, Stride(2)), StridedPartition(1, 75))
+    graph = bound(first, other, rows=1000)
+    cuts = cut_tasks(graph, 100)
+    assert cut_rows(cuts, 0) == [0, 300, 600, 900, 1000]
+    assert cut_rows(cuts, 1) == [0, 150, 300, 450, 500]
+    assert _decoded(graph, cuts) == 1000
+
+
+@pytest.mark.parametrize(
+    "partition",
+    [
+        # Groups that few workers could share, that overlap, and that turn back.
+        StridedPartition(1, 9_000),
+        RangesPartition(((0, 6_000), (3_000, 9_000))),
+        RangesPartition(((5_000, 9_000), (0, 5_000))),
+    ],
+)
+def test_branches_that_do_not_fit_are_cut_as_if_alone(partition: Any) -> None:
+    frames = source()
+    parts = _in_groups(frames, partition)
+    graph = bound(parts, frames, rows=9_000, every=12)
+    cuts = cut_tasks(graph, 1000)
+    alone = cut_tasks(bound(parts, rows=9_000, every=12), 1000)
+    plain = cut_tasks(bound(frames, rows=9_000, every=12), 1000)
+    last = graph.outputs[0].rows
+    assert cut_rows(cuts, 0) == [*cut_rows(alone), *[last] * len(plain)]
+    assert cut_rows(cuts, 1) == [*[0] * len(alone), *cut_rows(plain)]
+    assert "are decoded for each" in cuts.reason
 
 
 def test_the_planner_chooses_tasks_by_what_they_decode() -> None:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from beam_scanner.errors import ScannerException
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, topological
+from beam_scanner.kernels import Kernel
+from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.phases import INTERNAL, Family, split_phases
-from beam_scanner.rows.samplers import Stride, StridedPartition
+from beam_scanner.rows.samplers import (
+    RangesPartition,
+    Repeat,
+    Stride,
+    StridedPartition,
+    StridedRanges,
+)
 from beam_scanner.types import FrameType
 from tests.support.fake_reader import FakeReader
 from tests.support.graphs import TYPES, RandomGraph, random_graph
@@ -114,6 +127,89 @@ def _check(graph: RandomGraph, job: int, draw: random.Random) -> bool:
     return families[-1].phase > 0
 
 
+class Seen(Kernel):
+    """How many frames of its slice group it has seen, and a pixel."""
+
+    def reset(self) -> None:
+        self.seen = 0
+
+    def execute(self, frame: FrameType) -> Any:
+        self.seen += 1
+        return self.seen, int(frame[0, 0, 0])
+
+
+def pixel(config: Any, frame: FrameType) -> Any:
+    return int(frame[0, 0, 0])
+
+
+def window(config: Any, frame: Sequence[FrameType]) -> Any:
+    return [int(one[0, 0, 0]) for one in frame]
+
+
+SAMPLERS = st.one_of(
+    st.builds(Stride, st.integers(1, 7)),
+    st.builds(Repeat, st.integers(1, 3)),
+    st.builds(lambda a, b: StridedRanges(((a, b),), 1), *[st.integers(0, 120)] * 2),
+)
+INTERVALS = st.tuples(*[st.integers(0, 30)] * 2).map(sorted).map(tuple)
+PARTITIONS = st.one_of(
+    st.builds(StridedPartition, st.just(1), st.integers(1, 70)),
+    st.lists(INTERVALS, min_size=1, max_size=4).map(lambda each: RangesPartition(each)),
+)
+
+
+@st.composite
+def branches(draw: st.DrawFn, frames: OpColumn) -> OpColumn:
+    """A branch of a source: of a part of its rows, in groups, in order, with windows."""
+    column = frames
+    for _ in range(draw(st.integers(0, 1))):
+        column = sampled(column, draw(SAMPLERS))
+    kind = draw(st.sampled_from(["plain", "window", "groups", "groups in order"]))
+    if kind == "plain":
+        column = call(pixel, column).outputs()[0]
+    elif kind == "window":
+        column = call(window, column, stencil=[-2, 0, 1]).outputs()[0]
+    else:
+        column = sliced(column, draw(PARTITIONS))
+        op = call(Seen, column, unbounded_state=True)
+        op = call(window, column, stencil=[-1, 0]) if kind == "groups" else op
+        column = unsliced(op.outputs()[0])
+    for _ in range(draw(st.integers(0, 1))):
+        column = sampled(column, draw(SAMPLERS))
+    return column
+
+
+@given(data=st.data())
+def test_branches_of_one_source_give_what_the_oracle_says(data: st.DataObject) -> None:
+    """Wherever tasks are cut for all of them, and however many there are."""
+    rows = data.draw(st.integers(0, 120), "rows")
+    every = data.draw(st.sampled_from([1, 5, 12, 60]), "every")
+    frames = source("frame")
+    columns = data.draw(st.lists(branches(frames), min_size=1, max_size=4))
+    values = [np.full((1, 1, 3), row, np.uint8) for row in range(rows)]
+    outputs = outputs_of(*columns)
+    streams = {id(frames.node): values}
+    entries = list(range(0, rows, every))
+    readers = {id(frames.node): lambda: FakeReader(values, "frame", entries)}
+    try:
+        wanted = evaluate(outputs, 0, streams)
+        (family,) = split(outputs, 1)
+        it = Runner(family.outputs, 0, readers)
+    except ScannerException:
+        return  # A range begins behind the end.
+    packet = data.draw(st.sampled_from([1, 7, 50, 1000]), "io_packet")
+    found, _ = it.run_all(packet, data.draw(st.sampled_from([1, 4, 50])))
+    for number, (got, want) in enumerate(zip(found, wanted, strict=True)):
+        assert len(got) == len(want), number
+        assert all(map(same, got, want)), number
+    cuts = it.cuts(packet)
+    if "at the same frames" in cuts.reason and "for each" not in cuts.reason:
+        tasks = [it.graph.needs(cuts.intervals(task)) for task in range(len(cuts))]
+        decoded = sum(frames_to_decode(it.graph, needs) for needs in tasks)
+        # Windows of three strides, and a group's first keyframe, reach beyond a cut.
+        assert decoded <= rows + (every + 3 * 7) * len(cuts)
+
+
 # -- where cuts are ------------------------------------------------------------------
 
 
@@ -127,6 +223,10 @@ def shape(config: Any, frame: FrameType) -> Any:
 
 def draw_frame(config: Any, frame: FrameType) -> FrameType:
     return frame
+
+
+def pair(config: Any, left: FrameType, right: FrameType) -> Any:
+    return left.shape, right.shape
 
 
 def phases(*columns: OpColumn) -> list[tuple[int, list[int]]]:
@@ -177,6 +277,33 @@ def test_ops_in_order_inside_a_slice_are_not_cut() -> None:
     cut = sliced(source(), StridedPartition(1, 4))
     node = call(work, call(work, cut).outputs()[0], unbounded_state=True)
     assert phases(unsliced(node.outputs()[0])) == [(0, [0])]
+
+
+def test_outputs_of_the_same_frames_are_one_family() -> None:
+    """Though ops need the slice groups of some of them in order."""
+    frames, other = source("frame"), source("frame")
+    parts = [
+        call(
+            draw_frame, sliced(frames, StridedPartition(1, size)), unbounded_state=True
+        )
+        for size in (4, 5)
+    ]
+    made = [unsliced(part.outputs()[0]) for part in parts]
+    plain = call(shape, frames).outputs()[0]
+    alone = call(shape, other).outputs()[0]
+    assert phases(made[0], plain, alone, made[1]) == [(0, [0, 1, 3]), (0, [2])]
+    # What joins two sources brings together what is made of either.
+    both = call(pair, frames, other).outputs()[0]
+    assert phases(made[0], plain, alone, both) == [(0, [0, 1, 2, 3])]
+
+
+def test_a_whole_stream_in_order_stays_alone() -> None:
+    frames = source("frame")
+    whole = call(draw_frame, frames, unbounded_state=True).outputs()[0]
+    cut = sliced(frames, StridedPartition(1, 4))
+    part = unsliced(call(draw_frame, cut, unbounded_state=True).outputs()[0])
+    plain = call(shape, frames).outputs()[0]
+    assert phases(whole, part, plain) == [(0, [0]), (0, [1, 2])]
 
 
 def test_other_outputs_do_not_wait_for_an_op_in_order() -> None:

@@ -67,3 +67,35 @@ def test_options_go_along() -> None:
     assert pickle.loads(sent).take() == "run"
     assert plain_options()["hdfs_host"] == "name-node"
     FileSystems.set_options(PipelineOptions([]))
+
+
+AGAIN = """
+import sys
+from apache_beam.io.filesystems import FileSystems
+from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
+
+for path in sys.argv[1:] * 3:
+    with open(path, 'rb') as file:
+        unpack_file_systems(file.read())
+    FileSystems.get_filesystem(path)
+again = pack_file_systems()
+unpack_file_systems(again)
+FileSystems.get_filesystem(path)
+"""
+
+
+def test_beams_own_files_are_found_meanwhile(tmp_path: Path) -> None:
+    """Beam asks all classes that there are for their schemes."""
+    packed = tmp_path / "packed"
+    with registered("sent", str(tmp_path)):
+        packed.write_bytes(pack_file_systems())
+        for _ in range(3):
+            unpack_file_systems(packed.read_bytes())
+            FileSystems.get_filesystem(str(packed))
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN, str(packed)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

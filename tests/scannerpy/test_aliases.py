@@ -89,8 +89,13 @@ def test_installed_packages_go_before_what_stands_in_for_them(tmp_path: Path) ->
         "import scanner\n"
         "from scannertools.torch import TorchKernel\n"
         "print(MINE, scanner.MINE, scannertools.imgproc.__name__)\n"
+        "try: import scannertools.gone\n"
+        "except ModuleNotFoundError as error: print(error)\n"
     )
-    assert run(code, tmp_path) == "1 2 beam_scanner.ops\n"
+    assert run(code, tmp_path).splitlines() == [
+        "1 2 beam_scanner.ops",
+        "No module named 'scannertools.gone'",
+    ]
 
 
 def test_nothing_of_it_is_there_before(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from beam_scanner.storage.settle_type import pickled_why
 from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, NullElement, get_type_info
 from tests.support.typed_values import same
-from tests.types.test_inference import ANYTHING
+from tests.types.test_inferred_types import ANYTHING
 
 _numbers = itertools.count()
 

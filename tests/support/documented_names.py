@@ -138,6 +138,8 @@ sc.io.Input(streams)
 sc.io.Output(op, streams)
 
 streams.StreamsGenerator(sc)
+streams.StreamsGenerator.Stride(input, strides)
+streams.StreamsGenerator.StridedRanges(input, intervals, stride)
 sc.streams.All(input)
 sc.streams.Stride(input, strides)
 sc.streams.Range(input, ranges)
@@ -151,6 +153,7 @@ sc.streams.Slice(input, partitions)
 sc.streams.Unslice(input)
 
 partitioner.TaskPartitioner(sc)
+partitioner.TaskPartitioner.strided(stride, group_size=250)
 partitioner.DEFAULT_GROUP_SIZE
 sc.partitioner.all(group_size=250)
 sc.partitioner.strided(stride, group_size=250)

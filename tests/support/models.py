@@ -26,7 +26,31 @@ def noted(folder: Any, text: str = "") -> list[int]:
     return sorted(int(name.removeprefix(text).partition("-")[0]) for name in names)
 
 
-class NumberHandler(ModelHandler):
+class Configured(ModelHandler):
+    """A handler with the options that the newest Beam's constructor takes."""
+
+    def __init__(
+        self,
+        large_model: bool = False,
+        model_copies: int | None = None,
+        env_vars: Any = None,
+        **batching: Any,
+    ) -> None:
+        self._env_vars = env_vars or {}
+        self._own = (large_model or model_copies is not None, model_copies or 1)
+        self._batching = batching
+
+    def batch_elements_kwargs(self) -> Any:
+        return self._batching
+
+    def share_model_across_processes(self) -> bool:
+        return self._own[0]
+
+    def model_copies(self) -> int:
+        return self._own[1]
+
+
+class NumberHandler(Configured):
     """Says which numbered frame an example is; notes each load.
 
     Args:

@@ -13,6 +13,7 @@ from apache_beam.io.fileio import MatchFiles, ReadMatches
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing import test_stream
 
 from beam_scanner import CacheMode, Client, NamedStream, NamedVideoStream, PerfParams
 from beam_scanner.cli.inputs import find_videos
@@ -20,6 +21,7 @@ from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.storage.streams.formats import ImageFolder
 from beam_scanner.transforms import (
     Range,
+    ReadAllFromNamedStream,
     ReadAllFromVideo,
     ReadFromVideo,
     WriteToNamedStream,
@@ -193,6 +195,13 @@ def test_other_elements_fail_where_their_type_is_not_known(
     told = sorted(each.reason for each in run.rows("failures"))
     assert len(told) == 5
     assert sum("expected paths or patterns" in reason for reason in told) == 4
+
+
+def test_names_that_never_end_are_refused(db: Path) -> None:
+    for read in (ReadAllFromVideo(), ReadAllFromNamedStream(str(db))):
+        endless = beam.Pipeline("FnApiRunner") | test_stream.TestStream()
+        with pytest.raises(ArgumentError, match="takes a bounded PCollection"):
+            endless | read
 
 
 @pytest.mark.parametrize("place", ["folder", "slash", "url", "file url"])

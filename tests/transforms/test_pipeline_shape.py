@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import runpy
@@ -13,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.yaml.yaml_transform import expand_jinja
 
 from beam_scanner.cli.main import main
 from beam_scanner.elements.constants import Constants
@@ -66,6 +68,8 @@ def _track_motion() -> None:
 
 
 def _brightness() -> None:
+    if len(inspect.signature(expand_jinja).parameters) < 3:
+        pytest.skip("YAML of this version of Beam includes no files")
     text = (ROOT / "examples" / "brightness_beam.yaml").read_text()
     for name, value in {"input": "films/*.mp4", "output": "out"}.items():
         text = text.replace(f"{{{{ {name} }}}}", value)
@@ -93,7 +97,7 @@ def _every_transform() -> None:
     groups | Range(0, 9) | "Leave" >> beam.Map(print)
     one, _ = frames | op(_brightness_and_size)()
     {"left": one, "right": more | op(_mean)()} | op(_sum)() | "Sum" >> beam.Map(print)
-    back = small | beam.MapTuple(lambda key, frame: (key, frame[::-1]))
+    back = small | "Turn" >> beam.MapTuple(lambda key, frame: (key, frame[::-1]))
     back | "Back" >> WriteToNamedVideo("db", "back/{stream}")
     names = pipeline | "Names" >> Constants(["x/a"])
     names | ReadAllFromNamedStream("db", int) | "All" >> beam.Map(print)

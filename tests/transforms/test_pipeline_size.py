@@ -32,7 +32,11 @@ WEIGHTS = 2_000_000
 LARGEST = 1.4 * WEIGHTS + 100_000
 """Beam writes what it pickles in base64, which has four bytes for each three."""
 
-DISTRIBUTED = ("--runner=FlinkRunner", "--environment_type=DOCKER")
+DISTRIBUTED = (
+    "--runner=FlinkRunner",
+    "--environment_type=PROCESS",
+    '--environment_config={"command": "boot"}',
+)
 
 
 class Weighted(Kernel):

@@ -23,7 +23,6 @@ from beam_scanner.kernels import Kernel
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.transforms import (
     Gather,
-    ImageFolder,
     Op,
     Range,
     ReadAllFromNamedStream,
@@ -240,15 +239,10 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
         ArgumentError,
         r"expected a path or pattern, got \['a.mp4'\]",
     ),
-    "a folder": (
-        lambda x, p, db: p | ReadFromVideo(db / "x"),
+    "a scheme that nobody knows": (
+        lambda x, p, db: p | ReadFromVideo("nosuch://films/*.mp4"),
         ArgumentError,
-        r"/x' is a folder; for the files in it, say '.*/x/\*'",
-    ),
-    "a folder, where folders are meant": (
-        lambda x, p, db: p | ReadFromVideo(f"{db}/", format=ImageFolder()),
-        ArgumentError,
-        r"/' is a folder; for the files in it, say '.*[^/]/\*'",
+        "no file system is registered with Beam for 'nosuch://'",
     ),
     "an unknown argument": (
         lambda x, p, db: x | Count(begin=1),

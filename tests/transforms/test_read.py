@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from beam_scanner.transforms import (
     Range,
@@ -48,6 +50,41 @@ def _stem(path: str) -> str:
 
 def _last(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def _in_window(
+    element: object, window: Any = beam.DoFn.WindowParam
+) -> tuple[object, str]:
+    return element, str(window)
+
+
+def test_windows_of_paths_are_kept(run: Run, films: Path, db: Path) -> None:
+    """By rows, and by what sinks of streams tell; elements are stored of all windows."""
+    paths = (
+        run.pipeline
+        | beam.Create([("a", 5), ("b", 55)])
+        | beam.MapTuple(lambda name, at: TimestampedValue(f"{films}/{name}.mp4", at))
+        | beam.WindowInto(FixedWindows(10))
+    )
+    numbers = paths | ReadAllFromVideo() | Range(0, 1) | Number()
+    stored = numbers | WriteToNamedStream(str(db), "n/{stream}")
+    plain = numbers | "Plain" >> beam.Map(lambda row: row)
+    elsewhere = plain | "All" >> WriteToNamedStream(str(db), "e/{stream}", type=int)
+    for name, rows in {
+        "rows": numbers | "Keys" >> beam.MapTuple(lambda key, _: key.stream),
+        "stored": stored.commits | "N" >> beam.Map(lambda commit: commit.stream),
+        "elsewhere": elsewhere.commits | "E" >> beam.Map(lambda commit: commit.stream),
+    }.items():
+        run.keep(name, rows | f"Window of {name}" >> beam.Map(_in_window))
+    run.run()
+    windows = ["[0.0, 10.0)", "[50.0, 60.0)"]
+    assert run.rows("rows") == list(zip(["a.mp4", "b.mp4"], windows, strict=True))
+    names = ["n/a.mp4", "n/b.mp4"]
+    assert run.rows("stored") == list(zip(names, windows, strict=True))
+    assert run.rows("elsewhere") == [
+        ("e/a.mp4", "GlobalWindow"),
+        ("e/b.mp4", "GlobalWindow"),
+    ]
 
 
 def test_paths_from_elsewhere(run: Run, films: Path, db: Path) -> None:

@@ -82,7 +82,7 @@ class OfList(Listed):
         (typing.NewType("Seconds", float), "float", "double"),
         (Annotated[npt.NDArray[np.float32], Shape(512)], "array[float32, 512]", "fixed_size_list<item: float>[512]"),
         (Annotated[npt.NDArray[np.uint8], Shape(None, 4)], "array[uint8, None, 4]", "list<item: fixed_size_list<item: uint8>[4]>"),
-        (datetime.datetime, "datetime", "timestamp[us]"),
+        (datetime.datetime, "datetime.datetime", "timestamp[us]"),
     ],
 )  # fmt: skip
 def test_layouts(annotation: Any, name: str, arrow: str) -> None:

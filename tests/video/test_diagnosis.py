@@ -84,3 +84,9 @@ def test_encrypted_transport_stream(tmp_path):
             data[start + 12 : start + 188] = noise[12:]
     path.write_bytes(data)
     assert "encrypted (a scrambled transport stream)" in refused(path)
+
+
+def test_only_lists_are_said_to_be_readable_otherwise() -> None:
+    session, playlist = b"v=0\no=- 0 0 IN IP4 127.0.0.1\n", b"#EXTM3U\na.ts\n"
+    assert diagnose(io.BytesIO(session)).endswith("a video is one file")
+    assert "Playlist()" in diagnose(io.BytesIO(playlist))

@@ -117,7 +117,7 @@ def members_used(
 
 _Code = tuple[Any, Place | None]
 """A function, class or module; where it stands, if that is known."""
-_CELL = "cell_contents"
+_CELL, _WRAPPED = "cell_contents", "__wrapped__"
 
 
 def _seen_from(
@@ -151,9 +151,11 @@ def _seen_from(
         return
     for base in (type(thing), *thing.__bases__):
         yield (base.__module__, base.__qualname__), base
-    if not is_sent(module):
+    # A decorator may have made another class of it, which stands in its place.
+    at = at or _place_of(thing)
+    if at is not None and not is_sent(module):
         for name, value in class_members(thing).items():
-            yield (thing.__module__, f"{thing.__qualname__}.{name}"), value
+            yield (at[0], f"{at[1]}.{name}"), value
 
 
 def _module_of(function: types.FunctionType) -> types.ModuleType | None:
@@ -164,17 +166,24 @@ def _module_of(function: types.FunctionType) -> types.ModuleType | None:
     return None
 
 
-def _place_of(function: types.FunctionType) -> Place | None:
-    """Where a function stands by its name; None if another object stands there."""
-    place = function.__module__, function.__qualname__
+def _place_of(code: types.FunctionType | type) -> Place | None:
+    """Where code stands by its name; None if another object stands there."""
+    place = code.__module__, code.__qualname__
     found = member_at(place)
-    return place if found is not None and found[2] is function else None
+    return place if found is not None and found[2] is code else None
 
 
 def _held(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
     """What a function holds beside its code, by the way to it."""
     if is_dispatched(function):
         yield from _cells("dispatch.", function.dispatch, {"registry"})  # type: ignore[attr-defined]
+        return
+    if is_library(str(function.__globals__.get("__name__"))):
+        # What an installed decorator keeps is its own, but for what it has wrapped.
+        kept = _cells("", function, set(function.__code__.co_freevars))
+        yield from ((way, value) for way, value in kept if _is_code(value))
+        if _is_code(vars(function).get(_WRAPPED)):
+            yield _WRAPPED, vars(function)[_WRAPPED]
         return
     for name in ("__defaults__", "__kwdefaults__"):
         if getattr(function, name) is not None:
@@ -196,6 +205,10 @@ def _cells(
             yield f"{way}__closure__.{number}.{_CELL}", value
 
 
+def _is_code(value: Any) -> bool:
+    return isinstance(value, (types.FunctionType, type))
+
+
 def _own_code(place: Place, value: Any) -> list[_Code]:
     """The functions and classes that a value is, if they are those defined there."""
     ways: dict[str, Any] = {"": value}
@@ -210,11 +223,11 @@ def _own_code(place: Place, value: Any) -> list[_Code]:
     for way, part in ways.items():
         if isinstance(part, functools._lru_cache_wrapper):
             way, part = f"{way}.__wrapped__", part.__wrapped__
-        if not isinstance(part, (types.FunctionType, type)):
+        if not _is_code(part):
             return []
         # What a decorator has wrapped stands in the closure of what it has made.
         is_own = (part.__module__, part.__qualname__) == place
-        if not is_own and not place[1].endswith(f".{_CELL}"):
+        if not is_own and not place[1].endswith((f".{_CELL}", f".{_WRAPPED}")):
             return []
         found.append((part, (place[0], f"{place[1]}{way}")))
     return found

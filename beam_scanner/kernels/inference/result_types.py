@@ -39,7 +39,7 @@ def result_ports(
         >>> from beam_scanner.kernels.inference.model_kinds import model_kind
         >>> def label(scores) -> str: ...
         >>> [port.type_name for port in result_ports('Infer', label, model_kind(len))[0]]
-        ['Str']
+        ['str']
     """
     if postprocess in _PLAIN:
         return (_port(postprocess),), False

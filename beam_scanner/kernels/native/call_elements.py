@@ -63,10 +63,10 @@ class Inputs:
         else:
             element.kind = interface.BYTES
             # An empty object has an address, too.
-            held = ctypes.c_char_p(value)
-            element.bytes = ctypes.cast(held, ctypes.c_void_p)
-            element.size = len(value)
-            self._kept.append(value)
+            held = bytes(value)
+            element.bytes = ctypes.cast(ctypes.c_char_p(held), ctypes.c_void_p)
+            element.size = len(held)
+            self._kept.append(held)
 
     def _set_tensor(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
         count, size = array.ndim, array.itemsize

@@ -104,6 +104,8 @@ class OpenKernel:
             KernelError: The library has said so, or has not made the outputs that it
                 should.
         """
+        if not self._address:
+            raise KernelError("this kernel was closed")
         if not rows:
             return [[] for _ in self._op.outputs]
         width, window = len(rows[0]), len(rows[0][0])

@@ -25,13 +25,14 @@ from beam_scanner.storage.stored_rows import Record, SegmentTask
 from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.codecs.structured import StructuredCodec
-from beam_scanner.types.inference import (
+from beam_scanner.types.inferred_types import (
     Found,
     NoTypeError,
     codec_of,
     find,
     is_hopeless,
     join,
+    odd,
 )
 
 PICKLED, FOUND = "pickled", "found"
@@ -80,7 +81,7 @@ class InferringWriter(BlobSegmentWriter):
     def _value(self, row: int, element: Any) -> tuple[Any, int]:
         value, size = super()._value(row, element)
         if value is not None and not is_hopeless(self._found):
-            self._found = join(self._found, find(pickle.loads(value)))
+            self._found = join(self._found, _find_pickled(value))
         return value, size
 
     def finish(self) -> Record:
@@ -98,6 +99,14 @@ class InferringWriter(BlobSegmentWriter):
         if typed is None:
             return record
         return {**record, **typed, PICKLED: record}
+
+
+def _find_pickled(data: bytes) -> Found:
+    try:
+        return find(pickle.loads(data))
+    # What is pickled need not be one that can be unpickled, and may do anything.
+    except Exception as error:
+        return odd(f"values that raise {type(error).__name__} as they are unpickled")
 
 
 def pickled_rows(file: Any) -> Iterator[tuple[int, float, bytes | None]]:

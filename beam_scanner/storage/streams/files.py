@@ -41,6 +41,7 @@ from beam_scanner.stores.paths import (
     read_file,
     write_file,
 )
+from beam_scanner.stores.s3 import use_service
 from beam_scanner.types.element_types import NullElement
 
 _PART = ".part"
@@ -54,11 +55,14 @@ class FilesStorage(StorageBackend):
         storage_type: 'posix'; or 'gcs' or 's3', for paths within a bucket. (A
             ``FilesStream`` takes URLs, too.)
         bucket: Its name.
-        region: Must be None, as ``endpoint``: the service's own settings tell.
-        endpoint: See ``region``.
+        region: Of S3; None for that of the environment, which workers elsewhere need
+            in any case, as the endpoint.
+        endpoint: Of S3, or of a service like it; None likewise. That of Google's own
+            service may be given for 'gcs'.
 
     Raises:
-        ArgumentError: The kind of storage is unknown.
+        ArgumentError: The kind of storage is unknown, or the environment names
+            another region or endpoint.
 
     Examples:
         >>> FilesStream(['tv/a.png'], FilesStorage('gcs', bucket='frames')).paths
@@ -82,11 +86,12 @@ class FilesStorage(StorageBackend):
                 f"FilesStorage({storage_type!r}) "
                 + ("needs a bucket" if bucket is None else "has no bucket")
             )
-        if region or endpoint:
+        if storage_type == "s3":
+            use_service("a FilesStorage", region=region, endpoint=endpoint)
+        elif endpoint and not (storage_type == "gcs" and "googleapis.com" in endpoint):
             raise ArgumentError(
-                "region and endpoint of a FilesStorage must be None: they are taken "
-                "from the environment (AWS_REGION, AWS_ENDPOINT_URL, "
-                "STORAGE_EMULATOR_HOST)"
+                f"FilesStorage({storage_type!r}) has no endpoint, got {endpoint!r}; an "
+                "emulator is that of the environment variable STORAGE_EMULATOR_HOST"
             )
         self._prefix = _PREFIXES[storage_type].format(bucket)
 

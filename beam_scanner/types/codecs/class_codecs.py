@@ -45,11 +45,6 @@ _seen: dict[str, type] = {}
 """Classes of annotations that this process has read, by path: they may be local."""
 
 
-def remember_class(cls: type) -> None:
-    """Lets streams of this process find a class, be it local."""
-    _seen[path_of(cls)] = cls
-
-
 def known_class(path: str) -> type | None:
     """The class of that path in an annotation that this process has read."""
     return _seen.get(path)
@@ -125,7 +120,9 @@ def check_names(path: str, kind: str, names: tuple[str, ...]) -> None:
     module, colon, qualname = path.partition(":")
     if not (module and colon and _short(path).isidentifier() and qualname):
         raise ElementTypeError(f"{path!r} is no path of a class")
+    free = kind in (ENUM, FLAG)
     wrong = [n for n in names if not n.isidentifier() or keyword.iskeyword(n)]
+    wrong = [] if free else wrong
     private = kind == NAMED_TUPLE and any(name.startswith("_") for name in names)
     if not names or wrong or private or len(set(names)) != len(names):
         raise ElementTypeError(f"{kind} {path} cannot have the fields {names}")
@@ -146,6 +143,7 @@ class _ClassCodec(StructuredCodec):
     cls: type | None = field(compare=False)
 
     def __post_init__(self) -> None:
+        check_names(self.path, self.kind, self.names)
         if self.cls is not None:
             _seen[self.path] = self.cls
 
@@ -212,7 +210,7 @@ class RecordCodec(_ClassCodec):
     def to_plain(self, value: Any) -> dict[str, Any]:
         """See :meth:`StructuredCodec.to_plain`."""
         self.check(value)
-        self.check_whole(value, self.names)
+        self.check_whole(value)
         found: dict[str, Any] = {}
         for name, codec in self.fields:
             try:
@@ -221,8 +219,9 @@ class RecordCodec(_ClassCodec):
                 raise error.inside(f".{name}") from None
         return found
 
-    def check_whole(self, value: Any, names: tuple[str, ...]) -> None:
+    def check_whole(self, value: Any) -> None:
         """Refuses a value that is more or less than its fields."""
+        names = self.names
         for name in names:
             if not hasattr(value, name):
                 problem = f"has no value of {name!r}, a field of {self.label}"

@@ -25,9 +25,6 @@ from beam_scanner.types.type_info import (
 CLASSES = {"bytes": bytes, "int": int, "float": float, "bool": bool, "str": str}
 """The classes that texts of types have by their own names."""
 
-TAKEN = (*CLASSES, "datetime", "date", "time", "timedelta")
-"""Names that mean no registered type in the text of a type."""
-
 
 class MisfitError(Exception):
     """A value, somewhere inside another one, that its type cannot hold.
@@ -155,7 +152,7 @@ class LeafCodec(StructuredCodec):
         if self.base.type in CLASSES.values():
             return str(self.base.type.__name__)
         name = self.base.name
-        return name if name.isidentifier() and name not in TAKEN else repr(name)
+        return name if name.isidentifier() and name not in CLASSES else repr(name)
 
     @property
     def arrow_type(self) -> Any:

@@ -74,8 +74,9 @@ class DatetimeCodec(StructuredCodec):
 
     @property
     def text(self) -> str:
-        """As in ``datetime['UTC']``."""
-        return f"datetime[{self.zone!r}]" if self.zone else "datetime"
+        """As in ``datetime.datetime['UTC']``."""
+        zone = f"[{self.zone!r}]" if self.zone else ""
+        return f"datetime.datetime{zone}"
 
     @property
     def arrow_type(self) -> Any:
@@ -115,7 +116,7 @@ class DatetimeCodec(StructuredCodec):
 class DateCodec(StructuredCodec):
     """Days."""
 
-    text = "date"
+    text = "datetime.date"
     arrow_type = pa.date32()
 
     def to_plain(self, value: Any) -> date:
@@ -135,7 +136,7 @@ class DateCodec(StructuredCodec):
 class TimeCodec(StructuredCodec):
     """Times of day, without a time zone."""
 
-    text = "time"
+    text = "datetime.time"
     arrow_type = pa.time64("us")
 
     def to_plain(self, value: Any) -> time:
@@ -155,7 +156,7 @@ class TimeCodec(StructuredCodec):
 class TimedeltaCodec(StructuredCodec):
     """Spans of time, up to 292,000 years."""
 
-    text = "timedelta"
+    text = "datetime.timedelta"
     arrow_type = pa.duration("us")
 
     def to_plain(self, value: Any) -> timedelta:

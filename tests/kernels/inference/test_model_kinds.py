@@ -10,7 +10,6 @@ import pytest
 from apache_beam.ml.inference.base import (
     KeyedModelHandler,
     MaybeKeyedModelHandler,
-    ModelHandler,
 )
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
@@ -22,7 +21,7 @@ from beam_scanner.kernels.inference.model_kinds import (
     as_batch,
     model_kind,
 )
-from tests.support.models import Means, NumberHandler
+from tests.support.models import Configured, Means, NumberHandler
 
 
 def handler(**options: Any) -> NumberHandler:
@@ -113,7 +112,7 @@ def test_arguments() -> None:
         model_kind(len).check_arguments([1])
 
 
-class Changed(ModelHandler):
+class Changed(Configured):
     """Loading changes it."""
 
     loaded = False

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from apache_beam.ml.inference.base import ModelHandler
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.kernels.inference.served_model import ServedModel
+from tests.support.models import Configured
 
 pytestmark = pytest.mark.processes
 
 
-class Where(ModelHandler):
+class Where(Configured):
     """Says which process it is in; and does worse, when it is told."""
 
     def __init__(self, marks: Any, **options: Any) -> None:

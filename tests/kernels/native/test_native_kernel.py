@@ -139,6 +139,13 @@ def test_a_kernel_is_freed_once(native_ops: Path) -> None:
     real.destroy(address)
 
 
+def test_a_kernel_that_was_closed(native_ops: Path) -> None:
+    kernel = kernel_of(native_ops, "NativeAdd")
+    kernel.close()
+    with pytest.raises(KernelError, match="was closed"):
+        kernel.execute(frame=np.zeros((1, 1), np.uint8))
+
+
 def test_other_threads_run_meanwhile(native_ops: Path) -> None:
     """A library that sleeps holds nobody up."""
     kernel = kernel_of(native_ops, "NativeWrong", way="doze")

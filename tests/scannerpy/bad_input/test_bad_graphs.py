@@ -305,7 +305,7 @@ def test_outputs_of_one_run(sc, frame, no_workers, small_video):
     refused(sc, swapped, ValueError, "'clip' is both")
     other = [NamedVideoStream(sc, name) for name in "bc"]
     refused(sc, [to("a"), sc.io.Output(two, other)], ValueError, "streams")
-    refused(sc, [], ValueError, "empty list")
+    refused(sc, [], ValueError, "at least one output")
     refused(sc, frame, ValueError, "OpColumn")
     refused(sc, to("a"), ValueError, "cache_mode", cache_mode="Overwrite")
     refused(sc, to("a"), ValueError, "on_failure.*'ignore'", on_failure="ignore")

@@ -84,3 +84,19 @@ def test_values_that_have_no_one_type(tmp_path: Any) -> None:
         stream.save([1, 1.5], Any)
     assert stream.descriptor().type_name == "Any"
     assert list(map(type, stream.load())) == [int, float]
+
+
+class Broken:
+    def __reduce__(self) -> Any:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise KeyError("gone")
+
+
+def test_what_cannot_be_unpickled_is_stored_all_the_same(tmp_path: Any) -> None:
+    stream = NamedStream(NamedStorage(tmp_path), "a")
+    with pytest.warns(UserWarning, match="raise KeyError as they are unpickled"):
+        stream.save([1, Broken()], Any)
+    assert list(stream.load(rows=[0])) == [1]

@@ -181,12 +181,23 @@ def test_workers_elsewhere_are_not_sent_to_files_here(
         ({"storage_type": "ftp"}, "must be one of 'posix', 'gcs', 's3', got 'ftp'"),
         ({"storage_type": "gcs"}, "needs a bucket"),
         ({"bucket": "b"}, "'posix'. has no bucket"),
-        ({"storage_type": "s3", "bucket": "b", "region": "r"}, "AWS_REGION"),
+        (
+            {"storage_type": "gcs", "bucket": "b", "endpoint": "a"},
+            "STORAGE_EMULATOR_HOST",
+        ),
     ],
 )
 def test_storages_that_are_none(arguments, message):
     with pytest.raises(ArgumentError, match=message):
         FilesStorage(**arguments)
+
+
+def test_scanners_services_may_be_named(monkeypatch):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    FilesStorage("s3", bucket="b", region="eu-west-1")
+    with pytest.raises(ArgumentError, match="FilesStorage has region 'us-east-1'"):
+        FilesStorage("s3", bucket="b", region="us-east-1")
+    FilesStorage("gcs", "b", "us-west1", "https://storage.googleapis.com")
 
 
 @pytest.mark.parametrize("url", ["http://a/b", "gs://", "gs://bucket", "gs://b/../a"])

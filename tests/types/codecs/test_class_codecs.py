@@ -152,3 +152,12 @@ def test_a_name_that_is_no_class() -> None:
     text = "dataclass('os:path', {'x': int})"
     made = get_type_info_cpp(text, load=True).from_arrow({"x": 1})
     assert made.x == 1
+
+
+def test_classes_that_no_text_can_name() -> None:
+    odd = dataclasses.make_dataclass("two words", [("x", int)])
+    with pytest.raises(ElementTypeError, match="is no path of a class"):
+        get_type_info(odd)
+    days = enum.Enum("Days", {"a b": 1})  # type: ignore[misc]
+    info = get_type_info(days)
+    assert get_type_info_cpp(info.name) == info

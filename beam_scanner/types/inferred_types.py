@@ -12,7 +12,6 @@ would come back as another value. What has no type is stored as pickles.
 from __future__ import annotations
 
 import datetime
-import enum
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,12 +24,12 @@ from beam_scanner.types.codecs.class_codecs import (
     ENUM,
     FLAG,
     NAMED_TUPLE,
+    EnumCodec,
     RecordCodec,
     TypedDictCodec,
     names_of,
     optional,
     path_of,
-    remember_class,
 )
 from beam_scanner.types.codecs.number_codecs import DTYPES, ShapedArrayCodec
 from beam_scanner.types.codecs.structured import (
@@ -72,13 +71,13 @@ def find(value: Any, depth: int = 0) -> Found:
     if value is None:
         return {"none": True}
     if depth > _DEEPEST:
-        return _odd("values nested deeply")
+        return odd("values nested deeply")
     if kind in (bool, float, bytes):
         return {"is": kind.__name__}
     if kind is int:
-        return {"is": "int"} if value in _INT64 else _odd("int beyond 64 bits")
+        return {"is": "int"} if value in _INT64 else odd("int beyond 64 bits")
     if kind is str:
-        return {"is": "str"} if _encodes(value) else _odd("str beyond UTF-8")
+        return {"is": "str"} if _encodes(value) else odd("str beyond UTF-8")
     if kind in (list, tuple):
         return _of_sequence(value, kind, depth)
     if kind is dict:
@@ -92,7 +91,8 @@ def find(value: Any, depth: int = 0) -> Found:
     return _of_class(value, kind, depth)
 
 
-def _odd(what: str) -> Found:
+def odd(what: str) -> Found:
+    """What is known of a value that has no type; for people."""
     return {"is": "odd", "what": [what]}
 
 
@@ -121,7 +121,7 @@ def _of_sequence(value: Any, kind: type, depth: int) -> Found:
 def _of_dict(value: dict[Any, Any], depth: int) -> Found:
     key = joined(find(each, depth + 1) for each in value)
     if key.get("is", "str") not in ("str", "int") or key.get("none"):
-        return _odd(f"dict with keys of {', '.join(_shown(key))}")
+        return odd(f"dict with keys of {', '.join(_shown(key))}")
     found = {name: find(each, depth + 1) for name, each in value.items()}
     has_fields = key.get("is") != "int" and len(found) <= _MOST_KEYS
     return {
@@ -135,7 +135,7 @@ def _of_dict(value: dict[Any, Any], depth: int) -> Found:
 
 def _of_array(value: Any) -> Found:
     if value.dtype.hasobject:
-        return _odd("array of objects")
+        return odd("array of objects")
     name = value.dtype.name
     known = name in DTYPES and value.dtype == np.dtype(name)
     sides = list(value.shape)
@@ -153,27 +153,30 @@ def _of_time(value: Any) -> Found:
             codec = DatetimeCodec(zone_name(value.tzinfo))
         codec.to_plain(value)
     except (MisfitError, ElementTypeError):
-        return _odd(f"{type(value).__name__} that cannot be stored exactly")
+        return odd(f"{type(value).__name__} that cannot be stored exactly")
     return {"is": codec.text}
 
 
 def _of_class(value: Any, cls: type, depth: int) -> Found:
-    if isinstance(value, enum.Enum):
-        kind = FLAG if isinstance(value, enum.Flag) else ENUM
-        remember_class(cls)
-        return {"is": f"{kind}({path_of(cls)!r}, {list(names_of(cls, kind) or ())!r})"}
-    for kind in (DATACLASS, NAMED_TUPLE):
-        names = names_of(cls, kind)
-        if names:
-            try:
+    path = path_of(cls)
+    try:
+        for kind in (FLAG, ENUM):
+            names = names_of(cls, kind)
+            if names:
+                return {"is": EnumCodec(path, kind, cls, names).text}
+        for kind in (DATACLASS, NAMED_TUPLE):
+            names = names_of(cls, kind)
+            if names:
                 if kind == DATACLASS:
                     object.__new__(cls)
-                RecordCodec(path_of(cls), kind, cls, ()).check_whole(value, names)
-            except (MisfitError, TypeError):
-                break
-            fields = {n: find(getattr(value, n), depth + 1) for n in names}
-            return {"is": f"{kind} {path_of(cls)}", "fields": fields}
-    return _odd(cls.__qualname__)
+                fields = tuple((name, NoneCodec()) for name in names)
+                RecordCodec(path, kind, cls, fields).check_whole(value)
+                found = {n: find(getattr(value, n), depth + 1) for n in names}
+                return {"is": f"{kind} {path}", "fields": found}
+    # A class that cannot be told by its path, or whose values are more than fields.
+    except (ElementTypeError, MisfitError, TypeError):
+        pass
+    return odd(cls.__qualname__)
 
 
 def joined(found: Iterable[Found]) -> Found:

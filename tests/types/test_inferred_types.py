@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_scanner.types.inference import (
+from beam_scanner.types.inferred_types import (
     NoTypeError,
     codec_of,
     find,
@@ -76,8 +76,8 @@ def _type(*values: Any) -> str:
         ([np.zeros((0, 2))], "array[float64, None, 2]"),
         ([np.zeros((2, 0))], "NumpyArray"),
         ([np.float32(1)], "numpy.float32"),
-        ([datetime.date(2031, 1, 1)], "date"),
-        ([datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC)], "datetime['UTC']"),
+        ([datetime.date(2031, 1, 1)], "datetime.date"),
+        ([datetime.datetime(2031, 1, 1, tzinfo=datetime.UTC)], "datetime.datetime['UTC']"),
     ],
 )  # fmt: skip
 def test_types_of_values(values: list[Any], text: str) -> None:

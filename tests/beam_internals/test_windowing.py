@@ -1,0 +1,70 @@
+"""Timestamps of what is grouped, and what windows make of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms import window
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+
+from beam_scanner.beam_internals.windowing import (
+    LeavingParDo,
+    windowing_outside,
+    with_earliest_times,
+)
+from beam_scanner.transforms import (
+    Histogram,
+    ReadFromVideo,
+    ShotBoundaries,
+    Stride,
+    WriteToNamedStream,
+    WriteToNamedVideo,
+)
+
+
+def _time(element: object, time: object = beam.DoFn.TimestampParam) -> object:
+    return time
+
+
+def test_groups_have_the_earliest_time() -> None:
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        pairs = pipeline | beam.Create([("a", 1), ("a", 2)])
+        grouped = with_earliest_times(pairs, "Times") | beam.GroupByKey()
+        assert_that(grouped | beam.Map(_time), equal_to([MIN_TIMESTAMP]))
+        assert windowing_outside(grouped.windowing) == pairs.windowing
+
+
+def test_windows_of_the_user_stay() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    fixed = pipeline | beam.Create([1]) | beam.WindowInto(window.FixedWindows(5))
+    assert with_earliest_times(fixed, "Times") is fixed
+    assert windowing_outside(fixed.windowing) is fixed.windowing
+
+
+def test_what_leaves_has_the_windowing_of_the_source() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    pairs = pipeline | beam.Create([("a", 1)])
+    grouped = with_earliest_times(pairs, "Times") | beam.GroupByKey()
+    left = grouped | LeavingParDo(_once)
+    assert left.windowing == pairs.windowing != grouped.windowing
+
+
+def test_a_pipeline_flattens_equal_windowings(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else Beam logs a warning for each PCollection."""
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    frames = pipeline | ReadFromVideo(f"{tmp_path}/*.mp4")
+    small = frames | Stride(8) | WriteToNamedVideo(str(tmp_path), "small/{stream}")
+    shots = frames | Histogram() | ShotBoundaries()
+    stored = shots | WriteToNamedStream(str(tmp_path), "small/b/{stream}")
+    _ = (small.commits, stored.commits) | "Commits" >> beam.Flatten()
+    _ = (small.failures, stored.failures, frames.failures) | beam.Flatten()
+    assert "same window" not in caplog.text
+
+
+def _once(element: object) -> object:
+    yield element
