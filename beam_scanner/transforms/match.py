@@ -4,49 +4,38 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
 import apache_beam as beam
 from apache_beam import typehints
-from apache_beam.io.fileio import EmptyMatchTreatment
-from apache_beam.io.fileio import ReadableFile
+from apache_beam.io.fileio import EmptyMatchTreatment, ReadableFile
 from apache_beam.io.filesystem import FileMetadata
 from apache_beam.typehints.typehints import is_consistent_with
-from beam_scanner.beam_internals.applied_steps import current_label
-from beam_scanner.beam_internals.applied_steps import label_of_maker
+
+from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
+from beam_scanner.beam_internals.windowing import with_earliest_times
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
-from beam_scanner.errors import ArgumentError
-from beam_scanner.errors import ElementTypeError
-from beam_scanner.errors import Failure
-from beam_scanner.errors import ScannerException
-from beam_scanner.errors import StreamNotFoundError
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    Failure,
+    ScannerException,
+    StreamNotFoundError,
+)
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.pipeline_stages import FAILURES
-from beam_scanner.run.pipeline_stages import report_failures
-from beam_scanner.run.sent_file_systems import pack_file_systems
-from beam_scanner.run.sent_file_systems import unpack_file_systems
+from beam_scanner.run.pipeline_stages import FAILURES, report_failures
+from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.runner_names import is_of_this_machine
-from beam_scanner.storage.find import Folder
-from beam_scanner.storage.find import find_files
+from beam_scanner.storage.find import Folder, find_files
 from beam_scanner.storage.stream_names import stream_key
-from beam_scanner.stores.beam_store import check_file_system
-from beam_scanner.stores.beam_store import check_scheme
-from beam_scanner.stores.beam_store import is_beam_url
-from beam_scanner.stores.patterns import Pattern
-from beam_scanner.stores.patterns import has_wildcard
-from beam_scanner.text.error_text import one_line
-from beam_scanner.text.error_text import plain
-from beam_scanner.transforms.places import check_places
-from beam_scanner.transforms.places import why_paths_fail
-from beam_scanner.beam_internals.windowing import with_earliest_times
-
+from beam_scanner.stores.beam_store import check_file_system, check_scheme, is_beam_url
+from beam_scanner.stores.patterns import Pattern, has_wildcard
+from beam_scanner.text.error_text import one_line, plain
+from beam_scanner.transforms.places import check_places, why_paths_fail
 
 _TREATMENTS = (
     EmptyMatchTreatment.ALLOW,

