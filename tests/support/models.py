@@ -150,3 +150,133 @@ def as_floats(frame: np.ndarray) -> np.ndarray:
 def first(values: Any) -> float:
     """The first of a prediction's numbers."""
     return float(values[0])
+
+
+def onnx_faces(path: Any, score: float) -> str:
+    """Writes a model like YuNet, which finds one face in the middle of every frame.
+
+    Args:
+        path: Of the file.
+        score: The product of the two scores of the face.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = TensorProto.FLOAT
+    nodes, outputs, constants = [], [], []
+    for stride in (8, 16, 32):
+        cells = (640 // stride) ** 2
+        for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            values = np.zeros((1, cells, width), np.float32)
+            if stride == 32 and name in ("cls", "obj"):
+                values[0, cells // 2] = score if name == "cls" else 1
+            label = f"{name}_{stride}"
+            constants.append(numpy_helper.from_array(values, f"{label}_values"))
+            # So that it depends on its input, as all models do.
+            nodes.append(
+                helper.make_node("Add", [f"{label}_values", "nothing"], [label])
+            )
+            outputs.append(
+                helper.make_tensor_value_info(label, kind, [1, cells, width])
+            )
+    constants += [
+        numpy_helper.from_array(np.array(0, np.float32), "zero"),
+        numpy_helper.from_array(np.array([0, 1, 2, 3]), "axes"),
+    ]
+    nodes = [
+        helper.make_node("Mul", ["input", "zero"], ["black"]),
+        helper.make_node("ReduceMax", ["black", "axes"], ["nothing"], keepdims=0),
+        *nodes,
+    ]
+    inputs = [helper.make_tensor_value_info("input", kind, [1, 3, 640, 640])]
+    graph = helper.make_graph(nodes, "faces", inputs, outputs, constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
+
+
+def onnx_encoder(path: Any, kind: str, outputs: str = "image_embeds") -> str:
+    """Writes an encoder of small random weights, of pictures or texts.
+
+    Args:
+        path: Of the file.
+        kind: 'image' takes ``pixel_values`` [n, 3, 8, 8]; 'text' takes ``input_ids`` and
+            ``attention_mask`` [n, tokens], of which it adds up a vector for each token.
+        outputs: Name of the one output, [n, 5].
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(5)
+
+    def constant(name: str, values: Any) -> Any:
+        return numpy_helper.from_array(np.asarray(values), name)
+
+    kinds = TensorProto
+    if kind == "image":
+        inputs = [
+            helper.make_tensor_value_info("pixel_values", kinds.FLOAT, ["n", 3, 8, 8])
+        ]
+        constants = [
+            constant("shape", np.array([-1, 192])),
+            constant("weights", random.normal(size=(192, 5)).astype(np.float32)),
+        ]
+        nodes = [
+            helper.make_node("Reshape", ["pixel_values", "shape"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], [outputs]),
+        ]
+    else:
+        inputs = [
+            helper.make_tensor_value_info(name, kinds.INT64, ["n", "tokens"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        constants = [
+            constant("vectors", random.normal(size=(50, 5)).astype(np.float32)),
+            constant("last", np.array([-1])),
+            constant("middle", np.array([1])),
+        ]
+        nodes = [
+            helper.make_node("Gather", ["vectors", "input_ids"], ["tokens_of"]),
+            helper.make_node("Cast", ["attention_mask"], ["mask"], to=kinds.FLOAT),
+            helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+            helper.make_node("Mul", ["tokens_of", "wide"], ["seen"]),
+            helper.make_node("ReduceSum", ["seen", "middle"], [outputs], keepdims=0),
+        ]
+    output = helper.make_tensor_value_info(outputs, kinds.FLOAT, ["n", 5])
+    graph = helper.make_graph(nodes, kind, inputs, [output], constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
+
+
+def onnx_flow(path: Any) -> str:
+    """Writes a network of two pictures of 8 x 16 pixels.
+
+    Its flow is, at each pixel, their difference in red (to the right) and in green
+    (down); it also gives one of half the size.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = TensorProto.FLOAT
+    side: Any = ["n", 3, 8, 16]
+    inputs = [helper.make_tensor_value_info(name, kind, side) for name in "ab"]
+    constants = [
+        numpy_helper.from_array(np.array(values), name)
+        for name, values in (("begin", [0]), ("end", [2]), ("axis", [1]))
+    ]
+    nodes = [
+        helper.make_node("Sub", ["b", "a"], ["difference"]),
+        helper.make_node("Slice", ["difference", "begin", "end", "axis"], ["fine"]),
+        helper.make_node(
+            "AveragePool", ["fine"], ["coarse"], kernel_shape=[2, 2], strides=[2, 2]
+        ),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("coarse", kind, ["n", 2, 4, 8]),
+        helper.make_tensor_value_info("fine", kind, ["n", 2, 8, 16]),
+    ]
+    graph = helper.make_graph(nodes, "flow", inputs, outputs, constants)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return os.fspath(path)
