@@ -253,16 +253,17 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
 
 
 def check_bounded(names: Any) -> None:
-    """Refuses a PCollection that never ends, as of messages that videos have arrived.
+    """Refuses a PCollection of which never all is known, as of messages without windows.
 
     Raises:
-        ArgumentError: It is unbounded.
+        ArgumentError: It is unbounded, and in no windows.
     """
-    if not names.is_bounded:
+    if not names.is_bounded and names.windowing.is_default():
         raise ArgumentError(
-            f"{current_label(names.pipeline)} takes a bounded PCollection: streams are "
-            "bound, joined and committed when all of them are known; run a pipeline for "
-            "each batch of videos"
+            f"{current_label(names.pipeline)} takes a bounded PCollection, or one in "
+            "windows: streams are joined and committed when all of a window are known. "
+            "Apply beam.WindowInto(window.FixedWindows(60)), say, before, or run a "
+            "pipeline for each batch of videos"
         )
 
 
