@@ -158,6 +158,7 @@ class Ops:
         family: str = ...,
         size: int = ...,
         unit: bool = ...,
+        length: int = ...,
         device: DeviceType | None = ...,
         batch: int = ...,
         on_error: str = ...,
@@ -169,7 +170,9 @@ class Ops:
             family: How it is given pictures: 'clip' (the middle), 'siglip' (stretched)
                 or 'dino' (the middle, with the colours of ImageNet).
             size: Side of the square that it takes, in pixels.
-            unit: Whether embeddings are divided by their length.
+            unit: Whether embeddings are divided by their norm.
+            length: How many numbers an embedding has, which makes their column in Parquet
+                a list of a fixed size; 0 leaves it open.
 
         Raises:
             MissingDependencyError: onnxruntime or OpenCV are not installed.
