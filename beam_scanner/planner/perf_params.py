@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -62,11 +61,9 @@ class PerfParams:
     queue_size_per_pipeline: int = field(default=4, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # manual and estimate have warned already.
-        if sys._getframe(2).f_code.co_filename != __file__:
-            changed = {n: getattr(self, n) for n in _ADVICE}
-            given = {n: v for n, v in changed.items() if v != _DEFAULTS.get(n)}
-            _warn(given, stacklevel=4)
+        changed = {n: getattr(self, n) for n in _ADVICE}
+        given = {n: v for n, v in changed.items() if v != _DEFAULTS.get(n)}
+        _warn(given, stacklevel=4)
         for name in ("work_packet_size", "io_packet_size"):
             size = as_whole_number(getattr(self, name))
             if size is None:
@@ -109,7 +106,7 @@ class PerfParams:
         io = work_packet_size if io_packet_size == -1 else io_packet_size
         if io == 0:
             raise ArgumentError("io_packet_size must be at least 1, got 0")
-        made = cls(work_packet_size, io, **others)
+        made = cls(work_packet_size, io)._keep(others)
         return lambda inputs, ops: made
 
     @classmethod
@@ -135,8 +132,14 @@ class PerfParams:
         """
         _warn(others)
         return lambda inputs, ops: cls(
-            work_packet(stream.estimate_size() for stream in inputs), 0, **others
-        )
+            work_packet(stream.estimate_size() for stream in inputs), 0
+        )._keep(others)
+
+    def _keep(self, others: dict[str, Any]) -> PerfParams:
+        """Keeps Scanner's parameters, of which the user has been warned."""
+        for name, value in others.items():
+            object.__setattr__(self, name, value)
+        return self
 
 
 def _warn(others: dict[str, Any], stacklevel: int = 3) -> None:

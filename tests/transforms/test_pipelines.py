@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.utils.windowed_value import PaneInfo
 
 from beam_scanner import Client, NamedStream, NamedVideoStream
 from beam_scanner.elements.coders import Frame
@@ -117,9 +116,9 @@ def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
     )
     name = (str, str)
     # What a task's intervals and a manifest's id are made of is no type of Beam's.
-    task = (int, Any, Any, PaneInfo)
+    task = (int, Any, Any)
     outcome = (Any, Any)
-    reify = "Spread tasks/ReshufflePerKey/Map(reify_metadata_default_window)"
+    reify = "Spread tasks/ReshufflePerKey/Map(reify_metadata_custom_window)"
     wanted: list[tuple[str, Any]] = [("Again/Match/Match/ParDo(_Match)", name)]
     wanted += [("ReadFromVideo/Match/Match/ParDo(_Match)", name)]
     for source in ("ReadFromVideo", "Again", "PipelineUnlike"):

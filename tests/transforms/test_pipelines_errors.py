@@ -252,12 +252,12 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
     "an unknown input": (
         lambda x, p, db: {"left": x, "rihgt": x} | Minus(),
         ArgumentError,
-        "required sequence right.*'rihgt' misspelt",
+        "op PipelineMinus takes the inputs left, right; .* has 'left', 'rihgt'",
     ),
     "too few inputs": (
         lambda x, p, db: x | Minus(),
         ArgumentError,
-        "PipelineMinus required sequence right",
+        r"PipelineMinus has 2 inputs \(left, right\), and is applied to 1",
     ),
     "inputs of another type": (
         lambda x, p, db: x | Number(),
