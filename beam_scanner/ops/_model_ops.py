@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from beam_scanner.beam_internals.quiet_import import import_beam
+from beam_scanner.errors import ArgumentError, ScannerException
 from beam_scanner.kernels import KernelConfig
 from beam_scanner.kernels.op_spec import OpForCall, Param
 from beam_scanner.ops.infer import InferKernel
@@ -32,10 +33,22 @@ class ModelKernel(InferKernel):
 
     @classmethod
     def op_for_call(cls, call: OpForCall) -> OpForCall:
-        """The call of ``Infer``."""
+        """The call of ``Infer``.
+
+        Raises:
+            ArgumentError: The op cannot be made with these arguments.
+        """
         import_beam()
         spec = call.spec
-        arguments = cls(KernelConfig(), **call.init_args).infer_arguments
+        try:
+            arguments = cls(KernelConfig(), **call.init_args).infer_arguments
+        except ScannerException:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            given = ", ".join(f"{n}={v!r}" for n, v in call.init_args.items())
+            raise ArgumentError(
+                f"op {spec.name} cannot be made with {given}: {error}"
+            ) from error
         names = tuple(Param(name) for name in arguments)
         made = InferKernel.op_for_call(
             replace(

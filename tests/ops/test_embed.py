@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from beam_scanner import NamedStream, NamedVideoStream, PerfParams, errors, video
+from beam_scanner import (
+    CacheMode,
+    NamedStream,
+    NamedVideoStream,
+    PerfParams,
+    errors,
+    video,
+)
 from beam_scanner.models.image_inputs import ImageInput, embedding_of
 from beam_scanner.types import Label
 from tests.models.test_zero_shot import word_tokenizer
@@ -54,6 +62,30 @@ def test_embeddings(tmp_path: Path, film: str) -> None:
         ]
     assert np.allclose(found, wanted, atol=1e-5)
     assert found[0].dtype == np.float32
+
+
+def test_embeddings_of_a_known_length(tmp_path: Path, film: str) -> None:
+    model = onnx_encoder(tmp_path / "image.onnx", "image")
+    with open_client(tmp_path / "db") as sc:
+        frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+        output = NamedStream(sc, "output")
+
+        def run_with(length: int) -> None:
+            column = sc.ops.EmbedFrames(
+                frame=frames, model_uri=model, size=8, length=length
+            )
+            sc.run(
+                sc.io.Output(column, [output]),
+                PerfParams.manual(4, 4),
+                cache_mode=CacheMode.Overwrite,
+            )
+
+        run_with(5)
+        column = pq.read_schema(output.files()[0]).field("value").type
+        assert str(column) == "fixed_size_list<element: float>[5]"
+        assert [each.shape for each in output.load()] == [(5,)] * 7
+        with pytest.raises(errors.JobFailure, match="op EmbedFrames"):
+            run_with(6)
 
 
 def test_labels(tmp_path: Path, film: str) -> None:

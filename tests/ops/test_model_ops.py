@@ -74,6 +74,14 @@ def test_what_is_refused(sc: Client, tmp_path: Path) -> None:
         ops.DetectFaces(frame=frames, model_uri=model, stencil=[0, 1])
     with pytest.raises(errors.ScannerException, match="nonsense"):
         ops.DetectFaces(frame=frames, model_uri=model, nonsense=1)
+    with pytest.raises(errors.ArgumentError, match=r"DetectObjects.*model_uri"):
+        ops.DetectObjects(frame=frames)
+    with pytest.raises(
+        errors.ArgumentError, match=r"op DetectObjects cannot.*size='640'"
+    ):
+        ops.DetectObjects(frame=frames, model_uri=model, size="640")
+    with pytest.raises(errors.ArgumentError, match="layout must be one of"):
+        ops.DetectObjects(frame=frames, model_uri=model, layout="yolo")
     sc.ops.DetectFaces(frame=frames, model_uri=model, device=DeviceType.GPU)
 
 

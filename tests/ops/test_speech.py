@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from beam_scanner import NamedStream, PerfParams, errors
-from beam_scanner.ops.speech import Speech, SpeechScores, SpeechSegments, find_speech
+from beam_scanner.ops.speech import SpeechScores, SpeechSegments, find_speech
 from beam_scanner.storage import AudioStream
+from beam_scanner.types import Speech
 from tests.support.client_helpers import open_client
 from tests.support.frames import CONFIG
 from tests.support.real_clips import needs_weights, shared_clip
@@ -63,18 +64,18 @@ def test_no_speech_in_noise_and_rows_of_any_length() -> None:
     assert found[0.02] == found[0.5] == found[2.0]
 
 
-def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused() -> None:
     needs_silero()
     with pytest.raises(errors.ArgumentError, match="above 0"):
         SpeechScores(CONFIG, frame_size=0)
     with pytest.raises(errors.ElementTypeError, match=r"\(4, 4, 3\)"):
-        SpeechScores(CONFIG).execute(np.zeros((4, 4, 3), np.float32))
+        SpeechScores(CONFIG, 1.0).execute(np.zeros((4, 4, 3), np.float32))
 
 
 def test_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(errors.MissingDependencyError, match=r"beam-scanner\[speech\]"):
-        SpeechScores(CONFIG)
+        SpeechScores(CONFIG, 1.0)
 
 
 def steps(text: str) -> list[float]:

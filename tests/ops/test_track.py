@@ -48,7 +48,7 @@ def test_things_keep_their_numbers() -> None:
 def test_what_is_lost_and_what_is_not_sure() -> None:
     pytest.importorskip("edgefirst.tracker")
     track = TrackObjects(CONFIG, score=0.5, lost=5)
-    assert track.execute([box(0.1, 0.1, score=0.2)]) == []
+    assert track.execute([box(0.1, 0.1, score=0.2, label=-1)]) == []
     for row in range(8):
         (found,) = track.execute([box(0.1 + 0.01 * row, 0.1)])
         assert found.track_id == 1
