@@ -342,8 +342,12 @@ class FlowHistogram(Op):
     ) -> None:
         """Counts pixels by length and direction of their flow, in 64 bins each.
 
-        As in Scanner, lengths of 64 pixels and more are in no bin of ``magnitude``, and
-        pixels that stand still have direction 0. A pixel whose flow is NaN is not counted.
+        Bin i of ``magnitude`` counts lengths of at least i and less than i + 1 pixels. Bin
+        i of ``direction`` counts angles of at least 5.625 i degrees and less than
+        5.625 (i + 1); 0 is to the right, 90 down.
+
+        As in scannertools, lengths of 64 pixels and more are in no bin of ``magnitude``,
+        and pixels that stand still have direction 0. Flow that is NaN is not counted.
         """
 
 class FrameDifference(Op):
