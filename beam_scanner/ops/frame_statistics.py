@@ -47,7 +47,7 @@ class Brightness(Kernel):
 class Contrast(Kernel):
     """Gives the standard deviation of each frame's luma, from 0 to 127.5.
 
-    Luma is what :class:`Brightness` is the mean of. This is also called the RMS
+    Luma is what Brightness is the mean of. This is also called the RMS
     contrast (Peli 1990, Contrast in complex images).
 
     Raises:

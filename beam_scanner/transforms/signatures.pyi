@@ -159,7 +159,7 @@ class Contrast(Op):
     ) -> None:
         """Gives the standard deviation of each frame's luma, from 0 to 127.5.
 
-        Luma is what :class:`Brightness` is the mean of. This is also called the RMS
+        Luma is what Brightness is the mean of. This is also called the RMS
         contrast (Peli 1990, Contrast in complex images).
 
         Raises:
