@@ -2,23 +2,11 @@
 
 beam-scanner --input 'films/*.mp4' --output db --graph examples/sharpest.py:sharpest
 
-Two runs: the first measures every frame, in batches; the second decodes only the
-frames that were chosen.
+Two runs: the first measures every frame; the second decodes only the frames that
+were chosen. Sharpness needs OpenCV: pip install 'beam-scanner[opencv]'.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-
-from beam_scanner import FrameType, register_python_op
-
-
-@register_python_op(batch=16)
-def Sharpness(config, frame: Sequence[FrameType]) -> Sequence[float]:
-    gray = np.stack(frame).astype(np.float32).mean(axis=3)
-    across = np.abs(np.diff(gray, axis=2)).mean(axis=(1, 2))
-    down = np.abs(np.diff(gray, axis=1)).mean(axis=(1, 2))
-    return (across + down).tolist()
 
 
 def sharpest(sc, videos):

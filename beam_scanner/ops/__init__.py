@@ -32,7 +32,7 @@ def shipped_ops() -> list[str]:
 
     Examples:
         >>> shipped_ops()[:3]
-        ['Blur', 'ConvertColor', 'Discard']
+        ['Blur', 'Brightness', 'Contrast']
     """
     register_ops()
     return [name for name in registered_ops() if op_spec(name).ships]

@@ -1,4 +1,4 @@
-"""Histogram: how often each sixteenth of the range occurs in each channel."""
+"""Histogram and HSVHistogram: how often each sixteenth of the range occurs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from beam_scanner.errors import ElementTypeError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.ops._native import native_op
-from beam_scanner.ops._opencv import opencv_or_none
+from beam_scanner.ops._opencv import opencv, opencv_or_none
 from beam_scanner.types.element_types import FrameType, Histogram
 
 BINS = 16
@@ -32,7 +32,7 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
         >>> color_histogram(np.zeros((2, 2, 3), np.uint8))[:, 0].tolist()
         [4, 4, 4]
     """
-    _check(frame)
+    _check("Histogram", frame)
     frame = np.ascontiguousarray(frame)
     cv2 = opencv_or_none()
     # calcHist counts in float32, which is exact up to 2**24.
@@ -42,10 +42,10 @@ def color_histogram(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     return np.asarray(counts).reshape(3, BINS).astype(np.int32)
 
 
-def _check(frame: npt.NDArray[Any]) -> None:
+def _check(op: str, frame: npt.NDArray[Any]) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise ElementTypeError(
-            f"Histogram expected an H x W x 3 frame of uint8, got {frame.dtype} with "
+            f"{op} expected an H x W x 3 frame of uint8, got {frame.dtype} with "
             f"shape {frame.shape}"
         )
 
@@ -93,6 +93,39 @@ class HistogramKernel(Kernel):
 
     def execute(self, frame: FrameType) -> Histogram:
         """A list of three int32[16]: red, green, blue."""
-        _check(frame)
+        _check("Histogram", frame)
         counts: Any = self._counts(frame)
         return list(counts)
+
+
+@register_python_op()
+class HSVHistogram(Kernel):
+    """Counts hue, saturation and value of a uint8 RGB frame in 16 bins each.
+
+    The same as Histogram after ConvertColor with COLOR_RGB2HSV: bin i counts 16 i to
+    16 i + 15. OpenCV's hue is in steps of two degrees, 0 to 179, so that its last four
+    bins are empty; gray pixels have hue 0.
+
+    Raises:
+        MissingDependencyError: OpenCV is not installed.
+
+    Examples:
+        >>> from beam_scanner.kernels import KernelConfig
+        >>> green = np.zeros((2, 3, 3), np.uint8)
+        >>> green[..., 1] = 255
+        >>> hue, saturation, value = HSVHistogram(KernelConfig()).execute(green)
+        >>> int(hue[120 // 2 // 16]), int(saturation[15]), int(value[15])
+        (6, 6, 6)
+    """
+
+    def __init__(self, config: KernelConfig) -> None:
+        super().__init__(config)
+        self._opencv = opencv("HSVHistogram")
+        self._histogram = HistogramKernel(config)
+
+    def execute(self, frame: FrameType) -> Histogram:
+        """A list of three int32[16]: hue, saturation, value."""
+        _check("HSVHistogram", frame)
+        frame = np.ascontiguousarray(frame)
+        hsv = self._opencv.cvtColor(frame, self._opencv.COLOR_RGB2HSV)
+        return self._histogram.execute(hsv)

@@ -134,6 +134,38 @@ class Blur(Op):
             MissingDependencyError: OpenCV is not installed.
         """
 
+class Brightness(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives the mean luma of each frame, from 0 (black) to 255 (white).
+
+        Luma is Y of OpenCV's COLOR_RGB2YUV: 0.299 R + 0.587 G + 0.114 B, rounded for each
+        pixel. Of a frame with one channel it is the channel.
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+class Contrast(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives the standard deviation of each frame's luma, from 0 to 127.5.
+
+        Luma is what Brightness is the mean of. This is also called the RMS
+        contrast (Peli 1990, Contrast in complex images).
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
+        """
+
 class ConvertColor(Op):
     def __init__(
         self,
@@ -304,6 +336,23 @@ class EstimateFlow(Op):
             MissingDependencyError: onnxruntime or OpenCV are not installed.
         """
 
+class FlowHistogram(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Counts pixels by length and direction of their flow, in 64 bins each.
+
+        Bin i of ``magnitude`` counts lengths of at least i and less than i + 1 pixels. Bin
+        i of ``direction`` counts angles of at least 5.625 i degrees and less than
+        5.625 (i + 1); 0 is to the right, 90 down.
+
+        As in scannertools, lengths of 64 pixels and more are in no bin of ``magnitude``,
+        and pixels that stand still have direction 0. Flow that is NaN is not counted.
+        """
+
 class FrameDifference(Op):
     def __init__(
         self,
@@ -314,6 +363,23 @@ class FrameDifference(Op):
         on_error: str = ...,
     ) -> None:
         """Gives |b - a| of the window's two frames; row 0 of a stream is black."""
+
+class HSVHistogram(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Counts hue, saturation and value of a uint8 RGB frame in 16 bins each.
+
+        The same as Histogram after ConvertColor with COLOR_RGB2HSV: bin i counts 16 i to
+        16 i + 15. OpenCV's hue is in steps of two degrees, 0 to 179, so that its last four
+        bins are empty; gray pixels have hue 0.
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
+        """
 
 class Histogram(Op):
     def __init__(
@@ -535,6 +601,24 @@ class Resize(Op):
 
         Raises:
             ArgumentError: No size, a negative one, or no such interpolation.
+        """
+
+class Sharpness(Op):
+    def __init__(
+        self,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Gives the variance of each frame's Laplacian: 0 without edges, low where blurred.
+
+        The Laplacian of a sample is the sum of its four neighbors less four times itself,
+        with the frame mirrored at its borders; the variance is that of the Laplacians of
+        all channels together (Pech-Pacheco et al. 2000, Diatom autofocusing in brightfield
+        microscopy). It grows with noise and with detail, so compare frames of one scene.
+
+        Raises:
+            MissingDependencyError: OpenCV is not installed.
         """
 
 class ShotBoundaries(Op):

@@ -14,7 +14,8 @@ def test_all_ops_are_registered_by_name() -> None:
     names = (
         "Histogram Resize ConvertColor Blur OpticalFlow FrameDifference Montage "
         "ImageEncoder ImageDecoder Pass Discard DiscardFrame InfoFromFrame "
-        "ShotBoundaries DrawBboxes DrawFlow"
+        "ShotBoundaries DrawBboxes DrawFlow Brightness Contrast Sharpness HSVHistogram "
+        "FlowHistogram"
     )
     assert set(names.split()) <= set(kernels.registered_ops())
 
