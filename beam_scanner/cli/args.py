@@ -19,6 +19,7 @@ DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "run": "run a graph over videos (the default: 'run' may be left out)",
     "explain": "say what run would do: rows, tasks, frames to decode, bytes to read",
+    "ops": "list ops, samplers and their arguments, or describe one",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
     "failures": "what failed in the runs of a database, and why",
@@ -57,6 +58,7 @@ def ops_help() -> str:
         f"Histogram()'. Values are literals. Samplers: {', '.join(SAMPLERS)}; groups: "
         "Slice(all(50)) ... Unslice(); at the end lossless() or "
         "compress_video(quality=20)"
+        f". '{PROGRAM} ops' lists them"
     )
 
 
@@ -144,6 +146,10 @@ def _add_graph(parser: Parser) -> None:
         "default: shot boundaries, one thumbnail a shot, histograms)",
     )
     graph.add_argument("--ops", metavar="OPS", help=ops_help())
+    _add_load(group)
+
+
+def _add_load(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--load",
         action="append",
@@ -151,6 +157,18 @@ def _add_graph(parser: Parser) -> None:
         metavar="MODULE",
         help="import a module, or FILE.py, first, for the ops that it registers",
     )
+
+
+def ops_parser() -> Parser:
+    """The parser of ``ops``."""
+    parser = Parser(
+        prog=f"{PROGRAM} ops", description=f"{COMMANDS['ops'].capitalize()}."
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="an op or a sampler; default: list all"
+    )
+    _add_load(parser)
+    return parser
 
 
 def _add_untrusted(parser: Parser, also: str = "") -> None:

@@ -14,6 +14,7 @@ from beam_scanner.cli.args import (
     SOME_FAILED,
     WRONG,
     database_parser,
+    ops_parser,
     parse_run,
     run_parser,
 )
@@ -94,9 +95,14 @@ def _dispatch(given: list[str]) -> int:
         from beam_scanner.cli.run_command import run_command
 
         return run_command(args, flags, command == "explain")
-    parser = database_parser(command)
+    parser = ops_parser() if command == "ops" else database_parser(command)
     if _wants_help(rest):
         parser.print_help()
+        return DONE
+    if command == "ops":
+        from beam_scanner.cli.ops_list import ops_command
+
+        ops_command(parser.parse_args(rest))
         return DONE
     from beam_scanner.cli import database, failures
 
