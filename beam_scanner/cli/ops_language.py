@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from beam_scanner.cli.ops_joints import wrong_joint
 from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
 from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.nodes import Node, OpColumn
@@ -73,13 +74,16 @@ def parse_ops(text: str) -> list[Call]:
             warnings.simplefilter("ignore")
             tree = ast.parse(source.code, mode="eval").body
         return [source.call(node) for node in _chain(tree)]
-    except SyntaxError as error:
+    except (SyntaxError, ArgumentError) as error:
+        if (wrong := wrong_joint(text)) is not None:
+            place, message = wrong
+            raise _error(place + 1, message, text[place:]) from None
+        if isinstance(error, ArgumentError):
+            raise
         column = source.column(error.lineno or 1, (error.offset or 1) - 1)
         message = (error.msg or "cannot be read").partition(". ")[0]
         raise _error(min(column, len(text)), message) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        if isinstance(error, ArgumentError):
-            raise
         raise ArgumentError(f"--ops cannot be read: {error}") from None
 
 
