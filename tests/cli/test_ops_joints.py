@@ -11,7 +11,22 @@ from beam_scanner.cli.ops_language import parse_ops
 from beam_scanner.errors import ArgumentError
 from tests.support.commands import wrong
 
-SIGNS = [",", ";", ".", "+", "&", "||", "|>", ">", ">>", "->", "=>", "→", "\u2013", "and"]
+SIGNS = [
+    ",",
+    ";",
+    ".",
+    "+",
+    "&",
+    "||",
+    "|>",
+    ">",
+    ">>",
+    "->",
+    "=>",
+    "→",
+    "\u2013",
+    "and",
+]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
