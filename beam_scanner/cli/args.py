@@ -13,6 +13,9 @@ from beam_scanner.rows.samplers import SAMPLERS
 
 PROGRAM = "beam-scanner"
 
+DEFAULT_DATABASE = "beam_scanner_db"
+"""Where results are kept if ``--output`` does not say; in the current folder."""
+
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
@@ -29,8 +32,8 @@ COMMANDS = {
 
 _RUN_EXAMPLES = """\
 examples:
-  {program} --input film.mp4 --output db
-      find the shots of a film; leaves a contact sheet and a preview
+  {program} film.mp4
+      find the shots of a film; leaves a contact sheet and a preview in {database}
   {program} --input 'films/**/*.mp4' --output db --ops 'Stride(8) | Histogram()'
       a histogram of every eighth frame of every film
   {program} --input films --output db --graph my_graphs.py:faces --cache-mode ignore
@@ -94,10 +97,10 @@ def run_parser(command: str, every_command: bool = False) -> Parser:
     parser = Parser(
         prog=PROGRAM if every_command else f"{PROGRAM} {command}",
         usage=f"{PROGRAM}{'' if command == 'run' else ' ' + command} "
-        "--input VIDEO [VIDEO ...] --output DATABASE\n"
+        "VIDEO [VIDEO ...] [--output DATABASE]\n"
         f"{'':7}[--graph GRAPH | --ops OPS] [options] [Beam's flags]",
         description=about,
-        epilog=_RUN_EXAMPLES.format(program=PROGRAM),
+        epilog=_RUN_EXAMPLES.format(program=PROGRAM, database=DEFAULT_DATABASE),
     )
     _add_data(parser)
     _add_untrusted(parser)
@@ -116,10 +119,14 @@ def _add_data(parser: Parser) -> None:
         metavar="VIDEO",
         help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
         "alone) and folders, here or in buckets (gs://, s3://); a stream is named after "
-        "the path below the part without wildcards",
+        "the path below the part without wildcards; '--input' may be left out",
     )
     data.add_argument(
-        "--output", metavar="DATABASE", help="the database's folder, or its URL"
+        "--output",
+        metavar="DATABASE",
+        default=DEFAULT_DATABASE,
+        help="the database's folder, or its URL; default: %(default)s, in the current "
+        "folder",
     )
     data.add_argument(
         "--name",
@@ -243,12 +250,15 @@ def parse_run(
     Raises:
         ArgumentError: One is missing, unknown or wrong.
     """
-    args, flags = parser.parse_known_args(list(rest))
+    first = next((i for i, a in enumerate(rest) if a.startswith("-")), len(rest))
+    args, flags = parser.parse_known_args(list(rest[first:]))
     # First: an argument that seems to be missing may be misspelt.
-    check_beam_flags(parser, flags)
-    missing = [f"--{name}" for name in ("input", "output") if not getattr(args, name)]
-    if missing:
-        parser.error(f"{' and '.join(missing)} must be given")
+    flags, last = check_beam_flags(parser, flags)
+    args.input = [*rest[:first], *args.input, *last]
+    if not args.input:
+        parser.error(f"no video is given; it is '{PROGRAM} film.mp4'")
+    if not args.output:
+        parser.error("--output is empty")
     return args, flags
 
 
@@ -320,18 +330,23 @@ def database_parser(command: str) -> Parser:
 _PATTERN = "names, or patterns such as 'histograms/**' (* stays between slashes)"
 
 
-def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
+def check_beam_flags(
+    parser: Parser, flags: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """Checks the arguments that are meant for Beam.
 
     Args:
         parser: The command's own.
         flags: The arguments that it does not know.
 
+    Returns:
+        Those of Beam, and those that belong to no option: videos.
+
     Raises:
         ArgumentError: Beam does not know one either, or a value is wrong.
     """
     if not flags:
-        return
+        return [], []
     import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -351,11 +366,19 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     _, unknown = beam.parse_known_args(list(flags))
     local = is_local(PipelineOptions(list(flags)))
     ours = [flag for action in parser._actions for flag in action.option_strings]
-    for flag in unknown:
-        name = flag.partition("=")[0]
-        near = difflib.get_close_matches(name, ours, n=1)
+    kept, videos = list(flags), []
+    for before, flag in zip(["", *unknown], unknown, strict=False):
+        # The value of an option that only another runner knows is none of ours.
+        is_value = before.startswith("-") and "=" not in before and not local
+        if not flag.startswith("-"):
+            if not is_value:
+                videos.append(flag)
+                del kept[len(kept) - 1 - kept[::-1].index(flag)]
+            continue
+        near = difflib.get_close_matches(flag.partition("=")[0], ours, n=1)
         # Other runners may take flags that Beam's Python SDK does not know.
-        if local or (near and name.startswith("-")):
+        if local or near:
             hint = f"; did you mean {near[0]}?" if near else ""
-            what = "option" if name.startswith("-") else "argument"
-            raise ArgumentError(f"there is no {what} {name!r}{hint}")
+            name = flag.partition("=")[0]
+            raise ArgumentError(f"there is no option {name!r}{hint}")
+    return kept, videos
