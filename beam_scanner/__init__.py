@@ -3,7 +3,7 @@
 ``Client`` runs graphs with Scanner's API; ``types`` and ``protobufs`` are what rows
 hold, ``storage`` is where streams live::
 
-    from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
+    from beam_scanner import Client, NamedStream, NamedVideoStream
 
 What a name needs is imported when the name is first used; Beam, when a graph runs.
 """

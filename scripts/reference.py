@@ -13,12 +13,11 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 from beam_scanner.graph.builder import op_signature
 from beam_scanner.graph.sampler_methods import streams_doc, streams_signature
 from beam_scanner.kernels import op_spec
-from beam_scanner.kernels.op_help import op_doc, op_parameters
+from beam_scanner.kernels.op_help import op_doc, op_parameters, type_text
 from beam_scanner.ops import shipped_ops
 from beam_scanner.protobufs.messages import ABOUT, MESSAGES
 from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, Partition
@@ -35,12 +34,6 @@ from collections.abc import Sequence
 '''
 
 
-def annotation(value: Any) -> str:
-    """A type as it is written in a stub."""
-    shown = inspect.formatannotation(value)
-    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", shown)
-
-
 def stub_function(name: str, signature: inspect.Signature, doc: Doc) -> str:
     """A method of a stub; each parameter on a line of its own, as ruff formats it."""
     lines = []
@@ -50,7 +43,7 @@ def stub_function(name: str, signature: inspect.Signature, doc: Doc) -> str:
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
         line = f"{stars.get(parameter.kind, '')}{parameter.name}"
         if parameter.annotation is not parameter.empty:
-            line += f": {annotation(parameter.annotation)}"
+            line += f": {type_text(parameter.annotation)}"
         elif parameter.name != "self":
             line += ": Any"
         if parameter.default is not parameter.empty:
@@ -60,7 +53,7 @@ def stub_function(name: str, signature: inspect.Signature, doc: Doc) -> str:
         lines.insert(0, "self,")
     returns = "None"
     if name != "__init__":
-        returns = annotation(signature.return_annotation)
+        returns = type_text(signature.return_annotation)
     given = indent("\n".join(lines), "    ")
     return f"def {name}(\n{given}\n) -> {returns}:\n{docstring(doc)}\n"
 
@@ -235,7 +228,7 @@ def table(
     """The arguments of an op or a sampler; '' where there are none."""
     rows = []
     for parameter in parameters:
-        kind = annotation(parameter.annotation)
+        kind = type_text(parameter.annotation)
         if parameter.name in per_stream:
             kind += ", per stream"
         required = parameter.default is parameter.empty

@@ -13,12 +13,16 @@ from beam_scanner.rows.samplers import SAMPLERS
 
 PROGRAM = "beam-scanner"
 
+DEFAULT_DATABASE = "beam_scanner_db"
+"""Where results are kept if ``--output`` does not say; in the current folder."""
+
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
 COMMANDS = {
     "run": "run a graph over videos (the default: 'run' may be left out)",
     "explain": "say what run would do: rows, tasks, frames to decode, bytes to read",
+    "ops": "list ops, samplers and their arguments, or describe one",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
     "failures": "what failed in the runs of a database, and why",
@@ -28,8 +32,8 @@ COMMANDS = {
 
 _RUN_EXAMPLES = """\
 examples:
-  {program} --input film.mp4 --output db
-      find the shots of a film; leaves a contact sheet and a preview
+  {program} film.mp4
+      find the shots of a film; leaves a contact sheet and a preview in {database}
   {program} --input 'films/**/*.mp4' --output db --ops 'Stride(8) | Histogram()'
       a histogram of every eighth frame of every film
   {program} --input films --output db --graph my_graphs.py:faces --cache-mode ignore
@@ -57,6 +61,7 @@ def ops_help() -> str:
         f"Histogram()'. Values are literals. Samplers: {', '.join(SAMPLERS)}; groups: "
         "Slice(all(50)) ... Unslice(); at the end lossless() or "
         "compress_video(quality=20)"
+        f". '{PROGRAM} ops' lists them"
     )
 
 
@@ -92,10 +97,10 @@ def run_parser(command: str, every_command: bool = False) -> Parser:
     parser = Parser(
         prog=PROGRAM if every_command else f"{PROGRAM} {command}",
         usage=f"{PROGRAM}{'' if command == 'run' else ' ' + command} "
-        "--input VIDEO [VIDEO ...] --output DATABASE\n"
+        "VIDEO [VIDEO ...] [--output DATABASE]\n"
         f"{'':7}[--graph GRAPH | --ops OPS] [options] [Beam's flags]",
         description=about,
-        epilog=_RUN_EXAMPLES.format(program=PROGRAM),
+        epilog=_RUN_EXAMPLES.format(program=PROGRAM, database=DEFAULT_DATABASE),
     )
     _add_data(parser)
     _add_untrusted(parser)
@@ -114,10 +119,14 @@ def _add_data(parser: Parser) -> None:
         metavar="VIDEO",
         help="files, patterns ('films/**/*.mp4'; quoted, so that the shell leaves them "
         "alone) and folders, here or in buckets (gs://, s3://); a stream is named after "
-        "the path below the part without wildcards",
+        "the path below the part without wildcards; '--input' may be left out",
     )
     data.add_argument(
-        "--output", metavar="DATABASE", help="the database's folder, or its URL"
+        "--output",
+        metavar="DATABASE",
+        default=DEFAULT_DATABASE,
+        help="the database's folder, or its URL; default: %(default)s, in the current "
+        "folder",
     )
     data.add_argument(
         "--name",
@@ -144,6 +153,10 @@ def _add_graph(parser: Parser) -> None:
         "default: shot boundaries, one thumbnail a shot, histograms)",
     )
     graph.add_argument("--ops", metavar="OPS", help=ops_help())
+    _add_load(group)
+
+
+def _add_load(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--load",
         action="append",
@@ -151,6 +164,18 @@ def _add_graph(parser: Parser) -> None:
         metavar="MODULE",
         help="import a module, or FILE.py, first, for the ops that it registers",
     )
+
+
+def ops_parser() -> Parser:
+    """The parser of ``ops``."""
+    parser = Parser(
+        prog=f"{PROGRAM} ops", description=f"{COMMANDS['ops'].capitalize()}."
+    )
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="an op or a sampler; default: list all"
+    )
+    _add_load(parser)
+    return parser
 
 
 def _add_untrusted(parser: Parser, also: str = "") -> None:
@@ -225,12 +250,15 @@ def parse_run(
     Raises:
         ArgumentError: One is missing, unknown or wrong.
     """
-    args, flags = parser.parse_known_args(list(rest))
+    first = next((i for i, a in enumerate(rest) if a.startswith("-")), len(rest))
+    args, flags = parser.parse_known_args(list(rest[first:]))
     # First: an argument that seems to be missing may be misspelt.
-    check_beam_flags(parser, flags)
-    missing = [f"--{name}" for name in ("input", "output") if not getattr(args, name)]
-    if missing:
-        parser.error(f"{' and '.join(missing)} must be given")
+    flags, last = check_beam_flags(parser, flags)
+    args.input = [*rest[:first], *args.input, *last]
+    if not args.input:
+        parser.error(f"no video is given; it is '{PROGRAM} film.mp4'")
+    if not args.output:
+        parser.error("--output is empty")
     return args, flags
 
 
@@ -302,18 +330,23 @@ def database_parser(command: str) -> Parser:
 _PATTERN = "names, or patterns such as 'histograms/**' (* stays between slashes)"
 
 
-def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
+def check_beam_flags(
+    parser: Parser, flags: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """Checks the arguments that are meant for Beam.
 
     Args:
         parser: The command's own.
         flags: The arguments that it does not know.
 
+    Returns:
+        Those of Beam, and those that belong to no option: videos.
+
     Raises:
         ArgumentError: Beam does not know one either, or a value is wrong.
     """
     if not flags:
-        return
+        return [], []
     import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -333,11 +366,19 @@ def check_beam_flags(parser: Parser, flags: Sequence[str]) -> None:
     _, unknown = beam.parse_known_args(list(flags))
     local = is_local(PipelineOptions(list(flags)))
     ours = [flag for action in parser._actions for flag in action.option_strings]
-    for flag in unknown:
-        name = flag.partition("=")[0]
-        near = difflib.get_close_matches(name, ours, n=1)
+    kept, videos = list(flags), []
+    for before, flag in zip(["", *unknown], unknown, strict=False):
+        # The value of an option that only another runner knows is none of ours.
+        is_value = before.startswith("-") and "=" not in before and not local
+        if not flag.startswith("-"):
+            if not is_value:
+                videos.append(flag)
+                del kept[len(kept) - 1 - kept[::-1].index(flag)]
+            continue
+        near = difflib.get_close_matches(flag.partition("=")[0], ours, n=1)
         # Other runners may take flags that Beam's Python SDK does not know.
-        if local or (near and name.startswith("-")):
+        if local or near:
             hint = f"; did you mean {near[0]}?" if near else ""
-            what = "option" if name.startswith("-") else "argument"
-            raise ArgumentError(f"there is no {what} {name!r}{hint}")
+            name = flag.partition("=")[0]
+            raise ArgumentError(f"there is no option {name!r}{hint}")
+    return kept, videos

@@ -84,6 +84,19 @@ def load_module(text: str) -> ModuleType:
         raise ArgumentError(f"{text} cannot be imported: {_describe(error)}") from error
 
 
+def load_modules(texts: Sequence[str]) -> None:
+    """Imports what ``--load`` names.
+
+    Raises:
+        ArgumentError: One cannot be imported.
+    """
+    for text in texts:
+        try:
+            load_module(text)
+        except ArgumentError as error:
+            raise ArgumentError(f"--load: {error}") from error
+
+
 def _is_file(text: str) -> bool:
     return text.endswith(".py")
 

@@ -14,6 +14,7 @@ from beam_scanner.cli.args import (
     SOME_FAILED,
     WRONG,
     database_parser,
+    ops_parser,
     parse_run,
     run_parser,
 )
@@ -23,6 +24,7 @@ from beam_scanner.errors import (
     JobFailure,
     ScannerException,
     WorkerError,
+    did_you_mean,
 )
 from beam_scanner.text.error_text import one_line
 
@@ -81,9 +83,11 @@ def _dispatch(given: list[str]) -> int:
         put(f"{PROGRAM} {__version__}")
         return DONE
     if command in ("run", "explain"):
-        if given and given[0] != command and not given[0].startswith("-"):
+        if given and given[0] != command and not _may_be_video(given[0]):
+            near = did_you_mean(given[0], COMMANDS)
             raise ArgumentError(
-                f"there is no command {given[0]!r}; there are {', '.join(COMMANDS)}"
+                f"there is no command {given[0]!r}, nor a video of that name"
+                + (near or f"; commands are {', '.join(COMMANDS)}")
             )
         whole = not given or given[0] in ("-h", "--help")
         parser = run_parser(command, every_command=whole)
@@ -94,9 +98,14 @@ def _dispatch(given: list[str]) -> int:
         from beam_scanner.cli.run_command import run_command
 
         return run_command(args, flags, command == "explain")
-    parser = database_parser(command)
+    parser = ops_parser() if command == "ops" else database_parser(command)
     if _wants_help(rest):
         parser.print_help()
+        return DONE
+    if command == "ops":
+        from beam_scanner.cli.ops_list import ops_command
+
+        ops_command(parser.parse_args(rest))
         return DONE
     from beam_scanner.cli import database, failures
 
@@ -109,6 +118,15 @@ def _dispatch(given: list[str]) -> int:
     }
     carry_out[command](parser.parse_args(rest))
     return DONE
+
+
+def _may_be_video(argument: str) -> bool:
+    """Whether a first argument that is no command is an option, or names videos."""
+    return (
+        argument.startswith("-")
+        or any(sign in argument for sign in "./*?[")
+        or os.path.exists(argument)
+    )
 
 
 def _wants_help(rest: Sequence[str]) -> bool:

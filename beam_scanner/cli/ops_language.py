@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from beam_scanner.cli.ops_joints import wrong_joint
 from beam_scanner.errors import ArgumentError, ScannerException, did_you_mean
 from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartitioner
 from beam_scanner.graph.nodes import Node, OpColumn
+from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.kernels.register import op_spec, registered_ops
 from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, bind
 
 _MOST_CHARACTERS = 100_000
 
-_ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
+ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
+"""Methods of a column that may end a chain."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,16 @@ def parse_ops(text: str) -> list[Call]:
             warnings.simplefilter("ignore")
             tree = ast.parse(source.code, mode="eval").body
         return [source.call(node) for node in _chain(tree)]
-    except SyntaxError as error:
+    except (SyntaxError, ArgumentError) as error:
+        if (wrong := wrong_joint(text)) is not None:
+            place, message = wrong
+            raise _error(place + 1, message, text[place:]) from None
+        if isinstance(error, ArgumentError):
+            raise
         column = source.column(error.lineno or 1, (error.offset or 1) - 1)
         message = (error.msg or "cannot be read").partition(". ")[0]
         raise _error(min(column, len(text)), message) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        if isinstance(error, ArgumentError):
-            raise
         raise ArgumentError(f"--ops cannot be read: {error}") from None
 
 
@@ -202,7 +208,7 @@ def _apply(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
     if call.name == "Unslice":
         bind("Unslice", inspect.Signature(), call.args, call.kwargs)
         return sc.streams.Unslice(column)
-    if call.name in _ENCODINGS:
+    if call.name in ENCODINGS:
         return getattr(column, call.name)(*call.args, **call.kwargs)
     return _call_op(sc, column, call, jobs)
 
@@ -217,7 +223,7 @@ def _check_literals(call: Call) -> None:
 
 def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
     if call.name not in registered_ops() or call.name.startswith("_"):
-        known = [*registered_ops(), *SAMPLERS, *_ENCODINGS, "Slice", "Unslice"]
+        known = [*registered_ops(), *SAMPLERS, *ENCODINGS, "Slice", "Unslice"]
         near = did_you_mean(call.name, known)
         raise ArgumentError(
             f"Op {call.name} does not exist{near or '; there are ' + ', '.join(known)}"
@@ -226,20 +232,24 @@ def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
     spec = op_spec(call.name)
     if call.args:
         raise ArgumentError("give arguments by name, such as width=320")
-    if len(spec.inputs) > 1:
-        takes = ", ".join(port.name for port in spec.inputs)
-        raise ArgumentError(
-            f"{call.name} has {len(spec.inputs)} inputs ({takes}), a chain has one; "
-            "use --graph"
-        )
-    if len(spec.outputs) > 1:
-        raise ArgumentError(f"{call.name} has several outputs; use --graph")
+    if reason := why_not_in_a_chain(spec):
+        raise ArgumentError(f"{call.name} {reason}; use --graph")
     per_stream = {param.name for param in spec.stream_params}
     named = {
         name: [value] * jobs if name in per_stream else value
         for name, value in call.kwargs.items()
     }
     return op(column, **named)
+
+
+def why_not_in_a_chain(spec: OpSpec) -> str:
+    """Why ``--ops`` cannot call an op, after its name; '' if it can."""
+    if len(spec.inputs) > 1:
+        takes = ", ".join(port.name for port in spec.inputs)
+        return f"has {len(spec.inputs)} inputs ({takes}), a chain has one"
+    if len(spec.outputs) > 1:
+        return "has several outputs"
+    return ""
 
 
 def _partition(sc: Any, call: Call) -> Any:

@@ -19,7 +19,7 @@ from apache_beam.options.pipeline_options import (
 from beam_scanner import ops
 from beam_scanner.apps.graph_function import GraphFunction
 from beam_scanner.cli.args import DONE, PROGRAM, SOME_FAILED
-from beam_scanner.cli.graphs import GraphRun, find_graph, load_module, ops_graph
+from beam_scanner.cli.graphs import GraphRun, find_graph, load_modules, ops_graph
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.output import put
 from beam_scanner.errors import (
@@ -126,11 +126,7 @@ def _is_left(options: PipelineOptions) -> bool:
 
 def _graph(args: argparse.Namespace) -> GraphFunction:
     ops.register_ops()
-    for module in args.load:
-        try:
-            load_module(module)
-        except ArgumentError as error:
-            raise ArgumentError(f"--load: {error}") from error
+    load_modules(args.load)
     return (
         ops_graph(args.ops)
         if args.ops is not None

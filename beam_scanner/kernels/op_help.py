@@ -7,6 +7,7 @@ the kernel's own signatures and docstrings.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,17 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
 def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def type_text(annotation: Any) -> str:
+    """A type as people write it: names of classes without their modules.
+
+    Examples:
+        >>> type_text(inspect.Parameter), type_text(Sequence[int] | None)
+        ('Parameter', 'Sequence[int] | None')
+    """
+    shown = inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", shown)
 
 
 def op_options(spec: OpSpec) -> list[inspect.Parameter]:

@@ -7,7 +7,7 @@
     some = sc.streams.Stride(frames, [8])
     histograms = sc.ops.Histogram(frame=some)
     output = NamedStream(sc, 'clip histograms')
-    sc.run(sc.io.Output(histograms, [output]), PerfParams.estimate())
+    sc.run(sc.io.Output(histograms, [output]))
     for histogram in output.load():
         ...
 """
@@ -210,7 +210,7 @@ class Client:
     def run(
         self,
         outputs: OutputNode | Sink | Sequence[OutputNode | Sink],
-        perf_params: MakePerfParams,
+        perf_params: MakePerfParams | None = None,
         cache_mode: CacheMode = CacheMode.Error,
         show_progress: bool = True,
         profiling: bool = False,
@@ -228,7 +228,8 @@ class Client:
 
         Args:
             outputs: What ``sc.io.Output`` returned, one or more.
-            perf_params: ``PerfParams.estimate()`` or ``PerfParams.manual(...)``.
+            perf_params: ``PerfParams.manual(...)``, or ``PerfParams.estimate()``, which
+                None stands for.
             cache_mode: What to do about outputs that are committed.
             show_progress: Draw a bar, in a terminal or notebook.
             profiling: Ignored: a profile is always kept.
@@ -350,7 +351,7 @@ class Client:
         from beam_scanner.run.prepare import input_streams, prepare
 
         listed = listed_outputs(_nodes(outputs))
-        make = _perf(perf_params or PerfParams.estimate())
+        make = _perf(perf_params)
         storage = self.named_storage
         with damage_policy(input_streams(listed), damage):
             return explain(
@@ -570,6 +571,8 @@ def _nodes(outputs: Any) -> Any:
 
 
 def _perf(perf_params: Any) -> MakePerfParams:
+    if perf_params is None:
+        return PerfParams.estimate()
     if isinstance(perf_params, PerfParams):
         return lambda inputs, ops: perf_params
     if not callable(perf_params) or isinstance(perf_params, type):

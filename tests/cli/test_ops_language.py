@@ -83,10 +83,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     ("text", "column", "message"),
     [
         ("Stride(8) | Foo", 13, "write Foo()"),
-        ("Stride(8) + Pass()", 1, "expected a call"),
+        ("Stride(8) + Pass()", 11, "join ops with |, not '+'"),
+        ("Stride(8) Histogram()", 11, "join ops with |, as in Stride(...) | Hist"),
         ("Stride(8", 7, "'(' was never closed"),
         ("Stride(8))", 10, "unmatched"),
-        ("Stride(8) | | Pass()", 13, "invalid syntax"),
+        ("Stride(8) | | Pass()", 11, "there is no op between | and |"),
         ("Stride(x)", 8, "expected a literal"),
         ("Stride(__import__('os').system('true'))", 8, "expected a literal"),
         ("Stride(**{'stride': 8})", 10, "** cannot be used"),

@@ -24,7 +24,8 @@ def graph(sc: Any) -> Any:
         ({"outputs": []}, (ArgumentError, GraphError)),
         ({"outputs": ["out"]}, (ArgumentError, GraphError)),
         ({"perf_params": 32}, ArgumentError),
-        ({"perf_params": None}, ArgumentError),
+        ({"perf_params": CacheMode.Ignore}, ArgumentError),
+        ({"perf_params": PerfParams}, ArgumentError),
         ({"cache_mode": "overwrite"}, ArgumentError),
         ({"cache_mode": None}, ArgumentError),
     ],
@@ -46,6 +47,19 @@ def test_a_run_has_a_number_and_a_report(sc: Any) -> None:
     mode = CacheMode.Ignore
     # There was nothing to do, so nothing has a number.
     assert sc.run(outputs, PerfParams.estimate(), mode, show_progress=False) is None
+
+
+@pytest.mark.parametrize("given", [(), (None,)])
+def test_packet_sizes_are_estimated_where_none_are_given(sc: Any, given: Any) -> None:
+    outputs = graph(sc)
+    plan = sc.explain(outputs, PerfParams.estimate())
+    assert str(sc.explain(outputs, *given)) == str(plan)
+    job = sc.run(outputs, *given, show_progress=False)
+    assert sc.report(job).committed == ["out"]
+    assert list(NamedStream(sc, "out").load()) == [1, 2]
+    # The same graph, so its result is there.
+    estimate = PerfParams.estimate()
+    assert sc.run(outputs, estimate, CacheMode.Ignore, show_progress=False) is None
 
 
 def test_a_job_that_is_over_is_not_waited_for(sc: Any) -> None:
