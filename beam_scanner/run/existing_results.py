@@ -7,7 +7,7 @@ the fingerprint is equal and its files are whole; one that this very job has pub
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
@@ -41,12 +41,30 @@ def was_made_by(stream: StoredStream, token: str) -> bool:
     return found is not None and found.run == token and stream.is_whole(found)
 
 
-def is_spent(streams: Sequence[StoredStream], token: str) -> bool:
+def is_spent(
+    files: JobFiles,
+    streams: Sequence[StoredStream],
+    fingerprints: Sequence[str],
+    token: str,
+) -> bool:
     """Whether a job's streams were published under a token and are gone since.
 
     Another run that replaced or removed them may still be removing its files.
+
+    Args:
+        files: Of the job.
+        streams: Its outputs.
+        fingerprints: Of each output.
+        token: The token.
     """
+    published = files.published_under(token)
     return any(
+        wanted in published
+        and isinstance(stream, NamedStream)
+        and not was_made_by(stream, token)
+        and not holds(stream, wanted)
+        for stream, wanted in zip(streams, fingerprints, strict=True)
+    ) or any(
         found.previous == token
         or (found.generation == token and not stream.is_whole(found))
         for stream in streams
@@ -62,6 +80,12 @@ class Results:
         files: Of the job.
         streams: Its outputs.
         fingerprints: Of each output.
+        interrupted: Gives the tokens of interrupted runs, some of whose jobs may have
+            no files any more.
+
+    Attributes:
+        published_by: Tokens of interrupted runs that have published outputs, as far as
+            outputs were looked at.
     """
 
     def __init__(
@@ -69,10 +93,13 @@ class Results:
         files: JobFiles,
         streams: Sequence[StoredStream],
         fingerprints: Sequence[str],
+        interrupted: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._files = files
         self._streams = streams
         self._fingerprints = fingerprints
+        self._interrupted = interrupted
+        self.published_by: set[str] = set()
         self._token: str | None = ""
 
     def are_there(self) -> bool:
@@ -81,22 +108,32 @@ class Results:
 
     def are_published(self) -> bool:
         """Whether an interrupted run has published them: only its work is left."""
-        return all(map(self._is_published, self._streams))
+        return all(map(self._is_published, self._streams, self._fingerprints))
 
     def in_the_way(self) -> list[StoredStream]:
         """Outputs that are committed, but not by an interrupted run of this job."""
         return [
             stream
-            for stream in self._streams
-            if stream.committed() and not self._is_published(stream)
+            for stream, wanted in zip(self._streams, self._fingerprints, strict=True)
+            if stream.committed() and not self._is_published(stream, wanted)
         ]
 
-    def _is_published(self, stream: StoredStream) -> bool:
+    def _is_published(self, stream: StoredStream, wanted: str) -> bool:
         # Most jobs are not asked for it, and storage may be far away. No cached_property:
         # that of Python 3.11 has one lock for all jobs of a process.
         if self._token == "":
             self._token = self._files.token()
-        return self._token is not None and was_made_by(stream, self._token)
+        if self._token is not None and was_made_by(stream, self._token):
+            self.published_by.add(self._token)
+            return True
+        interrupted = self._interrupted()
+        if not interrupted or not isinstance(stream, NamedStream):
+            return False
+        found = NamedStream.try_descriptor(stream)
+        if found is None or found.run not in interrupted or not holds(stream, wanted):
+            return False
+        self.published_by.add(found.run)
+        return True
 
 
 def was_published(job: Job, family: int) -> bool:

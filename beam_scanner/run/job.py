@@ -90,10 +90,12 @@ class Job:
 
     def begin(self) -> None:
         """Begins the job in storage, or joins a run that has begun it."""
-        token = self.files.begin(
-            self.record.seen, lambda old: is_spent(self.output_streams, old)
-        )
+        token = self.files.begin(self.record.seen, self._is_spent)
         self.record = self.record._replace(token=token)
+
+    def _is_spent(self, token: str) -> bool:
+        wanted = [self.fingerprint(number) for number, _ in self.numbered_outputs]
+        return is_spent(self.files, self.output_streams, wanted, token)
 
     @property
     def cached(self) -> bool:

@@ -159,6 +159,15 @@ class JobFiles:
             return list(read_sealed(self._store, key, ["family", "told"])["told"])
         return None
 
+    def published_under(self, token: str) -> set[str]:
+        """The fingerprints of what was published under a token, as far as noted."""
+        found: set[str] = set()
+        for key in self._store.list(f"{self._root}/{token}/{_PUBLISHED}/"):
+            with suppress(StorageError):
+                notes = read_sealed(self._store, key, ["family", "told"])["told"]
+                found.update(note[1] for note in notes if note)
+        return found
+
     def remove(self, seen: Sequence[str] | None = None) -> bool:
         """Removes all files of the job, unless another run has begun it again.
 

@@ -6,7 +6,7 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,7 +37,7 @@ from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run_files import RunFiles, remove_abandoned
+from beam_scanner.run.run_files import RunFiles, forget_tokens, remove_abandoned
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
@@ -164,14 +164,21 @@ def execute(
         hints = run_hints(options.view_as(ScannerOptions))
         check_gpus(topological(prepared.outputs), options, hints)
         if detach:
-            _submit(prepared, run, replace(settings, detached=True), options)
+            _submit(prepared, store, run, replace(settings, detached=True), options)
+            _keep(store, report)
         else:
-            _run(prepared, run, settings, options, show_progress, report)
-    return _end(store, "" if detach else run.run, report, began)
+            _run(prepared, store, run, settings, options, show_progress, report)
+    else:
+        if not prepared.jobs:
+            _end_interrupted(prepared, store)
+        _keep(store, report)
+    report.seconds = time.monotonic() - began
+    return report
 
 
 def _run(
     prepared: Prepared,
+    store: ObjectStore,
     run: RunFiles,
     settings: RunSettings,
     options: PipelineOptions,
@@ -180,6 +187,7 @@ def _run(
 ) -> None:
     """Runs the pipeline to its end, and reports how each job ended."""
     small = _is_small(prepared)
+    ended = not prepared.published_by
     # Where the runner does not end with this process, the run is not abandoned when
     # this process has died.
     with run.held() if ends_with_us(options) else nullcontext():
@@ -189,28 +197,38 @@ def _run(
             with for_workers(elsewhere=not ends_with_us(options), here=alone):
                 source = write_run(prepared, run, replace(settings, here=here))
             build = _pipeline(source, settings, len(prepared.jobs), options)
+            _end_interrupted(prepared, store, run.run)
             with Watcher(prepared, show_progress):
                 run_pipeline(options, build, small=small, again=True)
-            conclude(prepared, run, report)
+            done = conclude(prepared, run, report)
+            _keep(store, report, run.run)
+            ended = False
+            end_jobs(done)
+            ended = True
         finally:
             # Hosts first: nothing may write for a run whose files are removed.
             end_hosts(run.run)
             close_runs(run.run)
             forget_fetched(run.run)
-            run.remove()
+            run.remove(tokens=ended)
 
 
 def _submit(
-    prepared: Prepared, run: RunFiles, settings: RunSettings, options: PipelineOptions
+    prepared: Prepared,
+    store: ObjectStore,
+    run: RunFiles,
+    settings: RunSettings,
+    options: PipelineOptions,
 ) -> None:
     """Gives the pipeline to a runner that continues without this process."""
     with for_workers(elsewhere=True):
         source = write_run(prepared, run, settings)
+    _end_interrupted(prepared, store, run.run)
     build = _pipeline(source, settings, len(prepared.jobs), options)
     try:
         run_pipeline(options, build, wait=False)
     except BaseException:
-        run.remove()
+        run.remove(tokens=not prepared.published_by)
         raise
 
 
@@ -234,7 +252,7 @@ def _settings(
 
 
 def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
-    """Tidies up after earlier runs, and begins the report."""
+    """Begins the report with what is known before the run."""
     store = storage.store(create=True)
     report = Report(cached=[job.record.name for job in prepared.cached])
     report.failures = list(prepared.failures.values())
@@ -249,9 +267,16 @@ def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Repo
             for family, task, manifest in _manifests(own):
                 rows = rows_of_manifest(job.record.name, family, task, manifest)
                 report.null_rows += rows
-        end_published(job.files, job.output_streams)
-    remove_abandoned(store)
     return store, report
+
+
+def _end_interrupted(prepared: Prepared, store: ObjectStore, run: str = "") -> None:
+    """Removes what interrupted runs have left, once this one has noted it."""
+    for job in prepared.published:
+        end_published(job.files, job.output_streams)
+    tokens = {job.record.token for job in prepared.jobs} | prepared.published_by
+    forget_tokens(store, tokens, run)
+    remove_abandoned(store)
 
 
 def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:
@@ -283,8 +308,8 @@ def check_max_failures(given: Any) -> None:
         )
 
 
-def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
-    """Completes a report, and stores what failed beside the outputs."""
+def _keep(store: ObjectStore, report: Report, run: str = "") -> None:
+    """Stores what failed beside the outputs, and counts it."""
 
     def failures() -> Iterator[Failure]:
         for failure in each_once([*report.failures, *report.null_rows]):
@@ -292,8 +317,6 @@ def _end(store: ObjectStore, run: str, report: Report, began: float) -> Report:
             yield failure
 
     report.failure_file = keep_failures(store, failures(), run)
-    report.seconds = time.monotonic() - began
-    return report
 
 
 def keep_failures(
@@ -339,7 +362,8 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
         job.begin()
     # The fingerprints were made before this pickles the kernels: a value that changed
     # in between would be stored under the fingerprint of another.
-    digest = run.write(settings, [job.record for job in prepared.jobs])
+    records = [job.record for job in prepared.jobs]
+    digest = run.write(settings, records, prepared.published_by)
     prepared.fingerprints.check_unchanged(
         (job.number, job.record.fingerprint) for job in prepared.jobs
     )
@@ -380,8 +404,8 @@ def _is_small_job(job: Job) -> bool:
     )
 
 
-def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
-    """Reads how every job ended, and removes the work of those that are done."""
+def conclude(prepared: Prepared, run: RunFiles, report: Report) -> list[Job]:
+    """Reads how every job ended; returns those that are done."""
     results = run.results()
     done: list[Job] = []
     for index, job in enumerate(prepared.jobs):
@@ -395,6 +419,12 @@ def conclude(prepared: Prepared, run: RunFiles, report: Report) -> None:
             continue
         report.committed.append(job.record.name)
         done.append(job)
+    return done
+
+
+def end_jobs(done: Sequence[Job]) -> None:
+    """Removes the work of jobs that are done."""
+    for job in done:
         job.files.remove()
     warn_of_pickles(done)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ElementTypeError, Failure
@@ -23,6 +23,7 @@ from beam_scanner.run.existing_results import Results
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.job import Job, JobRecord
+from beam_scanner.run.run_files import tokens_of_runs
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.run.sources import check_committed
 from beam_scanner.storage.commit import generation_of
@@ -46,6 +47,7 @@ class Prepared:
         cached: Jobs whose outputs are there already.
         published: Those of ``cached`` that an interrupted run had committed: what is
             left of its work may go.
+        published_by: Tokens of interrupted runs that have published outputs.
         failures: By number of the job: inputs that cannot be read.
         checked: Whether the jobs were bound and checked: not more than
             ``CHECKED_JOBS``.
@@ -60,6 +62,7 @@ class Prepared:
     jobs: list[Job] = field(default_factory=list)
     cached: list[Job] = field(default_factory=list)
     published: list[Job] = field(default_factory=list)
+    published_by: set[str] = field(default_factory=set)
     checked: bool = False
 
     @property
@@ -143,6 +146,7 @@ def prepare(
     graph, nodes = SharedGraph.of(in_phases(outputs, storage.trusted))
     store = storage.store()
     prepared = Prepared(outputs, perf, graph, fingerprints, inputs.failures)
+    interrupted = cache(partial(tokens_of_runs, store))
     for number in range(count):
         if number not in prepared.failures:
             try:
@@ -164,7 +168,8 @@ def prepare(
                 mark=str(number),
             )
             job = Job(record, graph, store, number=number)
-            _sort_in(prepared, job, streams, cache_mode)
+            results = Results(job.files, streams, job.record.outputs, interrupted)
+            _sort_in(prepared, job, results, cache_mode)
     # Opening each input takes too long for one process when there are very many.
     if len(prepared.jobs) <= CHECKED_JOBS:
         prepared.jobs = [j for j in prepared.jobs if _is_good(prepared, inputs, j)]
@@ -294,18 +299,16 @@ def _open_input(stream: StoredStream) -> None:
             len(reader)
 
 
-def _sort_in(
-    prepared: Prepared, job: Job, streams: Sequence[StoredStream], mode: CacheMode
-) -> None:
+def _sort_in(prepared: Prepared, job: Job, results: Results, mode: CacheMode) -> None:
     """Sorts a job into those to run and those whose results are there."""
-    results = Results(job.files, streams, job.record.outputs)
     if results.are_published():
         prepared.published.append(job)
         prepared.cached.append(job)
-    elif is_cached(results, len(streams), mode):
+    elif is_cached(results, len(prepared.outputs), mode):
         prepared.cached.append(job)
     else:
         prepared.jobs.append(job)
+    prepared.published_by |= results.published_by
 
 
 def _generation(stream: StoredStream) -> str:

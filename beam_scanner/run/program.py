@@ -231,7 +231,9 @@ class Program(KeepsValues):
         run.forget_failed(record.mark)
         if self.settings.max_failures is not None:
             run.forget_stop()
-        return files.begin(record.seen, lambda token: is_spent(outputs, token))
+        return files.begin(
+            record.seen, lambda token: is_spent(files, outputs, record.outputs, token)
+        )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
     .work/runs/<run>/driver           locked while the driver of a local run lives
                      graph            the shared graph and how to run it
                      jobs-000000      the records of jobs 0 to 999
+                     tokens           of its jobs: streams with them are this run's
                      failed/<job>     why a job failed; its remaining tasks stop
                      attempts/<job>-<family>-<task>/<id>  see ``attempt_marks``
                      stopped          written when too many jobs failed; the remaining tasks stop
@@ -19,7 +20,7 @@ what outlives a run is in ``job_files``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
+_TOKENS = "tokens"
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
@@ -70,8 +72,19 @@ class RunFiles:
         self.marked = 0
         self._root = f"{RUNS}{run}"
 
-    def write(self, settings: RunSettings, jobs: Sequence[JobRecord]) -> str:
+    def write(
+        self,
+        settings: RunSettings,
+        jobs: Sequence[JobRecord],
+        published: Collection[str] = (),
+    ) -> str:
         """Stores what the workers need.
+
+        Args:
+            settings: How to run the jobs.
+            jobs: The jobs.
+            published: Tokens of jobs that an interrupted run had published; see
+                :func:`tokens_of_runs`.
 
         Returns:
             A digest of it, for :meth:`settings`: workers unpickle only what was written
@@ -79,6 +92,8 @@ class RunFiles:
         """
         # First, so that nobody takes the other files for leftovers of a dead run.
         self._store.put(f"{self._root}/graph", b"")
+        tokens = sorted({*published, *(job.token for job in jobs)} - {""})
+        self._store.put(f"{self._root}/{_TOKENS}", "\n".join(tokens).encode())
         digests = []
         for start in range(0, len(jobs), JOBS_A_FILE):
             data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
@@ -194,17 +209,54 @@ class RunFiles:
             found[ended["job"], ended["phase"]] = failures
         return found
 
-    def remove(self) -> None:
-        """Removes all files of the run."""
+    def remove(self, tokens: bool = True) -> None:
+        """Removes all files of the run.
+
+        Args:
+            tokens: Those, too: the run has ended, and need not be known again.
+        """
         # The driver's file goes last: if this is cut short, the run counts as abandoned
         # and is removed by the next one.
         driver = f"{self._root}/{_DRIVER}"
-        keys = [k for k in self._store.list(f"{self._root}/") if k != driver]
+        stay = {driver} if tokens else {driver, f"{self._root}/{_TOKENS}"}
+        keys = [k for k in self._store.list(f"{self._root}/") if k not in stay]
         for key in keys:
             self._store.delete(key)
         for folder in {internal_of(key) for key in keys} - {""}:
             remove_scratch(self._store, folder)
         self._store.delete(driver)
+
+
+def tokens_of_runs(store: ObjectStore) -> frozenset[str]:
+    """Tokens of the jobs of all runs that have not ended as they should.
+
+    A run that is interrupted as it tidies up has removed files of jobs that it had
+    published. By these tokens their streams are known as its own when it is run again.
+    """
+    found: set[str] = set()
+    for key in list(store.list(RUNS)):
+        if _is_tokens(key):
+            found.update((store.try_read(key) or b"").decode(errors="replace").split())
+    return frozenset(found)
+
+
+def forget_tokens(store: ObjectStore, tokens: Collection[str], run: str = "") -> None:
+    """Removes what earlier runs have noted for :func:`tokens_of_runs`.
+
+    Args:
+        store: The database.
+        tokens: Of which jobs.
+        run: The run that goes on with them, and has noted them.
+    """
+    for key in list(store.list(RUNS)):
+        if _is_tokens(key) and key.split("/")[2] != run:
+            theirs = (store.try_read(key) or b"").decode(errors="replace")
+            if not set(tokens).isdisjoint(theirs.split()):
+                store.delete(key)
+
+
+def _is_tokens(key: str) -> bool:
+    return key.count("/") == 3 and key.endswith(f"/{_TOKENS}")
 
 
 def remove_abandoned(store: ObjectStore) -> None:

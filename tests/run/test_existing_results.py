@@ -90,4 +90,18 @@ def test_a_stream_whose_files_are_gone_holds_nothing(storage: NamedStorage) -> N
         Path(file).unlink()
     assert not holds(stream, found.fingerprint)
     assert not was_made_by(stream, found.run)
-    assert is_spent([stream], found.generation)
+    files = JobFiles(storage.store(), "f")
+    assert is_spent(files, [stream], ["other"], found.generation)
+
+
+def test_a_stream_that_was_published_and_removed_is_spent(
+    storage: NamedStorage,
+) -> None:
+    files, (stream, other) = JobFiles(storage.store(), "f"), streams(storage)
+    token = files.begin(("", ""))
+    publish(stream, token, "first")
+    assert not is_spent(files, [stream, other], WANTED, token)
+    files.put_published(0, [[1, "first"]])
+    assert not is_spent(files, [stream, other], WANTED, token)
+    stream.delete()
+    assert is_spent(files, [stream, other], WANTED, token)

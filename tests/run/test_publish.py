@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.run.options import Limits
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
@@ -81,7 +82,7 @@ def run(
         now(f"ended {phase}")
         live = [job for job in live if not failures[job]]
     report = launch.Report()
-    launch.conclude(prepared, files, report)
+    launch.end_jobs(launch.conclude(prepared, files, report))
     files.remove()
     assert not happens
     return report.failures
@@ -265,3 +266,76 @@ def test_none_is_stored_where_one_was_replaced(
     kept = outputs[1 - taken]
     assert not kept.committed() if mode is CacheMode.Error else list(kept.load()) == [0]
     assert gc(storage).keys == ()
+
+
+@pytest.mark.parametrize("mode", list(CacheMode))
+@pytest.mark.parametrize("removed", [0, 1, JOBS])
+def test_stopped_as_it_tidies_up(
+    setting: Setting, mode: CacheMode, removed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same run is known again, and does nothing twice; a third one is another."""
+
+    class Killed(BaseException):
+        pass
+
+    def stop(done: Sequence[Job]) -> None:
+        for job in done[:removed]:
+            job.files.remove()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "end_jobs", stop)
+        with pytest.raises(Killed):
+            setting.run(mode, MINE)
+    report = setting.run(mode, MINE)
+    assert (len(report.cached), report.tasks) == (JOBS, 0)
+    check(setting, MINE)
+    if mode is CacheMode.Error:
+        with pytest.raises(StreamExistsError):
+            setting.run(mode, MINE)
+
+
+def test_stopped_as_it_tidies_up_and_again_as_it_goes_on(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run notes what the one before had published."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    def stop(done: Sequence[Job]) -> None:
+        done[0].files.remove()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "end_jobs", stop)
+        with pytest.raises(Killed):
+            setting.run(CacheMode.Error, MINE)
+    # So that there is something to do; nor may it count as published any more.
+    setting.output("sums", 1).delete()
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "run_pipeline", die)
+        for _ in range(2):
+            with pytest.raises(Killed):
+                setting.run(CacheMode.Error, MINE)
+    report = setting.run(CacheMode.Error, MINE)
+    assert (len(report.cached), len(report.committed)) == (1, 1)
+    check(setting, MINE)
+
+
+def test_another_result_is_refused_though_a_run_was_stopped(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "end_jobs", die)
+        with pytest.raises(KeyboardInterrupt):
+            setting.run(CacheMode.Error, MINE)
+    with pytest.raises(StreamExistsError):
+        setting.run(CacheMode.Error, THEIRS)
+    setting.check_values(MINE)
