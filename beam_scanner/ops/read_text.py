@@ -53,7 +53,7 @@ class TextReader:
 
     def _texts(self, frame: Any) -> list[Text]:
         # It takes colors as OpenCV has them.
-        found = self._reader(np.ascontiguousarray(frame[..., ::-1]))
+        found: Any = self._reader(np.ascontiguousarray(frame[..., ::-1]))
         if found.boxes is None or not found.txts:
             return []
         size = np.array([frame.shape[1], frame.shape[0]], np.float64)
