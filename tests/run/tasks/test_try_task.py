@@ -39,7 +39,9 @@ def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
     stream = setting.output("scaled", 0)
     for number in range(BLOBS - 1):
         assert run.do(number) == "done"
-    segments(stream)[1].unlink()
+    # Each task has those of a type, and of pickles: its values are Any.
+    for segment in segments(stream)[2:4]:
+        segment.unlink()
     # The last task to run must not publish, and not fail either.
     assert run.do(BLOBS - 1) == "done"
     assert not stream.committed()
