@@ -272,10 +272,10 @@ Resize(width=320, heigth=180)  # line 8
 def graph(sc: Client, frames: OpColumn) -> OpColumn:
     sc.streams.Stride(frames)  # line 12
     sc.partitioner.all("50")  # line 13
-    sc.ops.Resize(frame=frames, width=320)  # line 14
+    sc.ops.Resize(frame=frames, width="320", height=[180])  # line 14
     sc.ops.OfAUsersOwn(frame=frames, any=1)
-    some = sc.streams.Stride(frames, [8])
-    return sc.ops.Resize(frame=some, width=[320], height=[180])
+    some = sc.streams.Stride(sc.streams.Stride(frames, [8]), 2)
+    return sc.ops.Resize(frame=some, width=320, height=[180])
 """
 
 
