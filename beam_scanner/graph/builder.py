@@ -93,6 +93,10 @@ class OpBuilder:
     def __repr__(self) -> str:
         return f"sc.ops.{self.__name__}{self.__signature__}"
 
+    def __get__(self, instance: object, owner: type | None = None) -> OpBuilder:
+        """Itself: ``help`` takes what has this for a function, and shows its arguments."""
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds the op to a graph.
 
