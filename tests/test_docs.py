@@ -105,6 +105,22 @@ def test_the_walks_of_a_stream_fit_and_name_modules_that_exist() -> None:
     assert missing == []
 
 
+def test_links_to_kubernetes_lead_to_pages_about_it() -> None:
+    links = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        found = re.findall(r"\[([^\]]*)\]\(([^)#]+)[^)]*\)", page.read_text())
+        for line in page.read_text().splitlines():
+            # A row of a table is about what stands in its first cell.
+            if line.startswith("|") and "Kubernetes" in line.split("|")[1]:
+                found += [("Kubernetes", u) for u in re.findall(r"\]\(([^)#]+)", line)]
+        links += [(page, url) for text, url in found if "Kubernetes" in text]
+    assert len(links) >= 4
+    for page, url in links:
+        _, marker, path = url.partition("/blob/main/")
+        target = ROOT / path if marker else page.parent / url
+        assert "Kubernetes" in target.read_text(), (page, url)
+
+
 def test_modules_that_overviews_name_exist() -> None:
     package = ROOT / "beam_scanner"
     files = {path.name for path in package.rglob("*.py")}

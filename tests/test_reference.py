@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import pydoc
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import apache_beam as beam
 import pytest
 
+import beam_scanner
 from beam_scanner import ops, transforms
 from beam_scanner.cli.args import ops_help
 from beam_scanner.cli.ops_language import build_ops, check_ops, parse_ops
@@ -272,10 +274,10 @@ Resize(width=320, heigth=180)  # line 8
 def graph(sc: Client, frames: OpColumn) -> OpColumn:
     sc.streams.Stride(frames)  # line 12
     sc.partitioner.all("50")  # line 13
-    sc.ops.Resize(frame=frames, width=320)  # line 14
+    sc.ops.Resize(frame=frames, width="320", height=[180])  # line 14
     sc.ops.OfAUsersOwn(frame=frames, any=1)
-    some = sc.streams.Stride(frames, [8])
-    return sc.ops.Resize(frame=some, width=[320], height=[180])
+    some = sc.streams.Stride(sc.streams.Stride(frames, [8]), 2)
+    return sc.ops.Resize(frame=some, width=320, height=[180])
 """
 
 
@@ -288,6 +290,26 @@ def test_type_checkers_see_the_arguments(tmp_path: Path) -> None:
     found = [line for line in printed.splitlines() if ": error: " in line]
     lines = [int(line.split("program.py:")[1].split(":")[0]) for line in found]
     assert lines == [7, 8, 12, 13, 14], printed
+
+
+def test_help_shows_all_arguments() -> None:
+    for thing in OpGenerator().Resize, transforms.Resize, yaml_transforms.Resize:
+        text = pydoc.plain(pydoc.render_doc(thing))
+        head = text.partition("Args:")[0]
+        for name in ("width", "height", "min", "preserve_aspect", "interpolation"):
+            assert f"{name}: " in head, text
+        assert "In pixels; 0 to follow" in text
+    text = pydoc.plain(pydoc.render_doc(StreamsGenerator().Stride))
+    assert "strides: " in text
+
+
+def test_completion_has_names_of_the_package_alone() -> None:
+    for module in transforms, beam_scanner:
+        assert not {"Any", "Sequence", "Callable"} & {*module.__all__}
+    assert "Any" not in dir(transforms)
+    assert {"Resize", "Stride"} <= {*dir(transforms)}
+    assert "Resize" in dir(OpGenerator())
+    assert "Stride" in dir(StreamsGenerator())
 
 
 def test_what_is_not_registered_is_nowhere() -> None:

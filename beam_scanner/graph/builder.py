@@ -93,13 +93,17 @@ class OpBuilder:
     def __repr__(self) -> str:
         return f"sc.ops.{self.__name__}{self.__signature__}"
 
+    def __get__(self, instance: object, owner: type | None = None) -> OpBuilder:
+        """Itself: ``help`` takes what has this for a function, and shows its arguments."""
+        return self
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Adds the op to a graph.
 
         Args:
             *args: Columns, in the order of the op's inputs.
             **kwargs: Columns by the names of inputs; init arguments; per-stream
-                arguments, each a list; and for every op ``device``, ``batch``,
+                arguments, one value for all or a list with one for each; and for every op ``device``, ``batch``,
                 ``stencil``, ``stencil_edge``, ``bounded_state``, ``on_error``.
 
         Returns:
@@ -123,9 +127,7 @@ def op_signature(spec: OpSpec) -> inspect.Signature:
     several = GenericAlias(tuple, (OpColumn,) * count)
     parameters = [
         *(kinds(port.name, kind, annotation=OpColumn) for port in spec.inputs),
-        *op_parameters(
-            spec, lambda each: GenericAlias(Sequence, (or_slice_list(each),))
-        ),
+        *op_parameters(spec, _for_streams),
         *op_options(spec),
     ]
     try:
@@ -134,6 +136,15 @@ def op_signature(spec: OpSpec) -> inspect.Signature:
         )
     except ValueError:  # columns of register_op may have any names
         return inspect.Signature([kinds("arguments", kinds.VAR_KEYWORD)])
+
+
+def _for_streams(kind: Any) -> Any:
+    """The annotation of one value for all streams, or a list with one for each."""
+    several = GenericAlias(Sequence, (or_slice_list(kind),))
+    try:
+        return Any if kind is Any else kind | several
+    except TypeError:  # users annotate as they like
+        return Any
 
 
 class IOGenerator:

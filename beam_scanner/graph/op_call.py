@@ -8,7 +8,12 @@ from typing import Any
 
 from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn, OpNode, SliceList
-from beam_scanner.graph.sampler_methods import column_of
+from beam_scanner.graph.sampler_methods import (
+    column_of,
+    is_one_value,
+    not_for_streams,
+)
+from beam_scanner.graph.validate import facts
 from beam_scanner.kernels.op_registry import Registry
 from beam_scanner.kernels.op_spec import OpForCall, Port
 from beam_scanner.kernels.register import (
@@ -65,7 +70,7 @@ class OpCall:
         """The node of this call, whose positional arguments are ``args``."""
         given = {n: self.kwargs.pop(n) for n in RESERVED if n in self.kwargs}
         columns = self._columns(args)
-        stream_args = self._stream_args()
+        stream_args = self._stream_args(columns)
         # The rest are arguments of the constructor.
         types = tuple(column.type for column in columns)
         call = OpForCall(types, self._init_args(), given, self.spec)
@@ -194,8 +199,8 @@ class OpCall:
             given.append((port, value))
         return given
 
-    def _stream_args(self) -> dict[str, tuple[Any, ...]]:
-        """The per-stream arguments, each with one value for each stream."""
+    def _stream_args(self, columns: tuple[OpColumn, ...]) -> dict[str, tuple[Any, ...]]:
+        """The per-stream arguments, each with as many values as there are streams."""
         params = self.spec.stream_params
         given = {
             p.name: self.kwargs.pop(p.name) for p in params if p.name in self.kwargs
@@ -210,14 +215,17 @@ class OpCall:
             raise ArgumentError(
                 f"op {self.name} needs the per-stream argument {missing[0]}"
             )
+        known = (facts(column.node).jobs for column in columns)
+        jobs = next((count for count in known if count is not None), 1)
+        found: dict[str, tuple[Any, ...]] = {}
         for name, values in given.items():
-            if not isinstance(values, list) or isinstance(values, SliceList):
-                raise ArgumentError(
-                    f"The argument `{name}` to op `{self.name}` is a stream config "
-                    "argument and must be a list with one value for each stream, got "
-                    f"{values!r}"
-                )
-        return {name: tuple(values) for name, values in given.items()}
+            if is_one_value(values):
+                found[name] = (values,) * jobs
+            elif isinstance(values, list) and not isinstance(values, SliceList):
+                found[name] = tuple(values)
+            else:
+                raise not_for_streams(self.name, name, values)
+        return found
 
     def _init_args(self) -> dict[str, Any]:
         given = self.kwargs

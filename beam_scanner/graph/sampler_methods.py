@@ -190,25 +190,45 @@ def _check_partition(value: Any, what: str) -> Partition:
     return value
 
 
+def is_one_value(value: Any) -> bool:
+    """Whether an argument is one value for all streams, rather than a list for each.
+
+    Tuples, arrays, generators and other iterables are neither.
+
+    Examples:
+        >>> is_one_value(8), is_one_value('jpg'), is_one_value([8, 4])
+        (True, True, False)
+    """
+    if isinstance(value, (str, bytes, Mapping)):
+        return True
+    return not hasattr(value, "__iter__") and not isinstance(value, OpColumn)
+
+
 def per_stream(
-    op: str, name: str, values: Any, parse: Callable[[Any, str], _S]
+    op: str,
+    name: str,
+    values: Any,
+    parse: Callable[[Any, str], _S],
+    jobs: int,
+    is_one: Callable[[Any], bool] = is_one_value,
 ) -> tuple[_S | SliceList, ...]:
-    """Reads a list with one value for each stream.
+    """Reads one value for all streams, or a list with one for each.
 
     Args:
         op: For errors.
         name: Of the argument, for errors.
-        values: The list; a value may be a ``SliceList`` of values.
+        values: The value or list; in a list a value may be a ``SliceList`` of values.
         parse: Reads one value; its second argument names it in errors.
+        jobs: How many streams there are.
+        is_one: Says whether ``values`` is one value for all of them.
 
     Raises:
-        ArgumentError: It is not a list, or empty, or a value cannot be read.
+        ArgumentError: It is neither, or empty, or a value cannot be read.
     """
+    if is_one(values):
+        return (parse(values, f"{name} of {op}"),) * jobs
     if not isinstance(values, (list, tuple)) or isinstance(values, SliceList):
-        raise ArgumentError(
-            f"The argument `{name}` to op `{op}` is a stream config argument and must "
-            f"be a list with one value for each stream, got {values!r}"
-        )
+        raise not_for_streams(op, name, values)
     if not values:
         raise ArgumentError(f"The argument `{name}` to op `{op}` is an empty list")
     found: list[_S | SliceList] = []
@@ -220,6 +240,14 @@ def per_stream(
         else:
             found.append(parse(value, what))
     return tuple(found)
+
+
+def not_for_streams(op: str, name: str, values: Any) -> ArgumentError:
+    """The error about an argument that is neither one value nor a list of them."""
+    return ArgumentError(
+        f"The argument `{name}` to op `{op}` is a stream config argument and must be one "
+        f"value for all streams, or a list with one value for each stream, got {values!r}"
+    )
 
 
 def _method(
@@ -245,7 +273,7 @@ def streams_signature(sampling: Sampling) -> inspect.Signature:
     """The signature of a sampler in ``sc.streams``."""
     parameters = [_parameter("input", OpColumn)]
     if sampling.per_stream:
-        parameters.append(_parameter(sampling.per_stream, Sequence[Any]))
+        parameters.append(_parameter(sampling.per_stream, Any))
     return inspect.Signature(parameters, return_annotation=OpColumn)
 
 
@@ -256,8 +284,9 @@ def streams_doc(sampling: Sampling) -> Doc:
     if names:
         value = names[0] if len(names) == 1 else f"({', '.join(names)})"
         args[sampling.per_stream] = (
-            f"For each stream ``{value}``, or a dict of the same names; inside a "
-            "slice also a ``SliceList`` of these, with one for each slice group."
+            f"``{value}`` for all streams, or a list with one for each; or a dict of "
+            "the same names. Inside a slice, a list may have a ``SliceList`` of these, "
+            "with one for each slice group."
         )
     return Doc(sampling.doc.text, args)
 
@@ -282,9 +311,10 @@ class _HasMethodsByName(type):
 class StreamsGenerator(Streams, metaclass=_HasMethodsByName):
     """Ops that take, repeat or group the rows of a stream: ``sc.streams``.
 
-    Every argument is a list with one value for each stream of the run. A value is
-    a number or tuple, or a dict of the numbers' names; inside a slice it may be a
-    ``SliceList`` with one value for each slice group.
+    An argument is one value for all streams of the run, or a list with one value for
+    each. A value is a number or tuple, or a dict of the numbers' names; inside a slice
+    it may be a ``SliceList`` with one value for each slice group, in a list. Rows and
+    intervals of one stream are lists themselves: they are given for each stream.
 
     Args:
         sc: The client, if there is one.
@@ -315,15 +345,18 @@ class StreamsGenerator(Streams, metaclass=_HasMethodsByName):
     def _sample(self, sampling: Sampling, input: Any, values: Any = None) -> OpColumn:
         op = sampling.name
         column = column_of(input, op, "input")
+        jobs = facts(column.node).jobs or 1
         if sampling.per_stream:
             samplers = per_stream(
                 op,
                 sampling.per_stream,
                 values,
                 lambda value, what: read_sampler(sampling, value, what),
+                jobs,
+                lambda value: is_one_value(value) or _is_tuple_of(sampling, value),
             )
         else:
-            samplers = (sampling.make(),) * (facts(column.node).jobs or 1)
+            samplers = (sampling.make(),) * jobs
         return self._added(SampleNode(column, op, samplers))
 
     def _added(self, node: OneInputNode) -> OpColumn:
@@ -366,15 +399,22 @@ class StreamsGenerator(Streams, metaclass=_HasMethodsByName):
         ]
         return self._sample(SAMPLERS[op], column, joined)
 
-    def Slice(self, input: OpColumn, partitions: Sequence[Any]) -> OpColumn:
+    def Slice(self, input: OpColumn, partitions: Partition | Sequence[Any]) -> OpColumn:
         """Cuts each stream into groups, which ops up to Unslice see by themselves.
 
         Args:
             input: The column.
-            partitions: For each stream what a method of ``sc.partitioner`` returns.
+            partitions: What a method of ``sc.partitioner`` returns, for all streams,
+                or a list with one for each.
         """
         column = column_of(input, "Slice", "input")
-        found = per_stream("Slice", "partitions", partitions, _check_partition)
+        found = per_stream(
+            "Slice",
+            "partitions",
+            partitions,
+            _check_partition,
+            facts(column.node).jobs or 1,
+        )
         for stream, partition in enumerate(found):
             if isinstance(partition, SliceList):
                 raise ArgumentError(f"partitions[{stream}] of Slice is a SliceList")
@@ -384,6 +424,21 @@ class StreamsGenerator(Streams, metaclass=_HasMethodsByName):
     def Unslice(self, input: OpColumn) -> OpColumn:
         """Joins the groups of a slice, in order, into one stream."""
         return self._added(UnsliceNode(column_of(input, "Unslice", "input")))
+
+
+def _is_tuple_of(sampling: Sampling, value: Any) -> bool:
+    """Whether a tuple has the numbers of one sampler, as (start, end) of a range.
+
+    A list of numbers is refused: a list has a value for each stream.
+    """
+    kinds = [p.annotation for p in sampling.signature.parameters.values()]
+    return (
+        isinstance(value, tuple)
+        and len(kinds) > 1
+        and set(kinds) == {int}
+        and bool(value)
+        and all(hasattr(number, "__index__") for number in value)
+    )
 
 
 def _is_pair(value: Any) -> bool:

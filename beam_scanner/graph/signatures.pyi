@@ -70,7 +70,7 @@ class Ops:
         self,
         frame: OpColumn,
         *,
-        conversion: Sequence[str | SliceList],
+        conversion: str | Sequence[str | SliceList],
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> OpColumn:
@@ -482,11 +482,11 @@ class Ops:
         self,
         frame: OpColumn,
         *,
-        width: Sequence[int | SliceList] = ...,
-        height: Sequence[int | SliceList] = ...,
-        min: Sequence[bool | SliceList] = ...,
-        preserve_aspect: Sequence[bool | SliceList] = ...,
-        interpolation: Sequence[str | SliceList] = ...,
+        width: int | Sequence[int | SliceList] = ...,
+        height: int | Sequence[int | SliceList] = ...,
+        min: bool | Sequence[bool | SliceList] = ...,
+        preserve_aspect: bool | Sequence[bool | SliceList] = ...,
+        interpolation: str | Sequence[str | SliceList] = ...,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> OpColumn:
@@ -615,85 +615,85 @@ class Streams:
     def Stride(
         self,
         input: OpColumn,
-        strides: Sequence[Any],
+        strides: Any,
     ) -> OpColumn:
         """Rows 0, k, 2k, ... of each stream, or of each slice group.
 
         Args:
             input: The column.
-            strides: For each stream ``stride``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            strides: ``stride`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def Range(
         self,
         input: OpColumn,
-        ranges: Sequence[Any],
+        ranges: Any,
     ) -> OpColumn:
         """Rows ``start`` to ``end - 1``; an end past the stream is clamped.
 
         Args:
             input: The column.
-            ranges: For each stream ``(start, end)``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            ranges: ``(start, end)`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def Ranges(
         self,
         input: OpColumn,
-        intervals: Sequence[Any],
+        intervals: Any,
     ) -> OpColumn:
         """The rows of several ranges, one after the other, in any order.
 
         Args:
             input: The column.
-            intervals: For each stream ``intervals``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            intervals: ``intervals`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def StridedRange(
         self,
         input: OpColumn,
-        ranges: Sequence[Any],
+        ranges: Any,
     ) -> OpColumn:
         """Rows ``start, start + stride, ...`` below ``end``.
 
         Args:
             input: The column.
-            ranges: For each stream ``(start, end, stride)``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            ranges: ``(start, end, stride)`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def Gather(
         self,
         input: OpColumn,
-        indices: Sequence[Any],
+        indices: Any,
     ) -> OpColumn:
         """The given rows, in any order, with duplicates.
 
         Args:
             input: The column.
-            indices: For each stream ``rows``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            indices: ``rows`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def Repeat(
         self,
         input: OpColumn,
-        spacings: Sequence[Any],
+        spacings: Any,
     ) -> OpColumn:
         """Each row k times.
 
         Args:
             input: The column.
-            spacings: For each stream ``spacing``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            spacings: ``spacing`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
     def RepeatNull(
         self,
         input: OpColumn,
-        spacings: Sequence[Any],
+        spacings: Any,
     ) -> OpColumn:
         """Each row once, then k - 1 nulls.
 
         Args:
             input: The column.
-            spacings: For each stream ``spacing``, or a dict of the same names; inside a slice also a ``SliceList`` of these, with one for each slice group.
+            spacings: ``spacing`` for all streams, or a list with one for each; or a dict of the same names. Inside a slice, a list may have a ``SliceList`` of these, with one for each slice group.
         """
 
 class Partitions:

@@ -38,10 +38,13 @@ def lazy_names(
     """
     module = sys.modules[package]
     stub = Path(str(module.__file__)).with_suffix(".pyi").read_text(encoding="utf-8")
+    # What the stub needs for its own annotations is none of the package's names.
+    ours = package.partition(".")[0]
     homes = {
         alias.name: str(statement.module)
         for statement in ast.parse(stub).body
         if isinstance(statement, ast.ImportFrom)
+        and str(statement.module).partition(".")[0] == ours
         for alias in statement.names
         if alias.name != "*"
     }

@@ -256,8 +256,9 @@ class Client:
 
         Raises:
             JobFailure: Some streams failed; the others are committed, unless
-                ``max_failures`` stopped the run. The database has every failure as
-                Parquet, in its folder ``failures``.
+                ``max_failures`` stopped the run. Every failure is kept as Parquet, in
+                the folder ``failures`` of the database; the command
+                ``beam-scanner failures DATABASE`` lists them.
             ScannerException: The graph, an argument or an input is wrong; nothing
                 was run.
         """

@@ -38,7 +38,7 @@ class Op:
             registration.
         args: Init arguments by name.
         extra: Not used.
-        stream_args: Per-stream arguments by name, each a list.
+        stream_args: Per-stream arguments by name, one value for all streams or a list.
 
     Raises:
         ScannerException: As ``sc.ops``.

@@ -149,15 +149,15 @@ def bad_calls():
         ),
         (
             "Scaled",
-            {"x": blob, "scale": 1, "width": 3},
+            {"x": blob, "scale": 1, "width": (3,)},
             ArgumentError,
-            "`width` to op `Scaled` is a stream config argument and must be a list",
+            "`width` to op `Scaled` is a stream config argument and must be one value",
         ),
         (
             "Scaled",
             {"x": blob, "scale": 1, "width": SliceList([3])},
             ArgumentError,
-            "must be a list",
+            "or a list with one",
         ),
         (
             "Scaled",
@@ -335,3 +335,23 @@ def test_whatever_is_passed_the_error_is_ours(ops, data):
             call(values)
     with contextlib.suppress(ScannerException):
         io.Output(blobs(2), values)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_stream_argument_is_for_all_streams(ops, count):
+    blob = blobs(count)
+    node = ops.Scaled(x=blob, scale=1, width=3).node
+    assert node.stream_args == {"width": (3,) * count}
+    check_graph([io.Output(node.outputs()[0], [Stored(f"o{i}") for i in range(count)])])
+    mixed = ops.Scaled(x=blob, scale=1, width=3, height=[*range(count)]).node
+    assert mixed.stream_args == {"width": (3,) * count, "height": (*range(count),)}
+    with pytest.raises(ArgumentError, match="`height` needs one value"):
+        ops.Scaled(x=blob, scale=1, width=3, height=[1] * (count + 1))
+
+
+@pytest.mark.parametrize(
+    "value", [(3,), range(3), np.array([3]), {3}, iter([3]), SliceList([3]), blobs()]
+)
+def test_what_may_be_one_value_or_several_is_refused(ops, value):
+    with pytest.raises(ArgumentError, match="one value for all streams, or a list"):
+        ops.Scaled(x=blobs(), scale=1, width=value)

@@ -154,6 +154,34 @@ def test_all_takes_the_number_of_streams_from_its_input():
     assert sampled(streams.All(input=OpColumn(Node()))) == (All(),)
 
 
+@pytest.mark.parametrize(
+    ("op", "value", "each"),
+    [
+        ("Stride", 8, 8),
+        ("Stride", np.int64(8), 8),
+        ("Stride", {"stride": 8}, 8),
+        ("Repeat", 3, 3),
+        ("RepeatNull", 3, 3),
+        ("Range", (0, 30), (0, 30)),
+        ("Range", {"start": 0, "end": 30}, (0, 30)),
+        ("StridedRange", (0, 30, 2), (0, 30, 2)),
+        ("Gather", {"rows": [5, 1]}, [5, 1]),
+        ("Ranges", {"intervals": [(0, 3)]}, [(0, 3)]),
+        ("StridedRanges", {"intervals": [(0, 3)], "stride": 2}, ([(0, 3)], 2)),
+        ("Slice", partitioner.all(3), partitioner.all(3)),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_value_is_for_all_streams(op, value, each, count):
+    column = blobs(count)
+    method = getattr(streams, op)
+    found, expected = method(column, value).node, method(column, [each] * count).node
+    if op == "Slice":
+        assert found.partitions == expected.partitions
+    else:
+        assert found.samplers == expected.samplers
+
+
 def test_slice_and_unslice():
     column = streams.Slice(frames(2), partitions=[partitioner.all(50), {
         "partitioner": partitioner.range(0, 5)
@@ -186,10 +214,22 @@ def test_partitioners():
     [
         (
             "Stride",
-            8,
-            "`strides` to op `Stride` is a stream config arg.* must be a list",
+            np.array([8]),
+            "`strides` to op `Stride` is a stream config arg.* or a list with one",
         ),
-        ("Stride", SliceList([8]), "must be a list with one value for each stream"),
+        ("Stride", SliceList([8]), "or a list with one value for each stream"),
+        ("Stride", (n for n in [8]), "or a list with one value for each stream"),
+        ("Stride", "8", "strides of Stride must be a stride, a whole number, got '8'"),
+        ("Stride", None, "strides of Stride must be a stride, a whole number"),
+        (
+            "Range",
+            (1, 2, 3),
+            r"ranges of Range must be \(start, end\), got \(1, 2, 3\)",
+        ),
+        ("Range", [0, 30], r"ranges\[0\] of Range must be \(start, end\), got 0"),
+        ("Gather", (0, 10), r"indices\[0\] of Gather must be a list of row numbers"),
+        ("Gather", 3, "indices of Gather must be a list of row numbers, got 3"),
+        ("Slice", 3, "partitions of Slice must come from sc.partitioner"),
         ("Stride", [], "`strides` to op `Stride` is an empty list"),
         (
             "Stride",

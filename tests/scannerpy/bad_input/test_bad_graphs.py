@@ -46,9 +46,9 @@ from tests.support.video_fixtures import numbered_frame
         ),
         (lambda sc, f: sc.ops.Blur(frame=f), ValueError, "needs the argument"),
         (
-            lambda sc, f: sc.ops.Resize(frame=f, width=4, height=[4]),
+            lambda sc, f: sc.ops.Resize(frame=f, width=(4,), height=[4]),
             ValueError,
-            "`width` to op `Resize` is a stream config argument and must be a list",
+            "`width` to op `Resize` is a stream config argument and must be one value",
         ),
         (
             lambda sc, f: sc.ops.Resize(frame=f, width=[4, 5], height=[4]),
@@ -100,7 +100,7 @@ from tests.support.video_fixtures import numbered_frame
         (lambda sc, f: sc.ops.Histogram(frame=f).lossless(), TypeError, "Histogram"),
         (lambda sc, f: f.compress("av7"), ValueError, "'av7' does not exist"),
         (lambda sc, f: f.compress_video(quality=99), ValueError, "quality"),
-        (lambda sc, f: sc.streams.Stride(f, 8), ValueError, "must be a list"),
+        (lambda sc, f: sc.streams.Stride(f, "8"), ValueError, "whole number"),
         (lambda sc, f: sc.streams.Stride(f, []), ValueError, "empty list"),
         (lambda sc, f: sc.streams.Stride(f, [1.5]), ValueError, r"1\.5"),
         (lambda sc, f: sc.streams.Stride(f, [True]), ValueError, "True"),
