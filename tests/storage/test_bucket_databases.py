@@ -14,6 +14,7 @@ import pytest
 from beam_scanner.errors import StreamExistsError, StreamReplacedError, VideoError
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -156,8 +157,6 @@ def test_two_writers_of_one_stream(bucket_url):
 
 def run_with(monkeypatch, setting, meanwhile, mode):
     """A run; something happens between its begin and its first task."""
-    run_pipeline = launch.run_pipeline
-
     def run_later(*args, **options):
         monkeypatch.setattr(launch, "run_pipeline", run_pipeline)
         meanwhile()
