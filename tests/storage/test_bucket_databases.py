@@ -157,6 +157,7 @@ def test_two_writers_of_one_stream(bucket_url):
 
 def run_with(monkeypatch, setting, meanwhile, mode):
     """A run; something happens between its begin and its first task."""
+
     def run_later(*args, **options):
         monkeypatch.setattr(launch, "run_pipeline", run_pipeline)
         meanwhile()
