@@ -220,14 +220,17 @@ _MOST_LINE = 300
 _SHOWN_CAUSES = 20
 _SHOWN_TRACEBACK = 4_000
 _VARIES = re.compile(
-    r"""0x[0-9a-fA-F]+|'[^']*'|"[^"]*"|(?:[\w.-]*/)+[\w.-]+|\b[0-9a-fA-F]{8,}\b|\d+"""
+    r"""0x[0-9a-fA-F]+|'[^']*'|"[^"]*"|(?:[\w.-]*/)+[\w.-]+|\b[0-9a-fA-F]{8,}\b
+    |(?<!exit\ code\ )(?<!\d)\d+""",
+    re.VERBOSE,
 )
 
 
 def causes_of(failures: Iterable[Failure]) -> list[Cause]:
     """Groups failures by what went wrong, those of most streams first.
 
-    Messages that differ only in numbers, paths and quoted names are one cause.
+    Messages that differ only in numbers, paths and quoted names are one cause; exit
+    codes tell causes apart.
     """
     found: dict[tuple[Any, ...], list[Failure]] = {}
     for failure in failures:

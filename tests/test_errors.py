@@ -61,3 +61,13 @@ def test_equal_reasons_of_many_streams_are_one_cause() -> None:
     causes = causes_of(failures)
     assert [len(cause.streams) for cause in causes] == [2, 1]
     assert causes[0].streams == ["s0", "s1"]
+
+
+def test_exit_codes_are_different_causes() -> None:
+    text = "its process ended with exit code {} before row {} was done"
+    failures = [
+        Failure(f"film {number}", text.format(code, number), kind="death")
+        for number, code in enumerate([3, 0, 13, 3, 13])
+    ]
+    causes = causes_of(failures)
+    assert sorted(len(cause.failures) for cause in causes) == [1, 2, 2]

@@ -145,9 +145,11 @@ def _failure(row: dict[str, Any]) -> Failure:
     exception = row["exception"] or ""
     own = getattr(errors, exception, None)
     known = isinstance(own, type) and issubclass(own, ScannerException)
-    lead = "" if known or not exception else f"{exception}: "
     values = {name: row[name] for name in COLUMNS.names}
-    values["reason"] = f"{lead}{values.pop('message')}"
+    message = values.pop("message")
+    # An exception without a text has its name as the message.
+    lead = "" if known or exception in ("", message) else f"{exception}: "
+    values["reason"] = f"{lead}{message}"
     values |= {name: values[name] or "" for name in _MAY_BE_EMPTY}
     for name in _TIMES:
         if values[name] is not None:

@@ -6,11 +6,15 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from beam_scanner.errors import StreamReplacedError, VideoError
+from beam_scanner.errors import StreamExistsError, StreamReplacedError, VideoError
+from beam_scanner.run import launch
+from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
@@ -23,6 +27,7 @@ from beam_scanner.video.indexing import index_video
 from tests.support import bucket_graphs
 from tests.support.bucket_graphs import ROWS
 from tests.support.long_videos import upload
+from tests.support.small_runs import JOBS, Setting
 from tests.support.video_fixtures import frame_number, make_video
 
 pytestmark = pytest.mark.slow
@@ -148,6 +153,50 @@ def test_two_writers_of_one_stream(bucket_url):
     assert len(lost) < 12
     assert gc(NamedStorage(database)).keys == ()
     assert len(list(open_store(f"{database}/a").list())) == 2
+
+
+def run_with(monkeypatch, setting, meanwhile, mode):
+    """A run; something happens between its begin and its first task."""
+
+    def run_later(*args, **options):
+        monkeypatch.setattr(launch, "run_pipeline", run_pipeline)
+        meanwhile()
+        run_pipeline(*args, **options)
+
+    monkeypatch.setattr(launch, "run_pipeline", run_later)
+    return setting.run(mode, by=3)
+
+
+@pytest.mark.parametrize("mode", [CacheMode.Error, CacheMode.Overwrite])
+def test_another_run_commits_meanwhile(bucket_url, mode, monkeypatch):
+    setting = Setting.make(f"{bucket_url}/db")
+    if mode is CacheMode.Overwrite:
+        setting.run(by=7)
+    other = partial(setting.run, CacheMode.Overwrite, by=5)
+    report = run_with(monkeypatch, setting, other, mode)
+    assert [failure.stream for failure in report.failures] == ["scaled/0", "scaled/1"]
+    assert "was replaced by another run at 20" in report.failures[0].reason
+    setting.check_values(by=5)
+    assert gc(setting.storage).keys == ()
+    assert work_left(setting.storage.store()) == []
+
+
+def test_a_run_stopped_as_it_tidies_up_is_known_again(bucket_url, monkeypatch):
+    setting = Setting.make(f"{bucket_url}/db")
+
+    def stop(done):
+        done[0].files.remove()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "end_jobs", stop)
+        with pytest.raises(KeyboardInterrupt):
+            setting.run(CacheMode.Error)
+    report = setting.run(CacheMode.Error)
+    assert (len(report.cached), report.tasks) == (JOBS, 0)
+    assert work_left(setting.storage.store()) == []
+    with pytest.raises(StreamExistsError):
+        setting.run(CacheMode.Error)
 
 
 def test_two_runs_of_one_job_at_once(bucket_url, clip, local_bytes):

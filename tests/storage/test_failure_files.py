@@ -38,7 +38,11 @@ FULL = Failure(
     1.25e9,
     1.25e9 + 0.5,
 )
-FAILURES = [FULL, Failure("b", "no such file", kind="input", exception="VideoError")]
+FAILURES = [
+    FULL,
+    Failure("b", "no such file", kind="input", exception="VideoError"),
+    Failure("c", "MemoryError", exception="MemoryError"),
+]
 
 
 def check(store: Any) -> None:
@@ -87,7 +91,8 @@ def test_columns(tmp_path: Path) -> None:
         "started",
         "ended",
     ]
-    full, short = table.to_pylist()
+    full, short, bare = table.to_pylist()
+    assert (bare["exception"], bare["message"]) == ("MemoryError", "MemoryError")
     assert full["message"] == "two\nlines \x1b[0m"
     assert full["started"] == datetime.datetime(
         2009, 8, 11, 14, 13, 20, tzinfo=datetime.UTC

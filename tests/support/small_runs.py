@@ -81,7 +81,7 @@ class Setting:
     values: list[list[int]] = field(default_factory=list)
 
     @classmethod
-    def make(cls, path: Path, by: int = 2) -> Setting:
+    def make(cls, path: Path | str, by: int = 2) -> Setting:
         storage = NamedStorage(str(path))
         storage.store(create=True)
         made = cls(storage, by)
