@@ -142,9 +142,11 @@ def test_wrong_calls_are_refused_at_once(sc: Client) -> None:
     with pytest.raises(ScannerException, match="needs the argument 'way'"):
         sc.ops.GraphWrong(value=value)
     with pytest.raises(ScannerException, match="stream config argument"):
-        sc.ops.GraphJoin(value=value, prefix="p")
+        sc.ops.GraphJoin(value=value, prefix=("p",))
     with pytest.raises(ElementTypeError, match="argument 'prefix' of op GraphJoin"):
         sc.ops.GraphJoin(value=value, prefix=[3])
+    with pytest.raises(ElementTypeError, match="argument 'prefix' of op GraphJoin"):
+        sc.ops.GraphJoin(value=value, prefix=3)
 
 
 def test_a_row_that_fails(sc: Client) -> None:
