@@ -94,7 +94,7 @@ def _run_line(store: ObjectStore, files: Sequence[FailureFile]) -> str:
         )
         if kinds[kind]
     ]
-    time = datetime.strptime(files[-1].time, "%Y%m%dT%H%M%SZ")
+    time = datetime.strptime(files[-1].time[:15], "%Y%m%dT%H%M%S")
     return f"{files[0].run[:_SHORT]}  {time:%Y-%m-%d %H:%M:%S} UTC  {', '.join(parts)}"
 
 

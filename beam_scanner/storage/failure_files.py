@@ -2,7 +2,7 @@
 
 ::
 
-    failures/20240131T235959Z-<run>.parquet
+    failures/20240131T235959.123456Z-<run>.parquet
 
 Each failure is one row, with the columns of ``COLUMNS``; unknown values are null. A
 run without failures leaves no file.
@@ -28,8 +28,9 @@ from beam_scanner.text.error_text import plain
 
 FOLDER = "failures"
 
-_TIME = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"failures/(\d{8}T\d{6}Z)-([\w-]+)\.parquet")
+# Runs that end in the same second are listed in their order.
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_NAME = re.compile(r"failures/(\d{8}T\d{6}(?:\.\d{6})?Z)-([\w-]+)\.parquet")
 _ROWS_AT_A_TIME = 1000
 
 # Null in the file, '' here; and times, which are numbers here.

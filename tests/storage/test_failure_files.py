@@ -53,8 +53,8 @@ def check(store: Any) -> None:
     place = write_failures(store, "two", iter(FAILURES * 1500), 1.4e9)
     files = failure_files(store)
     assert [file.run for file in files] == ["two", "one"]
-    assert files[0].time == "20140513T165320Z"
-    assert place.endswith("failures/20140513T165320Z-two.parquet")
+    assert files[0].time == "20140513T165320.000000Z"
+    assert place.endswith("failures/20140513T165320.000000Z-two.parquet")
     assert list(read_failures(store, files[1].key)) == FAILURES
     assert list(read_failures(store, files[0].key)) == FAILURES * 1500
     # Once more: a bundle that was executed again.
