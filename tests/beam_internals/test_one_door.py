@@ -47,6 +47,7 @@ UNDOCUMENTED = {
 """Attributes without an underscore that Beam keeps for itself."""
 
 NOT_BEAMS = {
+    "_ActionsContainer",  # argparse
     "_actions",  # argparse
     "_asdict",  # named tuples
     "_replace",  # named tuples
