@@ -14,6 +14,7 @@ from beam_scanner.errors import ScannerException, StorageError
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from tests.support.commands import wrong
 from tests.support.folders import ROOT
+from tests.support.programs import run_code
 from tests.support.video_fixtures import make_video
 
 # As processes.
@@ -45,6 +46,26 @@ def test_python_m_pipeline_with_worker_processes(
         "indexing 1 video",
         "making clibrightness/long.mp4",
     ]
+
+
+WITHOUT_EXTRAS = """
+import sys
+
+for name in ("boto3", "cv2", "duckdb", "onnxruntime", "pandas", "scipy", "sklearn"):
+    sys.modules[name] = None
+from beam_scanner.cli.main import main
+
+main(["--direct_running_mode=in_memory", *sys.argv[1:]])
+"""
+"""The command where nothing is installed but what the package requires."""
+
+
+def test_shots_need_no_extra(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "plain.mp4", frames=40)
+    told = run_code(WITHOUT_EXTRAS, video, "--output", tmp_path / "db")
+    assert "boundaries/plain.mp4" in told, told
+    storage = NamedStorage(str(tmp_path / "db"))
+    assert NamedStream(storage, "boundaries/plain.mp4").len() == 40
 
 
 @pytest.mark.processes

@@ -185,7 +185,9 @@ def _maps(kind: Any) -> tuple[Pack, Unpack]:
 def _lists(kind: Any) -> tuple[Pack, Unpack]:
     put_item, take_item = _ways(kind.value_type)
     is_number = kind.value_type in _FORMS
-    dtype = kind.value_type.to_pandas_dtype() if is_number else None
+    # Not to_pandas_dtype(), which needs pandas.
+    empty = pa.array([], kind.value_type) if is_number else None
+    dtype = None if empty is None else empty.to_numpy(zero_copy_only=False).dtype
 
     def put(value: Any, out: bytearray) -> None:
         if value is None:
