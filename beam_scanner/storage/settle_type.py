@@ -7,7 +7,7 @@ that were written otherwise are written again; if not, all of them are pickles.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import pyarrow.parquet as pq
@@ -57,8 +57,15 @@ def settled(
             return fit
     kept = [_pickled(record) for record in ordered]
     if found:
-        kept[0] = {**kept[0], WHY: _why(found)}
+        # A segment without rows is left out of the stream.
+        first = next((i for i, each in enumerate(kept) if each["rows"]), 0)
+        kept[first] = {**kept[first], WHY: _why(found)}
     return kept
+
+
+def unsettled(records: Iterable[Record]) -> list[Record]:
+    """The segments of pickles alone, for those who may not read a pickle."""
+    return [_pickled(record) for record in records]
 
 
 def pickled_why(found: StreamDescriptor) -> str:

@@ -12,6 +12,7 @@ would come back as another value. What has no type is stored as pickles.
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,7 +48,12 @@ Found = dict[str, Any]
 """``is``: the kind of values; ``none``: whether None is among them; and what is in
 them. Nothing at all of no values."""
 
-_DEEPEST = 32
+_SAY_HOW_TO_PICKLE = {
+    *("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"),
+    *("__getnewargs__", "__getnewargs_ex__"),
+}
+# What is known of a value grows with each level.
+_DEEPEST = 8
 _MOST_KEYS = 256
 _MOST_FIXED = 1 << 12
 _MOST_NUMBERS = 1 << 16
@@ -105,16 +111,12 @@ def _encodes(text: str) -> bool:
 
 
 def _of_sequence(value: Any, kind: type, depth: int) -> Found:
-    kinds = set(map(type, value))
-    if kinds in ({float}, {bool}):
-        # Long lists of numbers are what there is most of.
-        values: Iterable[Any] = value[:1]
-    else:
-        values = value
-    items = [find(each, depth + 1) for each in values]
+    # Long lists of numbers are what there is most of.
+    is_even = kind is list and set(map(type, value)) in ({float}, {bool})
+    items = [find(each, depth + 1) for each in (value[:1] if is_even else value)]
     found: Found = {"is": kind.__name__, "item": joined(items)}
     if kind is tuple:
-        found["items"] = [find(each, depth + 1) for each in value]
+        found["items"] = items
     return found
 
 
@@ -148,6 +150,9 @@ def _of_array(value: Any) -> Found:
 
 def _of_time(value: Any) -> Found:
     codec = TIMES[type(value)]
+    zone = getattr(value, "tzinfo", None)
+    if getattr(value, "fold", 0) and zone is None:
+        return odd(f"{type(value).__name__} with fold")
     try:
         if isinstance(value, datetime.datetime) and value.tzinfo is not None:
             codec = DatetimeCodec(zone_name(value.tzinfo))
@@ -157,7 +162,31 @@ def _of_time(value: Any) -> Found:
     return {"is": codec.text}
 
 
+def _is_found_by_name(cls: type) -> bool:
+    """Whether other processes import this very class, and not one made like it."""
+    if cls.__module__ == "__main__":
+        return False
+    found: Any = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+def _pickles_plainly(cls: type) -> bool:
+    """Whether values are their fields: not what methods of the class make of them."""
+    own = {name for base in cls.__mro__[:-1] for name in vars(base)}
+    if issubclass(cls, tuple):
+        own.discard("__getnewargs__")
+    if "__slots__" in own:
+        # Data classes with slots and frozen ones have these from the decorator.
+        own -= {"__getstate__", "__setstate__"}
+    return not own & _SAY_HOW_TO_PICKLE
+
+
 def _of_class(value: Any, cls: type, depth: int) -> Found:
+    # Nobody has declared the type, so values must come back as pickles would give them.
+    if not _is_found_by_name(cls):
+        return odd(cls.__qualname__)
     path = path_of(cls)
     try:
         for kind in (FLAG, ENUM):
@@ -166,7 +195,7 @@ def _of_class(value: Any, cls: type, depth: int) -> Found:
                 return {"is": EnumCodec(path, kind, cls, names).text}
         for kind in (DATACLASS, NAMED_TUPLE):
             names = names_of(cls, kind)
-            if names:
+            if names and _pickles_plainly(cls):
                 if kind == DATACLASS:
                     object.__new__(cls)
                 fields = tuple((name, NoneCodec()) for name in names)
@@ -241,7 +270,8 @@ def _join_arrays(one: Found, other: Found) -> Found:
     first, second = one["shape"], other["shape"]
     if one["dtype"] != other["dtype"] or first[1:] != second[1:]:
         return _ANY_ARRAY
-    return {**one, "shape": [None, *first[1:]]}
+    side = first[0] if first[0] == second[0] else None
+    return {**one, "shape": [side, *first[1:]]}
 
 
 def _join_dicts(one: Found, other: Found) -> Found:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from beam_scanner.storage import NamedStorage, NamedStream
 from beam_scanner.storage.settle_type import pickled_why
 from beam_scanner.storage.stored_rows import Publication, SegmentTask
+from beam_scanner.storage.streams import named
 from beam_scanner.types import NULL, NullElement, get_type_info
 from tests.support.typed_values import same
 from tests.types.test_inferred_types import ANYTHING
@@ -105,3 +106,47 @@ def test_a_type_does_not_depend_on_the_tasks(database: NamedStorage, data: Any) 
     assert cut.descriptor().type_name == whole.descriptor().type_name
     assert same(list(cut.load()), values)
     assert same(list(whole.load()), values)
+
+
+def of_two_types(database: NamedStorage) -> tuple[NamedStream, Publication]:
+    """A stream whose first segment has to be written again when it is published."""
+    stream, info = NamedStream(database, f"s{next(_numbers)}"), get_type_info(Any)
+    records = []
+    for task, value in enumerate((1, None)):
+        to = SegmentTask("g", task, "a", task, type_info=info, infer=True)
+        writer = stream.segment_writer(to)
+        writer.write(task, [info.serialize(value)], np.zeros(1))
+        records.append(writer.finish())
+    return stream, Publication("g", records, type_name="Any")
+
+
+def test_another_worker_publishes_and_tidies_up_meanwhile(
+    database: NamedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, publication = of_two_types(database)
+    real = named.settled
+
+    def slow(*args: Any) -> Any:
+        monkeypatch.setattr(named, "settled", real)
+        stream.publish(publication)
+        return real(*args)
+
+    monkeypatch.setattr(named, "settled", slow)
+    assert stream.publish(publication).type_name == "Any[int | None]"
+    assert list(stream.load()) == [1, None]
+
+
+def test_an_untrusted_database_is_published_without_reading_a_pickle(
+    database: NamedStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, publication = of_two_types(database)
+    untrusted = NamedStorage(database.db_path, trusted=False)
+    monkeypatch.setattr(named, "settled", None)
+    found = NamedStream(untrusted, stream.name()).publish(publication)
+    assert found.type_name == "Any"
+    assert list(stream.load()) == [1, None]
+
+
+def test_the_first_rows_say_why_where_a_task_has_none(database: NamedStorage) -> None:
+    stream = publish(database, [[], [1], [0.5]])
+    assert pickled_why(stream.descriptor()) == "float, int"

@@ -165,3 +165,76 @@ def test_values_of_classes_come_back_as_they_were(data: Any) -> None:
         return
     for value in values:
         assert same(codec.deserialize(codec.serialize(value)), value)
+
+
+class Tagged:
+    __slots__ = ("tag",)
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted(Tagged):
+    x: int
+
+
+@dataclasses.dataclass
+class Reducing:
+    x: int
+
+    def __reduce__(self) -> Any:
+        return Reducing, (self.x + 1,)
+
+
+def _local() -> Any:
+    @dataclasses.dataclass
+    class Local:
+        x: int
+
+    return Local(1)
+
+
+def _of_the_program() -> Any:
+    made = dataclasses.make_dataclass("OfTheProgram", ["x"])
+    made.__module__ = "__main__"
+    return made(1)
+
+
+def _tagged() -> Slotted:
+    value = Slotted(1)
+    value.tag = "kept"
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        _local(),
+        _of_the_program(),
+        _tagged(),
+        Reducing(1),
+        datetime.datetime(2020, 10, 25, 2, 30, fold=1),
+        datetime.time(2, 30, fold=1),
+    ],
+)
+def test_what_only_a_pickle_keeps_has_no_type(value: Any) -> None:
+    with pytest.raises(NoTypeError):
+        codec_of(find(value))
+    with pytest.raises(NoTypeError):
+        codec_of(find([{"a": value}]))
+
+
+def test_slots_that_hold_fields_are_stored() -> None:
+    assert _type(Slotted(1)).startswith("dataclass(")
+
+
+def test_what_is_known_of_deep_values_stays_small() -> None:
+    deep: Any = 1
+    for _ in range(40):
+        deep = {"a": ("x", deep)}
+    assert len(repr(find(deep))) < 100_000
+    with pytest.raises(NoTypeError, match="nested deeply"):
+        codec_of(find(deep))
+
+
+def test_arrays_with_none_join_in_any_order() -> None:
+    array, none = find(np.ones(2)), find(None)
+    assert joined([array, none, array]) == join(joined([array, array]), none)

@@ -171,6 +171,17 @@ class _ClassCodec(StructuredCodec):
             raise misfit(value, self.label)
 
 
+def _slots_of(cls: type) -> tuple[str, ...]:
+    slots = vars(cls).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    hidden = f"_{cls.__name__.lstrip('_')}"
+    return tuple(
+        f"{hidden}{name}" if name.startswith("__") and not name.endswith("__") else name
+        for name in names
+        if name not in ("__dict__", "__weakref__")
+    )
+
+
 @dataclass(frozen=True)
 class RecordCodec(_ClassCodec):
     """Dataclasses and NamedTuples: a struct of their fields.
@@ -226,7 +237,13 @@ class RecordCodec(_ClassCodec):
             if not hasattr(value, name):
                 problem = f"has no value of {name!r}, a field of {self.label}"
                 raise MisfitError(problem)
-        for name in getattr(value, "__dict__", ()):
+        in_slots = (
+            name
+            for base in type(value).__mro__
+            for name in _slots_of(base)
+            if hasattr(value, name)
+        )
+        for name in (*getattr(value, "__dict__", ()), *in_slots):
             is_field = name in names
             cached = getattr(type(value), name, None)
             if not is_field and not isinstance(cached, functools.cached_property):
