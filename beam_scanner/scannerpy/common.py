@@ -21,7 +21,7 @@ class CustomFormatter(logging.Formatter):
     Examples:
         >>> record = logging.LogRecord('n', 20, 'dir/a.py', 7, 'hi %s', ('you',), None)
         >>> record.created = 0.0
-        >>> CustomFormatter().format(record)[0], CustomFormatter().format(record)[19:]
+        >>> CustomFormatter().format(record)[0], CustomFormatter().format(record)[20:]
         ('I', 'a.py:007] hi you')
     """
 

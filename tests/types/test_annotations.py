@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from beam_scanner import protobufs, types
 from beam_scanner.errors import ElementTypeError
+from beam_scanner.protobufs.message_classes import build_messages
 from beam_scanner.types import Shape, get_type_info
 from tests.support.typed_values import annotated, same
 
@@ -67,6 +68,12 @@ class Listed(list[int]):
 @dataclasses.dataclass
 class OfList(Listed):
     x: int
+
+
+# Of its own: another test may have registered one of Scanner's.
+MESSAGE = build_messages(
+    "test_annotations.proto", "test_annotations", {"Unknown": "a:int32"}, __name__
+)["Unknown"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_what_says_any_somewhere_is_any(annotation: Any) -> None:
         (Annotated[npt.NDArray[Any], Shape(3)], "say its dtype"),
         (Annotated[float, Shape(3)], "a Shape is that of"),
         (Annotated[datetime.datetime, datetime.timezone(datetime.timedelta(0, 1))], "time zone"),
-        (protobufs.NetDescriptor, "ProtobufType makes a type of a message"),
+        (MESSAGE, "ProtobufType makes a type of a message"),
     ],
 )  # fmt: skip
 def test_what_no_column_can_hold_is_refused(annotation: Any, why: str) -> None:

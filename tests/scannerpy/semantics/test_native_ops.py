@@ -33,7 +33,9 @@ ROWS = 9
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("native") / "libnative_ops.so", NAME='"Graph"')
+    return build(
+        tmp_path_factory.mktemp("native") / "libnative_ops.so", NAME='"Compiled"'
+    )
 
 
 @pytest.fixture
@@ -63,14 +65,14 @@ def run(sc: Client, column: Any, name: str, **options: Any) -> list[Any]:
 
 def test_windows_batches_state_and_slices(sc: Client) -> None:
     value = sc.io.Input([words(sc)])
-    found = run(sc, sc.ops.GraphWindow(value=value), "window")
+    found = run(sc, sc.ops.CompiledWindow(value=value), "window")
     assert found[:2] + found[-1:] == [b"1: a a b", b"1: a b c", b"1: h i i"]
-    found = run(sc, sc.ops.GraphWindow(value=value, stencil=[2]), "other window")
+    found = run(sc, sc.ops.CompiledWindow(value=value, stencil=[2]), "other window")
     assert found == [b"1: %c" % c for c in b"cdefghiii"]
-    found = run(sc, sc.ops.GraphBoth(value=value), "both")
+    found = run(sc, sc.ops.CompiledBoth(value=value), "both")
     assert found[:4] == [b"3: a a", b"3: a b", b"3: b c", b"1: c d"]
     groups = sc.streams.Slice(value, [sc.partitioner.all(5)])
-    joined = sc.ops.GraphJoin(value=groups, prefix=["p"])
+    joined = sc.ops.CompiledJoin(value=groups, prefix=["p"])
     found = run(sc, sc.streams.Unslice(joined), "joined")
     assert [text.partition(b"}")[2] for text in found[3:7]] == [
         b"abcd",
@@ -84,10 +86,10 @@ def test_nulls(sc: Client) -> None:
     value = sc.streams.RepeatNull(
         sc.streams.Range(sc.io.Input([words(sc)]), [(0, 2)]), [2]
     )
-    found = run(sc, sc.ops.GraphWindow(value=value), "window")
+    found = run(sc, sc.ops.CompiledWindow(value=value), "window")
     assert found[:2] == [b"1: a a null", b"1: a null b"]
     assert isinstance(found[2], NullElement)
-    found = run(sc, sc.ops.GraphBatch(value=value), "batch")
+    found = run(sc, sc.ops.CompiledBatch(value=value), "batch")
     assert [isinstance(each, NullElement) for each in found] == [
         False,
         True,
@@ -99,10 +101,10 @@ def test_nulls(sc: Client) -> None:
 
 def test_several_inputs_and_outputs(sc: Client, small_video: str) -> None:
     value = sc.io.Input([words(sc)])
-    assert run(sc, sc.ops.GraphAll(value, value, value), "all")[1] == b"1: b b b"
+    assert run(sc, sc.ops.CompiledAll(value, value, value), "all")[1] == b"1: b b b"
     frames = sc.io.Input([NamedVideoStream(sc, "film", path=small_video)])
     some = sc.streams.Range(frames, [(0, 3)])
-    copied, size = sc.ops.GraphTwo(frame=sc.ops.GraphAdd(frame=some, by=2))
+    copied, size = sc.ops.CompiledTwo(frame=sc.ops.CompiledAdd(frame=some, by=2))
     outputs = [NamedVideoStream(sc, "copy"), NamedStream(sc, "size")]
     sc.run(
         [
@@ -122,65 +124,65 @@ def test_typed_elements_are_checked(sc: Client, small_video: str) -> None:
     frames = sc.io.Input([NamedVideoStream(sc, "film", path=small_video)])
     made = sc.ops.Histogram(frame=sc.streams.Range(frames, [(0, 3)]))
     plain = run(sc, made, "plain")
-    same = run(sc, sc.ops.GraphTyped(histogram=made), "same")
+    same = run(sc, sc.ops.CompiledTyped(histogram=made), "same")
     assert NamedStream(sc, "same").type() == get_type_info(Histogram)
     for have, want in zip(same, plain, strict=True):
         np.testing.assert_array_equal(have, want)
     with pytest.raises(ScannerException, match=r"output 'same': .*191 bytes"):
-        run(sc, sc.ops.GraphTyped(histogram=made, less=1), "short")
+        run(sc, sc.ops.CompiledTyped(histogram=made, less=1), "short")
 
 
 def test_wrong_calls_are_refused_at_once(sc: Client) -> None:
     value = sc.io.Input([words(sc)])
     pickled = sc.io.Input([words(sc, "pickled", Any)])
     with pytest.raises(ElementTypeError, match="pickled Python objects"):
-        sc.ops.GraphBatch(value=pickled)
+        sc.ops.CompiledBatch(value=pickled)
     with pytest.raises(
-        ElementTypeError, match="argument 'way' of op GraphWrong must be"
+        ElementTypeError, match="argument 'way' of op CompiledWrong must be"
     ):
-        sc.ops.GraphWrong(value=value, way=3)
+        sc.ops.CompiledWrong(value=value, way=3)
     with pytest.raises(ScannerException, match="needs the argument 'way'"):
-        sc.ops.GraphWrong(value=value)
+        sc.ops.CompiledWrong(value=value)
     with pytest.raises(ScannerException, match="stream config argument"):
-        sc.ops.GraphJoin(value=value, prefix=("p",))
-    with pytest.raises(ElementTypeError, match="argument 'prefix' of op GraphJoin"):
-        sc.ops.GraphJoin(value=value, prefix=[3])
-    with pytest.raises(ElementTypeError, match="argument 'prefix' of op GraphJoin"):
-        sc.ops.GraphJoin(value=value, prefix=3)
+        sc.ops.CompiledJoin(value=value, prefix=("p",))
+    with pytest.raises(ElementTypeError, match="argument 'prefix' of op CompiledJoin"):
+        sc.ops.CompiledJoin(value=value, prefix=[3])
+    with pytest.raises(ElementTypeError, match="argument 'prefix' of op CompiledJoin"):
+        sc.ops.CompiledJoin(value=value, prefix=3)
 
 
 def test_a_row_that_fails(sc: Client) -> None:
     stream = NamedStream(sc, "some")
     stream.save([b"a", b"x", b"b"], bytes)
     value = sc.io.Input([stream])
-    out, _ = sc.ops.GraphWrong(value=value, way="fail")
-    with pytest.raises(ScannerException, match=r"op GraphWrong, row 1: .*it fails"):
+    out, _ = sc.ops.CompiledWrong(value=value, way="fail")
+    with pytest.raises(ScannerException, match=r"op CompiledWrong, row 1: .*it fails"):
         run(sc, out, "failed")
-    out, _ = sc.ops.GraphWrong(value=value, way="fail", on_error="null")
+    out, _ = sc.ops.CompiledWrong(value=value, way="fail", on_error="null")
     found = run(sc, out, "null")
     assert [isinstance(each, NullElement) for each in found] == [False, True, False]
 
 
 def test_help(sc: Client) -> None:
-    assert "by: int = 1" in str(sc.ops.GraphAdd.__signature__)
-    assert "What is added." in sc.ops.GraphAdd.__doc__
+    assert "by: int = 1" in str(sc.ops.CompiledAdd.__signature__)
+    assert "What is added." in sc.ops.CompiledAdd.__doc__
 
 
 def test_as_a_transform(sc: Client, small_video: str, tmp_path: Path) -> None:
     options = PipelineOptions(IN_MEMORY)
     with beam.Pipeline(options=options) as pipeline:
-        added = pipeline | ReadFromVideo(small_video) | op("GraphAdd")(by=1)
+        added = pipeline | ReadFromVideo(small_video) | op("CompiledAdd")(by=1)
         made = added | transforms.Histogram()
         _ = made | WriteToNamedStream(sc.db_path, name="beam")
     frames = sc.io.Input([NamedVideoStream(sc, "film", path=small_video)])
-    plain = run(sc, sc.ops.Histogram(frame=sc.ops.GraphAdd(frame=frames)), "plain")
+    plain = run(sc, sc.ops.Histogram(frame=sc.ops.CompiledAdd(frame=frames)), "plain")
     np.testing.assert_array_equal(list(NamedStream(sc, "beam").load()), plain)
 
 
 def test_equal_work_is_not_done_twice(sc: Client) -> None:
     value = sc.io.Input([words(sc)])
-    run(sc, sc.ops.GraphBatch(value=value), "made")
+    run(sc, sc.ops.CompiledBatch(value=value), "made")
     first = NamedStream(sc, "made").fingerprint()
     ignore = {"cache_mode": CacheMode.Ignore}
-    run(sc, sc.ops.GraphBatch(value=value), "made", **ignore)
+    run(sc, sc.ops.CompiledBatch(value=value), "made", **ignore)
     assert NamedStream(sc, "made").fingerprint() == first
