@@ -271,7 +271,9 @@ class _LoadedCallable:
         if self.lock is None:
             return self.call(batch, **(arguments or {}))
         with self.lock:
-            return self.call(batch, **(arguments or {}))
+            result = self.call(batch, **(arguments or {}))
+            # A generator computes when it is read.
+            return list(result) if hasattr(result, "__next__") else result
 
 
 def as_batch(examples: Sequence[Any]) -> Any:

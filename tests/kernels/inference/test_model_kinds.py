@@ -156,3 +156,22 @@ def test_a_batch_of_arrays_is_an_array() -> None:
     for other in (np.zeros((4, 6, 3)), np.zeros((4, 5, 3), np.uint8)):
         with pytest.raises(ElementTypeError, match="one shape and dtype"):
             as_batch([np.zeros((4, 5, 3)), other])
+
+
+class Lazy:
+    """Keeps its batch, and computes when its results are read."""
+
+    def load(self) -> None:
+        self.batch: Any = None
+
+    def __call__(self, batch: Any) -> Any:
+        self.batch = batch
+        for index in range(len(batch)):
+            yield self.batch[index].mean()
+
+
+def test_results_are_computed_before_another_thread_has_its_turn() -> None:
+    model = model_kind(Lazy).load()
+    first = model.predict([np.full(2, 1.0)], None)
+    second = model.predict([np.full(2, 5.0)], None)
+    assert (list(first), list(second)) == ([1.0], [5.0])
