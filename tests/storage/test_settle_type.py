@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_scanner.storage import NamedStorage, NamedStream
-from beam_scanner.storage.settle_type import pickled_why
+from beam_scanner.storage.settle_type import pickled_why, settled
 from beam_scanner.storage.stored_rows import Publication, SegmentTask
-from beam_scanner.storage.streams import named
 from beam_scanner.types import NULL, NullElement, get_type_info
 from tests.support.typed_values import same
 from tests.types.test_inferred_types import ANYTHING
 
 _numbers = itertools.count()
+SETTLED = "beam_scanner.storage.streams.named.settled"
 
 
 def publish(
@@ -124,14 +124,13 @@ def test_another_worker_publishes_and_tidies_up_meanwhile(
     database: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream, publication = of_two_types(database)
-    real = named.settled
 
     def slow(*args: Any) -> Any:
-        monkeypatch.setattr(named, "settled", real)
+        monkeypatch.setattr(SETTLED, settled)
         stream.publish(publication)
-        return real(*args)
+        return settled(*args)
 
-    monkeypatch.setattr(named, "settled", slow)
+    monkeypatch.setattr(SETTLED, slow)
     assert stream.publish(publication).type_name == "Any[int | None]"
     assert list(stream.load()) == [1, None]
 
@@ -141,7 +140,7 @@ def test_an_untrusted_database_is_published_without_reading_a_pickle(
 ) -> None:
     stream, publication = of_two_types(database)
     untrusted = NamedStorage(database.db_path, trusted=False)
-    monkeypatch.setattr(named, "settled", None)
+    monkeypatch.setattr(SETTLED, None)
     found = NamedStream(untrusted, stream.name()).publish(publication)
     assert found.type_name == "Any"
     assert list(stream.load()) == [1, None]

@@ -200,7 +200,7 @@ def _of_the_program() -> Any:
 
 def _tagged() -> Slotted:
     value = Slotted(1)
-    value.tag = "kept"
+    object.__setattr__(value, "tag", "kept")
     return value
 
 
