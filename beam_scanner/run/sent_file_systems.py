@@ -66,18 +66,19 @@ def unpack_file_systems(packed: bytes) -> None:
 class WithOptions:
     """What a process that runs tasks is given, with options for its file systems.
 
-    It is no worker of Beam's, which would have them from the pipeline.
+    It is no worker of Beam's, which would have them from the pipeline. The value is
+    pickled by itself: what is pickled around it would be taken for the program.
 
     Args:
         value: What it is given.
     """
 
     def __init__(self, value: Any) -> None:
-        self._value = value
+        self._packed = dumps_graph(value)
         self._options: Mapping[str, Any] = plain_options()
 
     def take(self) -> Any:
         """The value, in the process that is given it."""
         if self._options:
             take_options(self._options)
-        return self._value
+        return loads_graph(self._packed)

@@ -13,6 +13,7 @@ import json
 import logging
 import mmap
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -24,7 +25,6 @@ from typing import Any
 
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
-from beam_scanner.kernels.pickling import dumps_graph
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.sent_file_systems import WithOptions
 from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
@@ -145,7 +145,7 @@ class TaskHosts:
             if self._host is None or not self._host.is_fit():
                 if self._host is not None:
                     self._host.retire()
-                self._host = _Host(dumps_graph(WithOptions(self._source)))
+                self._host = _Host(pickle.dumps(WithOptions(self._source)))
             host = self._host
             host.lend()
         try:

@@ -9,6 +9,7 @@ import json
 import logging
 import mmap
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -18,7 +19,6 @@ from beam_scanner.beam_internals.metrics_tracker import tracked_metrics
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.engine.position import LOAD, POSITION_BYTES, Position
 from beam_scanner.kernels.module_values import check_values
-from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.run.tasks.attempt import Ended, Try, failed, make_attempt
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -123,7 +123,7 @@ class _Host:
         with self._lock:
             if self._source is None:
                 size = os.fstat(self._run).st_size
-                self._source = loads_graph(os.pread(self._run, size, 0)).take()
+                self._source = pickle.loads(os.pread(self._run, size, 0)).take()
             return self._source
 
 

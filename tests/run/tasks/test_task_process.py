@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from beam_scanner.engine.position import POSITION_BYTES
-from beam_scanner.kernels.pickling import dumps_graph
 from beam_scanner.run.sent_file_systems import WithOptions
 from beam_scanner.run.tasks.attempt import Ended, Try
 from beam_scanner.run.tasks.channel import Channel
@@ -64,7 +64,7 @@ def test_attempts_of_one_connection_follow_each_other(
 ) -> None:
     monkeypatch.setenv(FAIL, "raise")
     tries = [Try(task, done=False, alone=False, given={}) for task in run.tasks]
-    ended = served(dumps_graph(WithOptions(run.source)), *tries)
+    ended = served(pickle.dumps(WithOptions(run.source)), *tries)
     bad = 5 // PACKET
     assert [e.failure is not None for e in ended] == [
         number == bad for number in range(len(tries))
