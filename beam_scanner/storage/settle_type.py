@@ -7,11 +7,13 @@ that were written otherwise are written again; if not, all of them are pickles.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from beam_scanner.errors import StorageError
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.inferred_writer import (
@@ -63,9 +65,44 @@ def settled(
     return kept
 
 
-def unsettled(records: Iterable[Record]) -> list[Record]:
-    """The segments of pickles alone, for those who may not read a pickle."""
-    return [_pickled(record) for record in records]
+def settled_once(
+    stream: Any,
+    current: Callable[[], StreamDescriptor | None],
+    store: ObjectStore,
+    generation: str,
+    records: Sequence[Record],
+) -> Sequence[Record]:
+    """The segments in the type that all of them have, whichever worker comes first.
+
+    Args:
+        stream: A ``NamedStream``. If its storage is not trusted, no pickle is read.
+        current: Gives its descriptor as it is stored.
+        store: Its database's store.
+        generation: Of the segments.
+        records: As their writers have returned them.
+    """
+    if not stream.storage().trusted:
+        return [_pickled(record) for record in records]
+    there = _segments_there(stream, current(), generation)
+    if there is not None:
+        return there
+    try:
+        return settled(store, stream.name(), generation, records)
+    except StorageError:
+        # Another worker may have published meanwhile, and tidied up what was read.
+        there = _segments_there(stream, current(), generation)
+        if there is None:
+            raise
+        return there
+
+
+def _segments_there(
+    stream: Any, current: StreamDescriptor | None, generation: str
+) -> Sequence[Record] | None:
+    """Those of a stream as it is stored, if it is whole and of a generation."""
+    if current is None or current.generation != generation:
+        return None
+    return current.segments if stream.is_whole(current) else None
 
 
 def pickled_why(found: StreamDescriptor) -> str:

@@ -17,7 +17,7 @@ from tests.support.typed_values import same
 from tests.types.test_inferred_types import ANYTHING
 
 _numbers = itertools.count()
-SETTLED = "beam_scanner.storage.streams.named.settled"
+SETTLED = "beam_scanner.storage.settle_type.settled"
 
 
 def publish(

@@ -12,6 +12,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
     ScannerException,
-    StorageError,
     StreamNotFoundError,
 )
 from beam_scanner.rows.gops import load_rows
@@ -40,12 +40,7 @@ from beam_scanner.storage.segments.inferred_writer import (
 )
 from beam_scanner.storage.segments.parquet_writer import BlobSegmentWriter
 from beam_scanner.storage.segments.stream_reader import StreamReader
-from beam_scanner.storage.settle_type import (
-    pickled_text,
-    pickled_why,
-    settled,
-    unsettled,
-)
+from beam_scanner.storage.settle_type import pickled_text, pickled_why, settled_once
 from beam_scanner.storage.stored_rows import (
     Publication,
     Record,
@@ -448,7 +443,8 @@ class NamedStream(StoredStream):
         generation, segments = publication.generation, publication.segments
         store = self._storage.store(create=True)
         if any(FOUND in each for each in segments):
-            segments = self._settled(store, generation, segments)
+            current = partial(NamedStream.try_descriptor, self)
+            segments = settled_once(self, current, store, generation, segments)
         new = commit.describe_segments(self._name, kind, generation, segments)
         new = replace(
             new,
@@ -458,31 +454,6 @@ class NamedStream(StoredStream):
             source=publication.source,
         )
         return commit.publish(store, new, publication.seen)
-
-    def _settled(
-        self, store: ObjectStore, generation: str, segments: Sequence[Record]
-    ) -> Sequence[Record]:
-        """The segments in the type that all of them have; see ``settled``."""
-        if not self._storage.trusted:
-            return unsettled(segments)
-        there = self._segments_there(generation)
-        if there is not None:
-            return there
-        try:
-            return settled(store, self._name, generation, segments)
-        except StorageError:
-            # Another worker may have published meanwhile, and tidied up what was read.
-            there = self._segments_there(generation)
-            if there is None:
-                raise
-            return there
-
-    def _segments_there(self, generation: str) -> Sequence[Record] | None:
-        """Those of the stream as it is stored, if it is whole and of a generation."""
-        current = NamedStream.try_descriptor(self)
-        if current is None or current.generation != generation:
-            return None
-        return current.segments if self.is_whole(current) else None
 
     def discard(self, generation: str) -> None:
         """Removes what was written of a generation that will not be published."""
