@@ -121,7 +121,7 @@ def _dispatch(given: list[str]) -> int:
 
 
 def _may_be_video(argument: str) -> bool:
-    """Whether a first argument that is no command is an option, or names videos."""
+    """Whether the first argument, which is not a command, is an option or a video."""
     return (
         argument.startswith("-")
         or any(sign in argument for sign in "./*?[")

@@ -1,7 +1,7 @@
 """What stands between the calls of ``--ops`` in place of '|'.
 
-Looked for only in a text that is no chain, to say what is wrong with it in words of
-``--ops`` rather than of Python.
+Called only after the parser has rejected ``--ops``, so that the error is about ``--ops``
+syntax and not about Python's.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def _item(name: str, text: str, column: int, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int, first: int = 0, next: int = 0) -> list[str]:
-    """Lines of a text, the first and the next ones indented."""
+    """Wraps text into lines, with separate indents for the first and the others."""
     return textwrap.wrap(
         printable(text),
         width,

@@ -90,7 +90,7 @@ def _load(unpickler: Callable[[], pickle.Unpickler]) -> Any:
     found = unpickler().load()
     while isinstance(found, _Before):
         found.call()
-        # A new one: each pickle counts its objects anew.
+        # Each pickle needs its own, since it numbers its objects from 0.
         found = unpickler().load()
     return found
 

@@ -18,7 +18,7 @@ from beam_scanner.models.onnx_models import OnnxModelHandler
 from beam_scanner.types.model_types import Label
 
 TOKENS = {"clip": 77, "siglip": 64}
-"""Tokens of a text, as the encoders of a family take them."""
+"""Input tokens for the text encoders of one model family."""
 
 
 class ZeroShotModelHandler(OnnxModelHandler):

@@ -38,8 +38,8 @@ def load_library(
         The names of its ops.
 
     Raises:
-        ScannerException: There is no such file, it is no library for this package, or
-            the name of an op is taken.
+        ScannerException: The file does not exist or does not export this package's
+            interface, or the name of an op is taken.
     """
     file = Path(path).resolve()
     if proto_path is not None:

@@ -194,15 +194,10 @@ class NoneCodec(StructuredCodec):
 
 
 @dataclass(frozen=True)
-class OptionalCodec(StructuredCodec):
-    """Values or None.
-
-    Attributes:
-        item: Of the values.
-    """
+class _ItemCodec(StructuredCodec):
+    """A codec whose values hold values of one other codec."""
 
     item: StructuredCodec
-    optional = True
 
     @property
     def unpickles(self) -> bool:
@@ -213,6 +208,17 @@ class OptionalCodec(StructuredCodec):
     def plain(self) -> bool:
         """See :attr:`ScannerTypeInfo.plain`."""
         return self.item.plain
+
+
+@dataclass(frozen=True)
+class OptionalCodec(_ItemCodec):
+    """Values or None.
+
+    Attributes:
+        item: Of the values.
+    """
+
+    optional = True
 
     @property
     def text(self) -> str:
@@ -239,7 +245,7 @@ class OptionalCodec(StructuredCodec):
 
 
 @dataclass(frozen=True)
-class ListCodec(StructuredCodec):
+class ListCodec(_ItemCodec):
     """Lists, or tuples of any length.
 
     Attributes:
@@ -247,18 +253,7 @@ class ListCodec(StructuredCodec):
         kind: ``list`` or ``tuple``.
     """
 
-    item: StructuredCodec
     kind: type[list[Any]] | type[tuple[Any, ...]] = list
-
-    @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return self.item.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return self.item.plain
 
     @property
     def text(self) -> str:
