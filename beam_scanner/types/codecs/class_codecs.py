@@ -171,15 +171,17 @@ class _ClassCodec(StructuredCodec):
             raise misfit(value, self.label)
 
 
+@functools.lru_cache(maxsize=256)
 def _slots_of(cls: type) -> tuple[str, ...]:
-    slots = vars(cls).get("__slots__", ())
-    names = (slots,) if isinstance(slots, str) else tuple(slots)
-    hidden = f"_{cls.__name__.lstrip('_')}"
-    return tuple(
-        f"{hidden}{name}" if name.startswith("__") and not name.endswith("__") else name
-        for name in names
-        if name not in ("__dict__", "__weakref__")
-    )
+    """Attributes in slots of a class and its bases; asked for each value."""
+    found: list[str] = []
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        hidden = f"_{base.__name__.lstrip('_')}"
+        for name in (slots,) if isinstance(slots, str) else slots:
+            is_hidden = name.startswith("__") and not name.endswith("__")
+            found.append(f"{hidden}{name}" if is_hidden else name)
+    return tuple(name for name in found if name not in ("__dict__", "__weakref__"))
 
 
 @dataclass(frozen=True)
@@ -237,12 +239,8 @@ class RecordCodec(_ClassCodec):
             if not hasattr(value, name):
                 problem = f"has no value of {name!r}, a field of {self.label}"
                 raise MisfitError(problem)
-        in_slots = (
-            name
-            for base in type(value).__mro__
-            for name in _slots_of(base)
-            if hasattr(value, name)
-        )
+        cls: Any = type(value)
+        in_slots = [name for name in _slots_of(cls) if hasattr(value, name)]
         for name in (*getattr(value, "__dict__", ()), *in_slots):
             is_field = name in names
             cached = getattr(type(value), name, None)
