@@ -278,6 +278,8 @@ def test_a_stream_of_paths(runner: str, films: Path) -> None:
     flags = [f"--runner={runner}", "--streaming"]
     if runner == "PrismRunner":
         require("prism")
+        # Of its own: Beam would keep using one that another test failed to start.
+        flags.append("--experiments=disable_prism_server_singleton")
         flags.append(f"--prism_location={services.PRISM}")
     paths = TestStream().add_elements([f"{films}/a.mp4"]).advance_watermark_to(10)
     paths = paths.add_elements([f"{films}/b.mp4"]).advance_watermark_to_infinity()

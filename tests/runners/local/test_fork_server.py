@@ -93,7 +93,9 @@ def test_an_unusual_program(before: str, after: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert ended.exists()
-    assert done.stderr == ""
+    # gRPC warns of a port that is free for only one of IPv4 and IPv6.
+    printed = done.stderr.splitlines()
+    assert [line for line in printed if "addresses added out of" not in line] == []
     for file in db.rglob("*"):
         assert not file.is_file() or b"printed" not in file.read_bytes()
 
