@@ -68,7 +68,9 @@ def test_real_films(name: str, tmp_path: Path) -> None:
         if is_copy:
             assert np.array_equal(found, frames[first:end])
         else:
-            error = np.abs(np.int16(found) - np.int16(frames[first:end]))
+            error = np.abs(
+                np.int16(np.stack(found)) - np.int16(np.stack(frames[first:end]))
+            )
             assert error.mean() < 4
 
 
