@@ -7,10 +7,11 @@ the fingerprint is equal and its files are whole; one that this very job has pub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.run_tokens import RunTokens
 from beam_scanner.run.stream_slots import BranchSlot
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
@@ -80,8 +81,8 @@ class Results:
         files: Of the job.
         streams: Its outputs.
         fingerprints: Of each output.
-        interrupted: Gives the tokens of interrupted runs, some of whose jobs may have
-            no files any more.
+        runs: Gives the tokens of runs. Jobs of interrupted ones may have no files any
+            more; what one at work has published is not there to be gone on with.
 
     Attributes:
         published_by: Tokens of interrupted runs that have published outputs, as far as
@@ -93,12 +94,12 @@ class Results:
         files: JobFiles,
         streams: Sequence[StoredStream],
         fingerprints: Sequence[str],
-        interrupted: Callable[[], Collection[str]] = tuple,
+        runs: Callable[[], RunTokens] = RunTokens,
     ) -> None:
         self._files = files
         self._streams = streams
         self._fingerprints = fingerprints
-        self._interrupted = interrupted
+        self._runs = runs
         self.published_by: set[str] = set()
         self._token: str | None = ""
 
@@ -124,9 +125,11 @@ class Results:
         if self._token == "":
             self._token = self._files.token()
         if self._token is not None and was_made_by(stream, self._token):
+            if self._token in self._runs().live:
+                return False
             self.published_by.add(self._token)
             return True
-        interrupted = self._interrupted()
+        interrupted = self._runs().interrupted
         if not interrupted or not isinstance(stream, NamedStream):
             return False
         found = NamedStream.try_descriptor(stream)
