@@ -10,6 +10,7 @@ import pytest
 
 from beam_scanner.errors import StreamExistsError
 from beam_scanner.graph.builder import IOGenerator, OpGenerator
+from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch, run_tokens
 from beam_scanner.run.cache_mode import CacheMode
@@ -23,6 +24,7 @@ from tests.support.small_runs import (
     IN_MEMORY,
     JOBS,
     PACKET,
+    ROWS,
     TASKS_A_JOB,
     Setting,
     contents,
@@ -293,6 +295,62 @@ def test_who_goes_on_with_a_run_at_work_leaves_its_tokens(
     with pytest.raises(StreamExistsError):
         setting.run()
     check_all(setting, folders=False)
+
+
+@register_python_op(name="IntsAfterNone")
+def ints_after_none(config: Any, x: Any) -> Any:
+    """Its first segments are written again when the type of all is known."""
+    return None if x < ROWS - 1 else x
+
+
+@register_python_op(name="IntsAndText")
+def ints_and_text(config: Any, x: Any) -> Any:
+    """Its segments become pickles, all of them."""
+    return x if x < ROWS - 1 else "the last"
+
+
+def rewritten(setting: Setting) -> tuple[Report, list[NamedStream]]:
+    """Runs a graph whose outputs are written again as they are published."""
+    io, ops = IOGenerator(setting.storage), OpGenerator(setting.storage)
+    x = io.Input([setting.input(0)])
+    columns = [ops.IntsAfterNone(x=x), ops.IntsAndText(x=x), ops.SmallScale(x=x)]
+    names = ["a", "b", "c"]
+    streams = [NamedStream(setting.storage, name) for name in names]
+    made = [io.Output(c, [s]) for c, s in zip(columns, streams, strict=True)]
+    perf = PerfParams.manual(2, PACKET)
+    prepared = prepare(made, perf, CacheMode.Error, setting.storage)
+    options = pipeline_options(IN_MEMORY)
+    return execute(prepared, setting.storage, options, False), streams
+
+
+@pytest.mark.filterwarnings("ignore:values of op IntsAndText")
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.slow), 6])
+def test_segments_that_publishing_has_written_again_are_not_computed_again(
+    every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(monkeypatch)
+    setting = Setting.make(tmp_path / "count")
+    steps.count = 0
+    report, streams = rewritten(setting)
+    wanted, tasks = [contents(stream) for stream in streams], report.tasks
+    types = [stream.descriptor().type_name for stream in streams]
+    assert types == ["Any[int | None]", "Any", "Any[int]"]
+    points, published = steps.count, set()
+    for point in range(points - 1, -1, -every):
+        setting = Setting.make(tmp_path / f"{point}")
+        streams = [NamedStream(setting.storage, name) for name in "abc"]
+        assert steps.kill(point, True, lambda s=setting: rewritten(s))  # type: ignore[misc]
+        there = [stream.committed() for stream in streams]
+        if not any(there):
+            break
+        if not noted_tokens(setting.storage.store()).interrupted:
+            continue  # It was over.
+        published.add(sum(there))
+        report, _ = rewritten(setting)
+        assert report.tasks == 0
+        assert report.reused in (0, tasks)
+        assert [contents(stream) for stream in streams] == wanted
+    assert len(published) > 1
 
 
 @pytest.mark.parametrize("seed", most_slow(range(20), 2))
