@@ -29,6 +29,7 @@ from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.index_assembly import SIZE_TAG
 from beam_scanner.video.indexing import index_video
+from beam_scanner.video.soundtrack import Sound, add_sound
 from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import (
     TICKS,
@@ -46,6 +47,7 @@ def concatenate(
     out_path: str | os.PathLike[str],
     fps: float | Fraction | None = None,
     scale: tuple[int, int] | None = None,
+    sound: Sound | None = None,
 ) -> None:
     """Writes the rows of several videos, one after another, to one MP4.
 
@@ -59,11 +61,12 @@ def concatenate(
         out_path: Replaced if it exists; missing or complete, never half written.
         fps: Frames a second, in place of all times; every row is kept.
         scale: (width, height) of the result; this codes the pictures again.
+        sound: What is heard with the pictures; ``None`` for nothing.
 
     Raises:
         ArgumentError: No segments, a wrong number of times, an impossible ``fps``
             or ``scale``.
-        VideoError: A segment cannot be read.
+        VideoError: A segment, or the sound, cannot be read.
 
     Examples:
         >>> import tempfile
@@ -88,19 +91,24 @@ def concatenate(
     indexes = [index_video(segment) for segment in segments]
     ticks = _ticks(indexes, times, fps)
     out, part = os.fspath(out_path), f"{os.fspath(out_path)}.part"
+    silent = part if sound is None else f"{out}.silent.part"
     try:
         plan = None if scale else _copy_plan(segments, indexes)
         if plan is None:
-            _encode_again(segments, indexes, ticks, part, scale)
+            _encode_again(segments, indexes, ticks, silent, scale)
         else:
-            _copy(plan, ticks, part)
+            _copy(plan, ticks, silent)
+        if sound is not None:
+            add_sound(silent, part, sound)
         os.replace(part, out)
     except VideoError as error:
         # Nobody knows of the file that becomes the one that was asked for.
-        raise VideoError(str(error).replace(part, out)) from error
+        told = str(error).replace(silent, out).replace(part, out)
+        raise VideoError(told) from error
     finally:
-        if os.path.exists(part):
-            os.remove(part)
+        for left in {silent, part}:
+            if os.path.exists(left):
+                os.remove(left)
 
 
 def _ticks(
