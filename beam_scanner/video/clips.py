@@ -1,11 +1,14 @@
 """Cuts a video into clips, without coding the pictures again where that is exact.
 
 A clip can be copied if it begins with a keyframe and if what is decoded from there on,
-up to its last frame, are its own frames alone. Others are decoded and encoded.
+up to its last frame, are its own frames alone. Others are decoded and encoded. Sound is
+copied in any case.
 """
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator, Sequence
 
 import av
@@ -18,6 +21,7 @@ from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.remux import Segment, copyable, write_packets
+from beam_scanner.video.soundtrack import Sound, add_sound, has_sound
 from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import presentation_ticks
 
@@ -33,7 +37,8 @@ def cut_clips(
     """Writes stretches of a video, each to an MP4 of its own that starts at time 0.
 
     The file is read once, however many clips there are. Frames of a copied clip are
-    those of the video, bit for bit; encoded ones are H.264 of high quality.
+    those of the video, bit for bit; encoded ones are H.264 of high quality. Sound that
+    an MP4 cannot hold, or that is not there, is left out with a warning.
 
     Args:
         source: The file.
@@ -65,22 +70,42 @@ def cut_clips(
     _check(ranges, len(index))
     segment = None if index.open_gop else copyable(source, index)
     copied = [_packets_of(segment, index, each) for each in ranges]
+    sounds = has_sound(source)
     with OpenVideo(source) as video, VideoDecoder(source, index) as decoder:
         packets = _numbered_packets(video)
         for (first, end), numbers, path in zip(ranges, copied, paths, strict=True):
+            pictures = f"{path}.pictures.mp4" if sounds else path
             seconds = index.seconds(np.arange(first, end))
             if segment is not None and numbers is not None:
                 ticks = presentation_ticks(seconds)
                 ranks = segment.ranks[numbers.start : numbers.stop] - first
                 own = _taken(packets, numbers)
-                write_packets(path, segment, own, ticks - ticks[0], ranks)
-                yield True
+                write_packets(pictures, segment, own, ticks - ticks[0], ranks)
             else:
                 frames = decoder.read(np.arange(first, end))
-                with VideoEncoder(path, _ENCODING, index.display) as encoder:
+                with VideoEncoder(pictures, _ENCODING, index.display) as encoder:
                     for frame, time in zip(frames, seconds - seconds[0], strict=True):
                         encoder.write(frame, float(time))
-                yield False
+            if sounds:
+                _add_sound(pictures, path, _sound(source, index, first, end))
+            yield numbers is not None
+
+
+def _sound(source: VideoSource, index: FrameIndex, first: int, end: int) -> Sound:
+    rows = len(index)
+    after = index.seconds([min(end, rows - 1)])[0]
+    if end == rows:
+        after = index.seconds([0])[0] + index.duration_seconds
+    return Sound(source, float(index.seconds([first])[0]), float(after))
+
+
+def _add_sound(pictures: str, path: str, sound: Sound) -> None:
+    try:
+        add_sound(pictures, path, sound)
+        os.remove(pictures)
+    except VideoError as error:
+        warnings.warn(f"a clip is silent: {error}", stacklevel=2)
+        os.replace(pictures, path)
 
 
 def _check(ranges: Sequence[tuple[int, int]], rows: int) -> None:

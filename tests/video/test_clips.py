@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, VideoError
+from beam_scanner.video import clips
 from beam_scanner.video.clips import cut_clips
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.indexing import index_video
+from beam_scanner.video.soundtrack import Sound
 from tests.support.corpus import REAL, SHARED, linear_decode
+from tests.support.sounds import film_with_sound, heard
 from tests.support.video_fixtures import frame_number, numbered_frame
 
 ROWS = 48
@@ -79,3 +82,40 @@ def test_wrong_ranges(ranges: list[tuple[int, int]], tmp_path: Path) -> None:
     path = film(tmp_path, "h264")
     with pytest.raises(ArgumentError, match="no clip"):
         list(cut_clips(path, index_video(path), ranges, ["x.mp4"] * len(ranges)))
+
+
+@pytest.mark.parametrize("codec", ["aac", "flac"])
+def test_sound(codec: str, tmp_path: Path) -> None:
+    rate = 48000
+    path = str(film_with_sound(tmp_path / "film.mp4", codec, rate))
+    index = index_video(path)
+    ranges = [(0, 20), (31, 60)]
+    paths = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    assert len(list(cut_clips(path, index, ranges, paths))) == 2
+    whole = heard(path, rate)
+    for own, (first, end) in zip(paths, ranges, strict=True):
+        assert len(index_video(own)) == end - first
+        begin = round(index.seconds([first])[0] * rate)
+        count = round((index.seconds([end])[0] - index.seconds([first])[0]) * rate)
+        found = heard(own, rate)
+        assert len(found) >= count
+        # Lossy codecs need a packet or two to settle.
+        calm = slice(4096, count)
+        difference = np.abs(found[calm] - whole[begin : begin + count][calm])
+        assert difference.max() < (0.05 if codec == "aac" else 1e-6)
+    assert not list(tmp_path.glob("*pictures*"))
+
+
+def test_sound_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(film_with_sound(tmp_path / "film.mp4", "aac"))
+
+    def refuse(pictures: str, path: str, sound: Sound) -> None:
+        raise VideoError("no sound in that time")
+
+    monkeypatch.setattr(clips, "add_sound", refuse)
+    made = str(tmp_path / "a.mp4")
+    with pytest.warns(UserWarning, match="silent: no sound in that time"):
+        list(cut_clips(path, index_video(path), [(7, 9)], [made]))
+    assert [frame_number(frame) for frame in linear_decode(made)] == [7, 8]
