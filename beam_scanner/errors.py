@@ -54,7 +54,14 @@ class StreamNotFoundError(ScannerException, FileNotFoundError):
 
 
 class StreamExistsError(ScannerException, FileExistsError):
-    """An output would replace a committed stream, which the run does not allow."""
+    """An output would replace a committed stream, which the run does not allow.
+
+    Attributes:
+        holds_result: Whether what is there is exactly what the run would make; None
+            where nobody has looked.
+    """
+
+    holds_result: bool | None = None
 
 
 class StreamReplacedError(StreamExistsError):
