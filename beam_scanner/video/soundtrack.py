@@ -71,6 +71,12 @@ class _OpenSound(OpenMedia):
                 yield packet
 
 
+def has_sound(source: VideoSource) -> bool:
+    """Whether a file has an audio track."""
+    with OpenMedia(source, "video") as media:
+        return media.container.streams.best("audio") is not None
+
+
 def add_sound(pictures: str, out_path: str, sound: Sound) -> None:
     """Writes an MP4 with the pictures of one file and the sound of another.
 

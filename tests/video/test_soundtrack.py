@@ -12,7 +12,7 @@ import pytest
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.soundtrack import Sound, add_sound
+from beam_scanner.video.soundtrack import Sound, add_sound, has_sound
 from tests.support.sounds import film_with_sound, heard
 from tests.support.video_fixtures import make_video
 
@@ -91,3 +91,8 @@ def test_what_cannot_be_taken_over(film: Film, tmp_path: Path) -> None:
     other = str(film("tta", ".mkv"))
     with pytest.raises(VideoError, match=r"film\.mkv' \(tta\) cannot be copied into"):
         add_sound(pictures, out, Sound(other, 0, 2))
+
+
+def test_whether_there_is_sound(film: Film, tmp_path: Path) -> None:
+    assert has_sound(str(film("aac", ".mp4")))
+    assert not has_sound(make_video(tmp_path / "silent.mp4", 3))
