@@ -26,6 +26,7 @@ COMMANDS = {
     "ops": "list ops, samplers and their arguments, or describe one",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
+    "export": "write streams as files that other programs open",
     "failures": "what failed in the runs of a database, and why",
     "rm": "remove streams",
     "gc": "remove files that no stream needs",

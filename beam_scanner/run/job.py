@@ -69,6 +69,7 @@ class Job:
     Attributes:
         files: What it keeps while it is not done.
         waiting: For each family the last task that was not done when it was looked for.
+        published: (family, output) that are known to be published.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Job:
         self._decoder = decoder
         self.number = number
         self.waiting: dict[int, int] = {}
+        self.published: set[tuple[int, int]] = set()
         self.files = record.files(store, run)
         self._shared = graph
         self._url = store.url

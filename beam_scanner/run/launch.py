@@ -37,7 +37,7 @@ from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run_files import RunFiles, forget_tokens, remove_abandoned
+from beam_scanner.run.run_files import RunFiles, end_interrupted
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
@@ -277,8 +277,7 @@ def _end_interrupted(prepared: Prepared, store: ObjectStore, run: str = "") -> N
     for job in prepared.published:
         end_published(job.files, job.output_streams)
     tokens = {job.record.token for job in prepared.jobs} | prepared.published_by
-    forget_tokens(store, tokens, run)
-    remove_abandoned(store)
+    end_interrupted(store, tokens, run)
 
 
 def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:

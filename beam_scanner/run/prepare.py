@@ -26,7 +26,7 @@ from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.job import Job, JobRecord
 from beam_scanner.run.options import decoder_of
-from beam_scanner.run.run_files import tokens_of_runs
+from beam_scanner.run.run_files import noted_tokens
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.run.sources import check_committed
 from beam_scanner.storage.commit import generation_of
@@ -158,7 +158,7 @@ def prepare(
     prepared = Prepared(
         outputs, perf, graph, fingerprints, inputs.failures, decoder=decoder
     )
-    interrupted = cache(partial(tokens_of_runs, store))
+    runs = cache(partial(noted_tokens, store))
     for number in range(count):
         if number not in prepared.failures:
             try:
@@ -180,7 +180,7 @@ def prepare(
                 mark=str(number),
             )
             job = Job(record, graph, store, number=number, decoder=decoder)
-            results = Results(job.files, streams, job.record.outputs, interrupted)
+            results = Results(job.files, streams, job.record.outputs, runs)
             _sort_in(prepared, job, results, cache_mode)
     # Opening each input takes too long for one process when there are very many.
     if len(prepared.jobs) <= CHECKED_JOBS:

@@ -36,7 +36,7 @@ from beam_scanner.transforms import (
 from beam_scanner.video import device_decoding, nvidia
 from tests.support.corpus import indexed_kind
 from tests.support.fake_device import FakeDevice, fake_device
-from tests.support.fake_library import FakeLibrary, fake_cupy
+from tests.support.fake_library import FakeLibrary, fake_cupy, ndarray
 from tests.support.video_fixtures import frame_number
 
 CUDA = PerfParams.estimate(decoder="cuda")
@@ -49,7 +49,7 @@ def cupy() -> Iterator[FakeLibrary]:
     with fake_cupy() as cupy:
 
         @register_python_op(name="OnDevice", device_type=DeviceType.GPU, batch=8)
-        def on_device(config: Any, frame: Sequence[cupy.ndarray]) -> Sequence[Any]:
+        def on_device(config: Any, frame: Sequence[ndarray]) -> Sequence[Any]:
             assert all(type(each).__module__ == "cupy" for each in frame)
             return [frame_number(each.array) for each in frame]
 
@@ -60,7 +60,7 @@ def cupy() -> Iterator[FakeLibrary]:
 
         @register_python_op(name="InPlace", device_type=DeviceType.GPU)
         class InPlace(Kernel):
-            def execute(self, frame: cupy.ndarray) -> Any:
+            def execute(self, frame: ndarray) -> Any:
                 found = frame_number(frame.array)
                 frame.array[:] = 0
                 return found
@@ -68,7 +68,7 @@ def cupy() -> Iterator[FakeLibrary]:
         @register_python_op(
             name="Windowed", device_type=DeviceType.GPU, stencil=[-2, 0, 1]
         )
-        def windowed(config: Any, frame: Sequence[cupy.ndarray]) -> Any:
+        def windowed(config: Any, frame: Sequence[ndarray]) -> Any:
             return [frame_number(each.array) for each in frame]
 
         yield cupy
@@ -162,7 +162,7 @@ def test_what_comes_from_a_gpu_has_another_fingerprint(
 ) -> None:
     numbers = sc.ops.OnHost(frame=film(sc, small_video))
     output = sc.io.Output(numbers, [NamedStream(sc, "numbers")])
-    ignore = {"cache_mode": CacheMode.Ignore, "show_progress": False}
+    ignore: Any = {"cache_mode": CacheMode.Ignore, "show_progress": False}
     assert sc.run(output, PerfParams.estimate(), **ignore) is not None
     assert sc.run(output, PerfParams.estimate(), **ignore) is None
     on_cpu = NamedStream(sc, "numbers").descriptor().fingerprint
@@ -286,7 +286,7 @@ def test_a_client_decodes_where_its_options_say(
 def test_a_model_asks_by_its_preprocess(
     sc: Client, device: FakeDevice, small_video: str, cupy: FakeLibrary
 ) -> None:
-    def before(frame: cupy.ndarray) -> Any:
+    def before(frame: ndarray) -> Any:
         assert type(frame).__module__ == "cupy"
         return frame_number(frame.array)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import (
+    ArgumentError,
     Failure,
     JobFailure,
     ScannerException,
@@ -27,6 +28,7 @@ from beam_scanner.video.index import FrameIndex, check_damage
 
 if TYPE_CHECKING:
     from beam_scanner.video.hwang import Decoder
+    from beam_scanner.video.source import VideoSource
 
 
 class NamedVideoStorage(NamedStorage):
@@ -310,6 +312,7 @@ class NamedVideoStream(NamedStream):
         output_name: str | os.PathLike[str],
         fps: float | None = None,
         scale: tuple[int, int] | None = None,
+        sound: bool | str | os.PathLike[str] | NamedVideoStream = False,
     ) -> str:
         """Writes the stream as one MP4 file.
 
@@ -320,17 +323,43 @@ class NamedVideoStream(NamedStream):
             output_name: Path of the file; '.mp4' is added if it is not there.
             fps: Frames a second.
             scale: (width, height) in pixels.
+            sound: True to keep the sound of a video that was given by its path. For what
+                a graph has made of it: that video, as a path or a stream. The rows must
+                be one range of its rows, since the sound keeps its speed.
 
         Returns:
             The file's path.
 
         Raises:
             StreamNotFoundError: The stream is not committed.
-            VideoError: Not all of it is stored as video.
+            ArgumentError: ``fps`` with ``sound``; ``sound=True`` for what a graph has
+                made.
+            VideoError: Not all of it is stored as video, its rows are no range of the
+                rows of the video that ``sound`` is, or that has no sound then.
             StorageError: The file cannot be written.
         """
         # Loads FFmpeg.
         from beam_scanner.storage.streams.export import save_mp4
 
         store = self._storage.store()
-        return save_mp4(store, self.descriptor(), output_name, fps, scale)
+        heard = self._source_of_sound(sound)
+        return save_mp4(store, self.descriptor(), output_name, fps, scale, heard)
+
+    def _source_of_sound(
+        self, sound: bool | str | os.PathLike[str] | NamedVideoStream
+    ) -> VideoSource | None:
+        # Loads FFmpeg.
+        from beam_scanner.storage.segments.video_rows import video_file
+
+        if sound is False:
+            return None
+        if not isinstance(sound, bool | NamedVideoStream):
+            return absolute(sound, "sound of save_mp4")
+        stream = self if sound is True else sound
+        found = stream.descriptor()
+        if not found.ingested:
+            raise ArgumentError(
+                f"stream {stream.name()!r} was made by a graph and has no sound: say "
+                "which video it was made of, as in save_mp4(..., sound='film.mp4')"
+            )
+        return video_file(stream.storage().store(), found)
