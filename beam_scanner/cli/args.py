@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError
 from beam_scanner.rows.samplers import SAMPLERS
+from beam_scanner.video.decoder_names import DECODERS
 
 PROGRAM = "beam-scanner"
 
@@ -214,6 +215,13 @@ def _add_work(parser: Parser) -> None:
         type=_count,
         metavar="ROWS",
         help="rows of a task, about; default: as many as decode well together",
+    )
+    group.add_argument(
+        "--decoder",
+        choices=DECODERS,
+        default="cpu",
+        help="where videos are decoded: cpu, or cuda for the GPUs of workers, whose "
+        "pixels are slightly others; default: %(default)s",
     )
     group.add_argument(
         "--max-failures",

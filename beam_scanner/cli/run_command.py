@@ -135,12 +135,14 @@ def _graph(args: argparse.Namespace) -> GraphFunction:
 
 def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
     work, io = args.work_packet_size, args.io_packet_size
+    decoder = args.decoder
 
     def make(inputs: Any, ops: Any) -> PerfParams:
         chosen = PerfParams.estimate()(inputs, ops)
         if io is None:
-            return PerfParams(work or chosen.work_packet_size, 0)
-        return PerfParams(work or math.gcd(io, chosen.work_packet_size), io)
+            return PerfParams(work or chosen.work_packet_size, 0, decoder=decoder)
+        work_size = work or math.gcd(io, chosen.work_packet_size)
+        return PerfParams(work_size, io, decoder=decoder)
 
     if work and io:
         PerfParams(work, io)

@@ -162,7 +162,8 @@ def execute(
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
-        check_gpus(topological(prepared.outputs), options, hints)
+        nodes = topological(prepared.outputs)
+        check_gpus(nodes, options, hints, prepared.decoder)
         if detach:
             _submit(prepared, store, run, replace(settings, detached=True), options)
             _keep(store, report)
@@ -248,6 +249,7 @@ def _settings(
         jobs=prepared.total,
         failed=len(prepared.failures),
         file_systems=pack_file_systems(),
+        decoder=prepared.decoder,
     )
 
 
@@ -378,7 +380,8 @@ def _pipeline(
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
-        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph))
+        gpus = gpu_phases(settings.graph, settings.decoder)
+        graph = RunGraph(source, phases, hints, gpus)
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()
