@@ -24,6 +24,9 @@ from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 Windows = list[list[Any]]
 """The input of a row's call: for each input the elements of its window, serialized."""
 
+PlaceOf = Callable[[int, int], tuple[str, int]]
+"""From the index of a node and a row of it to the stream and the row there."""
+
 
 @dataclass
 class Work:
@@ -36,6 +39,7 @@ class Work:
         found: Counters and spans of the task.
         place: Where the task is, for logs.
         position: The same, in memory that outlives the process.
+        place_of: Tells rows of several streams apart; None where there is one.
         buffers: For each node the rows that are held.
     """
 
@@ -43,10 +47,18 @@ class Work:
     found: TaskTrace
     place: Place
     position: Position
+    place_of: PlaceOf | None = None
     buffers: list[dict[int, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.buffers = [{} for _ in self.graph.nodes]
+
+    def at(self, node: int, row: int) -> None:
+        """Notes at which row of a node the task is."""
+        if self.place_of is None:
+            self.place.row = row
+        else:
+            self.place.stream, self.place.row = self.place_of(node, row)
 
 
 class OpRunner:
@@ -93,7 +105,7 @@ class OpRunner:
         with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
-                place.row = rows[first]
+                self.work.at(self.index, rows[first])
                 stop = first + length
                 position.work.rows(rows[first], rows[stop - 1])
                 try:
@@ -181,7 +193,7 @@ class OpRunner:
             return made
         made = []
         for row, windows in zip(rows, kept, strict=True):
-            self.work.place.row = row
+            self.work.at(self.index, row)
             made += self._run_or_null([row], [windows])
         return made
 
