@@ -130,7 +130,8 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
-            across_groups=True,
+            # A handler that prepares whole batches may let rows see one another.
+            across_groups=not source.kind.whole,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if windows else None,
         )
