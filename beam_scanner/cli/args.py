@@ -25,6 +25,8 @@ COMMANDS = {
     "ops": "list ops, samplers and their arguments, or describe one",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
+    "jobs": "the runs of a database that go on, and how far they are",
+    "cancel": "end a run; the same run again goes on where it was",
     "failures": "what failed in the runs of a database, and why",
     "rm": "remove streams",
     "gc": "remove files that no stream needs",
@@ -300,6 +302,13 @@ def database_parser(command: str) -> Parser:
             metavar="N",
             help="how many rows to print; default: %(default)s",
         )
+    elif command == "cancel":
+        parser.add_argument(
+            "run",
+            type=_count,
+            metavar="ID",
+            help=f"its number, as '{PROGRAM} jobs' shows it",
+        )
     elif command == "failures":
         parser.add_argument(
             "--run",
@@ -314,7 +323,7 @@ def database_parser(command: str) -> Parser:
         )
     elif command == "rm":
         parser.add_argument("pattern", nargs="+", metavar="PATTERN", help=_PATTERN)
-    else:
+    elif command == "gc":
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would go"
         )

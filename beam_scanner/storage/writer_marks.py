@@ -11,8 +11,9 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stream_names import WORK
@@ -23,24 +24,32 @@ _HELD = "held"
 _MOST_SECONDS = 7 * 24 * 3600.0
 
 
-@contextmanager
-def held(store: ObjectStore, key: str) -> Iterator[None]:
-    """Puts a file that stays locked until this process ends the block, or dies.
+def locked_file(store: ObjectStore, key: str) -> BinaryIO | None:
+    """Puts a file that stays locked while it is open, here or in a child that has it.
 
-    The lock is the operating system's, so in a bucket there is nothing.
+    The lock is the operating system's, so in a bucket there is nothing: None.
     """
     if store.local_path(key) is None:
-        yield
-        return
+        return None
     scratch = store.scratch()
     with storage_errors("write", scratch):
         file = open(scratch, "wb")  # noqa: SIM115
-    with file:
+    try:
         file.write(_now())
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         store.put(key, Path(scratch))
-        yield
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def held(store: ObjectStore, key: str) -> Iterator[BinaryIO | None]:
+    """Puts a file that stays locked until this process ends the block, or dies."""
+    with locked_file(store, key) or nullcontext() as file:
+        yield file
 
 
 def is_abandoned(store: ObjectStore, key: str) -> bool:
