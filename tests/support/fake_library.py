@@ -22,6 +22,9 @@ class ndarray:
     def copy(self) -> ndarray:
         return ndarray(self.array.copy())
 
+    def __getitem__(self, where: Any) -> np.ndarray:
+        return self.array[where]
+
     def get(self) -> np.ndarray:
         return self.array.copy()
 
