@@ -55,4 +55,5 @@ def decoder_text(decoder: str, decode: DecodeCount, pixels: int) -> str:
     ratio = gpu_time(decode, pixels)
     where, other = ("the CPU", "cuda") if decoder == "cpu" else ("a GPU", "cpu")
     times = ratio if decoder == "cpu" else 1 / ratio
-    return f"on {where}; decoder={other!r} would take about {times:.1f} times as long"
+    shown = f"{times:.1f}" if times < 10 else f"{times:.0f}"
+    return f"on {where}; decoder={other!r} would take about {shown} times as long"

@@ -40,7 +40,7 @@ from tests.support.fake_library import FakeLibrary, fake_cupy, ndarray
 from tests.support.video_fixtures import frame_number
 
 CUDA = PerfParams.estimate(decoder="cuda")
-OPS = ("OnDevice", "OnHost", "InPlace", "Windowed")
+OPS = ("OnDevice", "OnHost", "InPlace", "Windowed", "Halved", "GrayThere")
 
 
 @pytest.fixture
@@ -70,6 +70,20 @@ def cupy() -> Iterator[FakeLibrary]:
         )
         def windowed(config: Any, frame: Sequence[ndarray]) -> Any:
             return [frame_number(each.array) for each in frame]
+
+        @register_python_op(name="Halved", device_type=DeviceType.GPU)
+        class Halved(Kernel):
+            def execute(self, frame: ndarray) -> ndarray:
+                # The next row finds it changed.
+                made = getattr(self, "made", None) or frame[::2, ::2].copy()
+                made.array[:] = frame.array[::2, ::2]
+                self.made = made
+                return made
+
+        @register_python_op(name="GrayThere", device_type=DeviceType.GPU)
+        def gray(config: Any, frame: ndarray) -> FrameType:
+            gray: Any = frame[:, :, 0]
+            return gray
 
         yield cupy
     for name in OPS:
@@ -113,6 +127,31 @@ def test_frames_reach_kernels_without_a_copy(
     )
     assert again == found
     assert "frames_to_host" not in counters
+
+
+def test_frames_stay_on_the_device_between_ops(
+    sc: Client, device: FakeDevice, small_video: str
+) -> None:
+    frames = sc.streams.Stride(film(sc, small_video), [7])
+    small = sc.ops.Halved(frame=frames)
+    counters, found = run(sc, sc.ops.OnDevice(frame=small), "numbers")
+    assert found == [1000 + row for row in range(0, 60, 7)]
+    assert "frames_to_host" not in counters
+    # What leaves a device is copied: to be stored, and for a kernel on the CPU.
+    output = NamedVideoStream(sc, "small")
+    number = sc.run(sc.io.Output(small.lossless(), [output]), CUDA, show_progress=False)
+    assert number is not None
+    counters = sc.get_profile(number).statistics()["counters"]
+    assert counters["frames_to_host"] == len(found)
+    assert {frame.shape for frame in output.load()} == {(24, 32, 3)}
+    assert [frame_number(frame) for frame in output.load()] == found
+    counters, found = run(sc, sc.ops.Histogram(frame=small), "histograms")
+    assert counters["frames_to_host"] == len(found)
+    gray = sc.ops.GrayThere(frame=frames)
+    number = sc.run(
+        sc.io.Output(gray, [NamedVideoStream(sc, "gray")]), CUDA, show_progress=False
+    )
+    assert next(iter(NamedVideoStream(sc, "gray").load())).shape == (48, 64, 1)
 
 
 def test_windows(sc: Client, device: FakeDevice, small_video: str) -> None:
