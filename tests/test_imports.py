@@ -22,7 +22,7 @@ FLOORS = """
     errors
     protobufs rows beam_internals
     types stores
-    kernels models
+    kernels models notebook
     video ops
     storage
     graph

@@ -17,6 +17,9 @@ PROGRAM = "beam-scanner"
 DEFAULT_DATABASE = "beam_scanner_db"
 """Where results are kept if ``--output`` does not say; in the current folder."""
 
+DEFAULT_NAME = "{output}/{input}"
+"""How outputs are named if ``--name`` does not say."""
+
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
 
@@ -132,7 +135,7 @@ def _add_data(parser: Parser) -> None:
     )
     data.add_argument(
         "--name",
-        default="{output}/{input}",
+        default=DEFAULT_NAME,
         metavar="TEMPLATE",
         help="names of output streams, from {output} (the output's name in the graph), "
         "{input} (the input stream's) and {stem} (that without extension); default: "

@@ -28,6 +28,9 @@ COPIES = "frames_to_host"
 Windows = list[list[Any]]
 """The input of a row's call: for each input the elements of its window, serialized."""
 
+PlaceOf = Callable[[int, int], tuple[str, int]]
+"""From the index of a node and a row of it to the stream and the row there."""
+
 
 @dataclass
 class Work:
@@ -40,6 +43,7 @@ class Work:
         found: Counters and spans of the task.
         place: Where the task is, for logs.
         position: The same, in memory that outlives the process.
+        place_of: Tells rows of several streams apart; None where there is one.
         buffers: For each node the rows that are held.
     """
 
@@ -47,6 +51,7 @@ class Work:
     found: TaskTrace
     place: Place
     position: Position
+    place_of: PlaceOf | None = None
     buffers: list[dict[int, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +77,13 @@ class Work:
         if library:
             return lambda frame: given_as(self.on_host(frame), library)
         return self.on_host
+
+    def at(self, node: int, row: int) -> None:
+        """Notes at which row of a node the task is."""
+        if self.place_of is None:
+            self.place.row = row
+        else:
+            self.place.stream, self.place.row = self.place_of(node, row)
 
 
 class OpRunner:
@@ -120,7 +132,7 @@ class OpRunner:
         with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
-                place.row = rows[first]
+                self.work.at(self.index, rows[first])
                 stop = first + length
                 position.work.rows(rows[first], rows[stop - 1])
                 try:
@@ -208,7 +220,7 @@ class OpRunner:
             return made
         made = []
         for row, windows in zip(rows, kept, strict=True):
-            self.work.place.row = row
+            self.work.at(self.index, row)
             made += self._run_or_null([row], [windows])
         return made
 

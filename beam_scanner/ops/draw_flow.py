@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,39 +10,12 @@ from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.ops._opencv import opencv
 from beam_scanner.ops._text import line_width
 from beam_scanner.types.element_types import FrameType
+from beam_scanner.types.viewable import flow_colors
 
 STYLES = ("beside", "over", "arrows")
 _ARROWS = 24
 """Along the longer side of a frame."""
 _FARTHEST = 20_000
-
-
-def flow_colors(flow: npt.NDArray[Any], fastest: float = 0.0) -> npt.NDArray[np.uint8]:
-    """A picture of optical flow: hue is the direction, brightness the speed.
-
-    Args:
-        flow: H x W x 2, as from OpticalFlow. Pixels that are NaN are black.
-        fastest: Speed, in pixels, that has full brightness, as all above it have; 0 for
-            that of the fastest pixel.
-
-    Returns:
-        H x W x 3 uint8 RGB. Red moves right; still pixels are black.
-
-    Examples:
-        >>> flow_colors(np.array([[[2.0, 0.0], [0.0, 0.0]]])).tolist()
-        [[[255, 0, 0], [0, 0, 0]]]
-        >>> flow_colors(np.array([[[2.0, 0.0]]]), fastest=4).tolist()
-        [[[128, 0, 0]]]
-    """
-    known = np.where(np.isfinite(flow).all(axis=-1, keepdims=True), flow, 0)
-    speed = np.hypot(known[..., 0], known[..., 1])
-    top = fastest or float(speed.max(initial=0.0))
-    value = np.minimum(speed / top, 1) if top > 0 else speed
-    hue = np.arctan2(known[..., 1], known[..., 0]) * (3 / np.pi) % 6
-    # Each channel falls off with the hue's distance from it on the color circle.
-    away = [np.abs((hue - center + 3) % 6 - 3) for center in (0, 2, 4)]
-    share = np.clip(2 - np.stack(away, axis=-1), 0, 1)
-    return np.asarray(np.rint(share * value[..., np.newaxis] * 255), np.uint8)
 
 
 @register_python_op()

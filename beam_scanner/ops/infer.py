@@ -18,7 +18,7 @@ from beam_scanner.kernels.inference.model_kinds import DEFAULT_BATCH, Fns, stack
 from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.kernels.inference.predictions import (
     bytes_of,
-    plain_value,
+    finished,
     predictions_of,
 )
 from beam_scanner.kernels.inference.result_types import library_of_frames, result_ports
@@ -130,7 +130,8 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
-            across_groups=True,
+            # A handler that prepares whole batches may let rows see one another.
+            across_groups=not source.kind.whole,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
             stencil=spec.stencil if windows else None,
         )
@@ -173,12 +174,12 @@ class InferKernel(Kernel):
         """One result a row; for several outputs a sequence of each."""
         rows = list(map(self._example, range(len(frame)), frame))
         predictions = self._predict(self._prepared(rows))
+        # Where processes share the model, that which has it has finished them.
+        after = () if self._kind.copies else self._kind.after
         results = []
         for index, (prediction, row) in enumerate(zip(predictions, rows, strict=True)):
             with at_element(index):
-                for function in self._kind.after:
-                    prediction = function(prediction)
-                value = plain_value(prediction)
+                value = finished(prediction, after)
                 if self._postprocess is not None:
                     value = self._postprocess(value, row)
                 results.append(self._checked(value))

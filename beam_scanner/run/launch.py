@@ -21,6 +21,7 @@ from beam_scanner.graph.nodes import OpNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.forecast import calls_of
+from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,
@@ -381,7 +382,8 @@ def _pipeline(
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
         gpus = gpu_phases(settings.graph, settings.decoder)
-        graph = RunGraph(source, phases, hints, gpus)
+        at_once = jobs_at_once(node for node, _ in settings.graph.nodes)
+        graph = RunGraph(source, phases, hints, gpus, at_once)
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()

@@ -102,7 +102,7 @@ class RowReader(ABC):
         return self
 
     def decode_on(self, decoder: str) -> None:  # noqa: B027 - for video alone
-        """Chooses where video is decoded: 'cpu', as at first, or 'cuda'.
+        """Chooses where video is decoded: 'cpu', as of each new reader, or 'cuda'.
 
         Raises:
             VideoError: It cannot be decoded there.

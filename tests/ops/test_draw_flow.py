@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.ops.draw_flow import DrawFlow, flow_colors
+from beam_scanner.ops.draw_flow import DrawFlow
+from beam_scanner.types.viewable import flow_colors
 from tests.support.frames import CONFIG, picture
 
 

@@ -37,7 +37,7 @@ from beam_scanner.video import device_decoding, nvidia
 from tests.support.corpus import indexed_kind
 from tests.support.fake_device import FakeDevice, fake_device
 from tests.support.fake_library import FakeLibrary, fake_cupy, ndarray
-from tests.support.video_fixtures import frame_number
+from tests.support.video_fixtures import frame_number, make_video
 
 CUDA = PerfParams.estimate(decoder="cuda")
 OPS = ("OnDevice", "OnHost", "InPlace", "Windowed", "Halved", "GrayThere")
@@ -152,6 +152,24 @@ def test_frames_stay_on_the_device_between_ops(
         sc.io.Output(gray, [NamedVideoStream(sc, "gray")]), CUDA, show_progress=False
     )
     assert next(iter(NamedVideoStream(sc, "gray").load())).shape == (48, 64, 1)
+
+
+def test_short_streams_that_share_a_task(
+    sc: Client, device: FakeDevice, tmp_path: Path
+) -> None:
+    videos, outputs = [], []
+    for number in range(3):
+        path = make_video(
+            tmp_path / f"{number}.mp4", frames=5, first_number=100 * number
+        )
+        videos.append(NamedVideoStream(sc, f"film {number}", path=path))
+        outputs.append(NamedStream(sc, f"numbers {number}"))
+    column = sc.ops.OnDevice(frame=sc.io.Input(videos))
+    number = sc.run(sc.io.Output(column, outputs), CUDA, show_progress=False)
+    assert number is not None
+    for number, output in enumerate(outputs):
+        assert list(output.load()) == list(range(100 * number, 100 * number + 5))
+    assert (device.opened, device.waits) == (3, 15)
 
 
 def test_windows(sc: Client, device: FakeDevice, small_video: str) -> None:

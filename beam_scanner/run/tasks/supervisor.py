@@ -117,6 +117,9 @@ class TaskHosts:
                 # Others would fail in it for what this task has used up.
                 host.spoilt = True
         failure = ended.failure
+        if wanted.others:
+            # Of whom it is the fault shows when they are tried one by one.
+            return ended
         if failure is not None and failure.kind != "exception":
             stream = run.job(wanted.task.job).record.name
             _log.warning("%s of %s", wanted.task, replace(failure, stream=stream))

@@ -57,12 +57,12 @@ class VideoRows(NumberedReader):
 
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
-        again = VideoRows(self._name, len(self), self._source, lambda: self.index)
-        again._place = self._place
-        return again
+        return VideoRows(self._name, len(self), self._source, lambda: self.index)
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`; tells from the index, not from the machine."""
+        if decoder == self._place:
+            return
         if decoder != "cpu":
             check_hardware(source_name(self._source), self.index)
         self.rest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from beam_scanner.errors import (
     Tally,
     VideoError,
 )
+from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import stored_index
 from beam_scanner.storage.stored_rows import RowReader
@@ -27,6 +28,7 @@ from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage
 
 if TYPE_CHECKING:
+    from beam_scanner.video.frame_list import FrameList
     from beam_scanner.video.hwang import Decoder
     from beam_scanner.video.source import VideoSource
 
@@ -280,6 +282,26 @@ class NamedVideoStream(NamedStream):
             # The same index of the same file, whoever made it.
             return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
+
+    def frames(self, rows: Iterable[int] | None = None) -> FrameList:
+        """Frames with their rows and times, as a list that notebooks show.
+
+        Args:
+            rows: Row numbers in any order; all for None.
+
+        Returns:
+            A list whose ``show()`` is a clip, and whose ``montage()`` is one picture.
+
+        Raises:
+            StreamNotFoundError: The stream is not committed.
+            RowError: A row lies outside the stream.
+        """
+        from beam_scanner.video.frame_list import FrameList
+
+        numbers = row_numbers(rows, self.descriptor().rows, self._name)
+        with self.reader() as reader:
+            seconds = reader.seconds(numbers)
+        return FrameList(self.load(rows=numbers), numbers.tolist(), seconds, self._name)
 
     def as_hwang(self) -> Decoder:
         """The video file as hwang has it: its frames by row, where its samples lie.
