@@ -44,6 +44,7 @@ from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.local.local_run import one_process
 from beam_scanner.runners.start import (
     ends_with_us,
     preflight,
@@ -189,6 +190,8 @@ def _run(
 ) -> None:
     """Runs the pipeline to its end, and reports how each job ended."""
     small = _is_small(prepared)
+    if not small and gpu_phases(settings.graph, settings.decoder):
+        options = one_process(options)
     ended = not prepared.published_by
     # Where the runner does not end with this process, the run is not abandoned when
     # this process has died.
