@@ -44,7 +44,7 @@ from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.stores import is_object_url
 from beam_scanner.text.error_text import one_line
 from beam_scanner.text.printable import printable
-from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.quantities import byte_text, counted
 from beam_scanner.text.tables import aligned
 
 _SHOWN_STREAMS = 40
@@ -154,9 +154,9 @@ def _index(
     """Indexes videos; :func:`_readable` finds those that cannot be indexed."""
     new = sum(NamedStream.try_descriptor(video) is None for video in videos)
     if new:
-        _say(args, f"indexing {_count(new, 'video')}")
+        _say(args, f"indexing {counted(new, 'video')}")
     if args.reindex and new < len(videos):
-        _say(args, f"looking for changes of {_count(len(videos) - new, 'video')}")
+        _say(args, f"looking for changes of {counted(len(videos) - new, 'video')}")
     # A runner that is left alone is given one job: the graph. Indexing happens here.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options, force=args.reindex)
@@ -278,11 +278,11 @@ def _hint_about_cache_mode() -> Iterator[None]:
 
 def _summarize(run: GraphRun, seconds: float) -> None:
     streams = [stream for stream in run.written if stream.committed()]
-    put(f"\n{_count(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
+    put(f"\n{counted(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
     table = []
     for stream in streams[:_SHOWN_STREAMS]:
         found, place = stream.descriptor(), _place(stream.files())
-        rows, size = _count(found.rows, "row"), byte_text(found.size_bytes)
+        rows, size = counted(found.rows, "row"), byte_text(found.size_bytes)
         table.append((stream.name(), rows, size, place))
     for line in aligned(table, right=[1, 2]):
         put(f"  {line}")
@@ -324,29 +324,25 @@ def _counts(reports: Sequence[Report]) -> str:
     }
     again = total["frames_again"]
     text = (
-        f"{_count(total['frames_needed'], 'frame')} needed, "
+        f"{counted(total['frames_needed'], 'frame')} needed, "
         f"{total['frames_decoded']} decoded"
         + (f" ({again} of them again)" if again else "")
-        + f"; {_count(sum(report.tasks for report in reports), 'task')} run"
+        + f"; {counted(sum(report.tasks for report in reports), 'task')} run"
     )
     reused = sum(report.reused for report in reports)
     cached = sum(len(report.cached) for report in reports)
     if reused:
         text += f", {reused} reused from a run that was stopped"
     if cached:
-        text += f"; results of {_count(cached, 'video')} existed already"
+        text += f"; results of {counted(cached, 'video')} existed already"
     return text
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _list_failures(run: GraphRun, hint: str = "") -> None:
     """Says what failed, by cause; the same as the error of ``Client.run``."""
     rows = sum(report.rows_failed for report in run.reports)
     if rows:
-        rows_null = f"{_count(rows, 'row')} null, because a kernel raised there"
+        rows_null = f"{counted(rows, 'row')} null, because a kernel raised there"
         put(f"{PROGRAM}: {rows_null}", error=True)
     if not run.failures:
         return

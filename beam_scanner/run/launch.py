@@ -21,6 +21,7 @@ from beam_scanner.graph.nodes import OpNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.forecast import calls_of
+from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.failure_records import (
     TaskRows,
     each_once,
@@ -52,6 +53,7 @@ from beam_scanner.runners.start import (
 from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.text.quantities import counted
 
 SMALL_ROWS = 300
 """Jobs whose nodes make no more rows, and decode no more frames, are small."""
@@ -112,17 +114,15 @@ def hint_about_kept(kept: int, db_path: str) -> str:
     Examples:
         >>> print(hint_about_kept(1, 'db'))
         1 finished task of failed streams is kept: the same run again does only the \
-others, 'beam-scanner gc --unfinished db' gives it up
+others; to remove it, run 'beam-scanner gc --unfinished db'
     """
     if not kept:
         return ""
-    what, it = (
-        ("1 finished task", "it") if kept == 1 else (f"{kept} finished tasks", "them")
-    )
+    are, them = ("is", "it") if kept == 1 else ("are", "them")
     return (
-        f"{what} of failed streams {'is' if kept == 1 else 'are'} kept: the same run "
-        f"again does only the others, 'beam-scanner gc --unfinished "
-        f"{shlex.quote(db_path)}' gives {it} up"
+        f"{counted(kept, 'finished task')} of failed streams {are} kept: the same run "
+        f"again does only the others; to remove {them}, run 'beam-scanner gc "
+        f"--unfinished {shlex.quote(db_path)}'"
     )
 
 
@@ -162,7 +162,9 @@ def execute(
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
-        check_gpus(topological(prepared.outputs), options, hints)
+        nodes = topological(prepared.outputs)
+        check_packages(nodes, options)
+        check_gpus(nodes, options, hints)
         if detach:
             _submit(prepared, store, run, replace(settings, detached=True), options)
             _keep(store, report)
