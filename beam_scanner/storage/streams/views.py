@@ -101,14 +101,16 @@ def _shown(
                 under, some, seconds, values, strict=True
             )
         ]
-    if not frames:
-        every = some if rows is not None else _some_rows(stream, stream.len())
+    drawn = bool(shots) and any(_has_place(value) for value in values)
+    if not frames and rows is None:
+        every = _some_rows(stream, stream.len())
         with stream.reader() as reader:
             times = reader.seconds(_numbers(every))
-        linked = dict(zip(some, shots, strict=True)) if shots else {}
-        all_values = values if rows is not None else list(stream.load(rows=every))
-        parts.append(_plotted(every, times, all_values, linked))
-    if shots and any(_has_place(value) for value in values):
+        linked = {} if drawn else dict(zip(some, shots, strict=False))
+        parts.append(_plotted(every, times, list(stream.load(rows=every)), linked))
+    elif not frames:
+        parts.append(_plotted(some, seconds, values, {}))
+    if shots and (drawn or rows is not None):
         parts.append(strip(shots))
     if not frames:
         parts.append(_listed(some, values))
@@ -196,14 +198,15 @@ def _listed(rows: Sequence[int], values: Sequence[Any]) -> str:
     """The first values as text."""
     shown = [(row, _text(value)) for row, value in zip(rows, values, strict=True)]
     rest = len(shown) - _LISTED
-    more = note(f"and {rest:,} more that were read") if rest > 0 else ""
+    more = note(f"and {rest:,} more rows that were read") if rest > 0 else ""
     return table(["row", "value"], shown[:_LISTED]) + more
 
 
 def _text(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"array of {value.dtype}, shape {value.shape}"
-    return repr(value)
+    # Messages are shown line by line.
+    return " ".join(repr(value).split())
 
 
 def _numbers(rows: Sequence[int]) -> NDArray[np.int64]:

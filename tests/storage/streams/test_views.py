@@ -78,7 +78,9 @@ def test_values_on_the_frames_that_they_are_of(
     page = boxes.show(on=film).html()
     assert page.count("<rect") == 8
     assert page.count("<img") == 8
-    assert page.count("<image") == 8
+    numbers = save("numbers", list(range(60)), float, seconds=SECONDS)
+    assert numbers.show(on=film).html().count("<image") == 8
+    assert numbers.show(rows=[1, 3], on=film).html().count("<img") == 2
     one = boxes.show(rows=[7], on=film).html()
     assert one.count("<rect") == 1
     assert "7 · 0.280 s" in one
