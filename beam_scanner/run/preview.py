@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import Any
@@ -35,6 +35,7 @@ from beam_scanner.run.explain import explain
 from beam_scanner.run.ingest import ingest_streams
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import Prepared, prepare
+from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.text.cards import card, never_raises, note, table
 from beam_scanner.video.encoding import Encoding
@@ -136,7 +137,26 @@ def preview(
     jobs = max(facts(each.node).jobs or 1 for each in wanted)
     if not 0 <= stream < jobs:
         raise ArgumentError(f"there is no stream {stream}: the graph is for {jobs}")
-    chosen = columns_of_stream(wanted, stream)
+    return compute(columns_of_stream(wanted, stream), rows, storage, options)
+
+
+def compute(
+    chosen: Sequence[OpColumn],
+    rows: Sequence[int] | None,
+    storage: NamedStorage,
+    options: PipelineOptions,
+) -> Preview:
+    """Computes some rows of a column in a graph for one stream.
+
+    Args:
+        chosen: What to compute, and frames to draw over, if there are any.
+        rows: See :func:`preview`, as for the others.
+        storage: See there.
+        options: See there.
+
+    Raises:
+        ScannerException: See there.
+    """
     nodes = topological([each.node for each in chosen])
     inputs = [s for node in nodes if isinstance(node, InputNode) for s in node.streams]
     ingest_streams(inputs, storage, options)
@@ -144,13 +164,14 @@ def preview(
         scratch = NamedStorage(folder, storage.trusted)
         length = _length(chosen, scratch)
         numbers = spread(length, SHOWN)
+        label = chosen[0].node.label
         if rows is not None:
-            numbers = row_numbers(rows, length, column.node.label).tolist()
+            numbers = row_numbers(rows, length, label).tolist()
         if len(numbers) > MOST:
             raise ArgumentError(
                 f"a preview is of at most {MOST} rows, got {len(numbers)}: run the graph"
             )
-        title = f"{column.node.label} of {inputs[0].name()}"
+        title = f"{label} of {inputs[0].name()}"
         if not numbers:
             return Preview(title, [], length, np.zeros(0), [])
         gathered = [_gathered(each, numbers) for each in chosen]
@@ -182,13 +203,19 @@ def _computed(
     return Preview(title, rows, length, seconds, *found)
 
 
-def columns_of_stream(columns: Sequence[OpColumn], number: int) -> list[OpColumn]:
+def columns_of_stream(
+    columns: Sequence[OpColumn],
+    number: int,
+    instead: Mapping[StoredStream, StoredStream] | None = None,
+) -> list[OpColumn]:
     """The same columns in a graph for one of its streams, and out of slices.
 
     Args:
         columns: Of one graph.
         number: Which of its streams.
+        instead: Streams to take in the place of others.
     """
+    others = instead or {}
     made: dict[int, Node] = {}
 
     def own(column: OpColumn) -> OpColumn:
@@ -200,7 +227,8 @@ def columns_of_stream(columns: Sequence[OpColumn], number: int) -> list[OpColumn
     for node in topological([column.node for column in columns]):
         new: Node = node
         if isinstance(node, InputNode):
-            new = replace(node, streams=one(node.streams))
+            [given] = one(node.streams)
+            new = replace(node, streams=(others.get(given, given),))
         elif isinstance(node, SampleNode):
             new = replace(node, input=own(node.input), samplers=one(node.samplers))
         elif isinstance(node, SliceNode):

@@ -89,6 +89,7 @@ def test_only_the_rows_that_are_shown_are_computed(
     assert not list(Path(sc.db_path).rglob("preview*"))
 
 
+@pytest.mark.slow
 def test_rows_are_those_of_a_run(sc: Client, frames: OpColumn) -> None:
     sampled = sc.streams.Stride(frames, [2, 3])
     arguments = {"plus": [1000, 2000]}
