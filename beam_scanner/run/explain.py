@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from beam_scanner.planner.forecast import NodeForecast, forecast
+from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.prepare import Prepared
+from beam_scanner.run.short_tasks import ShortTasks
 from beam_scanner.text.cards import card, never_raises, note, table
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
@@ -22,12 +24,15 @@ class FamilyExplanation:
         tasks: How many there are.
         reason: Why they are cut where they are.
         nodes: What each node makes, in topological order.
+        shared_by: How many short streams share the task, this one included: it is run
+            once for all of them.
     """
 
     phase: int
     tasks: int
     reason: str
     nodes: list[NodeForecast]
+    shared_by: int = 1
 
 
 @dataclass
@@ -82,6 +87,12 @@ class Explanation:
         return sum(fam.tasks for job in self.jobs for fam in job.families)
 
     @property
+    def runs(self) -> int:
+        """How many times tasks are run: once for all streams that share one."""
+        families = [fam for job in self.jobs for fam in job.families]
+        return round(sum(fam.tasks / fam.shared_by for fam in families))
+
+    @property
     def phases(self) -> int:
         """Phases, which run one after the other."""
         found = [fam.phase for job in self.jobs for fam in job.families]
@@ -108,10 +119,11 @@ class Explanation:
         return sum(n.bytes for n in self._nodes())
 
     def __str__(self) -> str:
+        runs = f", run as {self.runs}" if self.runs < self.tasks else ""
         lines = [
             (
-                f"{len(self.jobs)} job(s), {self.phases} phase(s), {self.tasks} task(s); "
-                f"{self.work_packet_size} rows at a time"
+                f"{len(self.jobs)} job(s), {self.phases} phase(s), {self.tasks} task(s)"
+                f"{runs}; {self.work_packet_size} rows at a time"
             ),
             (
                 f"frames needed {self.frames_needed}, to decode {self.frames_decoded} "
@@ -146,6 +158,8 @@ def _node_table(family: FamilyExplanation) -> str:
 
 def _family_lines(family: FamilyExplanation) -> list[str]:
     lines = [f"  phase {family.phase}: {family.tasks} task(s), cut {family.reason}"]
+    if family.shared_by > 1:
+        lines[0] += f"; shared by {family.shared_by} streams, to fill batches"
     labels = [printable(node.label) for node in family.nodes]
     width = max(map(len, labels), default=0)
     for label, node in zip(labels, family.nodes, strict=True):
@@ -170,7 +184,8 @@ def explain(prepared: Prepared) -> Explanation:
         The explanation.
     """
     jobs = []
-    for job in prepared.jobs:
+    shared = _shared(prepared)
+    for number, job in enumerate(prepared.jobs):
         if not prepared.checked:
             # Runs of very many jobs are checked by their workers.
             job.check()
@@ -180,11 +195,28 @@ def explain(prepared: Prepared) -> Explanation:
                 len(cuts),
                 cuts.reason,
                 forecast(graph, cuts, prepared.perf.work_packet_size),
+                shared.get((number, at), 1),
             )
-            for family, graph, cuts in zip(
-                job.families, job.graphs, prepared.cuts(job), strict=True
+            for at, (family, graph, cuts) in enumerate(
+                zip(job.families, job.graphs, prepared.cuts(job), strict=True)
             )
         ]
         jobs.append(JobExplanation(job.record.name, families))
     failures = [str(failure) for failure in prepared.failures.values()]
     return Explanation(jobs, prepared.perf.work_packet_size, failures)
+
+
+def _shared(prepared: Prepared) -> dict[tuple[int, int], int]:
+    """By numbers of a job and a family: how many jobs share its task."""
+    at_once = jobs_at_once(node for node, _ in prepared.graph.nodes)
+    found = {}
+    for start in range(0, len(prepared.jobs), at_once):
+        short: ShortTasks[tuple[int, int]] = ShortTasks(prepared.perf.io_packet_size)
+        for number, job in enumerate(prepared.jobs[start : start + at_once], start):
+            for at, cuts in enumerate(prepared.cuts(job)):
+                # Jobs come to later phases one by one.
+                if job.families[at].phase == 0:
+                    short.add(job, at, cuts, (number, at))
+        for group in short.together():
+            found.update(dict.fromkeys(group, len(group)))
+    return found

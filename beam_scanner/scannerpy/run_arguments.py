@@ -1,4 +1,4 @@
-"""What a run is given, checked, and as the core knows it."""
+"""What ``Client.run`` and ``Client.explain`` are given, checked."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def output_nodes(outputs: Any) -> Any:
     return outputs.node if isinstance(outputs, Sink) else outputs
 
 
-def perf_params_of(perf_params: Any) -> MakePerfParams:
-    """What chooses the packet sizes of a run.
+def perf_maker(perf_params: Any) -> MakePerfParams:
+    """What makes the packet sizes of a run.
 
     Raises:
-        ArgumentError: It is no ``PerfParams``.
+        ArgumentError: It is nothing of the kind.
     """
     if perf_params is None:
         return PerfParams.estimate()
@@ -36,11 +36,11 @@ def perf_params_of(perf_params: Any) -> MakePerfParams:
     return made
 
 
-def cache_mode_of(mode: Any) -> CacheMode:
-    """The cache mode itself.
+def checked_mode(mode: Any) -> CacheMode:
+    """The mode, if it is one.
 
     Raises:
-        ArgumentError: It is something else.
+        ArgumentError: It is not.
     """
     if not isinstance(mode, CacheMode):
         raise ArgumentError(f"cache_mode must be a CacheMode, got {mode!r}")

@@ -11,14 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from beam_scanner.errors import ArgumentError
 from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.conversion import FrameConverter
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.source import VideoSource
-
-DECODERS = ("cpu", "cuda")
-"""The names of the places."""
 
 
 class Decoding(Protocol):
@@ -63,19 +59,8 @@ class CpuDecoding:
 CPU = CpuDecoding()
 
 
-def check_decoder(name: str) -> str:
-    """Refuses the name of an unknown place.
-
-    Raises:
-        ArgumentError: Names those that there are.
-    """
-    if name not in DECODERS:
-        raise ArgumentError(f"decoder must be 'cpu' or 'cuda', got {name!r}")
-    return name
-
-
 def decoding_of(name: str) -> Decoding:
-    """The decoding of a name.
+    """The decoding of one of ``decoder_names.DECODERS``.
 
     Raises:
         VideoError: This machine has no such device.

@@ -1,43 +1,35 @@
-"""What a run is given."""
-
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
 
-from beam_scanner import CacheMode, PerfParams
 from beam_scanner.errors import ArgumentError
-from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode
-from beam_scanner.scannerpy.run_arguments import (
-    cache_mode_of,
-    output_nodes,
-    perf_params_of,
-)
-from beam_scanner.scannerpy.sink import Sink
+from beam_scanner.planner.perf_params import PerfParams
+from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 
 
-def test_packet_sizes() -> None:
-    fixed = PerfParams.manual(4, 12)([], [])
-    assert perf_params_of(fixed)([], []) is fixed
-    assert perf_params_of(PerfParams.manual(4, 12))([], []) == fixed
-    for made in (perf_params_of(None), perf_params_of(PerfParams.estimate())):
-        assert isinstance(made([], []), PerfParams)
-    wrong: Any
-    for wrong in (7, PerfParams, "auto"):
-        with pytest.raises(ArgumentError, match="perf_params must be PerfParams"):
-            perf_params_of(wrong)
+def test_packet_sizes_in_every_form() -> None:
+    sizes = PerfParams(2, 4)
+    assert perf_maker(sizes)([], []) is sizes
+    assert perf_maker(PerfParams.manual(2, 4))([], []) == sizes
+    assert callable(perf_maker(None))
 
 
-def test_cache_modes() -> None:
-    assert cache_mode_of(CacheMode.Ignore) is CacheMode.Ignore
-    with pytest.raises(ArgumentError, match="cache_mode must be a CacheMode"):
-        cache_mode_of("ignore")
+@pytest.mark.parametrize("wrong", [7, "auto", PerfParams])
+def test_what_makes_no_packet_sizes(wrong: Any) -> None:
+    with pytest.raises(ArgumentError, match="perf_params must be"):
+        perf_maker(wrong)
 
 
-def test_outputs_of_sinks() -> None:
-    node = OutputNode(OpColumn(InputNode(())), ())
-    sink = Sink.__new__(Sink)
-    sink.node = node
-    assert output_nodes([node, sink]) == [node, node]
-    assert output_nodes(sink) is node
+def test_modes_are_checked() -> None:
+    assert checked_mode(CacheMode.Ignore) is CacheMode.Ignore
+    with pytest.raises(ArgumentError, match="cache_mode must be a CacheMode, got 1"):
+        checked_mode(1)
+
+
+def test_outputs_stay_as_they_are() -> None:
+    one, other = object(), object()
+    assert output_nodes(one) is one
+    assert output_nodes((one, [other])) == [one, [other]]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from beam_scanner.engine import instance
 from beam_scanner.errors import VideoError
 from beam_scanner.run import gpu_stages
 from beam_scanner.video import device_decoding
@@ -99,5 +100,6 @@ def fake_device(device: FakeDevice | None = None) -> Iterator[FakeDevice]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_decoding, "open_device", lambda: made)
         patch.setattr(device_decoding, "_opened", [])
-        patch.setattr(gpu_stages, "has_gpu", lambda: True)
+        for user in (gpu_stages, instance):
+            patch.setattr(user, "has_gpu", lambda: True)
         yield made

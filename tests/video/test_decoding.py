@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-from beam_scanner.errors import ArgumentError
-from beam_scanner.video.decoding import CPU, DECODERS, check_decoder, decoding_of
+from beam_scanner.video.decoding import CPU, decoding_of
 from beam_scanner.video.device_decoding import DeviceDecoding
 from tests.support.fake_device import fake_device
-
-
-def test_names() -> None:
-    assert [check_decoder(name) for name in DECODERS] == ["cpu", "cuda"]
-    with pytest.raises(ArgumentError, match="'cpu' or 'cuda', got 'gpu'"):
-        check_decoder("gpu")
 
 
 def test_decodings() -> None:
