@@ -35,6 +35,7 @@ from beam_scanner.run.explain import explain
 from beam_scanner.run.ingest import ingest_streams
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import Prepared, prepare
+from beam_scanner.runners.local.local_run import is_local, pipeline_options
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.text.cards import card, never_raises, note, table
@@ -125,7 +126,7 @@ def preview(
         stream: Number of the stream among those of the graph's inputs.
         on: Frames to draw over, which have the same rows.
         storage: The database, in which videos are indexed that are not yet.
-        options: Where to run.
+        options: Where runs are; a preview is of this machine, wherever they are.
 
     Raises:
         JobFailure: A row could not be computed.
@@ -159,9 +160,13 @@ def compute(
     """
     nodes = topological([each.node for each in chosen])
     inputs = [s for node in nodes if isinstance(node, InputNode) for s in node.streams]
-    ingest_streams(inputs, storage, options)
+    # A temporary folder is out of reach of workers elsewhere.
+    here = options if is_local(options) else pipeline_options(None)
+    ingest_streams(inputs, storage, here)
+    # Rows of others' databases may come through as they are.
+    trusted = storage.trusted and all(each.storage().trusted for each in inputs)
     with tempfile.TemporaryDirectory(prefix="preview-") as folder:
-        scratch = NamedStorage(folder, storage.trusted)
+        scratch = NamedStorage(folder, trusted)
         length = _length(chosen, scratch)
         numbers = spread(length, SHOWN)
         label = chosen[0].node.label
@@ -175,7 +180,7 @@ def compute(
         if not numbers:
             return Preview(title, [], length, np.zeros(0), [])
         gathered = [_gathered(each, numbers) for each in chosen]
-        return _computed(gathered, numbers, length, title, scratch, options)
+        return _computed(gathered, numbers, length, title, scratch, here)
 
 
 def _computed(

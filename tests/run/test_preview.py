@@ -12,12 +12,19 @@ import pytest
 from beam_scanner import (
     Client,
     Kernel,
+    NamedStorage,
     NamedStream,
     NamedVideoStream,
     protobufs,
     register_python_op,
+    types,
 )
-from beam_scanner.errors import ArgumentError, JobFailure, RowError
+from beam_scanner.errors import (
+    ArgumentError,
+    JobFailure,
+    RowError,
+    UntrustedDataError,
+)
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import registry
 from beam_scanner.types import NULL, BboxList, FrameType
@@ -162,3 +169,25 @@ def test_a_video_that_cannot_be_read(sc: Client, tmp_path: Path) -> None:
     stream = NamedVideoStream(sc, "no", path=tmp_path / "no.mp4")
     with pytest.raises(JobFailure, match="not a file that FFmpeg can read"):
         sc.preview(sc.io.Input([stream]))
+
+
+def test_nothing_of_others_is_unpickled(sc: Client, tmp_path: Path) -> None:
+    theirs = NamedStorage(tmp_path / "theirs")
+    NamedStream(theirs, "x").save([{1, 2}, object], types.Any)
+    strange = NamedStorage(tmp_path / "theirs", trusted=False)
+    column = sc.io.Input([NamedStream(sc, "x", storage=strange)])
+    with pytest.raises((UntrustedDataError, JobFailure)):
+        sc.preview(column)
+
+
+def test_runs_elsewhere_are_previewed_here(sc: Client, frames: OpColumn) -> None:
+    away = Client(
+        db_path=sc.db_path, options=["--runner=FlinkRunner", "--flink_master=no:1"]
+    )
+    column = away.io.Input([NamedVideoStream(away, "a", path=_path_of(frames))])
+    assert frame_number(away.preview(column, [7])[0]) == 7
+
+
+def _path_of(frames: OpColumn) -> Any:
+    node: Any = frames.node
+    return node.streams[0].path
