@@ -326,7 +326,7 @@ class Cluster:
 
         sc = Client(config_path=self._config.scanner_config)
         if job is None:
-            known = profile_ids(sc.named_storage)
+            known = profile_ids(sc.named_storage.store())
             if not known:
                 raise ArgumentError(f"database {sc.config.db_path!r} has no runs")
             job = known[0]
