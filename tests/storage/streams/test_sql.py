@@ -157,10 +157,36 @@ def test_a_failed_run_adds_nothing(sql: TestDatabase, sc) -> None:
     assert not sink.committed()
 
 
+def test_work_is_kept_when_the_database_refuses_it(sql: TestDatabase, sc) -> None:
+    storage = fill(sql, 10, 10, 30)
+    sql.run("CREATE TABLE seen (a INTEGER)", "CREATE UNIQUE INDEX once ON seen (a)")
+    mark = os.path.join(sc.config.db_path, "..", "calls")
+
+    def Count(config, row: bytes) -> bytes:
+        with open(config.args["mark"], "a") as file:
+            file.write("x")
+        return json.dumps([{"a": r["a"]} for r in json.loads(row)]).encode()
+
+    register_python_op()(Count)
+    try:
+        sink = SQLOutputStream("seen", "job", storage)
+        source = SQLInputStream(QUERY, "true", storage)
+        output = graph(sc, "Count", source, sink, mark=mark)
+        with pytest.raises(JobFailure, match=r"(?i)unique|duplicate"):
+            run(sc, output)
+        assert sql.rows("SELECT * FROM seen") == []
+        sql.run("DROP INDEX once")
+        run(sc, output)
+        assert sql.rows("SELECT a FROM seen ORDER BY a") == [(10,), (10,), (30,)]
+        with open(mark) as file:
+            assert file.read() == "xxx"
+    finally:
+        registry().remove("Count")
+
+
 @pytest.mark.slow
 @pytest.mark.processes
-def test_a_task_that_dies_adds_its_rows_once(tmp_path) -> None:
-    sql = sqlite_database(tmp_path)
+def test_a_task_that_dies_adds_its_rows_once(sql: TestDatabase, tmp_path) -> None:
     storage = fill(sql, *range(0, 120, 10))
     sql.run("CREATE TABLE test3 (id INTEGER, a INTEGER)")
     sink = SQLOutputStream("test3", "job", storage)
