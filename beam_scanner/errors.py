@@ -19,6 +19,9 @@ from beam_scanner.text.printable import printable
 
 _LAYOUT = "\n\t"
 
+GO_ON = "Finished tasks are kept; running it again resumes from there"
+"""What errors say that end a run before its time."""
+
 
 class ScannerException(Exception):
     """Root of all errors raised by beam_scanner.

@@ -14,7 +14,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from beam_scanner.beam_internals.job_states import describe_job, job_state
 
 
-class Service(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]
+class Service(beam_job_api_pb2_grpc.JobServiceServicer):
     def GetState(self, request: Any, context: Any) -> Any:
         if request.job_id != "job-7":
             context.abort(grpc.StatusCode.NOT_FOUND, "no such job")

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def bucket(tmp_path: Path) -> ObjectStore:
-    store: ObjectStore = MemoryStore(str(tmp_path))  # type: ignore[no-untyped-call]
+    store: ObjectStore = MemoryStore(str(tmp_path))
     return store
 
 

@@ -9,13 +9,15 @@ import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from beam_scanner.engine.containment import contained, is_interrupt
 from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
+from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure
+from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.existing_results import finished
@@ -25,7 +27,6 @@ from beam_scanner.run.job_files import Manifest
 from beam_scanner.run.pickled_outputs import may_infer
 from beam_scanner.run.publish import publish_if_last
 from beam_scanner.run.stream_slots import BranchRows, Held
-from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.worker_run import Run
 from beam_scanner.storage.stored_rows import SegmentTask, SegmentWriter
@@ -66,16 +67,18 @@ class Ended:
         counts: Whether it uses up one of the task's attempts; not where another task
             ended it.
         rows: Rows that are null because a kernel raised.
+        spans: What came after the manifest: worker, name, begin, end and thread.
     """
 
     counters: Mapping[str, int]
     failure: Failure | None = None
     counts: bool = True
     rows: tuple[TaskRows, ...] = ()
+    spans: tuple[tuple[Any, ...], ...] = ()
 
 
 def make_attempt(
-    run: Run, wanted: Try, position: Position
+    run: Run, wanted: Try, position: Position, loaded_from: float | None = None
 ) -> Generator[Chunk, None, Ended]:
     """Makes an attempt at a task; whatever it raises becomes a failure.
 
@@ -83,13 +86,17 @@ def make_attempt(
         run: The run.
         wanted: The attempt.
         position: Where to note what the task is doing.
+        loaded_from: When the process has begun to load the run, in seconds since 1970.
 
     Yields:
         Rows that leave.
     """
     began = time.time()
-    job = run.job(wanted.task.job)
-    with closing(_work(run, job, wanted, position)) as steps:
+    job, found, ending = run.job(wanted.task.job), TaskTrace(), Recorder()
+    if loaded_from is not None:
+        found.started = loaded_from
+        found.add("load run", loaded_from, began)
+    with closing(_work(run, job, wanted, position, found, ending)) as steps:
         # No plain loop: what the consumer of a row raises is not the task's failure.
         while True:
             try:
@@ -97,7 +104,8 @@ def make_attempt(
             except StopIteration as end:
                 counters, manifest = end.value
                 rows = null_rows(job, wanted.task, manifest)
-                return Ended(counters, rows=rows)
+                spans = tuple((this_worker(), *each) for each in ending.spans)
+                return Ended(counters, rows=rows, spans=spans)
             except BaseException as error:
                 position.leave_if_forked()
                 if is_interrupt(error):
@@ -131,13 +139,19 @@ def this_worker() -> str:
 
 
 def _work(
-    run: Run, job: Job, wanted: Try, position: Position
+    run: Run,
+    job: Job,
+    wanted: Try,
+    position: Position,
+    found: TaskTrace,
+    ending: Recorder,
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
     counters: Mapping[str, int] = {}
     manifest = finished(job, wanted.task) if wanted.done else None
     if manifest is None:
-        counters, manifest = yield from _attempt(run, job, wanted, position)
-    with position.work.doing(PUBLISH, job.record.name):
+        counters, manifest = yield from _attempt(run, job, wanted, position, found)
+    doing = position.work.doing(PUBLISH, job.record.name)
+    with doing, ending.recording(), span("commit"):
         publish_if_last(job, wanted.task)
     return counters, manifest
 
@@ -149,7 +163,7 @@ def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...
 
 
 def _attempt(
-    run: Run, job: Job, wanted: Try, position: Position
+    run: Run, job: Job, wanted: Try, position: Position, found: TaskTrace
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
     """Runs a task once and puts its manifest; returns the counters and the manifest."""
     task = wanted.task
@@ -161,19 +175,18 @@ def _attempt(
         rows.skip = wanted.given.get(rows.tag, 0)
     try:
         with ExitStack() as stack:
-            steps = WithResult(
-                run_task(_task(run, job, task, graph, writers, stack, position))
-            )
-            for _ in steps:
+            with found.recording():
+                made = _task(run, job, task, graph, writers, stack, position, found)
+            for _ in run_task(made):
                 if run.is_cancelled():
                     raise _Cancelled
                 for rows in leaving:
                     held = rows.take()
                     if held:
                         yield rows.tag, held
-            found = steps.result
         ending = position.work.doing(WRITE, "", *_ends(task))
-        with contained("writing its output"), ending:
+        finishing = span("finish")
+        with contained("writing its output"), ending, found.recording(), finishing:
             records = [writer.finish() for writer in writers.values()]
     except BaseException:
         position.leave_if_forked()
@@ -209,6 +222,7 @@ def _task(
     writers: Mapping[int, SegmentWriter],
     stack: ExitStack,
     position: Position,
+    found: TaskTrace,
 ) -> Task:
     """What the engine is to do; ``stack`` keeps what it uses."""
     ops = {index: op.node for index, op in _numbered(graph, BoundOp)}
@@ -216,7 +230,7 @@ def _task(
     readers = {}
     for index, source in _numbered(graph, BoundSource):
         doing = position.work.doing(OPEN, source.info.name)
-        with contained("opening its input"), doing:
+        with contained("opening its input"), doing, span("open"):
             opened = source.node.streams[0].reader()
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
@@ -229,6 +243,7 @@ def _task(
         writers,
         job.record.name,
         position,
+        found,
     )
 
 
