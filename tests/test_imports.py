@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "beam_scanner"
 
 FLOORS = """
-    text lazy
+    text lazy measure
     errors
     protobufs rows beam_internals
     types stores

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from beam_scanner.measure.spans import Recorder, spans_here
 from beam_scanner.run.active_runs import ActiveRun, end_active
 from beam_scanner.run.launch import Course, drive
 from beam_scanner.run.liveness import adopted
@@ -56,6 +57,7 @@ class Handover:
     @classmethod
     def of(cls, course: Course, active: ActiveRun, options: Any) -> Handover:
         """What is to be handed over of a run that was written."""
+        course.report.spans += [["Driver", *each] for each in spans_here()]
         return cls(
             active,
             course.source,
@@ -133,12 +135,13 @@ def _drive(handover: Handover, lock: int | None) -> None:
     store = open_store(handover.source.db)
     life = adopted(store, handover.active.life, lock)
     report = handover.report
-    try:
-        drive(handover.course(), handover.options, show_progress=False)
-    except BaseException as error:
-        end_active(store, handover.active, report, life, error)
-        raise
-    else:
-        end_active(store, handover.active, report, life)
-    finally:
-        life.leave()
+    with Recorder().recording():
+        try:
+            drive(handover.course(), handover.options, show_progress=False)
+        except BaseException as error:
+            end_active(store, handover.active, report, life, error)
+            raise
+        else:
+            end_active(store, handover.active, report, life)
+        finally:
+            life.leave()

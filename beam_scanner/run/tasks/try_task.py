@@ -162,7 +162,8 @@ def try_task(
         assert ended is not None
         for rows_failed in ended.rows:
             yield ROWS_FAILED, rows_failed
-        return ("done", family), ended.counters
+        spans = (ended.spans,) if ended.spans else ()
+        return ("done", (*family, *spans)), ended.counters
     if job.files.is_over():
         return ("skipped", family), {}
     failure = _complete(tries.failure, job, task, tries.used)

@@ -27,9 +27,9 @@ from beam_scanner.beam_internals.given_options import is_given
 from beam_scanner.beam_internals.local_workers import local_runner
 from beam_scanner.beam_internals.log_echoes import without_local_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.errors import ArgumentError, WorkerError
+from beam_scanner.errors import GO_ON, ArgumentError, WorkerError
 from beam_scanner.runners.local import fork_client, processes
-from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
+from beam_scanner.runners.pipeline_errors import pipeline_failed
 from beam_scanner.runners.runner_names import runner_name
 from beam_scanner.runners.threads import heard_by, join_new
 
