@@ -261,6 +261,38 @@ def test_batches_fill_across_slice_groups(sc: Client, film: str) -> None:
     assert [window for _, window in found[9:12]] == [[8, 9], [10, 10], [10, 11]]
 
 
+def test_whole_batches_are_of_one_slice_group(
+    sc: Client, film: str, loads: Path
+) -> None:
+    handler = NumberHandler(loads).with_preprocess_fn(lambda b: b[::-1])
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+    groups = sc.streams.Slice(frames, [sc.partitioner.all(10)])
+    column = sc.ops.Infer(
+        frame=groups, model_handler=handler.with_no_batching(), batch=24
+    )
+    out = NamedStream(sc, "out")
+    output = sc.io.Output(sc.streams.Unslice(column), [out])
+    sc.run(output, PerfParams.manual(60, 60), show_progress=False)
+    assert list(out.load()) == [row // 10 * 10 + 9 - row % 10 for row in range(ROWS)]
+
+
+def test_frames_of_another_size_begin_another_batch(sc: Client, film: str) -> None:
+    def cut(frame: Any) -> Any:
+        return frame[: 24 if frame_number(frame) in (5, 6) else 48]
+
+    found, _ = run(
+        sc,
+        film,
+        lambda batch: [batch.shape] * len(batch),
+        batch=8,
+        perf=PerfParams.manual(60, 60),
+        preprocess=cut,
+    )
+    shapes = [(5, 48, 64, 3)] * 5 + [(2, 24, 64, 3)] * 2 + [(1, 48, 64, 3)]
+    assert found[:8] == shapes
+    assert found[8] == (8, 48, 64, 3)
+
+
 def test_a_batch_of_one(sc: Client, film: str) -> None:
     found, _ = run(sc, film, lambda batch: [batch.shape] * len(batch), batch=1)
     assert set(found) == {(1, 48, 64, 3)}
