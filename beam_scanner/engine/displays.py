@@ -11,7 +11,9 @@ from beam_scanner.storage.stored_rows import RowReader, SegmentWriter
 from beam_scanner.video.display import UNSPECIFIED, Display
 
 # Ops that leave colours as they are. Of all others it is unknown.
-_KEEP_COLOURS = frozenset({"Pass", "Resize", "Blur", "DrawBboxes"})
+_KEEP_COLOURS = frozenset(
+    {"Pass", "Resize", "Blur", "DrawBboxes", "DrawKeypoints", "DrawText"}
+)
 _SCALE = frozenset({"Resize"})
 
 

@@ -264,7 +264,8 @@ class _Executor:
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
         node = self.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        elements = Port(self.work, node.edge).take(step.rows.tolist())
+        taken = Port(self.work, node.edge).take(step.rows.tolist())
+        elements = [self.work.on_host(element) for element in taken]
         stop = step.first + len(elements) - 1
         doing = self.task.position.work.doing(WRITE, "", step.first, stop)
         with self.work.found.span("write"), contained("writing its output"), doing:

@@ -8,6 +8,7 @@ from beam_scanner.planner.forecast import NodeForecast, forecast
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.short_tasks import ShortTasks
+from beam_scanner.text.cards import card, never_raises, note, table
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text
 
@@ -55,6 +56,27 @@ class Explanation:
     jobs: list[JobExplanation]
     work_packet_size: int
     failures: list[str] = field(default_factory=list)
+
+    @never_raises
+    def _repr_html_(self) -> str:
+        facts = {
+            "jobs": f"{len(self.jobs):,}",
+            "tasks": f"{self.tasks:,}",
+            "frames needed": f"{self.frames_needed:,}",
+            "frames to decode": f"{self.frames_decoded:,}"
+            + (f", {self.frames_again:,} of them again" if self.frames_again else ""),
+            "to read": byte_text(self.bytes_to_read),
+            "cannot be read": "; ".join(self.failures),
+        }
+        parts = []
+        for job in self.jobs[:_SHOWN_JOBS]:
+            for family in job.families:
+                title = f"{job.name}, phase {family.phase}"
+                tasks = f"{family.tasks:,}, cut {family.reason}"
+                parts.append(card(title, {"tasks": tasks}, _node_table(family)))
+        if len(self.jobs) > _SHOWN_JOBS:
+            parts.append(note(f"and {len(self.jobs) - _SHOWN_JOBS:,} more jobs"))
+        return card("What a run would do", facts, *parts)
 
     def _nodes(self) -> list[NodeForecast]:
         return [n for job in self.jobs for fam in job.families for n in fam.nodes]
@@ -117,6 +139,21 @@ class Explanation:
         if len(self.jobs) > _SHOWN_JOBS:
             lines.append(f"\n... and {len(self.jobs) - _SHOWN_JOBS} more jobs")
         return "\n".join(lines)
+
+
+def _node_table(family: FamilyExplanation) -> str:
+    verb = {"source": "read", "op": "computed", "output": "written"}
+    rows = [
+        (
+            node.label,
+            f"{node.rows:,}",
+            f"{node.made:,} {verb[node.kind]}",
+            "" if node.decode is None else f"{node.decode.decoded:,}",
+            node.calls,
+        )
+        for node in family.nodes
+    ]
+    return table(["", "rows", "", "frames decoded", "calls"], rows)
 
 
 def _family_lines(family: FamilyExplanation) -> list[str]:

@@ -38,7 +38,7 @@ from beam_scanner.run.pipeline_stages import EndRun, RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run_files import RunFiles, forget_tokens, remove_abandoned
+from beam_scanner.run.run_files import RunFiles, end_interrupted
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
@@ -163,7 +163,8 @@ def execute(
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
-        check_gpus(topological(prepared.outputs), options, hints)
+        nodes = topological(prepared.outputs)
+        check_gpus(nodes, options, hints, prepared.decoder)
         if detach:
             _submit(prepared, store, run, replace(settings, detached=True), options)
             _keep(store, report)
@@ -249,6 +250,7 @@ def _settings(
         jobs=prepared.total,
         failed=len(prepared.failures),
         file_systems=pack_file_systems(),
+        decoder=prepared.decoder,
     )
 
 
@@ -276,8 +278,7 @@ def _end_interrupted(prepared: Prepared, store: ObjectStore, run: str = "") -> N
     for job in prepared.published:
         end_published(job.files, job.output_streams)
     tokens = {job.record.token for job in prepared.jobs} | prepared.published_by
-    forget_tokens(store, tokens, run)
-    remove_abandoned(store)
+    end_interrupted(store, tokens, run)
 
 
 def _may_run(prepared: Prepared, settings: RunSettings, report: Report) -> bool:
@@ -380,8 +381,9 @@ def _pipeline(
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
+        gpus = gpu_phases(settings.graph, settings.decoder)
         at_once = jobs_at_once(node for node, _ in settings.graph.nodes)
-        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph), at_once)
+        graph = RunGraph(source, phases, hints, gpus, at_once)
         ended = numbers | "Run graph" >> graph
         if settings.detached:
             failed = graph.failed | "Failed" >> beam.Flatten()

@@ -26,6 +26,7 @@ class RunSettings:
         here: ``process_token`` of the process that may run tasks itself; all others
             run them in a child process, which may die.
         digests: Of the files of the jobs.
+        decoder: Where videos are decoded; see ``PerfParams``.
         file_systems: Those that users have registered with Beam, as
             ``pack_file_systems`` gives them.
     """
@@ -43,6 +44,7 @@ class RunSettings:
     here: str = ""
     digests: tuple[str, ...] = ()
     file_systems: bytes = b""
+    decoder: str = "cpu"
 
 
 def reason_stopped(failed: int, jobs: int, most: int) -> str:

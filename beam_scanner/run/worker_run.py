@@ -45,7 +45,13 @@ class Run:
     ) -> None:
         # No method: its cache would hold the run in a cycle, and with it all kernels.
         def opened(job: JobId) -> Job:
-            made = Job(record(job), settings.graph, store, files.run)
+            made = Job(
+                record(job),
+                settings.graph,
+                store,
+                files.run,
+                decoder=settings.decoder,
+            )
             # Now, under the lock: threads must share the nodes of one graph.
             _ = made.families
             return made

@@ -292,7 +292,11 @@ class Client:
         here = pipeline_options(None) if detach else self.options
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
-            listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
+            listed,
+            _perf(perf_params),
+            _cache_mode(cache_mode),
+            self.named_storage,
+            options=self.options,
         )
         if not prepared.jobs and not prepared.failures and not prepared.published:
             return None
@@ -352,12 +356,10 @@ class Client:
         from beam_scanner.run.prepare import input_streams, prepare
 
         listed = listed_outputs(_nodes(outputs))
-        make = _perf(perf_params)
-        storage = self.named_storage
+        make, options = _perf(perf_params), self.options
+        replaced, storage = CacheMode.Overwrite, self.named_storage
         with damage_policy(input_streams(listed), damage):
-            return explain(
-                prepare(listed, make, CacheMode.Overwrite, storage, writes=False)
-            )
+            return explain(prepare(listed, make, replaced, storage, False, options))
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
         """Runs are over when ``run`` returns: only checks the id.

@@ -9,10 +9,12 @@ other marks count for a week.
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stream_names import WORK
@@ -21,6 +23,9 @@ from beam_scanner.stores.object_store import ObjectStore, storage_errors
 WRITERS = f"{WORK}writers/"
 _HELD = "held"
 _MOST_SECONDS = 7 * 24 * 3600.0
+
+_open: set[IO[bytes]] = set()
+"""Locked files of this process."""
 
 
 @contextmanager
@@ -40,17 +45,47 @@ def held(store: ObjectStore, key: str) -> Iterator[None]:
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         store.put(key, Path(scratch))
-        yield
+        _open.add(file)
+        try:
+            yield
+        finally:
+            _open.discard(file)
+
+
+def _in_child() -> None:
+    # A process that a kernel forked would hold the lock when this one has died.
+    while _open:
+        _open.pop().close()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def is_abandoned(store: ObjectStore, key: str) -> bool:
     """Whether the process that held a file has died, as far as this machine knows."""
     try:
-        with open(store.local_path(key) or "") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return not _is_locked(store, key)
     except OSError:
         return False
-    return True
+
+
+def is_held(store: ObjectStore, key: str) -> bool:
+    """Whether a process is known to hold a file, and to live."""
+    try:
+        return _is_locked(store, key)
+    except OSError:
+        return False
+
+
+def _is_locked(store: ObjectStore, key: str) -> bool:
+    with open(store.local_path(key) or "") as file:
+        try:
+            # Shared: two that ask at the same time must not take each other for its
+            # holder.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

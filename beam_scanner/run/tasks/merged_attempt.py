@@ -165,14 +165,15 @@ def _task(
     for index, source in numbered(graph, BoundSource):
         nodes = [part.graph.nodes[index] for part in parts]
         streams = [n.node.streams[0] for n in nodes if isinstance(n, BoundSource)]
-        readers[index] = stack.enter_context(
-            MergedReader(
-                source.info.name,
-                merged.starts[index],
-                [stream.reader for stream in streams],
-                source.info.keyframes,
-            )
+        reader = MergedReader(
+            source.info.name,
+            merged.starts[index],
+            [stream.reader for stream in streams],
+            source.info.keyframes,
         )
+        readers[index] = stack.enter_context(reader)
+        with contained("opening its input"):
+            reader.decode_on(run.settings.decoder)
     outputs = dict(numbered(graph, BoundOutput))
     if any(output.node.input.type is None for output in outputs.values()):
         with contained("opening its input"):
