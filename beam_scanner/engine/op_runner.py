@@ -57,13 +57,6 @@ class Work:
     def __post_init__(self) -> None:
         self.buffers = [{} for _ in self.graph.nodes]
 
-    def at(self, node: int, row: int) -> None:
-        """Notes at which row of a node the task is."""
-        if self.place_of is None:
-            self.place.row = row
-        else:
-            self.place.stream, self.place.row = self.place_of(node, row)
-
     def on_host(self, frame: Any) -> Any:
         """What is on a device, in the memory of this process."""
         if not isinstance(frame, DeviceFrame):
@@ -84,6 +77,13 @@ class Work:
         if library:
             return lambda frame: given_as(self.on_host(frame), library)
         return self.on_host
+
+    def at(self, node: int, row: int) -> None:
+        """Notes at which row of a node the task is."""
+        if self.place_of is None:
+            self.place.row = row
+        else:
+            self.place.stream, self.place.row = self.place_of(node, row)
 
 
 class OpRunner:

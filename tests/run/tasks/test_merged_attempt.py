@@ -12,7 +12,8 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.job import Job
 from beam_scanner.run.options import Limits
 from beam_scanner.run.run_files import remove_garbage
-from beam_scanner.run.tasks import merged_attempt, task_outputs
+from beam_scanner.run.tasks import merged_attempt
+from beam_scanner.run.tasks.task_outputs import put_manifest
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.client_helpers import PROCESSES
 from tests.support.short_runs import LENGTHS, Model, Shorts, alone
@@ -211,7 +212,7 @@ def test_tasks_that_are_done_are_not_done_again(
 ) -> None:
     """A run that is killed when it has put the second of three manifests."""
     without_beam(monkeypatch)
-    real = task_outputs.put_manifest
+    real = put_manifest
 
     def dies(job: Job, *args: Any) -> None:
         if job.record.name == "doubled/5":
