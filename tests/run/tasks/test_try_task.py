@@ -261,6 +261,7 @@ def test_streams_at_which_a_worker_has_died_are_tried_alone(
     outcomes, _ = drained(try_tasks(run, tasks, noted))
     assert [outcome[0] for _, outcome in outcomes] == ["done", "done"]
     assert noted.jobs == [[0], [1]]
+    assert marks.lost() == []
 
 
 def test_a_job_that_has_ended_is_in_no_attempt(tmp_path: Path) -> None:
