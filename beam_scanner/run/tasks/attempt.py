@@ -30,7 +30,7 @@ from beam_scanner.run.tasks.task_outputs import (
     open_writers,
     put_manifest,
 )
-from beam_scanner.run.worker_run import Run
+from beam_scanner.run.worker_run import Cancelled, Run
 from beam_scanner.storage.stored_rows import SegmentWriter
 
 Chunk = tuple[str, list[Held]]
@@ -103,8 +103,16 @@ def make_attempt(
                 position.leave_if_forked()
                 if is_interrupt(error):
                     raise
+                if isinstance(error, Cancelled):
+                    return cancelled()
                 return failed(job.record.name, error, began)
             yield chunk
+
+
+def cancelled() -> Ended:
+    """An attempt that ended since the run was cancelled."""
+    failure = Failure("", "the run was cancelled", kind="skipped")
+    return Ended({}, failure, counts=False)
 
 
 def failed(stream: str, error: BaseException, began: float | None = None) -> Ended:
@@ -156,6 +164,8 @@ def _attempt(
                 run_task(_task(run, job, task, graph, writers, stack, position))
             )
             for _ in steps:
+                if run.is_cancelled():
+                    raise Cancelled
                 for rows in leaving:
                     held = rows.take()
                     if held:
@@ -200,7 +210,6 @@ def _task(
         doing = position.work.doing(OPEN, source.info.name)
         with contained("opening its input"), doing:
             opened = source.node.streams[0].reader()
-            opened.decode_on(run.settings.decoder)
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
     return Task(
@@ -211,5 +220,6 @@ def _task(
         readers,
         writers,
         job.record.name,
+        run.settings.decoder,
         position,
     )

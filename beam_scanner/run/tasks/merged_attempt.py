@@ -29,7 +29,7 @@ from beam_scanner.run.tasks.task_outputs import (
     open_writers,
     put_manifest,
 )
-from beam_scanner.run.worker_run import Run
+from beam_scanner.run.worker_run import Cancelled, Run
 from beam_scanner.storage.segments.merged_reader import MergedReader
 from beam_scanner.storage.stored_rows import Record, SegmentWriter
 from beam_scanner.video.display import Display
@@ -54,7 +54,8 @@ def run_merged(
         with ExitStack() as stack:
             steps = WithResult(run_task(_task(run, parts, merged, stack, position)))
             for _ in steps:
-                continue
+                if run.is_cancelled():
+                    raise Cancelled
             found = steps.result
         with contained("writing its output"), position.work.doing(WRITE, ""):
             records = [part.finish() for part in parts]
@@ -165,15 +166,14 @@ def _task(
     for index, source in numbered(graph, BoundSource):
         nodes = [part.graph.nodes[index] for part in parts]
         streams = [n.node.streams[0] for n in nodes if isinstance(n, BoundSource)]
-        reader = MergedReader(
-            source.info.name,
-            merged.starts[index],
-            [stream.reader for stream in streams],
-            source.info.keyframes,
+        readers[index] = stack.enter_context(
+            MergedReader(
+                source.info.name,
+                merged.starts[index],
+                [stream.reader for stream in streams],
+                source.info.keyframes,
+            )
         )
-        readers[index] = stack.enter_context(reader)
-        with contained("opening its input"):
-            reader.decode_on(run.settings.decoder)
     outputs = dict(numbered(graph, BoundOutput))
     if any(output.node.input.type is None for output in outputs.values()):
         with contained("opening its input"):
@@ -196,6 +196,7 @@ def _task(
         readers,
         sinks,
         names[0],
+        run.settings.decoder,
         position,
         place_of,
     )

@@ -100,7 +100,7 @@ def _try_as_one(
         ended = steps.result
     except Exception as error:
         ended = failed(names[0], error, began)
-    if ended.failure is not None:
+    if ended.failure is not None and ended.failure.kind != "skipped":
         _log.warning(
             "%d streams that share a task are tried one by one, since it failed (%s): %s",
             len(left),
@@ -140,7 +140,7 @@ def try_task(
     """
     job = run.job(task.job)
     family = (task.family, task.tasks)
-    if run.files.failed(job.record.mark) is not None or run.stop_reason():
+    if run.stop_reason() or run.files.failed(job.record.mark) is not None:
         return ("skipped", family), {}
     marks = Attempts(run.files, job.record.mark, job.record.name, task)
     tries = Tries(run.settings.limits.attempts, marks.lost() if attempt else [])
@@ -157,6 +157,8 @@ def try_task(
             ended = failed(job.record.name, error, began)
         if ended.failure is None:
             break
+        if ended.failure.kind == "skipped" or run.is_cancelled():
+            return ("skipped", family), {}
         tries.count(ended)
     if tries.lost:
         marks.forget()

@@ -42,11 +42,9 @@ class MergedReader(ChainedReader):
         """See :meth:`RowReader.reopen`."""
         if self._keyframes is None:
             return self
-        again = MergedReader(
+        return MergedReader(
             self._name, self._starts, self._open_streams, self._keyframes
         )
-        again._decoder = self._decoder
-        return again
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`."""

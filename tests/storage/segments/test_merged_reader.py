@@ -70,7 +70,9 @@ def test_every_stream_is_decoded_where_it_should_be(
     it, _ = reader(np.array([0, 3]))
     it.decode_on("cuda")
     it.read([0, 4])
-    it.reopen().read([0, 4])
+    other = it.reopen()
+    other.decode_on("cuda")
+    other.read([0, 4])
     assert decoders == ["cuda"] * 4
     # What is not decoded is decoded nowhere.
     plain, opened = reader()
