@@ -23,9 +23,9 @@ from beam_scanner.run.worker_run import Run
 from tests.support.harness import drained
 from tests.support.short_runs import Shorts
 from tests.support.small_runs import (
+    BLOBS,
     FAIL,
     JOBS,
-    PACKET,
     ROWS,
     TASKS_A_JOB,
     Setting,
@@ -36,14 +36,6 @@ from tests.support.small_runs import (
 )
 from tests.support.staged import without_beam
 from tests.support.stored_graphs import check_files, check_work
-
-BLOBS = -(-ROWS // PACKET)
-"""Tasks of the first phase of a job."""
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting.make(tmp_path / "db")
 
 
 def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
