@@ -144,6 +144,8 @@ def test_what_notebooks_show(sc: Client, frames: OpColumn) -> None:
     assert "8 of 60 rows" in page
     numbers = sc.preview(sc.ops.Brightness(frame=frames))
     assert "<svg" in numbers._repr_html_()
+    below = sc.preview(sc.ops.Brightness(frame=frames), on=frames)._repr_html_()
+    assert (below.count("<image"), below.count("<img")) == (8, 0)
     assert sc.preview(frames, [])._repr_html_().count("<img") == 0
 
 
