@@ -175,7 +175,8 @@ def test_a_video_that_cannot_be_read(sc: Client, tmp_path: Path) -> None:
 
 def test_nothing_of_others_is_unpickled(sc: Client, tmp_path: Path) -> None:
     theirs = NamedStorage(tmp_path / "theirs")
-    NamedStream(theirs, "x").save([{1, 2}, object], types.Any)
+    with pytest.warns(UserWarning, match="as pickles"):
+        NamedStream(theirs, "x").save([{1, 2}, object], types.Any)
     strange = NamedStorage(tmp_path / "theirs", trusted=False)
     column = sc.io.Input([NamedStream(sc, "x", storage=strange)])
     with pytest.raises((UntrustedDataError, JobFailure)):
