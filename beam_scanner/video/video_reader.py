@@ -202,11 +202,13 @@ class VideoReader:
         return list(self.read(rows))
 
     def frames(self, rows: Iterable[int]) -> FrameList:
-        """Those frames with their rows and times, as a list that notebooks show.
+        """Frames with their rows and times, as a list that notebooks show.
 
-        Examples:
-            ``video[100:200].show()`` is a clip, and ``video.frames([0, 99]).montage()``
-            one picture.
+        ``video.frames([0, 99]).montage()`` is one picture, ``video[100:200].show()`` a
+        clip.
+
+        Raises:
+            ScannerException: As ``read``.
         """
         numbers = as_row_numbers(rows, "expected row numbers")
         frames = self.frames_at(numbers)
