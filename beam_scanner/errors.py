@@ -351,7 +351,7 @@ class JobFailure(ScannerException, RuntimeError):
         super().__init__()
 
     def __repr__(self) -> str:
-        return f"<JobFailure: {len(self.failures)} failures>"
+        return f"<{type(self).__name__}: {len(self.failures)} failures>"
 
     def __str__(self) -> str:
         return failures_text(self.failures, self.hint, self.tally)
@@ -373,7 +373,14 @@ class JobFailure(ScannerException, RuntimeError):
         )
 
     def __reduce__(self) -> tuple[type[JobFailure], tuple[Any, ...]]:
-        return JobFailure, (self.failures, self.hint, self.tally)
+        return type(self), (self.failures, self.hint, self.tally)
+
+
+class JobCancelled(JobFailure):
+    """A run was cancelled before all of its streams were made.
+
+    ``failures`` has those that were not run, and those that had failed before.
+    """
 
 
 def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:

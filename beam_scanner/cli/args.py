@@ -30,6 +30,8 @@ COMMANDS = {
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
     "export": "write streams as files that other programs open",
+    "jobs": "the runs of a database that go on, and how far they are",
+    "cancel": "end a run; the same run again goes on where it was",
     "failures": "what failed in the runs of a database, and why",
     "rm": "remove streams",
     "gc": "remove files that no stream needs",
@@ -312,6 +314,13 @@ def database_parser(command: str) -> Parser:
             metavar="N",
             help="how many rows to print; default: %(default)s",
         )
+    elif command == "cancel":
+        parser.add_argument(
+            "run",
+            type=_count,
+            metavar="ID",
+            help=f"its number, as '{PROGRAM} jobs' shows it",
+        )
     elif command == "failures":
         parser.add_argument(
             "--run",
@@ -326,7 +335,7 @@ def database_parser(command: str) -> Parser:
         )
     elif command == "rm":
         parser.add_argument("pattern", nargs="+", metavar="PATTERN", help=_PATTERN)
-    else:
+    elif command == "gc":
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would go"
         )

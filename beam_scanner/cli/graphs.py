@@ -60,7 +60,7 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.kernels.op_modules import run_module
-from beam_scanner.run.launch import Report
+from beam_scanner.run.report import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
 

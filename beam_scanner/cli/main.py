@@ -115,9 +115,11 @@ def _dispatch(given: list[str]) -> int:
 
         ops_command(parser.parse_args(rest))
         return DONE
-    from beam_scanner.cli import database, failures
+    from beam_scanner.cli import database, failures, jobs
 
     carry_out = {
+        "jobs": jobs.jobs_command,
+        "cancel": jobs.cancel_command,
         "failures": failures.failures_command,
         "ls": database.list_command,
         "show": database.show_command,

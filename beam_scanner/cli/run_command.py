@@ -36,7 +36,8 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.ingest import ingest_streams
-from beam_scanner.run.launch import Report, hint_about_kept, keep_failures
+from beam_scanner.run.kept_work import hint_about_kept
+from beam_scanner.run.report import Report, keep_failures
 from beam_scanner.runners.local.local_run import is_local, pipeline_options
 from beam_scanner.runners.start import ends_with_us, preflight
 from beam_scanner.scannerpy.client import Client
@@ -208,16 +209,22 @@ def _submit(
     run: GraphRun, args: argparse.Namespace, perf: Callable[[Any, Any], PerfParams]
 ) -> int:
     """Starts a run without waiting for it."""
+    number: int | None = None
 
     def submit() -> None:
-        _start(run.sc, args, perf, run.only_outputs(), args.max_failures, detach=True)
+        nonlocal number
+        outputs, most = run.only_outputs(), args.max_failures
+        number = _start(run.sc, args, perf, outputs, most, detach=True)
 
     _with_a_free_name(run, args, submit)
-    _say(
-        args,
-        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
-        f"'{PROGRAM} gc {args.output}' tidies up when the job is over",
-    )
+    if number is None:
+        _say(args, _counts([]))
+    else:
+        _say(
+            args,
+            f"submitted as run {number}; '{PROGRAM} jobs {args.output}' shows how far "
+            f"it is, '{PROGRAM} cancel {args.output} {number}' ends it",
+        )
     _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
@@ -237,7 +244,8 @@ def _start(
             perf,
             cache_mode=CacheMode[args.cache_mode.capitalize()],
             show_progress=not args.quiet and not detach,
-            on_failure="return",
+            # Of a run that is left, whoever waits for it is to be told.
+            on_failure="raise" if detach else "return",
             task_timeout=args.task_timeout or 0,
             max_failures=most_failures,
             detach=detach,

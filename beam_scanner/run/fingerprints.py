@@ -161,7 +161,7 @@ def _identity(stream: StoredStream, home: NamedStorage) -> Any:
     if not isinstance(stream, NamedStream):
         # A name says nothing of where streams of the user's own lie: their storage,
         # or they themselves, hold that.
-        return [stream.name(), code_digest(stream, stream.storage(), home="")]
+        return [stream.name(), code_digest(*stream.identity(), home="")]
     if stream.storage() != home:
         return [stream.storage().db_path, stream.name()]
     return stream.name()

@@ -93,7 +93,8 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
     if job.cached:
         return []
     outcomes = list(outcomes)
-    stopped = run.stop_reason() if _is_cut_short(outcomes) else ""
+    # Tasks may have seen in another process that the run was stopped.
+    stopped = run.stop_reason(now=True) if _is_cut_short(outcomes) else ""
     failures = _failures(run, job, outcomes, stopped)
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value

@@ -16,9 +16,10 @@ from beam_scanner.ops import infer
 from beam_scanner.planner import merge_tasks
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
 from beam_scanner.run.prepare import Prepared, prepare
+from beam_scanner.run.report import Report
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from tests.support.small_runs import IN_MEMORY

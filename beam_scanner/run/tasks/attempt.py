@@ -103,8 +103,20 @@ def make_attempt(
                 position.leave_if_forked()
                 if is_interrupt(error):
                     raise
+                if isinstance(error, _Cancelled):
+                    return cancelled()
                 return failed(job.record.name, error, began)
             yield chunk
+
+
+class _Cancelled(Exception):
+    """The run is to end."""
+
+
+def cancelled() -> Ended:
+    """An attempt that ended since the run was cancelled."""
+    failure = Failure("", "the run was cancelled", kind="skipped")
+    return Ended({}, failure, counts=False)
 
 
 def failed(stream: str, error: BaseException, began: float | None = None) -> Ended:
@@ -156,6 +168,8 @@ def _attempt(
                 run_task(_task(run, job, task, graph, writers, stack, position))
             )
             for _ in steps:
+                if run.is_cancelled():
+                    raise _Cancelled
                 for rows in leaving:
                     held = rows.take()
                     if held:

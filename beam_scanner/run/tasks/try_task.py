@@ -136,7 +136,7 @@ def try_task(
     """
     job = run.job(task.job)
     family = (task.family, task.tasks)
-    if run.files.failed(job.record.mark) is not None or run.stop_reason():
+    if run.stop_reason() or run.files.failed(job.record.mark) is not None:
         return ("skipped", family), {}
     marks = Attempts(run.files, job.record.mark, job.record.name, task)
     tries = Tries(run.settings.limits.attempts, marks.lost() if attempt else [])
@@ -153,6 +153,8 @@ def try_task(
             ended = failed(job.record.name, error, began)
         if ended.failure is None:
             break
+        if ended.failure.kind == "skipped" or run.is_cancelled():
+            return ("skipped", family), {}
         tries.count(ended)
     if tries.lost:
         marks.forget()

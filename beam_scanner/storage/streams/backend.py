@@ -70,6 +70,14 @@ class StoredStream:
         """Where the stream is stored."""
         raise self._lacks("storage")
 
+    def identity(self) -> Sequence[Any]:
+        """What tells this stream, as an output, from all others; no secrets.
+
+        Unfinished work for it is found again under this: by default the object itself
+        and its storage.
+        """
+        return [self, self.storage()]
+
     def places(self) -> Sequence[str]:
         """Paths and URLs that workers read or write for it; none unless overridden.
 
