@@ -62,7 +62,9 @@ def local_boundaries(
         return []
     sure = _cuts(features, floor)
     found = np.flatnonzero(sure >= threshold)
-    cuts = np.array(spaced(found, sure[found], _LEAST_SHOT, rows), np.int64)
+    cuts = np.array(
+        spaced(found, sure[found], min(_LEAST_SHOT, min_length), rows), np.int64
+    )
     gradual, surely = _gradual(features, cuts, threshold, floor)
     candidates = np.concatenate((cuts, gradual))
     # Where both are too close to each other, the cut is more exact.

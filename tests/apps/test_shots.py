@@ -80,7 +80,14 @@ def composed(path: Path, gradual: int = 0) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize(
     ("gradual", "arguments"),
-    [(0, []), (12, []), (0, ["--detector", "histogram", "--min-length", "20"])],
+    [
+        (12, []),
+        pytest.param(
+            0,
+            ["--detector", "histogram", "--min-length", "20"],
+            marks=pytest.mark.slow,
+        ),
+    ],
 )
 def test_shots_are_those_of_the_boundaries(
     gradual: int, arguments: list[str], tmp_path: Path
@@ -98,11 +105,10 @@ def test_shots_are_those_of_the_boundaries(
     assert found == [list(pair) for pair in itertools.pairwise(bounds)]
 
 
-@pytest.mark.parametrize("packets", [20, 60])
-def test_tasks_change_no_boundary(packets: int, tmp_path: Path) -> None:
+def test_tasks_change_no_boundary(tmp_path: Path) -> None:
     composed(tmp_path / "film.mp4", 12)
     chain = "ShotFeatures() | DetectShots(threshold=0.6)"
-    sizes = ["--work-packet-size", "10", "--io-packet-size", packets]
+    sizes = ["--work-packet-size", "10", "--io-packet-size", "20"]
     found = []
     for number, more in enumerate((sizes, [])):
         db = str(tmp_path / str(number))
