@@ -14,7 +14,12 @@ import numpy as np
 
 from beam_scanner.apps.contact_sheet import Cell, contact_sheet
 from beam_scanner.apps.graph_function import Written
+from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.kernels import KernelConfig
+from beam_scanner.ops.detect_shots import DETECTORS as RULES
+from beam_scanner.ops.detect_shots import DetectShots, ShotsFromScores
+from beam_scanner.ops.transnet import TransNetV2
 from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.storage.stream_names import FOR_PEOPLE, stream_key
 from beam_scanner.types.element_types import NumpyArrayInt32
@@ -23,9 +28,10 @@ from beam_scanner.types.image_files import encode_image
 WIDTH = 320
 """Of thumbnails and previews, in pixels; smaller videos are not enlarged."""
 
+TRANSNET = "transnetv2"
 
-ONE_CHANGE_SECONDS = 0.4
-"""Boundaries no further apart than this are those of one change, a dissolve."""
+DETECTORS = (*RULES, TRANSNET)
+"""Names of detectors."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +50,25 @@ class Shot:
 
 
 def shots(
-    sc: Any, videos: list[NamedVideoStream]
+    sc: Any, videos: list[NamedVideoStream], **arguments: Any
 ) -> Generator[Mapping[str, OpColumn], Written, Sequence[str]]:
     """Finds the shots of videos.
 
-    Outputs: ``histograms`` of every frame; ``boundaries`` as ShotBoundaries gives them;
-    ``previews``, small videos; ``thumbnails``, a JPEG of the middle of each shot;
-    ``shots``, the first row of each shot and the row after its last, where boundaries
-    that are close together count as one. In the folder of ``shots`` are a contact
-    sheet, a table of the shots and the preview as one file.
+    Outputs: ``histograms`` of every frame; ``boundaries``, in row 0 the list of rows at
+    which shots begin; ``previews``, small videos; ``thumbnails``, a JPEG of the middle
+    of each shot; ``shots``, the first row of each shot and the row after its last. In
+    the folder of ``shots`` are a contact sheet, a table of the shots and the preview as
+    one file.
+
+    Args:
+        sc: The client.
+        videos: What to look at.
+        **arguments: Of :func:`shot_boundaries`.
     """
     frames = sc.io.Input(videos)
-    histograms = sc.ops.Histogram(frame=frames)
     found = yield {
-        "histograms": histograms,
-        "boundaries": sc.ops.ShotBoundaries(histograms),
+        "histograms": sc.ops.Histogram(frame=frames),
+        "boundaries": shot_boundaries(sc, frames, len(videos), **arguments),
         "previews": _small(sc, frames, len(videos)),
     }
     shots_of = [
@@ -80,6 +90,57 @@ def shots(
     return files
 
 
+def shot_boundaries(
+    sc: Any, frames: OpColumn, jobs: int, detector: str = "local", **arguments: Any
+) -> OpColumn:
+    """Where shots begin, by the detector of a name.
+
+    Args:
+        sc: The client.
+        frames: Of the videos.
+        jobs: How many videos these are.
+        detector: One of ``DETECTORS``.
+        **arguments: ``threshold``, ``floor`` and ``min_length``, as ``DetectShots``
+            takes them, or ``ShotsFromScores`` for 'transnetv2'.
+
+    Returns:
+        A column whose row 0 has the list of rows, and others None.
+    """
+    column: OpColumn
+    if detector != TRANSNET:
+        features = sc.ops.ShotFeatures(frame=frames)
+        column = sc.ops.DetectShots(features=features, detector=detector, **arguments)
+        return column
+    small = sc.ops.Resize(
+        frame=frames,
+        width=[48] * jobs,
+        height=[27] * jobs,
+        interpolation=["INTER_AREA"] * jobs,
+    )
+    scores = sc.ops.TransNetV2(frame=small)
+    column = sc.ops.ShotsFromScores(scores=scores, **arguments)
+    return column
+
+
+def check_detector(arguments: Mapping[str, Any]) -> None:
+    """Checks arguments of :func:`shot_boundaries` before there are videos.
+
+    Raises:
+        ArgumentError: There is no such detector, or it takes no such value.
+        MissingDependencyError: What it needs is not installed.
+    """
+    given = dict(arguments)
+    config = KernelConfig()
+    if given.get("detector") != TRANSNET:
+        DetectShots(config, **given)
+        return
+    del given["detector"]
+    if "floor" in given:
+        raise ArgumentError(f"detector {TRANSNET!r} has no floor")
+    ShotsFromScores(config, **given)
+    TransNetV2(config)
+
+
 def _small(sc: Any, frames: OpColumn, jobs: int) -> OpColumn:
     small: OpColumn = sc.ops.Resize(
         frame=frames,
@@ -94,13 +155,7 @@ def _small(sc: Any, frames: OpColumn, jobs: int) -> OpColumn:
 def _shots(video: NamedVideoStream, boundaries: Sequence[int]) -> list[Shot]:
     with video.reader() as reader:
         seconds = reader.seconds(np.arange(video.len()))
-    # Of one change the last boundary: there the new shot is seen alone.
-    changes = [
-        row
-        for row, later in itertools.pairwise(boundaries)
-        if seconds[later] - seconds[row] > ONE_CHANGE_SECONDS
-    ]
-    bounds = [0, *changes, *boundaries[-1:], video.len()]
+    bounds = [0, *boundaries, video.len()]
     interval = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     times = np.append(seconds, seconds[-1] + interval)
     return [

@@ -161,6 +161,32 @@ def _add_graph(parser: Parser) -> None:
     )
     graph.add_argument("--ops", metavar="OPS", help=ops_help())
     _add_load(group)
+    shots = parser.add_argument_group("how shots are found, in the graph shots")
+    shots.add_argument(
+        "--detector",
+        metavar="NAME",
+        help="local (the default), adaptive, content, histogram, threshold, or "
+        "transnetv2, which needs weights of a package",
+    )
+    shots.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="of the detector: lower finds more; each has a default of its own",
+    )
+    shots.add_argument(
+        "--floor",
+        type=float,
+        metavar="X",
+        help="of local and adaptive: the least change of colors, 0 to 255",
+    )
+    shots.add_argument(
+        "--min-length",
+        "--min_length",
+        type=_count,
+        metavar="ROWS",
+        help="least rows of a shot",
+    )
 
 
 def _add_load(group: argparse._ActionsContainer) -> None:

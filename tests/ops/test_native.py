@@ -20,6 +20,7 @@ from beam_scanner.ops._native import NativeCompute, native_op
 from beam_scanner.ops.difference import FrameDifference
 from beam_scanner.ops.histogram import HistogramKernel, histogram_with_numpy
 from beam_scanner.ops.shot_boundaries import _changes_with_numpy, find_boundaries
+from beam_scanner.ops.shot_features import ShotFeatures, features_with_numpy
 from tests.support.native_libraries import build
 
 INSTRUCTIONS = ("plain", "ssse3", "avx2", "avx512")
@@ -142,6 +143,29 @@ def test_changes_of_histograms(compute: Any, counts: Any) -> None:
         assert _changes_with_numpy(counts).tolist() == expected
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32),
+    height=st.one_of(st.integers(1, 30), st.sampled_from([359, 360, 540])),
+    width=st.integers(1, 300),
+)
+def test_features_of_shots(compute: Any, seed: int, height: int, width: int) -> None:
+    native = compute("ShotFeatures")
+    random = np.random.default_rng(seed)
+    low = random.integers(0, 256)
+    frame = random.integers(low, 256, (height, width, 3), np.uint8)
+    expected = features_with_numpy(frame)
+    found = native(frame)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_features_of_the_brightest_frame(compute: Any) -> None:
+    frame = np.full((2159, 40, 3), 255, np.uint8)
+    expected = features_with_numpy(frame)
+    np.testing.assert_array_equal(compute("ShotFeatures")(frame), expected)
+
+
 # --- ops with the library, and without -----------------------------------------------
 
 
@@ -160,6 +184,7 @@ def test_which_one_is_used(built: bool, caplog: pytest.LogCaptureFixture) -> Non
     kernel = HistogramKernel(CONFIG)
     assert isinstance(kernel._counts, NativeCompute) == built
     assert isinstance(FrameDifference(CONFIG)._of_bytes, NativeCompute) == built
+    assert isinstance(ShotFeatures(CONFIG)._features, NativeCompute) == built
     assert caplog.records == []
 
 
@@ -173,6 +198,8 @@ def test_ops_give_the_same(built: bool) -> None:
     np.testing.assert_array_equal(difference, np.abs(frame.astype(int) - shifted))
     floats = [frame.astype(np.float32), shifted.astype(np.float32)]
     np.testing.assert_array_equal(FrameDifference(CONFIG).execute(floats), difference)
+    features = ShotFeatures(CONFIG).execute(frame)
+    assert features == features_with_numpy(frame).tobytes()
     cut = np.zeros((40, 3, 16), np.int32)
     cut[20:] = 9
     assert find_boundaries(cut) == find_boundaries(cut.tolist()) == [20]
@@ -192,10 +219,11 @@ def test_fingerprints_do_not_tell_them_apart(
     library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     register_ops()
-    names = ("Histogram", "FrameDifference", "ShotBoundaries")
+    names = ("Histogram", "FrameDifference", "ShotBoundaries", "ShotFeatures")
 
     def digests() -> list[str]:
         HistogramKernel(CONFIG)
+        ShotFeatures(CONFIG)
         find_boundaries(np.zeros((3, 3, 16), np.int32))
         return [op_spec(name).digest for name in names]
 

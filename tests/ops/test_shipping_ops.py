@@ -15,7 +15,7 @@ def test_all_ops_are_registered_by_name() -> None:
         "Histogram Resize ConvertColor Blur OpticalFlow FrameDifference Montage "
         "ImageEncoder ImageDecoder Pass Discard DiscardFrame InfoFromFrame "
         "ShotBoundaries DrawBboxes DrawFlow Brightness Contrast Sharpness HSVHistogram "
-        "FlowHistogram"
+        "FlowHistogram ShotFeatures DetectShots ShotsFromScores TransNetV2"
     )
     assert set(names.split()) <= set(kernels.registered_ops())
 

@@ -27,6 +27,13 @@ static const char *const description =
     " \"outputs\": [{\"name\": \"changes\", \"type\": \"FrameType\","
     "  \"dtype\": \"uint64\", \"shape\": [null]}],"
     " \"arguments\": {\"json\": ["
+    "  {\"name\": \"instructions\", \"type\": \"str\", \"default\": \"\"}]}},"
+    "{\"name\": \"ShotFeatures\","
+    " \"inputs\": [{\"name\": \"frame\", \"type\": \"FrameType\","
+    "  \"dtype\": \"uint8\", \"shape\": [null, null, 3]}],"
+    " \"outputs\": [{\"name\": \"features\", \"type\": \"FrameType\","
+    "  \"dtype\": \"uint8\", \"shape\": [192]}],"
+    " \"arguments\": {\"json\": ["
     "  {\"name\": \"instructions\", \"type\": \"str\", \"default\": \"\"}]}}"
     "]}";
 
@@ -153,6 +160,14 @@ INLINE void changes(const int32_t *restrict counts, uint64_t *restrict out,
   }
 }
 
+/* Adds rows of samples to sums of columns, which 257 rows cannot overflow. */
+INLINE void add_rows(const uint8_t *restrict rows, uint16_t *restrict sums,
+                     int64_t count, int64_t width) {
+  for (int64_t row = 0; row < count; ++row)
+    for (int64_t i = 0; i < width; ++i)
+      sums[i] = (uint16_t)(sums[i] + rows[row * width + i]);
+}
+
 #define VARIANTS(NAME, ATTRIBUTE)                                                     \
   ATTRIBUTE static void difference_##NAME(const uint8_t *a, const uint8_t *b,         \
                                           uint8_t *out, int64_t size) {               \
@@ -161,6 +176,10 @@ INLINE void changes(const int32_t *restrict counts, uint64_t *restrict out,
   ATTRIBUTE static void changes_##NAME(const int32_t *counts, uint64_t *out,          \
                                        int64_t rows, int64_t channels, int64_t bins) { \
     changes(counts, out, rows, channels, bins);                                       \
+  }                                                                                   \
+  ATTRIBUTE static void add_rows_##NAME(const uint8_t *rows, uint16_t *sums,          \
+                                        int64_t count, int64_t width) {               \
+    add_rows(rows, sums, count, width);                                               \
   }
 VARIANTS(plain, )
 #ifdef WITH_VECTORS
@@ -176,16 +195,17 @@ typedef struct {
   int64_t (*count)(const uint8_t *, int64_t, int32_t[3][16]);
   void (*difference)(const uint8_t *, const uint8_t *, uint8_t *, int64_t);
   void (*changes)(const int32_t *, uint64_t *, int64_t, int64_t, int64_t);
+  void (*add_rows)(const uint8_t *, uint16_t *, int64_t, int64_t);
 } Instructions;
 
 /* From the best to those that every machine has. */
 static const Instructions all[] = {
 #ifdef WITH_VECTORS
-    {"avx512", count_avx512, difference_avx512, changes_avx512},
-    {"avx2", count_avx2, difference_avx2, changes_avx2},
-    {"ssse3", count_ssse3, difference_ssse3, changes_ssse3},
+    {"avx512", count_avx512, difference_avx512, changes_avx512, add_rows_avx512},
+    {"avx2", count_avx2, difference_avx2, changes_avx2, add_rows_avx2},
+    {"ssse3", count_ssse3, difference_ssse3, changes_ssse3, add_rows_ssse3},
 #endif
-    {"plain", count_none, difference_plain, changes_plain},
+    {"plain", count_none, difference_plain, changes_plain, add_rows_plain},
 };
 
 static int is_here(const Instructions *instructions) {
@@ -257,7 +277,75 @@ static int32_t histogram_changes(const Instructions *use, const BeamScannerCall 
   return 0;
 }
 
+enum { BINS = 48, GRID_HEIGHT = 6, GRID_WIDTH = 8, ROWS = 180 };
+
+/* Where a part of a line begins; every part has one sample or more. */
+static int64_t part_begin(int64_t part, int64_t parts, int64_t size) {
+  return part * size / parts;
+}
+
+static int64_t part_end(int64_t part, int64_t parts, int64_t size) {
+  const int64_t begin = part_begin(part, parts, size);
+  const int64_t end = part_begin(part + 1, parts, size);
+  return end > begin ? end : begin + 1;
+}
+
+/* Means of the cells of a grid, row by row, rounded. */
+static void grid_means(const Instructions *use, const uint8_t *rows, int64_t height,
+                       int64_t width, uint16_t *sums, uint8_t *out) {
+  for (int64_t y = 0; y < GRID_HEIGHT; ++y) {
+    const int64_t top = part_begin(y, GRID_HEIGHT, height);
+    const int64_t count = part_end(y, GRID_HEIGHT, height) - top;
+    memset(sums, 0, (size_t)width * 3 * sizeof *sums);
+    use->add_rows(rows + top * width * 3, sums, count, width * 3);
+    for (int64_t x = 0; x < GRID_WIDTH; ++x) {
+      const int64_t left = part_begin(x, GRID_WIDTH, width);
+      const int64_t right = part_end(x, GRID_WIDTH, width);
+      uint64_t total[3] = {0, 0, 0};
+      for (int64_t i = left; i < right; ++i)
+        for (int channel = 0; channel < 3; ++channel)
+          total[channel] += sums[i * 3 + channel];
+      const uint64_t pixels = (uint64_t)(count * (right - left));
+      for (int channel = 0; channel < 3; ++channel)
+        *out++ = (uint8_t)((total[channel] + pixels / 2) / pixels);
+    }
+  }
+}
+
+static int32_t shot_features(const Instructions *use, const BeamScannerCall *call,
+                             int64_t row, char *error) {
+  const DLTensor *frame = &beam_scanner_element(call, row, 0, 0)->tensor;
+  const int64_t width = frame->shape[1], length = width * 3;
+  const int64_t step = frame->shape[0] / ROWS > 1 ? frame->shape[0] / ROWS : 1;
+  const int64_t height = (frame->shape[0] + step - 1) / step;
+  const int64_t pixels = height * width, shape[1] = {BINS + GRID_HEIGHT * GRID_WIDTH * 3};
+  const DLDataType type = {1, 8, 1};
+  uint8_t *out = call->make_tensor(call->host, row, 0, &type, 1, shape);
+  if (!out) return 1;
+  if (pixels == 0) return beam_scanner_fail(error, "the frame has no pixels");
+  const size_t copied = step > 1 ? (size_t)(pixels * 3) : 0;
+  uint16_t *sums = malloc((size_t)length * sizeof *sums + copied);
+  if (!sums) return beam_scanner_fail(error, "there is no memory");
+  const uint8_t *rows = frame->data;
+  if (copied) {
+    uint8_t *copy = (uint8_t *)(sums + length);
+    for (int64_t y = 0; y < height; ++y)
+      memcpy(copy + y * length, rows + y * step * length, (size_t)length);
+    rows = copy;
+  }
+  int32_t counts[3][16];
+  memset(counts, 0, sizeof counts);
+  const int64_t done = use->count(rows, pixels * 3, counts);
+  count_samples(rows + done, pixels * 3 - done, counts);
+  for (int bin = 0; bin < BINS; ++bin)
+    *out++ = (uint8_t)(((int64_t)counts[bin / 16][bin % 16] * 255 + pixels / 2) / pixels);
+  grid_means(use, rows, height, width, sums, out);
+  free(sums);
+  return 0;
+}
+
 static Run run_of(const char *op) {
+  if (strcmp(op, "ShotFeatures") == 0) return shot_features;
   if (strcmp(op, "Histogram") == 0) return histogram;
   if (strcmp(op, "FrameDifference") == 0) return frame_difference;
   return strcmp(op, "HistogramChanges") == 0 ? histogram_changes : NULL;
