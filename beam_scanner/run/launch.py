@@ -19,6 +19,7 @@ from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.merge_tasks import jobs_at_once
+from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.options import Limits, ScannerOptions
@@ -40,6 +41,7 @@ from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.local.local_run import one_process
 from beam_scanner.runners.start import (
     ends_with_us,
     preflight,
@@ -141,6 +143,7 @@ def execute(
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
         nodes = topological(prepared.outputs)
+        check_packages(nodes, options)
         check_gpus(nodes, options, hints, prepared.decoder)
         # Where the runner does not end with this process, the run is not abandoned when
         # this process has died.
@@ -173,7 +176,7 @@ def _write(
         options: The user's Beam options.
         here: Whether this process drives it.
     """
-    in_here = here and runs_here(options, course.small)
+    in_here = here and runs_here(_for_gpus(course, options), course.small)
     token = process_token() if in_here else ""
     course.settings = replace(course.settings, here=token)
     alone = in_here and not course.settings.limits.timeout
@@ -204,6 +207,7 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         WorkerError: The pipeline could not be run; finished tasks are kept.
     """
     files, ended = course.files, not course.interrupted
+    options = _for_gpus(course, options)
     try:
         build = _pipeline(course.source, course.settings, len(course.jobs), options)
         with Watcher(course.store, files.tasks(), show_progress):
@@ -215,6 +219,13 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         ended = True
     finally:
         end_run(course, ended)
+
+
+def _for_gpus(course: Course, options: PipelineOptions) -> PipelineOptions:
+    """The options for a run, which has one process where it needs a GPU."""
+    settings = course.settings
+    needs = not course.small and gpu_phases(settings.graph, settings.decoder)
+    return one_process(options) if needs else options
 
 
 def end_run(course: Course, ended: bool) -> None:
