@@ -25,7 +25,7 @@ FLOORS = """
     kernels models
     video ops
     storage
-    graph
+    graph data
     planner
     engine
     elements
@@ -38,7 +38,10 @@ FLOORS = """
 """From the bottom up. A module imports from its own room and from lower floors; rooms
 of one floor do not know each other."""
 
-ASIDE = {"runners": {"text", "errors", "beam_internals"}}
+ASIDE = {
+    "forks": set[str](),
+    "runners": {"text", "errors", "beam_internals", "forks"},
+}
 """Rooms that stand aside: any room may import them, they import only these."""
 
 LANDING = {"__init__.py", "__init__.pyi", "__main__.py", "errors.py", "py.typed"}

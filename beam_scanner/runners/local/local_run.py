@@ -28,7 +28,8 @@ from beam_scanner.beam_internals.local_workers import local_runner
 from beam_scanner.beam_internals.log_echoes import without_local_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
 from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners.local import fork_client, processes
+from beam_scanner.forks import fork_client
+from beam_scanner.runners.local import processes
 from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
 from beam_scanner.runners.runner_names import runner_name
 from beam_scanner.runners.threads import heard_by, join_new

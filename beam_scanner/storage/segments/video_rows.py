@@ -32,6 +32,9 @@ class VideoRows(NumberedReader):
         length: Its number of rows.
         source: The file.
         find_index: Gives the file's index, when something needs it.
+
+    Attributes:
+        source: The file.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class VideoRows(NumberedReader):
         find_index: Callable[[], FrameIndex],
     ) -> None:
         super().__init__(name, length)
-        self._source = source
+        self.source = source
         self._find_index = find_index
         self._decoder: VideoDecoder | None = None
         self._keyframe = -1
@@ -54,7 +57,7 @@ class VideoRows(NumberedReader):
 
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
-        return VideoRows(self._name, len(self), self._source, lambda: self.index)
+        return VideoRows(self._name, len(self), self.source, lambda: self.index)
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`.
@@ -71,7 +74,7 @@ class VideoRows(NumberedReader):
 
     def _decode(self, frames: NDArray[np.int64]) -> list[Any]:
         if self._decoder is None:
-            self._decoder = VideoDecoder(self._source, self.index)
+            self._decoder = VideoDecoder(self.source, self.index)
         self._count_bytes(frames)
         return list(self._decoder.read(frames))
 
