@@ -24,13 +24,13 @@ from beam_scanner.data.decoding_processes import (
     Task,
 )
 from beam_scanner.data.decoding_worker import Look, Problem, Progress
-from beam_scanner.data.given_videos import OpenedVideo, Video, open_video
+from beam_scanner.data.given_videos import OpenedVideo, Video
 from beam_scanner.data.shared_memory import SharedMemory, whole_pages
 from beam_scanner.data.stretches import Wanted, stretches
-from beam_scanner.errors import ArgumentError, RowError, VideoError
+from beam_scanner.data.video_list import VideoList
+from beam_scanner.errors import ArgumentError
 from beam_scanner.forks import fork_client
 from beam_scanner.rows.row_maps import Int64Array
-from beam_scanner.rows.row_numbers import check_rows
 from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.text.quantities import byte_count, byte_text
@@ -132,7 +132,7 @@ class Frames:
         workers: int | None = None,
     ) -> None:
         single = isinstance(videos, (str, os.PathLike, VideoReader, StoredStream))
-        self._videos: list[Any] = [videos] if single else list(videos)  # type: ignore[arg-type]
+        self._videos = VideoList([videos] if single else list(videos))  # type: ignore[arg-type]
         self._given = {"videos": videos, "rows": rows}
         self._chunk = _at_least(chunk, 1, "chunk")
         self._ahead = _ahead(ahead)
@@ -140,10 +140,10 @@ class Frames:
         self._workers = min(_MOST_WORKERS, cores)
         if workers is not None:
             self._workers = _at_least(workers, 0, "workers")
-        self._opened: dict[int, OpenedVideo] = {}
         self._largest = 0
         if rows is None:
-            rows = self._all_rows(single)
+            rows = self._videos.all_rows()
+            rows = rows[:, 1] if single else rows
         self._asked = AskedRows(rows, single)
         self._checked = self._asked.known is not None
         if self._asked.known is not None:
@@ -245,7 +245,7 @@ class Frames:
                 "rows": self._delivered,
                 "rest": self._rest or sum(len(pairs) for pairs, _ in self._pieces),
                 "digest": self._digest.hexdigest(),
-                "videos": self._videos_digest(),
+                "videos": self._videos.digest(self._checked),
             }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -270,7 +270,7 @@ class Frames:
             )
         with self._lock:
             self._stop()
-            if videos != self._videos_digest():
+            if videos != self._videos.digest(self._checked):
                 raise ArgumentError(
                     "the state is of other videos, or these have changed"
                 )
@@ -373,13 +373,13 @@ class Frames:
         assert self._decoders is not None
         found = stretches(
             _wanted(fresh),
-            lambda video: self._opened[video].keyframes,
+            lambda video: self._videos[video].keyframes,
             parts=2 * max(1, self._workers),
         )
         for stretch in found:
             for number in np.unique(stretch.wanted.chunks).tolist():
                 self._chunks[number].waits += 1
-        self._decoders.submit([Task(s, self._opened[s.video]) for s in found])
+        self._decoders.submit([Task(s, self._videos[s.video]) for s in found])
 
     def _add_chunks(self) -> None:
         rows = sum(len(chunk.pairs) for chunk in self._chunks.values())
@@ -435,10 +435,10 @@ class Frames:
             except BaseException:
                 self._asked.put_back(pairs)
                 raise
-        count = self._equal_shapes(pairs)
+        count = self._videos.equal_shapes(pairs)
         self._asked.put_back(pairs[count:])
         pairs = pairs[:count]
-        video = self._opened[int(pairs[0, 0])]
+        video = self._videos[int(pairs[0, 0])]
         if self._memory is None:
             self._memory = self._started()
         # It may have grown by a larger video.
@@ -452,79 +452,25 @@ class Frames:
         look = video.shape or (), np.dtype(np.uint8).str
         return _Chunk(pairs, self._memory.reserve(size), video.frame_bytes, look)
 
-    def _equal_shapes(self, pairs: Int64Array) -> int:
-        """How many rows from the first one on have frames of one shape."""
-        numbers, where = np.unique(pairs[:, 0], return_inverse=True)
-        looks: dict[Any, int] = {}
-        for number in numbers.tolist():
-            video = self._opened[number]
-            looks.setdefault((video.frame_bytes, video.shape), len(looks))
-        kinds = np.array(
-            [
-                looks[self._opened[n].frame_bytes, self._opened[n].shape]
-                for n in numbers.tolist()
-            ]
-        )[where]
-        others = np.flatnonzero(kinds != kinds[0])
-        return int(others[0]) if len(others) else len(pairs)
-
-    # --- videos -----------------------------------------------------------------------
-
-    def _all_rows(self, single: bool) -> Int64Array:
-        lengths = [self._open(number).length for number in range(len(self._videos))]
-        if single:
-            return np.arange(lengths[0])
-        pairs = [
-            np.stack([np.full(length, number), np.arange(length)], axis=1)
-            for number, length in enumerate(lengths)
-        ]
-        return np.concatenate([np.empty((0, 2), np.int64), *pairs])
-
-    def _open(self, number: int) -> OpenedVideo:
-        if number not in self._opened:
-            self._opened[number] = open_video(self._videos[number])
-        return self._opened[number]
+    # --- memory -----------------------------------------------------------------------
 
     def _check(self, pairs: Int64Array) -> None:
         """Refuses rows that cannot be had, and frames that have no room."""
-        numbers = np.unique(pairs[:, 0])
-        outside = numbers[(numbers < 0) | (numbers >= len(self._videos))]
-        if len(outside):
-            raise RowError(
-                f"there is no video {outside[0]}: {len(self._videos)} are given, "
-                "numbered from 0"
+        self._videos.check(pairs, self._fits)
+
+    def _fits(self, video: OpenedVideo) -> None:
+        self._largest = max(self._largest, video.frame_bytes)
+        size = whole_pages(self._chunk * video.frame_bytes)
+        if size > self._budget():
+            raise ArgumentError(
+                f"a chunk of {self._chunk} frames of {video.name!r} takes "
+                f"{byte_text(size)}, more than ahead={byte_text(self._budget())}"
             )
-        for number in numbers.tolist():
-            video = self._open(number)
-            rows = pairs[pairs[:, 0] == number, 1]
-            check_rows(rows, video.length, f"outside {video.name!r}")
-            lost = rows[video.lost[rows]]
-            if len(lost):
-                raise VideoError(
-                    f"{video.name!r}, row {lost[0]}: it is lost, and there is no frame; "
-                    f"{len(np.unique(lost))} of the rows that are asked for are"
-                )
-            self._largest = max(self._largest, video.frame_bytes)
-            size = whole_pages(self._chunk * video.frame_bytes)
-            if size > self._budget():
-                raise ArgumentError(
-                    f"a chunk of {self._chunk} frames of {video.name!r} takes "
-                    f"{byte_text(size)}, more than ahead={byte_text(self._budget())}"
-                )
 
     def _budget(self) -> int:
         if self._ahead is not None:
             return self._ahead
         return max(_AHEAD, 2 * whole_pages(self._chunk * self._largest))
-
-    def _videos_digest(self) -> str:
-        found = _new_digest()
-        found.update(str(len(self._videos)).encode())
-        if self._checked:
-            # Which of them are opened follows from the rows.
-            for number in sorted(self._opened):
-                found.update(f"\n{number} {self._opened[number].fingerprint}".encode())
-        return str(found.hexdigest())
 
     # --- the end ----------------------------------------------------------------------
 

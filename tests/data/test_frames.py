@@ -36,7 +36,7 @@ from beam_scanner.storage.streams.formats import (
     VideoFormat,
 )
 from beam_scanner.types import FrameType
-from tests.support.corpus import linear_decode
+from tests.support.corpus import SHARED, linear_decode
 from tests.support.damaged_videos import hurt
 from tests.support.decoding import check, processes, taken, wait_for_end
 from tests.support.tiers import most_slow
@@ -114,6 +114,27 @@ def test_processes_give_the_same(path, expected, seed):
     print(f"seed {seed}: {chunk=}, {ahead=}, {workers=}")
     with Frames(path, rows, chunk, ahead, workers) as frames:
         check(taken(frames), rows, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "file",
+    sorted(
+        [*SHARED.glob("*.m[pk][4v]"), *(SHARED.parent / "faults" / "videos").glob("*")]
+    ),
+    ids=lambda file: file.name,
+)
+def test_odd_and_real_videos(file):
+    try:
+        video = beam_scanner.video.open(file, damage="salvage")
+    except VideoError:
+        pytest.skip("no video")
+    draw = random.Random(file.name)
+    good = [row for row in range(min(len(video), 300)) if row not in video.lost]
+    rows = draw.choices(good, k=60)
+    frames = dict(zip(rows, video.frames_at(rows), strict=True))
+    with Frames(video, rows, chunk=8, workers=2) as reading:
+        check(taken(reading), rows, frames)
 
 
 def test_all_rows_of_all_videos(films):
