@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.kernels.digests.installed_code import is_library
-from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.stores.paths import absolute
@@ -126,6 +124,9 @@ def pickled_reader(reader: Callable[[], RowReader]) -> tuple[bool, bytes]:
     pickler = _Noting(found)
     pickler.dump(reader)
     if pickler.has_users_code:
+        # Loads Beam, whose pickler it is.
+        from beam_scanner.kernels.pickling import dumps_graph
+
         return True, dumps_graph(reader)
     return False, found.getvalue()
 
@@ -133,10 +134,12 @@ def pickled_reader(reader: Callable[[], RowReader]) -> tuple[bool, bytes]:
 def unpickled_reader(pickled: tuple[bool, bytes]) -> Callable[[], RowReader]:
     """What ``pickled_reader`` was given."""
     has_users_code, data = pickled
-    reader: Callable[[], RowReader] = (loads_graph if has_users_code else pickle.loads)(
-        data
-    )
-    return reader
+    load: Callable[[bytes], Callable[[], RowReader]] = pickle.loads
+    if has_users_code:
+        from beam_scanner.kernels.pickling import loads_graph
+
+        load = loads_graph
+    return load(data)
 
 
 class _Noting(pickle.Pickler):
@@ -146,6 +149,15 @@ class _Noting(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """See ``pickle.Pickler``; changes nothing."""
-        if isinstance(obj, (type, FunctionType)) and not is_library(obj.__module__):
+        if isinstance(obj, (type, FunctionType)) and _is_users(obj.__module__):
             self.has_users_code = True
         return NotImplemented
+
+
+def _is_users(module: str) -> bool:
+    if module.partition(".")[0] in ("beam_scanner", "builtins", "functools", "numpy"):
+        return False
+    # Loads all that kernels need.
+    from beam_scanner.kernels.digests.installed_code import is_library
+
+    return not is_library(module)
