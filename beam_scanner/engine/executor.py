@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from beam_scanner.engine.containment import contained, foreign
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.log_context import Place, log_context
-from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
+from beam_scanner.engine.op_runner import OpRunner, PlaceOf, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.planner.bound import (
@@ -61,7 +61,10 @@ class Task:
         readers: A reader for each source, by its index.
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
+        decoder: Where videos are decoded: 'cpu' or 'cuda'.
         position: Where the task is, for whoever supervises the process.
+        place_of: Tells rows of several streams apart, for logs; None where there is
+            one.
     """
 
     graph: BoundGraph
@@ -71,7 +74,9 @@ class Task:
     readers: Mapping[int, RowReader]
     sinks: Mapping[int, RowSink]
     stream: str
+    decoder: str
     position: Position = field(default_factory=Position)
+    place_of: PlaceOf | None = None
 
 
 def run_task(task: Task) -> Generator[None, None, TaskTrace]:
@@ -92,9 +97,10 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
-    work = Work(task.graph, found, Place(task.stream), task.position)
+    place = Place(task.stream)
+    work = Work(task.graph, found, place, task.position, task.place_of)
     executor = _Executor(task, work)
-    readers = _Readers(task.readers)
+    readers = _Readers(task.readers, task.decoder)
     with closing(readers), closing(_ReadAhead(schedule, task, readers, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
@@ -118,10 +124,14 @@ class _Readers:
     Args:
         first: The reader at position 0 of each source, by its index; the caller's to
             close.
+        decoder: Where they decode video.
     """
 
-    def __init__(self, first: Mapping[int, RowReader]) -> None:
+    def __init__(self, first: Mapping[int, RowReader], decoder: str) -> None:
         self._first = first
+        self._decoder = decoder
+        for reader in first.values():
+            reader.decode_on(decoder)
         self._others: dict[tuple[int, int], RowReader] = {}
 
     def at(self, node: int, position: int) -> RowReader:
@@ -129,7 +139,10 @@ class _Readers:
         if position == 0:
             return self._first[node]
         if (node, position) not in self._others:
-            self._others[node, position] = self._first[node].reopen()
+            other = self._first[node].reopen()
+            self._others[node, position] = other
+            if other is not self._first[node]:
+                other.decode_on(self._decoder)
         return self._others[node, position]
 
     def all(self) -> list[RowReader]:
@@ -260,7 +273,8 @@ class _Executor:
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
         node = self.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        elements = Port(self.work, node.edge).take(step.rows.tolist())
+        taken = Port(self.work, node.edge).take(step.rows.tolist())
+        elements = [self.work.on_host(element) for element in taken]
         stop = step.first + len(elements) - 1
         doing = self.task.position.work.doing(WRITE, "", step.first, stop)
         with self.work.found.span("write"), contained("writing its output"), doing:

@@ -33,10 +33,15 @@ class at_element:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            vars(error).setdefault(_NAME, self._index)
+            note_element(error, self._index)
 
 
 _NAME = "_beam_scanner_element"
+
+
+def note_element(error: BaseException, index: int) -> None:
+    """Notes the element, unless one was noted before."""
+    vars(error).setdefault(_NAME, index)
 
 
 def element_of(error: BaseException) -> int:

@@ -7,10 +7,11 @@ the fingerprint is equal and its files are whole; one that this very job has pub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from beam_scanner.run.job_files import JobFiles, Manifest
+from beam_scanner.run.run_tokens import RunTokens
 from beam_scanner.run.stream_slots import BranchSlot
 from beam_scanner.storage.commit import replaced
 from beam_scanner.storage.streams.backend import StoredStream
@@ -80,8 +81,8 @@ class Results:
         files: Of the job.
         streams: Its outputs.
         fingerprints: Of each output.
-        interrupted: Gives the tokens of interrupted runs, some of whose jobs may have
-            no files any more.
+        runs: Gives the tokens of runs. Jobs of interrupted ones may have no files any
+            more; what one at work has published is not there to be gone on with.
 
     Attributes:
         published_by: Tokens of interrupted runs that have published outputs, as far as
@@ -93,12 +94,12 @@ class Results:
         files: JobFiles,
         streams: Sequence[StoredStream],
         fingerprints: Sequence[str],
-        interrupted: Callable[[], Collection[str]] = tuple,
+        runs: Callable[[], RunTokens] = RunTokens,
     ) -> None:
         self._files = files
         self._streams = streams
         self._fingerprints = fingerprints
-        self._interrupted = interrupted
+        self._runs = runs
         self.published_by: set[str] = set()
         self._token: str | None = ""
 
@@ -124,9 +125,11 @@ class Results:
         if self._token == "":
             self._token = self._files.token()
         if self._token is not None and was_made_by(stream, self._token):
+            if self._token in self._runs().live:
+                return False
             self.published_by.add(self._token)
             return True
-        interrupted = self._interrupted()
+        interrupted = self._runs().interrupted
         if not interrupted or not isinstance(stream, NamedStream):
             return False
         found = NamedStream.try_descriptor(stream)
@@ -176,16 +179,39 @@ def reason_not_made(job: Job) -> str:
 def finished(job: Job, task: TaskId) -> Manifest | None:
     """The manifest of a task that need not be run; None if it must be."""
     manifest = job.files.manifest(task.family, task.task)
-    if manifest is None or not has_segments(job, task.family, manifest):
+    if manifest is None or not has_results(job, task.family, [manifest]):
         return None
     return manifest
 
 
-def has_segments(job: Job, family: int, manifest: Manifest) -> bool:
-    """Whether the segments that the manifest of a task lists are there."""
-    outputs = job.families[family].outputs
+def has_results(job: Job, number: int, manifests: Sequence[Manifest]) -> bool:
+    """Whether all that the manifests of tasks list is there, or is published.
+
+    Publishing may write segments again, and then removes those of the manifests.
+    """
     return all(
         not isinstance(output.streams[0], NamedStream)
-        or output.streams[0].has_segment(job.record.token, record)
-        for output, record in zip(outputs, manifest["outputs"], strict=True)
+        or _has_segments(
+            job, output.streams[0], [m["outputs"][place] for m in manifests]
+        )
+        or _is_published(job, number, place)
+        for place, output in enumerate(job.families[number].outputs)
     )
+
+
+def _has_segments(job: Job, stream: NamedStream, records: Sequence[Any]) -> bool:
+    return all(stream.has_segment(job.record.token, record) for record in records)
+
+
+def _is_published(job: Job, number: int, place: int) -> bool:
+    """Whether this job has published one output of a family, be it replaced since."""
+    output = (number, place)
+    # To see that a stream is whole takes longer than its tasks should each wait.
+    if output not in job.published:
+        stream = job.families[number].outputs[place].streams[0]
+        if job.files.published(number) is None and not was_made_by(
+            stream, job.record.token
+        ):
+            return False
+        job.published.add(output)
+    return True

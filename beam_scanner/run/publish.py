@@ -13,7 +13,7 @@ from beam_scanner.errors import (
 )
 from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.phases import INTERNAL
-from beam_scanner.run.existing_results import has_segments, is_held, was_published
+from beam_scanner.run.existing_results import has_results, is_held, was_published
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import JobFiles, Manifest
 from beam_scanner.run.pickled_outputs import log_pickles
@@ -44,7 +44,7 @@ def publish_if_last(job: Job, task: TaskId) -> None:
     if at >= 0:
         return
     found = _manifests(job, family, task.tasks)
-    if len(found) == task.tasks and all(has_segments(job, family, m) for m in found):
+    if len(found) == task.tasks and has_results(job, family, found):
         # Not an error of the task; the end of the job tries again, and reports it.
         with suppress(StreamReplacedError, OutcomeUnknownError):
             _publish(job, family, found)

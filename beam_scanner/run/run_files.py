@@ -5,10 +5,12 @@
     .work/runs/<run>/driver           locked while the driver of a local run lives
                      graph            the shared graph and how to run it
                      jobs-000000      the records of jobs 0 to 999
-                     tokens           of its jobs: streams with them are this run's
+                     tokens           of its jobs, see ``run_tokens``
                      failed/<job>     why a job failed; its remaining tasks stop
                      attempts/<job>-<family>-<task>/<id>  see ``attempt_marks``
-                     stopped          written when too many jobs failed; the remaining tasks stop
+                     stopped          written when too many jobs failed, or the run is to be
+                                      cancelled; the remaining tasks stop
+                     tasks            how many tasks each job has, for its progress
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
                      jobs/<job>/...   files of a job that no other run shares
@@ -23,11 +25,21 @@ import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.job_files import BEGUN, begun_keys, internal_of, remove_scratch
+from beam_scanner.run.run_tokens import (
+    TOKENS,
+    RunTokens,
+    forget_tokens,
+    is_tokens,
+    keep_tokens,
+    note_tokens,
+    old_tokens,
+    tokens_of_runs,
+)
 from beam_scanner.storage.sealed_files import (
     read_sealed,
     seal,
@@ -35,7 +47,7 @@ from beam_scanner.storage.sealed_files import (
     unseal_bytes,
 )
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
-from beam_scanner.storage.writer_marks import held, is_abandoned
+from beam_scanner.storage.writer_marks import held, is_abandoned, is_held
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 if TYPE_CHECKING:
@@ -44,12 +56,26 @@ if TYPE_CHECKING:
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
-_TOKENS = "tokens"
+CANCELLED = "cancelled"
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+class JobTasks(NamedTuple):
+    """How many tasks a job has.
+
+    Attributes:
+        fingerprint: Of the job.
+        token: Of the job.
+        rows: For each family the rows that each of its tasks makes.
+    """
+
+    fingerprint: str
+    token: str
+    rows: list[list[int]]
 
 
 class RunFiles:
@@ -83,8 +109,7 @@ class RunFiles:
         Args:
             settings: How to run the jobs.
             jobs: The jobs.
-            published: Tokens of jobs that an interrupted run had published; see
-                :func:`tokens_of_runs`.
+            published: Tokens of jobs that an interrupted run had published.
 
         Returns:
             A digest of it, for :meth:`settings`: workers unpickle only what was written
@@ -92,8 +117,8 @@ class RunFiles:
         """
         # First, so that nobody takes the other files for leftovers of a dead run.
         self._store.put(f"{self._root}/graph", b"")
-        tokens = sorted({*published, *(job.token for job in jobs)} - {""})
-        self._store.put(f"{self._root}/{_TOKENS}", "\n".join(tokens).encode())
+        tokens = {*published, *(job.token for job in jobs)} - {""}
+        note_tokens(self._store, self.run, tokens)
         digests = []
         for start in range(0, len(jobs), JOBS_A_FILE):
             data = dumps_graph(list(jobs[start : start + JOBS_A_FILE]))
@@ -104,13 +129,20 @@ class RunFiles:
         self._store.put(f"{self._root}/graph", seal_bytes(data))
         return _digest(data)
 
-    def held(self) -> AbstractContextManager[None]:
-        """Locks the run for this process, its driver, until the process ends or dies."""
+    def held(self) -> AbstractContextManager[BinaryIO | None]:
+        """Locks the run for this process, its driver, until the process ends or dies.
+
+        It stays locked for a child that is given the file.
+        """
         return held(self._store, f"{self._root}/{_DRIVER}")
 
     def is_abandoned(self) -> bool:
         """Whether the process that held the run has died."""
         return is_abandoned(self._store, f"{self._root}/{_DRIVER}")
+
+    def is_live(self) -> bool:
+        """Whether a process of this machine is known to hold the run."""
+        return is_held(self._store, f"{self._root}/{_DRIVER}")
 
     def settings(self, digest: str = "") -> RunSettings:
         """The shared part.
@@ -149,6 +181,19 @@ class RunFiles:
             )
         return data
 
+    def write_tasks(self, jobs: Sequence[JobTasks]) -> None:
+        """Stores what the progress of the run is counted by."""
+        data = seal({"jobs": [list(job) for job in jobs]})
+        self._store.put(f"{self._root}/tasks", data)
+
+    def tasks(self) -> list[JobTasks]:
+        """What the progress of the run is counted by; empty if nothing was stored."""
+        try:
+            found = read_sealed(self._store, f"{self._root}/tasks", ["jobs"])
+        except ObjectNotFoundError:
+            return []
+        return [JobTasks(*job) for job in found["jobs"]]
+
     def mark_failed(self, mark: str, failure: Failure) -> None:
         """Stores why a job failed, so that its remaining tasks are not run."""
         data = seal(asdict(failure))
@@ -178,10 +223,19 @@ class RunFiles:
         """
         self._store.put_if_absent(f"{self._root}/stopped", str(failed).encode())
 
-    def stopped_at(self) -> int | None:
-        """How many jobs had failed when the run was stopped; None if it was not."""
+    def cancel(self) -> None:
+        """Stops the run, and the tasks that are at work."""
+        self._store.put(f"{self._root}/stopped", CANCELLED.encode())
+
+    def stopped_at(self) -> int | str | None:
+        """How many jobs had failed when the run was stopped, or that it is cancelled.
+
+        None if it was not stopped.
+        """
         data = self._store.try_read(f"{self._root}/stopped")
-        return None if data is None else int(data)
+        if data is None:
+            return None
+        return CANCELLED if data == CANCELLED.encode() else int(data)
 
     def forget_stop(self) -> None:
         """Removes the mark of a stopped run, which then can be run again."""
@@ -218,7 +272,10 @@ class RunFiles:
         # The driver's file goes last: if this is cut short, the run counts as abandoned
         # and is removed by the next one.
         driver = f"{self._root}/{_DRIVER}"
-        stay = {driver} if tokens else {driver, f"{self._root}/{_TOKENS}"}
+        stay = {driver}
+        if not tokens:
+            keep_tokens(self._store, self.run)
+            stay.add(f"{self._root}/{TOKENS}")
         keys = [k for k in self._store.list(f"{self._root}/") if k not in stay]
         for key in keys:
             self._store.delete(key)
@@ -227,53 +284,43 @@ class RunFiles:
         self._store.delete(driver)
 
 
-def tokens_of_runs(store: ObjectStore) -> frozenset[str]:
-    """Tokens of the jobs of all runs that have not ended as they should.
-
-    A run that is interrupted as it tidies up has removed files of jobs that it had
-    published. By these tokens their streams are known as its own when it is run again.
-    """
-    found: set[str] = set()
-    for key in list(store.list(RUNS)):
-        if _is_tokens(key):
-            found.update((store.try_read(key) or b"").decode(errors="replace").split())
-    return frozenset(found)
+def noted_tokens(store: ObjectStore) -> RunTokens:
+    """The tokens of the jobs of all runs, by whether the run is known to be at work."""
+    return tokens_of_runs(store, lambda run: RunFiles(store, run).is_live())
 
 
-def forget_tokens(store: ObjectStore, tokens: Collection[str], run: str = "") -> None:
-    """Removes what earlier runs have noted for :func:`tokens_of_runs`.
+def end_interrupted(store: ObjectStore, tokens: Collection[str], run: str = "") -> None:
+    """Removes what runs have left whose drivers have died; their jobs' files stay.
 
     Args:
         store: The database.
-        tokens: Of which jobs.
-        run: The run that goes on with them, and has noted them.
+        tokens: Of jobs that ``run`` goes on with, or that are over: no run that has died
+            need be known by them any more.
+        run: A run that has noted them; none if empty.
     """
-    for key in list(store.list(RUNS)):
-        if _is_tokens(key) and key.split("/")[2] != run:
-            theirs = (store.try_read(key) or b"").decode(errors="replace")
-            if not set(tokens).isdisjoint(theirs.split()):
-                store.delete(key)
-
-
-def _is_tokens(key: str) -> bool:
-    return key.count("/") == 3 and key.endswith(f"/{_TOKENS}")
+    forget_tokens(store, tokens, lambda r: r == run or RunFiles(store, r).is_live())
+    remove_abandoned(store)
 
 
 def remove_abandoned(store: ObjectStore) -> None:
-    """Removes the files of local runs whose drivers have died; their jobs' stay."""
-    ending = f"/{_DRIVER}"
-    for key in list(store.list(RUNS)):
-        if key.endswith(ending):
-            run = RunFiles(store, key.split("/")[2])
-            if run.is_abandoned():
-                run.remove()
+    """Removes the files of local runs whose drivers have died, other than tokens."""
+    for run in _held_runs(store):
+        if run.is_abandoned():
+            run.remove(tokens=False)
+
+
+def _held_runs(store: ObjectStore) -> list[RunFiles]:
+    """Runs that have, or had, a driver on some machine."""
+    keys = [key for key in store.list(RUNS) if key.endswith(f"/{_DRIVER}")]
+    return [RunFiles(store, key.split("/")[2]) for key in keys]
 
 
 def remove_garbage(store: ObjectStore) -> None:
-    """Removes files that no run needs; no run may be about to begin or end.
+    """Removes files that no run needs, also beside runs at work.
 
     That is the files of runs whose drivers have died, what workers wrote for a run
-    that was over, and what is left of jobs whose removal was cut short.
+    that was over, and what is left of jobs whose removal was cut short. Tokens of runs
+    that died stay for a while.
     """
     remove_abandoned(store)
     for key in _strays(store):
@@ -287,17 +334,20 @@ def remove_garbage(store: ObjectStore) -> None:
 
 
 def _strays(store: ObjectStore) -> list[str]:
-    """Files of runs that have neither a driver nor a graph."""
-    keys = list(store.list(RUNS))
-    known = {key.split("/")[2] for key in keys if key.endswith(_KEPT_BY)}
-    return [key for key in keys if key.split("/")[2] not in known]
+    """Files of runs that have neither a driver nor a graph, but for young tokens."""
+    found = list(store.list(RUNS))
+    old = set(old_tokens(store))
+    # Listed after them: so does what a run puts first when it begins.
+    known = {k.split("/")[2] for k in store.list(RUNS) if k.endswith(_KEPT_BY)}
+    return [
+        key
+        for key in found
+        if key.split("/")[2] not in known and (not is_tokens(key) or key in old)
+    ]
 
 
 def live_runs(store: ObjectStore) -> list[str]:
     """Local runs whose drivers live."""
-    ending = f"/{_DRIVER}"
     if store.local_path(MARKER) is None:
         return []
-    found = [k for k in store.list(RUNS) if k.endswith(ending)]
-    runs = [RunFiles(store, key.split("/")[2]) for key in found]
-    return [run.run for run in runs if not run.is_abandoned()]
+    return [run.run for run in _held_runs(store) if not run.is_abandoned()]

@@ -9,10 +9,13 @@ other marks count for a week.
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import BinaryIO
+from weakref import WeakSet
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stream_names import WORK
@@ -22,35 +25,81 @@ WRITERS = f"{WORK}writers/"
 _HELD = "held"
 _MOST_SECONDS = 7 * 24 * 3600.0
 
+_open: WeakSet[BinaryIO] = WeakSet()
+"""Locked files of this process."""
 
-@contextmanager
-def held(store: ObjectStore, key: str) -> Iterator[None]:
-    """Puts a file that stays locked until this process ends the block, or dies.
 
-    The lock is the operating system's, so in a bucket there is nothing.
+def locked_file(store: ObjectStore, key: str) -> BinaryIO | None:
+    """Puts a file that stays locked while it is open, here or in a child that has it.
+
+    The lock is the operating system's, so in a bucket there is nothing: None.
     """
     if store.local_path(key) is None:
-        yield
-        return
+        return None
     scratch = store.scratch()
     with storage_errors("write", scratch):
         file = open(scratch, "wb")  # noqa: SIM115
-    with file:
+    try:
         file.write(_now())
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         store.put(key, Path(scratch))
-        yield
+    except BaseException:
+        file.close()
+        raise
+    return keep_locked(file)
+
+
+def keep_locked(file: BinaryIO) -> BinaryIO:
+    """Closes a locked file in processes that are forked from now on.
+
+    One that a kernel forked would hold the lock when this process has died. Programs
+    that are started with the file open keep it.
+    """
+    _open.add(file)
+    return file
+
+
+@contextmanager
+def held(store: ObjectStore, key: str) -> Iterator[BinaryIO | None]:
+    """Puts a file that stays locked until this process ends the block, or dies."""
+    with locked_file(store, key) or nullcontext() as file:
+        yield file
+
+
+def _in_child() -> None:
+    while _open:
+        _open.pop().close()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def is_abandoned(store: ObjectStore, key: str) -> bool:
     """Whether the process that held a file has died, as far as this machine knows."""
     try:
-        with open(store.local_path(key) or "") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return not _is_locked(store, key)
     except OSError:
         return False
-    return True
+
+
+def is_held(store: ObjectStore, key: str) -> bool:
+    """Whether a process is known to hold a file, and to live."""
+    try:
+        return _is_locked(store, key)
+    except OSError:
+        return False
+
+
+def _is_locked(store: ObjectStore, key: str) -> bool:
+    with open(store.local_path(key) or "") as file:
+        try:
+            # Shared: two that ask at the same time must not take each other for its
+            # holder.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager

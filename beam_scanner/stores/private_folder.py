@@ -58,6 +58,14 @@ class PrivateFolder:
         """Whether there is such a file."""
         return name in self.names()
 
+    def identity(self, name: str) -> tuple[int, int] | None:
+        """What no other file has that is there at the same time; None if it is gone."""
+        try:
+            found = os.stat(name, dir_fd=self._number, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
     def names(self) -> list[str]:
         """The names of all files in it."""
         return os.listdir(self._number)

@@ -111,7 +111,7 @@ class GraphSteps:
         self._set_hints()
 
     def use_gpu(self, phase: int) -> None:
-        """Keeps the accelerator for the phases that ops on a GPU are in."""
+        """Keeps the accelerator for the phases that use a GPU."""
         self._gpus.add(phase)
         self._set_hints()
 
@@ -155,7 +155,8 @@ class GraphSteps:
         check_fork()
         program = self.program()
         nodes = topological(program.outputs)
-        check_gpus(nodes, self._pipeline.options, self._hints)
+        decoder = program.settings.decoder
+        check_gpus(nodes, self._pipeline.options, self._hints, decoder)
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)

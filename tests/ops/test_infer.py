@@ -323,6 +323,27 @@ def test_processes_share_a_model(
     assert len(by) == len(set(by)) == copies
 
 
+@pytest.mark.processes
+def test_functions_of_a_handler_whose_model_is_shared(
+    sc: Client, film: str, loads: Path
+) -> None:
+    """They are given what the handler gives, and tell which row is wrong."""
+
+    def finished(wrong: int) -> Any:
+        def finish(result: Any) -> int:
+            if result.inference == wrong:
+                raise ValueError("not this one")
+            return int(result.inference) + len(result._fields)
+
+        return NumberHandler(loads, model_copies=1).with_postprocess_fn(finish)
+
+    found, _ = run(sc, film, finished(-1), batch=4, postprocess=lambda n: -n)
+    assert found == [-number - 3 for number in range(ROWS)]
+    with pytest.raises(errors.JobFailure, match="not this one") as caught:
+        run(sc, film, finished(11), batch=4)
+    assert [failure.row for failure in caught.value.failures] == [11]
+
+
 def test_a_task_that_fails_costs_no_load(sc: Client, film: str, loads: Path) -> None:
     with pytest.raises(errors.JobFailure) as caught:
         run(sc, film, NumberHandler(loads, fault="late"), batch=4)

@@ -7,18 +7,22 @@ from pathlib import Path
 import pytest
 
 from beam_scanner.errors import Failure, StorageError
-from beam_scanner.run import run_files
+from beam_scanner.run import run_files, run_tokens
 from beam_scanner.run.job import JobRecord
 from beam_scanner.run.run_files import (
     RunFiles,
+    end_interrupted,
     live_runs,
+    noted_tokens,
     remove_abandoned,
     remove_garbage,
 )
 from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.run_tokens import RunTokens
 from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.storage import NamedStorage
 from beam_scanner.stores.local_store import LocalStore
+from tests.support.programs import run_code
 
 
 def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> None:
@@ -138,3 +142,81 @@ def test_nothing_is_left_of_a_run_that_is_removed(tmp_path: Path) -> None:
     assert {key.split("/")[2] for key in store.list(".work/runs/")} == {"other"}
     assert list(store.list(other.attempts_of("0-0-0")[1])) == [f"{folder}a"]
     assert not list(store.list(other.attempts_of("0-0-1")[1]))
+
+
+DIES = """
+import os, sys
+from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.run_tokens import note_tokens
+from beam_scanner.stores.local_store import LocalStore
+from tests.support.programs import run_code
+store = LocalStore(sys.argv[1])
+run = RunFiles(store, "dead")
+run.held().__enter__()
+note_tokens(store, "dead", ["t", "u"])
+run.put_result(0, 0, [])
+os._exit(0)
+"""
+
+
+def left_of(store: LocalStore, run: str) -> list[str]:
+    folder = f".work/runs/{run}/"
+    return [key.removeprefix(folder) for key in store.list(folder)]
+
+
+def test_tokens_outlive_a_run_that_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_code(DIES, tmp_path)
+    store = LocalStore(tmp_path)
+    assert left_of(store, "dead") == ["driver", "results/0-0", "tokens"]
+    for remove in (remove_abandoned, remove_garbage, remove_garbage):
+        remove(store)
+        assert left_of(store, "dead") == ["tokens"]
+        assert noted_tokens(store).interrupted == {"t", "u"}
+    monkeypatch.setattr(run_tokens, "MOST_SECONDS", 0.0)
+    remove_garbage(store)
+    assert left_of(store, "dead") == []
+
+
+def test_the_next_run_goes_on_with_some_jobs_of_one_that_died(tmp_path: Path) -> None:
+    run_code(DIES, tmp_path)
+    store = LocalStore(tmp_path)
+    written(store)
+    end_interrupted(store, ["t"], "run")
+    assert left_of(store, "dead") == ["tokens"]
+    assert left_of(store, "run") == ["graph", "jobs-000000", "tokens"]
+    assert noted_tokens(store).interrupted == {"t", "u"}
+    RunFiles(store, "run").remove()
+    assert noted_tokens(store).interrupted == {"u"}
+    end_interrupted(store, ["u"])
+    assert left_of(store, "dead") == []
+
+
+def test_tokens_of_a_run_at_work_are_its_own(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    files, _ = written(store)
+    with files.held():
+        assert noted_tokens(store) == RunTokens(live=frozenset("t"))
+        end_interrupted(store, ["t"], "another")
+        remove_garbage(store)
+        assert noted_tokens(store).live == {"t"}
+    assert noted_tokens(store).interrupted == {"t"}
+
+
+def test_a_run_that_begins_while_garbage_is_looked_for_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalStore(tmp_path)
+    store.put(".work/runs/stray/results/0-0", b"")
+    monkeypatch.setattr(run_tokens, "MOST_SECONDS", 0.0)
+    plain = run_files.old_tokens  # type: ignore[attr-defined]
+
+    def late(store: LocalStore) -> list[str]:
+        written(store)
+        return list(plain(store))
+
+    monkeypatch.setattr(run_files, "old_tokens", late)
+    remove_garbage(store)
+    assert left_of(store, "run") == ["graph", "jobs-000000", "tokens"]
+    assert left_of(store, "stray") == []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,9 @@ import pytest
 from beam_scanner.storage import LocalStore, ObjectStore, writer_marks
 from beam_scanner.storage.writer_marks import (
     WRITERS,
+    held,
+    is_abandoned,
+    is_held,
     mark,
     remove_old_marks,
     unmark,
@@ -76,3 +82,53 @@ def test_who_died_writes_no_more(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "db")
     assert os.listdir(tmp_path / "db" / WRITERS) == ["g1"]
     assert written_now(store) == set()
+
+
+def test_a_file_is_held_until_its_block_ends(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert not is_held(store, "a")
+    assert not is_abandoned(store, "a")
+    with held(store, "a"):
+        assert is_held(store, "a")
+        assert not is_abandoned(store, "a")
+    assert not is_held(store, "a")
+    assert is_abandoned(store, "a")
+
+
+def test_who_asks_at_the_same_time_is_no_holder(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    with held(store, "a"):
+        pass
+    with open(tmp_path / "a") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert is_abandoned(store, "a")
+        assert not is_held(store, "a")
+
+
+FORKS = """
+import os, sys, time
+from beam_scanner.storage import LocalStore
+from beam_scanner.storage.writer_marks import held
+with held(LocalStore(sys.argv[1]), "a"):
+    asked, answer = os.pipe()
+    if not os.fork():
+        os.close(answer)
+        print("forked", flush=True)
+        os.read(asked, 1)
+        time.sleep(3)
+        os._exit(0)
+    time.sleep(600)
+"""
+
+
+def test_a_child_does_not_hold_what_its_dead_parent_did(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKS, tmp_path], stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        store = LocalStore(tmp_path)
+        assert is_held(store, "a")
+        program.kill()
+        program.wait()
+        assert is_abandoned(store, "a")

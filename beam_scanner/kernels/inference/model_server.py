@@ -20,8 +20,18 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from beam_scanner.kernels.inference.loaded_models import Loading, SharedModel, loaded
-from beam_scanner.kernels.inference.model_messages import receive, send, sendable
+from beam_scanner.errors import KernelError
+from beam_scanner.kernels.at_element import at_element
+from beam_scanner.kernels.inference.loaded_models import SharedModel, loaded
+from beam_scanner.kernels.inference.model_kinds import ModelKind
+from beam_scanner.kernels.inference.model_messages import (
+    FIT,
+    MessageError,
+    receive,
+    send,
+    sendable,
+)
+from beam_scanner.kernels.inference.predictions import finished, predictions_of
 from beam_scanner.stores.private_folder import private_folder
 
 IDLE_SECONDS = 10.0
@@ -33,27 +43,31 @@ _STUCK_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 
 
-def main(name: str, ready: int) -> None:
+def main(name: str, ready: int, lock: int) -> None:
     """Loads the model that standard input has, and serves it.
 
     Args:
         name: Of the socket in the private folder of this user, and of its lock.
         ready: Where to write that it is loaded, or the error.
+        lock: The lock, open. Whoever has started this process may die: it stays locked
+            until others can connect, so that they start no second process.
     """
     # Interrupts are for the program, which ends those that are connected.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answer = Connection(ready, readable=False)
     try:
-        model, loading, listener = _start(name)
+        kind, model, listener = _start(name)
     except BaseException as error:
         send(answer, sendable(error))
         return
-    send(answer, loading)
+    os.close(lock)
+    with suppress(OSError):
+        send(answer, model.loading.pop())
     answer.close()
-    _Server(name, listener, model).serve()
+    _Server(name, listener, model, kind).serve()
 
 
-def _start(name: str) -> tuple[SharedModel, Loading, socket.socket]:
+def _start(name: str) -> tuple[ModelKind, SharedModel, socket.socket]:
     from beam_scanner.kernels.module_values import check_values
     from beam_scanner.kernels.pickling import loads_graph
 
@@ -67,14 +81,19 @@ def _start(name: str) -> tuple[SharedModel, Loading, socket.socket]:
         listener.bind(folder.short_path(name))
     listener.listen(64)
     listener.settimeout(_LOOK_SECONDS)
-    return model, model.loading.pop(), listener
+    return source.kind, model, listener
 
 
 class _Server:
-    def __init__(self, name: str, listener: socket.socket, model: SharedModel) -> None:
+    def __init__(
+        self, name: str, listener: socket.socket, model: SharedModel, kind: ModelKind
+    ) -> None:
         self._name = name
         self._listener = listener
         self._model = model.model
+        self._kind = kind
+        with private_folder() as folder:
+            self._socket = folder.identity(name)
         self._lock = threading.Lock()
         self._users = 0
         self._left = time.monotonic()
@@ -111,14 +130,14 @@ class _Server:
                 accepted, _ = self._listener.accept()
                 # It finds a connection that has ended, and starts another process.
                 accepted.close()
-            folder.remove(self._name)
+            if folder.identity(self._name) == self._socket:
+                folder.remove(self._name)
             return True
 
     def _work(self, connection: Connection) -> None:
         try:
             while True:
-                examples, arguments = receive(connection)
-                send(connection, self._answer(connection, examples, arguments))
+                self._reply(connection, self._answer(connection))
         except (EOFError, OSError):
             pass
         finally:
@@ -127,26 +146,47 @@ class _Server:
                 self._users -= 1
                 self._left = time.monotonic()
 
-    def _answer(self, connection: Connection, examples: Any, arguments: Any) -> Any:
+    def _reply(self, connection: Connection, answer: tuple[str, Any]) -> None:
+        try:
+            send(connection, answer)
+        except MessageError as error:
+            text = (
+                f"{self._kind.name} gave a result that its process cannot send: {error}; "
+                f"have its last with_postprocess_fn give {FIT}"
+            )
+            send(connection, ("failed", KernelError(text)))
+        except MemoryError as error:
+            send(connection, ("failed", sendable(error)))
+
+    def _answer(self, connection: Connection) -> tuple[str, Any]:
+        try:
+            examples, arguments = receive(connection)
+        except MessageError as error:
+            text = (
+                f"the process that has the model of {self._kind.name} cannot take the "
+                f"batch: {error}; have preprocess give {FIT}"
+            )
+            return "failed", KernelError(text)
         done = threading.Event()
         watch = threading.Thread(target=_watch, args=[connection, done], daemon=True)
         watch.start()
         try:
-            result = self._model.predict(examples, arguments)
-            return "done", result if isinstance(result, dict) else _listed(result)
+            return "done", self._predicted(examples, arguments)
         except BaseException as error:
             return "failed", sendable(error)
         finally:
             done.set()
             watch.join()
 
-
-def _listed(result: Any) -> Any:
-    """A generator's predictions; whatever else there is."""
-    from beam_scanner.kernels.inference.predictions import plain_value
-
-    is_lazy = hasattr(result, "__next__")
-    return plain_value(list(result) if is_lazy else result)
+    def _predicted(self, examples: list[Any], arguments: Any) -> list[Any]:
+        """One plain value a row: what a handler gives may be known to it alone."""
+        result = self._model.predict(examples, arguments)
+        found = []
+        predictions = predictions_of(result, len(examples), self._kind.name)
+        for index, prediction in enumerate(predictions):
+            with at_element(index):
+                found.append(finished(prediction, self._kind.after))
+        return found
 
 
 def _watch(connection: Connection, done: threading.Event) -> None:
@@ -171,4 +211,4 @@ def _has_gone(connection: Connection) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

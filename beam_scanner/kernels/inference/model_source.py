@@ -11,7 +11,13 @@ from beam_scanner.kernels.inference.model_kinds import (
     ModelKind,
     model_kind,
 )
-from beam_scanner.kernels.inference.weights import Version, changed_since, versions_of
+from beam_scanner.kernels.inference.weights import (
+    HERE,
+    FilesSeen,
+    Version,
+    changed_since,
+    versions_of,
+)
 
 
 class ModelSource:
@@ -23,18 +29,25 @@ class ModelSource:
     Args:
         given: See ``model_kind``.
         versions: Of its files, where it was pickled.
+        seen: Which files these are; None where it was not pickled.
 
     Raises:
         ArgumentError: It is no model.
     """
 
-    def __init__(self, given: Any, versions: tuple[Version, ...] = ()) -> None:
+    def __init__(
+        self,
+        given: Any,
+        versions: tuple[Version, ...] = (),
+        seen: FilesSeen | None = None,
+    ) -> None:
         self.given = given
         self.kind: ModelKind = model_kind(given)
         self._versions = versions
+        self._seen = seen
 
     def __reduce__(self) -> Any:
-        return ModelSource, (self.given, versions_of(self.given))
+        return ModelSource, (self.given, versions_of(self.given), HERE)
 
     def __repr__(self) -> str:
         return repr(self.given)
@@ -57,7 +70,7 @@ class ModelSource:
         Raises:
             KernelError: Its files are others than when the run began.
         """
-        changed = changed_since(self._versions)
+        changed = changed_since(self._versions, self._seen)
         if changed:
             raise KernelError(
                 f"{changed!r}, which {self.kind.name} names, has changed since the run "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,19 @@ def _listed(result: Any, rows: int, name: str) -> list[Any]:
             f"{'row' if rows == 1 else 'rows'}: it must give one for each"
         )
     return listed
+
+
+def finished(prediction: Any, after: Iterable[Callable[[Any], Any]]) -> Any:
+    """A prediction, after the functions that a handler has for it, as a plain value.
+
+    Examples:
+        >>> from apache_beam.ml.inference.base import PredictionResult
+        >>> finished(PredictionResult('the frame', 7), [lambda p: (p.example, p.inference)])
+        ('the frame', 7)
+    """
+    for function in after:
+        prediction = function(prediction)
+    return plain_value(prediction)
 
 
 def inference_of(prediction: Any) -> Any:

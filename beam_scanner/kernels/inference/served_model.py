@@ -17,7 +17,12 @@ from typing import Any
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.inference.loaded_models import Loading
-from beam_scanner.kernels.inference.model_messages import receive, send
+from beam_scanner.kernels.inference.model_messages import (
+    FIT,
+    MessageError,
+    receive,
+    send,
+)
 from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.stores.private_folder import private_folder
 
@@ -67,14 +72,15 @@ class ServedModel:
             except queue.Empty:
                 connection = self._connect(copy)
             try:
-                send(connection, (examples, arguments))
-                kind, value = receive(connection)
+                kind, value = self._ask(connection, (examples, arguments))
             except _GONE:
                 # Another batch may have been to blame.
                 connection.close()
                 self._forget(copy)
                 time.sleep(_PAUSE_SECONDS)
                 continue
+            except MessageError as error:
+                kind, value = "failed", error
             except BaseException:
                 connection.close()
                 raise
@@ -87,6 +93,23 @@ class ServedModel:
             "each try of a batch; perhaps memory ran out"
         )
 
+    def _ask(self, connection: Connection, message: Any) -> Any:
+        name = self._source.kind.name
+        try:
+            send(connection, message)
+        except MessageError as error:
+            raise MessageError(
+                f"a batch cannot be sent to the process that has the model of {name}: "
+                f"{error}; have preprocess give {FIT}"
+            ) from error
+        try:
+            return receive(connection)
+        except MessageError as error:
+            raise MessageError(
+                f"what {name} gave in its process cannot be used in this one: {error}; "
+                f"have its last with_postprocess_fn give {FIT}"
+            ) from error
+
     def _forget(self, copy: int) -> None:
         """Closes connections to a process that has gone."""
         with suppress(queue.Empty):
@@ -98,18 +121,16 @@ class ServedModel:
         with private_folder() as folder, folder.file(f"{name}.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for _ in range(2):
-                with suppress(OSError):
-                    other = socket.socket(socket.AF_UNIX)
-                    other.connect(folder.short_path(name))
-                    return Connection(other.detach())
+                with suppress(FileNotFoundError, ConnectionRefusedError):
+                    return _connected(folder.short_path(name))
                 folder.remove(name)
-                self.loading.append(self._start(name))
+                self.loading.append(self._start(name, lock.fileno()))
         raise KernelError(
             f"the process that has the model of {self._source.kind.name} cannot be "
             "reached"
         )
 
-    def _start(self, name: str) -> Loading:
+    def _start(self, name: str, lock: int) -> Loading:
         """Starts the process, and waits until it has loaded the model."""
         from beam_scanner.kernels.pickling import dumps_graph
 
@@ -122,9 +143,10 @@ class ServedModel:
                 "beam_scanner.kernels.inference.model_server",
                 name,
                 str(theirs),
+                str(lock),
             ],
             stdin=subprocess.PIPE,
-            pass_fds=[theirs],
+            pass_fds=[theirs, lock],
             start_new_session=True,
         )
         os.close(theirs)
@@ -144,3 +166,13 @@ class ServedModel:
         if isinstance(found, BaseException):
             raise found
         return found  # type: ignore[no-any-return]
+
+
+def _connected(path: str) -> Connection:
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.connect(path)
+    except BaseException:
+        made.close()
+        raise
+    return Connection(made.detach())

@@ -10,9 +10,12 @@ import functools
 import hashlib
 import os
 import re
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from beam_scanner.errors import (
@@ -74,14 +77,47 @@ def versions_of(model: Any) -> tuple[Version, ...]:
     return tuple(version for version in found if version is not None)
 
 
-def changed_since(versions: tuple[Version, ...]) -> str:
+@dataclass(frozen=True)
+class FilesSeen:
+    """What a process finds under a path.
+
+    Attributes:
+        by: Equal for processes that find the same files: those of one machine, or of
+            one container.
+    """
+
+    by: str
+
+
+def _seen_by() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/mnt')}"
+    except OSError:
+        return socket.gethostname()
+
+
+HERE = FilesSeen(_seen_by())
+"""Of this process. Its name alone is part of fingerprints, since it is a global."""
+
+
+def changed_since(versions: tuple[Version, ...], seen: FilesSeen | None = None) -> str:
     """The first place whose content is another one than it was; '' if all are the same.
 
-    Places that are not there in this process are not compared.
+    Places that are not there in this process are not compared. The times of files are
+    compared only by processes that see the same ones: copies have times of their own.
+
+    Args:
+        versions: As they were.
+        seen: By the process that looked at them.
     """
     for version in versions:
         now = _version(version.place)
-        if now is not None and now.content != version.content:
+        if now is None:
+            continue
+        if now.content != version.content:
+            return version.place
+        if seen == HERE and now.changed != version.changed:
             return version.place
     return ""
 

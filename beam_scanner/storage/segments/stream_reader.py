@@ -41,6 +41,11 @@ class StreamReader(ChainedReader):
             return self
         return StreamReader(self._store, self._descriptor, self._trusted)
 
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`."""
+        if self.keyframes is not None:
+            super().decode_on(decoder)
+
     def _open_segment(self, number: int) -> RowReader:
         found = self._descriptor
         record = found.segments[number]

@@ -17,9 +17,11 @@ from beam_scanner.storage.stored_rows import NumberedReader
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.element_types import NULL
 from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.decoding import decoding_of
 from beam_scanner.video.display import Display
+from beam_scanner.video.hardware_codecs import check_hardware, refusal
 from beam_scanner.video.index import FrameIndex
-from beam_scanner.video.source import VideoSource
+from beam_scanner.video.source import VideoSource, source_name
 
 
 class VideoRows(NumberedReader):
@@ -48,6 +50,7 @@ class VideoRows(NumberedReader):
         self.source = source
         self._find_index = find_index
         self._decoder: VideoDecoder | None = None
+        self._place = "cpu"
         self._keyframe = -1
 
     @cached_property
@@ -58,6 +61,15 @@ class VideoRows(NumberedReader):
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
         return VideoRows(self._name, len(self), self.source, lambda: self.index)
+
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`; tells from the index, not from the machine."""
+        if decoder == self._place:
+            return
+        if decoder != "cpu":
+            check_hardware(source_name(self.source), self.index)
+        self.rest()
+        self._place = decoder
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`.
@@ -74,7 +86,8 @@ class VideoRows(NumberedReader):
 
     def _decode(self, frames: NDArray[np.int64]) -> list[Any]:
         if self._decoder is None:
-            self._decoder = VideoDecoder(self.source, self.index)
+            decoding = decoding_of(self._place)
+            self._decoder = VideoDecoder(self.source, self.index, decoding=decoding)
         self._count_bytes(frames)
         return list(self._decoder.read(frames))
 
@@ -113,6 +126,11 @@ class VideoRows(NumberedReader):
     def frame_bytes(self) -> int:
         """See :attr:`RowReader.frame_bytes`."""
         return self.index.frame_bytes
+
+    @property
+    def fits_gpu(self) -> bool:
+        """See :attr:`RowReader.fits_gpu`."""
+        return not refusal(self.index)
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 import pytest
+from apache_beam.ml.inference.base import PredictionResult
 
+from beam_scanner.errors import KernelError
 from beam_scanner.kernels.inference import model_server
 from beam_scanner.kernels.inference.loaded_models import SharedModel
 from beam_scanner.kernels.inference.model_kinds import model_kind
@@ -23,7 +26,20 @@ from beam_scanner.stores.private_folder import private_folder
 def respond(batch: Any) -> Any:
     if batch == ["fail"]:
         raise LookupError("no such row")
+    if batch == ["lock"]:
+        return [threading.Lock()]
+    if batch == ["two"]:
+        return [1, 2]
+    if batch == ["columns"]:
+        return {"a": np.arange(1), "b": (PredictionResult(None, 3),)}
     return (each * 2 for each in batch)
+
+
+class Opens:
+    """Cannot be loaded."""
+
+    def __reduce__(self) -> Any:
+        return open, ("/no/such/file",)
 
 
 @pytest.fixture
@@ -37,8 +53,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Thr
         listener.bind(folder.short_path(name))
     listener.listen(4)
     listener.settimeout(0.1)
-    model = SharedModel(model_kind(respond).load())
-    server = model_server._Server(name, listener, model)
+    kind = model_kind(respond)
+    server = model_server._Server(name, listener, SharedModel(kind.load()), kind)
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield name, thread
@@ -72,6 +88,36 @@ def test_it_answers_until_all_have_gone(served: tuple[str, threading.Thread]) ->
     assert not thread.is_alive()
     with private_folder() as folder:
         assert not folder.has(name)
+
+
+def test_what_does_not_travel_is_told(served: tuple[str, threading.Thread]) -> None:
+    """And the connection goes on."""
+    name, _ = served
+    with connected(name) as one:
+        for batch, told in [
+            (["lock"], "respond gave a result that its process cannot send: .*lock"),
+            ([Opens()], "model of respond cannot take the batch: .*FileNotFoundError"),
+            (["two"], "respond gave 2 predictions for 1 row"),
+        ]:
+            send(one, (batch, None))
+            kind, error = receive(one)
+            assert kind == "failed"
+            with pytest.raises(KernelError, match=told):
+                raise error
+        send(one, (["columns"], None))
+        assert receive(one) == ("done", [{"a": 0, "b": 3}])
+
+
+def test_it_removes_no_socket_of_another(served: tuple[str, threading.Thread]) -> None:
+    name, thread = served
+    with private_folder() as folder, socket.socket(socket.AF_UNIX) as other:
+        folder.remove(name)
+        other.bind(folder.short_path(name))
+    thread.join(20)
+    assert not thread.is_alive()
+    with private_folder() as folder:
+        assert folder.has(name)
+        folder.remove(name)
 
 
 def test_it_knows_that_a_sender_has_gone() -> None:

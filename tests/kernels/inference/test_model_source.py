@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import KernelError
+from beam_scanner.kernels.inference import weights
 from beam_scanner.kernels.inference.model_source import ModelSource
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from tests.support.models import NumberHandler
@@ -64,6 +66,28 @@ def test_files_that_change_on_the_way(path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         loads_graph(sent).load()
+
+
+def test_large_files_that_change_on_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    with path.open("wb") as file:
+        file.write(b"1")
+        file.truncate(65 << 20)
+    given = ModelSource(functools.partial(len, str(path)))
+    sent = dumps_graph(given)
+    loads_graph(sent).load()
+    with path.open("r+b") as file:
+        file.seek(1_000_001)
+        file.write(b"x")
+    with pytest.raises(KernelError, match="has changed since"):
+        loads_graph(sent).load()
+
+
+def test_the_machine_is_in_no_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results that one machine has stored are there for all others."""
+    before = ModelSource(len).tag()
+    monkeypatch.setitem(vars(weights.HERE), "by", "another machine")
+    assert ModelSource(len).tag() == before
 
 
 def test_it_pickles_plainly() -> None:

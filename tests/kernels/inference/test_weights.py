@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.kernels.inference.weights import changed_since, versions_of
+from beam_scanner.kernels.inference.weights import (
+    HERE,
+    FilesSeen,
+    changed_since,
+    versions_of,
+)
 from beam_scanner.stores.paths import write_file
 
 
@@ -103,11 +108,24 @@ def test_large_files_count_by_pieces_and_time(tmp_path: Path) -> None:
         file.write(b"x")
     after = versions_of([str(path)])
     assert after != before
+    assert changed_since(before, HERE) == str(path)
+    assert not changed_since(after, HERE)
     # Another machine has a copy of another time.
-    assert not changed_since(before)
+    assert not changed_since(before, FilesSeen("another machine"))
     with path.open("r+b") as file:
         file.write(b"y")
-    assert changed_since(before)
+    assert changed_since(before, FilesSeen("another machine")) == str(path)
+
+
+def test_large_files_of_folders_count_by_time(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "model" / "weights.safetensors"
+    with path.open("wb") as file:
+        file.truncate(65 << 20)
+    before = versions_of([str(tmp_path / "model")])
+    os.utime(path, (1, 1))
+    assert changed_since(before, HERE) == str(tmp_path / "model")
+    assert not changed_since(before)
 
 
 def test_objects(object_server: Any) -> None:
