@@ -17,6 +17,7 @@ from typing import Any
 from beam_scanner.text.cards import card, lines, never_raises, table
 from beam_scanner.text.error_text import clipped, one_line
 from beam_scanner.text.printable import printable
+from beam_scanner.text.quantities import counted
 
 _LAYOUT = "\n\t"
 
@@ -213,7 +214,7 @@ class Cause:
         what = ": ".join(
             part for part in (", ".join(where), one_line(first.reason)) if part
         )
-        many = f"{len(streams)} stream{'s' if len(streams) > 1 else ''}"
+        many = counted(len(streams), "stream")
         if len(self.failures) > len(streams):
             many = f"{len(self.failures)} rows of {many}"
         examples = "; ".join(
@@ -312,7 +313,7 @@ class Tally:
     def text(self, failed: int, not_run: int = 0) -> str:
         """One line on the numbers."""
         total = failed + not_run + self.committed + self.cached
-        parts = [f"{failed} of {total} stream{'' if total == 1 else 's'} failed"]
+        parts = [f"{failed} of {counted(total, 'stream')} failed"]
         for number, what in (
             (not_run, "not run"),
             (self.committed, "committed"),
@@ -351,7 +352,7 @@ class JobFailure(ScannerException, RuntimeError):
         super().__init__()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self.failures)} failures>"
+        return f"<{type(self).__name__}: {counted(len(self.failures), 'failure')}>"
 
     def __str__(self) -> str:
         return failures_text(self.failures, self.hint, self.tally)
@@ -364,9 +365,8 @@ class JobFailure(ScannerException, RuntimeError):
         ]
         told = (f.traceback for f in self.failures if f.traceback and f.kind != "input")
         first = next(told, "")
-        failed = {f.stream for f in self.failures if f.kind not in ("skipped", "row")}
         return card(
-            self.tally.text(len(failed)),
+            _counted(self.failures, self.tally),
             {"all of them": self.tally.file, "hint": self.hint},
             table(["streams", "op", "what went wrong"], rows),
             lines(clipped(first, _SHOWN_TRACEBACK)) if first else "",
@@ -385,11 +385,15 @@ class JobCancelled(JobFailure):
 
 def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:
     """The message about a run in which some streams failed."""
+    told = [f"{_counted(failures, tally)}:", causes_text(failures)]
+    if tally.file:
+        told.append(f"each one is in {printable(tally.file)}")
+    if hint:
+        told.append(printable(hint, keep=_LAYOUT))
+    return "\n".join(told)
+
+
+def _counted(failures: Sequence[Failure], tally: Tally) -> str:
     failed = {f.stream for f in failures if f.kind not in ("skipped", "row")}
     not_run = {f.stream for f in failures if f.kind == "skipped"} - failed
-    lines = [f"{tally.text(len(failed), len(not_run))}:", causes_text(failures)]
-    if tally.file:
-        lines.append(f"each one is in {printable(tally.file)}")
-    if hint:
-        lines.append(printable(hint, keep=_LAYOUT))
-    return "\n".join(lines)
+    return tally.text(len(failed), len(not_run))

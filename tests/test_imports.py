@@ -41,6 +41,7 @@ of one floor do not know each other."""
 ASIDE = {
     "forks": set[str](),
     "runners": {"text", "errors", "beam_internals", "forks"},
+    "clusters": {"text", "errors"},
 }
 """Rooms that stand aside: any room may import them, they import only these."""
 
@@ -55,8 +56,10 @@ HEAVY: dict[str, set[str]] = {
     "duckdb": set(),
     "grpc": {"beam_internals", "runners"},
     "keras": set(),
+    "lightkube": set(),
     "onnxruntime": set(),
     "pandas": set(),
+    "sqlalchemy": set(),
     "tensorflow": set(),
     "torch": set(),
 }

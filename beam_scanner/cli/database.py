@@ -29,8 +29,9 @@ from beam_scanner.storage.commit import files_beside
 from beam_scanner.storage.segments.inferred_writer import inferred_text
 from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
 from beam_scanner.stores.patterns import matching_names
+from beam_scanner.text.natural_order import natural_key
 from beam_scanner.text.printable import printable
-from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.quantities import byte_text, counted
 from beam_scanner.text.tables import aligned
 from beam_scanner.types.element_types import NullElement
 from beam_scanner.types.type_text import label_of_text
@@ -58,7 +59,7 @@ def list_command(args: argparse.Namespace) -> None:
     streams = _streams(storage)
     names = streams if args.pattern is None else matching_names(args.pattern, streams)
     table: list[tuple[object, ...]] = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
-    for stream in map(streams.__getitem__, names):
+    for stream in map(streams.__getitem__, sorted(names, key=natural_key)):
         size = "in place" if stream.inplace else byte_text(stream.size_bytes)
         table.append((stream.name, stream.rows, _kind(stream), size, _what(stream)))
     put("\n".join(aligned(table, right=[1, 3])))
@@ -171,7 +172,7 @@ def remove_command(args: argparse.Namespace) -> None:
                 f"no stream of {args.database!r} is called, or matches, "
                 f"{pattern!r}{hint}"
             )
-        found.update(dict.fromkeys(names))
+        found.update(dict.fromkeys(sorted(names, key=natural_key)))
     store = storage.store()
     for name in found:
         NamedStream(storage, name).delete()
@@ -209,8 +210,9 @@ def gc_command(args: argparse.Namespace) -> None:
         running = live_runs(store)
         if running:
             raise StorageError(
-                f"{len(running)} run(s) work in {args.database!r} on this machine "
-                "and need their unfinished work; nothing was removed"
+                f"{counted(len(running), 'run')} on this machine still "
+                f"{'uses' if len(running) == 1 else 'use'} {args.database!r} and "
+                "unfinished work in it; nothing was removed"
             )
         for key in itertools.chain(store.list(JOBS), store.list(RUNS)):
             work += 1
@@ -219,14 +221,14 @@ def gc_command(args: argparse.Namespace) -> None:
     found = gc(storage, needed, dry_run=args.dry_run)
     verb = "would remove" if args.dry_run else "removed"
     put(
-        f"{verb} {len(found.keys)} segment files ({byte_text(found.size_bytes)}), "
-        f"{work} files of unfinished runs, {found.scratch_files} temporary files"
+        f"{verb} {counted(len(found.keys), 'segment file')} "
+        f"({byte_text(found.size_bytes)}), {counted(work, 'file')} of unfinished runs, "
+        f"{counted(found.scratch_files, 'temporary file')}"
     )
     for key in found.keys if args.dry_run else ():
         put(f"  {printable(store.describe(key))}")
     for reason in found.left:
         put(f"left alone: {printable(reason)}")
     if live:
-        put(
-            f"kept work that {len(live)} unfinished jobs resume from (see --unfinished)"
-        )
+        jobs = counted(len(live), "unfinished job")
+        put(f"kept what {jobs} can resume from (see --unfinished)")

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.cli.args import (
     COMMANDS,
     DONE,
@@ -95,6 +96,7 @@ def _dispatch(given: list[str]) -> int:
             parser.print_help()
             return DONE
         args, flags = parse_run(parser, rest)
+        import_beam()
         from beam_scanner.cli.run_command import run_command
 
         return run_command(args, flags, command == "explain")
@@ -111,6 +113,7 @@ def _dispatch(given: list[str]) -> int:
         export_command(parser.parse_args(rest))
         return DONE
     if command == "ops":
+        import_beam()
         from beam_scanner.cli.ops_list import ops_command
 
         ops_command(parser.parse_args(rest))

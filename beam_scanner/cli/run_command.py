@@ -45,7 +45,7 @@ from beam_scanner.storage import NamedStream, NamedVideoStream
 from beam_scanner.stores import is_object_url
 from beam_scanner.text.error_text import one_line
 from beam_scanner.text.printable import printable
-from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.quantities import byte_text, counted
 from beam_scanner.text.tables import aligned
 
 _SHOWN = 6
@@ -156,9 +156,9 @@ def _index(
     """Indexes videos; :func:`_readable` finds those that cannot be indexed."""
     new = sum(NamedStream.try_descriptor(video) is None for video in videos)
     if new:
-        _say(args, f"indexing {_count(new, 'video')}")
+        _say(args, f"indexing {counted(new, 'video')}")
     if args.reindex and new < len(videos):
-        _say(args, f"looking for changes of {_count(len(videos) - new, 'video')}")
+        _say(args, f"looking for changes of {counted(len(videos) - new, 'video')}")
     # A runner that is left alone is given one job: the graph. Indexing happens here.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
     ingest_streams(videos, sc.named_storage, options, force=args.reindex)
@@ -307,13 +307,13 @@ def _summarize(run: GraphRun, seconds: float) -> None:
         for output, streams in run.written.items()
     }
     total = sum(map(len, written.values()))
-    put(f"\n{_count(total, 'stream')} in {printable(run.sc.db_path)}:")
+    put(f"\n{counted(total, 'stream')} in {printable(run.sc.db_path)}:")
     lines = []
     for output, streams in written.items():
         if total <= _SHOWN:
             lines += [_summary(stream.name(), [stream]) for stream in streams]
         elif streams:
-            videos = _count(len(streams), "video")
+            videos = counted(len(streams), "video")
             lines.append(_summary(f"{output} of {videos}", streams))
     for line in aligned(lines, right=[1, 2]):
         put(f"  {line}")
@@ -328,7 +328,7 @@ def _summarize(run: GraphRun, seconds: float) -> None:
 def _summary(name: str, streams: Sequence[NamedStream]) -> tuple[str, ...]:
     """A line: what it is called, rows, size, and where its files are."""
     found = [stream.descriptor() for stream in streams]
-    rows = _count(sum(each.rows for each in found), "row")
+    rows = counted(sum(each.rows for each in found), "row")
     size = byte_text(sum(each.size_bytes for each in found))
     places = [place for stream in streams if (place := _place(stream.files()))]
     return name, rows, size, places[0] if len(places) == 1 else _common(places)
@@ -352,7 +352,7 @@ def _listed(files: Sequence[str]) -> list[str]:
     for file in near:
         by_name.setdefault(os.path.basename(file), []).append(file)
     return [
-        own[0] if len(own) == 1 else f"{_count(len(own), 'file')} {_common(own)}"
+        own[0] if len(own) == 1 else f"{counted(len(own), 'file')} {_common(own)}"
         for own in by_name.values()
     ][:_SHOWN]
 
@@ -383,29 +383,25 @@ def _counts(reports: Sequence[Report]) -> str:
     }
     again = total["frames_again"]
     text = (
-        f"{_count(total['frames_needed'], 'frame')} needed, "
+        f"{counted(total['frames_needed'], 'frame')} needed, "
         f"{total['frames_decoded']} decoded"
         + (f" ({again} of them again)" if again else "")
-        + f"; {_count(sum(report.tasks for report in reports), 'task')} run"
+        + f"; {counted(sum(report.tasks for report in reports), 'task')} run"
     )
     reused = sum(report.reused for report in reports)
     cached = sum(len(report.cached) for report in reports)
     if reused:
         text += f", {reused} reused from a run that was stopped"
     if cached:
-        text += f"; results of {_count(cached, 'video')} existed already"
+        text += f"; results of {counted(cached, 'video')} existed already"
     return text
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _list_failures(run: GraphRun, hint: str = "") -> None:
     """Says what failed, by cause; the same as the error of ``Client.run``."""
     rows = sum(report.rows_failed for report in run.reports)
     if rows:
-        rows_null = f"{_count(rows, 'row')} null, because a kernel raised there"
+        rows_null = f"{counted(rows, 'row')} null, because a kernel raised there"
         put(f"{PROGRAM}: {rows_null}", error=True)
     if not run.failures:
         return

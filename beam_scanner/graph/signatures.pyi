@@ -476,6 +476,8 @@ class Ops:
                 or a list where examples are no arrays.
             preprocess: From a row (a frame, or with a stencil the frames of its window
                 as one array) to what the model takes of it; the row itself if None.
+                Frames are arrays of NumPy, unless its parameter is annotated as
+                ``torch.Tensor``, ``cupy.ndarray`` or ``tensorflow.Tensor``.
             postprocess: From a prediction to the row's result: ``postprocess(value)``,
                 or ``postprocess(value, row)`` to be given the row, too. Tensors are
                 arrays of NumPy by then.

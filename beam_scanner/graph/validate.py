@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -43,6 +44,7 @@ from beam_scanner.kernels.kernel import KernelConfig
 from beam_scanner.kernels.op_spec import Param, Port
 from beam_scanner.rows.row_maps import Layout
 from beam_scanner.storage import StoredStream
+from beam_scanner.text.quantities import counted
 from beam_scanner.types.compatible import reader_as
 
 
@@ -173,21 +175,17 @@ def _jobs(node: Node) -> int | None:
                 )
             if isinstance(node, OutputNode):
                 raise GraphError(
-                    f"the list of sc.io.Output has {_streams(found)}, but the column of "
-                    f"{column.node.label} is of {_streams(jobs)}: give one for each "
+                    f"the list of sc.io.Output has {counted(found, 'stream')}, but the column of "
+                    f"{column.node.label} is of {counted(jobs, 'stream')}: give one for each "
                     "stream in the list of sc.io.Input"
                 )
             raise GraphError(
-                f"{node.label} has a column of {_streams(found)}, from {who}, and one "
-                f"of {_streams(jobs)}, from {column.node.label}: the lists of "
+                f"{node.label} has a column of {counted(found, 'stream')}, from {who}, and one "
+                f"of {counted(jobs, 'stream')}, from {column.node.label}: the lists of "
                 "sc.io.Input that they begin with must have equal lengths"
             )
         found, who = jobs, column.node.label
     return found
-
-
-def _streams(count: int) -> str:
-    return f"{count} stream{'' if count == 1 else 's'}"
 
 
 _OPEN_TYPES = ("Bytes", "Any")
@@ -231,8 +229,9 @@ def check_call(node: OpNode) -> None:
         for value in node.stream_args.get(param.name, ()):
             for each in value if isinstance(value, SliceList) else (value,):
                 _check_value(spec.name, param, each)
-    if spec.is_class and spec.ships:
-        _try_kernel(node)
+    # Workers may have what is not installed here.
+    with suppress(MissingDependencyError):
+        try_kernel(node)
 
 
 def _check_type(op: str, port: Port, column: OpColumn) -> None:
@@ -313,7 +312,15 @@ def _check_value(op: str, param: Param, value: Any) -> None:
         )
 
 
-def _try_kernel(node: OpNode) -> None:
+def try_kernel(node: OpNode) -> None:
+    """Makes the kernel of an op that ships, and gives it its arguments.
+
+    Raises:
+        ArgumentError: It does not take them.
+        MissingDependencyError: It needs a package that is not installed here.
+    """
+    if not (node.spec.is_class and node.spec.ships):
+        return
     init_args = dict(node.init_args)
     try:
         kernel = node.spec.instantiate(KernelConfig(args=init_args), init_args)
@@ -323,9 +330,6 @@ def _try_kernel(node: OpNode) -> None:
             if key not in seen:
                 seen.add(key)
                 kernel.new_stream(**arguments)
-    except MissingDependencyError:
-        # Workers may have what is not installed here.
-        return
     except TypeError as error:
         raise ArgumentError(
             f"op {node.label} cannot be called like this: {error}"

@@ -15,6 +15,16 @@ The module of a library is imported when a model is loaded.
 
 from __future__ import annotations
 
+from typing import Any
+
+from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_names(__name__)
+_find, __dir__, __all__ = lazy_names(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        # Most are classes of Beam's.
+        import_beam()
+    return _find(name)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from beam_scanner import protobufs
 from beam_scanner.errors import ElementTypeError
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import OPENCV, library
 
 
 def best_boxes(
@@ -63,7 +63,7 @@ def best_boxes(
     order = np.argsort(-sure, kind="stable")
     order = order[sure[order] >= score]
     if overlap < 1 and len(order):
-        cv2 = library("cv2", "opencv", "non-maximum suppression")
+        cv2 = library(OPENCV, "non-maximum suppression")
         sides = places[:, 2:] - places[:, :2]
         kept = cv2.dnn.NMSBoxesBatched(
             np.hstack([places[:, :2], sides])[order].astype(np.float64).tolist(),

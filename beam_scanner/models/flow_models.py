@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import OPENCV, library
 from beam_scanner.models.onnx_models import OnnxModelHandler
 from beam_scanner.types.element_types import FrameType
 
@@ -76,6 +76,8 @@ class FlowPictures:
         ((2, 3, 8, 16), -1.0)
     """
 
+    needs = (OPENCV,)
+
     def __init__(
         self, width: int, height: int, low: float = 0.0, high: float = 255.0
     ) -> None:
@@ -90,7 +92,7 @@ class FlowPictures:
 
     def preprocess(self, pair: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """float32[2, 3, height, width] of two frames."""
-        cv2 = library("cv2", "opencv", "EstimateFlow")
+        cv2 = library(OPENCV, "EstimateFlow")
         size = self.width, self.height
         frames = [cv2.resize(frame, size) for frame in pair]
         pair = np.stack(frames).astype(np.float32)
@@ -99,7 +101,7 @@ class FlowPictures:
 
     def postprocess(self, flow: npt.NDArray[Any], pair: npt.NDArray[Any]) -> FrameType:
         """H x W x 2 float32, in pixels of the frame: to the right, down."""
-        cv2 = library("cv2", "opencv", "EstimateFlow")
+        cv2 = library(OPENCV, "EstimateFlow")
         height, width = pair.shape[1:3]
         small = np.ascontiguousarray(flow.transpose(1, 2, 0), np.float32)
         large = cv2.resize(small, (width, height))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import OPENCV, library
 
 
 class Preparation(NamedTuple):
@@ -53,6 +53,8 @@ class ImageInput:
         ((3, 8, 8), np.float32(1.0))
     """
 
+    needs = (OPENCV,)
+
     def __init__(self, family: str, size: int) -> None:
         if family not in FAMILIES:
             raise ArgumentError(
@@ -69,7 +71,7 @@ class ImageInput:
         Raises:
             MissingDependencyError: OpenCV is not installed.
         """
-        cv2 = library("cv2", "opencv", "ImageInput")
+        cv2 = library(OPENCV, "ImageInput")
         resize, mean, deviation = FAMILIES[self.family]
         height, width = frame.shape[:2]
         sides = self.size, self.size

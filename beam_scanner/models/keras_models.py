@@ -8,7 +8,13 @@ from typing import Any
 
 from beam_scanner.models.batches import stacked_inputs
 from beam_scanner.models.file_models import FileModelHandler, results_of
-from beam_scanner.models.libraries import library, tensorflow
+from beam_scanner.models.libraries import (
+    KERAS,
+    TENSORFLOW,
+    Package,
+    library,
+    tensorflow,
+)
 from beam_scanner.models.model_files import local_files
 
 
@@ -39,11 +45,16 @@ class KerasModelHandler(FileModelHandler):
         super().__init__(path, **options)
         self._custom_objects = custom_objects
 
+    @property
+    def needs(self) -> tuple[Package, ...]:
+        """Keras, and what it computes with where that is TensorFlow."""
+        return (KERAS, TENSORFLOW) if _on_tensorflow() else (KERAS,)
+
     def load_model(self) -> Any:
         """Loads the file."""
-        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        if _on_tensorflow():
             tensorflow("KerasModelHandler", self._threads)
-        keras = library("keras", "tensorflow", "KerasModelHandler")
+        keras = library(KERAS, "KerasModelHandler")
         with local_files(self._path) as path:
             model = keras.models.load_model(
                 path, custom_objects=self._custom_objects, compile=False
@@ -76,3 +87,7 @@ class KerasModelHandler(FileModelHandler):
 def _output_names(model: Any, count: int) -> list[str]:
     names = list(getattr(model, "output_names", ()))
     return names if len(names) == count else [f"output_{n}" for n in range(count)]
+
+
+def _on_tensorflow() -> bool:
+    return os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"

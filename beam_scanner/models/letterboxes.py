@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import OPENCV, library
 
 
 class Letterbox:
@@ -29,6 +29,8 @@ class Letterbox:
         [[0.0, 0.0, 160.0, 90.0]]
     """
 
+    needs = (OPENCV,)
+
     def __init__(
         self, size: int, color: int = 114, channels_first: bool = False
     ) -> None:
@@ -48,7 +50,7 @@ class Letterbox:
         Raises:
             MissingDependencyError: OpenCV is not installed.
         """
-        cv2 = library("cv2", "opencv", "Letterbox")
+        cv2 = library(OPENCV, "Letterbox")
         height, width = frame.shape[:2]
         scale = self.scale(frame)
         size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -10,7 +10,7 @@ import numpy as np
 
 from beam_scanner.models.batches import stacked_inputs
 from beam_scanner.models.file_models import FileModelHandler, results_of
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import ONNX, Package, library
 from beam_scanner.models.model_files import local_files
 
 
@@ -34,6 +34,8 @@ class OnnxModelHandler(FileModelHandler):
         'BeamML_Onnx'
     """
 
+    needs: tuple[Package, ...] = (ONNX,)
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -46,7 +48,7 @@ class OnnxModelHandler(FileModelHandler):
 
     def load_model(self) -> Any:
         """Makes a session."""
-        ort = library("onnxruntime", "onnx", "OnnxModelHandler")
+        ort = library(ONNX, "OnnxModelHandler")
         options = ort.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from beam_scanner.errors import KernelError, MissingDependencyError
 from beam_scanner.models.onnx_models import OnnxModelHandler
+from beam_scanner.text.pip_install import pip_install
 
 
 class PackagedModelHandler(OnnxModelHandler):
@@ -33,10 +34,12 @@ class PackagedModelHandler(OnnxModelHandler):
         MissingDependencyError: None of the packages is installed.
 
     Examples:
-        >>> PackagedModelHandler(['nonesuch'], 'a.onnx', 'faces', 'op DetectFaces')
+        >>> PackagedModelHandler(
+        ...     ['nonesuch'], 'a.onnx', 'faces', 'op DetectFaces'
+        ... )  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         beam_scanner.errors.MissingDependencyError: op DetectFaces needs the weights \
-in nonesuch: pip install 'beam-scanner[faces]'
+in nonesuch: pip install ...
     """
 
     def __init__(
@@ -79,7 +82,7 @@ in nonesuch: pip install 'beam-scanner[faces]'
                     return path
         raise MissingDependencyError(
             f"{self._who} needs the weights in {' or '.join(self._packages)}: "
-            f"pip install 'beam-scanner[{self._extra}]'"
+            + pip_install(self._extra)
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from beam_scanner.errors import ArgumentError
 from beam_scanner.models.batches import stacked_inputs
 from beam_scanner.models.file_models import FileModelHandler, results_of
-from beam_scanner.models.libraries import tensorflow
+from beam_scanner.models.libraries import TENSORFLOW, tensorflow
 from beam_scanner.models.model_files import local_files
 
 
@@ -29,6 +29,8 @@ class SavedModelHandler(FileModelHandler):
         >>> SavedModelHandler('plants', large_model=True).share_model_across_processes()
         True
     """
+
+    needs = (TENSORFLOW,)
 
     def __init__(
         self,

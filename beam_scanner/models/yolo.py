@@ -11,6 +11,7 @@ import numpy.typing as npt
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.models.boxes import best_boxes
 from beam_scanner.models.letterboxes import Letterbox
+from beam_scanner.models.libraries import OPENCV
 from beam_scanner.types.element_types import BboxList
 
 LAYOUTS = {
@@ -45,6 +46,8 @@ class Yolo:
         >>> box.x1, box.y1, box.x2, box.y2, box.label
         (0.0, 0.375, 1.0, 0.625, 1)
     """
+
+    needs = (OPENCV,)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from beam_scanner.models.boxes import best_boxes
 from beam_scanner.models.letterboxes import Letterbox
+from beam_scanner.models.libraries import OPENCV
 from beam_scanner.types.element_types import BboxList
 
 STRIDES = (8, 16, 32)
@@ -30,6 +31,8 @@ class YuNet:
         >>> YuNet(0.6).preprocess(np.zeros((90, 160, 3), np.uint8)).shape
         (3, 640, 640)
     """
+
+    needs = (OPENCV,)
 
     def __init__(self, score: float, overlap: float = 0.3, size: int = 640) -> None:
         self.score = score

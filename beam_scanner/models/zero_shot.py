@@ -12,7 +12,7 @@ from apache_beam.ml.inference.base import PredictionResult
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.models.image_inputs import embedding_of
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import ONNX, TOKENIZERS, library
 from beam_scanner.models.model_files import local_files
 from beam_scanner.models.onnx_models import OnnxModelHandler
 from beam_scanner.types.model_types import Label
@@ -39,6 +39,8 @@ class ZeroShotModelHandler(OnnxModelHandler):
         ... # doctest: +ELLIPSIS
         <...ZeroShotModelHandler object at ...>
     """
+
+    needs = (ONNX, TOKENIZERS)
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class ZeroShotModelHandler(OnnxModelHandler):
         return super().load_model()
 
     def _tokenized(self) -> list[dict[str, Any]]:
-        tokenizers = library("tokenizers", "zero-shot", "ZeroShotModelHandler")
+        tokenizers = library(TOKENIZERS, "ZeroShotModelHandler")
         with local_files(self._tokenizer_path) as path:
             tokenizer = tokenizers.Tokenizer.from_file(path)
         tokenizer.enable_truncation(self._tokens)

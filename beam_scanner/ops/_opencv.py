@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from beam_scanner.errors import MissingDependencyError
+from beam_scanner.models.libraries import OPENCV, library
 
 
 def opencv_or_none() -> Any:
@@ -25,9 +25,4 @@ def opencv(op: str) -> Any:
     Raises:
         MissingDependencyError: OpenCV is not installed.
     """
-    cv2 = opencv_or_none()
-    if cv2 is None:
-        raise MissingDependencyError(
-            f"op {op} needs OpenCV: pip install 'beam-scanner[opencv]'"
-        )
-    return cv2
+    return library(OPENCV, f"op {op}")

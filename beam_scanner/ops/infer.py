@@ -26,7 +26,7 @@ from beam_scanner.kernels.inference.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.rows.whole_numbers import whole_number
 from beam_scanner.text.error_text import class_name, message_of
-from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.quantities import byte_text, counted
 from beam_scanner.types.element_types import DeviceType, FrameType
 
 
@@ -262,7 +262,7 @@ def copies_text(copies: int) -> str:
     """
     if not copies:
         return "1 copy a process"
-    return f"{copies} {'copy' if copies == 1 else 'copies'} a machine"
+    return f"{counted(copies, 'copy', 'copies')} a machine"
 
 
 def with_row(postprocess: Callable[..., Any]) -> Callable[[Any, Any], Any]:

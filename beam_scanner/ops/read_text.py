@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from beam_scanner.errors import MissingDependencyError
 from beam_scanner.kernels import register_python_op
+from beam_scanner.models.libraries import RAPIDOCR, library
 from beam_scanner.ops._model_ops import ModelKernel
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.model_types import Text
@@ -23,6 +23,8 @@ class TextReader:
         version: Of RapidOCR, whose weights these are.
     """
 
+    needs = (RAPIDOCR,)
+
     def __init__(self, score: float, version: str) -> None:
         self.score = score
         self.version = version
@@ -33,12 +35,9 @@ class TextReader:
         Raises:
             MissingDependencyError: RapidOCR is not installed.
         """
-        try:
-            from rapidocr import RapidOCR
-        except ImportError as error:
-            raise missing() from error
+        rapidocr = library(RAPIDOCR, "op ReadText")
         threads = "EngineConfig.onnxruntime"
-        self._reader = RapidOCR(
+        self._reader = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "error",
                 "Global.text_score": self.score,
@@ -65,13 +64,6 @@ class TextReader:
         ]
 
 
-def missing() -> MissingDependencyError:
-    """The error where RapidOCR is not installed."""
-    return MissingDependencyError(
-        "op ReadText needs rapidocr: pip install 'beam-scanner[ocr]'"
-    )
-
-
 @register_python_op(name="ReadText", batch=4)
 class ReadText(ModelKernel):
     """Reads what is written in frames, with PP-OCR: Latin script, Chinese, Japanese.
@@ -90,7 +82,7 @@ class ReadText(ModelKernel):
         try:
             version = importlib.metadata.version("rapidocr")
         except importlib.metadata.PackageNotFoundError as error:
-            raise missing() from error
+            raise RAPIDOCR.missing("op ReadText") from error
         super().__init__(config, model_handler=TextReader(score, version))
 
     def execute(  # type: ignore[override]

@@ -12,6 +12,7 @@ from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError, ElementTypeError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
 from beam_scanner.kernels.op_spec import OpForCall
+from beam_scanner.models.libraries import ONNX
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.model_types import Speech
 
@@ -48,6 +49,8 @@ class SpeechScores(Kernel):
     Raises:
         MissingDependencyError: onnxruntime or the weights are not installed.
     """
+
+    needs = (ONNX,)
 
     def __init__(self, config: KernelConfig, frame_size: float) -> None:
         """Looks for the weights.

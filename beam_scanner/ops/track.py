@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from beam_scanner import protobufs
-from beam_scanner.errors import MissingDependencyError
 from beam_scanner.kernels import Kernel, KernelConfig, register_python_op
+from beam_scanner.models.libraries import TRACKER, library
 from beam_scanner.types.element_types import BboxList
 
 _ROW = 1_000_000
@@ -43,14 +43,10 @@ class TrackObjects(Kernel):
             lost: Rows after which a track ends that no box continues.
         """
         super().__init__(config)
-        try:
-            from edgefirst.tracker import ByteTrack
-        except ImportError as error:
-            raise MissingDependencyError(
-                "op TrackObjects needs edgefirst-tracker: "
-                "pip install 'beam-scanner[tracking]'"
-            ) from error
-        self._make: Any = lambda: ByteTrack(score, overlap, lifespan_ns=lost * _ROW)
+        tracker = library(TRACKER, "op TrackObjects")
+        self._make: Any = lambda: tracker.ByteTrack(
+            score, overlap, lifespan_ns=lost * _ROW
+        )
         self.reset()
 
     def reset(self) -> None:

@@ -19,6 +19,7 @@ from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.merge_tasks import jobs_at_once
+from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.options import Limits, ScannerOptions
@@ -142,6 +143,7 @@ def execute(
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
         nodes = topological(prepared.outputs)
+        check_packages(nodes, options)
         check_gpus(nodes, options, hints, prepared.decoder)
         # Where the runner does not end with this process, the run is not abandoned when
         # this process has died.

@@ -36,6 +36,7 @@ from beam_scanner.runners.runner_names import (
     runner_name,
     sends_packages,
 )
+from beam_scanner.text.pip_install import pip_install
 
 OUT_OF_REACH = "is out of reach of Dataflow's workers: expected gs://BUCKET/..."
 """Of paths of this machine."""
@@ -251,7 +252,7 @@ def _check_installed() -> None:
             found = None
         if found is None:
             raise MissingDependencyError(
-                f"Dataflow needs {package}: pip install 'beam-scanner[gcp]'"
+                f"Dataflow needs {package}: {pip_install('gcp')}"
             )
 
 

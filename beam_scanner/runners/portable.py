@@ -272,7 +272,7 @@ def run(
         debug.add_experiment(_NO_PIP_FREEZE)
     pipeline = Pipeline(runner=runner, options=chosen)
     build(pipeline)
-    with without_job_echoes(), _loopback_workers(), listening_here():
+    with without_job_echoes(), loopback_workers(), listening_here():
         try:
             result = pipeline.run()
             if wait:
@@ -300,7 +300,7 @@ def _wait(result: Any) -> None:
 
 
 @contextmanager
-def _loopback_workers() -> Iterator[None]:
+def loopback_workers() -> Iterator[None]:
     """Waits for threads of LOOPBACK workers, which raise when their runner hangs up."""
     before = set(threading.enumerate())
     with heard_by(_is_hung_up):

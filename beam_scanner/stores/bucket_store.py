@@ -25,6 +25,7 @@ from beam_scanner.stores.object_store import (
     storage_errors,
 )
 from beam_scanner.stores.object_urls import check_key, folders_of, split_url
+from beam_scanner.text.pip_install import pip_install
 
 PAGE_KEYS = 1000
 """How many keys a listing is asked for at a time."""
@@ -122,7 +123,7 @@ class BucketStore(ObjectStore):
             import_module(module)
         except ImportError as error:
             raise MissingDependencyError(
-                f"{url} needs {package}: pip install 'beam-scanner[{extra}]'"
+                f"{url} needs {package}: {pip_install(extra)}"
             ) from error
         try:
             yield

@@ -37,3 +37,18 @@ def byte_count(text: str) -> int | None:
         return None
     units = _BINARY if found[3] else _UNITS
     return int(float(found[1]) * units[found[2].lower()])
+
+
+def counted(count: int, what: str, several: str = "") -> str:
+    """A number of things.
+
+    Args:
+        count: How many.
+        what: What one is called.
+        several: What others are called; with an 's' behind it if empty.
+
+    Examples:
+        >>> counted(1, 'stream'), counted(0, 'row'), counted(2, 'copy', 'copies')
+        ('1 stream', '0 rows', '2 copies')
+    """
+    return f"{count} {what if count == 1 else several or what + 's'}"

@@ -22,6 +22,7 @@ from beam_scanner.kernels.op_spec import OpSpec, Port
 from beam_scanner.kernels.register import read_spec, registry
 from beam_scanner.ops import register_ops
 from beam_scanner.run.picklable import check_picklable
+from beam_scanner.text.quantities import counted
 from beam_scanner.transforms.group import Branch, Streams
 from beam_scanner.transforms.stream_transform import GraphTransform, group_of
 from beam_scanner.types.element_types import FrameType
@@ -156,7 +157,7 @@ class Op(GraphTransform):
         if given != len(ports) and not self._spec().variadic:
             names = ", ".join(port.name for port in ports)
             raise ArgumentError(
-                f"op {self._name} has {len(ports)} input{'s' * (len(ports) > 1)} "
+                f"op {self._name} has {counted(len(ports), 'input')} "
                 f"({names}), and is applied to {given}"
                 + (": give it a dict or a tuple of streams" if len(ports) > 1 else "")
             )

@@ -27,6 +27,7 @@ from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import loads_graph
 from beam_scanner.run.bind_streams import Bind, by_name
+from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.gpu_stages import check_gpus, hints_of_phase
 from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import ScannerOptions
@@ -155,6 +156,7 @@ class GraphSteps:
         check_fork()
         program = self.program()
         nodes = topological(program.outputs)
+        check_packages(nodes, self._pipeline.options)
         decoder = program.settings.decoder
         check_gpus(nodes, self._pipeline.options, self._hints, decoder)
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))

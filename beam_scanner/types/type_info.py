@@ -7,7 +7,7 @@ under which stored streams remember them.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -93,14 +93,19 @@ class Codec:
     """Base of all codecs; by itself it keeps ``bytes`` as they are."""
 
     @property
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """What says how the parts of a value are kept, where it has such parts."""
+        return ()
+
+    @property
     def unpickles(self) -> bool:
         """See ``ScannerTypeInfo.unpickles``."""
-        return False
+        return any(part.unpickles for part in self.inner)
 
     @property
     def plain(self) -> bool:
         """See ``ScannerTypeInfo.plain``."""
-        return not self.unpickles
+        return not self.unpickles and all(part.plain for part in self.inner)
 
     @property
     def arrow_type(self) -> Any:

@@ -27,3 +27,7 @@ once. For everything else that YAML has, ``StreamsToRows`` makes rows with field
     python -m apache_beam.yaml.generate_yaml_docs --markdown_file=catalogue.md \
         --provider_source_file=beam_scanner/yaml/providers.yaml
 """
+
+from beam_scanner.beam_internals.quiet_import import import_beam
+
+import_beam()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import IN_MEMORY, command
+from tests.support.object_servers import GcsServer
 from tests.support.video_fixtures import make_video
 
 GRAPHS = """
@@ -109,3 +111,17 @@ def filled(video: str, db: str) -> str:
 def no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another test may have loaded what shows progress bars in notebooks."""
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[GcsServer]:
+    with ExitStack() as stack:
+        yield GcsServer(stack)
+
+
+@pytest.fixture
+def bucket(_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new one, on a server of this machine."""
+    for name, value in _server.environment.items():
+        monkeypatch.setenv(name, value)
+    return _server.make_bucket()

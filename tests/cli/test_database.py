@@ -30,6 +30,24 @@ def test_ls(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_names_are_listed_as_people_sort_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["a/film.mp4", "a/film2.mp4", "a/film10.mp4", "a b/1", "B/1", "b/2", "b/10"]
+    storage = NamedStorage(str(tmp_path / "db"))
+    for name in sorted(names, reverse=True):
+        NamedStream(storage, name).save([b"x"])
+    assert command("ls", tmp_path / "db") == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.partition("  ")[0] for line in lines] == names
+    assert command("ls", tmp_path / "db", "a/*") == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == names[:3]
+    assert command("rm", tmp_path / "db", "**") == 0
+    removed = capsys.readouterr().out.splitlines()
+    assert removed == [f"removed {name}" for name in names]
+
+
 def test_show(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("show", filled, "histogram/a.mp4", "--rows", "3") == 0
     text = capsys.readouterr().out
@@ -94,7 +112,9 @@ def test_gc_leaves_a_run_at_work(
 ) -> None:
     run = RunFiles(NamedStorage(filled).store(), "working")
     with run.held():
-        assert "1 run(s) work in" in wrong(capsys, "gc", filled, "--unfinished")
+        assert "1 run on this machine still uses" in wrong(
+            capsys, "gc", filled, "--unfinished"
+        )
         assert run_files(filled) == ["driver"]
         assert command("gc", filled) == 0
         assert run_files(filled) == ["driver"]
@@ -121,7 +141,7 @@ def test_gc(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert os.path.exists(lost)
     assert job.exists()
     assert command("gc", filled, "--unfinished") == 0
-    assert "removed 1 segment files" in capsys.readouterr().out
+    assert "removed 1 segment file (" in capsys.readouterr().out
     assert not os.path.exists(lost)
     assert not job.exists()
 

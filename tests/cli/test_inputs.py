@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ from beam_scanner import FrameType
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.errors import ArgumentError
 from beam_scanner.storage import NamedStorage, NamedVideoStream
-from beam_scanner.stores import open_store
-from tests.support.object_servers import GcsServer
+from tests.support.commands import put
 from tests.support.video_fixtures import numbered_frame
 
 # What --input finds.
@@ -84,24 +81,6 @@ def test_streams_of_a_database_are_no_inputs(tmp_path: Path) -> None:
     assert [name for name, _ in find_videos([str(tmp_path)])] == ["a.mp4"]
     found = find_videos([str(tmp_path / "**" / "*.mp4")])
     assert [name for name, _ in found] == ["a.mp4"]
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[GcsServer]:
-    with ExitStack() as stack:
-        yield GcsServer(stack)
-
-
-@pytest.fixture
-def bucket(_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in _server.environment.items():
-        monkeypatch.setenv(name, value)
-    return _server.make_bucket()
-
-
-def put(bucket: str, *keys: str, data: bytes = b"") -> None:
-    for key in keys:
-        open_store(bucket).put(key, data)
 
 
 def test_patterns_of_objects_name_streams_as_those_of_files_do(bucket: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,7 @@ from beam_scanner.cli.main import main
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.client import Client
 from beam_scanner.storage import NamedStorage, NamedStream
-from beam_scanner.stores import open_store
-from tests.support.object_servers import GcsServer
+from tests.support.commands import put
 from tests.support.video_fixtures import make_video
 
 IN_MEMORY = "--direct_running_mode=in_memory"
@@ -27,19 +24,6 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def _server() -> Iterator[GcsServer]:
-    with ExitStack() as stack:
-        yield GcsServer(stack)
-
-
-@pytest.fixture
-def bucket(_server: GcsServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in _server.environment.items():
-        monkeypatch.setenv(name, value)
-    return _server.make_bucket()
-
-
 @pytest.fixture
 def film(tmp_path: Path) -> str:
     return str(make_video(tmp_path / "film.mp4", frames=8))
@@ -48,11 +32,6 @@ def film(tmp_path: Path) -> str:
 @pytest.fixture
 def db(tmp_path: Path) -> str:
     return str(tmp_path / "db")
-
-
-def put(bucket: str, *keys: str, data: bytes = b"") -> None:
-    for key in keys:
-        open_store(bucket).put(key, data)
 
 
 def test_a_run_from_bucket_to_bucket(

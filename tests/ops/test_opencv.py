@@ -24,7 +24,7 @@ def test_ops_that_need_opencv_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: OpticalFlow(CONFIG),
         lambda: ConvertColor(CONFIG).new_stream("COLOR_RGB2GRAY"),
     ):
-        with pytest.raises(MissingDependencyError, match=r"beam-scanner\[opencv\]"):
+        with pytest.raises(MissingDependencyError, match=r"pip install .*\[opencv\]"):
             make()
 
 

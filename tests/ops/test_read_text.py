@@ -53,5 +53,5 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", find)
-    with pytest.raises(errors.MissingDependencyError, match=r"beam-scanner\[ocr\]"):
+    with pytest.raises(errors.MissingDependencyError, match=r"pip install .*\[ocr\]"):
         ReadText(CONFIG)

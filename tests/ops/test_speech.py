@@ -74,7 +74,9 @@ def test_what_is_refused() -> None:
 
 def test_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(errors.MissingDependencyError, match=r"beam-scanner\[speech\]"):
+    with pytest.raises(
+        errors.MissingDependencyError, match=r"pip install .*\[speech\]"
+    ):
         SpeechScores(CONFIG, 1.0)
 
 

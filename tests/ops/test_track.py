@@ -78,6 +78,6 @@ def test_in_a_graph(tmp_path: Path) -> None:
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "edgefirst.tracker", None)
     with pytest.raises(
-        errors.MissingDependencyError, match=r"beam-scanner\[tracking\]"
+        errors.MissingDependencyError, match=r"pip install .*\[tracking\]"
     ):
         TrackObjects(CONFIG)

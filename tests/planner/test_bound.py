@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from beam_scanner.errors import ArgumentError, GraphError, RowError
 from beam_scanner.graph.nodes import (
-    InputNode,
     OpColumn,
     OutputNode,
     SliceList,
-    topological,
 )
 from beam_scanner.graph.validate import check_graph
 from beam_scanner.kernels import Kernel
-from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.rows.row_maps import RowSet
 from beam_scanner.rows.samplers import (
     All,
@@ -32,6 +28,7 @@ from beam_scanner.rows.samplers import (
 from tests.support.fake_reader import FakeReader
 from tests.support.harness import (
     Runner,
+    bound,
     call,
     outputs_of,
     sampled,
@@ -39,24 +36,6 @@ from tests.support.harness import (
     source,
     unsliced,
 )
-
-
-def bound(
-    *columns: OpColumn,
-    rows: int = 1000,
-    every: int | None = None,
-    lengths: dict[OpColumn, int] | None = None,
-) -> BoundGraph:
-    """A bound graph; ``every``: distance of keyframes, None for random access."""
-    nodes = topological(outputs_of(*columns))
-    known = {id(c.node): n for c, n in (lengths or {}).items()}
-    infos = {}
-    for node in nodes:
-        if isinstance(node, InputNode):
-            count = known.get(id(node), rows)
-            entries = None if every is None else np.arange(0, max(1, count), every)
-            infos[id(node)] = SourceInfo("film", count, entries)
-    return bind(nodes, 0, infos)
 
 
 def keep(config: Any, x: Any) -> Any:

@@ -25,6 +25,7 @@ from beam_scanner.rows.samplers import (
 )
 from tests.support.graphs import random_graph
 from tests.support.harness import (
+    bound,
     call,
     outputs_of,
     runner,
@@ -37,24 +38,6 @@ from tests.support.harness import (
 
 GRAPHS = int(os.environ.get("BEAM_SCANNER_GRAPHS", "1600"))
 FIRST_SEED = int(os.environ.get("BEAM_SCANNER_SEED", "0"))
-
-
-def bound(
-    *columns: OpColumn,
-    rows: int = 1000,
-    every: int | None = None,
-    lengths: dict[OpColumn, int] | None = None,
-) -> BoundGraph:
-    """A bound graph; ``every``: distance of keyframes, None for random access."""
-    nodes = topological(outputs_of(*columns))
-    known = {id(c.node): n for c, n in (lengths or {}).items()}
-    infos = {}
-    for node in nodes:
-        if isinstance(node, InputNode):
-            count = known.get(id(node), rows)
-            entries = None if every is None else np.arange(0, max(1, count), every)
-            infos[id(node)] = SourceInfo("film", count, entries)
-    return bind(nodes, 0, infos)
 
 
 def cut_rows(cuts: TaskCuts, output: int = 0) -> list[int]:

@@ -1,14 +1,16 @@
-"""Ops that fail."""
+"""Ops that fail, and a small graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from beam_scanner import register_python_op
 from beam_scanner.kernels import registry
 from tests.support.failing_kernels import Raising, Warmed
+from tests.support.small_runs import Setting
 
 
 @pytest.fixture
@@ -18,3 +20,8 @@ def failing_ops() -> Iterator[None]:
     yield
     registry().remove("Raising")
     registry().remove("Warmed")
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting.make(tmp_path / "db")

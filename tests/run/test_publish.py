@@ -99,11 +99,6 @@ def check(setting: Setting, by: int) -> None:
     assert all(stream.committed() for stream in setting.streams())
 
 
-@pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting.make(tmp_path / "db")
-
-
 @pytest.mark.parametrize("moment", ["ran 1", "ended 0"])
 def test_replaced_after_it_had_published(setting: Setting, moment: str) -> None:
     """It knows its own publish again, and takes nothing back or away."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.folders import ROOT
+from tests.support.programs import python
 from tests.support.tiers import most_slow
 
 PROGRAM = """
@@ -74,16 +71,8 @@ def test_what_is_changed_in_place_is_computed_with_and_stored_under_its_name(
     )
     made = [[1, 1, 1], [2, 1, 1], [2, 3, 1], [2, 3, 4], [2, 3, 20]]
     expected = [(values, cached) for values in made for cached in (False, True)]
-    done = subprocess.run(
-        [sys.executable, "program.py", tmp_path / "db", str(workers)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(expected)
+    done = python("program.py", tmp_path / "db", str(workers), cwd=tmp_path)
+    assert done == str(expected)
 
 
 HELD = """
@@ -110,17 +99,9 @@ def test_what_cannot_be_sent_and_was_changed_is_an_error_that_names_it(
         + "    try: run('Held')\n"
         + "    except Exception as error: print(type(error).__name__, error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "program.py", tmp_path / "db", "2"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("JobFailure")
-    assert "global HELD of module helpers (helpers.Holder)" in done.stdout
+    done = python("program.py", tmp_path / "db", "2", cwd=tmp_path)
+    assert done.startswith("JobFailure")
+    assert "global HELD of module helpers (helpers.Holder)" in done
 
 
 LAZY = """
@@ -204,12 +185,4 @@ def work():
 def test_what_kernels_fill_in_costs_time_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text(LAZY_HELPERS)
     (tmp_path / "program.py").write_text(LAZY)
-    done = subprocess.run(
-        [sys.executable, "program.py", "db"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
+    python("program.py", "db", cwd=tmp_path)

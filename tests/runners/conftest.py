@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from beam_scanner.runners.portable import loopback_workers
 from scripts import runner_services as services
 from tests.support.targets import Target, make_target, params, require
 from tests.support.video_fixtures import make_video
@@ -40,9 +41,13 @@ def flink_cluster(
 
 
 @pytest.fixture(params=params())
-def target(request: pytest.FixtureRequest) -> Target:
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     """Each runner in turn."""
-    return make_target(request.param, request)
+    made = make_target(request.param, request)
+    # Workers in threads raise when their runner hangs up, and Beam waits for none of
+    # them: it would be the failure of whichever test is at work then.
+    with loopback_workers():
+        yield made
 
 
 @pytest.fixture

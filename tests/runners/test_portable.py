@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from beam_scanner import Client, NamedStream, PerfParams
 from beam_scanner.errors import WorkerError
+from beam_scanner.runners.portable import loopback_workers
 from tests.support.refused_runs import check, refused
 
 
@@ -82,3 +84,26 @@ def test_somebody_who_is_no_job_server(listener: str, tmp_path: Path) -> None:
                 PerfParams.manual(1, 1),
                 show_progress=False,
             )
+
+
+def test_workers_in_threads_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their runner hangs up when it is done, which none of them has to tell."""
+    told: list[str] = []
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: told.append(args.thread.name)
+    )
+    hung_up = threading.Event()
+
+    def work() -> None:
+        hung_up.wait(20)
+        raise ValueError("Cannot invoke RPC on closed channel!")
+
+    with loopback_workers():
+        worker = threading.Thread(target=work, name="run_worker_1-1")
+        other = threading.Thread(target=work, name="other")
+        worker.start()
+        other.start()
+        threading.Timer(0.2, hung_up.set).start()
+    other.join()
+    assert not worker.is_alive()
+    assert told == ["other"]

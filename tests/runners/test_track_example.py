@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from beam_scanner import NamedStorage, NamedVideoStream
 from tests.support.folders import ROOT
+from tests.support.programs import python
 from tests.support.video_fixtures import make_video
 
 SIZE = (160, 96)
@@ -51,15 +49,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 def test_the_example(runner_flags: list[str], films: Path, tmp_path: Path) -> None:
     program = ROOT / "examples" / "track_motion_beam.py"
     places = [f"--input={films}/*.mp4", f"--output={tmp_path}/out"]
-    done = subprocess.run(
-        [sys.executable, program, *places, *runner_flags],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    python(program, *places, *runner_flags, cwd=tmp_path)
     found = read(tmp_path / "out")
     assert [(record["film"], record["row"]) for record in found] == [
         ("moving.mp4", row) for row in range(1, 7)

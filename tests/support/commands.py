@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beam_scanner.cli.main import main
+from beam_scanner.stores.open import open_store
 
 IN_MEMORY = "--direct_running_mode=in_memory"
 
@@ -21,3 +22,9 @@ def wrong(capsys: pytest.CaptureFixture[str], *args: object) -> str:
     assert len(lines) == 1, printed.err
     assert printed.err.splitlines()[-1] == lines[0]
     return lines[0].removeprefix("beam-scanner: ")
+
+
+def put(bucket: str, *keys: str, data: bytes = b"") -> None:
+    """Puts objects of equal content into a bucket."""
+    for key in keys:
+        open_store(bucket).put(key, data)

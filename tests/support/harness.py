@@ -48,6 +48,24 @@ def drained(steps: Generator[Any, None, Any]) -> Any:
             return end.value
 
 
+def bound(
+    *columns: OpColumn,
+    rows: int = 1000,
+    every: int | None = None,
+    lengths: dict[OpColumn, int] | None = None,
+) -> BoundGraph:
+    """A bound graph; ``every``: distance of keyframes, None for random access."""
+    nodes = topological(outputs_of(*columns))
+    known = {id(c.node): n for c, n in (lengths or {}).items()}
+    infos = {}
+    for node in nodes:
+        if isinstance(node, InputNode):
+            count = known.get(id(node), rows)
+            entries = None if every is None else np.arange(0, max(1, count), every)
+            infos[id(node)] = SourceInfo("film", count, entries)
+    return bind(nodes, 0, infos)
+
+
 class ListSink:
     """Collects the rows of one output."""
 

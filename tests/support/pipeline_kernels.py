@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from beam_scanner import protobufs
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import op
-from beam_scanner.types import FrameType
+from beam_scanner.types import BboxList, FrameType
 from tests.support.video_fixtures import frame_number
 
 
@@ -119,3 +120,22 @@ def _next(config: Any, x: int) -> int:
 
 
 AddTwo, Next = op(_add_two), op(_next)
+
+
+def _boxes(config: Any, frame: FrameType) -> BboxList:
+    number = frame_number(frame)
+    return [
+        protobufs.BoundingBox(x1=number / 8, label=label) for label in range(number % 3)
+    ]
+
+
+Boxes = op(_boxes)
+"""Up to two boxes, as many as the number of the frame says."""
+
+
+def _mean(config: Any, frame: FrameType) -> float:
+    return frame.mean()
+
+
+Mean = op(_mean)
+"""Of all values of the frame."""

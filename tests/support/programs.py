@@ -34,7 +34,7 @@ def python(*arguments: Any, cwd: Path = ROOT, **env: str) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

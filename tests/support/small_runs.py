@@ -31,7 +31,10 @@ PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
 ROWS = 15
 PACKET = 4
-TASKS_A_JOB = -(-ROWS // PACKET) + 1
+BLOBS = -(-ROWS // PACKET)
+"""Tasks of the first phase of a job."""
+
+TASKS_A_JOB = BLOBS + 1
 JOBS = 2
 FAIL = "BEAM_SCANNER_TEST_FAIL"
 

@@ -16,7 +16,7 @@ from apache_beam.testing import test_pipeline
 from apache_beam.testing.util import assert_that, equal_to
 from packaging.version import Version
 
-from beam_scanner import protobufs, transforms, types
+from beam_scanner import transforms, types
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import (
     FrameKey,
@@ -33,36 +33,12 @@ from beam_scanner.transforms import (
     Stride,
     WriteToNamedStream,
     WriteToNamedVideo,
-    op,
     partitioner,
 )
 from tests.support.job_graph import environments
-from tests.support.pipeline_kernels import Count, Minus, Number
+from tests.support.pipeline_kernels import Boxes, Count, Mean, Minus, Number
 from tests.support.pipeline_runs import FRAMES, IN_MEMORY, PROCESSES, Run, stream, video
 from tests.support.video_fixtures import frame_number
-
-
-@pytest.fixture
-def run() -> Run:
-    return Run()
-
-
-def _boxes(config: Any, frame: types.FrameType) -> types.BboxList:
-    number = frame_number(frame)
-    return [
-        protobufs.BoundingBox(x1=number / 8, label=label) for label in range(number % 3)
-    ]
-
-
-Boxes = op(_boxes)
-
-
-def _mean(config: Any, frame: types.FrameType) -> float:
-    return frame.mean()
-
-
-Mean = op(_mean)
-
 
 # What a pipeline shows.
 

@@ -45,18 +45,6 @@ from tests.support.pipeline_runs import Run, save, stream
 ROWS = 20
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    for number, name in enumerate("ab"):
-        save(tmp_path, f"x/{name}", range(100 * number, 100 * number + ROWS), int)
-    return tmp_path
-
-
-@pytest.fixture
-def run() -> Run:
-    return Run()
-
-
 def numbers(run: Run, db: Path, name: str = "x/a") -> Any:
     return run.pipeline | ReadFromNamedStream(str(db), name, type=int)
 

@@ -11,7 +11,6 @@ import pytest
 from apache_beam import typehints
 from apache_beam.typehints.decorators import TypeCheckError
 
-from beam_scanner import protobufs, types
 from beam_scanner.elements.coders import Frame
 from beam_scanner.transforms import (
     Commit,
@@ -21,33 +20,9 @@ from beam_scanner.transforms import (
     RepeatNull,
     Resize,
     WriteToNamedVideo,
-    op,
 )
-from tests.support.pipeline_kernels import Number
+from tests.support.pipeline_kernels import Boxes, Mean, Number
 from tests.support.pipeline_runs import Run
-from tests.support.video_fixtures import frame_number
-
-
-@pytest.fixture
-def run() -> Run:
-    return Run()
-
-
-def _boxes(config: Any, frame: types.FrameType) -> types.BboxList:
-    number = frame_number(frame)
-    return [
-        protobufs.BoundingBox(x1=number / 8, label=label) for label in range(number % 3)
-    ]
-
-
-Boxes = op(_boxes)
-
-
-def _mean(config: Any, frame: types.FrameType) -> float:
-    return frame.mean()
-
-
-Mean = op(_mean)
 
 
 def test_types_of_what_leaves(run: Run, films: Path, tmp_path: Path) -> None:

@@ -33,11 +33,6 @@ from tests.support.pipeline_runs import Run
 RAM = "beam:resources:min_ram_bytes:v1"
 
 
-@pytest.fixture
-def run() -> Run:
-    return Run()
-
-
 def test_every_public_transform_shows_its_arguments(tmp_path: Path) -> None:
     db = str(tmp_path)
     shown = {

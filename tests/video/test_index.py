@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.lost_rows import Packets, Pictures, rows_of_pictures
+from beam_scanner.video.lost_rows import Pictures, rows_of_pictures
+from tests.support.packets import packets_of
 from tests.support.video_fixtures import make_video
 
 
@@ -161,7 +162,7 @@ def test_lost_stretches_against_their_definition(data):
     count = len(pts)
     signs = data.draw(st.sets(st.integers(0, count - 1), max_size=3))
     silent = data.draw(st.sets(st.sampled_from(sorted(signs)))) if signs else set()
-    packets = _packets(np.array(pts), np.diff(owner, prepend=-1) > 0)
+    packets = packets_of(np.array(pts), np.diff(owner, prepend=-1) > 0)
     shown = sorted((time, n) for n, time in enumerate(pts) if n not in silent)
     numbers = [n for _, n in shown]
     pictures = Pictures([t for t, _ in shown], numbers, numbers)
@@ -189,21 +190,3 @@ def test_lost_stretches_against_their_definition(data):
     stretches = rows.lost.reshape(-1, 2).tolist()
     found = {int(rows.pts[row]) for a, b in stretches for row in range(a, b)}
     assert found == lost
-
-
-def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
-    return Packets(
-        codec="h264",
-        pts=pts.astype(np.int64),
-        dts=np.arange(len(pts)),
-        pos=np.arange(len(pts)),
-        size=np.ones(len(pts), np.int64),
-        shown=np.ones(len(pts), bool),
-        clean=clean,
-        pictures=np.ones(len(pts), np.int64),
-        marked=np.zeros(len(pts), bool),
-        signs={},
-        last_duration=1,
-        open_gop=False,
-        begins_open=False,
-    )

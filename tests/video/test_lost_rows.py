@@ -16,8 +16,9 @@ import beam_scanner.video
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.indexing import index_video
-from beam_scanner.video.lost_rows import Packets, Pictures, counted_rows
+from beam_scanner.video.lost_rows import Pictures, counted_rows
 from tests.support.corpus import linear_decode
+from tests.support.packets import packets_of
 from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 # --- files in which nothing can be read -----------------------------------------------
@@ -76,7 +77,7 @@ def test_counted_rows_against_their_definition(data):
     begins = np.cumsum([head, *sizes]).tolist()
     count = begins[-1]
     clean = np.isin(np.arange(count), begins[:-1])
-    packets = _packets(np.full(count, NO_PTS), clean)
+    packets = packets_of(np.full(count, NO_PTS), clean)
     shown, given, late = [], [], 0
     for begin, size in zip(begins, sizes, strict=False):
         for number in data.draw(st.permutations(range(begin, begin + size))):
@@ -190,21 +191,3 @@ def test_starts_whose_parameter_sets_came_before_them(tmp_path):
     with VideoDecoder(path, index) as decoder:
         for row, frame in zip(good, decoder.read(good), strict=True):
             assert np.array_equal(frame, expected[row]), row
-
-
-def _packets(pts: np.ndarray, clean: np.ndarray) -> Packets:
-    return Packets(
-        codec="h264",
-        pts=pts.astype(np.int64),
-        dts=np.arange(len(pts)),
-        pos=np.arange(len(pts)),
-        size=np.ones(len(pts), np.int64),
-        shown=np.ones(len(pts), bool),
-        clean=clean,
-        pictures=np.ones(len(pts), np.int64),
-        marked=np.zeros(len(pts), bool),
-        signs={},
-        last_duration=1,
-        open_gop=False,
-        begins_open=False,
-    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from beam_scanner.errors import KernelError
+from beam_scanner.text.quantities import counted
 
 
 def predictions_of(result: Any, rows: int, name: str) -> list[Any]:
@@ -53,10 +54,9 @@ def _listed(result: Any, rows: int, name: str) -> list[Any]:
         )
     listed = list(result)
     if len(listed) != rows:
-        several = "prediction" if len(listed) == 1 else "predictions"
         raise KernelError(
-            f"{name} gave {len(listed)} {several} for {rows} "
-            f"{'row' if rows == 1 else 'rows'}: it must give one for each"
+            f"{name} gave {counted(len(listed), 'prediction')} for "
+            f"{counted(rows, 'row')}: it must give one for each"
         )
     return listed
 

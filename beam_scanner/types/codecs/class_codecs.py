@@ -14,7 +14,7 @@ import functools
 import importlib
 import keyword
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,14 +195,9 @@ class RecordCodec(_ClassCodec):
     fields: tuple[tuple[str, StructuredCodec], ...]
 
     @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return all(codec.plain for _, codec in self.fields)
-
-    @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return any(codec.unpickles for _, codec in self.fields)
+    def inner(self) -> Sequence[StructuredCodec]:
+        """See :attr:`Codec.inner`."""
+        return [codec for _, codec in self.fields]
 
     @property
     def text(self) -> str:
@@ -276,14 +271,9 @@ class TypedDictCodec(StructuredCodec):
     fields: tuple[tuple[str, StructuredCodec, bool], ...]
 
     @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return all(codec.plain for _, codec, _ in self.fields)
-
-    @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return any(codec.unpickles for _, codec, _ in self.fields)
+    def inner(self) -> Sequence[StructuredCodec]:
+        """See :attr:`Codec.inner`."""
+        return [codec for _, codec, _ in self.fields]
 
     @property
     def text(self) -> str:

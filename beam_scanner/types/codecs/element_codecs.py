@@ -90,14 +90,9 @@ class VariableListCodec(Codec):
     element: ScannerTypeInfo
 
     @property
-    def unpickles(self) -> bool:
-        """Whether its elements are pickles."""
-        return self.element.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """Whether its elements are."""
-        return self.element.plain
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """See :attr:`Codec.inner`."""
+        return (self.element,)
 
     @property
     def arrow_type(self) -> Any:

@@ -8,6 +8,7 @@ remember it, and from which :mod:`beam_scanner.types.type_text` builds it again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,14 +138,9 @@ class LeafCodec(StructuredCodec):
     base: ScannerTypeInfo
 
     @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return self.base.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return self.base.plain
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """See :attr:`Codec.inner`."""
+        return (self.base,)
 
     @property
     def text(self) -> str:
@@ -200,14 +196,9 @@ class _ItemCodec(StructuredCodec):
     item: StructuredCodec
 
     @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return self.item.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return self.item.plain
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """See :attr:`Codec.inner`."""
+        return (self.item,)
 
 
 @dataclass(frozen=True)
@@ -302,14 +293,9 @@ class TupleCodec(StructuredCodec):
     items: tuple[StructuredCodec, ...]
 
     @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return any(item.unpickles for item in self.items)
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return all(item.plain for item in self.items)
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """See :attr:`Codec.inner`."""
+        return self.items
 
     @property
     def text(self) -> str:
@@ -359,14 +345,9 @@ class DictCodec(StructuredCodec):
     item: StructuredCodec
 
     @property
-    def unpickles(self) -> bool:
-        """See :attr:`ScannerTypeInfo.unpickles`."""
-        return self.item.unpickles
-
-    @property
-    def plain(self) -> bool:
-        """See :attr:`ScannerTypeInfo.plain`."""
-        return self.key.plain and self.item.plain
+    def inner(self) -> Sequence[Codec | ScannerTypeInfo]:
+        """See :attr:`Codec.inner`."""
+        return (self.key, self.item)
 
     @property
     def text(self) -> str:

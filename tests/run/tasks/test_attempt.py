@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,8 @@ from beam_scanner.run.tasks import attempt
 from beam_scanner.runners.local.local_run import pipeline_options
 from tests.support.harness import drained
 from tests.support.small_runs import (
+    BLOBS,
     JOBS,
-    PACKET,
-    ROWS,
     TASKS_A_JOB,
     Setting,
     SteppedRun,
@@ -25,14 +23,6 @@ from tests.support.small_runs import (
 )
 from tests.support.staged import Killed, is_kill, without_beam
 from tests.support.stored_graphs import check_files, check_work
-
-BLOBS = -(-ROWS // PACKET)
-"""Tasks of the first phase of a job."""
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting.make(tmp_path / "db")
 
 
 def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:

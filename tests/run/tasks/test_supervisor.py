@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -27,11 +26,6 @@ from beam_scanner.run.tasks.supervisor import (
 from beam_scanner.run.worker_run import process_token
 from tests.support.harness import drained
 from tests.support.small_runs import FAIL, PACKET, Setting, SteppedRun
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting.make(tmp_path / "db")
 
 
 @pytest.fixture

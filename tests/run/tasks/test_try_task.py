@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ from beam_scanner.run import run_files
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.run_files import remove_garbage
 from tests.support.small_runs import (
+    BLOBS,
     FAIL,
     JOBS,
-    PACKET,
     ROWS,
     TASKS_A_JOB,
     Setting,
@@ -24,14 +23,6 @@ from tests.support.small_runs import (
 )
 from tests.support.staged import without_beam
 from tests.support.stored_graphs import check_files, check_work
-
-BLOBS = -(-ROWS // PACKET)
-"""Tasks of the first phase of a job."""
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting.make(tmp_path / "db")
 
 
 def test_a_task_whose_segments_are_gone_is_done_again(setting: Setting) -> None:
