@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
 
+_STEPS = 4
+"""The file grows by so many budgets at a time."""
+
 
 def whole_pages(size: int) -> int:
     """A number of bytes, rounded up to what a part of the memory takes.
@@ -123,7 +126,10 @@ class SharedMemory:
         offset = self._reuse(size)
         if offset is None:
             offset, self._size = self._size, self._size + size
-            os.ftruncate(self.file, self._size)
+            # Long before it is needed, which costs nothing: processes that have mapped
+            # a file are slow to map it again.
+            step = _STEPS * self.budget
+            os.ftruncate(self.file, -(-self._size // step) * step)
         self._reserved[offset] = size
         self._keep_budget()
         return offset
