@@ -256,6 +256,11 @@ class VideoReader:
             frames = self._decoder.read(rows[~lost])
             return [NULL if gone else next(frames) for gone in lost.tolist()]
 
+    @property
+    def source(self) -> VideoSource:
+        """What it reads: a path, a URL, or a callable that opens the file."""
+        return self._source
+
     @cached_property
     def pts_seconds(self) -> NDArray[np.float64]:
         """float64[rows]: when each is shown, in seconds by the container's clock."""
