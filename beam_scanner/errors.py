@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
+from beam_scanner.text.cards import card, lines, never_raises, table
 from beam_scanner.text.error_text import clipped, one_line
 from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import counted
@@ -28,6 +29,12 @@ class ScannerException(Exception):
         >>> issubclass(RowError, ScannerException)
         True
     """
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this: the lines of the cell, and what is wrong with them.
+        from beam_scanner.text.cell_tracebacks import cell_traceback
+
+        return cell_traceback(self)
 
 
 class ArgumentError(ScannerException, ValueError):
@@ -55,7 +62,14 @@ class StreamNotFoundError(ScannerException, FileNotFoundError):
 
 
 class StreamExistsError(ScannerException, FileExistsError):
-    """An output would replace a committed stream, which the run does not allow."""
+    """An output would replace a committed stream, which the run does not allow.
+
+    Attributes:
+        holds_result: Whether what is there is exactly what the run would make; None
+            where nobody has looked.
+    """
+
+    holds_result: bool | None = None
 
 
 class StreamReplacedError(StreamExistsError):
@@ -338,13 +352,36 @@ class JobFailure(ScannerException, RuntimeError):
         super().__init__()
 
     def __repr__(self) -> str:
-        return f"<JobFailure: {counted(len(self.failures), 'failure')}>"
+        return f"<{type(self).__name__}: {counted(len(self.failures), 'failure')}>"
 
     def __str__(self) -> str:
         return failures_text(self.failures, self.hint, self.tally)
 
+    @never_raises
+    def _repr_html_(self) -> str:
+        rows = [
+            (str(len(cause.streams)), cause.failures[0].op or "", cause)
+            for cause in causes_of(self.failures)[:_SHOWN_CAUSES]
+        ]
+        told = (f.traceback for f in self.failures if f.traceback and f.kind != "input")
+        first = next(told, "")
+        failed = {f.stream for f in self.failures if f.kind not in ("skipped", "row")}
+        return card(
+            self.tally.text(len(failed)),
+            {"all of them": self.tally.file, "hint": self.hint},
+            table(["streams", "op", "what went wrong"], rows),
+            lines(clipped(first, _SHOWN_TRACEBACK)) if first else "",
+        )
+
     def __reduce__(self) -> tuple[type[JobFailure], tuple[Any, ...]]:
-        return JobFailure, (self.failures, self.hint, self.tally)
+        return type(self), (self.failures, self.hint, self.tally)
+
+
+class JobCancelled(JobFailure):
+    """A run was cancelled before all of its streams were made.
+
+    ``failures`` has those that were not run, and those that had failed before.
+    """
 
 
 def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:

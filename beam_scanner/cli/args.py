@@ -10,11 +10,15 @@ from typing import Any, NoReturn
 from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.errors import ArgumentError
 from beam_scanner.rows.samplers import SAMPLERS
+from beam_scanner.video.decoder_names import DECODERS
 
 PROGRAM = "beam-scanner"
 
 DEFAULT_DATABASE = "beam_scanner_db"
 """Where results are kept if ``--output`` does not say; in the current folder."""
+
+DEFAULT_NAME = "{output}/{input}"
+"""How outputs are named if ``--name`` does not say."""
 
 DONE, SOME_FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
@@ -25,6 +29,9 @@ COMMANDS = {
     "ops": "list ops, samplers and their arguments, or describe one",
     "ls": "list the streams of a database",
     "show": "what a stream is, its files and its first rows",
+    "export": "write streams as files that other programs open",
+    "jobs": "the runs of a database that go on, and how far they are",
+    "cancel": "end a run; the same run again goes on where it was",
     "failures": "what failed in the runs of a database, and why",
     "rm": "remove streams",
     "gc": "remove files that no stream needs",
@@ -130,7 +137,7 @@ def _add_data(parser: Parser) -> None:
     )
     data.add_argument(
         "--name",
-        default="{output}/{input}",
+        default=DEFAULT_NAME,
         metavar="TEMPLATE",
         help="names of output streams, from {output} (the output's name in the graph), "
         "{input} (the input stream's) and {stem} (that without extension); default: "
@@ -210,6 +217,13 @@ def _add_work(parser: Parser) -> None:
         type=_count,
         metavar="ROWS",
         help="rows of a task, about; default: as many as decode well together",
+    )
+    group.add_argument(
+        "--decoder",
+        choices=DECODERS,
+        default="cpu",
+        help="where videos are decoded: cpu, or cuda for the GPUs of workers, whose "
+        "pixels are slightly others; default: %(default)s",
     )
     group.add_argument(
         "--max-failures",
@@ -300,6 +314,13 @@ def database_parser(command: str) -> Parser:
             metavar="N",
             help="how many rows to print; default: %(default)s",
         )
+    elif command == "cancel":
+        parser.add_argument(
+            "run",
+            type=_count,
+            metavar="ID",
+            help=f"its number, as '{PROGRAM} jobs' shows it",
+        )
     elif command == "failures":
         parser.add_argument(
             "--run",
@@ -314,7 +335,7 @@ def database_parser(command: str) -> Parser:
         )
     elif command == "rm":
         parser.add_argument("pattern", nargs="+", metavar="PATTERN", help=_PATTERN)
-    else:
+    elif command == "gc":
         parser.add_argument(
             "--dry-run", action="store_true", help="only say what would go"
         )

@@ -188,11 +188,14 @@ _ACROSS = " ('*' stays between slashes, '**' crosses them)"
 def gc_command(args: argparse.Namespace) -> None:
     """Removes files that no stream needs."""
     # Late: importing runs takes longer than all that the other commands do.
+    from beam_scanner.run.active_runs import bury_dead
     from beam_scanner.run.run_files import live_runs, remove_garbage
 
     storage = open_database(args.database)
     store = storage.store()
     live: list[str] = []
+    if not args.dry_run:
+        bury_dead(store)
 
     def needed() -> list[str]:
         if not args.unfinished:

@@ -40,7 +40,12 @@ from typing import Any
 
 from beam_scanner.apps import BUILT_IN
 from beam_scanner.apps.graph_function import Columns, GraphFunction, Written
-from beam_scanner.cli.ops_language import build_ops, check_ops, parse_ops
+from beam_scanner.cli.ops_language import (
+    build_ops,
+    check_ops,
+    output_name_of,
+    parse_ops,
+)
 from beam_scanner.errors import (
     ArgumentError,
     Failure,
@@ -55,7 +60,7 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.kernels.op_modules import run_module
-from beam_scanner.run.launch import Report
+from beam_scanner.run.report import Report
 from beam_scanner.storage import NamedStream, NamedVideoStream, StoredStream
 
 
@@ -142,8 +147,12 @@ def find_graph(text: str) -> GraphFunction:
     return function
 
 
-def ops_graph(text: str) -> GraphFunction:
+def ops_graph(text: str, in_full: bool = False) -> GraphFunction:
     """The graph that ``--ops`` describes; the shipping ops are registered.
+
+    Args:
+        text: The chain.
+        in_full: Name the output after all of the chain, not its last op alone.
 
     Raises:
         ArgumentError: It cannot be read.
@@ -151,8 +160,10 @@ def ops_graph(text: str) -> GraphFunction:
     calls = parse_ops(text)
     check_ops(calls)
 
+    output = output_name_of(calls, in_full)
+
     def graph(sc: Any, videos: list[NamedVideoStream]) -> Columns:
-        return build_ops(sc, sc.io.Input(videos), calls, len(videos))
+        return {output: build_ops(sc, sc.io.Input(videos), calls, len(videos))}
 
     return graph
 
@@ -169,7 +180,7 @@ class GraphRun:
         run: Runs outputs; returns its report, or None if there was nothing to do.
 
     Attributes:
-        written: All streams that were committed, or were there.
+        written: By output, all streams that were committed, or were there.
         files: Files that the graph left beside them.
         reports: One for each run.
         failures: Of all runs.
@@ -181,7 +192,7 @@ class GraphRun:
     videos: list[NamedVideoStream]
     template: str
     run: Callable[[list[OutputNode]], Report | None]
-    written: list[NamedStream] = field(default_factory=list)
+    written: dict[str, list[NamedStream]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
@@ -273,14 +284,14 @@ class GraphRun:
         written = Written(origins, self._own_stream)
         for name, streams in named.items():
             written[name] = [streams[job] for job in good]
-            self.written += written[name]
+            self.written.setdefault(name, []).extend(written[name])
         return written
 
     def _own_stream(self, output: str, video: NamedVideoStream) -> NamedStream:
         name = output_name(self.template, output, video.name())
         self._origin[name] = video
         stream = NamedStream(self.sc, name)
-        self.written.append(stream)
+        self.written.setdefault(output, []).append(stream)
         return stream
 
     def _outputs(self, made: Any) -> tuple[list[OutputNode], dict[str, list[Any]]]:

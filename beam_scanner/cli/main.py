@@ -100,15 +100,30 @@ def _dispatch(given: list[str]) -> int:
         from beam_scanner.cli.run_command import run_command
 
         return run_command(args, flags, command == "explain")
-    parser = ops_parser() if command == "ops" else database_parser(command)
+    if command == "export":
+        from beam_scanner.cli.export_command import export_command, export_parser
+
+        parser = export_parser()
+    else:
+        parser = ops_parser() if command == "ops" else database_parser(command)
     if _wants_help(rest):
         parser.print_help()
+        return DONE
+    if command == "export":
+        export_command(parser.parse_args(rest))
         return DONE
     if command == "ops":
         import_beam()
         from beam_scanner.cli.ops_list import ops_command
 
         ops_command(parser.parse_args(rest))
+        return DONE
+    if command in ("jobs", "cancel"):
+        import_beam()
+        from beam_scanner.cli.jobs import cancel_command, jobs_command
+
+        carry_out = {"jobs": jobs_command, "cancel": cancel_command}
+        carry_out[command](parser.parse_args(rest))
         return DONE
     from beam_scanner.cli import database, failures
 

@@ -7,7 +7,9 @@ never evaluated, so it may come from anywhere.
 from __future__ import annotations
 
 import ast
+import hashlib
 import inspect
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from beam_scanner.kernels.register import op_spec, registered_ops
 from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, bind
 
 _MOST_CHARACTERS = 100_000
+_LONGEST_NAME = 80
 
 ENCODINGS = ("lossless", "compress", "compress_video", "compress_default")
 """Methods of a column that may end a chain."""
@@ -85,6 +88,36 @@ def parse_ops(text: str) -> list[Call]:
         raise _error(min(column, len(text)), message) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ArgumentError(f"--ops cannot be read: {error}") from None
+
+
+def output_name_of(calls: Sequence[Call], in_full: bool = False) -> str:
+    """The name of a chain's output.
+
+    Args:
+        calls: The chain.
+        in_full: With the values of all calls, so that another chain has another name.
+
+    Returns:
+        The last op in lower case; ``frames`` where there are only samplers.
+
+    Examples:
+        >>> calls = parse_ops("Stride(8) | Resize(width=64, height=36) | Histogram()")
+        >>> output_name_of(calls)
+        'histogram'
+        >>> output_name_of(calls, in_full=True)
+        'histogram-stride-8-resize-width-64-height-36'
+    """
+    known = registered_ops()
+    last = next((call for call in reversed(calls) if call.name in known), None)
+    name = "frames" if last is None else last.name.lower()
+    if not in_full:
+        return name
+    text = " ".join(call.text for call in calls if call.args or call.kwargs)
+    words = "-".join([name, *re.findall(r"[\w.]+", text.lower())])
+    if len(words) <= _LONGEST_NAME:
+        return words
+    digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    return f"{words[:_LONGEST_NAME]}-{digest}"
 
 
 def _error(column: int, message: str, text: str = "") -> ArgumentError:

@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import (
 
 from beam_scanner import ops
 from beam_scanner.apps.graph_function import GraphFunction
-from beam_scanner.cli.args import DONE, PROGRAM, SOME_FAILED
+from beam_scanner.cli.args import DEFAULT_NAME, DONE, PROGRAM, SOME_FAILED
 from beam_scanner.cli.graphs import GraphRun, find_graph, load_modules, ops_graph
 from beam_scanner.cli.inputs import find_videos
 from beam_scanner.cli.output import put
@@ -36,7 +36,8 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.ingest import ingest_streams
-from beam_scanner.run.launch import Report, hint_about_kept, keep_failures
+from beam_scanner.run.kept_work import hint_about_kept
+from beam_scanner.run.report import Report, keep_failures
 from beam_scanner.runners.local.local_run import is_local, pipeline_options
 from beam_scanner.runners.start import ends_with_us, preflight
 from beam_scanner.scannerpy.client import Client
@@ -47,7 +48,7 @@ from beam_scanner.text.printable import printable
 from beam_scanner.text.quantities import byte_text, counted
 from beam_scanner.text.tables import aligned
 
-_SHOWN_STREAMS = 40
+_SHOWN = 6
 _BY_CODE = "ingest(force=True)"
 
 
@@ -104,8 +105,7 @@ def run_command(args: argparse.Namespace, flags: list[str], only_explain: bool) 
         put(str(sc.explain(run.first_outputs(), perf)))
         _list_failures(run)
         return SOME_FAILED if failures else DONE
-    with _hint_about_cache_mode():
-        run.execute()
+    _with_a_free_name(run, args, run.execute)
     if not args.quiet:
         _summarize(run, time.monotonic() - began)
     _list_failures(run)
@@ -136,12 +136,14 @@ def _graph(args: argparse.Namespace) -> GraphFunction:
 
 def _perf(args: argparse.Namespace) -> Callable[[Any, Any], PerfParams]:
     work, io = args.work_packet_size, args.io_packet_size
+    decoder = args.decoder
 
     def make(inputs: Any, ops: Any) -> PerfParams:
         chosen = PerfParams.estimate()(inputs, ops)
         if io is None:
-            return PerfParams(work or chosen.work_packet_size, 0)
-        return PerfParams(work or math.gcd(io, chosen.work_packet_size), io)
+            return PerfParams(work or chosen.work_packet_size, 0, decoder=decoder)
+        work_size = work or math.gcd(io, chosen.work_packet_size)
+        return PerfParams(work_size, io, decoder=decoder)
 
     if work and io:
         PerfParams(work, io)
@@ -207,13 +209,22 @@ def _submit(
     run: GraphRun, args: argparse.Namespace, perf: Callable[[Any, Any], PerfParams]
 ) -> int:
     """Starts a run without waiting for it."""
-    with _hint_about_cache_mode():
-        _start(run.sc, args, perf, run.only_outputs(), args.max_failures, detach=True)
-    _say(
-        args,
-        f"submitted; '{PROGRAM} ls {args.output}' shows what is committed, "
-        f"'{PROGRAM} gc {args.output}' tidies up when the job is over",
-    )
+    number: int | None = None
+
+    def submit() -> None:
+        nonlocal number
+        outputs, most = run.only_outputs(), args.max_failures
+        number = _start(run.sc, args, perf, outputs, most, detach=True)
+
+    _with_a_free_name(run, args, submit)
+    if number is None:
+        _say(args, _counts([]))
+    else:
+        _say(
+            args,
+            f"submitted as run {number}; '{PROGRAM} jobs {args.output}' shows how far "
+            f"it is, '{PROGRAM} cancel {args.output} {number}' ends it",
+        )
     _list_failures(run)
     return SOME_FAILED if run.failures else DONE
 
@@ -233,7 +244,8 @@ def _start(
             perf,
             cache_mode=CacheMode[args.cache_mode.capitalize()],
             show_progress=not args.quiet and not detach,
-            on_failure="return",
+            # Of a run that is left, whoever waits for it is to be told.
+            on_failure="raise" if detach else "return",
             task_timeout=args.task_timeout or 0,
             max_failures=most_failures,
             detach=detach,
@@ -264,10 +276,23 @@ def _runner_errors(sc: Client) -> Iterator[None]:
         raise WorkerError(f"the runner failed: {error}") from error
 
 
-@contextlib.contextmanager
-def _hint_about_cache_mode() -> Iterator[None]:
+def _with_a_free_name(
+    run: GraphRun, args: argparse.Namespace, action: Callable[[], object]
+) -> None:
+    """Runs a graph; a chain whose output's name another chain has taken gets a longer one.
+
+    Raises:
+        StreamExistsError: What is there is this result, or the name was chosen.
+    """
     try:
-        yield
+        try:
+            action()
+        except StreamExistsError as error:
+            chosen = args.ops is None or args.name != DEFAULT_NAME
+            if chosen or error.holds_result is not False:
+                raise
+            run.function = ops_graph(args.ops, in_full=True)
+            action()
     except StreamExistsError as error:
         what = str(error).partition(". You can change")[0]
         raise StreamExistsError(
@@ -277,25 +302,59 @@ def _hint_about_cache_mode() -> Iterator[None]:
 
 
 def _summarize(run: GraphRun, seconds: float) -> None:
-    streams = [stream for stream in run.written if stream.committed()]
-    put(f"\n{counted(len(streams), 'stream')} in {printable(run.sc.db_path)}:")
-    table = []
-    for stream in streams[:_SHOWN_STREAMS]:
-        found, place = stream.descriptor(), _place(stream.files())
-        rows, size = counted(found.rows, "row"), byte_text(found.size_bytes)
-        table.append((stream.name(), rows, size, place))
-    for line in aligned(table, right=[1, 2]):
+    written = {
+        output: [stream for stream in streams if stream.committed()]
+        for output, streams in run.written.items()
+    }
+    total = sum(map(len, written.values()))
+    put(f"\n{counted(total, 'stream')} in {printable(run.sc.db_path)}:")
+    lines = []
+    for output, streams in written.items():
+        if total <= _SHOWN:
+            lines += [_summary(stream.name(), [stream]) for stream in streams]
+        elif streams:
+            videos = counted(len(streams), "video")
+            lines.append(_summary(f"{output} of {videos}", streams))
+    for line in aligned(lines, right=[1, 2]):
         put(f"  {line}")
-    if len(streams) > _SHOWN_STREAMS:
-        put(f"  ... and {len(streams) - _SHOWN_STREAMS} more ({PROGRAM} ls)")
     if run.files:
         put("files beside them:")
-        for file in run.files[:_SHOWN_STREAMS]:
-            put(f"  {printable(_near(file))}")
-        if len(run.files) > _SHOWN_STREAMS:
-            put(f"  ... and {len(run.files) - _SHOWN_STREAMS} more")
+        for line in _listed(run.files):
+            put(f"  {printable(line)}")
     put(_counts(run.reports))
     put(f"{seconds:.1f} s")
+
+
+def _summary(name: str, streams: Sequence[NamedStream]) -> tuple[str, ...]:
+    """A line: what it is called, rows, size, and where its files are."""
+    found = [stream.descriptor() for stream in streams]
+    rows = counted(sum(each.rows for each in found), "row")
+    size = byte_text(sum(each.size_bytes for each in found))
+    places = [place for stream in streams if (place := _place(stream.files()))]
+    return name, rows, size, places[0] if len(places) == 1 else _common(places)
+
+
+def _common(patterns: Sequence[str]) -> str:
+    """One pattern for the files of several, as far as they lie in one folder."""
+    if not patterns:
+        return ""
+    folder = os.path.commonpath([os.path.dirname(each) for each in patterns])
+    kinds = {os.path.basename(each) for each in patterns}
+    return os.path.join(folder, "**", kinds.pop() if len(kinds) == 1 else "*")
+
+
+def _listed(files: Sequence[str]) -> list[str]:
+    """Files; a line for each name where they are many."""
+    near = [_near(file) for file in files]
+    if len(near) <= _SHOWN:
+        return near
+    by_name: dict[str, list[str]] = {}
+    for file in near:
+        by_name.setdefault(os.path.basename(file), []).append(file)
+    return [
+        own[0] if len(own) == 1 else f"{counted(len(own), 'file')} {_common(own)}"
+        for own in by_name.values()
+    ][:_SHOWN]
 
 
 def _place(files: Sequence[str]) -> str:

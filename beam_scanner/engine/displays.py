@@ -11,7 +11,9 @@ from beam_scanner.storage.stored_rows import RowReader, SegmentWriter
 from beam_scanner.video.display import UNSPECIFIED, Display
 
 # Ops that leave colours as they are. Of all others it is unknown.
-_KEEP_COLOURS = frozenset({"Pass", "Resize", "Blur", "DrawBboxes"})
+_KEEP_COLOURS = frozenset(
+    {"Pass", "Resize", "Blur", "DrawBboxes", "DrawKeypoints", "DrawText"}
+)
 _SCALE = frozenset({"Resize"})
 
 
@@ -27,12 +29,31 @@ def keep_displays(
         readers: Of its sources, by their index.
         writers: Of its outputs, by their index.
     """
+    for index, display in displays_of(graph, readers).items():
+        if index in writers:
+            writers[index].keep_display(display)
+
+
+def displays_of(
+    graph: BoundGraph, readers: Mapping[int, RowReader]
+) -> dict[int, Display]:
+    """How the frames of each output are to be shown, where that is known.
+
+    Args:
+        graph: The bound graph of a job.
+        readers: Of its sources, by their index.
+
+    Returns:
+        The displays, by the index of the output.
+    """
+    found = {}
     for index, node in enumerate(graph.nodes):
-        if isinstance(node, BoundOutput) and index in writers:
+        if isinstance(node, BoundOutput):
             path = Trace(graph, node)
             display = _display(path, readers[path.index].display)
             if display is not None:
-                writers[index].keep_display(display)
+                found[index] = display
+    return found
 
 
 def _display(path: Trace, found: Display | None) -> Display | None:

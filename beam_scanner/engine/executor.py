@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from beam_scanner.engine.containment import contained, foreign
 from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.log_context import Place, log_context
-from beam_scanner.engine.op_runner import OpRunner, Port, Work, freeze
+from beam_scanner.engine.op_runner import OpRunner, PlaceOf, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.planner.bound import (
@@ -62,6 +62,8 @@ class Task:
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
         position: Where the task is, for whoever supervises the process.
+        place_of: Tells rows of several streams apart, for logs; None where there is
+            one.
     """
 
     graph: BoundGraph
@@ -72,6 +74,7 @@ class Task:
     sinks: Mapping[int, RowSink]
     stream: str
     position: Position = field(default_factory=Position)
+    place_of: PlaceOf | None = None
 
 
 def run_task(task: Task) -> Generator[None, None, TaskTrace]:
@@ -92,7 +95,8 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     """
     found = TaskTrace()
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
-    work = Work(task.graph, found, Place(task.stream), task.position)
+    place = Place(task.stream)
+    work = Work(task.graph, found, place, task.position, task.place_of)
     executor = _Executor(task, work)
     readers = _Readers(task.readers)
     with closing(readers), closing(_ReadAhead(schedule, task, readers, found)) as steps:
@@ -260,7 +264,8 @@ class _Executor:
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
         node = self.task.graph.nodes[step.node]
         assert isinstance(node, BoundOutput)
-        elements = Port(self.work, node.edge).take(step.rows.tolist())
+        taken = Port(self.work, node.edge).take(step.rows.tolist())
+        elements = [self.work.on_host(element) for element in taken]
         stop = step.first + len(elements) - 1
         doing = self.task.position.work.doing(WRITE, "", step.first, stop)
         with self.work.found.span("write"), contained("writing its output"), doing:

@@ -15,14 +15,21 @@ from beam_scanner.engine.log_context import Place
 from beam_scanner.engine.position import CALL, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
+from beam_scanner.kernels.device_frames import DeviceFrame, given_as
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
 from beam_scanner.types.compatible import reader_as
-from beam_scanner.types.element_types import NULL, NullElement
+from beam_scanner.types.element_types import NULL, DeviceType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+
+COPIES = "frames_to_host"
+"""Counts frames that were copied from a device to the memory of a process."""
 
 Windows = list[list[Any]]
 """The input of a row's call: for each input the elements of its window, serialized."""
+
+PlaceOf = Callable[[int, int], tuple[str, int]]
+"""From the index of a node and a row of it to the stream and the row there."""
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Work:
         found: Counters and spans of the task.
         place: Where the task is, for logs.
         position: The same, in memory that outlives the process.
+        place_of: Tells rows of several streams apart; None where there is one.
         buffers: For each node the rows that are held.
     """
 
@@ -43,10 +51,39 @@ class Work:
     found: TaskTrace
     place: Place
     position: Position
+    place_of: PlaceOf | None = None
     buffers: list[dict[int, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.buffers = [{} for _ in self.graph.nodes]
+
+    def on_host(self, frame: Any) -> Any:
+        """What is on a device, in the memory of this process."""
+        if not isinstance(frame, DeviceFrame):
+            return frame
+        self.found.counters[COPIES] += 1
+        return frame.to_host()
+
+    def frames_as(self, library: str, on_device: bool) -> Callable[[Any], Any]:
+        """How a kernel is given frames.
+
+        Args:
+            library: As whose arrays; '' for NumPy.
+            on_device: Whether it runs on a device. Else its arrays are in the memory
+                of this process.
+        """
+        if library and on_device:
+            return lambda frame: given_as(frame, library)
+        if library:
+            return lambda frame: given_as(self.on_host(frame), library)
+        return self.on_host
+
+    def at(self, node: int, row: int) -> None:
+        """Notes at which row of a node the task is."""
+        if self.place_of is None:
+            self.place.row = row
+        else:
+            self.place.stream, self.place.row = self.place_of(node, row)
 
 
 class OpRunner:
@@ -74,9 +111,11 @@ class OpRunner:
         if spec.native:
             as_stored = get_type_info(bytes)
             wanted = [kind and as_stored for kind in wanted]
+        ports = [0 if spec.variadic else number for number in range(len(op.edges))]
+        on_device = op.node.device != DeviceType.CPU
         self.inputs = [
-            _Input(work, edge, wanted[0 if spec.variadic else number])
-            for number, edge in enumerate(op.edges)
+            _Input(work, edge, wanted[port], spec.inputs[port].library, on_device)
+            for port, edge in zip(ports, op.edges, strict=True)
         ]
         self.seen = _Seen(op)
 
@@ -93,7 +132,7 @@ class OpRunner:
         with self.work.found.span(self.span):
             first = 0
             for length in step.calls:
-                place.row = rows[first]
+                self.work.at(self.index, rows[first])
                 stop = first + length
                 position.work.rows(rows[first], rows[stop - 1])
                 try:
@@ -181,7 +220,7 @@ class OpRunner:
             return made
         made = []
         for row, windows in zip(rows, kept, strict=True):
-            self.work.place.row = row
+            self.work.at(self.index, row)
             made += self._run_or_null([row], [windows])
         return made
 
@@ -270,7 +309,8 @@ def _copied(windows: Windows) -> Windows:
     return [
         [
             value.copy()
-            if isinstance(value, np.ndarray) and value.flags.writeable
+            if (isinstance(value, np.ndarray) and value.flags.writeable)
+            or isinstance(value, DeviceFrame)
             else value
             for value in window
         ]
@@ -281,9 +321,18 @@ def _copied(windows: Windows) -> Windows:
 class _Input:
     """Gives one input of an op the elements of a window."""
 
-    def __init__(self, work: Work, edge: Edge, wanted: ScannerTypeInfo | None) -> None:
+    def __init__(
+        self,
+        work: Work,
+        edge: Edge,
+        wanted: ScannerTypeInfo | None,
+        library: str,
+        on_device: bool,
+    ) -> None:
         self.take = Port(work, edge).take
         self.open = opener(edge.column.type, wanted)
+        if wanted is None and edge.column.type is None:
+            self.open = work.frames_as(library, on_device)
 
     def opened(self, elements: list[Any]) -> list[Any]:
         """The values of elements, as the kernel takes them."""
@@ -319,7 +368,7 @@ class Port:
 
 def opener(
     made: ScannerTypeInfo | None, wanted: ScannerTypeInfo | None
-) -> Callable[[bytes], Any] | None:
+) -> Callable[[Any], Any] | None:
     """How a consumer opens the serialized elements of a producer.
 
     Args:
@@ -353,7 +402,12 @@ def opener(
 
 
 def freeze(values: Sequence[Any], shared: Sequence[bool] | NDArray[np.bool_]) -> None:
-    """Makes frames that several uses see read-only: none may change another's."""
+    """Makes frames that several uses see read-only: none may change another's.
+
+    Frames on devices cannot be made so: each use is given a copy.
+    """
     for value, several in zip(values, shared, strict=True):
         if several and isinstance(value, np.ndarray):
             value.flags.writeable = False
+        elif several and isinstance(value, DeviceFrame):
+            value.is_shared = True

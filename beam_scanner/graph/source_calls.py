@@ -25,6 +25,9 @@ from beam_scanner.storage import (
     NamedVideoStream,
     PackedFileStream,
     PythonStream,
+    SQLInputStream,
+    SQLOutputStream,
+    SQLStorage,
     StoredStream,
 )
 
@@ -82,6 +85,38 @@ def _packed(sc: Any, path: str) -> PackedFileStream:
     return PackedFileStream(path)
 
 
+def _sql_query(
+    sc: Any,
+    filter: str,
+    query: Any = None,
+    config: Any = None,
+    enum_query: Any = None,
+    enum_config: Any = None,
+    num_elements: int | None = None,
+) -> SQLInputStream:
+    storage = SQLStorage(enum_config if config is None else config)
+    meant = enum_query if query is None else query
+    return SQLInputStream(meant, filter, storage, num_elements)
+
+
+def _sql_rows(
+    sc: Any,
+    job_name: str,
+    config: Any,
+    table: str,
+    job_table: str | None = None,
+    insert: bool = False,
+    ignore_conflicts: bool = False,
+) -> SQLOutputStream:
+    return SQLOutputStream(
+        table,
+        job_name,
+        SQLStorage(config, job_table),
+        insert,
+        ignore_conflicts=ignore_conflicts,
+    )
+
+
 SOURCES: dict[str, MakeStream] = {
     "Column": _stored,
     "Sequence": _stored,
@@ -92,6 +127,7 @@ SOURCES: dict[str, MakeStream] = {
     "Audio": _audio,
     "Captions": _captions,
     "PackedFile": _packed,
+    "SQL": _sql_query,
 }
 """Scanner's sources, and those of its tools."""
 
@@ -99,8 +135,12 @@ SINKS: dict[str, MakeStream] = {
     "Column": _named,
     "FrameColumn": _frames,
     "Files": _files,
+    "SQL": _sql_rows,
 }
 """Scanner's sinks, and those of its tools."""
+
+TAKE_INPUT = ("Files", "SQL")
+"""Sinks that call their column ``input``; others have ``columns``."""
 
 
 class SourceGenerator:
@@ -160,7 +200,7 @@ class SinkGenerator:
 def _column(
     name: str, columns: Mapping[str, OpColumn] | None, given: OpColumn | None
 ) -> Any:
-    if name == "Files":
+    if name in TAKE_INPUT:
         if given is None:
             raise ArgumentError(f"sink {name} required column input as input")
         return given

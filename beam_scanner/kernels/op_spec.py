@@ -20,10 +20,12 @@ class Port:
     Attributes:
         name: Of the parameter; outputs are called ``ret0``, ``ret1``, ...
         type: Of its elements; None for frames.
+        library: As whose arrays an input takes frames, as 'torch'; '' for NumPy.
     """
 
     name: str
     type: ScannerTypeInfo | None
+    library: str = ""
 
     @property
     def column_type(self) -> ColumnType:

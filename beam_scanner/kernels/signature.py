@@ -13,6 +13,7 @@ from typing import Any, ForwardRef
 
 from beam_scanner import types
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.kernels.device_frames import library_of
 from beam_scanner.kernels.kernel import Kernel
 from beam_scanner.kernels.op_spec import Param, Port
 from beam_scanner.types.type_info import ScannerTypeInfo
@@ -93,6 +94,12 @@ class SignatureReader:
 
     def element(self, annotation: Any, what: str, is_input: bool) -> Any:
         """The type of one element; None for frames."""
+        return self._typed(annotation, what, is_input)[0]
+
+    def _typed(
+        self, annotation: Any, what: str, is_input: bool
+    ) -> tuple[ScannerTypeInfo | None, str]:
+        """The type of one element, and the library of an input of frames."""
         given = self.resolve(annotation, what)
         if self.batched:
             kind = "whole-stream" if self.whole else "batched"
@@ -100,15 +107,16 @@ class SignatureReader:
         if self.stencil and is_input:
             annotation = self._unwrap(annotation, what, "stenciled")
         annotation = self.resolve(annotation, what)
-        if annotation is types.FrameType:
-            return None
+        library = library_of(annotation) if is_input else ""
+        if annotation is types.FrameType or library:
+            return None, library
         try:
             if typing.get_origin(annotation) is tuple:
                 raise ElementTypeError(
                     f"Type `{_shown(annotation)}` is not that of one element; use a "
                     "NamedTuple"
                 )
-            return types.get_type_info(annotation, self.names)
+            return types.get_type_info(annotation, self.names), ""
         except ElementTypeError as error:
             why = (
                 f"{_shown(given)} cannot be its type. "
@@ -175,7 +183,7 @@ class SignatureReader:
             annotation = self.resolve(parameter.annotation, what)
             if variadic:
                 annotation = self._variadic(annotation, name)
-            ports.append(Port(name, self.element(annotation, what, is_input=True)))
+            ports.append(Port(name, *self._typed(annotation, what, is_input=True)))
             if variadic:
                 return tuple(ports), True
         if not ports:

@@ -21,7 +21,7 @@ from beam_scanner.kernels.inference.predictions import (
     finished,
     predictions_of,
 )
-from beam_scanner.kernels.inference.result_types import result_ports
+from beam_scanner.kernels.inference.result_types import library_of_frames, result_ports
 from beam_scanner.kernels.inference.served_model import ServedModel
 from beam_scanner.kernels.op_spec import OpForCall
 from beam_scanner.rows.whole_numbers import whole_number
@@ -79,6 +79,8 @@ class InferKernel(Kernel):
                 or a list where examples are no arrays.
             preprocess: From a row (a frame, or with a stencil the frames of its window
                 as one array) to what the model takes of it; the row itself if None.
+                Frames are arrays of NumPy, unless its parameter is annotated as
+                ``torch.Tensor``, ``cupy.ndarray`` or ``tensorflow.Tensor``.
             postprocess: From a prediction to the row's result: ``postprocess(value)``,
                 or ``postprocess(value, row)`` to be given the row, too. Tensors are
                 arrays of NumPy by then.
@@ -115,8 +117,12 @@ class InferKernel(Kernel):
         outputs, is_tuple = result_ports(
             spec.name, call.init_args.get("postprocess"), source.kind
         )
+        windows = bool(call.options.get("stencil"))
+        # A window is one array of NumPy.
+        before = None if windows else call.init_args.get("preprocess")
+        library = library_of_frames(spec.name, before)
         inputs = tuple(
-            replace(port, type=kind)
+            replace(port, type=kind, library="" if kind else library)
             for port, kind in zip(spec.inputs, call.types, strict=True)
         )
         made = replace(
@@ -124,9 +130,10 @@ class InferKernel(Kernel):
             inputs=inputs,
             outputs=outputs,
             returns_tuple=is_tuple and len(outputs) > 1,
-            across_groups=True,
+            # A handler that prepares whole batches may let rows see one another.
+            across_groups=not source.kind.whole,
             note=f"{source.kind.name}, {copies_text(source.kind.copies)}",
-            stencil=spec.stencil if call.options.get("stencil") else None,
+            stencil=spec.stencil if windows else None,
         )
         return replace(
             call,

@@ -17,21 +17,23 @@ from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 
-def bind_families(families: Sequence[Family]) -> list[BoundGraph]:
+def bind_families(families: Sequence[Family], decoder: str = "cpu") -> list[BoundGraph]:
     """Binds one job's graph of each family, opening its streams for their lengths.
 
     Streams between phases need not exist: their lengths follow from the graph.
 
     Args:
         families: All families of the job, by phase.
+        decoder: Where its videos are to be decoded.
 
     Raises:
         ScannerException: As ``bind``.
+        VideoError: A video cannot be decoded there.
     """
     made: dict[int, SourceInfo] = {}
     graphs = []
     for family in families:
-        graph = _bind_family(family, made)
+        graph = _bind_family(family, made, decoder)
         for output, number in zip(graph.outputs, family.numbers, strict=True):
             if number == INTERNAL:
                 stream = output.node.streams[0]
@@ -40,7 +42,9 @@ def bind_families(families: Sequence[Family]) -> list[BoundGraph]:
     return graphs
 
 
-def _bind_family(family: Family, made: Mapping[int, SourceInfo]) -> BoundGraph:
+def _bind_family(
+    family: Family, made: Mapping[int, SourceInfo], decoder: str
+) -> BoundGraph:
     nodes = topological(family.outputs)
     _check_trust(nodes)
     sources: dict[int, SourceInfo] = {}
@@ -50,6 +54,7 @@ def _bind_family(family: Family, made: Mapping[int, SourceInfo]) -> BoundGraph:
             info = made.get(id(stream))
             if info is None:
                 with stream.reader() as reader:
+                    reader.decode_on(decoder)
                     info = SourceInfo(
                         stream.name(),
                         len(reader),

@@ -36,7 +36,7 @@ def by_name(found: Sequence[Any]) -> Any:
 
 
 class Bind(Stage):
-    """Makes a job of each name."""
+    """Makes a job of each name; gives it as a list of one."""
 
     @unread
     def process(self, found: Found) -> Iterator[Any]:
@@ -56,7 +56,7 @@ class Bind(Stage):
         except Exception as error:
             yield from report_failures([failure_of(name, error, kind="input")])
         else:
-            yield job
+            yield [job]
 
 
 def _only(name: str, source: str, paths: Iterable[str]) -> str:

@@ -40,10 +40,12 @@ def is_cached(results: Results, outputs: int, mode: CacheMode) -> bool:
     if not there or mode is CacheMode.Overwrite:
         return False
     if mode is CacheMode.Error:
-        raise StreamExistsError(
+        error = StreamExistsError(
             f"Running this job would overwrite the {type(there[0]).__name__} "
             f"`{printable(there[0].name())}`. You can change this behavior using "
             "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
             "hold this result, or CacheMode.Overwrite to run anyway and replace them."
         )
+        error.holds_result = results.are_there()
+        raise error
     return len(there) == outputs and results.are_there()

@@ -30,6 +30,11 @@ CUTS = "2"
 to be cut into other tasks."""
 
 
+PIXELS = "1"
+"""Enters the fingerprint of frames that are decoded on a device; raised when these get
+other pixels."""
+
+
 class Fingerprints:
     """Fingerprints of the outputs of a run.
 
@@ -44,6 +49,7 @@ class Fingerprints:
         ops: What :func:`op_digests` returned where the run was made, if that was
             elsewhere.
         values: What :func:`value_digests` returned there, for the only job.
+        decoder: Where videos are decoded.
     """
 
     def __init__(
@@ -53,10 +59,18 @@ class Fingerprints:
         home: NamedStorage,
         ops: Sequence[str] | None = None,
         values: Sequence[str] | None = None,
+        decoder: str = "cpu",
     ) -> None:
         self._home = home
+        self._decoder = decoder
         self._outputs = outputs
         self._nodes = topological(outputs)
+        self._frames = {
+            id(column.node)
+            for node in self._nodes
+            for column in node.inputs
+            if column.type is None
+        }
         self._io_packet = io_packet
         self._values = values
         self._ops = op_digests(outputs) if ops is None else list(ops)
@@ -112,7 +126,7 @@ class Fingerprints:
         if values is None:
             values = value_digests(self._outputs, job)
         own = {
-            id(node): code_digest(stream_fingerprint(node.streams[job]), home="")
+            id(node): self._of_input(node, job)
             if isinstance(node, InputNode)
             else value
             for node, value in zip(self._nodes, values, strict=True)
@@ -131,6 +145,12 @@ class Fingerprints:
         ]
         return code_digest(CUTS, each, self._sharing, written, home=""), each
 
+    def _of_input(self, node: InputNode, job: int) -> str:
+        of_stream = stream_fingerprint(node.streams[job])
+        if self._decoder == "cpu" or id(node) not in self._frames:
+            return code_digest(of_stream, home="")
+        return code_digest(of_stream, self._decoder, PIXELS, home="")
+
 
 def _identity(stream: StoredStream, home: NamedStorage) -> Any:
     """What identifies an output, even after its database is moved.
@@ -141,7 +161,7 @@ def _identity(stream: StoredStream, home: NamedStorage) -> Any:
     if not isinstance(stream, NamedStream):
         # A name says nothing of where streams of the user's own lie: their storage,
         # or they themselves, hold that.
-        return [stream.name(), code_digest(stream, stream.storage(), home="")]
+        return [stream.name(), code_digest(*stream.identity(), home="")]
     if stream.storage() != home:
         return [stream.storage().db_path, stream.name()]
     return stream.name()

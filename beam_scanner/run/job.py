@@ -64,6 +64,7 @@ class Job:
         store: The database that keeps its work.
         run: Name of its run; '' as long as it has none.
         number: Its index in the lists of streams of the graph that it was made from.
+        decoder: Where its videos are decoded.
 
     Attributes:
         files: What it keeps while it is not done.
@@ -78,8 +79,10 @@ class Job:
         store: ObjectStore,
         run: str = "",
         number: int = 0,
+        decoder: str = "cpu",
     ) -> None:
         self.record = record
+        self._decoder = decoder
         self.number = number
         self.waiting: dict[int, int] = {}
         self.published: set[tuple[int, int]] = set()
@@ -128,7 +131,7 @@ class Job:
         """The bound graph of each family."""
         # Late: it opens every input, which the commit stage has no need of.
         if not self._bound:
-            self._bound = bind_families(self.families)
+            self._bound = bind_families(self.families, self._decoder)
         return self._bound
 
     def cuts(self, family: int, io_packet: int) -> TaskCuts:

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 import uuid
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, BinaryIO, Self
 
-import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
-from beam_scanner.errors import ArgumentError, Failure, StorageError, Tally
-from beam_scanner.graph.nodes import OpNode, topological
+from beam_scanner.errors import ArgumentError, Failure
+from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.planner.cut_tasks import frames_to_decode
-from beam_scanner.planner.forecast import calls_of
+from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.check_packages import check_packages
-from beam_scanner.run.failure_records import (
-    TaskRows,
-    each_once,
-    rows_of_manifest,
-)
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
-from beam_scanner.run.job_files import JobFiles, Manifest
-from beam_scanner.run.keep_failures import KeepFailures
 from beam_scanner.run.options import Limits, ScannerOptions
 from beam_scanner.run.picklable import check_picklable
-from beam_scanner.run.pickled_outputs import warn_of_pickles
-from beam_scanner.run.pipeline_stages import EndRun, RunGraph
+from beam_scanner.run.pipeline_stages import RunGraph
 from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.progress import Watcher
 from beam_scanner.run.publish import end_published
-from beam_scanner.run.run_files import RunFiles, end_interrupted
+from beam_scanner.run.report import (
+    Report,
+    begin_report,
+    conclude,
+    end_jobs,
+    keep_report,
+)
+from beam_scanner.run.run_files import JobTasks, RunFiles, end_interrupted
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
@@ -50,10 +47,9 @@ from beam_scanner.runners.start import (
     run_pipeline,
     runs_here,
 )
-from beam_scanner.storage.failure_files import write_failures
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore
-from beam_scanner.text.quantities import counted
+from beam_scanner.stores.open import open_store
 
 SMALL_ROWS = 300
 """Jobs whose nodes make no more rows, and decode no more frames, are small."""
@@ -63,67 +59,48 @@ SMALL_JOBS = 2
 
 
 @dataclass
-class Report:
-    """How a run went.
+class Course:
+    """A run that is written to storage: what its driver needs, to take it to its end.
 
     Attributes:
-        committed: Names of the jobs that were committed.
-        cached: Names of the jobs that were there already.
-        failures: One for each job that failed.
-        lost: By name of each input video with rows that cannot be decoded: which
-            rows and times, and why.
-        counters: Sums over the tasks of this run: frames_needed, frames_decoded,
-            frames_again, bytes_read, rows_written, ...
-        tasks: Tasks that were run now.
-        reused: Tasks that an earlier, interrupted run had finished.
-        kept: Finished tasks of jobs that failed, from which another run can resume.
-        rows_failed: Rows of ops with ``on_error='null'`` that are null because their
-            kernel raised, those that an interrupted run had found included.
-        failure_file: The Parquet file with every failure, of streams and of rows; ''
-            where nothing failed.
-        seconds: How long it took.
-        traces: Trace of every task, for profiles.
-        null_rows: The rows of ``rows_failed``, by task.
-        calls: How ops with batches, with models or on GPUs are called, by their names.
+        store: The database.
+        files: Of the run.
+        source: Where workers find it.
+        settings: How its jobs are run.
+        jobs: The jobs.
+        report: What is known before it runs.
+        small: Whether starting worker processes would take longer than the run.
+        interrupted: Whether an interrupted run has published some of its streams.
     """
 
-    committed: list[str] = field(default_factory=list)
-    cached: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    tasks: int = 0
-    reused: int = 0
-    kept: int = 0
-    rows_failed: int = 0
-    failure_file: str = ""
-    seconds: float = 0.0
-    traces: list[dict[str, Any]] = field(default_factory=list)
-    null_rows: list[TaskRows] = field(default_factory=list, repr=False)
-    calls: dict[str, str] = field(default_factory=dict)
+    store: ObjectStore
+    files: RunFiles
+    source: StoredRun
+    settings: RunSettings
+    jobs: Sequence[Job]
+    report: Report
+    small: bool = False
+    interrupted: bool = False
 
-    @property
-    def tally(self) -> Tally:
-        """The streams that did not fail, in numbers."""
-        return Tally(len(self.committed), len(self.cached), self.failure_file)
+    @classmethod
+    def read(cls, source: StoredRun, report: Report, **values: Any) -> Self:
+        """The course of a run that another process has written."""
+        store = open_store(source.db)
+        files = RunFiles(store, source.run)
+        settings = files.settings(source.digest)
+        records = chain.from_iterable(
+            files.jobs(number, settings.digests)
+            for number in range(len(settings.digests))
+        )
+        jobs = [
+            Job(record, settings.graph, store, source.run, number)
+            for number, record in enumerate(records)
+        ]
+        return cls(store, files, source, settings, jobs, report, **values)
 
 
-def hint_about_kept(kept: int, db_path: str) -> str:
-    """What to say of finished tasks of jobs that failed; '' where there are none.
-
-    Examples:
-        >>> print(hint_about_kept(1, 'db'))
-        1 finished task of failed streams is kept: the same run again does only the \
-others; to remove it, run 'beam-scanner gc --unfinished db'
-    """
-    if not kept:
-        return ""
-    are, them = ("is", "it") if kept == 1 else ("are", "them")
-    return (
-        f"{counted(kept, 'finished task')} of failed streams {are} kept: the same run "
-        f"again does only the others; to remove {them}, run 'beam-scanner gc "
-        f"--unfinished {shlex.quote(db_path)}'"
-    )
+HandOver = Callable[[Course, BinaryIO | None], None]
+"""Gives a run to another process, with the lock that shows that its driver lives."""
 
 
 def execute(
@@ -133,7 +110,8 @@ def execute(
     show_progress: bool,
     max_failures: float | None = None,
     limits: Limits | None = None,
-    detach: bool = False,
+    name: str = "",
+    hand_over: HandOver | None = None,
 ) -> Report:
     """Runs the jobs of a prepared run as one Beam pipeline.
 
@@ -144,12 +122,12 @@ def execute(
         show_progress: Whether to draw a progress bar.
         max_failures: See ``Client.run``.
         limits: Of each task; as the options say if None.
-        detach: Return when the runner has taken the pipeline. The workers commit and
-            tidy up, and store what failed beside the outputs.
+        name: Of a run that has a number, by which it can be followed and cancelled.
+        hand_over: Has another process take it to its end.
 
     Returns:
-        How it went; failures are listed, not raised. With ``detach`` what is known
-        already: streams that are there, and inputs that cannot be read.
+        How it went; failures are listed, not raised. Of a run that was handed over,
+        what is known already: streams that are there, and inputs that cannot be read.
 
     Raises:
         ArgumentError: A kernel or an argument cannot be sent to workers.
@@ -157,81 +135,119 @@ def execute(
     """
     began = time.monotonic()
     settings = _settings(prepared, limits or Limits.of(options), max_failures)
-    store, report = _begin(prepared, storage)
-    run = RunFiles(store, uuid.uuid4().hex)
+    settings = replace(settings, numbered=bool(name))
+    store, report = begin_report(prepared, storage)
+    run = RunFiles(store, name or uuid.uuid4().hex)
     if _may_run(prepared, settings, report):
         preflight(options, [store.url, *prepared.worker_paths()])
         hints = run_hints(options.view_as(ScannerOptions))
         nodes = topological(prepared.outputs)
         check_packages(nodes, options)
-        check_gpus(nodes, options, hints)
-        if detach:
-            _submit(prepared, store, run, replace(settings, detached=True), options)
-            _keep(store, report)
-        else:
-            _run(prepared, store, run, settings, options, show_progress, report)
+        check_gpus(nodes, options, hints, prepared.decoder)
+        # Where the runner does not end with this process, the run is not abandoned when
+        # this process has died.
+        with run.held() if ends_with_us(options) else nullcontext() as lock:
+            source, small = StoredRun(run.url, run.run), _is_small(prepared)
+            course = Course(store, run, source, settings, prepared.jobs, report, small)
+            course.interrupted = bool(prepared.published_by)
+            with _removed_on_error(course):
+                _write(prepared, course, options, here=hand_over is None)
+                if hand_over is not None:
+                    hand_over(course, lock)
+            if hand_over is None:
+                drive(course, options, show_progress)
     else:
         if not prepared.jobs:
             _end_interrupted(prepared, store)
-        _keep(store, report)
+        keep_report(store, report)
     report.seconds = time.monotonic() - began
     return report
 
 
-def _run(
-    prepared: Prepared,
-    store: ObjectStore,
-    run: RunFiles,
-    settings: RunSettings,
-    options: PipelineOptions,
-    show_progress: bool,
-    report: Report,
+def _write(
+    prepared: Prepared, course: Course, options: PipelineOptions, here: bool
 ) -> None:
-    """Runs the pipeline to its end, and reports how each job ended."""
-    small = _is_small(prepared)
-    ended = not prepared.published_by
-    # Where the runner does not end with this process, the run is not abandoned when
-    # this process has died.
-    with run.held() if ends_with_us(options) else nullcontext():
-        try:
-            here = process_token() if runs_here(options, small) else ""
-            alone = bool(here) and not settings.limits.timeout
-            with for_workers(elsewhere=not ends_with_us(options), here=alone):
-                source = write_run(prepared, run, replace(settings, here=here))
-            build = _pipeline(source, settings, len(prepared.jobs), options)
-            _end_interrupted(prepared, store, run.run)
-            with Watcher(prepared, show_progress):
-                run_pipeline(options, build, small=small, again=True)
-            done = conclude(prepared, run, report)
-            _keep(store, report, run.run)
-            ended = False
-            end_jobs(done)
-            ended = True
-        finally:
-            # Hosts first: nothing may write for a run whose files are removed.
-            end_hosts(run.run)
-            close_runs(run.run)
-            forget_fetched(run.run)
-            run.remove(tokens=ended)
+    """Writes a run, so that workers and its driver find it.
+
+    Args:
+        prepared: The run.
+        course: The same, to be completed.
+        options: The user's Beam options.
+        here: Whether this process drives it.
+    """
+    in_here = here and runs_here(options, course.small)
+    token = process_token() if in_here else ""
+    course.settings = replace(course.settings, here=token)
+    alone = in_here and not course.settings.limits.timeout
+    with for_workers(elsewhere=not ends_with_us(options), here=alone):
+        course.source = write_run(prepared, course.files, course.settings)
+    course.report.total_tasks = prepared.tasks
+    _end_interrupted(prepared, course.store, course.files.run)
 
 
-def _submit(
-    prepared: Prepared,
-    store: ObjectStore,
-    run: RunFiles,
-    settings: RunSettings,
-    options: PipelineOptions,
-) -> None:
-    """Gives the pipeline to a runner that continues without this process."""
-    with for_workers(elsewhere=True):
-        source = write_run(prepared, run, settings)
-    _end_interrupted(prepared, store, run.run)
-    build = _pipeline(source, settings, len(prepared.jobs), options)
+@contextmanager
+def _removed_on_error(course: Course) -> Iterator[None]:
     try:
-        run_pipeline(options, build, wait=False)
+        yield
     except BaseException:
-        run.remove(tokens=not prepared.published_by)
+        end_run(course, ended=not course.interrupted)
         raise
+
+
+def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None:
+    """Runs the pipeline of a run to its end, and reports how each job ended.
+
+    Args:
+        course: The run.
+        options: The user's Beam options.
+        show_progress: Whether to draw a progress bar.
+
+    Raises:
+        WorkerError: The pipeline could not be run; finished tasks are kept.
+    """
+    files, ended = course.files, not course.interrupted
+    try:
+        build = _pipeline(course.source, course.settings, len(course.jobs), options)
+        with Watcher(course.store, files.tasks(), show_progress):
+            run_pipeline(options, build, small=course.small, again=True)
+        done = conclude(course.jobs, course.settings.graph.phases, files, course.report)
+        keep_report(course.store, course.report, files.run)
+        ended = False
+        end_jobs(done)
+        ended = True
+    finally:
+        end_run(course, ended)
+
+
+def end_run(course: Course, ended: bool) -> None:
+    """Ends the processes of a run, and removes its files.
+
+    Args:
+        course: The run.
+        ended: Whether it need not be known again, when an equal run goes on.
+    """
+    name = course.source.run
+    # Hosts first: nothing may write for a run whose files are removed.
+    end_hosts(name)
+    close_runs(name)
+    forget_fetched(name)
+    course.files.remove(tokens=ended)
+
+
+def submit(course: Course, options: PipelineOptions, end: Callable[[Any], Any]) -> Any:
+    """Gives the pipeline of a run to a runner that continues without this process.
+
+    Args:
+        course: The run.
+        options: The user's Beam options.
+        end: Applies what is to follow the commit of all jobs.
+
+    Returns:
+        Beam's result.
+    """
+    jobs = len(course.jobs)
+    build = _pipeline(course.source, course.settings, jobs, options, end)
+    return run_pipeline(options, build, wait=False)
 
 
 def _settings(
@@ -250,26 +266,8 @@ def _settings(
         jobs=prepared.total,
         failed=len(prepared.failures),
         file_systems=pack_file_systems(),
+        decoder=prepared.decoder,
     )
-
-
-def _begin(prepared: Prepared, storage: NamedStorage) -> tuple[ObjectStore, Report]:
-    """Begins the report with what is known before the run."""
-    store = storage.store(create=True)
-    report = Report(cached=[job.record.name for job in prepared.cached])
-    report.failures = list(prepared.failures.values())
-    ops = [n for n in topological(prepared.outputs) if isinstance(n, OpNode)]
-    report.calls = {op.label: calls for op in ops if (calls := calls_of(op))}
-    for job in prepared.published:
-        # Its rows that are null belong into this report: the run that made them died
-        # before it could report them.
-        token = job.files.token()
-        if token is not None:
-            own = job.record._replace(token=token).files(store, "")
-            for family, task, manifest in _manifests(own):
-                rows = rows_of_manifest(job.record.name, family, task, manifest)
-                report.null_rows += rows
-    return store, report
 
 
 def _end_interrupted(prepared: Prepared, store: ObjectStore, run: str = "") -> None:
@@ -309,43 +307,6 @@ def check_max_failures(given: Any) -> None:
         )
 
 
-def _keep(store: ObjectStore, report: Report, run: str = "") -> None:
-    """Stores what failed beside the outputs, and counts it."""
-
-    def failures() -> Iterator[Failure]:
-        for failure in each_once([*report.failures, *report.null_rows]):
-            report.rows_failed += failure.kind == "row"
-            yield failure
-
-    report.failure_file = keep_failures(store, failures(), run)
-
-
-def keep_failures(
-    store: ObjectStore, failures: Iterable[Failure], run: str = ""
-) -> str:
-    """Stores failures in a database.
-
-    Args:
-        store: The database.
-        failures: Any number.
-        run: Names the run; a new name if empty.
-
-    Returns:
-        The path or URL of the file; '' if there are no failures.
-
-    Warns:
-        UserWarning: They cannot be stored.
-    """
-    try:
-        return write_failures(store, run or uuid.uuid4().hex, failures, time.time())
-    except StorageError as error:
-        # The streams are committed all the same, and the failures are in the report.
-        warnings.warn(
-            f"the failures of this run could not be stored: {error}", stacklevel=4
-        )
-        return ""
-
-
 def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> StoredRun:
     """Begins all jobs, and stores what workers must know of the run.
 
@@ -368,11 +329,34 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
     prepared.fingerprints.check_unchanged(
         (job.number, job.record.fingerprint) for job in prepared.jobs
     )
+    run.write_tasks(_tasks(prepared))
     return StoredRun(run.url, run.run, digest)
 
 
+def _tasks(prepared: Prepared) -> list[JobTasks]:
+    """The rows of the tasks of all jobs, if these were checked."""
+    return [
+        JobTasks(
+            job.record.fingerprint,
+            job.record.token,
+            [
+                [
+                    sum(b - a for a, b in cuts.intervals(task))
+                    for task in range(len(cuts))
+                ]
+                for cuts in prepared.cuts(job)
+            ],
+        )
+        for job in (prepared.jobs if prepared.checked else [])
+    ]
+
+
 def _pipeline(
-    source: StoredRun, settings: RunSettings, jobs: int, options: PipelineOptions
+    source: StoredRun,
+    settings: RunSettings,
+    jobs: int,
+    options: PipelineOptions,
+    end: Callable[[Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
     phases = settings.graph.phases
     hints = run_hints(options.view_as(ScannerOptions))
@@ -380,12 +364,12 @@ def _pipeline(
     def build(pipeline: Any) -> None:
         # Numbers, since records hold streams and arguments of any size and type.
         numbers = pipeline | "Jobs" >> Constants(range(jobs))
-        graph = RunGraph(source, phases, hints, gpu_phases(settings.graph))
+        gpus = gpu_phases(settings.graph, settings.decoder)
+        at_once = jobs_at_once(node for node, _ in settings.graph.nodes)
+        graph = RunGraph(source, phases, hints, gpus, at_once)
         ended = numbers | "Run graph" >> graph
-        if settings.detached:
-            failed = graph.failed | "Failed" >> beam.Flatten()
-            failed | "Keep failures" >> KeepFailures(source)
-            ended | "End" >> EndRun(source, phases - 1)
+        if end is not None:
+            end(ended)
 
     return build
 
@@ -403,54 +387,3 @@ def _is_small_job(job: Job) -> bool:
         and frames_to_decode(graph, rows) <= SMALL_ROWS
         for graph, rows in needs
     )
-
-
-def conclude(prepared: Prepared, run: RunFiles, report: Report) -> list[Job]:
-    """Reads how every job ended; returns those that are done."""
-    results = run.results()
-    done: list[Job] = []
-    for index, job in enumerate(prepared.jobs):
-        ends = [results.get((index, phase)) for phase in range(prepared.graph.phases)]
-        failures = [failure for end in ends if end for failure in end]
-        finished = _count_tasks(job, run.run, report)
-        if failures or ends[-1] is None:
-            reason = "the run ended before it was done"
-            report.failures.append((failures or [Failure(job.record.name, reason)])[0])
-            report.kept += finished
-            continue
-        report.committed.append(job.record.name)
-        done.append(job)
-    return done
-
-
-def end_jobs(done: Sequence[Job]) -> None:
-    """Removes the work of jobs that are done."""
-    for job in done:
-        job.files.remove()
-    warn_of_pickles(done)
-
-
-def _count_tasks(job: Job, run: str, report: Report) -> int:
-    """Adds what the tasks of a job counted; returns how many are finished."""
-    finished = 0
-    for family, task, manifest in _manifests(job.files):
-        finished += 1
-        report.null_rows += rows_of_manifest(job.record.name, family, task, manifest)
-        if manifest["run"] != run:
-            report.reused += 1
-            continue
-        report.tasks += 1
-        trace = manifest["trace"]
-        trace.pop("failed", None)
-        report.traces.append({"task": f"{family}-{task}", **trace})
-        for name, value in trace["counters"].items():
-            report.counters[name] = report.counters.get(name, 0) + value
-    return finished
-
-
-def _manifests(files: JobFiles) -> Iterator[tuple[int, int, Manifest]]:
-    """(family, task, manifest) of every finished task of a job."""
-    for family, task in files.manifests():
-        manifest = files.manifest(family, task)
-        if manifest is not None:
-            yield family, task, manifest

@@ -9,6 +9,7 @@ from typing import Any, Self
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.video.decoder_names import DECODERS
 
 MAX_ATTEMPTS = 3
 
@@ -35,6 +36,8 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
             if not given.
         task_timeout: Seconds that an attempt at a task may take; no limit if not given.
         max_attempts: How often a task is tried before its stream fails; 3 if not given.
+        decoder: Where videos are decoded, 'cpu' or 'cuda', unless ``PerfParams`` say
+            'cuda'; 'cpu' if not given.
 
     Only Dataflow has a use for the first two; other runners are not given them, since
     each hint would cost them a second environment.
@@ -86,6 +89,12 @@ class ScannerOptions(PipelineOptions):  # type: ignore[misc]
             help="how often a task is tried before its stream fails: when its kernel "
             "raises, and when its process dies or takes too long; default: "
             f"{MAX_ATTEMPTS}",
+        )
+        parser.add_argument(
+            "--decoder",
+            choices=DECODERS,
+            help="where videos are decoded: cpu, or cuda for the GPUs of workers, whose "
+            "pixels are slightly others; default: cpu",
         )
 
 
@@ -143,6 +152,23 @@ or 0 for no limit; got -1
             MAX_ATTEMPTS if attempts is None else attempts,
             0.0 if timeout is None else timeout,
         )
+
+
+def decoder_of(options: PipelineOptions, wanted: str = "cpu") -> str:
+    """Where videos are decoded: as ``PerfParams`` or ``--decoder`` ask.
+
+    Args:
+        options: The user's.
+        wanted: Of the ``PerfParams``.
+
+    Examples:
+        >>> decoder_of(PipelineOptions([])), decoder_of(PipelineOptions([]), 'cuda')
+        ('cpu', 'cuda')
+        >>> decoder_of(PipelineOptions(['--decoder=cuda']))
+        'cuda'
+    """
+    given = options.view_as(ScannerOptions).decoder
+    return given if given and wanted == "cpu" else wanted
 
 
 def _is_number(value: Any) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +21,11 @@ from beam_scanner.errors import Failure
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
-from beam_scanner.run.plan_and_commit import commit_job, plan_job
+from beam_scanner.run.plan_and_commit import commit_job, plan_jobs
 from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
 from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
-from beam_scanner.run.tasks.try_task import ROWS_FAILED, try_task
+from beam_scanner.run.tasks.try_task import ROWS_FAILED, try_tasks
 from beam_scanner.run.worker_run import Run, RunSource, close_runs, run_of
 from beam_scanner.storage.streams.named import NamedStream
 
@@ -43,7 +43,8 @@ def sink_tag(number: int) -> str:
 class RunGraph(beam.PTransform):  # type: ignore[misc]
     """Runs jobs of a run.
 
-    Takes a PCollection of jobs; returns one of the jobs that were committed.
+    Takes a PCollection of the jobs' numbers; returns one of lists of those that were
+    committed.
 
     Attributes:
         failed: PCollections of what failed.
@@ -53,6 +54,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         phases: How many phases its graph has.
         resource_hints: Of the stage that runs tasks.
         gpus: The phases that need the accelerator of the hints; all if empty.
+        at_once: How many jobs that follow one another are planned together.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         phases: int,
         resource_hints: Mapping[str, Any] | None = None,
         gpus: Collection[int] = (),
+        at_once: int = 1,
     ) -> None:
         super().__init__()
         self._source = source
         self._phases = phases
         self._gpus = set(gpus)
+        self._at_once = at_once
         self._hints = dict(resource_hints or {})
         self.failed: list[Any] = []
 
@@ -74,11 +78,12 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
         """Wires the stages of each phase one after the other."""
         # One job may take an hour and all may come in one bundle. No Reshuffle: Flink
         # leaves out one that follows another, and that of the tasks would be lost.
+        at_once = self._at_once
         jobs = (
             jobs
-            | "Key jobs" >> beam.Map(lambda job: (job, None))
+            | "Key jobs" >> beam.Map(lambda job: (job // at_once, job))
             | "Spread jobs" >> beam.GroupByKey()
-            | "Spread" >> beam.Keys()
+            | "Spread" >> beam.Map(lambda keyed: sorted(keyed[1]))
         )
         for phase in range(self._phases):
             hints = hints_of_phase(self._hints, phase, self._gpus)
@@ -89,7 +94,7 @@ class RunGraph(beam.PTransform):  # type: ignore[misc]
 
 
 class Phase(beam.PTransform):  # type: ignore[misc]
-    """One phase of jobs: takes jobs, returns those that go on to the next phase.
+    """One phase of jobs: takes lists of jobs, returns those that go on to the next phase.
 
     Args:
         source: Where workers find the run.
@@ -184,21 +189,23 @@ def stage(kind: type[Stage], source: RunSource, phase: int, *sides: Any) -> Any:
     return par_do(kind(), *sides, source=source, phase=phase)
 
 
-_TO_RUN = "task"
-"""Takes the position of an outcome's kind where what follows is a task to run."""
+_TO_RUN = "tasks"
+"""Takes the position of an outcome's kind where what follows are tasks to run."""
 
 
 class _Plan(Stage):
     @unread
-    def process(self, job: JobId) -> Iterator[tuple[JobId, tuple[str, Any]]]:
-        for item in plan_job(self.run(), job, self.phase):
-            yield job, (_TO_RUN, item.to_tuple()) if isinstance(item, TaskId) else item
+    def process(self, jobs: Sequence[JobId]) -> Iterator[tuple[JobId, tuple[str, Any]]]:
+        for job, item in plan_jobs(self.run(), jobs, self.phase):
+            if isinstance(item[0], TaskId):
+                item = _TO_RUN, tuple(task.to_tuple() for task in item)
+            yield job, item
 
 
 class _Run(Stage):
     @unread
     def process(self, planned: tuple[JobId, tuple[str, Any]]) -> Iterator[Any]:
-        job, (kind, task) = planned
+        _, (kind, tasks) = planned
         if kind != _TO_RUN:
             yield planned
             return
@@ -206,14 +213,14 @@ class _Run(Stage):
         # Elsewhere than in the driver a task must not take the worker with it.
         hosts = hosts_of(self.source) if needs_host(run.settings) else None
         attempt = hosts.attempt if hosts is not None else None
-        steps = WithResult(try_task(run, TaskId(*task), attempt))
+        steps = WithResult(try_tasks(run, [TaskId(*task) for task in tasks], attempt))
         for tag, row in steps:
             yield TaggedOutput(tag, row)
-        outcome, counters = steps.result
+        outcomes, counters = steps.result
         for name, value in counters.items():
             Metrics.counter(NAMESPACE, name).inc(value)
         release_memory()
-        yield job, outcome
+        yield from outcomes
 
     def teardown(self) -> None:
         retire_hosts(self.source.run)
@@ -239,7 +246,7 @@ class _Commit(Stage):
         else:
             run.files.put_result(job_id, self.phase, failures)
         if not failures:
-            yield job_id
+            yield [job_id]
 
     def _report(
         self, run: Run, job: Job, failures: list[Failure]

@@ -11,6 +11,7 @@ from beam_scanner.run.existing_results import reason_not_made
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.publish import give_up, publish_at_end, tidy
+from beam_scanner.run.short_tasks import ShortTasks
 from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
 from beam_scanner.run.worker_run import Run
 
@@ -49,6 +50,34 @@ def plan_job(run: Run, job_id: JobId, phase: int) -> Iterator[TaskId | Outcome]:
             yield TaskId(job_id, number, task, len(cuts), cuts.intervals(task))
 
 
+def plan_jobs(
+    run: Run, jobs: Sequence[JobId], phase: int
+) -> Iterator[tuple[JobId, Outcome | tuple[TaskId, ...]]]:
+    """Cuts one phase of jobs into tasks, of which those of short streams are run as one.
+
+    Args:
+        run: The run.
+        jobs: Some that follow one another.
+        phase: The phase.
+
+    Yields:
+        The job of an outcome and the outcome; or the first job of tasks that are run
+        together, mostly a single one, and these.
+    """
+    short: ShortTasks[TaskId] = ShortTasks(run.settings.io_packet)
+    for job_id in jobs:
+        for item in plan_job(run, job_id, phase):
+            if not isinstance(item, TaskId):
+                yield job_id, item
+                continue
+            job, family = run.job(job_id), item.family
+            cuts = job.cuts(family, run.settings.io_packet)
+            if not short.add(job, family, cuts, item):
+                yield job_id, (item,)
+    for tasks in short.together():
+        yield tasks[0].job, tasks
+
+
 def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Failure]:
     """Ends one phase of a job: publishes it, or says why not.
 
@@ -64,7 +93,8 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
     if job.cached:
         return []
     outcomes = list(outcomes)
-    stopped = run.stop_reason() if _is_cut_short(outcomes) else ""
+    # Tasks may have seen in another process that the run was stopped.
+    stopped = run.stop_reason(now=True) if _is_cut_short(outcomes) else ""
     failures = _failures(run, job, outcomes, stopped)
     families = dict(
         value for kind, value in outcomes if kind in ("done", "skipped") and value

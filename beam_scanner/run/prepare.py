@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
+from apache_beam.options.pipeline_options import PipelineOptions
+
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ElementTypeError, Failure
 from beam_scanner.graph.builder import check_graph, input_type
@@ -23,6 +25,7 @@ from beam_scanner.run.existing_results import Results
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
 from beam_scanner.run.job import Job, JobRecord
+from beam_scanner.run.options import decoder_of
 from beam_scanner.run.run_files import noted_tokens
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.run.sources import check_committed
@@ -52,6 +55,7 @@ class Prepared:
         checked: Whether the jobs were bound and checked: not more than
             ``CHECKED_JOBS``.
         fingerprints: What gave the jobs their fingerprints.
+        decoder: Where videos are decoded.
     """
 
     outputs: tuple[OutputNode, ...]
@@ -64,6 +68,7 @@ class Prepared:
     published: list[Job] = field(default_factory=list)
     published_by: set[str] = field(default_factory=set)
     checked: bool = False
+    decoder: str = "cpu"
 
     @property
     def total(self) -> int:
@@ -104,6 +109,7 @@ def prepare(
     cache_mode: CacheMode,
     storage: NamedStorage,
     writes: bool = True,
+    options: PipelineOptions | None = None,
 ) -> Prepared:
     """Checks a run and takes it apart.
 
@@ -118,6 +124,7 @@ def prepare(
         storage: The database that keeps work that is not done.
         writes: Whether videos that are new to the database are indexed there; else
             nothing is stored.
+        options: The user's Beam options, if there are any.
 
     Returns:
         What to run.
@@ -127,6 +134,7 @@ def prepare(
         ElementTypeError: Streams of one input hold elements of different types.
         StreamNotFoundError: A stream of a database is not committed.
         StreamExistsError: An output is committed and may not be replaced.
+        VideoError: A video cannot be decoded where it is to be.
     """
     outputs = tuple(outputs)
     check_graph(outputs)
@@ -142,10 +150,14 @@ def prepare(
         if not inputs.blamed(range(count)):
             raise
         perf = make_perf(inputs.readable(), ops)
-    fingerprints = Fingerprints(outputs, perf.io_packet_size, storage)
+    decoder = decoder_of(options or PipelineOptions([]), perf.decoder)
+    packet = perf.io_packet_size
+    fingerprints = Fingerprints(outputs, packet, storage, decoder=decoder)
     graph, nodes = SharedGraph.of(in_phases(outputs, storage.trusted))
     store = storage.store()
-    prepared = Prepared(outputs, perf, graph, fingerprints, inputs.failures)
+    prepared = Prepared(
+        outputs, perf, graph, fingerprints, inputs.failures, decoder=decoder
+    )
     runs = cache(partial(noted_tokens, store))
     for number in range(count):
         if number not in prepared.failures:
@@ -167,7 +179,7 @@ def prepare(
                 seen=tuple(map(_generation, streams)),
                 mark=str(number),
             )
-            job = Job(record, graph, store, number=number)
+            job = Job(record, graph, store, number=number, decoder=decoder)
             results = Results(job.files, streams, job.record.outputs, runs)
             _sort_in(prepared, job, results, cache_mode)
     # Opening each input takes too long for one process when there are very many.

@@ -18,15 +18,16 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_scanner.errors import ArgumentError, StorageError
-from beam_scanner.storage.stream_names import WORK
+from beam_scanner.storage.stream_names import ACTIVE, WORK
 from beam_scanner.storage.streams.named import NamedStorage
-from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.stores.object_store import ObjectStore, storage_errors
 
 if TYPE_CHECKING:
-    from beam_scanner.run.launch import Report
+    from beam_scanner.run.report import Report
 
 MOST_PROFILES = 100
 """Profiles that a database keeps."""
@@ -34,45 +35,83 @@ MOST_PROFILES = 100
 MOST_SPANS = 200_000
 """Spans that one profile keeps; more than that, no viewer opens."""
 
-_ROOT = f"{WORK}profiles/"
+MOST_FAILURES = 1000
+"""Failures that one profile keeps; all are in the files of failures."""
+
+_ROOT, _LOGS = f"{WORK}profiles/", f"{WORK}logs/"
 _VERSION = 1
 _KINDS = {"read": "load", "decode": "load", "write": "save"}
 _EXTENSIONS = (".trace", ".json", ".tar.gz")
 
 
-def store_profile(storage: NamedStorage, report: Report) -> int:
+def store_profile(
+    store: ObjectStore,
+    report: Report,
+    raises: bool = True,
+    error: BaseException | None = None,
+) -> None:
     """Stores the profile of a run that has just ended.
 
     Args:
-        storage: The database.
-        report: How the run went.
-
-    Returns:
-        The run's number: 1, 2, ...; two processes never get the same.
+        store: The database.
+        report: How the run went; its number is set.
+        raises: Whether who waits for the run is told of failures by an exception.
+        error: What has ended it before its time.
 
     Warns:
         UserWarning: The profile cannot be written.
     """
-    store = storage.store(create=True)
-    data = gzip.compress(json.dumps(_record(report)).encode(), 5, mtime=0)
-    known = profile_ids(storage)
-    number = max(known, default=0) + 1
+    record = {**_record(report), "ended": _ended(report, raises, error)}
+    data = gzip.compress(json.dumps(record).encode(), 5, mtime=0)
+    known = profile_ids(store)
     try:
-        while not store.put_if_absent(f"{_ROOT}{number:08d}", data):
-            number += 1
+        store.put(_key(report.number), data)
         for old in known[MOST_PROFILES - 1 :]:
-            store.delete(f"{_ROOT}{old:08d}")
-    except StorageError as error:
+            store.delete(_key(old))
+            store.delete(log_key(old))
+    except StorageError as failed:
         # The streams of the run are committed: that must not look like a failure.
-        warnings.warn(f"the profile of this run is not kept: {error}", stacklevel=3)
-    return number
+        warnings.warn(f"the profile of this run is not kept: {failed}", stacklevel=3)
 
 
-def profile_ids(storage: NamedStorage) -> list[int]:
+def store_death(store: ObjectStore, number: int, error: BaseException) -> None:
+    """Stores that a run has died, instead of a profile.
+
+    Args:
+        store: The database.
+        number: The run's.
+        error: Says how.
+    """
+    # Late: a report knows jobs, which need Beam.
+    from beam_scanner.run.report import Report
+
+    store_profile(store, Report(number=number), error=error)
+
+
+def profile_ids(store: ObjectStore) -> list[int]:
     """Numbers of the runs whose profiles are kept, the latest first."""
-    names = (key.rsplit("/", 1)[1] for key in storage.store().list(_ROOT))
+    names = (key.rsplit("/", 1)[1] for key in store.list(_ROOT))
     numbers = {int(name) for name in names if name.isascii() and name.isdigit()}
     return sorted(numbers, reverse=True)
+
+
+def has_profile(store: ObjectStore, number: int) -> bool:
+    """Whether a run of that number has ended."""
+    return store.exists(_key(number))
+
+
+def active_key(number: int) -> str:
+    """Where a run is known while it goes on."""
+    return f"{ACTIVE}{number:08d}/run"
+
+
+def log_key(number: int) -> str:
+    """Where a run of its own process keeps what it prints."""
+    return f"{_LOGS}{number:08d}.txt"
+
+
+def _key(number: int) -> str:
+    return f"{_ROOT}{number:08d}"
 
 
 def _record(report: Report) -> dict[str, Any]:
@@ -84,11 +123,25 @@ def _record(report: Report) -> dict[str, Any]:
         "reused": report.reused,
         "committed": report.committed,
         "cached": len(report.cached),
-        "failures": [str(failure) for failure in report.failures[:1000]],
+        "failures": [str(failure) for failure in report.failures[:MOST_FAILURES]],
         "counters": report.counters,
         "calls": report.calls,
         "workers": _sums(report.traces),
         "traces": _thinned(report.traces),
+    }
+
+
+def _ended(report: Report, raises: bool, error: BaseException | None) -> dict[str, Any]:
+    """How a run ended, for whoever waits for it."""
+    return {
+        "raises": raises,
+        "cancelled": report.cancelled,
+        "kept": report.kept,
+        "failure_file": report.failure_file,
+        "total_tasks": max(report.total_tasks, report.tasks + report.reused),
+        "failed": len(report.failures),
+        "failures": [asdict(failure) for failure in report.failures[:MOST_FAILURES]],
+        "error": error and [type(error).__name__, str(error) or type(error).__name__],
     }
 
 
@@ -169,7 +222,9 @@ class Profile:
         """
         number = _number(job_id)
         store = storage.store()
-        data = None if number is None else store.try_read(f"{_ROOT}{number:08d}")
+        data = None if number is None else store.try_read(_key(number))
+        if number is not None and data is None and store.exists(active_key(number)):
+            raise ArgumentError(f"run {number} has not ended: there is no profile yet")
         if number is None or data is None:
             raise ArgumentError(
                 f"Job name {job_id} does not exist: expected what run returned for one "
@@ -182,13 +237,26 @@ class Profile:
             *(OSError, EOFError, ValueError, KeyError, TypeError),
             *(zlib.error, RecursionError, MemoryError),
         ) as error:
-            where = store.describe(f"{_ROOT}{number:08d}")
+            where = store.describe(_key(number))
             raise StorageError(f"damaged profile {where!r}: {error}") from error
         if version != _VERSION:
             raise StorageError(
                 f"profile of run {number} has version {version!r}, expected {_VERSION}"
             )
         return cls(number, record)
+
+    @property
+    def ended(self) -> dict[str, Any]:
+        """How the run ended; see ``follow``. Empty in profiles of older releases."""
+        return dict(self._record.get("ended", {}))
+
+    def counts(self) -> dict[str, int]:
+        """Tasks that an interrupted run had finished, and streams that were there.
+
+        Returns:
+            Their numbers, under ``'reused'`` and ``'cached'``.
+        """
+        return {name: int(self._record[name]) for name in ("reused", "cached")}
 
     @property
     def failures(self) -> list[str]:

@@ -75,6 +75,7 @@ class Program(KeepsValues):
         limits: Limits,
         here: str,
         max_failures: int | None = None,
+        decoder: str = "cpu",
     ) -> Program:
         """Takes a graph with slots apart."""
         whole, whole_nodes = SharedGraph.of([Family(0, tuple(outputs), ())])
@@ -87,6 +88,7 @@ class Program(KeepsValues):
             max_failures=max_failures,
             here=here,
             file_systems=pack_file_systems(),
+            decoder=decoder,
         )
         program = Program(
             db,
@@ -192,7 +194,9 @@ class Program(KeepsValues):
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(family.outputs, 0, home, *self.digests).of_job(0)
+        whole, each = Fingerprints(
+            family.outputs, 0, home, *self.digests, self.settings.decoder
+        ).of_job(0)
         made = [output.streams[0] for output in family.outputs]
         record = JobRecord(
             name,

@@ -8,7 +8,9 @@
                      tokens           of its jobs, see ``run_tokens``
                      failed/<job>     why a job failed; its remaining tasks stop
                      attempts/<job>-<family>-<task>/<id>  see ``attempt_marks``
-                     stopped          written when too many jobs failed; the remaining tasks stop
+                     stopped          written when too many jobs failed, or the run is to be
+                                      cancelled; the remaining tasks stop
+                     tasks            how many tasks each job has, for its progress
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
                      jobs/<job>/...   files of a job that no other run shares
@@ -23,7 +25,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
@@ -54,11 +56,26 @@ if TYPE_CHECKING:
 
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
+CANCELLED = "cancelled"
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+class JobTasks(NamedTuple):
+    """How many tasks a job has.
+
+    Attributes:
+        fingerprint: Of the job.
+        token: Of the job.
+        rows: For each family the rows that each of its tasks makes.
+    """
+
+    fingerprint: str
+    token: str
+    rows: list[list[int]]
 
 
 class RunFiles:
@@ -112,8 +129,11 @@ class RunFiles:
         self._store.put(f"{self._root}/graph", seal_bytes(data))
         return _digest(data)
 
-    def held(self) -> AbstractContextManager[None]:
-        """Locks the run for this process, its driver, until the process ends or dies."""
+    def held(self) -> AbstractContextManager[BinaryIO | None]:
+        """Locks the run for this process, its driver, until the process ends or dies.
+
+        It stays locked for a child that is given the file.
+        """
         return held(self._store, f"{self._root}/{_DRIVER}")
 
     def is_abandoned(self) -> bool:
@@ -161,6 +181,19 @@ class RunFiles:
             )
         return data
 
+    def write_tasks(self, jobs: Sequence[JobTasks]) -> None:
+        """Stores what the progress of the run is counted by."""
+        data = seal({"jobs": [list(job) for job in jobs]})
+        self._store.put(f"{self._root}/tasks", data)
+
+    def tasks(self) -> list[JobTasks]:
+        """What the progress of the run is counted by; empty if nothing was stored."""
+        try:
+            found = read_sealed(self._store, f"{self._root}/tasks", ["jobs"])
+        except ObjectNotFoundError:
+            return []
+        return [JobTasks(*job) for job in found["jobs"]]
+
     def mark_failed(self, mark: str, failure: Failure) -> None:
         """Stores why a job failed, so that its remaining tasks are not run."""
         data = seal(asdict(failure))
@@ -190,10 +223,19 @@ class RunFiles:
         """
         self._store.put_if_absent(f"{self._root}/stopped", str(failed).encode())
 
-    def stopped_at(self) -> int | None:
-        """How many jobs had failed when the run was stopped; None if it was not."""
+    def cancel(self) -> None:
+        """Stops the run, and the tasks that are at work."""
+        self._store.put(f"{self._root}/stopped", CANCELLED.encode())
+
+    def stopped_at(self) -> int | str | None:
+        """How many jobs had failed when the run was stopped, or that it is cancelled.
+
+        None if it was not stopped.
+        """
         data = self._store.try_read(f"{self._root}/stopped")
-        return None if data is None else int(data)
+        if data is None:
+            return None
+        return CANCELLED if data == CANCELLED.encode() else int(data)
 
     def forget_stop(self) -> None:
         """Removes the mark of a stopped run, which then can be run again."""

@@ -13,14 +13,16 @@ from typing import Protocol
 
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.run.job import Job, JobId, JobRecord
-from beam_scanner.run.run_files import JOBS_A_FILE, RunFiles
+from beam_scanner.run.run_files import CANCELLED, JOBS_A_FILE, RunFiles
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import unpack_file_systems
+from beam_scanner.storage.stream_names import MARKER
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
 
-_LOOK_SECONDS = 1.0
-"""How often a process looks whether others have stopped the run."""
+_LOOK_SECONDS, _FAR_LOOK_SECONDS = 1.0, 5.0
+"""How often a process looks whether others have stopped the run: in a folder, and in a
+bucket, where each look has its price."""
 
 _JOBS_KEPT = 32
 _JOB_FILES_KEPT = 4
@@ -45,7 +47,13 @@ class Run:
     ) -> None:
         # No method: its cache would hold the run in a cycle, and with it all kernels.
         def opened(job: JobId) -> Job:
-            made = Job(record(job), settings.graph, store, files.run)
+            made = Job(
+                record(job),
+                settings.graph,
+                store,
+                files.run,
+                decoder=settings.decoder,
+            )
             # Now, under the lock: threads must share the nodes of one graph.
             _ = made.families
             return made
@@ -57,28 +65,44 @@ class Run:
         self.kernels = KernelPool(files.run)
         self._lock = threading.Lock()
         self._opened = lru_cache(_JOBS_KEPT)(opened)
-        self._stopped: int | None = None
+        self._is_near = store.local_path(MARKER) is not None
+        self._stopped: int | str | None = None
         self._looked = (-1, 0.0)
 
-    def stop_reason(self) -> str:
+    def stop_reason(self, now: bool = False) -> str:
         """Why no more tasks are to be run; empty if they are.
 
-        Cheap: storage is asked once a second, and after each failure found here.
+        Cheap: storage is asked once in a while, and after each failure found here.
+
+        Args:
+            now: Ask it at once.
         """
+        stopped = self._look(now)
+        if stopped is None:
+            return ""
         most = self.settings.max_failures
-        if most is None:
-            return ""
+        return reason_stopped(stopped, self.settings.jobs, most)
+
+    def is_cancelled(self) -> bool:
+        """Whether tasks that are at work are to end, too; as cheap."""
+        return self._look(False) == CANCELLED
+
+    def _look(self, now: bool) -> int | str | None:
+        if not self.settings.numbered and self.settings.max_failures is None:
+            # Nobody could stop it.
+            return None
         marked, when = self._looked
-        due = marked != self.files.marked or time.monotonic() > when + _LOOK_SECONDS
-        if self._stopped is None and due:
+        seconds = _LOOK_SECONDS if self._is_near else _FAR_LOOK_SECONDS
+        due = marked != self.files.marked or time.monotonic() > when + seconds
+        if self._stopped != CANCELLED and (due or now):
             self._looked = (self.files.marked, time.monotonic())
-            failed = self.settings.failed + self.files.failed_jobs()
-            if failed > most:
-                self.files.stop(failed)
+            most = self.settings.max_failures
+            if self._stopped is None and most is not None:
+                failed = self.settings.failed + self.files.failed_jobs()
+                if failed > most:
+                    self.files.stop(failed)
             self._stopped = self.files.stopped_at()
-        if self._stopped is None:
-            return ""
-        return reason_stopped(self._stopped, self.settings.jobs, most)
+        return self._stopped
 
     def job(self, job: JobId) -> Job:
         """One job of the run."""

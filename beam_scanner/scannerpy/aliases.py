@@ -39,6 +39,8 @@ _FIRST = {
         f"scannertools.storage.{name}": "beam_scanner.storage"
         for name in ("audio", "caption", "files", "python")
     },
+    "scannertools_sql": _EMPTY,
+    "scannertools_sql.storage": "beam_scanner.storage",
 }
 _LAST = {
     "scanner": _EMPTY,

@@ -26,7 +26,7 @@ from beam_scanner import ops as shipped
 from beam_scanner.beam_internals import fork_check  # noqa: F401
 from beam_scanner.beam_internals.quiet_import import import_beam
 from beam_scanner.beam_internals.root_logger import keeps_root_logger, root_logger_kept
-from beam_scanner.errors import ArgumentError, JobFailure
+from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.builder import (
     IOGenerator,
     OpGenerator,
@@ -38,11 +38,11 @@ from beam_scanner.graph.source_calls import SinkGenerator, SourceGenerator
 from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
-from beam_scanner.planner.perf_params import MakePerfParams, PerfParams
+from beam_scanner.planner.perf_params import MakePerfParams
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.profiler import store_profile
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.profiler import Profile
+from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from beam_scanner.run.explain import Explanation
-    from beam_scanner.run.launch import Report
+    from beam_scanner.run.follow import JobStatus
     from beam_scanner.run.options import Limits
+    from beam_scanner.run.report import Report
 
 _CLUSTER = (
     "graphs run where the Beam options say: "
@@ -237,9 +238,9 @@ class Client:
                 kernels included; it is ended then, native code too, and tried again.
                 0: no limit but that of ``--task_timeout``.
             checkpoint_frequency: Ignored: every finished task is kept.
-            detach: Return when the job is submitted, for runners that continue without
-                this process. Its workers commit and tidy up; ``committed()`` of the
-                outputs says whether it succeeded, their logs why not.
+            detach: Return when the run has begun. It goes on without this program: in a
+                process of its own on this machine, or as the job of another runner.
+                ``wait_on_job`` waits for it, in any process.
             profiler_level: Ignored.
             on_failure: 'raise', or 'return' to find failures by ``committed()``
                 and in ``report``.
@@ -251,10 +252,11 @@ class Client:
                 are left out and the run ends. None: any number.
 
         Returns:
-            The id of the run, for ``get_profile``; None if there was nothing to do, or
-            with ``detach``.
+            The id of the run, for ``wait_on_job``, ``cancel`` and ``get_profile``; None
+            if there was nothing to do.
 
         Raises:
+            JobCancelled: It was cancelled, by another process.
             JobFailure: Some streams failed; the others are committed, unless
                 ``max_failures`` stopped the run. Every failure is kept as Parquet, in
                 the folder ``failures`` of the database; the command
@@ -264,15 +266,11 @@ class Client:
         """
         import_beam()
         from beam_scanner.run.ingest import ingest_streams, lost_rows
-        from beam_scanner.run.launch import (
-            check_max_failures,
-            execute,
-            hint_about_kept,
-        )
+        from beam_scanner.run.launch import check_max_failures
+        from beam_scanner.run.numbered_runs import run_numbered
         from beam_scanner.run.options import ScannerOptions
         from beam_scanner.run.prepare import input_streams, prepare
         from beam_scanner.runners.local.local_run import pipeline_options
-        from beam_scanner.runners.start import ends_with_us
 
         if on_failure not in ("raise", "return"):
             raise ArgumentError(
@@ -282,38 +280,37 @@ class Client:
             max_failures = self.options.view_as(ScannerOptions).max_failures
         check_max_failures(max_failures)
         limits = self._limits(task_timeout)
-        if detach and ends_with_us(self.options):
-            raise ArgumentError(
-                "detach=True is for runners elsewhere: this one ends with this process"
-            )
-        listed = listed_outputs(_nodes(outputs))
+        listed = listed_outputs(output_nodes(outputs))
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
         ingest_streams(inputs, self.named_storage, here, damage)
         prepared = prepare(
-            listed, _perf(perf_params), _cache_mode(cache_mode), self.named_storage
+            listed,
+            perf_maker(perf_params),
+            checked_mode(cache_mode),
+            self.named_storage,
+            options=self.options,
         )
         if not prepared.jobs and not prepared.failures and not prepared.published:
             return None
-        report = execute(
+        report = run_numbered(
             prepared,
             self.named_storage,
             self.options,
-            show_progress,
-            max_failures,
-            limits,
-            detach,
+            show_progress=show_progress,
+            max_failures=max_failures,
+            limits=limits,
+            detach=detach,
+            raises=on_failure == "raise",
         )
-        number = None
-        if not detach:
-            report.lost = lost_rows(inputs)
-            number = store_profile(self.named_storage, report)
-            self._reports[number] = report
+        if detach:
+            return report.number
+        report.lost = lost_rows(inputs)
+        self._reports[report.number] = report
         if report.failures and on_failure == "raise":
-            hint = hint_about_kept(report.kept, self.db_path)
-            raise JobFailure(report.failures, hint, report.tally)
-        return number
+            raise report.error(self.db_path)
+        return report.number
 
     def report(self, job_id: int) -> Report:
         """What a run of this client did: streams, failures, frames, seconds.
@@ -351,40 +348,66 @@ class Client:
         from beam_scanner.run.ingest import damage_policy
         from beam_scanner.run.prepare import input_streams, prepare
 
-        listed = listed_outputs(_nodes(outputs))
-        make = _perf(perf_params)
-        storage = self.named_storage
+        listed = listed_outputs(output_nodes(outputs))
+        make, options = perf_maker(perf_params), self.options
+        replaced, storage = CacheMode.Overwrite, self.named_storage
         with damage_policy(input_streams(listed), damage):
-            return explain(
-                prepare(listed, make, CacheMode.Overwrite, storage, writes=False)
-            )
+            return explain(prepare(listed, make, replaced, storage, False, options))
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
-        """Runs are over when ``run`` returns: only checks the id.
+        """Waits for the end of a run, of this process or any other.
+
+        Args:
+            bulk_job_id: What ``run`` returned, or ``get_active_jobs``.
+            show_progress: Draw a bar, in a terminal or notebook.
 
         Raises:
             ArgumentError: There was no such run.
+            JobFailure: Streams have failed; as ``run`` raises it.
+            WorkerError: The run has died, or was interrupted.
         """
-        self.get_profile(bulk_job_id)
+        for _ in self.wait_on_job_gen(bulk_job_id, show_progress):
+            pass
 
     def wait_on_job_gen(
         self, bulk_job_id: int, show_progress: bool = True
-    ) -> Iterator[dict[str, Any]]:
-        """Yields the state of a run once: it is over.
+    ) -> Iterator[JobStatus]:
+        """Yields how far a run is, again and again, until it is ``finished``.
+
+        Args:
+            bulk_job_id: As for ``wait_on_job``.
+            show_progress: As for ``wait_on_job``.
 
         Raises:
-            ArgumentError: There was no such run.
+            ScannerException: As ``wait_on_job``, after the last one.
         """
-        profile = self.get_profile(bulk_job_id)
-        yield {
-            "finished": True,
-            "tasks_done": profile.tasks,
-            "total_tasks": profile.tasks,
-        }
+        from beam_scanner.run.follow import follow
+
+        return follow(self.named_storage, bulk_job_id, show_progress)
 
     def get_active_jobs(self) -> list[int]:
-        """Ids of running runs: none, since ``run`` returns at the end."""
-        return []
+        """Ids of the runs of this database that go on, in whatever process."""
+        from beam_scanner.run.follow import going_on
+
+        return [run.number for run in going_on(self.named_storage)]
+
+    def cancel(self, bulk_job_id: int) -> None:
+        """Ends a run, and waits until it has ended.
+
+        Streams that are committed stay. Finished tasks of the others are kept: the same
+        run again does only the rest. Tasks at work end between two packets, or are
+        killed after some seconds.
+
+        Args:
+            bulk_job_id: As for ``wait_on_job``.
+
+        Raises:
+            ArgumentError: There was no such run, or it has ended.
+            WorkerError: It has died.
+        """
+        from beam_scanner.run.follow import cancel
+
+        cancel(self.named_storage, bulk_job_id)
 
     def get_profile(
         self,
@@ -562,30 +585,3 @@ def _config(config: Config | None, path: str | None, db_path: str | None) -> Con
     if config is None:
         return Config(config_path=path, db_path=db_path)
     return config if db_path is None else config.with_db_path(db_path)
-
-
-def _nodes(outputs: Any) -> Any:
-    """Outputs that sink generators made, as the core knows them."""
-    if isinstance(outputs, (list, tuple)):
-        return [_nodes(each) for each in outputs]
-    return outputs.node if isinstance(outputs, Sink) else outputs
-
-
-def _perf(perf_params: Any) -> MakePerfParams:
-    if perf_params is None:
-        return PerfParams.estimate()
-    if isinstance(perf_params, PerfParams):
-        return lambda inputs, ops: perf_params
-    if not callable(perf_params) or isinstance(perf_params, type):
-        raise ArgumentError(
-            "perf_params must be PerfParams.estimate() or PerfParams.manual(...), got "
-            f"{perf_params!r}"
-        )
-    made: MakePerfParams = perf_params
-    return made
-
-
-def _cache_mode(mode: Any) -> CacheMode:
-    if not isinstance(mode, CacheMode):
-        raise ArgumentError(f"cache_mode must be a CacheMode, got {mode!r}")
-    return mode

@@ -46,6 +46,11 @@ _MESSAGES = {
         "num_cpus:int32 num_load_workers:int32 num_save_workers:int32 gpu_ids:int32*"
     ),
     "PythonArgs": "py_args:bytes",
+    "SQLConfig": (
+        "hostaddr:string port:int32 dbname:string user:string password:string "
+        "adapter:string"
+    ),
+    "SQLQuery": "fields:string table:string id:string group:string",
 }
 _built = core.build_messages(
     "beam_scanner/scanner.proto", "scanner.proto", _MESSAGES, __name__

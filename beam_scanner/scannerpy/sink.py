@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.graph.source_calls import TAKE_INPUT
 from beam_scanner.graph.source_calls import SinkGenerator as SinkGenerator
 from beam_scanner.scannerpy.op import NO_ARGS, to_proto
 
@@ -37,9 +38,10 @@ class Sink:
     ) -> None:
         given = dict(sink_args)
         if inputs and "columns" not in given:
-            given["input" if name == "Files" else "columns"] = (
-                inputs[0] if name == "Files" else {"column": inputs[0]}
-            )
+            if name in TAKE_INPUT:
+                given["input"] = inputs[0]
+            else:
+                given["columns"] = {"column": inputs[0]}
         rows = [
             each if isinstance(each, Mapping) else {"table_name": each}
             for each in job_args

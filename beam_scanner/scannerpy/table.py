@@ -466,7 +466,7 @@ class Tables:
         Raises:
             ArgumentError: None is kept.
         """
-        for number in profile_ids(self._storage):
+        for number in profile_ids(self._storage.store()):
             profile = Profile.load(self._storage, number)
             if name in profile.committed:
                 return profile

@@ -1,4 +1,6 @@
 from beam_scanner.storage.descriptor import StreamDescriptor as StreamDescriptor
+from beam_scanner.storage.sql.connections import SQLConfig as SQLConfig
+from beam_scanner.storage.sql.pinned_query import SQLQuery as SQLQuery
 from beam_scanner.storage.stored_rows import RowReader as RowReader
 from beam_scanner.storage.stored_rows import SegmentWriter as SegmentWriter
 from beam_scanner.storage.streams.audio import AudioStorage as AudioStorage
@@ -25,6 +27,9 @@ from beam_scanner.storage.streams.packed import (
 from beam_scanner.storage.streams.packed import PackedFileStream as PackedFileStream
 from beam_scanner.storage.streams.python import PythonStorage as PythonStorage
 from beam_scanner.storage.streams.python import PythonStream as PythonStream
+from beam_scanner.storage.streams.sql import SQLInputStream as SQLInputStream
+from beam_scanner.storage.streams.sql import SQLOutputStream as SQLOutputStream
+from beam_scanner.storage.streams.sql import SQLStorage as SQLStorage
 from beam_scanner.stores.local_store import LocalStore as LocalStore
 from beam_scanner.stores.object_store import (
     ObjectNotFoundError as ObjectNotFoundError,

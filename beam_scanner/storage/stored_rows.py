@@ -96,6 +96,13 @@ class RowReader(ABC):
         """
         return self
 
+    def decode_on(self, decoder: str) -> None:  # noqa: B027 - for video alone
+        """Chooses where video is decoded: 'cpu', as at first, or 'cuda'.
+
+        Raises:
+            VideoError: It cannot be decoded there.
+        """
+
     def rest(self) -> None:
         """Closes what only reading on needs, as a decoder; the next read opens it."""
         return

@@ -18,6 +18,7 @@ MARKER = "beam_scanner.json"
 SEGMENTS = ".segments"
 WORK = ".work/"
 RUNS, JOBS = f"{WORK}runs/", f"{WORK}jobs/"
+ACTIVE = f"{WORK}active/"
 INDEX = "index.bin"
 FOR_PEOPLE = ("contact_sheet.png", "shots.csv", "preview.mp4")
 """Files that commands leave beside a stream, and that go with it."""

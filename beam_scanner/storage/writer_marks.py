@@ -12,9 +12,10 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
+from weakref import WeakSet
 
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.stream_names import WORK
@@ -24,36 +25,49 @@ WRITERS = f"{WORK}writers/"
 _HELD = "held"
 _MOST_SECONDS = 7 * 24 * 3600.0
 
-_open: set[IO[bytes]] = set()
+_open: WeakSet[BinaryIO] = WeakSet()
 """Locked files of this process."""
 
 
-@contextmanager
-def held(store: ObjectStore, key: str) -> Iterator[None]:
-    """Puts a file that stays locked until this process ends the block, or dies.
+def locked_file(store: ObjectStore, key: str) -> BinaryIO | None:
+    """Puts a file that stays locked while it is open, here or in a child that has it.
 
-    The lock is the operating system's, so in a bucket there is nothing.
+    The lock is the operating system's, so in a bucket there is nothing: None.
     """
     if store.local_path(key) is None:
-        yield
-        return
+        return None
     scratch = store.scratch()
     with storage_errors("write", scratch):
         file = open(scratch, "wb")  # noqa: SIM115
-    with file:
+    try:
         file.write(_now())
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
         store.put(key, Path(scratch))
-        _open.add(file)
-        try:
-            yield
-        finally:
-            _open.discard(file)
+    except BaseException:
+        file.close()
+        raise
+    return keep_locked(file)
+
+
+def keep_locked(file: BinaryIO) -> BinaryIO:
+    """Closes a locked file in processes that are forked from now on.
+
+    One that a kernel forked would hold the lock when this process has died. Programs
+    that are started with the file open keep it.
+    """
+    _open.add(file)
+    return file
+
+
+@contextmanager
+def held(store: ObjectStore, key: str) -> Iterator[BinaryIO | None]:
+    """Puts a file that stays locked until this process ends the block, or dies."""
+    with locked_file(store, key) or nullcontext() as file:
+        yield file
 
 
 def _in_child() -> None:
-    # A process that a kernel forked would hold the lock when this one has died.
     while _open:
         _open.pop().close()
 

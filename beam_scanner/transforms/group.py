@@ -34,8 +34,8 @@ from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
-from beam_scanner.run.gpu_stages import is_on_gpu
-from beam_scanner.run.options import Limits, ScannerOptions
+from beam_scanner.run.gpu_stages import uses_gpu
+from beam_scanner.run.options import Limits, ScannerOptions, decoder_of
 from beam_scanner.run.program import Program
 from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
@@ -161,6 +161,7 @@ class Group:
         self._hints: list[Mapping[str, Any]] = []
         self._on_gpu: list[OpColumn] = []
         self._limits = Limits.of(pipeline.options)
+        self._decoder = decoder_of(pipeline.options)
         self._folder = ""
         self._splitter = Splitter(internal_slots)
         self._steps: GraphSteps | None = None
@@ -192,7 +193,7 @@ class Group:
         """
         self._check_is_open()
         kind = rows_hint(column, declared)
-        if is_on_gpu(column.node):
+        if uses_gpu(column.node, self._decoder):
             self._on_gpu.append(column)
         if self.build is not None:
             self.add_hints(hints)
@@ -201,7 +202,7 @@ class Group:
         tag = f"rows {len(self._branches)}"
         streams = self.leave(column, tag, "Rows", label, kind)
         self.add_hints(hints)
-        if is_on_gpu(column.node):
+        if uses_gpu(column.node, self._decoder):
             assert self._steps is not None
             self._steps.use_gpu(self._phase_of(column))
         return streams
@@ -284,7 +285,14 @@ class Group:
         # Where the runner is Beam's local one, tasks may be threads of this process.
         here = process_token() if is_local(self.pipeline.options) else ""
         return Program.of(
-            self._db(), self._run, self.sources, outputs, self._limits, here, most
+            self._db(),
+            self._run,
+            self.sources,
+            outputs,
+            self._limits,
+            here,
+            most,
+            self._decoder,
         )
 
     def _db(self) -> str:

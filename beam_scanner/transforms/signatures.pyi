@@ -262,23 +262,112 @@ class DrawBboxes(Op):
     def __init__(
         self,
         *,
+        color: str = ...,
+        thickness: int = ...,
+        text: str = ...,
+        names: Sequence[str] = ...,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> None:
-        """Draws boxes in red, one pixel wide, into a copy of each frame.
+        """Draws boxes into a copy of each frame, with a line of text each if wanted.
 
         Corners are fractions of the frame's width and height; parts of boxes outside the
-        frame are left out.
+        frame are left out. Lines are as thick as ``thickness`` says, to the inside of the box.
+
+        Args:
+            color: A name, '#rrggbb', or 'label' or 'track' for a color of each.
+            thickness: Of lines in pixels; 0 for what suits the size of the frame.
+            text: What stands at each box, as '{name} {score:.2f}': its ``name``, ``label``,
+                ``track``, ``score`` and ``track_score``; '' for nothing.
+            names: Of the classes, in the order of their labels, for ``name``.
+
+        Raises:
+            ArgumentError: The color does not exist, or the text names something else.
+            MissingDependencyError: There is text, and Pillow or the font are not installed.
         """
 
 class DrawFlow(Op):
     def __init__(
         self,
         *,
+        style: str = ...,
+        fastest: float = ...,
         device: DeviceType | None = ...,
         on_error: str = ...,
     ) -> None:
-        """Puts a picture of the flow to the right of each frame."""
+        """Shows the flow beside each frame, over it, or as arrows in it.
+
+        In colors, the hue is the direction (red to the right, green-yellow down) and the
+        brightness the speed. Arrows are as long as pixels move.
+
+        Args:
+            style: 'beside': the flow's colors to the right of the frame; 'over': mixed with
+                it; 'arrows'.
+            fastest: Speed, in pixels, that has the full brightness; 0 for that of each
+                frame's fastest pixel, which changes from frame to frame.
+
+        Raises:
+            ArgumentError: There is no such style, or ``fastest`` is below 0.
+            MissingDependencyError: OpenCV is not installed, which draws the arrows.
+        """
+
+class DrawKeypoints(Op):
+    def __init__(
+        self,
+        *,
+        edges: str | Sequence[tuple[int, int]] = ...,
+        score: float = ...,
+        radius: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Draws points, and lines between them, into a copy of each frame.
+
+        The column may hold ``Keypoints`` or a list of them: each thing has a color of its own.
+        Places are fractions of the frame's width and height.
+
+        Args:
+            edges: Pairs of numbers of points between which there are lines, or 'coco' for the
+                17 points that people have in COCO.
+            score: Points of which the model is less sure are left out, with their lines.
+            radius: Of a point in pixels; 0 for what suits the size of the frame.
+
+        Raises:
+            ArgumentError: Edges are no pairs, or the radius is below 0.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
+class DrawText(Op):
+    def __init__(
+        self,
+        *,
+        format: str = ...,
+        place: str = ...,
+        size: int = ...,
+        color: str = ...,
+        font: str = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Writes a value into a copy of each frame, on a dark or light ground.
+
+        The column may hold texts, numbers, ``Label``, ``Text`` or lists of these, of which
+        each has a line. A ``Text`` that knows its corners is outlined and written above them.
+        None writes nothing.
+
+        Args:
+            format: How a value becomes text, as in '{:.2f}' or 'speed: {}'.
+            place: 'top left', 'top', 'top right', 'center', 'bottom left', 'bottom' or
+                'bottom right'.
+            size: Of the font in pixels; 0 for what suits the size of the frame.
+            color: Of the text: a name or '#rrggbb'.
+            font: Path of a TrueType or OpenType file; '' for Noto Sans, which has Latin,
+                Greek and Cyrillic letters.
+
+        Raises:
+            ArgumentError: Another place or color, a size below 0, or a file that is no font.
+            MissingDependencyError: Pillow or the font are not installed.
+        """
 
 class EmbedFrames(Op):
     def __init__(
@@ -381,6 +470,35 @@ class HSVHistogram(Op):
             MissingDependencyError: OpenCV is not installed.
         """
 
+class Heatmap(Op):
+    def __init__(
+        self,
+        *,
+        low: float = ...,
+        high: float = ...,
+        opacity: float = ...,
+        colormap: str = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Colors each frame by the values that are given for its places.
+
+        The column may hold H x W values (an array, or frames with one channel) of any size,
+        which is stretched to that of the frame; or ``Mask`` or a list of them, each of which
+        has a color of its own. Values that are NaN have none.
+
+        Args:
+            low: The value that has the first color of the map.
+            high: The value that has the last one; where both are equal, they are the least
+                and the greatest value of each row.
+            opacity: Of the colors, 0.0 to 1.0.
+            colormap: 'turbo', 'viridis', 'inferno', 'magma', 'plasma', 'jet', 'hot' or 'bone'.
+
+        Raises:
+            ArgumentError: There is no such map, or the opacity is another number.
+            MissingDependencyError: OpenCV is not installed.
+        """
+
 class Histogram(Op):
     def __init__(
         self,
@@ -453,6 +571,8 @@ class Infer(Op):
                 or a list where examples are no arrays.
             preprocess: From a row (a frame, or with a stencil the frames of its window
                 as one array) to what the model takes of it; the row itself if None.
+                Frames are arrays of NumPy, unless its parameter is annotated as
+                ``torch.Tensor``, ``cupy.ndarray`` or ``tensorflow.Tensor``.
             postprocess: From a prediction to the row's result: ``postprocess(value)``,
                 or ``postprocess(value, row)`` to be given the row, too. Tensors are
                 arrays of NumPy by then.
@@ -629,6 +749,28 @@ class ShotBoundaries(Op):
         on_error: str = ...,
     ) -> None:
         """Row 0 gives the list of boundaries, all other rows None."""
+
+class SideBySide(Op):
+    def __init__(
+        self,
+        *,
+        vertical: bool = ...,
+        gap: int = ...,
+        device: DeviceType | None = ...,
+        on_error: str = ...,
+    ) -> None:
+        """Puts the frames of several columns side by side, or one below the other.
+
+        All are scaled to the height of the first (one below the other: to its width), and keep
+        their aspect. Where some are gray and others in color, gray is made RGB.
+
+        Args:
+            vertical: Whether they are put one below the other.
+            gap: Black pixels between them.
+
+        Raises:
+            ArgumentError: The gap is below 0.
+        """
 
 class SpeechScores(Op):
     def __init__(

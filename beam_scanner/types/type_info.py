@@ -113,7 +113,9 @@ class Codec:
         return None
 
     def serialize(self, value: Any) -> bytes:
-        """Value to bytes."""
+        """Value to bytes; text, as of ``json.dumps``, in UTF-8 as Scanner does it."""
+        if isinstance(value, str):
+            return value.encode()
         if not isinstance(value, bytes | bytearray | memoryview):
             raise wrong_value("Bytes", value, "bytes")
         return bytes(value)

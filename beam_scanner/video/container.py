@@ -30,7 +30,9 @@ _MAX_STREAMS = 1000
 _UNMARKED_PICTURES = frozenset({".ljpg", ".pam", ".tga", ".wbmp", ".xface"})
 
 
-def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, BinaryIO]:
+def open_container(
+    source: VideoSource, kind: str = "video", accelerator: Any = None
+) -> tuple[Any, BinaryIO]:
     """Opens one file with FFmpeg, and nothing but that file.
 
     FFmpeg is given bytes, never a name that it could open: names such as
@@ -40,6 +42,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
     Args:
         source: The file.
         kind: What errors call it: 'video' or 'audio'.
+        accelerator: ``av.codec.hwaccel.HWAccel`` of a device that is to decode it.
 
     Returns:
         ``av.container.InputContainer``, and the file, to be closed after it.
@@ -64,6 +67,7 @@ def open_container(source: VideoSource, kind: str = "video") -> tuple[Any, Binar
             },
             # Titles are in any encoding.
             metadata_errors="replace",
+            hwaccel=accelerator,
         )
     except StorageError as error:
         file.close()
@@ -102,8 +106,8 @@ class OpenMedia:
 
     stream: Any
 
-    def __init__(self, source: VideoSource, kind: str) -> None:
-        self.container, self._file = open_container(source, kind)
+    def __init__(self, source: VideoSource, kind: str, accelerator: Any = None) -> None:
+        self.container, self._file = open_container(source, kind, accelerator)
 
     def _read_only(self, stream: Any) -> None:
         """Skips all other streams; decodes with one thread."""
@@ -135,15 +139,23 @@ class OpenVideo(OpenMedia):
     Args:
         source: The file.
         strict: Whether any sign of damage is to be an error in decoding.
+        accelerator: ``av.codec.hwaccel.HWAccel`` of a device that is to decode it.
+
+    Attributes:
+        context: What decodes its packets: ``av.CodecContext``.
 
     Raises:
         VideoError: Missing, not a video, or without pictures.
         StorageError: It cannot be read now. So does reading packets.
     """
 
-    def __init__(self, source: VideoSource, strict: bool = True) -> None:
+    context: Any
+
+    def __init__(
+        self, source: VideoSource, strict: bool = True, accelerator: Any = None
+    ) -> None:
         name = source_name(source)
-        super().__init__(source, "video")
+        super().__init__(source, "video", accelerator)
         try:
             self.stream = self._best_stream(name)
         except VideoError as error:
@@ -156,7 +168,8 @@ class OpenVideo(OpenMedia):
         if strict:
             # Else decoders paint over damage and say nothing that we could see.
             options["err_detect"] = "explode"
-        self.stream.codec_context.options = options
+        self.context = self.stream.codec_context
+        self.context.options = options
 
     def _best_stream(self, name: str) -> Any:
         stream = self.container.streams.best("video")

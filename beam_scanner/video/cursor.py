@@ -9,6 +9,7 @@ from typing import Any
 from beam_scanner.errors import VideoError
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.container import OpenVideo
+from beam_scanner.video.decoding import Decoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.linear import READ_ERRORS
 from beam_scanner.video.source import VideoSource, fingerprint, source_name
@@ -24,13 +25,17 @@ class PacketCursor:
         source: The file.
         index: Its index.
         threads: Threads for decoding one frame after another; 0 for one a core.
+        decoding: Opens the file.
 
     Attributes:
         bitstream: Reads the packets.
     """
 
-    def __init__(self, source: VideoSource, index: FrameIndex, threads: int) -> None:
+    def __init__(
+        self, source: VideoSource, index: FrameIndex, threads: int, decoding: Decoding
+    ) -> None:
         self._source, self._index, self._threads = source, index, threads
+        self._decoding = decoding
         self._by_place = len(index.keyframe_packets) > 0
         self._video: OpenVideo | None = None
         self._packets: Iterator[Any] = iter(())
@@ -44,7 +49,7 @@ class PacketCursor:
     def context(self) -> Any:
         """The ``av.CodecContext`` of the open file."""
         assert self._video is not None
-        return self._video.stream.codec_context
+        return self._video.context
 
     def close(self) -> None:
         """Closes the file; the next move opens it again."""
@@ -97,7 +102,7 @@ class PacketCursor:
                 f"video {source_name(self._source)!r} has changed since it was "
                 "indexed: ingest it again"
             )
-        self._video = OpenVideo(self._source, strict=index.strict)
+        self._video = self._decoding.open(self._source, index)
         self._fresh, self._kind_of_seek = True, 0
         context = self.context
         self.bitstream = bitstream(index.codec, context.extradata)

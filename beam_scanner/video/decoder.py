@@ -27,18 +27,16 @@ from numpy.typing import NDArray
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.rows.row_numbers import check_rows
-from beam_scanner.video.conversion import FrameConverter
 from beam_scanner.video.cursor import PacketCursor
 from beam_scanner.video.decode_attempts import (
     Attempt,
     DamagePolicy,
     UnexpectedFrameError,
 )
+from beam_scanner.video.decoding import CPU, Decoding
 from beam_scanner.video.decoding_run import DecodingRun
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.source import VideoSource, raise_interrupt, source_name
-
-Frame = NDArray[np.uint8]
 
 
 class VideoDecoder:
@@ -51,6 +49,7 @@ class VideoDecoder:
         source: A path, or a callable that opens the file.
         index: Its index.
         threads: Threads for decoding one frame after another; 0 for one a core.
+        decoding: Where packets become frames.
 
     Attributes:
         frames_decoded: Rows passed so far, those on the way to a wanted one included.
@@ -75,7 +74,12 @@ class VideoDecoder:
     """
 
     def __init__(
-        self, source: VideoSource, index: FrameIndex, *, threads: int = 1
+        self,
+        source: VideoSource,
+        index: FrameIndex,
+        *,
+        threads: int = 1,
+        decoding: Decoding = CPU,
     ) -> None:
         self.index = index
         self.frames_decoded = 0
@@ -83,9 +87,10 @@ class VideoDecoder:
         self.seeks = 0
         self._source = source
         self._threads = threads
+        self._decoding = decoding
         self._policy = DamagePolicy(index)
-        self._cursor = PacketCursor(source, index, threads)
-        self._convert = FrameConverter(index, source_name(source))
+        self._cursor = PacketCursor(source, index, threads, decoding)
+        self._convert = decoding.converter(index, source_name(source))
         # None where the next row starts at a keyframe.
         self._run: DecodingRun | None = None
 
@@ -94,12 +99,16 @@ class VideoDecoder:
             "source": self._source,
             "index": self.index,
             "threads": self._threads,
+            "decoding": self._decoding,
             "counts": (self.frames_decoded, self.frames_skipped, self.seeks),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(  # type: ignore[misc]
-            state["source"], state["index"], threads=state["threads"]
+            state["source"],
+            state["index"],
+            threads=state["threads"],
+            decoding=state["decoding"],
         )
         self.frames_decoded, self.frames_skipped, self.seeks = state["counts"]
 
@@ -114,7 +123,7 @@ class VideoDecoder:
         self._run = None
         self._cursor.close()
 
-    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> Iterator[Frame]:
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> Iterator[Any]:
         """Decodes rows, lazily.
 
         Args:
@@ -122,8 +131,9 @@ class VideoDecoder:
 
         Yields:
             For each row uint8[height, width, 3], RGB, C-contiguous, the receiver's
-            to keep and to change. The shape differs from the index only where the
-            coded size changes within the video.
+            to keep and to change; as a ``DeviceFrame`` where it is decoded on a device.
+            The shape differs from the index only where the coded size changes within
+            the video.
 
         Raises:
             ArgumentError: The rows do not ascend.
@@ -175,7 +185,7 @@ class VideoDecoder:
         time = float(self.index.seconds([row])[0])
         raise VideoError(
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
-            f"be decoded: {reason}"
+            f"be decoded: {reason}{self._decoding.advice}"
         )
 
     def _decode_row(self, row: int, keyframe: int, following: int | None) -> Any:

@@ -29,6 +29,7 @@ from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
 from beam_scanner.video.index_assembly import SIZE_TAG
 from beam_scanner.video.indexing import index_video
+from beam_scanner.video.soundtrack import Sound, add_sound
 from beam_scanner.video.source import VideoSource
 from beam_scanner.video.timing import (
     TICKS,
@@ -46,6 +47,7 @@ def concatenate(
     out_path: str | os.PathLike[str],
     fps: float | Fraction | None = None,
     scale: tuple[int, int] | None = None,
+    sound: Sound | None = None,
 ) -> None:
     """Writes the rows of several videos, one after another, to one MP4.
 
@@ -59,11 +61,12 @@ def concatenate(
         out_path: Replaced if it exists; missing or complete, never half written.
         fps: Frames a second, in place of all times; every row is kept.
         scale: (width, height) of the result; this codes the pictures again.
+        sound: What is heard with the pictures; ``None`` for nothing.
 
     Raises:
         ArgumentError: No segments, a wrong number of times, an impossible ``fps``
             or ``scale``.
-        VideoError: A segment cannot be read.
+        VideoError: A segment, or the sound, cannot be read.
 
     Examples:
         >>> import tempfile
@@ -88,19 +91,24 @@ def concatenate(
     indexes = [index_video(segment) for segment in segments]
     ticks = _ticks(indexes, times, fps)
     out, part = os.fspath(out_path), f"{os.fspath(out_path)}.part"
+    silent = part if sound is None else f"{out}.silent.part"
     try:
         plan = None if scale else _copy_plan(segments, indexes)
         if plan is None:
-            _encode_again(segments, indexes, ticks, part, scale)
+            _encode_again(segments, indexes, ticks, silent, scale)
         else:
-            _copy(plan, ticks, part)
+            _copy(plan, ticks, silent)
+        if sound is not None:
+            add_sound(silent, part, sound)
         os.replace(part, out)
     except VideoError as error:
         # Nobody knows of the file that becomes the one that was asked for.
-        raise VideoError(str(error).replace(part, out)) from error
+        told = str(error).replace(silent, out).replace(part, out)
+        raise VideoError(told) from error
     finally:
-        if os.path.exists(part):
-            os.remove(part)
+        for left in {silent, part}:
+            if os.path.exists(left):
+                os.remove(left)
 
 
 def _ticks(
@@ -121,8 +129,16 @@ def _ticks(
 
 
 @dataclass
-class _Segment:
-    """A segment whose packets can be taken over."""
+class Segment:
+    """A video whose packets can be taken over as they are.
+
+    Attributes:
+        source: The file.
+        ranks: int64[n], the row of each packet, in decoding order.
+        extradata: The decoder's configuration.
+        size_tag: The file's tag of the size, which its pictures exceed.
+        shape: What segments that are joined have in common.
+    """
 
     source: VideoSource
     ranks: NDArray[np.int64]
@@ -138,11 +154,11 @@ class _Segment:
 
 def _copy_plan(
     segments: Sequence[VideoSource], indexes: list[FrameIndex]
-) -> list[_Segment] | None:
+) -> list[Segment] | None:
     """None where packets cannot be taken over as they are."""
-    plan: list[_Segment] = []
+    plan: list[Segment] = []
     for source, index in zip(segments, indexes, strict=True):
-        segment = _inspect(source, index)
+        segment = copyable(source, index)
         if segment is None or (plan and segment.shape != plan[0].shape):
             return None
         if plan and segment.extradata != plan[0].extradata:
@@ -153,7 +169,13 @@ def _copy_plan(
     return plan
 
 
-def _inspect(source: VideoSource, index: FrameIndex) -> _Segment | None:
+def copyable(source: VideoSource, index: FrameIndex) -> Segment | None:
+    """A video as a segment to be copied; None where its packets cannot be.
+
+    Args:
+        source: The file.
+        index: Its index.
+    """
     if index.codec not in _COPIED_CODECS or not (index.timed and index.monotonic):
         return None
     with OpenVideo(source) as video:
@@ -175,7 +197,7 @@ def _inspect(source: VideoSource, index: FrameIndex) -> _Segment | None:
             str(context.pix_fmt),
         )
         shape += (index.rotation, index.mirrored, index.display)
-        return _Segment(
+        return Segment(
             source,
             np.searchsorted(index.pts, order).astype(np.int64),
             context.extradata or b"",
@@ -184,31 +206,52 @@ def _inspect(source: VideoSource, index: FrameIndex) -> _Segment | None:
         )
 
 
-def _copy(plan: list[_Segment], ticks: NDArray[np.int64], path: str) -> None:
-    first = plan[0]
-    flags = "+faststart" + ("+use_metadata_tags" if first.size_tag else "")
+def _copy(plan: list[Segment], ticks: NDArray[np.int64], path: str) -> None:
+    starts = np.cumsum([0, *(len(segment.ranks) for segment in plan[:-1])])
+    ranks = [s.ranks + start for s, start in zip(plan, starts, strict=True)]
+    write_packets(path, plan[0], _packets(plan), ticks, np.concatenate(ranks))
+
+
+def write_packets(
+    path: str,
+    like: Segment,
+    packets: Iterator[tuple[bytes, bool]],
+    ticks: NDArray[np.int64],
+    ranks: NDArray[np.int64],
+) -> None:
+    """Writes packets to an MP4.
+
+    Args:
+        path: The file.
+        like: Its decoder's configuration is the file's.
+        packets: See :func:`~beam_scanner.video.encoder.mux`, as ``ticks`` and ``ranks``.
+        ticks: The times by row.
+        ranks: The row of each packet.
+
+    Raises:
+        VideoError: The file cannot be written.
+    """
+    flags = "+faststart" + ("+use_metadata_tags" if like.size_tag else "")
     options = {
         "fflags": "+bitexact",
         "movflags": flags,
         "movie_timescale": str(TICKS),
     }
     output = av.open(f"file:{path}", "w", format="mp4", container_options=options)
-    if first.size_tag:
-        output.metadata[SIZE_TAG] = first.size_tag
-    with OpenVideo(first.source) as video:
+    if like.size_tag:
+        output.metadata[SIZE_TAG] = like.size_tag
+    with OpenVideo(like.source) as video:
         stream: Any = output.add_stream_from_template(video.stream, opaque=True)
         stream.time_base = TIME_BASE
-        if first.shape[0] == "hevc":
+        if like.shape[0] == "hevc":
             stream.codec_context.codec_tag = "hvc1"
-        starts = np.cumsum([0, *(len(segment.ranks) for segment in plan[:-1])])
-        ranks = [s.ranks + start for s, start in zip(plan, starts, strict=True)]
         try:
-            mux(output, stream, _packets(plan), ticks, np.concatenate(ranks))
+            mux(output, stream, packets, ticks, ranks)
         except av.error.FFmpegError as error:
             raise VideoError(f"video {path!r} cannot be written: {error}") from error
 
 
-def _packets(plan: list[_Segment]) -> Iterator[tuple[bytes, bool]]:
+def _packets(plan: list[Segment]) -> Iterator[tuple[bytes, bool]]:
     # The file has one decoder configuration, the first segment's. Where segments
     # differ, each brings its own along with its keyframes.
     mixed = any(segment.extradata != plan[0].extradata for segment in plan)

@@ -29,7 +29,9 @@ from beam_scanner.errors import ArgumentError, RowError, VideoError
 from beam_scanner.rows.gops import load_rows
 from beam_scanner.rows.row_numbers import as_row_numbers, check_rows
 from beam_scanner.stores.range_file import RangeFile
+from beam_scanner.text.cards import never_raises
 from beam_scanner.types.element_types import NULL
+from beam_scanner.video.frame_list import FrameList
 from beam_scanner.video.index import FrameIndex, Int64Array
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.source import VideoSource, source_name
@@ -157,14 +159,14 @@ class VideoReader:
         return self.read(range(len(self)))
 
     def __getitem__(self, row: int | slice) -> Any:
-        """One frame, or those of a slice as a list.
+        """One frame, or those of a slice as a ``FrameList``.
 
         Raises:
             RowError: The video has no such row.
             VideoError: It cannot be decoded.
         """
         if isinstance(row, slice):
-            return self.frames_at(range(*row.indices(len(self))))
+            return self.frames(range(*row.indices(len(self))))
         number = as_integer(row)
         if not -len(self) <= number < len(self):
             raise RowError(
@@ -198,6 +200,24 @@ class VideoReader:
     def frames_at(self, rows: Iterable[int]) -> list[Any]:
         """The frames that ``read`` yields, as a list."""
         return list(self.read(rows))
+
+    def frames(self, rows: Iterable[int]) -> FrameList:
+        """Those frames with their rows and times, as a list that notebooks show.
+
+        Examples:
+            ``video[100:200].show()`` is a clip, and ``video.frames([0, 99]).montage()``
+            one picture.
+        """
+        numbers = as_row_numbers(rows, "expected row numbers")
+        frames = self.frames_at(numbers)
+        seconds = self.pts_seconds[numbers]
+        return FrameList(frames, numbers.tolist(), seconds, source_name(self._source))
+
+    @never_raises
+    def _repr_html_(self) -> str:
+        from beam_scanner.video.reader_view import video_card
+
+        return video_card(self, source_name(self._source))
 
     def at(self, seconds: float | Fraction) -> Any:
         """The frame that is shown at a time.

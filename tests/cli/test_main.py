@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
+from beam_scanner.storage import (
+    NamedStorage,
+    NamedStream,
+    NamedVideoStream,
+    list_streams,
+)
 from tests.support.commands import IN_MEMORY, command, wrong
 from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
@@ -113,6 +119,48 @@ def test_cache_modes(video: str, db: str, capsys: pytest.CaptureFixture[str]) ->
     assert stream.len() == 10
 
 
+def test_another_chain_gets_another_name(
+    video: str, db: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def names() -> list[str]:
+        return [stream.name for stream in list_streams(NamedStorage(db))]
+
+    def run(chain: str, *more: str) -> int:
+        return command(
+            "--input", video, "--output", db, "--ops", chain, IN_MEMORY, *more
+        )
+
+    first, second = "Stride(8) | Histogram()", "Stride(4) | Histogram()"
+    assert run(first) == run(second) == 0
+    every = ["a.mp4", "histogram-stride-4/a.mp4", "histogram/a.mp4"]
+    assert names() == every
+    for chain in (first, second):
+        assert run(chain) == 2
+        assert "--cache-mode ignore" in capsys.readouterr().err
+        assert run(chain, "--cache-mode", "ignore") == 0
+        assert names() == every
+    # A name that was asked for is that name, or none.
+    assert run("Histogram()", "--name", "histogram/{input}") == 2
+    assert run("Histogram()", "--cache-mode", "overwrite") == 0
+    assert names() == every
+    assert NamedStream(NamedStorage(db), "histogram/a.mp4").len() == 40
+
+
+def test_many_videos_are_summed_up(
+    video: str, db: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "films"
+    for number in range(4):
+        (folder / str(number)).mkdir(parents=True)
+        shutil.copy(video, folder / str(number))
+    assert command("--input", folder, "--output", db, IN_MEMORY) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) < 14
+    assert any(line.split()[:4] == ["shots", "of", "4", "videos"] for line in printed)
+    assert any(f"{db}/shots/**/contact_sheet.png" in line for line in printed)
+    assert f"{db}/histograms/**/*.parquet" in " ".join(printed)
+
+
 def test_a_later_run_that_is_refused_leaves_what_was_committed(
     graphs: str, video: str, db: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +212,6 @@ def test_explain_predicts_what_a_run_counts(
     assert command("explain", *args) == 0
     text = capsys.readouterr().out
     assert "frames needed 2, to decode 13" in text
-    assert "1 task(s)" in text
+    assert "1 task," in text
     assert command("run", *args, IN_MEMORY) == 0
     assert "2 frames needed, 13 decoded; 1 task run" in capsys.readouterr().out

@@ -84,8 +84,9 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]
     """What the client is asked to run."""
     calls: list[tuple[Any, dict[str, Any]]] = []
 
-    def run(self: Client, outputs: Any, perf: Any, **options: Any) -> None:
+    def run(self: Client, outputs: Any, perf: Any, **options: Any) -> int | None:
         calls.append((outputs, options))
+        return 1 if options["detach"] else None
 
     monkeypatch.setattr(Client, "run", run)
     return calls
@@ -117,10 +118,10 @@ def test_it_is_submitted_and_left(
     assert [output.streams[0].name() for output in outputs] == ["histogram/film.mp4"]
     assert options["detach"] is True
     assert options["cache_mode"] is CacheMode.Ignore
-    assert options["on_failure"] == "return"
+    assert options["on_failure"] == "raise"
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.splitlines()[-1].startswith("submitted; 'beam-scanner ls ")
+    assert told.err.splitlines()[-1].startswith("submitted as run 1; ")
 
 
 def test_without_the_flag_it_is_waited_for(

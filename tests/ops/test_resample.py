@@ -9,7 +9,7 @@ import pytest
 from beam_scanner.ops import _resample
 from beam_scanner.ops.blur import Blur
 from beam_scanner.ops.difference import FrameDifference
-from beam_scanner.ops.draw import DrawBboxes
+from beam_scanner.ops.draw_bboxes import DrawBboxes
 from tests.support.frames import CONFIG, picture, resize
 
 # Resize

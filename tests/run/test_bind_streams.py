@@ -40,7 +40,7 @@ def bound(
 
 def test_a_name_that_every_source_has_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     # A runner may give the same path twice.
-    assert bound(monkeypatch, "a", ["x/a", "x/a"], ["y/a"]) == [("a", ["x/a", "y/a"])]
+    assert bound(monkeypatch, "a", ["x/a", "x/a"], ["y/a"]) == [[("a", ["x/a", "y/a"])]]
 
 
 @pytest.mark.parametrize(

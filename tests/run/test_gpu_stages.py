@@ -55,7 +55,7 @@ def test_only_the_phase_of_the_op_needs_one(sc: Client, small_video: str) -> Non
     output = graph(sc, small_video)
     shared, _ = SharedGraph.of(in_phases([output]))
     assert shared.phases == 2
-    assert gpu_phases(shared) == {0}
+    assert gpu_phases(shared, "cpu") == {0}
 
 
 def test_what_is_refused(
@@ -70,12 +70,12 @@ def test_what_is_refused(
         sc.run(output, PerfParams.estimate(), show_progress=False)
     dataflow = PipelineOptions(["--runner=DataflowRunner"])
     with pytest.raises(ArgumentError, match="workers of Dataflow have none"):
-        check_gpus(nodes, dataflow, {"min_ram": "16GB"})
-    check_gpus(nodes, dataflow, {"accelerator": GPU})
+        check_gpus(nodes, dataflow, {"min_ram": "16GB"}, "cpu")
+    check_gpus(nodes, dataflow, {"accelerator": GPU}, "cpu")
     # Of workers elsewhere nothing is known.
-    check_gpus(nodes, PipelineOptions(["--runner=FlinkRunner"]), {})
+    check_gpus(nodes, PipelineOptions(["--runner=FlinkRunner"]), {}, "cpu")
     monkeypatch.setattr(gpu_stages, "has_gpu", lambda: True)
-    check_gpus(nodes, PipelineOptions([]), {})
+    check_gpus(nodes, PipelineOptions([]), {}, "cpu")
 
 
 def test_a_worker_without_one(

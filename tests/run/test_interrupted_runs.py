@@ -14,8 +14,9 @@ from beam_scanner.kernels import register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch, run_tokens
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
+from beam_scanner.run.report import Report, end_jobs
 from beam_scanner.run.run_files import noted_tokens, remove_garbage
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage import NamedStream
@@ -249,7 +250,7 @@ def test_what_a_run_at_work_has_committed_is_in_the_way(
 ) -> None:
     """Its own files of these jobs, and what it has noted, stay as they are."""
     setting = Setting.make(tmp_path)
-    plain, tried = launch.end_jobs, []
+    plain, tried = end_jobs, []
 
     def meanwhile(done: Any) -> None:
         store = setting.storage.store()

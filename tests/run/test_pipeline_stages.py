@@ -58,7 +58,7 @@ def test_jobs_go_through_all_phases_unless_they_fail(
     with beam.Pipeline(argv=IN_MEMORY) as pipeline:
         graph = RunGraph(run.source, 2)
         ended = pipeline | beam.Create(range(JOBS)) | graph
-        assert_that(ended, equal_to([0] if fails else [0, 1]))
+        assert_that(ended, equal_to([[0]] if fails else [[0], [1]]))
     assert len(graph.failed) == 4
     results = run.files.results()
     if not fails:

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import ArgumentError, Failure, StorageError
 from beam_scanner.run import profiler
-from beam_scanner.run.launch import Report
 from beam_scanner.run.profiler import Profile, profile_ids, store_profile
+from beam_scanner.run.report import Report
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.local_store import LocalStore
+from beam_scanner.stores.object_store import Data
 
 Event = dict[str, Any]
 
@@ -63,6 +64,14 @@ def two_workers() -> Report:
     )
 
 
+def kept(storage: NamedStorage, report: Report) -> int:
+    """Stores the profile under the next number."""
+    store = storage.store(create=True)
+    report.number = max(profile_ids(store), default=0) + 1
+    store_profile(store, report)
+    return report.number
+
+
 def bars(events: list[Event]) -> list[Event]:
     return [event for event in events if event["ph"] == "X"]
 
@@ -100,7 +109,7 @@ def check_chrome_trace(events: list[Event]) -> None:
 
 
 def test_statistics_sum_over_workers(storage: NamedStorage) -> None:
-    number = store_profile(storage, two_workers())
+    number = kept(storage, two_workers())
     profile = Profile.load(storage, number)
     found = profile.statistics()
     assert found["load"] == {"read": 1.75}
@@ -123,7 +132,7 @@ def test_statistics_sum_over_workers(storage: NamedStorage) -> None:
 
 
 def test_a_run_without_tasks_has_a_profile(storage: NamedStorage) -> None:
-    profile = Profile.load(storage, store_profile(storage, Report()))
+    profile = Profile.load(storage, kept(storage, Report()))
     assert profile.tasks == 0
     assert profile.statistics()["load"] == {}
     check_chrome_trace(profile.trace_events())
@@ -135,7 +144,7 @@ def test_trace_of_a_real_task(storage: NamedStorage) -> None:
         with found.span(name):
             pass
     report = Report(tasks=1, traces=[{"task": "0-0", **found.to_json()}])
-    profile = Profile.load(storage, store_profile(storage, report))
+    profile = Profile.load(storage, kept(storage, report))
     events = profile.trace_events()
     check_chrome_trace(events)
     assert sorted(event["cat"] for event in bars(events)) == [
@@ -151,7 +160,7 @@ def test_trace_has_tasks_decode_ops_and_writes_by_worker(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profiler.time, "time", lambda: 1003.5)  # type: ignore[attr-defined]
-    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    profile = Profile.load(storage, kept(storage, two_workers()))
     events = profile.trace_events()
     check_chrome_trace(events)
     processes = names(events, "process_name")
@@ -208,7 +217,7 @@ def test_bars_of_one_row_never_overlap(
 
 @pytest.mark.parametrize("name", ["run.trace", "run.json", "a.b/x.trace", "x.y.json"])
 def test_write_trace(storage: NamedStorage, tmp_path: Path, name: str) -> None:
-    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    profile = Profile.load(storage, kept(storage, two_workers()))
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     assert profile.write_trace(str(path)) == str(path)
@@ -217,7 +226,7 @@ def test_write_trace(storage: NamedStorage, tmp_path: Path, name: str) -> None:
 
 
 def test_write_packed_trace(storage: NamedStorage, tmp_path: Path) -> None:
-    profile = Profile.load(storage, store_profile(storage, two_workers()))
+    profile = Profile.load(storage, kept(storage, two_workers()))
     folder = tmp_path / "v1.2"
     folder.mkdir()
     assert profile.write_trace(folder / "run.3.tar.gz") == str(folder / "run.3.tar.gz")
@@ -236,7 +245,7 @@ def test_write_packed_trace(storage: NamedStorage, tmp_path: Path) -> None:
 def test_other_extensions_are_refused(
     storage: NamedStorage, name: str, extension: str
 ) -> None:
-    profile = Profile.load(storage, store_profile(storage, Report()))
+    profile = Profile.load(storage, kept(storage, Report()))
     with pytest.raises(ArgumentError, match=f"Invalid trace extension {extension}"):
         profile.write_trace(name)
 
@@ -244,7 +253,7 @@ def test_other_extensions_are_refused(
 def test_a_folder_that_is_not_there_is_named(
     storage: NamedStorage, tmp_path: Path
 ) -> None:
-    profile = Profile.load(storage, store_profile(storage, Report()))
+    profile = Profile.load(storage, kept(storage, Report()))
     for name in ("none/run.trace", "none/run.tar.gz"):
         with pytest.raises(StorageError, match=r"cannot write '.*/none/run"):
             profile.write_trace(tmp_path / name)
@@ -254,15 +263,15 @@ def test_a_folder_that_is_not_there_is_named(
 
 
 def test_numbers_follow_each_other(storage: NamedStorage) -> None:
-    assert [store_profile(storage, Report(tasks=n)) for n in range(3)] == [1, 2, 3]
-    assert profile_ids(storage) == [3, 2, 1]
+    assert [kept(storage, Report(tasks=n)) for n in range(3)] == [1, 2, 3]
+    assert profile_ids(storage.store()) == [3, 2, 1]
     assert [Profile.load(storage, n).tasks for n in (1, 2, 3)] == [0, 1, 2]
     assert Profile.load(storage, "2").tasks == 1
 
 
 @pytest.mark.parametrize("wrong", [0, 4, -1, "x", "", "²", True, None, 1.0, 10**30])
 def test_unknown_runs(storage: NamedStorage, wrong: Any) -> None:
-    store_profile(storage, Report())
+    kept(storage, Report())
     with pytest.raises(ArgumentError, match=r"Job name .* does not exist"):
         Profile.load(storage, wrong)
 
@@ -277,42 +286,25 @@ def test_only_the_latest_profiles_are_kept(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profiler, "MOST_PROFILES", 3)
-    assert [store_profile(storage, Report()) for _ in range(5)] == [1, 2, 3, 4, 5]
-    assert profile_ids(storage) == [5, 4, 3]
-
-
-class Contended(LocalStore):
-    """Another process takes the number that was free a moment ago."""
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        if key.endswith("00000001"):
-            super().put_if_absent(key, gzip.compress(b"{}"))
-        return super().put_if_absent(key, data)
-
-
-def test_two_runs_never_share_a_number(tmp_path: Path) -> None:
-    storage = NamedStorage(Contended(tmp_path))
-    assert store_profile(storage, Report(tasks=9)) == 2
-    assert Profile.load(storage, 2).tasks == 9
-    with pytest.raises(StorageError, match=r"damaged profile .*00000001"):
-        Profile.load(storage, 1)
+    assert [kept(storage, Report()) for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert profile_ids(storage.store()) == [5, 4, 3]
 
 
 class Full(LocalStore):
-    def put_if_absent(self, key: str, data: bytes) -> bool:
+    def put(self, key: str, data: Data) -> None:
         if "profiles" in key:
             raise StorageError("no space left on the device")
-        return super().put_if_absent(key, data)
+        super().put(key, data)
 
 
 def test_a_full_disk_spoils_no_run(tmp_path: Path) -> None:
     storage = NamedStorage(Full(tmp_path))
     with pytest.warns(UserWarning, match="not kept: no space left"):
-        assert store_profile(storage, two_workers()) == 1
+        assert kept(storage, two_workers()) == 1
 
 
 def test_damaged_profiles_and_other_versions_are_named(storage: NamedStorage) -> None:
-    number = store_profile(storage, Report())
+    number = kept(storage, Report())
     key = f".work/profiles/{number:08d}"
     whole = storage.store().read(key)
     for data in (whole[:-9], b"text", gzip.compress(b"[]"), gzip.compress(b"{")):
@@ -334,7 +326,7 @@ def test_too_many_spans_leave_the_longest_and_exact_sums(
     traces = [trace("0-0", "h:1", *spans), trace("0-1", "h:1", *spans[:5])]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        number = store_profile(storage, Report(tasks=2, traces=traces))
+        number = kept(storage, Report(tasks=2, traces=traces))
     profile = Profile.load(storage, number)
     assert profile.statistics()["eval"]["op:A"] == sum(s[2] - s[1] for s in spans) + 15
     events = profile.trace_events()

@@ -20,6 +20,7 @@ from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.run.options import Limits
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.prepare import prepare
+from beam_scanner.run.report import Report, conclude, end_jobs
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.try_task import try_task
@@ -81,8 +82,9 @@ def run(
             context.files.put_result(job, phase, failures[job])
         now(f"ended {phase}")
         live = [job for job in live if not failures[job]]
-    report = launch.Report()
-    launch.end_jobs(launch.conclude(prepared, files, report))
+    report = Report()
+    phases = settings.graph.phases
+    end_jobs(conclude(prepared.jobs, phases, files, report))
     files.remove()
     assert not happens
     return report.failures

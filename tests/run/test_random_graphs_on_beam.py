@@ -16,8 +16,9 @@ from beam_scanner.graph.nodes import OutputNode
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import job
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
+from beam_scanner.run.report import Report
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage
 from tests.support.stored_graphs import StoredGraph, check_work

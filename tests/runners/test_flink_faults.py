@@ -24,7 +24,7 @@ from beam_scanner import (
 )
 from beam_scanner.errors import JobFailure, WorkerError
 from beam_scanner.kernels import Kernel
-from beam_scanner.run.launch import Report
+from beam_scanner.run.report import Report
 from beam_scanner.run.run_files import remove_garbage
 from scripts import runner_services as services
 from tests.support.folders import ROOT

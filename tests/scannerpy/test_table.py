@@ -10,8 +10,8 @@ from beam_scanner.errors import (
     ArgumentError,
     StreamNotFoundError,
 )
-from beam_scanner.run.launch import Report
 from beam_scanner.run.profiler import store_profile
+from beam_scanner.run.report import Report
 from beam_scanner.scannerpy.table import Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage, list_streams
 from beam_scanner.storage.streams.named_video import NamedVideoStream
@@ -159,11 +159,9 @@ def test_profiler_is_that_of_the_latest_run(
     blobs(storage, "a", b"1")
     with pytest.raises(ArgumentError, match=r"no profile is kept .*'a'"):
         tables.table("a").profiler()
-    numbers = [
-        store_profile(storage, Report(committed=names, tasks=tasks))
-        for tasks, names in enumerate([["a"], ["a", "b"], ["b"]])
-    ]
-    assert tables.table("a").profiler().job_id == numbers[1]
+    for number, names in enumerate([["a"], ["a", "b"], ["b"]], 1):
+        store_profile(storage.store(), Report(committed=names, number=number))
+    assert tables.table("a").profiler().job_id == 2
 
 
 def test_tables_travel_to_other_processes(

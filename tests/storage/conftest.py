@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 from beam_scanner.storage import LocalStore, NamedStorage
+from tests.support.sql_servers import (
+    KINDS,
+    duckdb_database,
+    new_database,
+    postgres_server,
+    sqlite_database,
+)
 from tests.support.storage_fakes import MemoryStore
 
 
@@ -16,3 +23,20 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> NamedStorage:
     if request.param == "local":
         return NamedStorage(LocalStore(tmp_path / "db", durable=False))
     return NamedStorage(MemoryStore(str(tmp_path)))
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A Postgres server for all tests of this process."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def sql(request, tmp_path):
+    """A new database of each kind."""
+    if request.param == "postgresql":
+        return new_database(request.getfixturevalue("postgres"))
+    if request.param == "duckdb":
+        return duckdb_database(tmp_path)
+    return sqlite_database(tmp_path)

@@ -16,7 +16,7 @@ from beam_scanner import (
     register_python_op,
 )
 from beam_scanner.kernels import Kernel
-from beam_scanner.run.launch import Report
+from beam_scanner.run.report import Report
 
 PERF = PerfParams.manual(4, 12)
 Build = Callable[[Client, Any], Any]

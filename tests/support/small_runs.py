@@ -14,10 +14,11 @@ from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.launch import execute
 from beam_scanner.run.options import Limits
 from beam_scanner.run.plan_and_commit import commit_job, plan_job
 from beam_scanner.run.prepare import Prepared, prepare
+from beam_scanner.run.report import Report
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.try_task import try_task

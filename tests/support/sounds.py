@@ -8,6 +8,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from tests.support.video_fixtures import make_video
+
 
 def noise(samples: int, seed: int = 0, channels: int = 1) -> np.ndarray:
     """int16[samples, channels]; no two places sound alike."""
@@ -77,3 +79,54 @@ def linear(path) -> np.ndarray:
             found += [f.to_ndarray()[0] for f in to_float.resample(frame)]
         found += [f.to_ndarray()[0] for f in to_float.resample(None)]
     return np.concatenate(found)
+
+
+def film_with_sound(path, codec: str, rate: int = 48000, frames: int = 100, **options):
+    """Writes numbered frames, 25 a second, and a tone that rises all the time.
+
+    Args:
+        path: The extension chooses the container.
+        codec: FFmpeg's name of the encoder of the sound.
+        rate: Samples a second.
+        frames: How many.
+        options: Of ``make_video``.
+    """
+    pictures = make_video(path.with_suffix(".silent.mp4"), frames=frames, **options)
+    tone = music(frames * rate // 25, rate)
+    sound = write_audio(path.with_suffix(f".sound{path.suffix}"), tone, rate, codec)
+    with (
+        av.open(pictures) as video,
+        av.open(sound) as audio,
+        av.open(str(path), "w") as out,
+    ):
+        made = [
+            out.add_stream_from_template(each.streams[0], opaque=True)
+            for each in (video, audio)
+        ]
+        for source, stream in zip((video, audio), made, strict=True):
+            for packet in source.demux():
+                if packet.size:
+                    base = packet.time_base
+                    packet.stream, packet.time_base = stream, base
+                    out.mux(packet)
+    return path
+
+
+def heard(path, rate: int) -> np.ndarray:
+    """float32[n]: what is heard of a file, from its time 0 on; silence is 0."""
+    with av.open(str(path)) as container:
+        to_float = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        found, place = np.zeros(0, np.float32), -rate
+        for frame in container.decode(audio=0):
+            assert isinstance(frame, av.AudioFrame)
+            claimed = round(float(frame.pts * frame.time_base) * rate)
+            # Matroska rounds times to milliseconds.
+            if abs(claimed - place) > rate // 500:
+                place = claimed
+            for part in to_float.resample(frame):
+                samples = part.to_ndarray()[0]
+                end = place + len(samples)
+                found = np.pad(found, (0, max(0, end - len(found))))
+                found[max(place, 0) : max(end, 0)] = samples[max(-place, 0) :]
+                place = end
+    return found

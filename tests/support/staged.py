@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run import launch
-from beam_scanner.run.plan_and_commit import commit_job, plan_job
+from beam_scanner.run.plan_and_commit import commit_job, plan_jobs
 from beam_scanner.run.tasks import attempt
 from beam_scanner.run.tasks.stage_elements import TaskId
-from beam_scanner.run.tasks.try_task import try_task
+from beam_scanner.run.tasks.try_task import try_tasks
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.harness import drained
@@ -41,18 +42,21 @@ def run_stages(db: str, run: str, phases: int, jobs: int) -> None:
     # A context of its own: threads that take turns must not share a lock.
     context = StoredRun(db, run).open()
     live = list(range(jobs))
+    at_once = jobs_at_once(node for node, _ in context.settings.graph.nodes)
     for phase in range(phases):
         outcomes: dict[int, list[Any]] = {job: [] for job in live}
         tasks = []
-        for job in live:
-            for item in plan_job(context, job, phase):
-                if isinstance(item, TaskId):
-                    tasks.append(item)
+        size = 1 if phase else at_once
+        for start in range(0, len(live), size):
+            for job, item in plan_jobs(context, live[start : start + size], phase):
+                if isinstance(item[0], TaskId):
+                    tasks.append([TaskId(*task.to_tuple()) for task in item])
                 else:
                     outcomes[job].append(item)
-        for task in tasks:
-            outcome, _ = drained(try_task(context, TaskId(*task.to_tuple())))
-            outcomes[task.job].append(outcome)
+        for together in tasks:
+            ended, _ = drained(try_tasks(context, together))
+            for job, outcome in ended:
+                outcomes[job].append(outcome)
         failures = {j: commit_job(context, j, outcomes[j]) for j in live}
         for job, found in failures.items():
             context.files.put_result(job, phase, found)

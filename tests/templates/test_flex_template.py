@@ -57,6 +57,7 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "cache_mode": (["error", "ignore", "overwrite"], ["Error", "", "ignored"]),
     "work_packet_size": (["1", "250"], ["0", "-1", "1.5", "ten", "٣"]),
     "io_packet_size": (["1", "4000"], ["0", "-1", "1e3", ""]),
+    "decoder": (["cpu", "cuda"], ["gpu", "CUDA", ""]),
     "accelerator": (
         [
             GPU,

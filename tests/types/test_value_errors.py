@@ -23,7 +23,7 @@ class Opaque:
 @pytest.mark.parametrize(
     ("annotation", "value", "says"),
     [
-        (bytes, "text", "type Bytes expected bytes, got str 'text'"),
+        (bytes, 7, "type Bytes expected bytes, got int 7"),
         (bytes, None, "NoneType"),
         (typing.Any, Opaque(), "it is opaque"),
         (types.Histogram, [np.zeros(16)] * 3, "expected integers"),

@@ -1,4 +1,4 @@
-"""The types of a model's results, from annotations."""
+"""The types of a model's results, and of the frames it is given, from annotations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from beam_scanner.errors import ElementTypeError
+from beam_scanner.kernels.device_frames import library_of
 from beam_scanner.kernels.inference.model_kinds import ModelKind
 from beam_scanner.kernels.op_spec import Port
 from beam_scanner.kernels.signature import SignatureReader, callers_names
@@ -54,6 +57,27 @@ def result_ports(
     if element is None:
         return (_port(Any),), False
     return (Port("ret0", reader.element(element, "output 0", is_input=False)),), False
+
+
+def library_of_frames(op: str, preprocess: Callable[..., Any] | None) -> str:
+    """As whose arrays a ``preprocess`` takes frames; '' for NumPy.
+
+    Args:
+        op: Name of the op.
+        preprocess: Makes of a row what the model takes of it, if anything does.
+    """
+    function = _function(preprocess)
+    if function is None:
+        return ""
+    reader = SignatureReader(
+        op, function, callers_names(sys._getframe(1), function), False, False, False
+    )
+    parameters = inspect.signature(preprocess).parameters if preprocess else {}
+    first = next(iter(parameters.values()), None)
+    # Other annotations are the user's own affair.
+    with suppress(ElementTypeError):
+        return library_of(reader.resolve(first and first.annotation, "preprocess"))
+    return ""
 
 
 def _port(annotation: Any) -> Port:

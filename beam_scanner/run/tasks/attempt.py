@@ -5,34 +5,33 @@ from __future__ import annotations
 import os
 import socket
 import time
-import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from beam_scanner.engine.containment import contained, is_interrupt
 from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
 from beam_scanner.errors import Failure
-from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundOutput, BoundSource
-from beam_scanner.planner.phases import INTERNAL
+from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
 from beam_scanner.run.existing_results import finished
 from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manifest
 from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
-from beam_scanner.run.pickled_outputs import may_infer
 from beam_scanner.run.publish import publish_if_last
 from beam_scanner.run.stream_slots import BranchRows, Held
 from beam_scanner.run.tasks.generator_result import WithResult
+from beam_scanner.run.tasks.merged_attempt import run_merged
 from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.task_outputs import (
+    manifest_of,
+    numbered,
+    open_writers,
+    put_manifest,
+)
 from beam_scanner.run.worker_run import Run
-from beam_scanner.storage.stored_rows import SegmentTask, SegmentWriter
-from beam_scanner.types.element_types import FrameType
-from beam_scanner.types.type_info import get_type_info
-
-_Bound = TypeVar("_Bound", BoundOp, BoundOutput, BoundSource)
+from beam_scanner.storage.stored_rows import SegmentWriter
 
 Chunk = tuple[str, list[Held]]
 """Rows that leave, and the tag of their branch."""
@@ -48,12 +47,15 @@ class Try:
         alone: Whether no other task may run in the same process meanwhile, since an
             earlier attempt ended in a death, perhaps by the fault of another.
         given: How many rows of each branch earlier attempts have handed on.
+        others: Tasks of other streams that are run with it, as one. What they leave is
+            theirs, and nothing is published.
     """
 
     task: TaskId
     done: bool
     alone: bool
     given: Mapping[str, int]
+    others: tuple[TaskId, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,15 +97,26 @@ def make_attempt(
             try:
                 chunk = next(steps)
             except StopIteration as end:
-                counters, manifest = end.value
-                rows = null_rows(job, wanted.task, manifest)
+                counters, rows = end.value
                 return Ended(counters, rows=rows)
             except BaseException as error:
                 position.leave_if_forked()
                 if is_interrupt(error):
                     raise
+                if isinstance(error, _Cancelled):
+                    return cancelled()
                 return failed(job.record.name, error, began)
             yield chunk
+
+
+class _Cancelled(Exception):
+    """The run is to end."""
+
+
+def cancelled() -> Ended:
+    """An attempt that ended since the run was cancelled."""
+    failure = Failure("", "the run was cancelled", kind="skipped")
+    return Ended({}, failure, counts=False)
 
 
 def failed(stream: str, error: BaseException, began: float | None = None) -> Ended:
@@ -120,14 +133,16 @@ def this_worker() -> str:
 
 def _work(
     run: Run, job: Job, wanted: Try, position: Position
-) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
+) -> Generator[Chunk, None, tuple[Mapping[str, int], tuple[TaskRows, ...]]]:
+    if wanted.others:
+        return run_merged(run, (wanted.task, *wanted.others), position), ()
     counters: Mapping[str, int] = {}
     manifest = finished(job, wanted.task) if wanted.done else None
     if manifest is None:
         counters, manifest = yield from _attempt(run, job, wanted, position)
     with position.work.doing(PUBLISH, job.record.name):
         publish_if_last(job, wanted.task)
-    return counters, manifest
+    return counters, null_rows(job, wanted.task, manifest)
 
 
 def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...]:
@@ -143,7 +158,7 @@ def _attempt(
     task = wanted.task
     graph = job.graphs[task.family]
     with contained("opening its output"):
-        writers = _writers(job, task, graph)
+        writers = open_writers(job, task, graph)
     leaving = [w for w in writers.values() if isinstance(w, BranchRows)]
     for rows in leaving:
         rows.skip = wanted.given.get(rows.tag, 0)
@@ -153,6 +168,8 @@ def _attempt(
                 run_task(_task(run, job, task, graph, writers, stack, position))
             )
             for _ in steps:
+                if run.is_cancelled():
+                    raise _Cancelled
                 for rows in leaving:
                     held = rows.take()
                     if held:
@@ -166,19 +183,12 @@ def _attempt(
         for writer in writers.values():
             writer.abort()
         raise
-    manifest = {
-        "run": run.files.run,
-        "outputs": records,
-        "trace": found.to_json(),
-    }
+    manifest = manifest_of(run, records, found.to_json())
     if len(leaving) == len(writers):
         # A manifest would say that there is nothing to compute, but rows that leave
         # are computed by every run.
         return found.counters, manifest
-    won = job.files.put_manifest(task.family, task.task, manifest)
-    if not won and finished(job, task) is None:
-        # The segments of the attempt that was first have gone meanwhile.
-        job.files.put_manifest(task.family, task.task, manifest, replace=True)
+    put_manifest(job, task, manifest)
     return found.counters, manifest
 
 
@@ -197,13 +207,14 @@ def _task(
     position: Position,
 ) -> Task:
     """What the engine is to do; ``stack`` keeps what it uses."""
-    ops = {index: op.node for index, op in _numbered(graph, BoundOp)}
+    ops = {index: op.node for index, op in numbered(graph, BoundOp)}
     kernels = stack.enter_context(run.kernels.borrow(ops, task.family, position))
     readers = {}
-    for index, source in _numbered(graph, BoundSource):
+    for index, source in numbered(graph, BoundSource):
         doing = position.work.doing(OPEN, source.info.name)
         with contained("opening its input"), doing:
             opened = source.node.streams[0].reader()
+            opened.decode_on(run.settings.decoder)
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
     return Task(
@@ -216,33 +227,3 @@ def _task(
         job.record.name,
         position,
     )
-
-
-def _writers(job: Job, task: TaskId, graph: BoundGraph) -> dict[int, SegmentWriter]:
-    # Attempts at one task may overlap, on several machines: none overwrites another's.
-    attempt = uuid.uuid4().hex[:12]
-    outputs = _numbered(graph, BoundOutput)
-    numbers = job.families[task.family].numbers
-    writers: dict[int, SegmentWriter] = {}
-    for (index, output), (first, _), number in zip(
-        outputs, task.intervals, numbers, strict=True
-    ):
-        writers[index] = output.node.streams[0].segment_writer(
-            SegmentTask(
-                job.record.token,
-                task.task,
-                attempt,
-                first,
-                output.node.input.encoding,
-                output.node.input.type or get_type_info(FrameType),
-                infer=number != INTERNAL and may_infer(output.node),
-            )
-        )
-    return writers
-
-
-def _numbered(graph: BoundGraph, kind: type[_Bound]) -> Iterator[tuple[int, _Bound]]:
-    """The nodes of a kind, with their numbers in the graph."""
-    for index, node in enumerate(graph.nodes):
-        if isinstance(node, kind):
-            yield index, node

@@ -18,7 +18,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.sent_file_systems import WithOptions
-from beam_scanner.run.tasks.attempt import Chunk, Ended, Try
+from beam_scanner.run.tasks.attempt import Chunk, Ended, Try, cancelled
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.run.worker_run import Run, RunSource, process_token
@@ -47,6 +47,9 @@ _END_SECONDS = 10.0
 
 _START_SECONDS = 1.0
 """Before another is started, where one could not."""
+
+_CANCEL_SECONDS = 5.0
+"""For a task to end by itself when its run is cancelled."""
 
 _TELL_SECONDS = 5.0
 """For the end of a process to be known, when its connection has ended."""
@@ -112,12 +115,15 @@ class TaskHosts:
         """Makes an attempt in a host; an ``Attempt``."""
         limit = run.settings.limits.timeout
         with self._turns.held(wanted.alone), mark, self._lent() as host:
-            ended = yield from host.attempt(wanted, limit)
+            ended = yield from host.attempt(wanted, limit, run.is_cancelled)
             if ended.failure is not None and _is_spoilt(ended.failure):
                 # Others would fail in it for what this task has used up.
                 host.spoilt = True
         failure = ended.failure
-        if failure is not None and failure.kind != "exception":
+        if wanted.others:
+            # Of whom it is the fault shows when they are tried one by one.
+            return ended
+        if failure is not None and failure.kind not in ("exception", "skipped"):
             stream = run.job(wanted.task.job).record.name
             _log.warning("%s of %s", wanted.task, replace(failure, stream=stream))
         return ended
@@ -210,6 +216,10 @@ class _TooLong(Exception):
     """A task has taken too long."""
 
 
+class _Cancelled(Exception):
+    """A task has not ended although the run was cancelled."""
+
+
 class _Stopped(Exception):
     """A host has been stopped and does not go on."""
 
@@ -268,15 +278,18 @@ class _Host:
             and self._killed_for is None
         )
 
-    def attempt(self, wanted: Try, limit: float) -> Generator[Chunk, None, Ended]:
+    def attempt(
+        self, wanted: Try, limit: float, is_cancelled: Callable[[], bool]
+    ) -> Generator[Chunk, None, Ended]:
         """Makes an attempt.
 
         Args:
             wanted: The attempt.
             limit: Seconds that it may take; 0 for any number.
+            is_cancelled: Whether it is to end.
         """
         began = time.time()
-        clock = _Clock(limit, self.process)
+        clock = _Clock(limit, self.process, is_cancelled)
         link = self._link()
         try:
             try:
@@ -286,6 +299,9 @@ class _Host:
                 self._kill(link)
                 reason = f"the task took longer than task_timeout={limit:g} seconds"
                 return self._lost("timeout", reason, doing, began)
+            except _Cancelled:
+                self._kill(link)
+                return cancelled()
             except _Stopped:
                 self._reason = (
                     f"was stopped (SIGSTOP), and did not go on for {STOPPED_SECONDS:g} "
@@ -443,10 +459,16 @@ class _Clock:
         limit: Seconds that may be spent waiting; 0 for any number. Those do not count
             in which this process did not run itself, or was busy with rows.
         process: The host.
+        is_cancelled: Whether the run is to end: the host ends its tasks between two
+            packets, and is killed if that takes too long.
     """
 
-    def __init__(self, limit: float, process: int | None) -> None:
+    def __init__(
+        self, limit: float, process: int | None, is_cancelled: Callable[[], bool]
+    ) -> None:
         self._limit = limit
+        self._is_cancelled = is_cancelled
+        self._grace = _CANCEL_SECONDS
         self._watch = StoppedWatch(process) if process else None
         self._spent = 0.0
         self._looked = time.monotonic()
@@ -460,11 +482,16 @@ class _Clock:
 
         Raises:
             _TooLong: The time is up.
+            _Cancelled: The run was cancelled a while ago.
             _Stopped: The process has been stopped.
         """
         now = time.monotonic()
-        self._spent += min(now - self._looked, 2 * LOOK_SECONDS)
-        self._looked = now
+        passed, self._looked = now - self._looked, now
+        self._spent += min(passed, 2 * LOOK_SECONDS)
+        if self._is_cancelled():
+            self._grace -= min(passed, 2 * LOOK_SECONDS)
+            if self._grace < 0:
+                raise _Cancelled
         if 0 < self._limit < self._spent:
             raise _TooLong
         if self._watch is not None and self._watch.is_given_up():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,7 +14,7 @@ from beam_scanner.engine.position import Position
 from beam_scanner.errors import Failure
 from beam_scanner.planner.bound import BoundOutput
 from beam_scanner.run.existing_results import finished
-from beam_scanner.run.job import Job
+from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.stream_slots import BranchRows, BranchSlot
 from beam_scanner.run.tasks.attempt import (
     Chunk,
@@ -29,6 +30,8 @@ from beam_scanner.run.tasks.retries import Tries
 from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
 from beam_scanner.run.worker_run import Run
 
+_log = logging.getLogger(__name__)
+
 ROWS_FAILED = "rows failed"
 """Tag of rows that are null because a kernel raised."""
 
@@ -37,6 +40,80 @@ Attempt = Callable[
 ]
 """Makes an attempt; yields rows that leave. Holds the last argument open while it is at
 work, but not while it waits for its turn."""
+
+
+def try_tasks(
+    run: Run, tasks: Sequence[TaskId], attempt: Attempt | None = None
+) -> Generator[
+    tuple[str, Any], None, tuple[list[tuple[JobId, Outcome]], Mapping[str, int]]
+]:
+    """Runs tasks of several jobs: once as one, then each that is not done by itself.
+
+    So whatever goes wrong costs the stream that is to blame, and names it; the attempt
+    at all of them is nobody's.
+
+    Args:
+        run: The run.
+        tasks: One, or some that make all rows of short streams.
+        attempt: See :func:`try_task`.
+
+    Yields:
+        See :func:`try_task`.
+
+    Returns:
+        The outcome of each, with its job, and counters for metrics.
+    """
+    counted = Counter(_try_as_one(run, tasks, attempt) if len(tasks) > 1 else {})
+    outcomes = []
+    for task in tasks:
+        steps = WithResult(try_task(run, task, attempt))
+        yield from steps
+        outcome, counters = steps.result
+        counted.update(counters)
+        outcomes.append((task.job, outcome))
+    return outcomes, counted
+
+
+def _try_as_one(
+    run: Run, tasks: Sequence[TaskId], attempt: Attempt | None
+) -> Mapping[str, int]:
+    """Makes one attempt at all tasks that are to be run; it may fail."""
+    left = [task for task in tasks if _is_open(run, task)]
+    if len(left) < 2 or run.stop_reason():
+        return {}
+    first = left[0]
+    record, began = run.job(first.job).record, time.time()
+    marks = Attempts(run.files, f"{record.mark}-merged", record.name, first)
+    if attempt and marks.lost():
+        # Of such an attempt a worker has died: it may be the fault of any of them.
+        return {}
+    mark = marks.marked(alone=False) if attempt else nullcontext()
+    wanted = Try(first, done=False, alone=False, given={}, others=tuple(left[1:]))
+    try:
+        with WithResult((attempt or attempt_here)(run, wanted, mark)) as steps:
+            for _ in steps:
+                continue
+        ended = steps.result
+    except Exception as error:
+        ended = failed(record.name, error, began)
+    if ended.failure is not None:
+        _log.warning(
+            "%d streams that share a task are tried one by one, since it failed (%s): %s",
+            len(left),
+            ", ".join(run.job(task.job).record.name for task in left),
+            ended.failure.reason,
+        )
+    return ended.counters
+
+
+def _is_open(run: Run, task: TaskId) -> bool:
+    """Whether a task is to be run, as far as anybody knows."""
+    job = run.job(task.job)
+    return (
+        run.files.failed(job.record.mark) is None
+        and not job.files.is_over()
+        and finished(job, task) is None
+    )
 
 
 def try_task(
@@ -59,7 +136,7 @@ def try_task(
     """
     job = run.job(task.job)
     family = (task.family, task.tasks)
-    if run.files.failed(job.record.mark) is not None or run.stop_reason():
+    if run.stop_reason() or run.files.failed(job.record.mark) is not None:
         return ("skipped", family), {}
     marks = Attempts(run.files, job.record.mark, job.record.name, task)
     tries = Tries(run.settings.limits.attempts, marks.lost() if attempt else [])
@@ -76,6 +153,8 @@ def try_task(
             ended = failed(job.record.name, error, began)
         if ended.failure is None:
             break
+        if ended.failure.kind == "skipped" or run.is_cancelled():
+            return ("skipped", family), {}
         tries.count(ended)
     if tries.lost:
         marks.forget()

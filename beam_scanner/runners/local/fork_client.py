@@ -132,7 +132,7 @@ class _Server:
         body = {**vars(request), "variables": {**changed, **request.variables}}
         with fork.theirs as theirs, ExitStack() as stack:
             files = [_standard(number, stack) for number in range(3)]
-            folder = os.open(_working_folder(), os.O_PATH | os.O_DIRECTORY)
+            folder = os.open(working_folder(), os.O_PATH | os.O_DIRECTORY)
             stack.callback(os.close, folder)
             # A server that has died is noticed by whoever waits for the fork.
             with suppress(ConnectionError):
@@ -169,8 +169,8 @@ class _OwnServer(_Server):
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=_standard(2, stack),
-                env=_variables(),
-                cwd=_working_folder(),
+                env=worker_variables(),
+                cwd=working_folder(),
             )
 
     def is_alive(self) -> bool:
@@ -211,8 +211,8 @@ def _standard(number: int, stack: ExitStack) -> int:
     return file
 
 
-def _variables() -> dict[str, str]:
-    """Environment variables of workers."""
+def worker_variables() -> dict[str, str]:
+    """Environment variables of processes that are to find what this one finds."""
     return {
         **os.environ,
         "PYTHONPATH": _module_path(),
@@ -242,8 +242,8 @@ def _module_path() -> str:
     )
 
 
-def _working_folder() -> str:
-    """Where forks are to work: as we do, unless that folder was removed.
+def working_folder() -> str:
+    """Where such processes are to work: as we do, unless that folder was removed.
 
     Python looks there for every module, and fails where there is none.
     """
@@ -290,7 +290,7 @@ def _setting() -> tuple[Any, ...]:
 
     When this process has changed since, its workers need another server.
     """
-    variables = {k: v for k, v in _variables().items() if k not in _PASSING}
+    variables = {k: v for k, v in worker_variables().items() if k not in _PASSING}
     status = Path("/proc/self/status").read_text()
     return (
         os.geteuid(),

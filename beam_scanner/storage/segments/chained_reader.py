@@ -38,13 +38,16 @@ class ChainedReader(NumberedReader):
         self._open_part = open_part
         self._open: OrderedDict[int, RowReader] = OrderedDict()
         self._at = -1
+        self._decoder = "cpu"
 
     def part(self, number: int) -> RowReader:
         """A part, open."""
         if number not in self._open:
             while len(self._open) >= _OPEN_PARTS:
                 self._close_part(self._open.popitem(last=False)[1])
-            self._open[number] = self._open_part(number)
+            part = self._open_part(number)
+            part.decode_on(self._decoder)
+            self._open[number] = part
         self._open.move_to_end(number)
         return self._open[number]
 
@@ -112,6 +115,13 @@ class ChainedReader(NumberedReader):
         for part in self._open.values():
             totals.update(part.counters())
         return dict(totals)
+
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`; says at once what the first part lacks."""
+        self.close()
+        self._decoder = decoder
+        if decoder != "cpu" and len(self):
+            self.part(0)
 
     def rest(self) -> None:
         """See :meth:`RowReader.rest`."""

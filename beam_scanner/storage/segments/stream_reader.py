@@ -39,7 +39,14 @@ class StreamReader(ChainedReader):
         """See :meth:`RowReader.reopen`."""
         if self.keyframes is None:
             return self
-        return StreamReader(self._store, self._descriptor, self._trusted)
+        again = StreamReader(self._store, self._descriptor, self._trusted)
+        again._decoder = self._decoder
+        return again
+
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`."""
+        if self.keyframes is not None:
+            super().decode_on(decoder)
 
     def _open_segment(self, number: int) -> RowReader:
         found = self._descriptor

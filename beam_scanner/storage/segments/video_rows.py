@@ -17,9 +17,11 @@ from beam_scanner.storage.stored_rows import NumberedReader
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.types.element_types import NULL
 from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.decoding import decoding_of
 from beam_scanner.video.display import Display
+from beam_scanner.video.hardware_codecs import check_hardware
 from beam_scanner.video.index import FrameIndex
-from beam_scanner.video.source import VideoSource
+from beam_scanner.video.source import VideoSource, source_name
 
 
 class VideoRows(NumberedReader):
@@ -45,6 +47,7 @@ class VideoRows(NumberedReader):
         self._source = source
         self._find_index = find_index
         self._decoder: VideoDecoder | None = None
+        self._place = "cpu"
         self._keyframe = -1
 
     @cached_property
@@ -54,7 +57,16 @@ class VideoRows(NumberedReader):
 
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
-        return VideoRows(self._name, len(self), self._source, lambda: self.index)
+        again = VideoRows(self._name, len(self), self._source, lambda: self.index)
+        again._place = self._place
+        return again
+
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`; tells from the index, not from the machine."""
+        if decoder != "cpu":
+            check_hardware(source_name(self._source), self.index)
+        self.rest()
+        self._place = decoder
 
     def read(self, rows: Sequence[int]) -> list[Any]:
         """See :meth:`RowReader.read`.
@@ -71,7 +83,8 @@ class VideoRows(NumberedReader):
 
     def _decode(self, frames: NDArray[np.int64]) -> list[Any]:
         if self._decoder is None:
-            self._decoder = VideoDecoder(self._source, self.index)
+            decoding = decoding_of(self._place)
+            self._decoder = VideoDecoder(self._source, self.index, decoding=decoding)
         self._count_bytes(frames)
         return list(self._decoder.read(frames))
 

@@ -101,6 +101,10 @@ class VideoSegment(RowReader):
         counts["bytes_read"] += self._sidecar.counters()["bytes_read"]
         return counts
 
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`."""
+        self._frames.decode_on(decoder)
+
     def rest(self) -> None:
         """See :meth:`RowReader.rest`."""
         self._frames.rest()

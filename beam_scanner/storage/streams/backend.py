@@ -29,6 +29,7 @@ from beam_scanner.storage.stored_rows import (
     SegmentWriter,
 )
 from beam_scanner.storage.trust import check_no_pickle
+from beam_scanner.text.cards import never_raises
 from beam_scanner.types.element_types import ColumnType, FrameType, NullElement
 from beam_scanner.types.type_info import (
     ScannerTypeInfo,
@@ -68,6 +69,14 @@ class StoredStream:
     def storage(self) -> StorageBackend:
         """Where the stream is stored."""
         raise self._lacks("storage")
+
+    def identity(self) -> Sequence[Any]:
+        """What tells this stream, as an output, from all others; no secrets.
+
+        Unfinished work for it is found again under this: by default the object itself
+        and its storage.
+        """
+        return [self, self.storage()]
 
     def places(self) -> Sequence[str]:
         """Paths and URLs that workers read or write for it; none unless overridden.
@@ -184,6 +193,35 @@ class StoredStream:
             return
         own = hasattr(ty, "deserialize") and registered(ty) is None
         check_no_pickle(ty if own else get_type_info(ty), self.name())
+
+    @never_raises
+    def _repr_html_(self) -> str:
+        # Loaded when a notebook shows a stream.
+        from beam_scanner.storage.streams.views import stream_card
+
+        return stream_card(self)
+
+    def show(
+        self, rows: Iterable[int] | None = None, on: StoredStream | None = None
+    ) -> Any:
+        """Frames as a strip, numbers as a plot, and what was found drawn into frames.
+
+        Args:
+            rows: At most 24; None for some from all over the stream.
+            on: The stream of frames that the values were made of: boxes, key points,
+                texts, masks and flow are drawn over its frames, and a plot has them
+                below. It has the same rows, or else times that tell which frame it was.
+
+        Returns:
+            A ``View``, which notebooks show.
+
+        Raises:
+            ArgumentError: Too many rows, or ``on`` holds no frames.
+            RowError: A row lies outside the stream.
+        """
+        from beam_scanner.storage.streams.views import show
+
+        return show(self, rows, on)
 
     def column_type(self) -> ColumnType:
         """Whether elements are frames or blobs."""

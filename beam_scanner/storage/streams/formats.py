@@ -307,6 +307,14 @@ class _FormatRows(NumberedReader):
         if index.entries is not None:
             self.keyframes = np.asarray(index.entries, np.int64)
 
+    def decode_on(self, decoder: str) -> None:
+        """See ``RowReader.decode_on``; formats decode for themselves."""
+        if decoder != "cpu" and self.keyframes is not None:
+            raise VideoError(
+                f"stream {self._name!r} is read by a format, which decodes on the CPU: "
+                f"leave out decoder={decoder!r}"
+            )
+
     def reopen(self) -> RowReader:
         """See ``RowReader.reopen``."""
         if self.keyframes is None:

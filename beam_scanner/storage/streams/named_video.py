@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import (
+    ArgumentError,
     Failure,
     JobFailure,
     ScannerException,
     Tally,
     VideoError,
 )
+from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.descriptor import StreamDescriptor
 from beam_scanner.storage.segments.index_cache import stored_index
 from beam_scanner.storage.stored_rows import RowReader
@@ -26,7 +28,9 @@ from beam_scanner.types.element_types import ColumnType
 from beam_scanner.video.index import FrameIndex, check_damage
 
 if TYPE_CHECKING:
+    from beam_scanner.video.frame_list import FrameList
     from beam_scanner.video.hwang import Decoder
+    from beam_scanner.video.source import VideoSource
 
 
 class NamedVideoStorage(NamedStorage):
@@ -279,6 +283,26 @@ class NamedVideoStream(NamedStream):
             return f"{found.fingerprint}:{found.generation.partition('-')[0]}"
         return super().fingerprint()
 
+    def frames(self, rows: Iterable[int] | None = None) -> FrameList:
+        """Frames with their rows and times, as a list that notebooks show.
+
+        Args:
+            rows: Row numbers in any order; all for None.
+
+        Returns:
+            A list whose ``show()`` is a clip, and whose ``montage()`` is one picture.
+
+        Raises:
+            StreamNotFoundError: The stream is not committed.
+            RowError: A row lies outside the stream.
+        """
+        from beam_scanner.video.frame_list import FrameList
+
+        numbers = row_numbers(rows, self.descriptor().rows, self._name)
+        with self.reader() as reader:
+            seconds = reader.seconds(numbers)
+        return FrameList(self.load(rows=numbers), numbers.tolist(), seconds, self._name)
+
     def as_hwang(self) -> Decoder:
         """The video file as hwang has it: its frames by row, where its samples lie.
 
@@ -310,6 +334,7 @@ class NamedVideoStream(NamedStream):
         output_name: str | os.PathLike[str],
         fps: float | None = None,
         scale: tuple[int, int] | None = None,
+        sound: bool | str | os.PathLike[str] | NamedVideoStream = False,
     ) -> str:
         """Writes the stream as one MP4 file.
 
@@ -320,17 +345,43 @@ class NamedVideoStream(NamedStream):
             output_name: Path of the file; '.mp4' is added if it is not there.
             fps: Frames a second.
             scale: (width, height) in pixels.
+            sound: True to keep the sound of a video that was given by its path. For what
+                a graph has made of it: that video, as a path or a stream. The rows must
+                be one range of its rows, since the sound keeps its speed.
 
         Returns:
             The file's path.
 
         Raises:
             StreamNotFoundError: The stream is not committed.
-            VideoError: Not all of it is stored as video.
+            ArgumentError: ``fps`` with ``sound``; ``sound=True`` for what a graph has
+                made.
+            VideoError: Not all of it is stored as video, its rows are no range of the
+                rows of the video that ``sound`` is, or that has no sound then.
             StorageError: The file cannot be written.
         """
         # Loads FFmpeg.
         from beam_scanner.storage.streams.export import save_mp4
 
         store = self._storage.store()
-        return save_mp4(store, self.descriptor(), output_name, fps, scale)
+        heard = self._source_of_sound(sound)
+        return save_mp4(store, self.descriptor(), output_name, fps, scale, heard)
+
+    def _source_of_sound(
+        self, sound: bool | str | os.PathLike[str] | NamedVideoStream
+    ) -> VideoSource | None:
+        # Loads FFmpeg.
+        from beam_scanner.storage.segments.video_rows import video_file
+
+        if sound is False:
+            return None
+        if not isinstance(sound, bool | NamedVideoStream):
+            return absolute(sound, "sound of save_mp4")
+        stream = self if sound is True else sound
+        found = stream.descriptor()
+        if not found.ingested:
+            raise ArgumentError(
+                f"stream {stream.name()!r} was made by a graph and has no sound: say "
+                "which video it was made of, as in save_mp4(..., sound='film.mp4')"
+            )
+        return video_file(stream.storage().store(), found)

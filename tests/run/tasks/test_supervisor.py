@@ -189,7 +189,7 @@ def test_a_process_that_has_used_up_what_others_need_is_replaced(
 def test_only_time_spent_waiting_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    clock = supervisor._Clock(2.0, None)
+    clock = supervisor._Clock(2.0, None, lambda: False)
     for _ in range(4):
         now[0] += 0.5
         clock.look()
@@ -208,10 +208,24 @@ def _look_after(now: list[float], clock: supervisor._Clock, seconds: float) -> N
     clock.look()
 
 
+def test_a_cancelled_task_has_some_seconds_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, cancelled = [0.0], [False]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = supervisor._Clock(0.0, None, lambda: cancelled[0])
+    _look_after(now, clock, 100.0)
+    cancelled[0] = True
+    for _ in range(10):
+        _look_after(now, clock, 0.5)
+    with pytest.raises(supervisor._Cancelled):
+        _look_after(now, clock, 0.5)
+
+
 def test_no_limit_is_never_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    clock = supervisor._Clock(0.0, None)
+    clock = supervisor._Clock(0.0, None, lambda: False)
     for _ in range(1000):
         _look_after(now, clock, 0.5)
     assert clock._spent == 500.0

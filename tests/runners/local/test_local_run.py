@@ -20,8 +20,9 @@ from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
 from beam_scanner.run import launch
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.launch import Report, execute
+from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
+from beam_scanner.run.report import Report
 from beam_scanner.runners.local.fork_client import SERVER
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from beam_scanner import NamedVideoStream
-from beam_scanner.run import launch
+from beam_scanner.run import numbered_runs
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def no_workers(monkeypatch):
     def execute(*args, **kwargs):
         raise AssertionError("a pipeline was started")
 
-    monkeypatch.setattr(launch, "execute", execute)
+    monkeypatch.setattr(numbered_runs, "execute", execute)
 
 
 @pytest.fixture

@@ -309,7 +309,6 @@ def test_outputs_of_one_run(sc, frame, no_workers, small_video):
     refused(sc, frame, ValueError, "OpColumn")
     refused(sc, to("a"), ValueError, "cache_mode", cache_mode="Overwrite")
     refused(sc, to("a"), ValueError, "on_failure.*'ignore'", on_failure="ignore")
-    refused(sc, to("a"), ValueError, "detach", detach=True)
     with pytest.raises(ScannerException, match=r"perf_params.*7"):
         sc.run(to("a"), 7)
 

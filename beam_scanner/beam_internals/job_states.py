@@ -1,0 +1,53 @@
+"""Jobs that go on without the program that has submitted them: what state they are in.
+
+Beam's results can tell, but only in the program that has submitted the job. What is
+needed to ask anew is kept as text: the address of the job service, and the job's id.
+
+If Beam changes this: who waits for such a run is not told that its job has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+
+_SECONDS = 10.0
+
+
+def describe_job(result: Any, endpoint: str | None) -> dict[str, str]:
+    """What to keep of a job that was submitted.
+
+    Args:
+        result: What Beam's runner has returned.
+        endpoint: Address of the job service; None where there is none.
+
+    Returns:
+        ``job``, and ``endpoint``, which is empty where its state cannot be asked for.
+    """
+    job = getattr(result, "_job_id", None)
+    if job is None:
+        found = getattr(result, "job_id", None)
+        job = found() if callable(found) else "of another service"
+        endpoint = None
+    return {"job": str(job), "endpoint": endpoint or ""}
+
+
+def job_state(service: Mapping[str, str]) -> str:
+    """The name of a job's state, as ``RUNNING``; '' if nobody can tell.
+
+    Args:
+        service: What :func:`describe_job` has returned.
+    """
+    if not service.get("endpoint"):
+        return ""
+    request = beam_job_api_pb2.GetJobStateRequest(job_id=service["job"])
+    with grpc.insecure_channel(service["endpoint"]) as channel:
+        stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        try:
+            found = stub.GetState(request, timeout=_SECONDS)
+        except grpc.RpcError:
+            return ""
+    return str(beam_job_api_pb2.JobState.Enum.Name(found.state))

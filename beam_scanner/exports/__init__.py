@@ -1,0 +1,1 @@
+"""Streams as files that other programs open: video, pictures, tables, lists of shots."""

@@ -1,0 +1,57 @@
+"""A video cut into clips, one for each shot."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from beam_scanner.exports.shot_ranges import Shots
+from beam_scanner.storage.segments.video_rows import ingested_rows, video_file
+from beam_scanner.storage.streams.named_video import NamedVideoStream
+from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.video.clips import cut_clips
+from beam_scanner.video.index import FrameIndex
+from beam_scanner.video.indexing import index_video
+from beam_scanner.video.source import VideoSource
+
+
+def write_clips(shots: Shots, paths: Sequence[str]) -> None:
+    """Writes each shot to an MP4 file of its own.
+
+    Clips that begin with a keyframe and end before one are copied, others encoded.
+
+    Args:
+        shots: The shots.
+        paths: A path for each, which ends in ``.mp4``.
+
+    Raises:
+        StorageError: A file cannot be written.
+        VideoError: The video cannot be read.
+    """
+    parts = [f"{path.removesuffix('.mp4')}.part.mp4" for path in paths]
+    ranges = [(shot.first, shot.end) for shot in shots.ranges]
+    try:
+        with _single_file(shots.video) as (source, index):
+            made = cut_clips(source, index, ranges, parts)
+            for path, part, _ in zip(paths, parts, made, strict=True):
+                with storage_errors("write", path):
+                    os.replace(part, path)
+    finally:
+        for part in parts:
+            if os.path.exists(part):
+                os.remove(part)
+
+
+@contextmanager
+def _single_file(video: NamedVideoStream) -> Iterator[tuple[VideoSource, FrameIndex]]:
+    """The video as one file, with its index."""
+    found, store = video.descriptor(), video.storage().store()
+    if found.ingested:
+        with ingested_rows(store, found) as rows:
+            yield video_file(store, found), rows.index
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = video.save_mp4(os.path.join(folder, "whole.mp4"))
+        yield path, index_video(path)

@@ -1,0 +1,143 @@
+"""Shots as a table of scenes, as an edit list for editors, and as chapters."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from beam_scanner.errors import ArgumentError, MissingDependencyError
+from beam_scanner.exports.shot_ranges import Shots
+from beam_scanner.exports.whole_files import whole_file
+from beam_scanner.text.pip_install import pip_install
+
+
+def write_shot_list(shots: Shots, kind: str, path: str) -> None:
+    """Writes the shots of a video to one file.
+
+    Args:
+        shots: The shots.
+        kind: One of :data:`SHOT_LISTS`.
+        path: The file.
+
+    Raises:
+        ArgumentError: An edit decision list has no timecodes for the video's rate.
+        MissingDependencyError: The package for ``edl``, ``otio`` or ``fcp-xml`` is missing.
+        StorageError: The file cannot be written.
+    """
+    text = _TEXTS[kind](shots)
+    with whole_file(path) as part:
+        Path(part).write_text(text, encoding="utf-8", newline="")
+
+
+def _scenes(shots: Shots) -> str:
+    """The columns of PySceneDetect's ``list-scenes``: frames and scenes count from 1."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    frames = ("Frame", "Timecode", "Time (seconds)")
+    sides = [f"{side} {each}" for side in ("Start", "End") for each in frames]
+    lengths = [f"Length ({unit})" for unit in ("frames", "timecode", "seconds")]
+    rows.writerow(["Scene Number", *sides, *lengths])
+    for number, shot in enumerate(shots.ranges, 1):
+        start, end = shot.start_seconds, shot.end_seconds
+        rows.writerow(
+            [
+                *(number, shot.first + 1, _clock(start), f"{start:.3f}"),
+                *(shot.end, _clock(end), f"{end:.3f}"),
+                *(shot.end - shot.first, _clock(end - start), f"{end - start:.3f}"),
+            ]
+        )
+    return text.getvalue()
+
+
+def _clock(seconds: float) -> str:
+    """HH:MM:SS.mmm.
+
+    Examples:
+        >>> _clock(3723.0456)
+        '01:02:03.046'
+    """
+    whole = round(seconds * 1000)
+    minutes, milliseconds = divmod(whole, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{milliseconds / 1000:06.3f}"
+
+
+def _chapters(shots: Shots) -> str:
+    """FFmpeg's metadata file.
+
+    ``ffmpeg -i film.mp4 -i film.txt -map_metadata 1 -codec copy out.mp4`` reads it:
+    https://ffmpeg.org/ffmpeg-formats.html#Metadata-2
+    """
+    lines = [";FFMETADATA1"]
+    for number, shot in enumerate(shots.ranges, 1):
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000"]
+        lines += [f"START={round(shot.start_seconds * 1000)}"]
+        lines += [f"END={round(shot.end_seconds * 1000)}", f"title=Shot {number}"]
+    return "\n".join([*lines, ""])
+
+
+def _timeline(shots: Shots, adapter: str) -> str:
+    otio = _opentimelineio()
+    rate = float(shots.rate)
+    times = otio.opentime
+
+    def span(start: float, end: float) -> Any:
+        first, after = round(start * rate), round(end * rate)
+        return times.TimeRange(
+            times.RationalTime(first, rate), times.RationalTime(after - first, rate)
+        )
+
+    path = shots.video.descriptor().path or shots.video.name()
+    url = Path(path).as_uri() if path.startswith("/") else path
+    timeline = otio.schema.Timeline(shots.video.name())
+    track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
+    timeline.tracks.append(track)
+    end = max((shot.end_seconds for shot in shots.ranges), default=0.0)
+    for number, shot in enumerate(shots.ranges, 1):
+        media = otio.schema.ExternalReference(url, span(0, end))
+        used = span(shot.start_seconds, shot.end_seconds)
+        track.append(otio.schema.Clip(f"Shot {number}", media, used))
+    text: str = otio.adapters.write_to_string(timeline, adapter)
+    return text
+
+
+def _edl(shots: Shots) -> str:
+    times = _opentimelineio().opentime
+    rate = float(shots.rate)
+    if not times.RationalTime.is_smpte_timecode_rate(rate):
+        raise ArgumentError(
+            f"video {shots.video.name()!r} has {rate:g} frames a second, for which an "
+            "EDL has no timecodes: export otio or fcp-xml"
+        )
+    return _timeline(shots, "cmx_3600")
+
+
+def _opentimelineio() -> Any:
+    try:
+        import opentimelineio
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"edit lists need OpenTimelineIO: {pip_install('timelines')}"
+        ) from error
+    return opentimelineio
+
+
+_TEXTS: dict[str, Callable[[Shots], str]] = {
+    "scenes": _scenes,
+    "chapters": _chapters,
+    "edl": _edl,
+    "otio": lambda shots: _timeline(shots, "otio_json"),
+    "fcp-xml": lambda shots: _timeline(shots, "fcp_xml"),
+}
+
+SHOT_LISTS = {
+    "scenes": ".csv",
+    "chapters": ".txt",
+    "edl": ".edl",
+    "otio": ".otio",
+    "fcp-xml": ".xml",
+}
+"""Kinds of lists, and the extensions of their files."""

@@ -1,0 +1,1 @@
+"""What notebooks show: pictures, clips and plots; loaded when something is shown."""

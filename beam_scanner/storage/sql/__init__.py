@@ -1,0 +1,1 @@
+"""Tables of SQL databases: how they are opened, read and written."""

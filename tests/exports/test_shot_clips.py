@@ -1,0 +1,50 @@
+"""A video cut into one file a shot."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beam_scanner import Client, PerfParams
+from beam_scanner import video as videos
+from beam_scanner.errors import VideoError
+from beam_scanner.exports.shot_clips import write_clips
+from beam_scanner.exports.shot_ranges import ShotRange, Shots
+from beam_scanner.storage import NamedVideoStream
+from tests.support.video_fixtures import frame_number, make_video
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["in place", "made by a graph"])
+def test_clips(stored: bool, tmp_path: Path) -> None:
+    sc = Client(db_path=str(tmp_path / "db"))
+    video = NamedVideoStream(sc, "a", path=make_video(tmp_path / "a.mp4", 40))
+    if stored:
+        frames = sc.io.Input([video])
+        video = NamedVideoStream(sc, "copy")
+        output = sc.io.Output(frames.lossless(), [video])
+        sc.run(output, PerfParams.manual(4, 8), show_progress=False)
+    else:
+        video.ingest()
+    ranges = [ShotRange(a, b, a / 25, b / 25) for a, b in ((0, 13), (13, 20), (30, 40))]
+    paths = [str(tmp_path / f"{n}.mp4") for n in range(3)]
+    write_clips(Shots(video, ranges, Fraction(25)), paths)
+    for path, shot in zip(paths, ranges, strict=True):
+        with videos.open(path) as clip:
+            numbers = [frame_number(frame) for frame in clip]
+            assert np.allclose(clip.pts_seconds, np.arange(len(clip)) / 25)
+        assert numbers == list(range(shot.first, shot.end))
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    sc = Client(db_path=str(tmp_path / "db"))
+    video = NamedVideoStream(sc, "a", path=make_video(tmp_path / "a.mp4", 9))
+    video.ingest()
+    before = set(os.listdir(tmp_path))
+    shots = Shots(video, [ShotRange(0, 9, 0, 0.36)], Fraction(25))
+    with pytest.raises(VideoError, match="cannot be written"):
+        write_clips(shots, [str(tmp_path / "gone" / "a.mp4")])
+    assert set(os.listdir(tmp_path)) == before
