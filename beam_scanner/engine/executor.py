@@ -61,6 +61,7 @@ class Task:
         readers: A reader for each source, by its index.
         sinks: Where each output goes, by its index.
         stream: The job's name, for errors and logs.
+        decoder: Where videos are decoded: 'cpu' or 'cuda'.
         position: Where the task is, for whoever supervises the process.
         place_of: Tells rows of several streams apart, for logs; None where there is
             one.
@@ -73,6 +74,7 @@ class Task:
     readers: Mapping[int, RowReader]
     sinks: Mapping[int, RowSink]
     stream: str
+    decoder: str
     position: Position = field(default_factory=Position)
     place_of: PlaceOf | None = None
 
@@ -98,7 +100,7 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
     place = Place(task.stream)
     work = Work(task.graph, found, place, task.position, task.place_of)
     executor = _Executor(task, work)
-    readers = _Readers(task.readers)
+    readers = _Readers(task.readers, task.decoder)
     with closing(readers), closing(_ReadAhead(schedule, task, readers, found)) as steps:
         for step, values in steps:
             # Whoever takes the rows must not log in the task's name.
@@ -122,10 +124,14 @@ class _Readers:
     Args:
         first: The reader at position 0 of each source, by its index; the caller's to
             close.
+        decoder: Where they decode video.
     """
 
-    def __init__(self, first: Mapping[int, RowReader]) -> None:
+    def __init__(self, first: Mapping[int, RowReader], decoder: str) -> None:
         self._first = first
+        self._decoder = decoder
+        for reader in first.values():
+            reader.decode_on(decoder)
         self._others: dict[tuple[int, int], RowReader] = {}
 
     def at(self, node: int, position: int) -> RowReader:
@@ -133,7 +139,10 @@ class _Readers:
         if position == 0:
             return self._first[node]
         if (node, position) not in self._others:
-            self._others[node, position] = self._first[node].reopen()
+            other = self._first[node].reopen()
+            self._others[node, position] = other
+            if other is not self._first[node]:
+                other.decode_on(self._decoder)
         return self._others[node, position]
 
     def all(self) -> list[RowReader]:

@@ -11,7 +11,9 @@ from beam_scanner.engine.containment import is_interrupt, raising_as
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.graph.nodes import OpNode
 from beam_scanner.kernels.at_element import element_of
+from beam_scanner.kernels.device_frames import ON_DEVICES, DeviceFrame, library_of
 from beam_scanner.kernels.gpus import has_gpu
+from beam_scanner.kernels.inference.predictions import plain_tensor
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
@@ -234,6 +236,10 @@ class KernelInstance:
             raise self._error(row, index, reason, *details) from error
 
     def _frame(self, row: int, index: int, value: Any) -> Any:
+        library = library_of(type(value))
+        if library in ON_DEVICES and self.node.device != DeviceType.CPU and value.ndim:
+            return DeviceFrame(value[:, :, None] if value.ndim == 2 else value).copy()
+        value = plain_tensor(value) if library else value
         if not isinstance(value, np.ndarray) or value.ndim == 0:
             expected = "a frame (a numpy array of H x W x C)"
             shown = type(value).__name__

@@ -19,15 +19,19 @@ from beam_scanner.kernels.inference.predictions import plain_tensor
 _ARRAYS = {"torch": "Tensor", "cupy": "ndarray", "tensorflow": "Tensor"}
 """By library, its class of arrays."""
 
+ON_DEVICES = ("torch", "cupy")
+"""Libraries whose arrays stay on their device between two ops."""
+
 _ON_CPU = 1
 """The number of the CPU's memory in DLPack."""
 
 
 class DeviceFrame:
-    """A frame in the memory of a device; it can be read by any library with DLPack.
+    """A frame in the memory of a device; any library with DLPack can read it.
 
     Args:
-        array: uint8[height, width, 3], RGB, of a library that has DLPack.
+        array: Of a library that has DLPack: uint8[height, width, 3], RGB, from a decoder;
+            any from a kernel.
 
     Attributes:
         array: The same.
@@ -50,8 +54,9 @@ class DeviceFrame:
 
     def copy(self) -> DeviceFrame:
         """The same pixels, in other memory of the device."""
-        clone = getattr(self.array, "clone", None) or self.array.copy
-        return DeviceFrame(clone())
+        if hasattr(self.array, "detach"):
+            return DeviceFrame(self.array.detach().clone())
+        return DeviceFrame(self.array.copy())
 
     def to_host(self) -> NDArray[np.uint8]:
         """A copy in the memory of this process, the receiver's to keep."""

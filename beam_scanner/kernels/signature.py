@@ -99,7 +99,7 @@ class SignatureReader:
     def _typed(
         self, annotation: Any, what: str, is_input: bool
     ) -> tuple[ScannerTypeInfo | None, str]:
-        """The type of one element, and the library of an input of frames."""
+        """The type of one element, and the library of frames that are its arrays."""
         given = self.resolve(annotation, what)
         if self.batched:
             kind = "whole-stream" if self.whole else "batched"
@@ -107,7 +107,7 @@ class SignatureReader:
         if self.stencil and is_input:
             annotation = self._unwrap(annotation, what, "stenciled")
         annotation = self.resolve(annotation, what)
-        library = library_of(annotation) if is_input else ""
+        library = library_of(annotation)
         if annotation is types.FrameType or library:
             return None, library
         try:

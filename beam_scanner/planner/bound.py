@@ -50,6 +50,7 @@ class SourceInfo:
         keyframes: Rows at which decoding may start; None for random access.
         frame_bytes: Bytes of one decoded row; 0 where unknown.
         gop_bytes: Stored bytes from each keyframe up to the next, where known.
+        fits_gpu: Whether GPUs decode its codec, as far as that is known.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SourceInfo:
     keyframes: Int64Array | None = None
     frame_bytes: int = 0
     gop_bytes: Int64Array | None = None
+    fits_gpu: bool = False
 
 
 @dataclass(frozen=True)

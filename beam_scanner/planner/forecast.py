@@ -16,6 +16,7 @@ from beam_scanner.planner.bound import (
     Interval,
 )
 from beam_scanner.planner.cut_tasks import TaskCuts
+from beam_scanner.planner.decoder_advice import decoder_text
 from beam_scanner.planner.schedule import REORDER_BYTES, DecodeCount, Schedule
 from beam_scanner.rows.gops import ascending_cost
 from beam_scanner.rows.row_maps import RowSet
@@ -35,6 +36,8 @@ class NodeForecast:
         decode: For a source that is decoded: frames needed, decoded, again, seeks.
         bytes: For such a source: stored bytes of the keyframe groups it touches.
         calls: For an op with batches, with a model or on a GPU: how it is called.
+        where: For a video that GPUs decode: where it is decoded, and what the other
+            place would take.
     """
 
     label: str
@@ -44,6 +47,7 @@ class NodeForecast:
     decode: DecodeCount | None = None
     bytes: int = 0
     calls: str = ""
+    where: str = ""
 
 
 def calls_of(node: OpNode) -> str:
@@ -57,13 +61,16 @@ def calls_of(node: OpNode) -> str:
     return ", ".join([*parts, *filter(None, [node.spec.note])])
 
 
-def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeForecast]:
+def forecast(
+    graph: BoundGraph, cuts: TaskCuts, work_packet: int, decoder: str = "cpu"
+) -> list[NodeForecast]:
     """Counts the rows and frames that the tasks of a job's family make.
 
     Args:
         graph: The bound graph.
         cuts: Its tasks.
         work_packet: Rows handled at a time.
+        decoder: Where videos are decoded.
 
     Returns:
         One forecast for each node. Frames are those that a run then counts.
@@ -80,6 +87,10 @@ def forecast(graph: BoundGraph, cuts: TaskCuts, work_packet: int) -> list[NodeFo
             if isinstance(node, BoundSource) and forecast_.decode is not None:
                 forecast_.decode += counts.get(index) or _in_order(node, rows)
                 forecast_.bytes += _bytes(node, rows)
+    for node, forecast_ in zip(graph.nodes, found, strict=True):
+        if isinstance(node, BoundSource) and node.info.fits_gpu and forecast_.decode:
+            pixels = node.info.frame_bytes // 3
+            forecast_.where = decoder_text(decoder, forecast_.decode, pixels)
     return found
 
 

@@ -61,6 +61,7 @@ def _bind_family(
                         reader.keyframes,
                         reader.frame_bytes,
                         reader.gop_bytes,
+                        reader.fits_gpu,
                     )
             sources[id(node)] = info
     return bind(nodes, 0, sources)

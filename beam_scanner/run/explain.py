@@ -172,6 +172,8 @@ def _family_lines(family: FamilyExplanation) -> list[str]:
         text += f"  {node.made:>9} {verb}"
         if node.decode is not None:
             text += f"  {node.decode.decoded} frames decoded, {node.decode.seeks} seeks"
+        if node.where:
+            text += f"  {node.where}"
         if node.calls:
             text += f"  {printable(node.calls)}"
         lines.append(text)
@@ -198,7 +200,7 @@ def explain(prepared: Prepared) -> Explanation:
                 family.phase,
                 len(cuts),
                 cuts.reason,
-                forecast(graph, cuts, prepared.perf.work_packet_size),
+                forecast(graph, cuts, prepared.perf.work_packet_size, prepared.decoder),
                 shared.get((number, at), 1),
             )
             for at, (family, graph, cuts) in enumerate(

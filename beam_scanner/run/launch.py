@@ -41,6 +41,7 @@ from beam_scanner.run.sent_file_systems import pack_file_systems
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
+from beam_scanner.runners.local.local_run import one_process
 from beam_scanner.runners.start import (
     ends_with_us,
     preflight,
@@ -175,7 +176,7 @@ def _write(
         options: The user's Beam options.
         here: Whether this process drives it.
     """
-    in_here = here and runs_here(options, course.small)
+    in_here = here and runs_here(_for_gpus(course, options), course.small)
     token = process_token() if in_here else ""
     course.settings = replace(course.settings, here=token)
     alone = in_here and not course.settings.limits.timeout
@@ -206,6 +207,7 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         WorkerError: The pipeline could not be run; finished tasks are kept.
     """
     files, ended = course.files, not course.interrupted
+    options = _for_gpus(course, options)
     try:
         build = _pipeline(course.source, course.settings, len(course.jobs), options)
         with Watcher(course.store, files.tasks(), show_progress):
@@ -217,6 +219,13 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         ended = True
     finally:
         end_run(course, ended)
+
+
+def _for_gpus(course: Course, options: PipelineOptions) -> PipelineOptions:
+    """The options for a run, which has one process where it needs a GPU."""
+    settings = course.settings
+    needs = not course.small and gpu_phases(settings.graph, settings.decoder)
+    return one_process(options) if needs else options
 
 
 def end_run(course: Course, ended: bool) -> None:

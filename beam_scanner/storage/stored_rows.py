@@ -84,6 +84,11 @@ class RowReader(ABC):
         """Bytes of the largest decoded row; 0 where that is unknown."""
         return 0
 
+    @property
+    def fits_gpu(self) -> bool:
+        """Whether it is one video of which the index says that GPUs decode it."""
+        return False
+
     def counters(self) -> dict[str, int]:
         """Work done so far: frames_decoded, bytes_read, seeks."""
         return {"frames_decoded": 0, "bytes_read": 0, "seeks": 0}
@@ -97,7 +102,7 @@ class RowReader(ABC):
         return self
 
     def decode_on(self, decoder: str) -> None:  # noqa: B027 - for video alone
-        """Chooses where video is decoded: 'cpu', as at first, or 'cuda'.
+        """Chooses where video is decoded: 'cpu', as of each new reader, or 'cuda'.
 
         Raises:
             VideoError: It cannot be decoded there.

@@ -65,7 +65,9 @@ def run_merged(
     ops = {at: node.node for at, node in nodes if isinstance(node, BoundOp)}
     with pool.borrow(ops) as kernels:
         intervals = [(0, node.rows) for _, node in outputs]
-        task = Task(merged.graph, intervals, work, kernels, readers, sinks, "job")
+        task = Task(
+            merged.graph, intervals, work, kernels, readers, sinks, "job", "cpu"
+        )
         drained(run_task(task))
     found = []
     for job in range(len(runners)):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_scanner import Client, NamedVideoStream, PerfParams
 from beam_scanner.errors import Failure
 from beam_scanner.planner.forecast import NodeForecast
 from beam_scanner.planner.schedule import DecodeCount
@@ -17,12 +18,29 @@ from beam_scanner.run.explain import (
     JobExplanation,
     explain,
 )
+from tests.support.corpus import indexed_kind
 from tests.support.small_runs import JOBS, PACKET, ROWS, TASKS_A_JOB, Setting
 
 
 def film(decoded: int, needed: int, size: int) -> NodeForecast:
     count = DecodeCount(needed=needed, decoded=decoded, again=1, seeks=2)
     return NodeForecast("film", "source", 100, needed, count, size)
+
+
+def test_where_videos_are_decoded(sc: Client, test_video: str) -> None:
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=test_video)])
+    output = sc.io.Output(frames, [NamedVideoStream(sc, "copy")])
+    text = str(sc.explain(output, PerfParams.manual(24, 720)))
+    assert "720 frames decoded, 1 seeks  on the CPU; decoder='cuda' would take" in text
+    text = str(sc.explain(output, PerfParams.manual(24, 720, decoder="cuda")))
+    assert "1 seeks  on a GPU; decoder='cpu' would take about" in text
+
+
+def test_no_advice_for_what_no_gpu_decodes(sc: Client, tmp_path: Path) -> None:
+    path, _, _ = indexed_kind("ffv1", tmp_path)
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=path)])
+    output = sc.io.Output(frames, [NamedVideoStream(sc, "copy")])
+    assert "cuda" not in str(sc.explain(output))
 
 
 def test_sums_are_over_all_jobs_and_families() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pytest
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
 from beam_scanner import (
     CacheMode,
@@ -21,10 +22,11 @@ from beam_scanner import (
     PerfParams,
     register_python_op,
 )
+from beam_scanner.beam_internals.given_options import is_given
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels import Kernel, registry
-from beam_scanner.run import gpu_stages
+from beam_scanner.run import gpu_stages, launch
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases, uses_gpu
 from beam_scanner.run.shared_graph import SharedGraph, in_phases
 from beam_scanner.transforms import (
@@ -37,10 +39,10 @@ from beam_scanner.video import device_decoding, nvidia
 from tests.support.corpus import indexed_kind
 from tests.support.fake_device import FakeDevice, fake_device
 from tests.support.fake_library import FakeLibrary, fake_cupy, ndarray
-from tests.support.video_fixtures import frame_number
+from tests.support.video_fixtures import frame_number, make_video
 
 CUDA = PerfParams.estimate(decoder="cuda")
-OPS = ("OnDevice", "OnHost", "InPlace", "Windowed")
+OPS = ("OnDevice", "OnHost", "InPlace", "Windowed", "Halved", "GrayThere")
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def cupy() -> Iterator[FakeLibrary]:
         )
         def windowed(config: Any, frame: Sequence[ndarray]) -> Any:
             return [frame_number(each.array) for each in frame]
+
+        @register_python_op(name="Halved", device_type=DeviceType.GPU)
+        class Halved(Kernel):
+            def execute(self, frame: ndarray) -> ndarray:
+                # The next row finds it changed.
+                made = getattr(self, "made", None) or frame[::2, ::2].copy()
+                made.array[:] = frame.array[::2, ::2]
+                self.made = made
+                return made
+
+        @register_python_op(name="GrayThere", device_type=DeviceType.GPU)
+        def gray(config: Any, frame: ndarray) -> FrameType:
+            gray: Any = frame[:, :, 0]
+            return gray
 
         yield cupy
     for name in OPS:
@@ -113,6 +129,63 @@ def test_frames_reach_kernels_without_a_copy(
     )
     assert again == found
     assert "frames_to_host" not in counters
+
+
+def test_frames_stay_on_the_device_between_ops(
+    sc: Client, device: FakeDevice, small_video: str
+) -> None:
+    frames = sc.streams.Stride(film(sc, small_video), [7])
+    small = sc.ops.Halved(frame=frames)
+    counters, found = run(sc, sc.ops.OnDevice(frame=small), "numbers")
+    assert found == [1000 + row for row in range(0, 60, 7)]
+    assert "frames_to_host" not in counters
+    # What leaves a device is copied: to be stored, and for a kernel on the CPU.
+    output = NamedVideoStream(sc, "small")
+    number = sc.run(sc.io.Output(small.lossless(), [output]), CUDA, show_progress=False)
+    assert number is not None
+    counters = sc.get_profile(number).statistics()["counters"]
+    assert counters["frames_to_host"] == len(found)
+    assert {frame.shape for frame in output.load()} == {(24, 32, 3)}
+    assert [frame_number(frame) for frame in output.load()] == found
+    counters, found = run(sc, sc.ops.Histogram(frame=small), "histograms")
+    assert counters["frames_to_host"] == len(found)
+    gray = sc.ops.GrayThere(frame=frames)
+    number = sc.run(
+        sc.io.Output(gray, [NamedVideoStream(sc, "gray")]), CUDA, show_progress=False
+    )
+    assert next(iter(NamedVideoStream(sc, "gray").load())).shape == (48, 64, 1)
+
+
+def test_short_streams_that_share_a_task(
+    sc: Client, device: FakeDevice, tmp_path: Path
+) -> None:
+    videos, outputs = [], []
+    for number in range(3):
+        path = make_video(
+            tmp_path / f"{number}.mp4", frames=5, first_number=100 * number
+        )
+        videos.append(NamedVideoStream(sc, f"film {number}", path=path))
+        outputs.append(NamedStream(sc, f"numbers {number}"))
+
+    def before(frame: ndarray) -> Any:
+        assert type(frame).__module__ == "cupy"
+        return frame_number(frame.array)
+
+    def model(batch: Any) -> Sequence[int]:
+        return list(map(int, batch))
+
+    column = sc.ops.Infer(
+        frame=sc.io.Input(videos), model_handler=model, preprocess=before
+    )
+    number = sc.run(sc.io.Output(column, outputs), CUDA, show_progress=False)
+    assert number is not None
+    counters = sc.get_profile(number).statistics()["counters"]
+    assert counters["op:Infer:calls"] == 1
+    # The op is on the CPU, where frames are copies.
+    assert counters["frames_to_host"] == 15
+    for number, output in enumerate(outputs):
+        assert list(output.load()) == list(range(100 * number, 100 * number + 5))
+    assert (device.opened, device.waits) == (3, 15)
 
 
 def test_windows(sc: Client, device: FakeDevice, small_video: str) -> None:
@@ -245,9 +318,7 @@ def test_stages(sc: Client, cupy: FakeLibrary, small_video: str) -> None:
     assert gpu_phases(shared, "cuda") == {0}
     using = [node.label for node in topological([output]) if uses_gpu(node, "cuda")]
     assert using == ["Stride", "Histogram"]
-    dataflow = beam.options.pipeline_options.PipelineOptions(
-        ["--runner=DataflowRunner"]
-    )
+    dataflow = PipelineOptions(["--runner=DataflowRunner"])
     check_gpus(topological([output]), dataflow, {}, "cpu")
     with pytest.raises(ArgumentError, match="decoded on a GPU, but workers of Dataf"):
         check_gpus(topological([output]), dataflow, {}, "cuda")
@@ -256,9 +327,7 @@ def test_stages(sc: Client, cupy: FakeLibrary, small_video: str) -> None:
 def test_a_pipeline_decodes_where_its_options_say(
     device: FakeDevice, small_video: str, tmp_path: Path
 ) -> None:
-    options = beam.options.pipeline_options.PipelineOptions(
-        ["--decoder=cuda", "--runner=FnApiRunner"]
-    )
+    options = PipelineOptions(["--decoder=cuda", "--runner=FnApiRunner"])
     database = str(tmp_path / "db")
     with beam.Pipeline(options=options) as pipeline:
         frames = pipeline | ReadFromVideo(small_video) | Stride(20)
@@ -300,3 +369,51 @@ def test_a_model_asks_by_its_preprocess(
     counters, found = run(sc, column, "numbers")
     assert found == list(range(1000, 1060, 9))
     assert "frames_to_host" not in counters
+
+
+@pytest.mark.parametrize(
+    ("flags", "decoder", "workers"),
+    [
+        ([], "cuda", 1),
+        (["--direct_num_workers=3"], "cuda", 3),
+        (["--direct_running_mode=multi_threading"], "cuda", 1),
+        ([], "cpu", None),
+    ],
+)
+def test_one_process_has_the_gpu(
+    cupy: FakeLibrary,
+    small_video: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    decoder: str,
+    workers: int | None,
+) -> None:
+    """Of a run that is not small; nothing is run here."""
+    seen: list[tuple[bool, DirectOptions]] = []
+
+    class StoppedError(Exception):
+        pass
+
+    def run_pipeline(options: PipelineOptions, *_: Any, **__: Any) -> Any:
+        chosen = is_given(options, "direct_num_workers")
+        seen.append((chosen, options.view_as(DirectOptions)))
+        raise StoppedError
+
+    monkeypatch.setattr(launch, "_is_small", lambda _: False)
+    monkeypatch.setattr(launch, "run_pipeline", run_pipeline)
+    monkeypatch.setattr(gpu_stages, "has_gpu", lambda: True)
+    with Client(db_path=str(tmp_path / "db"), options=flags) as sc:
+        column = sc.ops.Histogram(frame=film(sc, small_video))
+        output = sc.io.Output(column, [NamedStream(sc, "histograms")])
+        with pytest.raises(StoppedError):
+            sc.run(output, PerfParams.estimate(decoder=decoder), show_progress=False)
+    ((chosen, direct),) = seen
+    assert chosen == (workers is not None)
+    if workers is None:
+        return
+    assert direct.direct_num_workers == workers
+    if flags == []:
+        assert direct.direct_running_mode == "multi_processing"
+    elif workers == 1:
+        assert direct.direct_running_mode == "multi_threading"

@@ -15,12 +15,15 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 
+from beam_scanner import DeviceType, FrameType
+from beam_scanner.errors import ArgumentError
 from beam_scanner.run.options import ScannerOptions
 from beam_scanner.run.pipeline_stages import RunGraph
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.runners import dataflow
 from beam_scanner.transforms import (
     Histogram,
+    Infer,
     Op,
     Range,
     ReadFromVideo,
@@ -176,6 +179,72 @@ def test_the_graph_of_a_feature(feature: str, bucket: Objects) -> None:
     assert {name for name in hinted if not name.endswith("/Rows")} == runs
     assert {image for image, _ in found.values()} == {IMAGE}
     assert not [c for c in crossings(proto) if c.has_frames]
+
+
+def _brighter(batch: Any) -> list[Any]:
+    return [255 - frame for frame in batch]
+
+
+def _frame(value: Any) -> FrameType:
+    return value
+
+
+def test_a_model_is_in_the_stage_that_decodes_and_encodes(bucket: Objects) -> None:
+    """With the accelerator, in the workers' image, and with no frame between stages."""
+
+    def build(pipeline: beam.Pipeline) -> None:
+        frames = pipeline | "read" >> ReadFromVideo("gs://bucket/films/*.mp4")
+        made = frames | Infer(
+            _brighter, batch=32, postprocess=_frame, device=DeviceType.GPU
+        )
+        _ = made | "write" >> WriteToNamedVideo("gs://bucket/db", "out/{stream}")
+
+    one_process = "--experiments=no_use_multiple_sdk_containers"
+    made = options(
+        gpu="nvidia-l4",
+        gpu_machine_type="g2-standard-8",
+        more=["--decoder=cuda", one_process],
+    )
+    job = submitted(build, made)
+    found = environments(job.proto_pipeline)
+    # Rows that leave are handed on by the worker that has made them.
+    (run,) = (n for n, (_, hints) in found.items() if hints and n[-5:] != "/Rows")
+    assert run.endswith("/Run/ParDo(_Run)")
+    image, hints = found[run]
+    assert image == IMAGE
+    assert hints[GPU].startswith(b"type:nvidia-l4;count:1;machine_type:g2-standard-8")
+    assert {image for image, _ in found.values()} == {IMAGE}
+    across = list(crossings(job.proto_pipeline))
+    assert not [crossing for crossing in across if crossing.has_frames]
+    experiments = described(job)["environment"]["experiments"]
+    assert "no_use_multiple_sdk_containers" in experiments
+
+
+def test_decoding_alone_needs_the_accelerator(bucket: Objects) -> None:
+    """Of two phases the one that decodes has it; without any, the job is refused."""
+
+    def build(pipeline: beam.Pipeline) -> None:
+        frames = pipeline | "read" >> ReadFromVideo("gs://bucket/films/*.mp4")
+        made = frames | Stride(2) | Histogram() | ShotBoundaries()
+        _ = made | "write" >> WriteToNamedStream("gs://bucket/db", "out/{stream}")
+
+    on_gpu = options(
+        gpu="nvidia-l4", gpu_machine_type="g2-standard-8", more=["--decoder=cuda"]
+    )
+    found = environments(submitted(build, on_gpu).proto_pipeline)
+    runs = {
+        name: GPU in hints
+        for name, (_, hints) in found.items()
+        if name.endswith("/Run/ParDo(_Run)")
+    }
+    assert {"Phase 0" in name: has for name, has in runs.items()} == {
+        True: True,
+        False: False,
+    }
+    with pytest.raises(
+        ArgumentError, match="decoded on a GPU, but workers of Dataflow"
+    ):
+        submitted(build, options(more=["--decoder=cuda"]))
 
 
 class Frame:

@@ -93,4 +93,4 @@ def _run_yaml(text: str) -> None:
         build(pipeline)
 
 
-_DATABASE = ("ls", "show", "rm", "gc", "failures")
+_DATABASE = ("ls", "show", "export", "failures", "jobs", "cancel", "rm", "gc")

@@ -18,9 +18,16 @@ class ndarray:
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
         self.shape = array.shape
+        self.ndim = array.ndim
 
     def copy(self) -> ndarray:
         return ndarray(self.array.copy())
+
+    def __getitem__(self, where: Any) -> ndarray:
+        return ndarray(self.array[where])
+
+    def sum(self) -> int:
+        return int(self.array.sum())
 
     def get(self) -> np.ndarray:
         return self.array.copy()

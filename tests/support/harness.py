@@ -153,7 +153,14 @@ class Runner:
         with ExitStack() as stack:
             kernels = stack.enter_context(self.pool.borrow(ops))
             task = Task(
-                self.graph, intervals, work_packet, kernels, readers, sinks, "job"
+                self.graph,
+                intervals,
+                work_packet,
+                kernels,
+                readers,
+                sinks,
+                "job",
+                "cpu",
             )
             trace = drained(run_task(task))
         return list(sinks.values()), readers, trace

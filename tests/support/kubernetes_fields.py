@@ -21,19 +21,27 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 FLINK_VERSIONS = re.compile(r"v1_(1[5-9]|20)|v2_[0-2]")
 
 RESOURCES = {"cpu": QUANTITY, "memory": QUANTITY}
+LIMITS = {**RESOURCES, "nvidia.com/gpu": re.compile("[0-9]+")}
 CONTAINER = {
     "name": NAME,
     "image": TEXT,
     "command": [TEXT],
     "args": [TEXT],
     "ports": [{"name": NAME, "containerPort": COUNT}],
-    "resources": {"requests": RESOURCES, "limits": RESOURCES},
+    "resources": {"requests": RESOURCES, "limits": LIMITS},
     "readinessProbe": {"tcpSocket": {"port": COUNT}, "periodSeconds": COUNT},
     "volumeMounts": [{"name": NAME, "mountPath": TEXT}],
 }
 POD = {
     "containers": [CONTAINER],
     "volumes": [{"name": NAME, "emptyDir": {}}],
+    "tolerations": [
+        {
+            "key": TEXT,
+            "operator": re.compile("Exists|Equal"),
+            "effect": re.compile("NoSchedule|PreferNoSchedule|NoExecute"),
+        }
+    ],
     "restartPolicy": re.compile("Always|OnFailure|Never"),
 }
 LABELS = {"app": TEXT}

@@ -54,7 +54,8 @@ def command() -> dict[str, Any]:
 
 
 def test_there_are_files() -> None:
-    assert [file.stem for file in FILES] == ["cluster", "job-server", "submit"]
+    names = ["cluster", "gpu-workers", "job-server", "submit"]
+    assert [file.stem for file in FILES] == names
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -144,3 +145,24 @@ def test_the_submitted_command_is_one_that_we_take(
     slots = int(cluster["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
     replicas = cluster["spec"]["taskManager"]["replicas"]
     assert f"--parallelism={slots * replicas}" in flags
+
+
+def test_gpu_workers_are_the_cluster_with_a_gpu_beside_each_slot(
+    cluster: dict[str, Any],
+) -> None:
+    (with_gpus,) = objects("gpu-workers")
+    flink = with_gpus["spec"]["flinkConfiguration"]
+    pod = with_gpus["spec"]["taskManager"]["podTemplate"]["spec"]
+    workers = containers({"spec": pod})["workers"]
+    assert flink["taskmanager.numberOfTaskSlots"] == "1"
+    assert workers["resources"]["limits"].pop("nvidia.com/gpu") == "1"
+    assert workers["image"] == "REPOSITORY/gpu"
+    assert pod.pop("tolerations")[0]["key"] == "nvidia.com/gpu"
+    # All else is the same, but for the size of the workers.
+    spec = cluster["spec"]
+    plain = spec["taskManager"]["podTemplate"]
+    other = containers(plain)["workers"]
+    spec["flinkConfiguration"]["taskmanager.numberOfTaskSlots"] = "1"
+    for name in ("image", "resources"):
+        assert other.pop(name) != workers.pop(name)
+    assert with_gpus == cluster

@@ -106,3 +106,17 @@ def test_tensorflow_is_added_to_the_workers_as_pinned() -> None:
     assert variables("tensorflow")["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     for source in copied("tensorflow"):
         assert (ROOT / source).exists(), source
+
+
+def test_workers_that_decode_on_gpus_have_the_driver_s_decoder() -> None:
+    assert bases("gpu") == ["REPOSITORY/worker"]
+    (install,) = (rest for word, rest in instructions("gpu") if word == "RUN")
+    (cuda,) = PROJECT["optional-dependencies"]["cuda"]
+    package = Requirement(cuda).name
+    assert f"-c /src/constraints.txt {package} " in install
+    assert (ROOT / "constraints.txt").read_text().count(f"\n{package}==") == 1
+    wanted = set(variables("gpu")["NVIDIA_DRIVER_CAPABILITIES"].split(","))
+    assert wanted == {"compute", "utility", "video"}
+    # CuPy for CUDA 12 works with the libraries of the base.
+    assert bases("worker")[-1].startswith("nvidia/cuda:12.")
+    assert package.endswith("cuda12x")

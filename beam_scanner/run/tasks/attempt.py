@@ -214,7 +214,6 @@ def _task(
         doing = position.work.doing(OPEN, source.info.name)
         with contained("opening its input"), doing:
             opened = source.node.streams[0].reader()
-            opened.decode_on(run.settings.decoder)
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
     return Task(
@@ -225,5 +224,6 @@ def _task(
         readers,
         writers,
         job.record.name,
+        run.settings.decoder,
         position,
     )

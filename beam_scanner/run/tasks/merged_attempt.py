@@ -195,6 +195,7 @@ def _task(
         readers,
         sinks,
         names[0],
+        run.settings.decoder,
         position,
         place_of,
     )

@@ -105,6 +105,31 @@ def local_options(options: PipelineOptions, small: bool) -> PipelineOptions:
     return chosen
 
 
+def one_process(options: PipelineOptions) -> PipelineOptions:
+    """Options of a local run that uses a GPU: one worker process, unless they say more.
+
+    Each process would have a context and a copy of each model in the GPU's memory.
+
+    Args:
+        options: The user's; what they say of workers holds.
+
+    Examples:
+        >>> one_process(PipelineOptions([])).view_as(DirectOptions).direct_num_workers
+        1
+        >>> given = PipelineOptions(['--direct_num_workers=3'])
+        >>> one_process(given) is given
+        True
+    """
+    if not is_local(options) or is_given(options, "direct_num_workers"):
+        return options
+    chosen = PipelineOptions.from_dictionary(options.get_all_options(drop_default=True))
+    direct = chosen.view_as(DirectOptions)
+    if not is_given(options, "direct_running_mode"):
+        direct.direct_running_mode = "multi_processing"
+    direct.direct_num_workers = 1
+    return chosen
+
+
 def is_in_process(options: PipelineOptions, small: bool) -> bool:
     """Whether a local run has no worker processes; see :func:`local_options`."""
     chosen = local_options(options, small).view_as(DirectOptions)

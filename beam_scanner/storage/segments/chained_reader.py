@@ -118,6 +118,8 @@ class ChainedReader(NumberedReader):
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`; says at once what the first part lacks."""
+        if decoder == self._decoder:
+            return
         self.close()
         self._decoder = decoder
         if decoder != "cpu" and len(self):

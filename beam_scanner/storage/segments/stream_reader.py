@@ -39,9 +39,7 @@ class StreamReader(ChainedReader):
         """See :meth:`RowReader.reopen`."""
         if self.keyframes is None:
             return self
-        again = StreamReader(self._store, self._descriptor, self._trusted)
-        again._decoder = self._decoder
-        return again
+        return StreamReader(self._store, self._descriptor, self._trusted)
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`."""

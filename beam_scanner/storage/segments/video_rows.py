@@ -19,7 +19,7 @@ from beam_scanner.types.element_types import NULL
 from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.decoding import decoding_of
 from beam_scanner.video.display import Display
-from beam_scanner.video.hardware_codecs import check_hardware
+from beam_scanner.video.hardware_codecs import check_hardware, refusal
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.source import VideoSource, source_name
 
@@ -57,12 +57,12 @@ class VideoRows(NumberedReader):
 
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
-        again = VideoRows(self._name, len(self), self._source, lambda: self.index)
-        again._place = self._place
-        return again
+        return VideoRows(self._name, len(self), self._source, lambda: self.index)
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`; tells from the index, not from the machine."""
+        if decoder == self._place:
+            return
         if decoder != "cpu":
             check_hardware(source_name(self._source), self.index)
         self.rest()
@@ -123,6 +123,11 @@ class VideoRows(NumberedReader):
     def frame_bytes(self) -> int:
         """See :attr:`RowReader.frame_bytes`."""
         return self.index.frame_bytes
+
+    @property
+    def fits_gpu(self) -> bool:
+        """See :attr:`RowReader.fits_gpu`."""
+        return not refusal(self.index)
 
     def counters(self) -> dict[str, int]:
         """See :meth:`RowReader.counters`."""
