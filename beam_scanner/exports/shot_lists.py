@@ -11,6 +11,7 @@ from typing import Any
 from beam_scanner.errors import ArgumentError, MissingDependencyError
 from beam_scanner.exports.shot_ranges import Shots
 from beam_scanner.exports.whole_files import whole_file
+from beam_scanner.text.pip_install import pip_install
 
 
 def write_shot_list(shots: Shots, kind: str, path: str) -> None:
@@ -119,7 +120,7 @@ def _opentimelineio() -> Any:
         import opentimelineio
     except ImportError as error:
         raise MissingDependencyError(
-            "edit lists need OpenTimelineIO: pip install 'beam-scanner[timelines]'"
+            f"edit lists need OpenTimelineIO: {pip_install('timelines')}"
         ) from error
     return opentimelineio
 

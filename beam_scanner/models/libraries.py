@@ -43,6 +43,7 @@ class Package(NamedTuple):
 
 OPENCV = Package("OpenCV", "cv2", "opencv")
 ONNX = Package("onnxruntime", "onnxruntime", "onnx")
+ONNX_FILES = Package("onnx", "onnx", "onnx")
 TOKENIZERS = Package("tokenizers", "tokenizers", "zero-shot")
 KERAS = Package("keras", "keras", "tensorflow")
 TENSORFLOW = Package("tensorflow", "tensorflow", "tensorflow")

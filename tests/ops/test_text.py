@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,13 @@ def test_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (tmp_path / "no.ttf", tmp_path / "missing.ttf"):
         with pytest.raises(ArgumentError, match=r"Op cannot read font .*\.ttf"):
             Pen("Op", str(path))
-    monkeypatch.setitem(__import__("sys").modules, "fontpkg", None)
-    with pytest.raises(MissingDependencyError, match=r"beam-scanner\[draw\]"):
+    monkeypatch.setitem(sys.modules, "fontpkg", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install .*\[draw\]"):
         Pen("Op")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    _text._font_of_size.cache_clear()
+    with pytest.raises(MissingDependencyError, match=r"op Op needs Pillow"):
+        Pen("Op", font)
 
 
 def test_frames_that_can_be_drawn_into() -> None:

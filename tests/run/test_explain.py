@@ -65,7 +65,7 @@ def test_sums_are_over_all_jobs_and_families() -> None:
     assert (plan.frames_needed, plan.frames_decoded, plan.frames_again) == (9, 13, 2)
     assert plan.bytes_to_read == 100
     text = str(plan)
-    assert "2 job(s), 3 phase(s), 6 task(s); 16 rows at a time" in text
+    assert "2 jobs, 3 phases, 6 tasks; 16 rows at a time" in text
     assert (
         "frames needed 9, to decode 13 (2 of them again), bytes to read 100 B" in text
     )

@@ -108,7 +108,7 @@ def test_the_library_of_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib, "import_module", load)
     assert nvidia._arrays() is found["cupy"]
     del found["cupy"]
-    with pytest.raises(MissingDependencyError, match=r"beam-scanner\[cuda\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .*\[cuda\]"):
         nvidia._arrays()
 
 

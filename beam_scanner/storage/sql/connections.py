@@ -23,6 +23,7 @@ from beam_scanner.errors import (
     OutcomeUnknownError,
     StorageError,
 )
+from beam_scanner.text.pip_install import pip_install
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -283,7 +284,7 @@ def _fields(config: Any) -> SQLConfig:
 
 
 def _missing(what: str) -> MissingDependencyError:
-    return MissingDependencyError(f"{what}: pip install 'beam-scanner[sql]'")
+    return MissingDependencyError(f"{what}: {pip_install('sql')}")
 
 
 @lru_cache(maxsize=64)
