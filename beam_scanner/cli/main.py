@@ -118,11 +118,16 @@ def _dispatch(given: list[str]) -> int:
 
         ops_command(parser.parse_args(rest))
         return DONE
-    from beam_scanner.cli import database, failures, jobs
+    if command in ("jobs", "cancel"):
+        # Loads Beam, which the others can do without.
+        from beam_scanner.cli import jobs
+
+        carry_out = {"jobs": jobs.jobs_command, "cancel": jobs.cancel_command}
+        carry_out[command](parser.parse_args(rest))
+        return DONE
+    from beam_scanner.cli import database, failures
 
     carry_out = {
-        "jobs": jobs.jobs_command,
-        "cancel": jobs.cancel_command,
         "failures": failures.failures_command,
         "ls": database.list_command,
         "show": database.show_command,
