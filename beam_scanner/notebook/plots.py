@@ -57,8 +57,8 @@ def _names(value: Any) -> list[str]:
     if isinstance(value, list):
         plain = value and all(isinstance(each, int | float) for each in value)
         return [str(n) for n in range(len(value))] if plain else ["number of things"]
-    if hasattr(value, "_fields"):
-        return list(value._fields)
+    if (fields := getattr(value, "_fields", None)) is not None:
+        return list(fields)
     if isinstance(value, dict):
         return [str(name) for name in value]
     return list(getattr(value, "__dataclass_fields__", ()))
