@@ -227,7 +227,7 @@ class InferKernel(Kernel):
         return examples
 
     def _batches(self, examples: list[Any]) -> list[list[Any]]:
-        """Examples that follow one another and have one shape, as few clips have."""
+        """Examples that follow one another and have one shape: streams differ in it."""
         if self._kind.whole:
             return [examples]
         return [list(part) for _, part in groupby(examples, shape_of)]
