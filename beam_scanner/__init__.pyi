@@ -1,3 +1,4 @@
+from beam_scanner import data as data
 from beam_scanner import errors as errors
 from beam_scanner import kernels as kernels
 from beam_scanner import ops as ops

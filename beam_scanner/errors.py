@@ -21,6 +21,9 @@ from beam_scanner.text.quantities import counted
 
 _LAYOUT = "\n\t"
 
+GO_ON = "Finished tasks are kept; running it again resumes from there"
+"""What errors say that end a run before its time."""
+
 
 class ScannerException(Exception):
     """Root of all errors raised by beam_scanner.

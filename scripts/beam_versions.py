@@ -29,6 +29,7 @@ CORE = (
     "tests/elements",
     "tests/kernels/test_pickling.py",
     "tests/kernels/digests/test_digest.py",
+    "tests/forks",
     "tests/runners/local",
     "tests/runners/test_forms.py",
     "tests/runners/test_mixed_pipelines.py",

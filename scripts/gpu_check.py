@@ -60,6 +60,9 @@ GROWTH = 64 * 1024 * 1024
 
 SEED = 14
 
+MOST_SECONDS = 300
+"""No film is begun after this many."""
+
 
 @dataclass(frozen=True)
 class Film:
@@ -97,7 +100,7 @@ class Findings:
     Attributes:
         rows: Of the table: a film, and a cell for each column.
         wrong: Checks that failed.
-        skipped: Films that this GPU does not decode, and why.
+        skipped: Films that were not checked, and why.
     """
 
     rows: list[list[str]] = field(default_factory=list)
@@ -289,8 +292,11 @@ def check(
     used: Callable[[Any], int] = used_memory,
 ) -> Findings:
     """Makes all checks."""
-    found = Findings()
+    found, began = Findings(), time.monotonic()
     for film in films:
+        if time.monotonic() - began > MOST_SECONDS:
+            found.skipped.append(f"{film.name}: the others took too long")
+            continue
         print(f"{film.name} ...", flush=True)
         path = make(film, folder)
         index = index_video(path)
@@ -352,7 +358,7 @@ def report(found: Findings, where: str) -> str:
     )
     exact += "host; device memory stayed flat."
     lines += ["", exact if not found.wrong else "**Failed:** " + "; ".join(found.wrong)]
-    lines += ["", *(f"- not decoded by this GPU: {text}" for text in found.skipped)]
+    lines += ["", *(f"- not checked: {text}" for text in found.skipped)]
     return "\n".join(lines).rstrip() + "\n"
 
 

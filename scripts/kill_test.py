@@ -44,6 +44,7 @@ from typing import Any
 import av
 import numpy as np
 
+from beam_scanner.forks.fork_client import SERVER
 from beam_scanner.graph.builder import IOGenerator, OpGenerator, StreamsGenerator
 from beam_scanner.ops import register_ops
 from beam_scanner.planner.perf_params import PerfParams
@@ -52,7 +53,6 @@ from beam_scanner.run.job_files import JobFiles, unfinished_jobs
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.run.run_files import tokens_of_runs
-from beam_scanner.runners.local.fork_client import SERVER
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.garbage import gc
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream

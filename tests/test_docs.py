@@ -66,7 +66,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 def public_names() -> list[str]:
     """Names that packages offer; ``X as X`` marks them where they are imported."""
     names = {*transforms.__all__, *protobufs.__all__}
-    for package in ("", "kernels", "storage", "transforms", "types", "video"):
+    for package in ("", "data", "kernels", "storage", "transforms", "types", "video"):
         home = ROOT / "beam_scanner" / package / "__init__.pyi"
         text = (home if home.is_file() else home.with_suffix(".py")).read_text()
         lines = [

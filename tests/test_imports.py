@@ -18,14 +18,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "beam_scanner"
 
 FLOORS = """
-    text lazy
+    text lazy measure
     errors
     protobufs rows beam_internals
     types stores
     kernels models notebook
     video ops
     storage
-    graph
+    graph data
     planner
     engine
     elements
@@ -39,7 +39,8 @@ FLOORS = """
 of one floor do not know each other."""
 
 ASIDE = {
-    "runners": {"text", "errors", "beam_internals"},
+    "forks": set[str](),
+    "runners": {"text", "errors", "beam_internals", "forks"},
     "clusters": {"text", "errors"},
 }
 """Rooms that stand aside: any room may import them, they import only these."""

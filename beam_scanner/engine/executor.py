@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from beam_scanner.engine.log_context import Place, log_context
 from beam_scanner.engine.op_runner import OpRunner, PlaceOf, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
+from beam_scanner.measure.spans import span
 from beam_scanner.planner.bound import (
     BoundGraph,
     BoundOp,
@@ -65,6 +66,7 @@ class Task:
         position: Where the task is, for whoever supervises the process.
         place_of: Tells rows of several streams apart, for logs; None where there is
             one.
+        found: What is counted and measured.
     """
 
     graph: BoundGraph
@@ -77,6 +79,7 @@ class Task:
     decoder: str
     position: Position = field(default_factory=Position)
     place_of: PlaceOf | None = None
+    found: TaskTrace = field(default_factory=TaskTrace)
 
 
 def run_task(task: Task) -> Generator[None, None, TaskTrace]:
@@ -95,17 +98,22 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
         OpError: A kernel failed.
         ScannerException: Rows could not be read or written.
     """
-    found = TaskTrace()
+    found = task.found
     schedule = Schedule(task.graph, task.intervals, task.work_packet)
     place = Place(task.stream)
     work = Work(task.graph, found, place, task.position, task.place_of)
     executor = _Executor(task, work)
     readers = _Readers(task.readers, task.decoder)
     with closing(readers), closing(_ReadAhead(schedule, task, readers, found)) as steps:
-        for step, values in steps:
+        while (item := steps.next()) is not None:
+            step, values = item
             # Whoever takes the rows must not log in the task's name.
-            with log_context(work.place), task.position.turn():
+            with log_context(work.place), task.position.turn(), found.recording():
                 executor.carry_out(step, values)
+                if found.levels.are_due():
+                    found.levels.add(
+                        {**executor.levels(), "steps read ahead": steps.waiting()}
+                    )
             if isinstance(step, Emit):
                 yield
     for index, count in schedule.counts().items():
@@ -183,16 +191,20 @@ class _ReadAhead:
         self._thread = threading.Thread(target=self._produce, name="read", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[tuple[Step, Any]]:
-        while True:
+    def next(self) -> tuple[Step, Any] | None:
+        """Waits for the next step and what it has read; None at the end."""
+        with self._found.recording(), span("wait for input"):
             item = self._queue.get()
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item[0], Read):
-                self._reads.release()
-            yield item
+        if isinstance(item, BaseException):
+            raise item
+        if item is not None and isinstance(item[0], Read):
+            self._reads.release()
+        found: tuple[Step, Any] | None = item
+        return found
+
+    def waiting(self) -> int:
+        """How many steps are ready."""
+        return self._queue.qsize()
 
     def close(self) -> None:
         """Stops the thread and waits for it."""
@@ -206,12 +218,17 @@ class _ReadAhead:
         self._thread.join()
 
     def _produce(self) -> None:
+        with self._found.recording():
+            self._make_steps()
+
+    def _make_steps(self) -> None:
         last: BaseException | None = None
         try:
             for step in self._schedule.steps():
                 values: Any = None
                 if isinstance(step, Read):
-                    self._reads.acquire()
+                    with span("wait for kernels"):
+                        self._reads.acquire()
                     if self._stop.is_set():
                         return
                     values = self._read(step)
@@ -230,9 +247,9 @@ class _ReadAhead:
 
     def _read(self, step: Read) -> Any:
         rows = step.rows.tolist()
-        span = (min(rows, default=-1), max(rows, default=-1))
-        doing = self._position.reading.doing(READ, self._names[step.node], *span)
-        with self._position.turn(), self._found.span("read"), doing:
+        ends = (min(rows, default=-1), max(rows, default=-1))
+        doing = self._position.reading.doing(READ, self._names[step.node], *ends)
+        with self._position.turn(), span("read"), doing:
             return self._readers.at(step.node, step.cursor).read(rows)
 
     def _put(self, item: Any) -> bool:
@@ -277,9 +294,24 @@ class _Executor:
         elements = [self.work.on_host(element) for element in taken]
         stop = step.first + len(elements) - 1
         doing = self.task.position.work.doing(WRITE, "", step.first, stop)
-        with self.work.found.span("write"), contained("writing its output"), doing:
+        with span("write"), contained("writing its output"), doing:
             self.task.sinks[step.node].write(step.first, elements, seconds)
         self.work.found.counters["rows_written"] += len(elements)
+
+    def levels(self) -> dict[str, int]:
+        """Rows in memory, and frames among them and their bytes, about.
+
+        Of each buffer one row is looked at: there may be very many.
+        """
+        rows = frames = size = 0
+        for buffer in self.work.buffers:
+            first = next(iter(buffer.values()), None)
+            rows += len(buffer)
+            for value in first if isinstance(first, tuple) else (first,):
+                if isinstance(value, np.ndarray):
+                    frames += len(buffer)
+                    size += len(buffer) * value.nbytes
+        return {"rows in memory": rows, "frames in memory": frames, "frame bytes": size}
 
     def _drop(self, drops: Drops) -> None:
         for index, rows in drops:

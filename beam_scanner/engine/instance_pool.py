@@ -14,6 +14,7 @@ from beam_scanner.engine.instance import KernelInstance
 from beam_scanner.engine.position import CLOSE, SETUP, Position
 from beam_scanner.errors import StorageError
 from beam_scanner.graph.nodes import OpNode
+from beam_scanner.measure.spans import span
 from beam_scanner.stores.private_folder import private_folder
 
 
@@ -85,11 +86,15 @@ class KernelPool:
             if free:
                 return free.pop()
         instance = KernelInstance(node, number)
-        instance.create()
+        name = node.spec.name
+        with span(f"create:{name}"):
+            instance.create()
         try:
             if instance.fetches:
-                _once_per_machine(self.run, f"{graph}-{number}", instance)
-            instance.setup()
+                with span(f"fetch_resources:{name}"):
+                    _once_per_machine(self.run, f"{graph}-{number}", instance)
+            with span(f"setup:{name}"):
+                instance.setup()
         except BaseException:
             _close_quietly(instance)
             raise

@@ -16,6 +16,7 @@ from beam_scanner.engine.position import CALL, Position
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import GraphError
 from beam_scanner.kernels.device_frames import DeviceFrame, given_as
+from beam_scanner.measure.spans import span
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
 from beam_scanner.planner.schedule import Compute
 from beam_scanner.types.compatible import reader_as
@@ -129,7 +130,7 @@ class OpRunner:
         done: list[tuple[Any, ...]] = []
         position = self.work.position
         position.work.begin(CALL, place.op)
-        with self.work.found.span(self.span):
+        with span(self.span):
             first = 0
             for length in step.calls:
                 self.work.at(self.index, rows[first])

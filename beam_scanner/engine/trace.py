@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from beam_scanner.engine.instance import OpError
-
-MOST_SPANS = 2000
-"""Spans that one task keeps; later ones are only counted."""
+from beam_scanner.measure.levels import Levels
+from beam_scanner.measure.spans import Recorder, Span
 
 MOST_TRACEBACKS = 20
 """Tracebacks of failed rows that one task keeps."""
@@ -42,33 +39,33 @@ class FailedRows:
     rows: list[int] = field(default_factory=list)
 
 
-@dataclass
-class TaskTrace:
+class TaskTrace(Recorder):
     """Counters and spans of one task; what its manifest stores.
 
     Attributes:
         counters: Names to whole numbers (rows, frames, bytes, calls).
-        seconds: Names ('decode', 'op:Track', 'write') to seconds.
-        spans: ``[name, begin, end, thread]``, seconds since the epoch.
+        levels: Of rows and bytes in memory, and of queues.
         worker: Host and process.
         started: When the task began, in seconds since 1970.
         failed: Rows that are null because their kernel raised.
 
     Examples:
         >>> trace = TaskTrace()
-        >>> with trace.span('decode'):
+        >>> from beam_scanner.measure.spans import span
+        >>> with trace.recording(), span('decode'):
         ...     pass
         >>> list(trace.seconds)
         ['decode']
     """
 
-    counters: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    spans: list[list[Any]] = field(default_factory=list)
-    worker: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
-    started: float = field(default_factory=time.time)
-    failed: list[FailedRows] = field(default_factory=list)
-    _failed_by: dict[tuple[int, str], FailedRows] = field(default_factory=dict)
+    def __init__(self) -> None:
+        super().__init__()
+        self.counters: dict[str, int] = defaultdict(int)
+        self.levels = Levels()
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.started = time.time()
+        self.failed: list[FailedRows] = []
+        self._failed_by: dict[tuple[int, str], FailedRows] = {}
 
     def fail_row(self, node: int, row: int, error: OpError) -> None:
         """Notes a row that is null because its kernel raised."""
@@ -81,19 +78,6 @@ class TaskTrace:
             self.failed.append(known)
         known.rows.append(row)
 
-    @contextmanager
-    def span(self, name: str) -> Iterator[None]:
-        """Measures what runs inside."""
-        begin = time.time()
-        try:
-            yield
-        finally:
-            end = time.time()
-            self.seconds[name] += end - begin
-            if len(self.spans) < MOST_SPANS:
-                thread = threading.current_thread().name
-                self.spans.append([name, begin, end, thread])
-
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and lists."""
         return {
@@ -101,9 +85,15 @@ class TaskTrace:
             "interval": [round(self.started, 6), round(time.time(), 6)],
             "counters": dict(self.counters),
             "seconds": {name: round(took, 6) for name, took in self.seconds.items()},
-            "spans": [
-                [name, round(begin, 6), round(end, 6), thread]
-                for name, begin, end, thread in self.spans
-            ],
+            "spans": plain_spans(self.spans),
+            "levels": [[round(when, 6), each] for when, each in self.levels.samples],
             "failed": [asdict(rows) for rows in self.failed],
         }
+
+
+def plain_spans(spans: Sequence[Span]) -> list[Span]:
+    """Spans as they are stored, in microseconds at most."""
+    return [
+        [name, round(begin, 6), round(end, 6), thread]
+        for name, begin, end, thread in spans
+    ]

@@ -30,6 +30,10 @@ What ``execute`` takes and gives follows from the op's attributes:
 Several inputs are several parameters, or ``*inputs: T`` for any number of one type;
 several outputs are annotated ``Tuple[A, B]``, each part as above.
 
+Frames are arrays of NumPy, H x W x C. An input that is annotated ``torch.Tensor``,
+``cupy.ndarray`` or ``tensorflow.Tensor`` is of frames, too, as that library has them; on
+a GPU they stay there if they were decoded there.
+
 A worker keeps instances and gives them one task after the other: for each task it
 calls ``reset()``, then ``new_stream(...)``, then ``execute`` for rows in ascending
 order. ``fetch_resources()`` is called once for each run, op and machine (to download a

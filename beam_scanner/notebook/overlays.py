@@ -35,6 +35,11 @@ def overlay(found: Any, shape: tuple[int, ...]) -> str:
     )
 
 
+def is_seen(value: Any) -> bool:
+    """Whether a value is to be looked at in its frame, not only in a plot."""
+    return not isinstance(value, bool | int | float | np.number | NullElement)
+
+
 def _parts(found: Any, shape: tuple[int, ...]) -> Iterator[str]:
     if found is None or isinstance(found, NullElement):
         return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from beam_scanner.errors import ArgumentError, DeviceMemoryError, KernelError
@@ -173,7 +174,11 @@ class InferKernel(Kernel):
     def execute(self, frame: Sequence[Sequence[FrameType]]) -> Sequence[Any]:
         """One result a row; for several outputs a sequence of each."""
         rows = list(map(self._example, range(len(frame)), frame))
-        predictions = self._predict(self._prepared(rows))
+        predictions = [
+            prediction
+            for examples in self._batches(self._prepared(rows))
+            for prediction in self._predict(examples)
+        ]
         # Where processes share the model, that which has it has finished them.
         after = () if self._kind.copies else self._kind.after
         results = []
@@ -221,6 +226,12 @@ class InferKernel(Kernel):
             examples = list(batch)
         return examples
 
+    def _batches(self, examples: list[Any]) -> list[list[Any]]:
+        """Examples that follow one another and have one shape, as few clips have."""
+        if self._kind.whole:
+            return [examples]
+        return [list(part) for _, part in groupby(examples, shape_of)]
+
     def _predict(self, examples: list[Any]) -> list[Any]:
         assert self._model is not None
         name, count = self._kind.name, len(examples)
@@ -251,6 +262,20 @@ class InferKernel(Kernel):
             f"{message_of(error)}. Set a smaller batch= of op Infer, make frames smaller "
             "in preprocess, or run fewer workers on a device"
         )
+
+
+def shape_of(example: Any) -> Any:
+    """What examples of one array have in common.
+
+    Examples:
+        >>> import numpy as np
+        >>> shape_of(np.zeros((2, 3), np.uint8)), shape_of({'mask': 1}), shape_of('a')
+        (((2, 3), 'uint8'), (('mask', None),), None)
+    """
+    if isinstance(example, Mapping):
+        return tuple((name, shape_of(part)) for name, part in example.items())
+    shape = getattr(example, "shape", None)
+    return None if shape is None else (tuple(shape), str(getattr(example, "dtype", "")))
 
 
 def copies_text(copies: int) -> str:

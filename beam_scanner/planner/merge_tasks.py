@@ -121,20 +121,21 @@ def merge_tasks(tasks: Sequence[ShortTask], io_packet: int = 0) -> list[range]:
     """
     found, start = [], 0
     while start < len(tasks):
-        count = _how_many(tasks[start:], io_packet)
+        count = _how_many(tasks, start, io_packet)
         found.append(range(start, start + count))
         start += count
     return found
 
 
-def _how_many(tasks: Sequence[ShortTask], io_packet: int) -> int:
-    """How many tasks, from the first on, fill batches best; of equal ones the fewest."""
-    best, most = 0.0, 1
-    rows, outputs, decoded = [0] * len(tasks[0].rows), 0, 0
-    for count, task in enumerate(tasks, start=1):
+def _how_many(tasks: Sequence[ShortTask], start: int, io_packet: int) -> int:
+    """How many tasks, from one on, fill batches best; of equal ones the fewest."""
+    best, most, first = 0.0, 1, tasks[start]
+    rows, outputs, decoded = [0] * len(first.rows), 0, 0
+    for count in range(1, len(tasks) - start + 1):
+        task = tasks[start + count - 1]
         outputs, decoded = outputs + task.outputs, decoded + task.decoded
         is_large = decoded > MOST_DECODED or (0 < io_packet < outputs)
-        if count > 1 and (is_large or task.kinds != tasks[0].kinds):
+        if count > 1 and (is_large or task.kinds != first.kinds):
             break
         rows = [a + b for a, b in zip(rows, task.rows, strict=True)]
         filled = _filled(rows, task.batches)

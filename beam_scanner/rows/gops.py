@@ -40,6 +40,25 @@ def keyframe_at(keyframes: Int64Array, rows: Any) -> Any:
     return keyframes[np.searchsorted(keyframes, rows, side="right") - 1]
 
 
+def frames_up_to(keyframes: Int64Array, rows: Int64Array) -> Int64Array:
+    """How many frames one decoder decodes to get from each of ascending rows to the next.
+
+    Args:
+        keyframes: See :func:`keyframe_at`.
+        rows: int64[n], ascending, no duplicates.
+
+    Returns:
+        int64[n]: of the first, from its keyframe.
+
+    Examples:
+        >>> frames_up_to(np.array([0, 10, 20]), np.array([12, 13, 25])).tolist()
+        [3, 1, 6]
+    """
+    following = np.concatenate(([-1], rows[:-1] + 1))
+    counts: Int64Array = rows + 1 - np.maximum(keyframe_at(keyframes, rows), following)
+    return counts
+
+
 def ascending_cost(keyframes: Int64Array, rows: Int64Array) -> tuple[int, int]:
     """What one decoder does for ascending rows: as :class:`DecodePosition`, at once.
 
@@ -54,10 +73,9 @@ def ascending_cost(keyframes: Int64Array, rows: Int64Array) -> tuple[int, int]:
         >>> ascending_cost(np.array([0, 10, 20]), np.array([12, 13, 25]))
         (10, 2)
     """
-    keyframe = keyframe_at(keyframes, rows)
     following = np.concatenate(([-1], rows[:-1] + 1))
-    decoded = rows + 1 - np.maximum(keyframe, following)
-    return int(decoded.sum()), int((keyframe > following).sum())
+    seeks = keyframe_at(keyframes, rows) > following
+    return int(frames_up_to(keyframes, rows).sum()), int(seeks.sum())
 
 
 class DecodePosition:

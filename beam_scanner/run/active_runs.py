@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from beam_scanner.errors import StorageError, WorkerError
+from beam_scanner.errors import GO_ON, StorageError, WorkerError
+from beam_scanner.measure.spans import spans_here
 from beam_scanner.run.liveness import Life, LifeWatch
 from beam_scanner.run.profiler import (
     active_key,
@@ -28,7 +29,6 @@ from beam_scanner.run.profiler import (
     store_death,
     store_profile,
 )
-from beam_scanner.runners.pipeline_errors import GO_ON
 from beam_scanner.storage.sealed_files import read_sealed, seal
 from beam_scanner.storage.stream_names import ACTIVE
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
@@ -144,6 +144,7 @@ def end_active(
         life.hush()
     report.number = run.number
     report.seconds = max(report.seconds, time.time() - run.started)
+    report.spans += [["Driver", *each] for each in spans_here()]
     store_profile(store, report, run.raises, error)
     run.remove(store)
 

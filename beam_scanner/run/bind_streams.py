@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,9 +12,13 @@ from beam_scanner.beam_internals.windowing import with_earliest_times
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
+from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.job import JobId, JobRecord
 from beam_scanner.run.pipeline_stages import Stage, report_failures
 from beam_scanner.run.program import Program
+
+_LOTS = 16
 
 Found = tuple[str, Sequence[Iterable[str]]]
 """Name of a stream, and for each source the paths where it was found: one, if all is well."""
@@ -36,7 +41,7 @@ def by_name(found: Sequence[Any]) -> Any:
 
 
 class Bind(Stage):
-    """Makes a job of each name; gives it as a list of one."""
+    """Makes a job of each name, with the key of those that are planned together."""
 
     @unread
     def process(self, found: Found) -> Iterator[Any]:
@@ -52,11 +57,38 @@ class Bind(Stage):
                     _only(name, slot.label, found_at)
                     for slot, found_at in zip(program.sources, listed, strict=True)
                 ]
-                job = tuple(program.bind(name, paths))
+                job = program.bind(name, paths)
         except Exception as error:
             yield from report_failures([failure_of(name, error, kind="input")])
         else:
-            yield [job]
+            yield _lot(program, job), tuple(job)
+
+
+def _lot(program: Program, job: JobRecord) -> str:
+    """The key of the jobs among which are those that a job may share a task with.
+
+    It follows from the name alone. Planning is what workers share by it, so there are
+    several, though fewer would leave fewer streams without others.
+    """
+    at_once = jobs_at_once(node for node, _ in program.settings.graph.nodes)
+    # Rows that leave have the time of the element that named their stream.
+    if at_once == 1 or job.leaves:
+        return job.mark
+    data = job.name.encode(errors="surrogatepass")
+    return str(hashlib.blake2b(data, digest_size=1).digest()[0] % _LOTS)
+
+
+def planned_together(bound: Any) -> Any:
+    """Lists of the jobs that are planned together, by name.
+
+    Args:
+        bound: What ``Bind`` gives: PCollection of ``(key, job)``.
+    """
+    return bound | "Together" >> beam.GroupByKey() | "Jobs" >> beam.Map(_by_name)
+
+
+def _by_name(keyed: tuple[str, Iterable[JobId]]) -> list[JobId]:
+    return sorted(keyed[1], key=lambda job: str(job[0]))
 
 
 def _only(name: str, source: str, paths: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from beam_scanner import errors
 from beam_scanner.errors import (
+    GO_ON,
     ArgumentError,
     Failure,
     JobCancelled,
@@ -27,7 +28,6 @@ from beam_scanner.run.kept_work import hint_about_kept
 from beam_scanner.run.profiler import Profile, has_profile
 from beam_scanner.run.progress import POLL_SECONDS, Progress, ProgressBar
 from beam_scanner.run.run_files import RunFiles
-from beam_scanner.runners.pipeline_errors import GO_ON
 from beam_scanner.storage.stream_names import MARKER
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore

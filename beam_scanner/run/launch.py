@@ -17,6 +17,7 @@ from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import for_workers
+from beam_scanner.measure.spans import span
 from beam_scanner.planner.cut_tasks import frames_to_decode
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.check_packages import check_packages
@@ -152,7 +153,8 @@ def execute(
             course = Course(store, run, source, settings, prepared.jobs, report, small)
             course.interrupted = bool(prepared.published_by)
             with _removed_on_error(course):
-                _write(prepared, course, options, here=hand_over is None)
+                with span("send graph"):
+                    _write(prepared, course, options, here=hand_over is None)
                 if hand_over is not None:
                     hand_over(course, lock)
             if hand_over is None:
@@ -210,12 +212,16 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
     options = _for_gpus(course, options)
     try:
         build = _pipeline(course.source, course.settings, len(course.jobs), options)
-        with Watcher(course.store, files.tasks(), show_progress):
+        watcher = Watcher(course.store, files.tasks(), show_progress)
+        with watcher, span("pipeline"):
             run_pipeline(options, build, small=course.small, again=True)
-        done = conclude(course.jobs, course.settings.graph.phases, files, course.report)
-        keep_report(course.store, course.report, files.run)
+        phases = course.settings.graph.phases
+        with span("conclude"):
+            done = conclude(course.jobs, phases, files, course.report)
+            keep_report(course.store, course.report, files.run)
         ended = False
-        end_jobs(done)
+        with span("tidy up"):
+            end_jobs(done)
         ended = True
     finally:
         end_run(course, ended)

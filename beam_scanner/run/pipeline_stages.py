@@ -18,12 +18,14 @@ from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
 from beam_scanner.errors import Failure
+from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
 from beam_scanner.run.plan_and_commit import commit_job, plan_jobs
+from beam_scanner.run.tasks.attempt import this_worker
 from beam_scanner.run.tasks.generator_result import WithResult
-from beam_scanner.run.tasks.stage_elements import Outcome, TaskId
+from beam_scanner.run.tasks.stage_elements import Outcome, TaskId, spans_of
 from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
 from beam_scanner.run.tasks.try_task import ROWS_FAILED, try_tasks
 from beam_scanner.run.worker_run import Run, RunSource, close_runs, run_of
@@ -240,11 +242,15 @@ class _Commit(Stage):
     def process(self, element: tuple[JobId, Iterable[Outcome]]) -> Iterator[Any]:
         job_id, outcomes = element
         run = self.run()
-        failures = commit_job(run, job_id, outcomes)
+        outcomes, recorder = list(outcomes), Recorder()
+        with recorder.recording(), span("commit"):
+            failures = commit_job(run, job_id, outcomes)
         if run.settings.detached:
             yield from self._report(run, run.job(job_id), failures)
         else:
-            run.files.put_result(job_id, self.phase, failures)
+            spans = [[this_worker(), *each] for each in recorder.spans]
+            spans += [each for _, value in outcomes for each in spans_of(value)]
+            run.files.put_result(job_id, self.phase, failures, spans)
         if not failures:
             yield [job_id]
 

@@ -96,9 +96,11 @@ def commit_job(run: Run, job_id: JobId, outcomes: Iterable[Outcome]) -> list[Fai
     # Tasks may have seen in another process that the run was stopped.
     stopped = run.stop_reason(now=True) if _is_cut_short(outcomes) else ""
     failures = _failures(run, job, outcomes, stopped)
-    families = dict(
-        value for kind, value in outcomes if kind in ("done", "skipped") and value
-    )
+    families = {
+        value[0]: value[1]
+        for kind, value in outcomes
+        if kind in ("done", "skipped") and value
+    }
     try:
         if not failures:
             with contained("committing"):

@@ -25,6 +25,7 @@ from beam_scanner.graph.nodes import (
     topological,
 )
 from beam_scanner.graph.validate import facts
+from beam_scanner.notebook.overlays import is_seen
 from beam_scanner.notebook.plots import plot, series_of
 from beam_scanner.notebook.thumbnails import Shot, caption, spread, strip
 from beam_scanner.planner.perf_params import PerfParams
@@ -85,25 +86,27 @@ class Preview:
 
     @never_raises
     def _repr_html_(self) -> str:
-        parts = []
+        few = note(f"{len(self.rows)} of {self.length:,} rows")
+        return card(self.title, {}, *self._parts(), few)
+
+    def _parts(self) -> Iterator[str]:
         shots: list[Shot] = []
         if isinstance(self.values, FrameList) and self.on is None:
             shots = self._shots(self.values, [None] * len(self.values))
         elif self.on is not None:
             shots = self._shots(self.on, self.values)
-        if shots:
-            parts.append(strip(shots))
+        series = {} if isinstance(self.values, FrameList) else series_of(self.values)
+        ascend = len(self.rows) > 1 and bool((np.diff(self.seconds) > 0).all())
+        linked: dict[int, Shot] = {}
+        if len(shots) <= SHOWN and not any(map(is_seen, self.values)):
+            linked = dict(enumerate(shots))
+        if series and ascend:
+            yield plot(self.seconds, series, linked)
+        if shots and not (series and ascend and linked):
+            yield strip(shots)
         if not isinstance(self.values, FrameList):
-            series = series_of(self.values)
-            ascend = len(self.rows) > 1 and (np.diff(self.seconds) > 0).all()
-            if series and ascend:
-                linked = dict(enumerate(shots)) if len(shots) <= SHOWN else {}
-                parts.append(plot(self.seconds, series, linked))
             listed = zip(self.rows, map(repr, self.values), strict=True)
-            parts.append(table(["row", "value"], list(listed)[:SHOWN]))
-        return card(
-            self.title, {}, *parts, note(f"{len(self.rows)} of {self.length:,} rows")
-        )
+            yield table(["row", "value"], list(listed)[:SHOWN])
 
     def _shots(self, frames: Sequence[Any], found: Sequence[Any]) -> list[Shot]:
         said = starmap(caption, zip(self.rows, self.seconds.tolist(), strict=True))

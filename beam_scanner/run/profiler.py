@@ -40,7 +40,16 @@ MOST_FAILURES = 1000
 
 _ROOT, _LOGS = f"{WORK}profiles/", f"{WORK}logs/"
 _VERSION = 1
-_KINDS = {"read": "load", "decode": "load", "write": "save"}
+_KINDS = {
+    "load": ("open", "read", "read bytes", "decode", "convert"),
+    "save": ("write", "encode", "store", "finish", "commit"),
+    "wait": ("wait for input", "wait for kernels"),
+    "start": ("start workers", "load run"),
+    "drive": ("ingest", "plan", "send graph", "pipeline", "conclude", "tidy up"),
+}
+"""Everything else is what ops do: making, setting up and calling kernels."""
+
+_KIND_OF = {label: kind for kind, labels in _KINDS.items() for label in labels}
 _EXTENSIONS = (".trace", ".json", ".tar.gz")
 
 
@@ -127,6 +136,7 @@ def _record(report: Report) -> dict[str, Any]:
         "counters": report.counters,
         "calls": report.calls,
         "workers": _sums(report.traces),
+        "spans": _with_start(report),
         "traces": _thinned(report.traces),
     }
 
@@ -143,6 +153,17 @@ def _ended(report: Report, raises: bool, error: BaseException | None) -> dict[st
         "failures": [asdict(failure) for failure in report.failures[:MOST_FAILURES]],
         "error": error and [type(error).__name__, str(error) or type(error).__name__],
     }
+
+
+def _with_start(report: Report) -> list[list[Any]]:
+    """What was done outside tasks, with the time until the first of these began."""
+    spans = report.spans[:MOST_SPANS]
+    begun = [trace["interval"][0] for trace in report.traces if "interval" in trace]
+    for process, name, begin, end, _ in report.spans:
+        if (process, name) == ("Driver", "pipeline") and begun:
+            first = min(max(min(begun), begin), end)
+            spans.append([process, "start workers", begin, first, "workers"])
+    return spans
 
 
 def _sums(traces: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -178,6 +199,7 @@ def _thinned(traces: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 "worker": trace["worker"],
                 "interval": interval,
                 "spans": spans,
+                "levels": trace.get("levels", []),
             }
         )
     return kept
@@ -277,18 +299,26 @@ class Profile:
         """Sums over all tasks.
 
         Returns:
-            ``'load'``, ``'eval'`` and ``'save'``: seconds by label, summed over
-            threads and workers; ``'counters'``: whole numbers (frames_needed,
+            ``'load'``, ``'eval'``, ``'save'``, ``'wait'``, ``'start'`` and ``'drive'``:
+            seconds by label, summed over threads and workers, each second once: those
+            of ``'read'`` are without those of ``'decode'`` inside. ``'counters'``: whole numbers (frames_needed,
             frames_decoded, bytes_read, rows_written, ...); ``'calls'``: batch, device and
             copies of models of ops that have such; ``'workers'``: for each
             worker its tasks, seconds and counters; ``'tasks'``; ``'total_time'``:
             seconds from begin to end.
         """
-        kinds: dict[str, dict[str, float]] = {"load": {}, "eval": {}, "save": {}}
-        for worker in self._record["workers"].values():
-            for label, seconds in worker["seconds"].items():
-                found = kinds[_kind(label)]
-                found[label] = found.get(label, 0.0) + seconds
+        kinds: dict[str, dict[str, float]] = {"eval": {}}
+        kinds |= {kind: {} for kind in _KINDS}
+        measured = [
+            each
+            for worker in self._record["workers"].values()
+            for each in worker["seconds"].items()
+        ]
+        for _, name, begin, end, _ in self._record.get("spans", ()):
+            measured.append((name, end - begin))
+        for label, seconds in measured:
+            found = kinds[_kind(label)]
+            found[label] = found.get(label, 0.0) + seconds
         begin, end = self._record["interval"]
         return {
             **kinds,
@@ -338,6 +368,9 @@ class Profile:
         begin, end = self._record["interval"]
         run = {"counters": self._record["counters"], "tasks": self.tasks}
         spans = [_Span(begin, end, "Driver", "run", "run", f"run {self.job_id}", run)]
+        for process, name, first, last, thread in self._record.get("spans", ()):
+            shown = process if process == "Driver" else f"Worker {process}"
+            spans.append(_Span(first, last, shown, _kind(name), thread, name, {}))
         for trace in self._record["traces"]:
             worker = f"Worker {trace['worker']}"
             args = {"task": trace["task"]}
@@ -349,7 +382,7 @@ class Profile:
                 kind = _kind(label)
                 where = f"{kind}: {thread}"
                 spans.append(_Span(first, last, worker, kind, where, label, args))
-        return _chrome_events(spans)
+        return _chrome_events(spans, levels_of(self._record["traces"]))
 
 
 class _Span(NamedTuple):
@@ -364,11 +397,45 @@ class _Span(NamedTuple):
     args: dict[str, Any]
 
 
-_ORDER = {"task": 0, "load": 1, "eval": 2, "save": 3}
+_ORDER = {"task": 0, "start": 0, "load": 1, "eval": 2, "save": 3, "wait": 4}
 
 
-def _chrome_events(spans: Iterable[_Span]) -> list[dict[str, Any]]:
-    """Chrome's events: complete ones, and the names of processes and threads.
+class _Level(NamedTuple):
+    """A level of one worker, from a time in seconds since the epoch on."""
+
+    when: float
+    process: str
+    name: str
+    value: int
+
+
+def levels_of(traces: Iterable[dict[str, Any]]) -> list[_Level]:
+    """The levels of each worker: the sums over the tasks that it runs at a time."""
+    samples = []
+    for number, trace in enumerate(traces):
+        listed = trace.get("levels", ())
+        samples += [(when, trace["worker"], number, each) for when, each in listed]
+        if listed:
+            names = {name: 0 for _, each in listed for name in each}
+            end = max(listed[-1][0], (trace["interval"] or [0, 0])[1])
+            samples.append((end, trace["worker"], number, names))
+    found = []
+    now: dict[tuple[str, str], dict[int, int]] = {}
+    for when, worker, number, each in sorted(samples, key=lambda sample: sample[0]):
+        for name, value in each.items():
+            tasks = now.setdefault((worker, name), {})
+            tasks[number] = value
+            if not value:
+                del tasks[number]
+            level = sum(tasks.values())
+            found.append(_Level(when, f"Worker {worker}", name, level))
+    return found
+
+
+def _chrome_events(
+    spans: Iterable[_Span], levels: Iterable[_Level] = ()
+) -> list[dict[str, Any]]:
+    """Chrome's events: complete ones, counters, and names of processes and threads.
 
     Several tasks of one process have threads of one name. Bars that overlap are drawn
     in rows of their own, since viewers take them for nested calls otherwise.
@@ -406,6 +473,18 @@ def _chrome_events(spans: Iterable[_Span]) -> list[dict[str, Any]]:
                 "args": span.args,
             }
         )
+    for level in levels:
+        if level.process in processes:
+            events.append(
+                {
+                    "name": level.name,
+                    "ph": "C",
+                    "ts": max(0, round((level.when - zero) * 1e6)),
+                    "pid": processes[level.process],
+                    "tid": 0,
+                    "args": {level.name: level.value},
+                }
+            )
     return names + events
 
 
@@ -423,7 +502,7 @@ def _named(
 
 
 def _kind(label: str) -> str:
-    return _KINDS.get(label, "eval")
+    return _KIND_OF.get(label, "eval")
 
 
 def _number(job_id: object) -> int | None:

@@ -52,6 +52,8 @@ class Report:
         total_tasks: Tasks that the run has, as far as that was known before it began.
         seconds: How long it took.
         traces: Trace of every task, for profiles.
+        spans: What took how long outside tasks: process, name, begin and end in seconds
+            since 1970, thread.
         null_rows: The rows of ``rows_failed``, by task.
         calls: How ops with batches, with models or on GPUs are called, by their names.
     """
@@ -71,6 +73,7 @@ class Report:
     total_tasks: int = 0
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
+    spans: list[list[Any]] = field(default_factory=list)
     null_rows: list[TaskRows] = field(default_factory=list, repr=False)
     calls: dict[str, str] = field(default_factory=dict)
 
@@ -163,7 +166,8 @@ def conclude(
     done: list[Job] = []
     for index, job in enumerate(jobs):
         ends = [results.get((index, phase)) for phase in range(phases)]
-        failures = [failure for end in ends if end for failure in end]
+        failures = [failure for end in ends if end for failure in end.failures]
+        report.spans += [each for end in ends if end for each in end.spans]
         finished = _count_tasks(job, run.run, report)
         if failures or ends[-1] is None:
             reason = "the run ended before it was done"

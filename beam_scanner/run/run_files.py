@@ -25,7 +25,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 JOBS_A_FILE = 1000
 _DRIVER = "driver"
 CANCELLED = "cancelled"
+_RESULT = ("job", "phase", "failures", "spans")
 _KEPT_BY = (f"/{_DRIVER}", "/graph", f"/{BEGUN}")
 
 
@@ -76,6 +77,13 @@ class JobTasks(NamedTuple):
     fingerprint: str
     token: str
     rows: list[list[int]]
+
+
+class JobEnd(NamedTuple):
+    """How a job ended a phase; see :meth:`RunFiles.put_result`."""
+
+    failures: list[Failure]
+    spans: list[list[Any]]
 
 
 class RunFiles:
@@ -248,19 +256,33 @@ class RunFiles:
         """The store and the folder for marks of attempts at a task."""
         return self._store, f"{self._root}/attempts/{task}/"
 
-    def put_result(self, job: int, phase: int, failures: Sequence[Failure]) -> None:
-        """Stores how a job ended a phase."""
-        listed = [asdict(failure) for failure in failures]
-        data = seal({"job": job, "phase": phase, "failures": listed})
-        self._store.put(f"{self._root}/results/{job}-{phase}", data)
+    def put_result(
+        self,
+        job: int,
+        phase: int,
+        failures: Sequence[Failure],
+        spans: Sequence[Sequence[Any]] = (),
+    ) -> None:
+        """Stores how a job ended a phase.
 
-    def results(self) -> dict[tuple[int, int], list[Failure]]:
-        """The failures of each (job, phase) that has ended."""
+        Args:
+            job: The job.
+            phase: The phase.
+            failures: Why it has failed.
+            spans: What took how long, for the profile; see ``Ended``.
+        """
+        listed = [asdict(failure) for failure in failures]
+        about = {"job": job, "phase": phase, "failures": listed, "spans": list(spans)}
+        self._store.put(f"{self._root}/results/{job}-{phase}", seal(about))
+
+    def results(self) -> dict[tuple[int, int], JobEnd]:
+        """How each (job, phase) has ended."""
         found = {}
         for key in self._store.list(f"{self._root}/results/"):
-            ended = read_sealed(self._store, key, ["job", "phase", "failures"])
+            ended = read_sealed(self._store, key, _RESULT)
             failures = [Failure(**item) for item in ended["failures"]]
-            found[ended["job"], ended["phase"]] = failures
+            end = JobEnd(failures, ended["spans"])
+            found[ended["job"], ended["phase"]] = end
         return found
 
     def remove(self, tokens: bool = True) -> None:

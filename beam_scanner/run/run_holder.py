@@ -17,15 +17,21 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from beam_scanner.run.active_runs import ActiveRun, end_active
-from beam_scanner.run.launch import Course, drive
+from beam_scanner.measure.spans import Recorder
+from beam_scanner.measure.spans import spans_here
+from beam_scanner.run.active_runs import ActiveRun
+from beam_scanner.run.active_runs import end_active
+from beam_scanner.run.launch import Course
+from beam_scanner.run.launch import drive
 from beam_scanner.run.liveness import adopted
 from beam_scanner.run.report import Report
-from beam_scanner.run.sent_file_systems import WithOptions, unpack_file_systems
+from beam_scanner.run.sent_file_systems import WithOptions
+from beam_scanner.run.sent_file_systems import unpack_file_systems
 from beam_scanner.run.worker_run import StoredRun
-from beam_scanner.runners.local import fork_client, worker
+from beam_scanner.runners.local import worker
 from beam_scanner.stores.open import open_store
+from beam_scanner.forks import fork_client
+
 
 _PROGRAM = "from beam_scanner.run.run_holder import main; main()"
 _NO_FILE = -1
@@ -56,6 +62,7 @@ class Handover:
     @classmethod
     def of(cls, course: Course, active: ActiveRun, options: Any) -> Handover:
         """What is to be handed over of a run that was written."""
+        course.report.spans += [["Driver", *each] for each in spans_here()]
         return cls(
             active,
             course.source,
@@ -133,12 +140,13 @@ def _drive(handover: Handover, lock: int | None) -> None:
     store = open_store(handover.source.db)
     life = adopted(store, handover.active.life, lock)
     report = handover.report
-    try:
-        drive(handover.course(), handover.options, show_progress=False)
-    except BaseException as error:
-        end_active(store, handover.active, report, life, error)
-        raise
-    else:
-        end_active(store, handover.active, report, life)
-    finally:
-        life.leave()
+    with Recorder().recording():
+        try:
+            drive(handover.course(), handover.options, show_progress=False)
+        except BaseException as error:
+            end_active(store, handover.active, report, life, error)
+            raise
+        else:
+            end_active(store, handover.active, report, life)
+        finally:
+            life.leave()

@@ -28,6 +28,10 @@ _JOBS_KEPT = 32
 _JOB_FILES_KEPT = 4
 
 
+class RunCancelled(Exception):
+    """Ends a task of a run that is to be cancelled."""
+
+
 class Run:
     """A run as a worker process sees it.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 
-from beam_scanner.errors import ScannerException, WorkerError
+from beam_scanner.errors import GO_ON, ScannerException, WorkerError
 
 _TRACEBACK = "Traceback (most recent call last):"
 _JAVA_CAUSE = "Caused by: "
 _BY_JOB_SERVER = re.compile(r"\APipeline \S+ failed in state \w+: ")
 _NO_MODULE = re.compile(r"No module named '([\w.]+)'")
-
-GO_ON = "Finished tasks are kept; running it again resumes from there"
 
 
 def pipeline_failed(error: Exception) -> ScannerException:

@@ -17,8 +17,9 @@ from beam_scanner.beam_internals.cell_labels import no_cell_labels
 from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.beam_internals.job_servers import check_runner
 from beam_scanner.errors import ArgumentError
+from beam_scanner.forks import fork_client
 from beam_scanner.runners import dataflow, flink, portable, prism
-from beam_scanner.runners.local import fork_client, local_run
+from beam_scanner.runners.local import local_run
 from beam_scanner.runners.runner_names import runner_name
 
 

@@ -1,3 +1,4 @@
+from beam_scanner.data import AsyncVideo as AsyncVideo
 from beam_scanner.errors import ScannerException as ScannerException
 from beam_scanner.graph.nodes import SliceList as SliceList
 from beam_scanner.kernels.kernel import Kernel as Kernel

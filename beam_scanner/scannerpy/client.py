@@ -39,6 +39,7 @@ from beam_scanner.graph.source_calls import SinkGenerator, SourceGenerator
 from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
+from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.perf_params import MakePerfParams
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.scannerpy.cluster import CLUSTER, NO_CLUSTER
@@ -284,26 +285,29 @@ class Client:
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
-        ingest_streams(inputs, self.named_storage, here, damage)
-        prepared = prepare(
-            listed,
-            perf_maker(perf_params),
-            checked_mode(cache_mode),
-            self.named_storage,
-            options=self.options,
-        )
-        if not prepared.jobs and not prepared.failures and not prepared.published:
-            return None
-        report = run_numbered(
-            prepared,
-            self.named_storage,
-            self.options,
-            show_progress=show_progress,
-            max_failures=max_failures,
-            limits=limits,
-            detach=detach,
-            raises=on_failure == "raise",
-        )
+        with Recorder().recording():
+            with span("ingest"):
+                ingest_streams(inputs, self.named_storage, here, damage)
+            with span("plan"):
+                prepared = prepare(
+                    listed,
+                    perf_maker(perf_params),
+                    checked_mode(cache_mode),
+                    self.named_storage,
+                    options=self.options,
+                )
+            if not (prepared.jobs or prepared.failures or prepared.published):
+                return None
+            report = run_numbered(
+                prepared,
+                self.named_storage,
+                self.options,
+                show_progress=show_progress,
+                max_failures=max_failures,
+                limits=limits,
+                detach=detach,
+                raises=on_failure == "raise",
+            )
         if detach:
             return report.number
         report.lost = lost_rows(inputs)

@@ -26,7 +26,7 @@ from beam_scanner.elements.records import Commit
 from beam_scanner.errors import ArgumentError, GraphError
 from beam_scanner.graph.nodes import topological
 from beam_scanner.kernels.pickling import loads_graph
-from beam_scanner.run.bind_streams import Bind, by_name
+from beam_scanner.run.bind_streams import Bind, by_name, planned_together
 from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.gpu_stages import check_gpus, hints_of_phase
 from beam_scanner.run.keep_failures import KeepFailures
@@ -74,7 +74,7 @@ class GraphSteps:
         self._bound = by_name(found) | "Bind" >> stage(
             Bind, self._source, 0
         ).with_outputs(FAILURES, main="jobs")
-        self._jobs = self._bound.jobs
+        self._jobs = planned_together(self._bound.jobs)
         self._need_phase(0)
 
     def rows(self, phase: int, tag: str, kind: Any) -> Any:

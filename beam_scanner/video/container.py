@@ -184,6 +184,12 @@ class OpenVideo(OpenMedia):
         self._read_only(stream)
         return stream
 
+    def seek(self, offset: int, **how: Any) -> None:
+        """As of ``av.container.InputContainer``; what is decoded begins anew."""
+        self.container.seek(offset, stream=self.stream, **how)
+        if self.context is not self.stream.codec_context:
+            self.context.flush_buffers()
+
     def packets(self) -> Iterator[Any]:
         """Packets from where the file is, then None.
 

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from beam_scanner.errors import VideoError
+from beam_scanner.measure.spans import part
 from beam_scanner.video import frame_pool
 from beam_scanner.video.chroma import EXACT
 from beam_scanner.video.index import FrameIndex
@@ -43,6 +44,10 @@ class FrameConverter:
         Raises:
             VideoError: FFmpeg cannot convert its colours.
         """
+        with part("convert"):
+            return self._converted(frame)
+
+    def _converted(self, frame: Any) -> Frame:
         try:
             rgb = self._reformatter.reformat(
                 frame, format="rgb24", interpolation=self._conversion, threads=1

@@ -137,7 +137,7 @@ class PacketCursor:
         assert self._video is not None
         self._fresh = False
         try:
-            self._video.container.seek(time, stream=self._video.stream)
+            self._video.seek(time)
             return self._read_by_time(keyframe)
         except READ_ERRORS:
             return None
@@ -151,9 +151,7 @@ class PacketCursor:
             return None
         self._fresh = False
         try:
-            self._video.container.seek(
-                place, stream=self._video.stream, unsupported_byte_offset=True
-            )
+            self._video.seek(place, unsupported_byte_offset=True)
             packets = self._video.packets()
             packet = next(packets)
         except READ_ERRORS:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from beam_scanner.measure.spans import part
 from beam_scanner.rows.gops import keyframe_at
 from beam_scanner.video.cursor import PacketCursor
 from beam_scanner.video.decode_attempts import Attempt, UnexpectedFrameError
@@ -226,7 +227,8 @@ class DecodingRun:
         if self._drained:
             raise UnexpectedFrameError("the video ends before it")
         try:
-            packet = self._cursor.next_packet()
+            with part("read bytes"):
+                packet = self._cursor.next_packet()
         except READ_ERRORS as error:
             check_readable(self._source, error)
             raise UnexpectedFrameError(why(error), lasting=True) from error
@@ -239,7 +241,8 @@ class DecodingRun:
         try:
             given = None if packet is None else self._as_given(packet)
             if given is not None or packet is None:
-                self._frames.extend(self._context.decode(given))
+                with part("decode"):
+                    self._frames.extend(self._context.decode(given))
         except READ_ERRORS as error:
             if not self._is_harmless(packet):
                 lasting = packet is None or not self._is_unreferenced(packet)

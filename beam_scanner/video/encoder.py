@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError, ElementTypeError, VideoError
+from beam_scanner.measure.spans import part
 from beam_scanner.video.display import UNSPECIFIED, Display
 from beam_scanner.video.encoding import Encoding as Encoding
 from beam_scanner.video.index import FrameIndex
@@ -142,8 +143,9 @@ class VideoEncoder:
         if self.rows == 1:
             self._waiting = frame.copy()
             return
-        self._begin()
-        self._encode(frame, self.rows - 1)
+        with part("encode"):
+            self._begin()
+            self._encode(frame, self.rows - 1)
 
     def _begin(self) -> None:
         """Opens the encoder and gives it the first frame."""
@@ -197,8 +199,9 @@ class VideoEncoder:
             self.abort()
             raise VideoError(f"no frame was written to {self._path!r}")
         try:
-            self._begin()
-            self._keep(self._stream.encode(None))
+            with part("encode"):
+                self._begin()
+                self._keep(self._stream.encode(None))
             self._write_file()
         except BaseException:
             self.abort()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +49,36 @@ class FramePool:
         # By size of the frame, the size used last at the end.
         self._buffers: OrderedDict[int, list[NDArray[np.uint8]]] = OrderedDict()
         self._last = 0
+        self._thread = threading.local()
+
+    @contextmanager
+    def placed(self, places: Iterable[NDArray[np.uint8]]) -> Iterator[None]:
+        """Puts the next frames of this thread where the caller wants them.
+
+        Args:
+            places: For each of the next frames its memory, uint8 of one dimension; a
+                frame that is too large for its own is put elsewhere.
+
+        Examples:
+            >>> pool, memory = FramePool(), np.zeros(2 * 72, np.uint8)
+            >>> with pool.placed([memory[:72], memory[72:]]):
+            ...     pool.empty(4, 6)[:], pool.empty(4, 6)[:] = 1, 2
+            >>> memory[[0, 71, 72]].tolist()
+            [1, 1, 2]
+        """
+        self._thread.places = deque(places)
+        try:
+            yield
+        finally:
+            del self._thread.places
 
     def empty(self, height: int, width: int) -> NDArray[np.uint8]:
         """An uninitialised frame: uint8[height, width, 3], C-contiguous."""
         size = height * width * 3
+        if places := getattr(self._thread, "places", None):
+            place: NDArray[np.uint8] = places.popleft()
+            if size <= len(place):
+                return place[:size].reshape((height, width, 3))
         with self._lock:
             buffers = self._buffers.setdefault(size, [])
             self._buffers.move_to_end(size)

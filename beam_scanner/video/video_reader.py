@@ -202,11 +202,13 @@ class VideoReader:
         return list(self.read(rows))
 
     def frames(self, rows: Iterable[int]) -> FrameList:
-        """Those frames with their rows and times, as a list that notebooks show.
+        """Frames with their rows and times, as a list that notebooks show.
 
-        Examples:
-            ``video[100:200].show()`` is a clip, and ``video.frames([0, 99]).montage()``
-            one picture.
+        ``video.frames([0, 99]).montage()`` is one picture, ``video[100:200].show()`` a
+        clip.
+
+        Raises:
+            ScannerException: As ``read``.
         """
         numbers = as_row_numbers(rows, "expected row numbers")
         frames = self.frames_at(numbers)
@@ -253,6 +255,11 @@ class VideoReader:
                 self._decoder = VideoDecoder(self._source, self.index)
             frames = self._decoder.read(rows[~lost])
             return [NULL if gone else next(frames) for gone in lost.tolist()]
+
+    @property
+    def source(self) -> VideoSource:
+        """What it reads: a path, a URL, or a callable that opens the file."""
+        return self._source
 
     @cached_property
     def pts_seconds(self) -> NDArray[np.float64]:

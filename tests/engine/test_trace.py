@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
+import time
 
-import pytest
-
-from beam_scanner.engine import trace as trace_module
 from beam_scanner.engine.instance import OpError
 from beam_scanner.engine.trace import MOST_TRACEBACKS, TaskTrace
+from beam_scanner.measure.spans import span
 
 
 def error(reason: str) -> OpError:
@@ -42,34 +40,17 @@ def test_only_so_many_tracebacks_are_kept() -> None:
     assert kept[MOST_TRACEBACKS:] == ["", ""]
 
 
-def test_spans_add_up_and_the_first_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace_module, "MOST_SPANS", 2)
-    times = iter([1.0, 2.0, 5.0, 8.0, 10.0, 11.0])
-    monkeypatch.setattr("time.time", lambda: next(times))
-    trace = TaskTrace(started=0.0)
-    for _ in range(3):
-        with trace.span("decode"):
-            pass
-    thread = threading.current_thread().name
-    assert trace.seconds["decode"] == 5.0
-    assert trace.spans == [["decode", 1.0, 2.0, thread], ["decode", 5.0, 8.0, thread]]
-
-
-def test_a_span_that_fails_counts() -> None:
-    trace = TaskTrace()
-    with pytest.raises(ValueError, match="x"), trace.span("write"):
-        raise ValueError("x")
-    assert list(trace.seconds) == ["write"]
-
-
 def test_a_manifest_can_hold_it() -> None:
     trace = TaskTrace()
     trace.counters["frames"] += 3
-    with trace.span("decode"):
+    with trace.recording(), span("decode"):
         trace.fail_row(1, 4, error("a"))
+        trace.levels.add({"rows in memory": 4})
+        time.sleep(0.001)
     told = json.loads(json.dumps(trace.to_json()))
     assert told["counters"] == {"frames": 3, "rows_failed": 1}
     assert [span[0] for span in told["spans"]] == ["decode"]
+    assert [each for _, each in told["levels"]] == [{"rows in memory": 4}]
     assert told["failed"][0]["rows"] == [4]
     begin, end = told["interval"]
     assert begin <= end

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from beam_scanner.kernels import KernelConfig
 from beam_scanner.ops.infer import InferKernel
 from beam_scanner.transforms import Infer, ReadFromVideo, WriteToNamedStream
 from beam_scanner.types import FrameType
-from tests.support.client_helpers import PROCESSES, THREADS, open_client
+from tests.support.client_helpers import IN_MEMORY, PROCESSES, THREADS, open_client
 from tests.support.models import (
     Means,
     NumberHandler,
@@ -259,6 +260,38 @@ def test_batches_fill_across_slice_groups(sc: Client, film: str) -> None:
     assert [size for size, _ in found] == [24] * 48 + [12] * 12
     # Windows stay inside of their group.
     assert [window for _, window in found[9:12]] == [[8, 9], [10, 10], [10, 11]]
+
+
+def test_whole_batches_are_of_one_slice_group(
+    sc: Client, film: str, loads: Path
+) -> None:
+    handler = NumberHandler(loads).with_preprocess_fn(lambda b: b[::-1])
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+    groups = sc.streams.Slice(frames, [sc.partitioner.all(10)])
+    column = sc.ops.Infer(
+        frame=groups, model_handler=handler.with_no_batching(), batch=24
+    )
+    out = NamedStream(sc, "out")
+    output = sc.io.Output(sc.streams.Unslice(column), [out])
+    sc.run(output, PerfParams.manual(60, 60), show_progress=False)
+    assert list(out.load()) == [row // 10 * 10 + 9 - row % 10 for row in range(ROWS)]
+
+
+def test_frames_of_another_size_begin_another_batch(sc: Client, film: str) -> None:
+    def cut(frame: Any) -> Any:
+        return frame[: 24 if frame_number(frame) in (5, 6) else 48]
+
+    found, _ = run(
+        sc,
+        film,
+        lambda batch: [batch.shape] * len(batch),
+        batch=8,
+        perf=PerfParams.manual(60, 60),
+        preprocess=cut,
+    )
+    shapes = [(5, 48, 64, 3)] * 5 + [(2, 24, 64, 3)] * 2 + [(1, 48, 64, 3)]
+    assert found[:8] == shapes
+    assert found[8] == (8, 48, 64, 3)
 
 
 def test_a_batch_of_one(sc: Client, film: str) -> None:
@@ -543,6 +576,52 @@ def test_metrics_of_a_pipeline(film: str, tmp_path: Path, loads: Path) -> None:
     assert sums["inference_request_batch_byte_size"] == ROWS * 48 * 64 * 3
     assert sums["load_model_latency_milli_secs"] >= 200
     assert sums["inference_batch_latency_micro_secs"] > 0
+
+
+class Counting:
+    """Numbers of frames; notes each call, and fails at one number."""
+
+    def __init__(self, calls: Path) -> None:
+        self.calls = str(calls)
+
+    def load(self) -> None: ...
+
+    def __call__(self, batch: Any) -> list[int]:
+        note(self.calls, f"{len(batch)} rows ")
+        found = [frame_number(frame) for frame in batch]
+        if 105 in found:
+            raise ValueError("frame 105")
+        return found
+
+
+def test_clips_of_a_pipeline_share_batches(tmp_path: Path, loads: Path) -> None:
+    names = [f"{number}.mp4" for number in range(400)]
+    lots = [blake2b(n.encode(), digest_size=1).digest()[0] % 16 for n in names]
+    clips = sorted([n for n, lot in zip(names, lots, strict=True) if not lot][:7])
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number, name in enumerate(clips):
+        make_video(folder / name, 5, first_number=100 * (number == 2) + number)
+    with beam.Pipeline(argv=["--runner=FnApiRunner", *IN_MEMORY]) as pipeline:
+        numbers = (
+            pipeline
+            | ReadFromVideo(f"{folder}/*.mp4")
+            | Infer(Counting(loads), batch=16, postprocess=whole)
+        )
+        _ = numbers | "Beside" >> WriteToNamedStream(
+            str(tmp_path / "other"), name="{stream}"
+        )
+        _ = numbers | WriteToNamedStream(str(tmp_path / "db"), name="{stream}")
+    calls = [name.partition(" ")[0] for name in os.listdir(loads)]
+    # Three share a task; that with the clip that fails does as well.
+    assert calls.count("15") == 2
+    sc = open_client(tmp_path / "db")
+    there = [NamedStream(sc, name).committed() for name in clips]
+    assert there == [True, True, False, True, True, True, True]
+    for number, name in enumerate(clips):
+        if number != 2:
+            found: list[Any] = list(NamedStream(sc, name).load())
+            assert found == list(range(number, number + 5))
 
 
 def test_importing_loads_no_beam_ml() -> None:

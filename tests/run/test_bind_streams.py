@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import apache_beam as beam
 import pytest
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.testing.util import assert_that, equal_to
 
 from beam_scanner.errors import ScannerException
 from beam_scanner.run import bind_streams
-from beam_scanner.run.bind_streams import Bind
+from beam_scanner.run.bind_streams import Bind, planned_together
+from beam_scanner.run.job import JobRecord
+from beam_scanner.run.run_settings import RunSettings
+from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.run.stream_slots import SourceSlot
+from beam_scanner.types import FrameType
+from tests.support.harness import call, source
+from tests.support.small_runs import IN_MEMORY
 
 
 class Sources:
@@ -23,24 +31,71 @@ class Sources:
         for number in range(2)
     )
 
-    def bind(self, name: str, paths: Sequence[str]) -> tuple[str, list[str]]:
+    def __init__(self, leaves: bool = False, *nodes: Any) -> None:
+        self.leaves = leaves
+        graph = SharedGraph(tuple((node, ()) for node in nodes), ())
+        self.settings = RunSettings(graph)
+
+    def bind(self, name: str, paths: Sequence[str]) -> JobRecord:
         if name == "bad":
             raise ValueError("no such file")
-        return name, list(paths)
+        mark = f"mark of {name}"
+        return JobRecord(name, tuple(paths), "", (), mark=mark, leaves=self.leaves)
 
 
 def bound(
-    monkeypatch: pytest.MonkeyPatch, name: str, *found: Sequence[str]
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    *found: Sequence[str],
+    program: Sources | None = None,
 ) -> list[Any]:
     monkeypatch.setattr(bind_streams, "Program", Sources)
     step = Bind()
-    step.source = Sources()  # type: ignore[assignment]
+    step.source = program or Sources()  # type: ignore[assignment]
     return list(step.process((name, found)))
 
 
 def test_a_name_that_every_source_has_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     # A runner may give the same path twice.
-    assert bound(monkeypatch, "a", ["x/a", "x/a"], ["y/a"]) == [[("a", ["x/a", "y/a"])]]
+    ((key, job),) = bound(monkeypatch, "a", ["x/a", "x/a"], ["y/a"])
+    assert (key, job[:2]) == ("mark of a", ("a", ("x/a", "y/a")))
+    assert type(job) is tuple
+
+
+def same(config: Any, value: Sequence[FrameType]) -> Sequence[FrameType]:
+    return value
+
+
+def model() -> Any:
+    """An op whose batches streams may share."""
+    node = call(same, source("frame"), batch=8)
+    object.__setattr__(node.spec, "across_groups", True)
+    return node
+
+
+def test_jobs_that_may_share_tasks_are_planned_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def keys(program: Sources) -> list[str]:
+        names = [f"clip {number}" for number in range(300)]
+        made = [
+            bound(monkeypatch, name, ["x"], ["y"], program=program) for name in names
+        ]
+        return [key for ((key, _),) in made]
+
+    shared = keys(Sources(False, model()))
+    assert shared == keys(Sources(False, model()))
+    assert {*shared} == {str(number) for number in range(16)}
+    # Rows that leave have times of their own.
+    assert len({*keys(Sources(True, model()))}) == 300
+
+
+def test_lists_of_jobs_are_by_name() -> None:
+    jobs = [("0", (name, (name,))) for name in "dbca"]
+    with beam.Pipeline(argv=IN_MEMORY) as pipeline:
+        lists = planned_together(pipeline | beam.Create([*jobs, ("1", ("e", ()))]))
+        wanted = [[(name, (name,)) for name in "abcd"], [("e", ())]]
+        assert_that(lists, equal_to(wanted))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from beam_scanner.run.explain import (
     explain,
 )
 from tests.support.corpus import indexed_kind
+from tests.support.short_runs import Shorts
 from tests.support.small_runs import JOBS, PACKET, ROWS, TASKS_A_JOB, Setting
 
 
@@ -122,3 +123,21 @@ def test_a_prepared_run_is_counted_without_running_it(tmp_path: Path) -> None:
     assert sorted(os.walk(tmp_path)) == before
     prepared.failures[0] = Failure("scaled/9", "no such file")
     assert explain(prepared).failures == ["stream 'scaled/9': no such file"]
+
+
+def test_streams_that_share_a_task_are_said_to(tmp_path: Path) -> None:
+    plan = explain(Shorts.make(tmp_path / "db").prepare())
+    shared = [job.families[0].shared_by for job in plan.jobs]
+    assert shared == [2, 2, 1, 3, 3, 3, 1, 1]
+    # One stream has no row.
+    assert (plan.tasks, plan.runs) == (7, 4)
+    text = str(plan)
+    assert "8 job(s), 1 phase(s), 7 task(s), run as 4; 2 rows at a time" in text
+    lines = text.splitlines()
+    said = [line for line in lines if "shared by" in line]
+    assert [line.split("; ")[-1] for line in said] == [
+        "shared by 2 streams, to fill batches",
+        "shared by 2 streams, to fill batches",
+        "shared by 3 streams, to fill batches",
+        "shared by 3 streams, to fill batches",
+    ]

@@ -66,6 +66,6 @@ def test_jobs_go_through_all_phases_unless_they_fail(
         assert sorted(results) == [(0, 0), (0, 1), (1, 0), (1, 1)]
         return
     assert sorted(results) == [(0, 0), (0, 1), (1, 0)]
-    (failure,) = results[1, 0]
+    (failure,) = results[1, 0].failures
     assert (failure.stream, failure.row) == ("scaled/1", 5)
     assert [s.committed() for s in setting.streams()] == [True, True, False, False]

@@ -144,6 +144,8 @@ def test_what_notebooks_show(sc: Client, frames: OpColumn) -> None:
     assert "8 of 60 rows" in page
     numbers = sc.preview(sc.ops.Brightness(frame=frames))
     assert "<svg" in numbers._repr_html_()
+    below = sc.preview(sc.ops.Brightness(frame=frames), on=frames)._repr_html_()
+    assert (below.count("<image"), below.count("<img")) == (8, 0)
     assert sc.preview(frames, [])._repr_html_().count("<img") == 0
 
 
@@ -173,7 +175,8 @@ def test_a_video_that_cannot_be_read(sc: Client, tmp_path: Path) -> None:
 
 def test_nothing_of_others_is_unpickled(sc: Client, tmp_path: Path) -> None:
     theirs = NamedStorage(tmp_path / "theirs")
-    NamedStream(theirs, "x").save([{1, 2}, object], types.Any)
+    with pytest.warns(UserWarning, match="as pickles"):
+        NamedStream(theirs, "x").save([{1, 2}, object], types.Any)
     strange = NamedStorage(tmp_path / "theirs", trusted=False)
     column = sc.io.Input([NamedStream(sc, "x", storage=strange)])
     with pytest.raises((UntrustedDataError, JobFailure)):

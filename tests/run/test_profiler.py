@@ -1,6 +1,7 @@
 import gzip
 import json
 import tarfile
+import time
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import ArgumentError, Failure, StorageError
+from beam_scanner.measure.spans import span
 from beam_scanner.run import profiler
 from beam_scanner.run.profiler import Profile, profile_ids, store_profile
 from beam_scanner.run.report import Report
@@ -89,11 +91,18 @@ def check_chrome_trace(events: list[Event]) -> None:
     threads = names(events, "thread_name")
     rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for event in events:
-        assert event["ph"] in ("X", "M")
+        assert event["ph"] in ("X", "M", "C")
         assert isinstance(event["name"], str)
         assert type(event["pid"]) is type(event["tid"]) is int
         assert isinstance(event["args"], dict)
         assert event["pid"] in processes
+        if event["ph"] == "C":
+            assert type(event["ts"]) is int
+            assert event["ts"] >= 0
+            assert event["args"]
+            for value in event["args"].values():
+                assert type(value) is int
+                assert value >= 0
         if event["ph"] == "X":
             assert isinstance(event["cat"], str)
             assert type(event["ts"]) is type(event["dur"]) is int
@@ -141,8 +150,8 @@ def test_a_run_without_tasks_has_a_profile(storage: NamedStorage) -> None:
 def test_trace_of_a_real_task(storage: NamedStorage) -> None:
     found = TaskTrace()
     for name in ("read", "op:Blur", "write"):
-        with found.span(name):
-            pass
+        with found.recording(), span(name):
+            time.sleep(0.001)
     report = Report(tasks=1, traces=[{"task": "0-0", **found.to_json()}])
     profile = Profile.load(storage, kept(storage, report))
     events = profile.trace_events()
@@ -337,3 +346,57 @@ def test_too_many_spans_leave_the_longest_and_exact_sums(
     assert len([e for e in bars(events) if e["args"] == {"task": "0-1"}]) == 5
     (whole,) = [event for event in bars(events) if event["name"] == "task 0-0"]
     assert whole["dur"] == round((spans[-1][2] - spans[0][1]) * 1e6)
+
+
+def test_levels_are_sums_over_the_tasks_of_a_worker(storage: NamedStorage) -> None:
+    def sampled(task: str, worker: str, *samples: tuple[float, int]) -> dict[str, Any]:
+        found = trace(task, worker, ["read", 1000.0, 1010.0, "read"])
+        found["levels"] = [[when, {"rows in memory": rows}] for when, rows in samples]
+        return found
+
+    report = Report(
+        tasks=3,
+        traces=[
+            sampled("0-0", "h:1", (1001.0, 5), (1003.0, 7)),
+            sampled("0-1", "h:1", (1002.0, 10)),
+            sampled("0-2", "h:2", (1004.0, 1)),
+        ],
+    )
+    profile = Profile.load(storage, kept(storage, report))
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    counters = [e for e in events if e["ph"] == "C"]
+    zero = min(e["ts"] for e in counters)
+    first = counters[0]["pid"]
+    assert [
+        ((e["ts"] - zero) // 1_000_000, e["args"]["rows in memory"])
+        for e in counters
+        if e["pid"] == first
+    ] == [(0, 5), (1, 15), (2, 17), (9, 10), (9, 0)]
+    assert [e["args"]["rows in memory"] for e in counters if e["pid"] != first] == [
+        1,
+        0,
+    ]
+
+
+def test_what_a_driver_does_is_shown_and_summed(storage: NamedStorage) -> None:
+    task = trace("0-0", "h:1", ["op:A", 1003.0, 1004.0, "Main"])
+    report = Report(
+        spans=[
+            ["Driver", "plan", 1000.0, 1001.0, "MainThread"],
+            ["Driver", "pipeline", 1001.0, 1005.0, "MainThread"],
+            ["h:1", "commit", 1004.0, 1004.5, "task"],
+        ],
+        traces=[{**task, "interval": [1002.5, 1004.0]}],
+    )
+    profile = Profile.load(storage, kept(storage, report))
+    found = profile.statistics()
+    assert found["drive"] == {"plan": 1.0, "pipeline": 4.0}
+    assert found["start"] == {"start workers": 1.5}
+    assert found["save"] == {"commit": 0.5}
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    processes = names(events, "process_name")
+    where = {e["name"]: processes[e["pid"], 0] for e in bars(events)}
+    assert where["plan"] == where["start workers"] == "Driver"
+    assert where["commit"] == where["op:A"] == "Worker h:1"

@@ -115,7 +115,7 @@ def test_results_are_those_of_each_job_and_phase(tmp_path: Path) -> None:
     files.put_result(7, 0, [])
     found = files.results()
     assert sorted(found) == [(0, 0), (0, 1), (7, 0)]
-    assert [(f.stream, f.row) for f in found[0, 1]] == [("a", 3)]
+    assert [(f.stream, f.row) for f in found[0, 1].failures] == [("a", 3)]
 
 
 def test_a_run_whose_driver_lives_is_left_alone(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ open(sys.argv[3], "w").write(json.dumps(states))
 """
 
 # A process that loads what workers need is kept for the next run, and is ended on exit.
-SERVER = "beam_scanner.runners.local.fork_client._end_servers"
+SERVER = "beam_scanner.forks.fork_client._end_servers"
 SERVER_IS_THERE = (
     "after a run with processes",
     "after a failed run with processes",

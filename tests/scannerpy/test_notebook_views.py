@@ -131,7 +131,7 @@ def test_a_browser_renders_it(
     subprocess.run(
         [
             *(browser, "--headless", "--no-sandbox", "--disable-gpu"),
-            *("--hide-scrollbars", "--window-size=1000,3600"),
+            *("--hide-scrollbars", "--window-size=1000,4600"),
             *(f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"),
             page.as_uri(),
         ],

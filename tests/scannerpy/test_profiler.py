@@ -1,14 +1,34 @@
 """Profiles as Scanner's programs read them."""
 
 import struct
+import time
 from pathlib import Path
 
 import pytest
 
-from beam_scanner import NamedStream, NamedVideoStream, PerfParams
+from beam_scanner import (
+    FrameType,
+    Kernel,
+    NamedStream,
+    NamedVideoStream,
+    PerfParams,
+    register_python_op,
+)
 from beam_scanner.errors import ArgumentError
 from beam_scanner.scannerpy.profiler import Profile, read_advance, unpack_string
-from tests.support.client_helpers import open_client
+from tests.run.test_profiler import check_chrome_trace
+from tests.support.client_helpers import IN_MEMORY, PROCESSES, open_client
+
+
+@register_python_op(name="ProfiledResources")
+class ProfiledResources(Kernel):
+    """Gives frames as they are, and takes its time to get ready."""
+
+    def fetch_resources(self) -> None:
+        time.sleep(0.05)
+
+    def execute(self, frame: FrameType) -> FrameType:
+        return frame
 
 
 def test_a_profile_is_found_by_the_id_of_its_run(tmp_path: Path, clip: str) -> None:
@@ -26,6 +46,52 @@ def test_a_profile_is_found_by_the_id_of_its_run(tmp_path: Path, clip: str) -> N
             assert sc.get_profile(number, subsample=1).tasks == profile.tasks
         with pytest.raises(ArgumentError, match="Job name 99 does not exist"):
             sc.get_profile(99)
+
+
+@pytest.mark.parametrize(
+    "flags", [IN_MEMORY, pytest.param(PROCESSES, marks=pytest.mark.slow)]
+)
+def test_a_profile_shows_all_that_a_run_does(
+    tmp_path: Path, clip: str, flags: list[str]
+) -> None:
+    sc = open_client(tmp_path / "db", flags)
+    frames = sc.io.Input([NamedVideoStream(sc, "clip", path=clip)])
+    prepared = sc.ops.ProfiledResources(frame=frames)
+    outputs = [
+        sc.io.Output(prepared, [NamedVideoStream(sc, "frames")]),
+        sc.io.Output(sc.ops.Histogram(frame=prepared), [NamedStream(sc, "h")]),
+    ]
+    number = sc.run(outputs, PerfParams.manual(4, 8), show_progress=False)
+    assert number is not None
+    profile = sc.get_profile(number)
+    found = profile.statistics()
+    assert {"ingest", "plan", "send graph", "pipeline", "conclude"} <= set(
+        found["drive"]
+    )
+    assert {"open", "read", "read bytes", "decode", "convert"} <= set(found["load"])
+    assert {"write", "encode", "store", "finish", "commit"} <= set(found["save"])
+    assert {"wait for input", "wait for kernels"} <= set(found["wait"])
+    assert "start workers" in found["start"]
+    assert ("load run" in found["start"]) is (flags is PROCESSES)
+    name = "ProfiledResources"
+    assert {f"create:{name}", f"setup:{name}", f"op:{name}", "op:Histogram"} <= set(
+        found["eval"]
+    )
+    assert found["eval"][f"fetch_resources:{name}"] >= 0.05
+    events = profile.trace_events()
+    check_chrome_trace(events)
+    shown = {event["name"] for event in events}
+    assert {"ingest", "plan", "start workers", f"fetch_resources:{name}"} <= shown
+    levels = {event["name"] for event in events if event["ph"] == "C"}
+    assert levels == {
+        "rows in memory",
+        "frames in memory",
+        "frame bytes",
+        "steps read ahead",
+    }
+    threads = [e["args"]["name"] for e in events if e["name"] == "thread_name"]
+    assert all(threads)
+    assert any("read" in thread for thread in threads)
 
 
 def test_values_are_read_one_after_the_other() -> None:

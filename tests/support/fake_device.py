@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -58,7 +59,9 @@ class FakeDevice:
     """See the module.
 
     Args:
+        arrays: See below.
         ticks: Added to the time of each frame, as a faulty driver might.
+        decoder: A decoder of FFmpeg in place of that which the container has chosen.
 
     Attributes:
         arrays: A library like CuPy.
@@ -66,15 +69,22 @@ class FakeDevice:
         waits: How often somebody waited for it.
     """
 
-    def __init__(self, arrays: Any = np, ticks: int = 0) -> None:
+    def __init__(self, arrays: Any = np, ticks: int = 0, decoder: str = "") -> None:
         self.arrays = arrays
         self.opened = 0
         self.waits = 0
         self._ticks = ticks
+        self._decoder = decoder
 
     def open(self, source: VideoSource, index: FrameIndex) -> OpenVideo:
         self.opened += 1
         video = OpenVideo(source, index.strict)
+        if self._decoder:
+            codec = av.Codec(self._decoder, "r")
+            context: Any = av.CodecContext.create(codec, "r")
+            context.extradata = video.context.extradata
+            context.options = video.context.options
+            video.context = context
         if self._ticks:
             video.context = Late(video.context, self._ticks)
         return video

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -26,6 +27,8 @@ from tests.support.small_runs import IN_MEMORY
 
 assert infer.InferKernel  # registers the op
 
+_log = logging.getLogger("short streams")
+
 BATCH = 8
 LENGTHS = (3, 5, 0, 2, 4, 1, 12, 2)
 """Rows of the streams: one has none, and one more than a batch."""
@@ -46,6 +49,7 @@ class Sum(Kernel):
 
     def execute(self, x: Any) -> Any:
         self.seen = [*self.seen, x][-3:]
+        _log.info("row %d", x // 2 % 100)
         return self.start + sum(self.seen)
 
 

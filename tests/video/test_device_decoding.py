@@ -88,6 +88,16 @@ def test_a_wrong_time_is_an_error(folder: Path) -> None:
     assert "it was tried on a GPU" in str(error.value)
 
 
+def test_a_decoder_of_its_own(folder: Path) -> None:
+    """As that of AV1 is: a seek of the file begins anew there, too."""
+    path, index, _ = indexed_kind("av1_mkv", folder)
+    device = FakeDevice(decoder="libdav1d")
+    with VideoDecoder(path, index, decoding=DeviceDecoding(device)) as decoder:
+        for row in (40, 3, 17, 18, 49, 0):
+            assert frame_number(next(decoder.read([row])).to_host()) == row
+        assert device.opened == 1
+
+
 def test_turned_pictures() -> None:
     path = SHARED / "nasa_13013_rotated.mp4"
     if not path.exists():

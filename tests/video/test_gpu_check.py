@@ -139,7 +139,7 @@ def test_the_table_is_written_below_its_mark(script: Any, tmp_path: Path) -> Non
     assert text.startswith(f"# GPU\n\n{script.MARK}\n\nMeasured on a GPU.")
     assert "| H.264 | 900 | 300 | 400 | - | - |" in text
     assert "device memory stayed flat" in text
-    assert "not decoded by this GPU: AV1: no" in text
+    assert "not checked: AV1: no" in text
     assert "old" not in text
     page.write_text("# GPU\n")
     with pytest.raises(SystemExit, match="has no line"):

@@ -8,12 +8,15 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from beam_scanner.engine.containment import contained, is_interrupt
 from beam_scanner.engine.displays import keep_displays
 from beam_scanner.engine.executor import Task, run_task
 from beam_scanner.engine.position import OPEN, PUBLISH, WRITE, Position
+from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.errors import Failure
+from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.bound import BoundGraph, BoundOp, BoundSource
 from beam_scanner.run.existing_results import finished
 from beam_scanner.run.failure_records import TaskRows, failure_of, rows_of_manifest
@@ -21,7 +24,6 @@ from beam_scanner.run.job import Job
 from beam_scanner.run.job_files import Manifest
 from beam_scanner.run.publish import publish_if_last
 from beam_scanner.run.stream_slots import BranchRows, Held
-from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.merged_attempt import run_merged
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.task_outputs import (
@@ -30,7 +32,7 @@ from beam_scanner.run.tasks.task_outputs import (
     open_writers,
     put_manifest,
 )
-from beam_scanner.run.worker_run import Run
+from beam_scanner.run.worker_run import Run, RunCancelled
 from beam_scanner.storage.stored_rows import SegmentWriter
 
 Chunk = tuple[str, list[Held]]
@@ -68,16 +70,18 @@ class Ended:
         counts: Whether it uses up one of the task's attempts; not where another task
             ended it.
         rows: Rows that are null because a kernel raised.
+        spans: What came after the manifest: worker, name, begin, end and thread.
     """
 
     counters: Mapping[str, int]
     failure: Failure | None = None
     counts: bool = True
     rows: tuple[TaskRows, ...] = ()
+    spans: tuple[tuple[Any, ...], ...] = ()
 
 
 def make_attempt(
-    run: Run, wanted: Try, position: Position
+    run: Run, wanted: Try, position: Position, loaded_from: float | None = None
 ) -> Generator[Chunk, None, Ended]:
     """Makes an attempt at a task; whatever it raises becomes a failure.
 
@@ -85,32 +89,33 @@ def make_attempt(
         run: The run.
         wanted: The attempt.
         position: Where to note what the task is doing.
+        loaded_from: When the process has begun to load the run, in seconds since 1970.
 
     Yields:
         Rows that leave.
     """
     began = time.time()
-    job = run.job(wanted.task.job)
-    with closing(_work(run, job, wanted, position)) as steps:
+    job, found, ending = run.job(wanted.task.job), TaskTrace(), Recorder()
+    if loaded_from is not None:
+        found.started = loaded_from
+        found.add("load run", loaded_from, began)
+    with closing(_work(run, job, wanted, position, found, ending)) as steps:
         # No plain loop: what the consumer of a row raises is not the task's failure.
         while True:
             try:
                 chunk = next(steps)
             except StopIteration as end:
                 counters, rows = end.value
-                return Ended(counters, rows=rows)
+                spans = tuple((this_worker(), *each) for each in ending.spans)
+                return Ended(counters, rows=rows, spans=spans)
             except BaseException as error:
                 position.leave_if_forked()
                 if is_interrupt(error):
                     raise
-                if isinstance(error, _Cancelled):
+                if isinstance(error, RunCancelled):
                     return cancelled()
                 return failed(job.record.name, error, began)
             yield chunk
-
-
-class _Cancelled(Exception):
-    """The run is to end."""
 
 
 def cancelled() -> Ended:
@@ -132,15 +137,22 @@ def this_worker() -> str:
 
 
 def _work(
-    run: Run, job: Job, wanted: Try, position: Position
+    run: Run,
+    job: Job,
+    wanted: Try,
+    position: Position,
+    found: TaskTrace,
+    ending: Recorder,
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], tuple[TaskRows, ...]]]:
     if wanted.others:
-        return run_merged(run, (wanted.task, *wanted.others), position), ()
+        tasks = (wanted.task, *wanted.others)
+        return run_merged(run, tasks, position, found), ()
     counters: Mapping[str, int] = {}
     manifest = finished(job, wanted.task) if wanted.done else None
     if manifest is None:
-        counters, manifest = yield from _attempt(run, job, wanted, position)
-    with position.work.doing(PUBLISH, job.record.name):
+        counters, manifest = yield from _attempt(run, job, wanted, position, found)
+    doing = position.work.doing(PUBLISH, job.record.name)
+    with doing, ending.recording(), span("commit"):
         publish_if_last(job, wanted.task)
     return counters, null_rows(job, wanted.task, manifest)
 
@@ -152,7 +164,7 @@ def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...
 
 
 def _attempt(
-    run: Run, job: Job, wanted: Try, position: Position
+    run: Run, job: Job, wanted: Try, position: Position, found: TaskTrace
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
     """Runs a task once and puts its manifest; returns the counters and the manifest."""
     task = wanted.task
@@ -164,19 +176,18 @@ def _attempt(
         rows.skip = wanted.given.get(rows.tag, 0)
     try:
         with ExitStack() as stack:
-            steps = WithResult(
-                run_task(_task(run, job, task, graph, writers, stack, position))
-            )
-            for _ in steps:
+            with found.recording():
+                made = _task(run, job, task, graph, writers, stack, position, found)
+            for _ in run_task(made):
                 if run.is_cancelled():
-                    raise _Cancelled
+                    raise RunCancelled
                 for rows in leaving:
                     held = rows.take()
                     if held:
                         yield rows.tag, held
-            found = steps.result
         ending = position.work.doing(WRITE, "", *_ends(task))
-        with contained("writing its output"), ending:
+        finishing = span("finish")
+        with contained("writing its output"), ending, found.recording(), finishing:
             records = [writer.finish() for writer in writers.values()]
     except BaseException:
         position.leave_if_forked()
@@ -205,6 +216,7 @@ def _task(
     writers: Mapping[int, SegmentWriter],
     stack: ExitStack,
     position: Position,
+    found: TaskTrace,
 ) -> Task:
     """What the engine is to do; ``stack`` keeps what it uses."""
     ops = {index: op.node for index, op in numbered(graph, BoundOp)}
@@ -212,7 +224,7 @@ def _task(
     readers = {}
     for index, source in numbered(graph, BoundSource):
         doing = position.work.doing(OPEN, source.info.name)
-        with contained("opening its input"), doing:
+        with contained("opening its input"), doing, span("open"):
             opened = source.node.streams[0].reader()
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
@@ -226,4 +238,5 @@ def _task(
         job.record.name,
         run.settings.decoder,
         position,
+        found=found,
     )

@@ -18,10 +18,10 @@ from beam_scanner.engine.displays import displays_of
 from beam_scanner.engine.executor import RowSink, Task, run_task
 from beam_scanner.engine.position import WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
+from beam_scanner.measure.spans import span
 from beam_scanner.planner.bound import BoundOp, BoundOutput, BoundSource
 from beam_scanner.planner.merged_graph import MergedGraph, merge_graphs
 from beam_scanner.run.job import Job
-from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.task_outputs import (
     manifest_of,
@@ -29,14 +29,14 @@ from beam_scanner.run.tasks.task_outputs import (
     open_writers,
     put_manifest,
 )
-from beam_scanner.run.worker_run import Run
+from beam_scanner.run.worker_run import Run, RunCancelled
 from beam_scanner.storage.segments.merged_reader import MergedReader
 from beam_scanner.storage.stored_rows import Record, SegmentWriter
 from beam_scanner.video.display import Display
 
 
 def run_merged(
-    run: Run, tasks: Sequence[TaskId], position: Position
+    run: Run, tasks: Sequence[TaskId], position: Position, found: TaskTrace
 ) -> Mapping[str, int]:
     """Runs tasks as one, once, and puts the manifest of each.
 
@@ -44,19 +44,26 @@ def run_merged(
         run: The run.
         tasks: Of different jobs; each makes all rows of its outputs.
         position: Where to note what is being done.
+        found: What is counted and measured.
 
     Returns:
         What was counted.
+
+    Raises:
+        RunCancelled: The run is to be cancelled.
     """
     parts = [_Part(run.job(task.job), task) for task in tasks]
     merged = merge_graphs([part.graph for part in parts])
     try:
         with ExitStack() as stack:
-            steps = WithResult(run_task(_task(run, parts, merged, stack, position)))
-            for _ in steps:
-                continue
-            found = steps.result
-        with contained("writing its output"), position.work.doing(WRITE, ""):
+            with found.recording():
+                made = _task(run, parts, merged, stack, position, found)
+            for _ in run_task(made):
+                if run.is_cancelled():
+                    raise RunCancelled
+        finishing = span("finish")
+        doing = position.work.doing(WRITE, "")
+        with contained("writing its output"), doing, found.recording(), finishing:
             records = [part.finish() for part in parts]
     except BaseException:
         position.leave_if_forked()
@@ -156,6 +163,7 @@ def _task(
     merged: MergedGraph,
     stack: ExitStack,
     position: Position,
+    found: TaskTrace,
 ) -> Task:
     """What the engine is to do; ``stack`` keeps what it uses."""
     graph, (first, *_) = merged.graph, parts
@@ -198,6 +206,7 @@ def _task(
         run.settings.decoder,
         position,
         place_of,
+        found,
     )
 
 
@@ -206,7 +215,8 @@ def _traces(
 ) -> Iterator[dict[str, Any]]:
     """The trace of each stream: the first has what was counted for all of them."""
     whole = found.to_json()
-    nothing: dict[str, Any] = {"counters": {}, "seconds": {}, "spans": []}
+    nothing: dict[str, Any] = {"counters": {}, "seconds": {}}
+    nothing |= {"spans": [], "levels": []}
     for number in range(parts):
         trace = {**whole, **(nothing if number else {}), "failed": []}
         for rows in whole["failed"]:

@@ -37,6 +37,12 @@ class TaskId:
 
 Outcome = tuple[str, Any]
 """('done', (family, tasks)), where one of so many tasks has been done, or there are
-none; or ('failed', failure); or ('skipped', (family, tasks)), where the job has failed
+none, and a third value has spans for the profile, if there are any; or ('failed', failure); or ('skipped', (family, tasks)), where the job has failed
 or another run has ended it; or, of a whole job, ('skipped', None) or ('cached', None),
 where its outputs are there already."""
+
+
+def spans_of(value: Any) -> tuple[Any, ...]:
+    """The spans in the value of an outcome, if it has any."""
+    has_spans = isinstance(value, tuple) and len(value) > 2
+    return tuple(value[2]) if has_spans else ()

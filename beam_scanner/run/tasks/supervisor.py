@@ -25,18 +25,19 @@ from typing import Any
 
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
 from beam_scanner.errors import Failure
+from beam_scanner.forks import fork_client
+from beam_scanner.forks.stopped_processes import (
+    LOOK_SECONDS,
+    STOPPED_SECONDS,
+    StoppedWatch,
+)
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.sent_file_systems import WithOptions
 from beam_scanner.run.tasks.attempt import Chunk, Ended, Try, cancelled
 from beam_scanner.run.tasks.channel import Channel, Closed
 from beam_scanner.run.tasks.task_process import CLOSED_CODE
 from beam_scanner.run.worker_run import Run, RunSource, process_token
-from beam_scanner.runners.local import fork_client, worker
-from beam_scanner.runners.local.processes import (
-    LOOK_SECONDS,
-    STOPPED_SECONDS,
-    StoppedWatch,
-)
+from beam_scanner.runners.local import worker
 
 _SLOTS = 512
 """Most connections of one host, each with its part of the shared memory; a host that has

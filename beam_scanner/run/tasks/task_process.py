@@ -13,6 +13,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 
 from beam_scanner.beam_internals.metrics_tracker import tracked_metrics
@@ -107,6 +108,7 @@ class _Host:
         channel.close()
 
     def _attempt(self, channel: Channel, wanted: Try, position: Position) -> Ended:
+        began = time.time()
         try:
             with position.work.doing(LOAD, ""):
                 run = run_of(self._loaded())
@@ -114,7 +116,7 @@ class _Host:
                 check_values()
         except BaseException as error:
             return failed("", error)
-        with WithResult(make_attempt(run, wanted, position)) as steps:
+        with WithResult(make_attempt(run, wanted, position, began)) as steps:
             for tag, held in steps:
                 channel.send(("rows", tag, held))
         return steps.result

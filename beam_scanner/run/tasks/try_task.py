@@ -63,7 +63,13 @@ def try_tasks(
     Returns:
         The outcome of each, with its job, and counters for metrics.
     """
-    counted = Counter(_try_as_one(run, tasks, attempt) if len(tasks) > 1 else {})
+    counted: Counter[str] = Counter()
+    record = run.job(tasks[0].job).record
+    marks = Attempts(run.files, f"{record.mark}-merged", record.name, tasks[0])
+    # If a worker has died of such an attempt, it may be the fault of any of them.
+    has_died = len(tasks) > 1 and attempt is not None and bool(marks.lost())
+    if len(tasks) > 1 and not has_died:
+        counted.update(_try_as_one(run, tasks, marks, attempt))
     outcomes = []
     for task in tasks:
         steps = WithResult(try_task(run, task, attempt))
@@ -71,36 +77,34 @@ def try_tasks(
         outcome, counters = steps.result
         counted.update(counters)
         outcomes.append((task.job, outcome))
+    if has_died:
+        marks.forget()
     return outcomes, counted
 
 
 def _try_as_one(
-    run: Run, tasks: Sequence[TaskId], attempt: Attempt | None
+    run: Run, tasks: Sequence[TaskId], marks: Attempts, attempt: Attempt | None
 ) -> Mapping[str, int]:
     """Makes one attempt at all tasks that are to be run; it may fail."""
     left = [task for task in tasks if _is_open(run, task)]
     if len(left) < 2 or run.stop_reason():
         return {}
-    first = left[0]
-    record, began = run.job(first.job).record, time.time()
-    marks = Attempts(run.files, f"{record.mark}-merged", record.name, first)
-    if attempt and marks.lost():
-        # Of such an attempt a worker has died: it may be the fault of any of them.
-        return {}
+    names = [run.job(task.job).record.name for task in left]
+    wanted = Try(left[0], done=False, alone=False, given={}, others=tuple(left[1:]))
     mark = marks.marked(alone=False) if attempt else nullcontext()
-    wanted = Try(first, done=False, alone=False, given={}, others=tuple(left[1:]))
+    began = time.time()
     try:
         with WithResult((attempt or attempt_here)(run, wanted, mark)) as steps:
             for _ in steps:
                 continue
         ended = steps.result
     except Exception as error:
-        ended = failed(record.name, error, began)
-    if ended.failure is not None:
+        ended = failed(names[0], error, began)
+    if ended.failure is not None and ended.failure.kind != "skipped":
         _log.warning(
             "%d streams that share a task are tried one by one, since it failed (%s): %s",
             len(left),
-            ", ".join(run.job(task.job).record.name for task in left),
+            ", ".join(names),
             ended.failure.reason,
         )
     return ended.counters
@@ -162,7 +166,8 @@ def try_task(
         assert ended is not None
         for rows_failed in ended.rows:
             yield ROWS_FAILED, rows_failed
-        return ("done", family), ended.counters
+        spans = (ended.spans,) if ended.spans else ()
+        return ("done", (*family, *spans)), ended.counters
     if job.files.is_over():
         return ("skipped", family), {}
     failure = _complete(tries.failure, job, task, tries.used)

@@ -10,28 +10,30 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
-
 from apache_beam import Pipeline
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    PrismRunnerOptions,
-)
-
+from apache_beam.options.pipeline_options import DirectOptions
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PrismRunnerOptions
 from beam_scanner.beam_internals.beam_threads import READERS
 from beam_scanner.beam_internals.given_options import is_given
 from beam_scanner.beam_internals.local_workers import local_runner
 from beam_scanner.beam_internals.log_echoes import without_local_echoes
 from beam_scanner.beam_internals.loopback_servers import listening_here
-from beam_scanner.errors import ArgumentError, WorkerError
-from beam_scanner.runners.local import fork_client, processes
-from beam_scanner.runners.pipeline_errors import GO_ON, pipeline_failed
+from beam_scanner.errors import GO_ON
+from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import WorkerError
+from beam_scanner.runners.local import processes
+from beam_scanner.runners.pipeline_errors import pipeline_failed
 from beam_scanner.runners.runner_names import runner_name
-from beam_scanner.runners.threads import heard_by, join_new
+from beam_scanner.runners.threads import heard_by
+from beam_scanner.runners.threads import join_new
+from beam_scanner.forks import fork_client
+
 
 _RUNS = 10
 """How often a run is started; a task that kills its worker fails before that."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import importlib
 import logging
 import os
 import signal
@@ -19,34 +18,6 @@ import warnings
 from contextlib import suppress
 
 from beam_scanner.text.printable import log_handler, printable_warning
-
-_PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
-
-
-_RUN_BY_FORKS = (
-    "beam_scanner.run.pipeline_stages",
-    "beam_scanner.run.tasks.task_process",
-)
-"""What forks do: the stages of a run, and single tasks. By name, since these modules
-are above the runners."""
-
-
-def load() -> None:
-    """Imports what most forks use."""
-    import av  # noqa: F401
-
-    from beam_scanner.beam_internals import sdk_harness  # noqa: F401
-
-    for module in _RUN_BY_FORKS:
-        importlib.import_module(module)
-
-
-def leave_with(parent: int) -> None:
-    """Ends this process, whatever it is doing, as soon as its parent ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def leave() -> None:

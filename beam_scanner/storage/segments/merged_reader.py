@@ -45,3 +45,8 @@ class MergedReader(ChainedReader):
         return MergedReader(
             self._name, self._starts, self._open_streams, self._keyframes
         )
+
+    def decode_on(self, decoder: str) -> None:
+        """See :meth:`RowReader.decode_on`."""
+        if self._keyframes is not None:
+            super().decode_on(decoder)

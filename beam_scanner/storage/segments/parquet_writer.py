@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError
+from beam_scanner.measure.spans import part
 from beam_scanner.storage.checked_files import Checksums
 from beam_scanner.storage.segments.fixed_lists import (
     SCHEMA,
@@ -106,6 +107,11 @@ class ParquetTable:
             self._flush()
 
     def _flush(self) -> None:
+        with part("encode"):
+            self._write_group()
+        self._rows, self._times, self._values, self._bytes = [], [], [], 0
+
+    def _write_group(self) -> None:
         names = self._schema.names
         kind = self._written.field(2).type
         values = pa.array(self._values, kind)
@@ -119,7 +125,6 @@ class ParquetTable:
         }
         with storage_errors("write", self.path):
             self._writer.write_table(pa.table(columns, schema=self._written))
-        self._rows, self._times, self._values, self._bytes = [], [], [], 0
 
     def finish(self, metadata: dict[str, str] | None = None) -> Checksums:
         """Closes the file and stores it; returns what it consists of."""
@@ -129,7 +134,8 @@ class ParquetTable:
     def put(self) -> Checksums:
         """Stores the file, once it is closed; returns what it consists of."""
         sums = Checksums.of_file(self.path)
-        self._store.put(self._key, Path(self.path))
+        with part("store"):
+            self._store.put(self._key, Path(self.path))
         return sums
 
     def close(self, metadata: dict[str, str] | None = None) -> None:

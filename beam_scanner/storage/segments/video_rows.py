@@ -34,6 +34,9 @@ class VideoRows(NumberedReader):
         length: Its number of rows.
         source: The file.
         find_index: Gives the file's index, when something needs it.
+
+    Attributes:
+        source: The file.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class VideoRows(NumberedReader):
         find_index: Callable[[], FrameIndex],
     ) -> None:
         super().__init__(name, length)
-        self._source = source
+        self.source = source
         self._find_index = find_index
         self._decoder: VideoDecoder | None = None
         self._place = "cpu"
@@ -57,14 +60,14 @@ class VideoRows(NumberedReader):
 
     def reopen(self) -> VideoRows:
         """See :meth:`RowReader.reopen`."""
-        return VideoRows(self._name, len(self), self._source, lambda: self.index)
+        return VideoRows(self._name, len(self), self.source, lambda: self.index)
 
     def decode_on(self, decoder: str) -> None:
         """See :meth:`RowReader.decode_on`; tells from the index, not from the machine."""
         if decoder == self._place:
             return
         if decoder != "cpu":
-            check_hardware(source_name(self._source), self.index)
+            check_hardware(source_name(self.source), self.index)
         self.rest()
         self._place = decoder
 
@@ -84,7 +87,7 @@ class VideoRows(NumberedReader):
     def _decode(self, frames: NDArray[np.int64]) -> list[Any]:
         if self._decoder is None:
             decoding = decoding_of(self._place)
-            self._decoder = VideoDecoder(self._source, self.index, decoding=decoding)
+            self._decoder = VideoDecoder(self.source, self.index, decoding=decoding)
         self._count_bytes(frames)
         return list(self._decoder.read(frames))
 

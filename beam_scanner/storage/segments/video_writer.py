@@ -23,6 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ElementTypeError, VideoError
+from beam_scanner.measure.spans import part as timed
 from beam_scanner.storage.checked_files import Checksums
 from beam_scanner.storage.segments.parquet_writer import (
     ParquetTable,
@@ -255,7 +256,8 @@ class VideoSegmentWriter(SegmentWriter):
             assert part.index is not None
             packed = base64.b64encode(part.index.to_bytes()).decode()
             indexes[index_name(number)] = packed
-            self._store.put(f"{self._folder}/{part.file}", Path(part.path))
+            with timed("store"):
+                self._store.put(f"{self._folder}/{part.file}", Path(part.path))
             _add_file(record, part.file, part.sums)
         assert self._sidecar is not None
         record["sidecar"] = f"{self._stem}.rows.parquet"

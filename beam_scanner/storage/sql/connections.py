@@ -33,6 +33,7 @@ WAIT_SECONDS = 30.0
 _DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _FILES = ("sqlite", "duckdb")
 _AGAIN_SECONDS = 0.1
+_SHOWN = 500
 # What DuckDB says while others, or this process in the other mode, have a file open.
 _LOCKED = ("Could not set lock", "with a different configuration")
 # Writers of one process: DuckDB has no lock for them that waits.
@@ -212,8 +213,10 @@ class Database:
 def reason(error: Exception) -> str:
     """What a database says is wrong, without the statement's values."""
     told = str(getattr(error, "orig", None) or error).strip()
-    statement = getattr(error, "statement", None)
-    return f"{told}; in: {statement.strip()}" if statement else told
+    statement = (getattr(error, "statement", None) or "").strip()
+    if len(statement) > _SHOWN:
+        statement = f"{statement[:_SHOWN]} ..."
+    return f"{told}; in: {statement}" if statement else told
 
 
 def literal(sql: str) -> str:

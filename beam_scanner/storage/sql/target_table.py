@@ -128,7 +128,8 @@ class Target:
             rows: Checked rows, each with the number of its element.
 
         Raises:
-            StorageError: The database refuses a row: nothing is written.
+            StorageError: The database refuses a row, or an earlier generation cannot be
+                removed: nothing is written.
             OutcomeUnknownError: The connection was lost while all was committed; the
                 same again makes sure.
         """
@@ -138,14 +139,20 @@ class Target:
             found = self._generation(connection)
             if found == generation:
                 return
-            self._remove_rows(connection)
             layout = self._layout(connection)
+            self._remove_rows(connection)
+            if found is not None and self.adds and not layout.primary_key:
+                raise StorageError(
+                    f"job {self.job!r} has been written to table {self.table!r}, which "
+                    "has no primary key by which its rows could be replaced: remove "
+                    "them and delete() the stream, or give another job_name"
+                )
             write = self._inserted if self.insert else self._updated
             count = write(connection, layout, rows)
             self._note(connection, generation, count)
 
     def remove(self) -> None:
-        """Forgets the job, and removes the rows that it has inserted."""
+        """Forgets the job, and removes the rows that it has inserted, by their keys."""
         with self.database.writing() as connection:
             if _columns(connection, self.database.kind, JOBS):
                 self._remove_rows(connection)
@@ -154,6 +161,11 @@ class Target:
                     f"DELETE FROM {JOBS} WHERE target = :target AND job = :job",
                     self._names,
                 )
+
+    @property
+    def adds(self) -> bool:
+        """Whether each row is another one, whatever is there."""
+        return self.insert and not self.key and not self.ignore_conflicts
 
     @property
     def _names(self) -> dict[str, Any]:
@@ -393,8 +405,7 @@ class _Insert:
     def __init__(self, target: Target, layout: Layout) -> None:
         self._target = target
         self._layout = layout
-        plain = not target.key and not target.ignore_conflicts
-        self.returns = plain and bool(layout.primary_key)
+        self.returns = target.adds and bool(layout.primary_key)
 
     def without_rows(self) -> str:
         """A statement that inserts nothing, for the database to look at."""

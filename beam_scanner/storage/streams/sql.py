@@ -326,7 +326,8 @@ class SQLOutputStream(StoredStream):
     def delete(self, sc: Any = None) -> None:
         """Removes the rows that the job has added without a key, and forgets the job.
 
-        What it has changed or replaced stays as it is.
+        What it has changed or replaced stays as it is, and so do rows of a table that
+        has no primary key.
         """
         self._target.remove()
 

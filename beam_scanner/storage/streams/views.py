@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.notebook.overlays import is_seen
 from beam_scanner.notebook.plots import plot, series_of
 from beam_scanner.notebook.thumbnails import Shot, at_keyframes, caption, spread, strip
 from beam_scanner.notebook.view import View
@@ -16,7 +17,7 @@ from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.text.cards import card, note, table
 from beam_scanner.text.quantities import byte_text
-from beam_scanner.types.element_types import ColumnType, NullElement
+from beam_scanner.types.element_types import ColumnType
 from beam_scanner.types.type_info import ScannerTypeInfo
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _shown(
                 under, some, seconds, values, strict=True
             )
         ]
-    drawn = bool(shots) and any(_has_place(value) for value in values)
+    drawn = bool(shots) and any(map(is_seen, values))
     if not frames and rows is None:
         every = _some_rows(stream, stream.len())
         with stream.reader() as reader:
@@ -115,11 +116,6 @@ def _shown(
     if not frames:
         parts.append(_listed(some, values))
     return card(stream.name(), facts, *parts)
-
-
-def _has_place(value: Any) -> bool:
-    """Whether a value is seen in a frame, not only in a plot."""
-    return not isinstance(value, bool | int | float | np.number | NullElement)
 
 
 def _facts(stream: StoredStream, reader: RowReader, kind: Kind) -> dict[str, object]:

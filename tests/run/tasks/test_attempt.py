@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from beam_scanner.engine.position import Position
+from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
 from beam_scanner.run.tasks import attempt
@@ -36,7 +37,7 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     task = twin.tasks[0]
     wanted = attempt.Try(task, done=False, alone=False, given={})
     state = twin.context.job(0)
-    drained(attempt._attempt(twin.context, state, wanted, Position()))
+    drained(attempt._attempt(twin.context, state, wanted, Position(), TaskTrace()))
     assert len(segments(stream)) == 4
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from beam_scanner.run.run_files import remove_garbage
 from beam_scanner.run.tasks import merged_attempt
 from beam_scanner.run.tasks.task_outputs import put_manifest
 from beam_scanner.stores.local_store import LocalStore
+from tests.support.client_helpers import PROCESSES
 from tests.support.short_runs import LENGTHS, Model, Shorts, alone
 from tests.support.small_runs import contents
 from tests.support.staged import Killed, Steps, without_beam
@@ -228,3 +230,33 @@ def test_tasks_that_are_done_are_not_done_again(
     assert sorted(sizes(shorts)) == [1, 2]
     check_all_but(shorts)
     check_work(shorts.storage)
+
+
+def test_logs_name_the_stream_and_its_row(
+    shorts: Shorts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    without_beam(monkeypatch)
+    caplog.set_level(logging.INFO, "short streams")
+    shorts.run()
+    rows = [(job, row) for job in JOBS for row in range(LENGTHS[job])]
+    said = {r.getMessage() for r in caplog.records if r.name == "short streams"}
+    assert said == {
+        f"[stream 'doubled/{job}', op ShortSum, row {row}] row {row}"
+        for job, row in rows
+    }
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [("die", "death"), pytest.param("hang", "timeout", marks=pytest.mark.slow)],
+)
+def test_what_ends_a_process_costs_one_stream(
+    shorts: Shorts, how: str, kind: str
+) -> None:
+    shorts.model.at, shorts.model.how = 401, how
+    report = shorts.run(flags=PROCESSES, limits=Limits(attempts=2, timeout=10))
+    (failure,) = report.failures
+    assert (failure.stream, failure.op) == ("doubled/4", "Infer")
+    assert (failure.kind, failure.attempts) == (kind, 2)
+    check_all_but(shorts, 4)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from beam_scanner.run import run_files
+from beam_scanner.engine.position import Position
+from beam_scanner.errors import Failure
+from beam_scanner.run import launch, run_files
 from beam_scanner.run.cache_mode import CacheMode
-from beam_scanner.run.run_files import remove_garbage
+from beam_scanner.run.options import Limits
+from beam_scanner.run.plan_and_commit import plan_jobs
+from beam_scanner.run.run_files import RunFiles, remove_garbage
+from beam_scanner.run.tasks import attempt_marks
+from beam_scanner.run.tasks.attempt import Try, make_attempt
+from beam_scanner.run.tasks.attempt_marks import Attempts
+from beam_scanner.run.tasks.stage_elements import TaskId
+from beam_scanner.run.tasks.try_task import try_tasks
+from beam_scanner.run.worker_run import Run
+from tests.support.harness import drained
+from tests.support.short_runs import Shorts
 from tests.support.small_runs import (
     BLOBS,
     FAIL,
@@ -181,3 +194,80 @@ def test_empty_streams_are_committed(setting: Setting) -> None:
     for stream in setting.streams():
         assert stream.len() == 0
         check_files(stream)
+
+
+def shared_task(shorts: Shorts) -> tuple[Run, tuple[TaskId, ...]]:
+    """A run of short streams, and the first tasks that it runs as one."""
+    prepared = shorts.prepare()
+    files = RunFiles(shorts.storage.store(), "run")
+    settings = launch._settings(prepared, Limits(attempts=2), None)
+    run = launch.write_run(prepared, files, settings).open()
+    planned = plan_jobs(run, range(len(prepared.jobs)), 0)
+    tasks = [item for _, item in planned if isinstance(item[0], TaskId)]
+    return run, next(item for item in tasks if len(item) > 1)
+
+
+class Noted:
+    """An ``Attempt`` that notes which jobs were tried, and may fail."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.jobs: list[list[int]] = []
+        self.fails = fails
+
+    def __call__(self, run: Run, wanted: Try, mark: Any) -> Any:
+        self.jobs.append([task.job for task in (wanted.task, *wanted.others)])
+        with mark:
+            if len(self.jobs) <= self.fails:
+                raise OSError("no process could be started")
+            return (yield from make_attempt(run, wanted, Position()))
+
+
+def test_tasks_that_are_one_are_tried_once_and_then_published(tmp_path: Path) -> None:
+    run, tasks = shared_task(Shorts.make(tmp_path / "db"))
+    noted = Noted()
+    outcomes, counters = drained(try_tasks(run, tasks, noted))
+    assert outcomes == [(0, ("done", (0, 1))), (1, ("done", (0, 1)))]
+    assert noted.jobs == [[0, 1], [0], [1]]
+    assert counters["op:Infer:calls"] == 1
+
+
+def test_whatever_fails_together_is_tried_alone(tmp_path: Path) -> None:
+    run, tasks = shared_task(Shorts.make(tmp_path / "db"))
+    noted = Noted(fails=2)
+    outcomes, _ = drained(try_tasks(run, tasks, noted))
+    assert [outcome[0] for _, outcome in outcomes] == ["done", "done"]
+    assert noted.jobs == [[0, 1], [0], [0], [1]]
+
+
+def test_streams_at_which_a_worker_has_died_are_tried_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, tasks = shared_task(Shorts.make(tmp_path / "db"))
+    with monkeypatch.context() as patch:
+        # As of a worker that is not there any more.
+        patch.setattr(attempt_marks, "_born", lambda process: "")
+        marks = Attempts(run.files, "0-merged", "doubled/0", tasks[0])
+        mark = marks.marked(alone=False)
+        mark.__enter__()
+    noted = Noted()
+    outcomes, _ = drained(try_tasks(run, tasks, noted))
+    assert [outcome[0] for _, outcome in outcomes] == ["done", "done"]
+    assert noted.jobs == [[0], [1]]
+    assert marks.lost() == []
+
+
+def test_a_job_that_has_ended_is_in_no_attempt(tmp_path: Path) -> None:
+    shorts = Shorts.make(tmp_path / "db")
+    run, _ = shared_task(shorts)
+    planned = plan_jobs(run, range(8), 0)
+    (group,) = [item for _, item in planned if len(item) == 3]
+    run.files.mark_failed("4", Failure("doubled/4", "it has failed elsewhere"))
+    noted = Noted()
+    outcomes, _ = drained(try_tasks(run, group, noted))
+    assert [outcome[0] for _, outcome in outcomes] == ["done", "skipped", "done"]
+    assert noted.jobs[0] == [3, 5]
+    run, tasks = shared_task(Shorts.make(tmp_path / "other"))
+    run.files.mark_failed("1", Failure("doubled/1", "it has failed elsewhere"))
+    noted = Noted()
+    drained(try_tasks(run, tasks, noted))
+    assert noted.jobs == [[0]]

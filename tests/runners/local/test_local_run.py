@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from beam_scanner.errors import WorkerError
+from beam_scanner.forks.fork_client import SERVER
 from beam_scanner.graph.builder import IOGenerator, OpGenerator
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.planner.perf_params import PerfParams
@@ -23,7 +24,6 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.run.report import Report
-from beam_scanner.runners.local.fork_client import SERVER
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from tests.support.folders import ROOT

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from beam_scanner import register_python_op
-from beam_scanner.runners.local import fork_client
-from beam_scanner.runners.local.fork_client import get_ready
+from beam_scanner.forks import fork_client
+from beam_scanner.forks.fork_client import get_ready
 from beam_scanner.runners.local.processes import WorkerProcesses
 
 pytestmark = pytest.mark.processes
@@ -42,7 +42,7 @@ def tell(config: Any, x: Any) -> Any:
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = fork_client._current.values()
+    _, server = fork_client._current[fork_client.TASKS]
     return server
 
 

@@ -58,3 +58,23 @@ def test_rows_that_need_no_decoder_need_no_second_reader() -> None:
     it, _ = reader()
     assert it.keyframes is None
     assert it.reopen() is it
+
+
+def test_every_stream_is_decoded_where_it_should_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoders: list[str] = []
+    monkeypatch.setattr(
+        FakeReader, "decode_on", lambda _, decoder: decoders.append(decoder)
+    )
+    it, _ = reader(np.array([0, 3]))
+    it.decode_on("cuda")
+    it.read([0, 4])
+    other = it.reopen()
+    other.decode_on("cuda")
+    other.read([0, 4])
+    assert decoders == ["cuda"] * 4
+    # What is not decoded is decoded nowhere.
+    plain, opened = reader()
+    plain.decode_on("cuda")
+    assert opened == []

@@ -68,6 +68,25 @@ def test_the_same_keys_are_inserted_again(sql: TestDatabase) -> None:
     assert sql.rows("SELECT id, frame FROM face") == [(100, 3)]
 
 
+def test_rows_without_a_primary_key_are_not_doubled(sql: TestDatabase) -> None:
+    sql.run("CREATE TABLE face (frame INTEGER)")
+    job = target(sql)
+    job.commit("g1", numbered({"frame": 1}))
+    job.commit("g1", numbered({"frame": 1}))
+    with pytest.raises(StorageError, match="'face', which has no primary key"):
+        job.commit("g2", numbered({"frame": 1}))
+    assert sql.rows("SELECT frame FROM face") == [(1,)]
+    job.remove()
+    assert not job.is_committed()
+
+
+def test_long_statements_are_not_repeated(sql: TestDatabase) -> None:
+    make(sql, ", UNIQUE (frame)")
+    with pytest.raises(StorageError) as caught:
+        target(sql).commit("g", numbered(*[{"frame": 1}] * 500))
+    assert len(str(caught.value)) < 1500
+
+
 def test_nothing_is_written_when_a_row_is_refused(sql: TestDatabase) -> None:
     make(sql, ", UNIQUE (frame)")
     job = target(sql)

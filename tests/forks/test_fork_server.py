@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.runners.local import fork_client
-from beam_scanner.runners.local.fork_client import get_ready
+from beam_scanner.forks import fork_client
+from beam_scanner.forks.fork_client import get_ready
 from beam_scanner.runners.local.processes import WorkerProcesses
 
 FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -19,7 +19,7 @@ FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = fork_client._current.values()
+    _, server = fork_client._current[fork_client.TASKS]
     return server
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.runners.local import processes
-from beam_scanner.runners.local.processes import StoppedWatch, wait_or_kill
+from beam_scanner.forks import stopped_processes
+from beam_scanner.forks.stopped_processes import StoppedWatch, wait_or_kill
 
 
 @pytest.fixture
@@ -97,6 +97,6 @@ def test_waiting(
 ) -> None:
     assert wait_or_kill(Fork(None)) == (5, False)  # type: ignore[arg-type]
     assert wait_or_kill(Fork(process.pid, ends=True)) == (5, False)  # type: ignore[arg-type]
-    monkeypatch.setattr(processes, "STOPPED_SECONDS", 0.01)
+    monkeypatch.setattr(stopped_processes, "STOPPED_SECONDS", 0.01)
     stop(process)
     assert wait_or_kill(Fork(process.pid)) == (5, True)  # type: ignore[arg-type]

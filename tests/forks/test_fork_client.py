@@ -9,14 +9,14 @@ from typing import Any
 
 import psutil
 
-from beam_scanner.runners.local import fork_client
-from beam_scanner.runners.local.fork_client import get_ready
+from beam_scanner.forks import fork_client
+from beam_scanner.forks.fork_client import get_ready
 
 
 def fork_server() -> Any:
     """The one in use."""
     get_ready()
-    (server,) = fork_client._current.values()
+    _, server = fork_client._current[fork_client.TASKS]
     return server
 
 
@@ -38,11 +38,11 @@ def test_a_server_that_died_is_replaced() -> None:
 
 FORKING = """
 import os, sys
-from beam_scanner.runners.local import fork_client
+from beam_scanner.forks import fork_client
 
 def server():
     fork_client.get_ready()
-    (found,) = fork_client._current.values()
+    _, found = fork_client._current[fork_client.TASKS]
     return found
 
 first = server()

@@ -6,6 +6,7 @@ packages do when they are loaded is all that a fork inherits.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import io
@@ -19,7 +20,10 @@ import warnings
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from beam_scanner.runners.local import fork_client, worker
+from beam_scanner.forks import fork_client
+
+_PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 
 _LOOK_SECONDS = 0.5
 _MOST_BYTES = 1 << 20
@@ -127,7 +131,7 @@ class ForkServer:
     ) -> NoReturn:
         """Makes this fork look as if the driver had started it."""
         try:
-            worker.leave_with(server)
+            leave_with(server)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for each in (self._control, self._ended, self._wake):
@@ -156,6 +160,13 @@ class ForkServer:
             os._exit(1)
 
 
+def leave_with(parent: int) -> None:
+    """Ends this process, whatever it is doing, as soon as its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _kill_group(leader: int) -> None:
     """Kills what a process has started, if it leads a group of its own."""
     with suppress(ProcessLookupError, PermissionError):
@@ -179,7 +190,8 @@ def main() -> None:
     """Loads what workers need and serves whoever started this process."""
     # Standard input is the connection; there is no other way that is open everywhere.
     control, driver = socket.socket(fileno=os.dup(0)), int(sys.argv.pop())
-    worker.load()
+    while len(sys.argv) > 1:
+        importlib.import_module(sys.argv.pop(1))
     # Those of the program may have another end that waits for all to close them.
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):

@@ -2,7 +2,7 @@
 
 Loading Beam takes a process two seconds. Here one process does so for all others of a
 program, in the background; they are forks of it and start at once. It ends with the
-program. A worker process, itself such a fork, gets a fork server of its own: what it
+program. What needs no Beam has a server of its own, which is ready sooner. A worker process, itself such a fork, gets a fork server of its own: what it
 starts must end with it. ``docs/decisions/fork-server.md`` says why this is not the
 ``forkserver`` of ``multiprocessing``.
 """
@@ -30,9 +30,17 @@ from typing import Any
 SERVER = (
     # A terminal interrupts all its processes, also those that are still loading.
     "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-    "from beam_scanner.runners.local.fork_server import main; main()"
+    "from beam_scanner.forks.fork_server import main; main()"
 )
 """The program of the fork server, by which its processes are recognized."""
+
+TASKS = (
+    "av",
+    "beam_scanner.beam_internals.sdk_harness",
+    "beam_scanner.run.pipeline_stages",
+    "beam_scanner.run.tasks.task_process",
+)
+"""Modules of what runs tasks. By name, since they are above the runners."""
 
 _PASSING = ("PYTEST_CURRENT_TEST",)
 """Variables that change often and that no package reads while it is imported."""
@@ -48,6 +56,7 @@ class Request:
         variables: Environment variables beside those of this process.
         files: Descriptors that it is to have, whose numbers will be others.
         forks: Whether it is to have a fork server of its own.
+        loads: Modules that are to be loaded already.
     """
 
     program: tuple[str, str]
@@ -55,6 +64,7 @@ class Request:
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[int] = ()
     forks: bool = False
+    loads: tuple[str, ...] = TASKS
 
 
 class Fork:
@@ -157,15 +167,19 @@ class _Server:
 
 
 class _OwnServer(_Server):
-    """A fork server that this process has started."""
+    """A fork server that this process has started.
 
-    def __init__(self) -> None:
+    Args:
+        loads: Modules that it loads before it forks.
+    """
+
+    def __init__(self, loads: tuple[str, ...]) -> None:
         control, theirs = connection(socket.SOCK_SEQPACKET)
         known = {k: v for k, v in os.environ.items() if k not in _PASSING}
         super().__init__(control, known)
         with theirs, ExitStack() as stack:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVER, str(os.getpid())],
+                [sys.executable, "-c", SERVER, *loads, str(os.getpid())],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=_standard(2, stack),
@@ -261,8 +275,8 @@ def _absolute(entry: str) -> str:
         return entry
 
 
-_current: dict[tuple[Any, ...], _OwnServer] = {}
-"""The server in use, if there is one, by what it was started with."""
+_current: dict[tuple[str, ...], tuple[tuple[Any, ...], _OwnServer]] = {}
+"""The servers in use, and what each was started with, by the modules they load."""
 
 _others: list[_OwnServer] = []
 """Earlier ones whose workers have not ended; in a fork of a program, the program's."""
@@ -274,7 +288,7 @@ def _after_fork() -> None:
     """A fork of this process must not talk to the same server."""
     global _servers_lock
     _servers_lock = threading.Lock()
-    _others.extend(_current.values())
+    _others.extend(server for _, server in _current.values())
     _current.clear()
     global _given
     _given = None
@@ -319,13 +333,16 @@ def adopt(control: socket.socket) -> None:
     _given = _Server(control, dict(os.environ))
 
 
-def get_ready() -> None:
+def get_ready(loads: tuple[str, ...] = TASKS) -> None:
     """Begins to load what forks need, in the background, unless that has been done.
 
     For a run that will need them soon.
+
+    Args:
+        loads: As in their requests.
     """
     with _servers_lock:
-        _server()
+        _server(loads)
 
 
 def fork(fork: Fork, request: Request) -> None:
@@ -336,27 +353,28 @@ def fork(fork: Fork, request: Request) -> None:
         request: What it is to do.
     """
     with _servers_lock:
-        _server().fork(fork, request)
+        _server(request.loads).fork(fork, request)
 
 
-def _server() -> _Server:
+def _server(loads: tuple[str, ...]) -> _Server:
     """The fork server for this process as it is now."""
     if _given is not None and _given.is_alive():
         return _given
     setting = _setting()
     _others[:] = [server for server in _others if server.is_alive()]
-    if setting not in _current or not _current[setting].is_alive():
-        for server in _current.values():
+    started_with, server = _current.get(loads, (None, None))
+    if server is None or started_with != setting or not server.is_alive():
+        if server is not None:
             server.retire()
             _others.append(server)
-        _current.clear()
-        _current[setting] = _OwnServer()
+        server = _OwnServer(loads)
+        _current[loads] = setting, server
         # Once, and only in programs that have a server.
         atexit.unregister(_end_servers)
         atexit.register(_end_servers)
-    return _current[setting]
+    return server
 
 
 def _end_servers() -> None:
-    for server in (*_current.values(), *_others):
+    for server in (*(server for _, server in _current.values()), *_others):
         server.end()
