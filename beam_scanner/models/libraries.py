@@ -43,7 +43,6 @@ class Package(NamedTuple):
 
 OPENCV = Package("OpenCV", "cv2", "opencv")
 ONNX = Package("onnxruntime", "onnxruntime", "onnx")
-ONNX_FILES = Package("onnx", "onnx", "onnx")
 TOKENIZERS = Package("tokenizers", "tokenizers", "zero-shot")
 KERAS = Package("keras", "keras", "tensorflow")
 TENSORFLOW = Package("tensorflow", "tensorflow", "tensorflow")

