@@ -1,6 +1,7 @@
 """Databases and videos in buckets: the same bytes as on a local disk."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,8 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from beam_scanner.errors import StreamExistsError, StreamReplacedError, VideoError
-from beam_scanner.run import launch
+from beam_scanner.errors import (
+    JobCancelled,
+    StreamExistsError,
+    StreamReplacedError,
+    VideoError,
+    WorkerError,
+)
+from beam_scanner.run import launch, liveness
+from beam_scanner.run.active_runs import find_active
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.runners.start import run_pipeline
 from beam_scanner.storage import (
@@ -24,8 +32,10 @@ from beam_scanner.storage import (
 )
 from beam_scanner.storage.descriptor import read_descriptor
 from beam_scanner.video.indexing import index_video
-from tests.support import bucket_graphs
+from tests.run.test_numbered_runs import soon
+from tests.support import bucket_graphs, slow_runs
 from tests.support.bucket_graphs import ROWS
+from tests.support.client_helpers import open_client
 from tests.support.long_videos import upload
 from tests.support.small_runs import JOBS, Setting
 from tests.support.video_fixtures import frame_number, make_video
@@ -266,3 +276,31 @@ def test_beam_finds_the_same_objects(bucket_url, clip):
             | beam.Map(lambda match: (match.path, len(index_video(match.path))))
         )
         assert_that(found, equal_to([(film, 2 * ROWS)]))
+
+
+def test_a_detached_run_is_followed_cancelled_and_found_dead(
+    bucket_url, tmp_path, monkeypatch
+):
+    sc = open_client(f"{bucket_url}/db", ["--direct_running_mode=in_memory"])
+    job = slow_runs.start(sc, tmp_path, detach=True)
+    assert sc.get_active_jobs() == [job]
+    statuses = sc.wait_on_job_gen(job)
+    assert soon(lambda: next(statuses).tasks_done)
+    canceller = threading.Thread(target=sc.cancel, args=[job])
+    canceller.start()
+    with pytest.raises(JobCancelled):
+        list(statuses)
+    canceller.join()
+    job = slow_runs.start(sc, tmp_path, detach=True)
+    run = find_active(sc.named_storage.store(), job)
+    # Longer than from one sign of life to the next.
+    monkeypatch.setattr(liveness, "LOST_SECONDS", liveness.BEAT_SECONDS + 5)
+    time.sleep(liveness.BEAT_SECONDS + 6)
+    assert sc.get_active_jobs() == [job]
+    os.kill(int(run.worker.rpartition(":")[2]), signal.SIGKILL)
+    with pytest.raises(WorkerError, match="was killed"):
+        sc.wait_on_job(job)
+    assert sc.get_active_jobs() == []
+    (tmp_path / slow_runs.GO).touch()
+    assert slow_runs.start(sc, tmp_path) == job + 1
+    assert sc.report(job + 1).reused
