@@ -11,6 +11,7 @@ import os
 import socket
 import tempfile
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ from beam_scanner.errors import (
     ElementTypeError,
     GraphError,
     MissingDependencyError,
+    StorageError,
 )
 from beam_scanner.run.active_runs import ActiveRun, bury_dead, end_active
 from beam_scanner.run.end_detached import EndDetached
@@ -141,7 +143,9 @@ class _Detached:
             handover, log, [life.lock, lock.fileno() if lock else None]
         )
         worker = f"{socket.gethostname()}:{process}"
-        replace(active, worker=worker).put(self._store)
+        # Its driver has it: without this, others only know this process in its place.
+        with suppress(StorageError):
+            replace(active, worker=worker).put(self._store)
 
     def _submit(self, course: Course) -> None:
         service: dict[str, Any] = {"job": "that is being submitted", "endpoint": ""}
