@@ -365,9 +365,8 @@ class JobFailure(ScannerException, RuntimeError):
         ]
         told = (f.traceback for f in self.failures if f.traceback and f.kind != "input")
         first = next(told, "")
-        failed = {f.stream for f in self.failures if f.kind not in ("skipped", "row")}
         return card(
-            self.tally.text(len(failed)),
+            _counted(self.failures, self.tally),
             {"all of them": self.tally.file, "hint": self.hint},
             table(["streams", "op", "what went wrong"], rows),
             lines(clipped(first, _SHOWN_TRACEBACK)) if first else "",
@@ -386,11 +385,15 @@ class JobCancelled(JobFailure):
 
 def failures_text(failures: Sequence[Failure], hint: str, tally: Tally) -> str:
     """The message about a run in which some streams failed."""
+    told = [f"{_counted(failures, tally)}:", causes_text(failures)]
+    if tally.file:
+        told.append(f"each one is in {printable(tally.file)}")
+    if hint:
+        told.append(printable(hint, keep=_LAYOUT))
+    return "\n".join(told)
+
+
+def _counted(failures: Sequence[Failure], tally: Tally) -> str:
     failed = {f.stream for f in failures if f.kind not in ("skipped", "row")}
     not_run = {f.stream for f in failures if f.kind == "skipped"} - failed
-    lines = [f"{tally.text(len(failed), len(not_run))}:", causes_text(failures)]
-    if tally.file:
-        lines.append(f"each one is in {printable(tally.file)}")
-    if hint:
-        lines.append(printable(hint, keep=_LAYOUT))
-    return "\n".join(lines)
+    return tally.text(len(failed), len(not_run))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 
 import pytest
 
 from beam_scanner import errors
-from beam_scanner.errors import Failure, ScannerException, causes_of, did_you_mean
+from beam_scanner.errors import (
+    Failure,
+    JobFailure,
+    ScannerException,
+    Tally,
+    causes_of,
+    did_you_mean,
+)
 
 CLASSES = [
     found
@@ -71,3 +79,22 @@ def test_exit_codes_are_different_causes() -> None:
     ]
     causes = causes_of(failures)
     assert sorted(len(cause.failures) for cause in causes) == [1, 2, 2]
+
+
+def test_failures_in_a_notebook() -> None:
+    failures = [
+        Failure("<b>.mp4", "KeyError: '<i>'", row=7, op="Track", traceback="File <t>"),
+        Failure("c.mp4", "no such file", kind="input"),
+        Failure("d.mp4", "too many failed", kind="skipped"),
+    ]
+    page = JobFailure(failures, "try <again>", Tally(committed=3))._repr_html_()
+    assert "2 of 6 streams failed, 1 is not run, 3 are committed" in page
+    for said in (
+        "Track",
+        "KeyError",
+        "&lt;b&gt;.mp4",
+        "File &lt;t&gt;",
+        "&lt;again&gt;",
+    ):
+        assert said in page
+    assert not {"<b>", "<i>", "<t>", "<again>"} & set(re.findall("<[^>]+>", page))

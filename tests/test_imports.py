@@ -38,7 +38,10 @@ FLOORS = """
 """From the bottom up. A module imports from its own room and from lower floors; rooms
 of one floor do not know each other."""
 
-ASIDE = {"runners": {"text", "errors", "beam_internals"}}
+ASIDE = {
+    "runners": {"text", "errors", "beam_internals"},
+    "clusters": {"text", "errors"},
+}
 """Rooms that stand aside: any room may import them, they import only these."""
 
 LANDING = {"__init__.py", "__init__.pyi", "__main__.py", "errors.py", "py.typed"}
@@ -52,8 +55,10 @@ HEAVY: dict[str, set[str]] = {
     "duckdb": set(),
     "grpc": {"beam_internals", "runners"},
     "keras": set(),
+    "lightkube": set(),
     "onnxruntime": set(),
     "pandas": set(),
+    "sqlalchemy": set(),
     "tensorflow": set(),
     "torch": set(),
 }

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from beam_scanner.cli.args import PROGRAM, Parser
 from beam_scanner.cli.database import open_database
@@ -13,6 +14,7 @@ from beam_scanner.cli.output import put
 from beam_scanner.errors import ArgumentError, StreamNotFoundError
 from beam_scanner.exports.file_names import FileNames, make_room
 from beam_scanner.exports.pictures import PICTURES, write_pictures
+from beam_scanner.exports.sheets import rows_of_sheet, write_sheet
 from beam_scanner.exports.shot_clips import write_clips
 from beam_scanner.exports.shot_lists import SHOT_LISTS, write_shot_list
 from beam_scanner.exports.shot_ranges import read_shots, source_of
@@ -26,13 +28,14 @@ from beam_scanner.storage import (
 from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
 
-KINDS = ("mp4", *PICTURES, *TABLES, *SHOT_LISTS, "clips")
+KINDS = ("mp4", *PICTURES, "montage", *TABLES, *SHOT_LISTS, "clips")
 
 _ABOUT = """\
 Writes streams as files that other programs open.
 
   mp4                      a video, without encoding it again; the default for videos
   png, jpg                 a file for each frame, or for each image of a stream of images
+  montage                  one PNG of some rows of a video, which --rows chooses
   csv, json, parquet       one table of the values; csv is the default for values
   scenes                   shots as CSV, with the columns of PySceneDetect
   edl, otio, fcp-xml       shots as an edit list: CMX 3600, OpenTimelineIO, Final Cut Pro 7
@@ -46,6 +49,7 @@ Kinds from 'scenes' on take streams 'shots/...' or 'boundaries/...'.
 _EXAMPLES = """\
 examples:
   {program} export db 'histograms/**' --to tables --as parquet
+  {program} export db film.mp4 --to sheets --as montage --rows 0:5000:250
   {program} export db shots/film.mp4 --to edit --as otio
   {program} export db shots/film.mp4 --to clips --as clips --name '{{stem}}-{{number:03}}'
 """
@@ -76,6 +80,12 @@ def export_parser() -> Parser:
         metavar="PATTERN",
         help="names of files, of {stream}, {stem} (that without the extension) and "
         "{number} (the row of a picture, the number of a clip); the extension is added",
+    )
+    parser.add_argument(
+        "--rows",
+        metavar="ROWS",
+        help="of a montage: numbers and ranges START:END:STEP, with commas between; "
+        "default: 24 from all over the video",
     )
     parser.add_argument(
         "--video",
@@ -127,10 +137,15 @@ def _plan(storage: NamedStorage, name: str, args: argparse.Namespace) -> _Export
     is_video = NamedStream(storage, name).descriptor().kind == "video"
     stream = (NamedVideoStream if is_video else NamedStream)(storage, name)
     kind = args.kind or ("mp4" if is_video else "csv")
-    if is_video and kind not in ("mp4", *PICTURES):
-        raise ArgumentError(f"stream {name!r} is a video: expected mp4, png or jpg")
-    if kind == "mp4" and not is_video:
+    of_videos = ("mp4", *PICTURES, "montage")
+    if is_video and kind not in of_videos:
+        raise ArgumentError(
+            f"stream {name!r} is a video: expected one of {', '.join(of_videos)}"
+        )
+    if kind in ("mp4", "montage") and not is_video:
         raise ArgumentError(f"stream {name!r} is no video: expected csv, json, ...")
+    if args.rows is not None and kind != "montage":
+        raise ArgumentError(f"--rows is for --as montage, not for {kind}")
     if kind in PICTURES:
         names = FileNames(args.to, args.name or "{stem}/{number:06}")
         paths = [names.path(name, f".{kind}", row) for row in range(stream.len())]
@@ -141,6 +156,10 @@ def _plan(storage: NamedStorage, name: str, args: argparse.Namespace) -> _Export
         numbers = range(1, len(shots.ranges) + 1)
         paths = [names.path(name, ".mp4", number) for number in numbers]
         return _Export(paths, lambda: write_clips(shots, paths))
+    if isinstance(stream, NamedVideoStream) and kind == "montage":
+        rows = rows_of_sheet(stream, args.rows)
+        path = FileNames(args.to, args.name or "{stem}").path(name, ".png")
+        return _Export([path], partial(write_sheet, stream, rows, path))
     extension = SHOT_LISTS.get(kind, f".{kind}")
     path = FileNames(args.to, args.name or "{stem}").path(name, extension)
     write = _writer(stream, kind, args.video)

@@ -162,9 +162,11 @@ def _arrows(flow: Any, shape: tuple[int, ...]) -> Iterator[str]:
     height, width = flow.shape[:2]
     step = max(1, max(height, width) // _ARROWS)
     across, down = shape[1] / width, shape[0] / height
-    for y in range(step // 2, height, step):
-        for x in range(step // 2, width, step):
-            cell = flow[y : y + step, x : x + step].reshape(-1, 2)
+    half = step // 2
+    for y in range(half, height, step):
+        for x in range(half, width, step):
+            top, left = y - half, x - half
+            cell = flow[top : top + step, left : left + step].reshape(-1, 2)
             known = cell[np.isfinite(cell).all(axis=1)]
             move = known.mean(axis=0) if len(known) else np.zeros(2)
             if np.hypot(*move) < 0.5:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beam_scanner.notebook.pictures import Shot, data_uri
+from beam_scanner.notebook.thumbnails import Shot, data_uri
 from beam_scanner.text.cards import escaped
 from beam_scanner.types.element_types import NullElement
 

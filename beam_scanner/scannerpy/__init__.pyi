@@ -27,8 +27,8 @@ from beam_scanner.scannerpy import table as table
 from beam_scanner.scannerpy import types as types
 from beam_scanner.scannerpy import util as util
 from beam_scanner.scannerpy.client import Client as Client
-from beam_scanner.scannerpy.client import start_master as start_master
-from beam_scanner.scannerpy.client import start_worker as start_worker
+from beam_scanner.scannerpy.cluster import start_master as start_master
+from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config as Config
 from beam_scanner.scannerpy.job import Job as Job
 from beam_scanner.storage import NamedStream as NamedStream

@@ -33,19 +33,24 @@ from beam_scanner.graph.builder import (
     StreamsGenerator,
     TaskPartitioner,
 )
-from beam_scanner.graph.nodes import OutputNode
+from beam_scanner.graph.nodes import OpColumn, OutputNode
+from beam_scanner.graph.sampler_methods import column_of
 from beam_scanner.graph.source_calls import SinkGenerator, SourceGenerator
 from beam_scanner.graph.validate import listed_outputs
 from beam_scanner.kernels.op_modules import register_module
 from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.planner.perf_params import MakePerfParams
 from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.scannerpy.cluster import CLUSTER, NO_CLUSTER
+from beam_scanner.scannerpy.cluster import start_master as start_master
+from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.profiler import Profile
 from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
 from beam_scanner.storage.streams.named import NamedStorage
+from beam_scanner.text.cards import never_raises
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -53,13 +58,8 @@ if TYPE_CHECKING:
     from beam_scanner.run.explain import Explanation
     from beam_scanner.run.follow import JobStatus
     from beam_scanner.run.options import Limits
+    from beam_scanner.run.preview import Preview
     from beam_scanner.run.report import Report
-
-_CLUSTER = (
-    "graphs run where the Beam options say: "
-    "Client(options=['--runner=...', ...]); without options, on all local cores"
-)
-_NO_CLUSTER = f"there is no master and there are no workers to name: {_CLUSTER}"
 
 
 class Client:
@@ -118,11 +118,11 @@ class Client:
         max_attempts: int | None = None,
     ) -> None:
         if master is not None or workers:
-            raise ArgumentError(_NO_CLUSTER)
+            raise ArgumentError(NO_CLUSTER)
         if workers is not None:
-            raise ArgumentError(f"workers=[] leaves nothing to run on: {_CLUSTER}")
+            raise ArgumentError(f"workers=[] leaves nothing to run on: {CLUSTER}")
         if machine_params is not None:
-            warnings.warn(f"machine_params is ignored: {_CLUSTER}", stacklevel=2)
+            warnings.warn(f"machine_params is ignored: {CLUSTER}", stacklevel=2)
         self.config = _config(config, config_path, db_path)
         self._given_options, self._max_attempts = options, max_attempts
         if options is not None or max_attempts is not None:
@@ -189,7 +189,7 @@ class Client:
         Raises:
             ArgumentError: Always; says what to use.
         """
-        raise ArgumentError(_NO_CLUSTER)
+        raise ArgumentError(NO_CLUSTER)
 
     def start_workers(self, workers: Sequence[str] | None = None) -> NoReturn:
         """Scanner's; the runner starts the workers.
@@ -197,7 +197,7 @@ class Client:
         Raises:
             ArgumentError: Always; says what to use.
         """
-        raise ArgumentError(_NO_CLUSTER)
+        raise ArgumentError(NO_CLUSTER)
 
     def has_gpu(self) -> bool:
         """Whether this machine has a GPU that NVIDIA's driver knows."""
@@ -353,6 +353,46 @@ class Client:
         replaced, storage = CacheMode.Overwrite, self.named_storage
         with damage_policy(input_streams(listed), damage):
             return explain(prepare(listed, make, replaced, storage, False, options))
+
+    @keeps_root_logger
+    def preview(
+        self,
+        column: OpColumn,
+        rows: Sequence[int] | None = None,
+        stream: int = 0,
+        on: OpColumn | None = None,
+    ) -> Preview:
+        """Computes some rows of a column, to look at them: in a notebook, as pictures.
+
+        Only these rows are computed, and what they need. Videos that are new to the
+        database are indexed there, as by ``run``; nothing else is stored.
+
+        Args:
+            column: What an op or a sampler returned.
+            rows: Row numbers, at most 200; None for some from all over the column.
+            stream: Number of the stream among those of the input.
+            on: A column of frames with the same rows, over which boxes, key points,
+                texts, masks and flow are drawn.
+
+        Returns:
+            The rows, their times and values; ``values`` of frames has ``montage()``,
+            and ``show()``, a clip.
+
+        Raises:
+            JobFailure: A row could not be computed.
+            ScannerException: The graph, an argument or an input is wrong.
+        """
+        import_beam()
+        from beam_scanner.run.preview import preview
+
+        checked = column_of(column, "preview", "the first argument")
+        return preview(checked, rows, stream, on, self.named_storage, self.options)
+
+    @never_raises
+    def _repr_html_(self) -> str:
+        from beam_scanner.scannerpy.client_view import client_card
+
+        return client_card(self.named_storage)
 
     def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
         """Waits for the end of a run, of this process or any other.
@@ -544,41 +584,6 @@ class Client:
 
     register_op = staticmethod(register_op)
     register_python_kernel = staticmethod(register_python_kernel)
-
-
-def start_master(
-    port: int | str | None = None,
-    config: Config | None = None,
-    config_path: str | None = None,
-    block: bool = False,
-    watchdog: bool = True,
-    no_workers_timeout: float = 30,
-    new_job_retries_limit: int = 5,
-) -> NoReturn:
-    """Scanner's; Beam has no master.
-
-    Raises:
-        ArgumentError: Always; says what to use.
-    """
-    raise ArgumentError(_NO_CLUSTER)
-
-
-def start_worker(
-    master_address: str,
-    machine_params: Any = None,
-    port: int | str | None = None,
-    config: Config | None = None,
-    config_path: str | None = None,
-    block: bool = False,
-    watchdog: bool = True,
-    db: Any = None,
-) -> NoReturn:
-    """Scanner's; the runner starts the workers.
-
-    Raises:
-        ArgumentError: Always; says what to use.
-    """
-    raise ArgumentError(_NO_CLUSTER)
 
 
 def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:

@@ -42,12 +42,14 @@ from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
 from beam_scanner.run.worker_run import process_token
 from beam_scanner.runners.local.local_run import is_local
 from beam_scanner.stores import open_store
+from beam_scanner.text.cards import never_raises
 from beam_scanner.transforms.graph_steps import GraphSteps, work_folder
 from beam_scanner.transforms.places import check_places
 from beam_scanner.transforms.row_hints import rows_hint, takes_none
 from beam_scanner.transforms.sent_frames import warn_of_sent_frames
 
 if TYPE_CHECKING:
+    from beam_scanner.run.preview import Preview
     from beam_scanner.transforms.graph_build import GraphBuild
 
 
@@ -73,6 +75,36 @@ class Streams(PCollection):  # type: ignore[misc]
     def failures(self) -> Any:
         """PCollection of ``Failure``: streams whose rows are not all here."""
         return self.group.failures(self.column)
+
+    def preview(
+        self, rows: Sequence[int] | None = None, source: str | None = None
+    ) -> Preview:
+        """Computes some rows of one stream here and now, to look at them.
+
+        Only these rows are computed, and what they need; the pipeline is not run, and
+        nothing is stored.
+
+        Args:
+            rows: Row numbers, at most 200; None for some from all over the stream.
+            source: Path of the video, or name of the stream, to look at; None for the
+                first that the source finds. ``ReadAll...`` need it.
+
+        Returns:
+            Rows, times and values, which a notebook shows.
+
+        Raises:
+            JobFailure: A row could not be computed.
+            ScannerException: No stream is found, or a row is not in it.
+        """
+        from beam_scanner.transforms.streams_preview import preview_streams
+
+        return preview_streams(self.column, self.group.sources, rows, source)
+
+    @never_raises
+    def _repr_html_(self) -> str:
+        from beam_scanner.transforms.streams_preview import streams_card
+
+        return streams_card(self.column, self.group.sources)
 
 
 # Interactive Beam knows PCollections by the name of their class, and finds them by it in

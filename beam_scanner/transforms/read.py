@@ -40,6 +40,7 @@ from beam_scanner.transforms.match import (
     check_bounded,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
+from beam_scanner.transforms.streams_preview import Found, can_be_found, matches
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
@@ -86,6 +87,7 @@ class _Source(GraphTransform):
         failed: Sequence[Any] = (),
         db: str | None = None,
         template: str = "",
+        find: Callable[[], Found] | None = None,
     ) -> Streams | Branch:
         """The rows of what was found.
 
@@ -97,8 +99,11 @@ class _Source(GraphTransform):
             failed: PCollections of ``Failure``: what could not be found.
             db: See ``SourceSlot``.
             template: See ``SourceSlot``.
+            find: Finds the same without the pipeline, where that can be.
         """
         slot = SourceSlot(next(_numbers), make, kind, self.label, db, template)
+        if find is not None:
+            can_be_found(slot, find)
         build = build_of(found)
         if build is not None:
             found, failed = found.value, [each.value for each in failed]
@@ -121,9 +126,30 @@ class _VideoSource(_Source):
         self._folders = format is not None and format.folders
         self._take_folders = format is not None and not self._folders
 
-    def _read_matched(self, found: Matched, several: bool) -> Streams | Branch:
+    def _read_matched(
+        self,
+        found: Matched,
+        several: bool,
+        find: Callable[[], Found] | None = None,
+    ) -> Streams | Branch:
         make = video_at if self._format is None else partial(_format_at, self._format)
-        return self.read(found.videos, make, None, several, [found.failures])
+        failed = [found.failures]
+        return self.read(found.videos, make, None, several, failed, find=find)
+
+
+def _matched(match: MatchVideos) -> Found:
+    return matches(_Videos(match))
+
+
+class _Videos(beam.PTransform):  # type: ignore[misc]
+    """The videos that a transform finds, without its failures."""
+
+    def __init__(self, match: MatchVideos) -> None:
+        super().__init__()
+        self._match = match
+
+    def expand(self, begin: Any) -> Any:
+        return (begin | self._match).videos
 
 
 def _format_at(format: VideoFormat, db: str, name: str, where: str) -> StoredStream:
@@ -183,7 +209,8 @@ class ReadFromVideo(_VideoSource):
         begin = self.begin(pbegin, "ReadAllFromVideo")
         found = begin | "Match" >> self._match
         searches = not self._take_folders and is_folder(self._pattern)
-        return self._read_matched(found, searches or has_wildcard(self._pattern))
+        several = searches or has_wildcard(self._pattern)
+        return self._read_matched(found, several, partial(_matched, self._match))
 
 
 class ReadAllFromVideo(_VideoSource):
@@ -246,13 +273,17 @@ class _NamedSource(_Source):
             check_no_pickle(get_type_info(type), pattern or db)
 
     def _read_named(
-        self, found: Any, several: bool, template: str | None = None
+        self,
+        found: Any,
+        several: bool,
+        template: str | None = None,
+        find: Callable[[], Found] | None = None,
     ) -> Streams | Branch:
         if template is None:
             template = STREAM if self._name is None else ""
         kind = None if self._type is FrameType else get_type_info(self._type)
         make = partial(stream_at, self._db, kind is None, self._trusted)
-        return self.read(found, make, kind, several, (), self._db, template)
+        return self.read(found, make, kind, several, (), self._db, template, find)
 
 
 class ReadFromNamedStream(_NamedSource):
@@ -300,7 +331,8 @@ class ReadFromNamedStream(_NamedSource):
         )
         several = has_wildcard(self._pattern)
         only = None if several else Pattern(self._pattern).paths[-1]
-        return self._read_named(found, several, only)
+        find = partial(_listed, self._pattern, self._db, self._name)
+        return self._read_named(found, several, only, find)
 
 
 class ReadAllFromNamedStream(_NamedSource):

@@ -69,7 +69,7 @@ class FrameList(list[Any]):
         Args:
             found: What an op has found in each: boxes, key points, texts, masks, flow.
         """
-        from beam_scanner.notebook.pictures import Shot, caption, spread, strip
+        from beam_scanner.notebook.thumbnails import Shot, caption, spread, strip
 
         chosen = spread(len(self), MOST_SHOWN)
         said = [
@@ -97,7 +97,7 @@ class FrameList(list[Any]):
         Raises:
             ArgumentError: There is no frame, or a number is below 1.
         """
-        from beam_scanner.notebook.montage import montage
+        from beam_scanner.notebook.montages import montage
 
         return montage(self, columns, width)
 

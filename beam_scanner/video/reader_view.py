@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from beam_scanner.notebook.pictures import (
+from beam_scanner.notebook.thumbnails import (
     Shot,
     at_keyframes,
     caption,

@@ -25,7 +25,7 @@ def shots(filled: str) -> str:
 def test_kinds(
     kind: str, shots: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frames = kind in ("mp4", "png", "jpg")
+    frames = kind in ("mp4", "png", "jpg", "montage")
     stream = "frames/a.mp4" if frames else "shots/a.mp4"
     out = tmp_path / "out"
     assert command("export", shots, stream, "--to", out, "--as", kind) == 0
@@ -59,6 +59,11 @@ def test_defaults_and_names(
         (("histogram/a.mp4", "--to", "out", "--as", "edl"), "no shot"),
         (("histogram/a.mp4", "--to", "out", "--name", "{x}"), "expected some of"),
         (("histogram/a.mp4",), "--to"),
+        (("a.mp4", "--to", "out", "--rows", "1"), "--rows is for --as montage"),
+        (
+            ("a.mp4", "--to", "out", "--as", "montage", "--rows", "x"),
+            "rows are numbers",
+        ),
         (
             ("histogram/a.mp4", "shots/a.mp4", "--to", "out", "--name", "{stem:.0}x"),
             "two files",

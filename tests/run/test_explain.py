@@ -72,6 +72,9 @@ def test_sums_are_over_all_jobs_and_families() -> None:
     # What is not decoded says nothing of frames.
     (blur, _) = [line for line in text.splitlines() if "Blur" in line]
     assert blur.endswith("40 computed")
+    page = plan._repr_html_()
+    for said in (">13, 2 of them again<", ">100 B<", "b, phase 2", ">40 computed<"):
+        assert said in page
 
 
 @pytest.mark.parametrize(

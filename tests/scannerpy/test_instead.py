@@ -19,7 +19,7 @@ def test_names_are_in_the_message() -> None:
             getattr(build_flags, name)()
     with pytest.raises(ScannerException, match=r"sc\.streams"):
         sampler.Sampler(None)
-    with pytest.raises(ScannerException, match=r"kube\.Cluster: .*templates/flink"):
-        kube.Cluster(None, None, no_start=True)
+    with pytest.raises(ScannerException, match=r"kube\.master\(\): .*templates/flink"):
+        kube.master()
     with pytest.raises(AttributeError, match="no attribute 'Clouds'"):
         kube.Clouds  # noqa: B018

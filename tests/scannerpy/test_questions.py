@@ -113,7 +113,8 @@ WRITES = {
         *("save", "save_mp4", "ingest", "with_damage"),
     },
     Client: {
-        *("run", "ingest_videos", "delete_table", "delete_tables", "new_table"),
+        *("run", "preview", "cancel", "ingest_videos"),
+        *("delete_table", "delete_tables", "new_table"),
         *("load_op", "register_op", "register_python_kernel"),
         *("start_master", "start_workers"),
     },

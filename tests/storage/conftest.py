@@ -9,10 +9,8 @@ import pytest
 from beam_scanner.storage import LocalStore, NamedStorage
 from tests.support.sql_servers import (
     KINDS,
-    duckdb_database,
-    new_database,
+    make_database,
     postgres_server,
-    sqlite_database,
 )
 from tests.support.storage_fakes import MemoryStore
 
@@ -35,8 +33,4 @@ def postgres():
 @pytest.fixture(params=KINDS)
 def sql(request, tmp_path):
     """A new database of each kind."""
-    if request.param == "postgresql":
-        return new_database(request.getfixturevalue("postgres"))
-    if request.param == "duckdb":
-        return duckdb_database(tmp_path)
-    return sqlite_database(tmp_path)
+    return make_database(request, tmp_path)

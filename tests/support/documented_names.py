@@ -263,6 +263,22 @@ kube.MachineTypeQuantity
 kube.MachineConfig
 kube.ClusterConfig
 kube.Cluster
+kube.Cluster.start(reset=True, wait=True)
+kube.Cluster.delete(prompt=False)
+kube.Cluster.resize(size)
+kube.Cluster.client(retries=3)
+kube.Cluster.monitor(sc)
+kube.Cluster.master_logs(previous=False)
+kube.Cluster.worker_logs(n, previous=False)
+kube.Cluster.healthy()
+kube.Cluster.job_status()
+kube.Cluster.resource_metrics()
+kube.Cluster.get_credentials()
+kube.Cluster.running
+kube.Cluster.trace(path, subsample=None, job=None)
+kube.Cluster.cli
+kube.ClusterConfig.price(no_master=False)
+kube.MachineConfig.price()
 kube.master
 kube.worker
 

@@ -95,6 +95,15 @@ def new_database(server: TestDatabase) -> TestDatabase:
     return TestDatabase(f"{at}/{name}", lambda: psycopg.connect(f"{at}/{name}"))
 
 
+def make_database(request: pytest.FixtureRequest, folder: Path) -> TestDatabase:
+    """A new database of the kind that a fixture's parameter names."""
+    if request.param == "postgresql":
+        return new_database(request.getfixturevalue("postgres"))
+    if request.param == "duckdb":
+        return duckdb_database(folder)
+    return sqlite_database(folder)
+
+
 @contextmanager
 def postgres_server() -> Iterator[TestDatabase]:
     """A server of its own, which asks for a password; skips the test without one."""

@@ -49,12 +49,17 @@ def difference(path: Path, source: Path, start: float, late: int) -> float:
     ("codec", "suffix"),
     [
         ("aac", ".mp4"),
-        ("flac", ".mp4"),
         ("flac", ".mkv"),
-        ("libopus", ".mp4"),
-        ("libopus", ".mkv"),
-        ("libmp3lame", ".mp4"),
-        ("alac", ".mov"),
+        *(
+            pytest.param(codec, suffix, marks=pytest.mark.slow)
+            for codec, suffix in (
+                ("flac", ".mp4"),
+                ("libopus", ".mp4"),
+                ("libopus", ".mkv"),
+                ("libmp3lame", ".mp4"),
+                ("alac", ".mov"),
+            )
+        ),
     ],
 )
 @pytest.mark.parametrize("first", [0, 30])

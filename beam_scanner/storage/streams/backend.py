@@ -199,7 +199,7 @@ class StoredStream:
         # Loaded when a notebook shows a stream.
         from beam_scanner.storage.streams.views import stream_card
 
-        return stream_card(self)
+        return stream_card(self, element_type(self))
 
     def show(
         self, rows: Iterable[int] | None = None, on: StoredStream | None = None
@@ -221,7 +221,7 @@ class StoredStream:
         """
         from beam_scanner.storage.streams.views import show
 
-        return show(self, rows, on)
+        return show(self, element_type(self), rows, on)
 
     def column_type(self) -> ColumnType:
         """Whether elements are frames or blobs."""

@@ -299,13 +299,8 @@ class SQLOutputStream(StoredStream):
     def identity(self) -> Sequence[Any]:
         """See ``StoredStream.identity``: the database without password, and the job."""
         target = self._target
-        return [
-            target.database.url,
-            target.table,
-            target.job,
-            target.insert,
-            target.key,
-        ]
+        how = [target.insert, target.key, target.ignore_conflicts, target.job_table]
+        return [target.database.url, target.table, target.job, how]
 
     def places(self) -> Sequence[str]:
         """See ``StoredStream.places``."""

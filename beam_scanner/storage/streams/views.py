@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.notebook.pictures import Shot, at_keyframes, caption, spread, strip
 from beam_scanner.notebook.plots import plot, series_of
+from beam_scanner.notebook.thumbnails import Shot, at_keyframes, caption, spread, strip
 from beam_scanner.notebook.view import View
 from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.storage.streams.backend import StoredStream, element_type
 from beam_scanner.text.cards import card, note, table
 from beam_scanner.text.quantities import byte_text
 from beam_scanner.types.element_types import ColumnType, NullElement
+from beam_scanner.types.type_info import ScannerTypeInfo
+
+if TYPE_CHECKING:
+    from beam_scanner.storage.streams.backend import StoredStream
+
+Kind = ScannerTypeInfo | None
+"""Type of a stream's elements; None for bytes."""
 
 THUMBNAILS = 8
 _MOST_ROWS = 24
@@ -26,14 +32,14 @@ _MOST_BYTES = 50 << 20
 _LISTED = 5
 
 
-def stream_card(stream: StoredStream) -> str:
+def stream_card(stream: StoredStream, kind: Kind) -> str:
     """Facts, and frames or values from all over a stream."""
     path = getattr(stream, "path", None)
     if not stream.committed() and not (path and stream.exists()):
         facts = {"state": "not committed: no run has made it yet", "path": path}
         return card(stream.name(), facts)
     with stream.reader() as reader:
-        facts = _facts(stream, reader)
+        facts = _facts(stream, reader, kind)
         if not len(reader):
             return card(stream.name(), facts)
         if stream.column_type() is ColumnType.Video:
@@ -52,7 +58,10 @@ def stream_card(stream: StoredStream) -> str:
 
 
 def show(
-    stream: StoredStream, rows: Iterable[int] | None, on: StoredStream | None
+    stream: StoredStream,
+    kind: Kind,
+    rows: Iterable[int] | None,
+    on: StoredStream | None,
 ) -> View:
     """What ``StoredStream.show`` gives."""
     if on is not None and on.column_type() is not ColumnType.Video:
@@ -67,16 +76,16 @@ def show(
             "them, or none for rows from all over the stream"
         )
     what = stream.name() if on is None else f"{stream.name()} on {on.name()}"
-    return View(what, lambda: _shown(stream, chosen, on))
+    return View(what, lambda: _shown(stream, kind, chosen, on))
 
 
 def _shown(
-    stream: StoredStream, rows: list[int] | None, on: StoredStream | None
+    stream: StoredStream, kind: Kind, rows: list[int] | None, on: StoredStream | None
 ) -> str:
     frames = stream.column_type() is ColumnType.Video
     some = rows if rows is not None else spread(stream.len(), THUMBNAILS)
     with stream.reader() as reader:
-        facts = _facts(stream, reader)
+        facts = _facts(stream, reader, kind)
         seconds = reader.seconds(_numbers(some))
         plain = on is None and frames
         shots = _shots(reader, some) if plain else []
@@ -92,14 +101,16 @@ def _shown(
                 under, some, seconds, values, strict=True
             )
         ]
-    if not frames:
-        every = some if rows is not None else _some_rows(stream, stream.len())
+    drawn = bool(shots) and any(_has_place(value) for value in values)
+    if not frames and rows is None:
+        every = _some_rows(stream, stream.len())
         with stream.reader() as reader:
             times = reader.seconds(_numbers(every))
-        linked = dict(zip(some, shots, strict=True)) if shots else {}
-        all_values = values if rows is not None else list(stream.load(rows=every))
-        parts.append(_plotted(every, times, all_values, linked))
-    if shots and any(_has_place(value) for value in values):
+        linked = {} if drawn else dict(zip(some, shots, strict=False))
+        parts.append(_plotted(every, times, list(stream.load(rows=every)), linked))
+    elif not frames:
+        parts.append(_plotted(some, seconds, values, {}))
+    if shots and (drawn or rows is not None):
         parts.append(strip(shots))
     if not frames:
         parts.append(_listed(some, values))
@@ -111,8 +122,7 @@ def _has_place(value: Any) -> bool:
     return not isinstance(value, bool | int | float | np.number | NullElement)
 
 
-def _facts(stream: StoredStream, reader: RowReader) -> dict[str, object]:
-    kind = element_type(stream)
+def _facts(stream: StoredStream, reader: RowReader, kind: Kind) -> dict[str, object]:
     facts: dict[str, object] = {
         "rows": f"{len(reader):,}",
         "type": "bytes" if kind is None else kind.label,
@@ -188,14 +198,15 @@ def _listed(rows: Sequence[int], values: Sequence[Any]) -> str:
     """The first values as text."""
     shown = [(row, _text(value)) for row, value in zip(rows, values, strict=True)]
     rest = len(shown) - _LISTED
-    more = note(f"and {rest:,} more that were read") if rest > 0 else ""
+    more = note(f"and {rest:,} more rows that were read") if rest > 0 else ""
     return table(["row", "value"], shown[:_LISTED]) + more
 
 
 def _text(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"array of {value.dtype}, shape {value.shape}"
-    return repr(value)
+    # Messages are shown line by line.
+    return " ".join(repr(value).split())
 
 
 def _numbers(rows: Sequence[int]) -> NDArray[np.int64]:

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beam_scanner import CacheMode, JobFailure, PerfParams, register_python_op
+from beam_scanner import (
+    CacheMode,
+    JobFailure,
+    NamedVideoStream,
+    PerfParams,
+    register_python_op,
+)
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -32,7 +38,13 @@ from beam_scanner.storage.sql import pinned_query
 from beam_scanner.storage.stored_rows import Publication, SegmentTask
 from beam_scanner.types import NULL, get_type_info
 from tests.support.client_helpers import PROCESSES, open_client
-from tests.support.sql_servers import PASSWORD, TestDatabase, sqlite_database
+from tests.support.sql_servers import (
+    PASSWORD,
+    TestDatabase,
+    make_database,
+    new_database,
+    sqlite_database,
+)
 
 PERF = PerfParams.manual(2, 4)
 QUERY = {"fields": "test.id AS id, test.a", "table": "test", "id": "test.id"}
@@ -66,6 +78,15 @@ def _ops_of_this_file():
     yield
     for op in (AddOne, AddAll, Hello, DieOnce):
         registry().remove(op.__name__)
+
+
+@pytest.fixture(
+    params=["sqlite"]
+    + [pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "postgresql")]
+)
+def sql(request, tmp_path):
+    """A new database of each kind."""
+    return make_database(request, tmp_path)
 
 
 def fill(sql: TestDatabase, *values: int) -> SQLStorage:
@@ -136,10 +157,36 @@ def test_a_failed_run_adds_nothing(sql: TestDatabase, sc) -> None:
     assert not sink.committed()
 
 
+def test_work_is_kept_when_the_database_refuses_it(sql: TestDatabase, sc) -> None:
+    storage = fill(sql, 10, 10, 30)
+    sql.run("CREATE TABLE seen (a INTEGER)", "CREATE UNIQUE INDEX once ON seen (a)")
+    mark = os.path.join(sc.config.db_path, "..", "calls")
+
+    def Count(config, row: bytes) -> bytes:
+        with open(config.args["mark"], "a") as file:
+            file.write("x")
+        return json.dumps([{"a": r["a"]} for r in json.loads(row)]).encode()
+
+    register_python_op()(Count)
+    try:
+        sink = SQLOutputStream("seen", "job", storage)
+        source = SQLInputStream(QUERY, "true", storage)
+        output = graph(sc, "Count", source, sink, mark=mark)
+        with pytest.raises(JobFailure, match=r"(?i)unique|duplicate"):
+            run(sc, output)
+        assert sql.rows("SELECT * FROM seen") == []
+        sql.run("DROP INDEX once")
+        run(sc, output)
+        assert sql.rows("SELECT a FROM seen ORDER BY a") == [(10,), (10,), (30,)]
+        with open(mark) as file:
+            assert file.read() == "xxx"
+    finally:
+        registry().remove("Count")
+
+
 @pytest.mark.slow
 @pytest.mark.processes
-def test_a_task_that_dies_adds_its_rows_once(tmp_path) -> None:
-    sql = sqlite_database(tmp_path)
+def test_a_task_that_dies_adds_its_rows_once(sql: TestDatabase, tmp_path) -> None:
     storage = fill(sql, *range(0, 120, 10))
     sql.run("CREATE TABLE test3 (id INTEGER, a INTEGER)")
     sink = SQLOutputStream("test3", "job", storage)
@@ -219,8 +266,6 @@ def test_outputs_are_checked_beforehand(sql: TestDatabase, sc, small_video) -> N
         sink(*[SQLOutputStream("test", "job", storage)] * 2)
     with pytest.raises(ArgumentError, match="nojobs"):
         sink(SQLOutputStream("test", "job", SQLStorage(sql.url, "nojobs")))
-    from beam_scanner import NamedVideoStream
-
     frames = sc.io.Input([NamedVideoStream(sc, "film", path=str(small_video))])
     with pytest.raises(ElementTypeError, match="holds frames"):
         sc.io.Output(frames, [SQLOutputStream("test", "job", storage)])
@@ -281,8 +326,6 @@ def test_writers_take_rows_of_all_forms(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_passwords_are_in_no_fingerprint(postgres: TestDatabase, sc) -> None:
-    from tests.support.sql_servers import new_database
-
     sql = new_database(postgres)
     storage = fill(sql, 1, 2)
     job, each = [], []

@@ -1,0 +1,1 @@
+"""Clusters that run graphs: Flink on Kubernetes, and the machines under it."""
