@@ -8,18 +8,31 @@ If Beam changes this: importing the package prints warnings, or leaves a log han
 """
 
 import logging
+import threading
+from functools import cache
 
 
+@cache
 def import_beam() -> None:
     """Imports Beam; what it logs meanwhile goes nowhere.
 
     Examples:
         >>> import_beam()
     """
+    thread = threading.get_ident()
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
     root, nowhere = logging.getLogger(), logging.NullHandler()
+    handlers = list(root.handlers)
+    for handler in handlers:
+        handler.addFilter(is_of_others)
     root.addHandler(nowhere)
     try:
         import apache_beam
         import apache_beam.runners  # noqa: F401
     finally:
         root.removeHandler(nowhere)
+        for handler in handlers:
+            handler.removeFilter(is_of_others)

@@ -21,6 +21,7 @@ from typing import Any
 from beam_scanner.clusters.manifests import Manifest
 from beam_scanner.clusters.programs import program, run
 from beam_scanner.errors import MissingDependencyError, WorkerError
+from beam_scanner.text.pip_install import pip_install
 
 MANAGER = "beam-scanner"
 """Whose fields they are, for server-side apply."""
@@ -227,7 +228,7 @@ def _lightkube() -> Any:
         import lightkube.core.exceptions
     except ImportError as error:
         raise MissingDependencyError(
-            "clusters of Kubernetes need lightkube: pip install 'beam-scanner[kube]'"
+            f"clusters of Kubernetes need lightkube: {pip_install('kube')}"
         ) from error
     return lightkube
 

@@ -156,9 +156,9 @@ class GraphSteps:
         check_fork()
         program = self.program()
         nodes = topological(program.outputs)
-        options, decoder = self._pipeline.options, program.settings.decoder
-        check_packages(nodes, options)
-        check_gpus(nodes, options, self._hints, decoder)
+        check_packages(nodes, self._pipeline.options)
+        decoder = program.settings.decoder
+        check_gpus(nodes, self._pipeline.options, self._hints, decoder)
         state = (program.db, program.digests, tuple(map(id, program.whole_slots)))
         if self._packed is None or self._packed[0] != state:
             self._packed = (state, program.pack(), program)

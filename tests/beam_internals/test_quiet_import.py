@@ -42,7 +42,6 @@ def test_without_the_cloud_extra_beam_says_something() -> None:
         *(
             pytest.param(code, marks=pytest.mark.slow)
             for code in (
-                "from beam_scanner import Client; Client",
                 "from beam_scanner.models import OnnxModelHandler",
                 "from beam_scanner.transforms import ReadFromVideo, ScannerOptions",
                 "from beam_scanner.yaml.transforms import StreamsToRows",
@@ -54,6 +53,18 @@ def test_beam_leaves_no_handler_and_says_nothing(code: str) -> None:
     """Else every library's log lines appear twice in a user's program."""
     check = "assert not logging.getLogger().handlers, logging.getLogger().handlers"
     assert said(f"{code}\nassert 'apache_beam' in sys.modules\n{check}") == ""
+
+
+def test_a_handler_of_the_program_is_told_nothing_and_stays() -> None:
+    code = """
+handler = logging.StreamHandler()
+logging.getLogger().addHandler(handler)
+from beam_scanner.beam_internals.quiet_import import import_beam
+import_beam()
+assert logging.getLogger().handlers == [handler] and not handler.filters
+logging.warning("heard")
+"""
+    assert said(code) == "heard\n"
 
 
 @pytest.mark.parametrize(
@@ -72,4 +83,5 @@ def test_commands_say_nothing_of_it(
     code = "from beam_scanner.cli.main import main; sys.exit(main(sys.argv[1:]))"
     found = said(code, *arguments)
     assert "apitools" not in found
+    assert "Failed to import" not in found
     assert "WARNING" not in found
