@@ -241,7 +241,7 @@ def test_a_hint_is_the_same_each_time() -> None:
         (types.BboxList, 3, "type BboxList expected a list of Bbox, got int 3"),
         (types.Bbox, beam.Row(x9=1), "type Bbox expected rows with its fields .*x9"),
         (types.Bbox, {"x1": "wide"}, "type Bbox expected rows with its fields"),
-        (bytes, "text", "type Bytes expected bytes, got str 'text'"),
+        (bytes, 7, "type Bytes expected bytes, got int 7"),
     ],
 )
 def test_values_of_other_types_are_refused(

@@ -239,7 +239,7 @@ def test_an_output_too_few() -> None:
     assert "2" in str(failure(bad))
 
 
-@pytest.mark.parametrize("result", ["text", None, 5, [b"a"]])
+@pytest.mark.parametrize("result", [None, 5, [b"a"]])
 def test_a_value_that_is_not_bytes(result: Any) -> None:
     def bad(config: Any, x: Any) -> bytes:
         return result
