@@ -132,7 +132,7 @@ def test_streams_that_share_a_task_are_said_to(tmp_path: Path) -> None:
     # One stream has no row.
     assert (plan.tasks, plan.runs) == (7, 4)
     text = str(plan)
-    assert "8 job(s), 1 phase(s), 7 task(s), run as 4; 2 rows at a time" in text
+    assert "8 jobs, 1 phase, 7 tasks, run as 4; 2 rows at a time" in text
     lines = text.splitlines()
     said = [line for line in lines if "shared by" in line]
     assert [line.split("; ")[-1] for line in said] == [
