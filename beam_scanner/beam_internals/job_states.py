@@ -9,6 +9,7 @@ If Beam changes this: who waits for such a run is not told that its job has fail
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -30,7 +31,10 @@ def describe_job(result: Any, endpoint: str | None) -> dict[str, str]:
     job = getattr(result, "_job_id", None)
     if job is None:
         found = getattr(result, "job_id", None)
-        job = found() if callable(found) else "of another service"
+        # A template that was only written has none.
+        with suppress(AttributeError):
+            job = found() if callable(found) else None
+        job = job or "of another service"
         endpoint = None
     return {"job": str(job), "endpoint": endpoint or ""}
 

@@ -207,10 +207,13 @@ def gc_command(args: argparse.Namespace) -> None:
         if not args.dry_run:
             remove_garbage(store)
     else:
-        running = live_runs(store)
+        # Late: it loads Beam.
+        from beam_scanner.run.follow import going_on
+
+        running = live_runs(store) or going_on(storage)
         if running:
             raise StorageError(
-                f"{counted(len(running), 'run')} on this machine still "
+                f"{counted(len(running), 'run')} still "
                 f"{'uses' if len(running) == 1 else 'use'} {args.database!r} and "
                 "unfinished work in it; nothing was removed"
             )

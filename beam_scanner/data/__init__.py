@@ -1,11 +1,13 @@
 """Frames of many videos for programs that train and evaluate models.
 
 ``Frames`` decodes ahead in worker processes, and gives what was asked for in the order
-in which it was asked for::
+in which it was asked for:
 
-    with Frames(["a.mp4", "b.mp4"], rows=[(0, 17), (1, 4), (0, 3)], chunk=2) as frames:
-        for rows, pixels in frames:
-            ...
+```python
+with Frames(["a.mp4", "b.mp4"], rows=[(0, 17), (1, 4), (0, 3)], chunk=2) as frames:
+    for rows, pixels in frames:
+        ...
+```
 """
 
 from beam_scanner.lazy import lazy_names

@@ -74,11 +74,13 @@ class _Chunk:
 class Frames:
     """An iterator over frames of videos, decoded ahead in worker processes.
 
-    It gives chunks of rows and frames in the order in which they were asked for::
+    It gives chunks of rows and frames in the order in which they were asked for:
 
-        with Frames("film.mp4", rows=range(0, 9000, 30), chunk=32) as frames:
-            for rows, pixels in frames:  # int64[32], uint8[32, height, width, 3]
-                ...
+    ```python
+    with Frames("film.mp4", rows=range(0, 9000, 30), chunk=32) as frames:
+        for rows, pixels in frames:  # int64[32], uint8[32, height, width, 3]
+            ...
+    ```
 
     All rows within the look-ahead are planned together: each group of pictures is
     decoded once for all of them, whatever their order. Frames are those of ``load``, and

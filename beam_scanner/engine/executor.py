@@ -23,6 +23,7 @@ from beam_scanner.engine.log_context import Place, log_context
 from beam_scanner.engine.op_runner import OpRunner, PlaceOf, Port, Work, freeze
 from beam_scanner.engine.position import READ, WRITE, Position
 from beam_scanner.engine.trace import TaskTrace
+from beam_scanner.kernels.device_frames import DeviceFrame
 from beam_scanner.measure.spans import span
 from beam_scanner.planner.bound import (
     BoundGraph,
@@ -89,7 +90,7 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
         task: What to run; its sinks are neither finished nor aborted here.
 
     Yields:
-        None, whenever rows were written: what its sinks hold can be taken from them.
+        None, after each step: what its sinks hold can be taken from them.
 
     Returns:
         What was done and how long it took.
@@ -114,8 +115,7 @@ def run_task(task: Task) -> Generator[None, None, TaskTrace]:
                     found.levels.add(
                         {**executor.levels(), "steps read ahead": steps.waiting()}
                     )
-            if isinstance(step, Emit):
-                yield
+            yield
     for index, count in schedule.counts().items():
         if task.readers[index].keyframes is not None:
             found.counters["frames_needed"] += count.needed
@@ -308,7 +308,9 @@ class _Executor:
             first = next(iter(buffer.values()), None)
             rows += len(buffer)
             for value in first if isinstance(first, tuple) else (first,):
-                if isinstance(value, np.ndarray):
+                if isinstance(value, DeviceFrame):
+                    value = value.array
+                if hasattr(value, "nbytes"):
                     frames += len(buffer)
                     size += len(buffer) * value.nbytes
         return {"rows in memory": rows, "frames in memory": frames, "frame bytes": size}

@@ -36,6 +36,9 @@ from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 if TYPE_CHECKING:
     from beam_scanner.run.report import Report
 
+BEING_SUBMITTED = "that is being submitted"
+"""Stands for the name of a job that has none yet."""
+
 _OVER = ("FAILED", "CANCELLED", "DONE", "UPDATED", "DRAINED")
 _ASK_SECONDS = 5.0
 _BEGIN_SECONDS = 5.0
@@ -181,7 +184,10 @@ class RunWatch:
 
     def is_dead(self) -> bool:
         """Whether nobody goes on with it, although it has not ended."""
-        over = self._state() in _OVER if self._run.service else self._life.is_dead()
+        service = self._run.service
+        # While it is submitted, the program that does so has it.
+        is_submitted = bool(service) and service["job"] != BEING_SUBMITTED
+        over = self._state() in _OVER if is_submitted else self._life.is_dead()
         return over and self._is_there()
 
     def death(self) -> WorkerError:

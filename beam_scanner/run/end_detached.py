@@ -63,4 +63,4 @@ class EndDetached(beam.DoFn):  # type: ignore[misc]
             _log.error("%s", failure)
         end_jobs(done)
         end_active(store, active, report)
-        files.remove()
+        files.remove(tokens=not (report.failures and report.stopped))

@@ -73,6 +73,7 @@ class Course:
         report: What is known before it runs.
         small: Whether starting worker processes would take longer than the run.
         interrupted: Whether an interrupted run has published some of its streams.
+        handed_over: Whether somebody else has it, and ends it.
     """
 
     store: ObjectStore
@@ -83,6 +84,7 @@ class Course:
     report: Report
     small: bool = False
     interrupted: bool = False
+    handed_over: bool = False
 
     @classmethod
     def read(cls, source: StoredRun, report: Report, **values: Any) -> Self:
@@ -193,7 +195,8 @@ def _removed_on_error(course: Course) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        end_run(course, ended=not course.interrupted)
+        if not course.handed_over:
+            end_run(course, ended=not course.interrupted)
         raise
 
 
@@ -222,7 +225,9 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         ended = False
         with span("tidy up"):
             end_jobs(done)
-        ended = True
+        # An equal run goes on with the rest of one that was stopped: it must know what
+        # is committed as its own.
+        ended = not (course.report.failures and course.report.stopped)
     finally:
         end_run(course, ended)
 

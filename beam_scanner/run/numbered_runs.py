@@ -26,7 +26,12 @@ from beam_scanner.errors import (
     MissingDependencyError,
     StorageError,
 )
-from beam_scanner.run.active_runs import ActiveRun, bury_dead, end_active
+from beam_scanner.run.active_runs import (
+    BEING_SUBMITTED,
+    ActiveRun,
+    bury_dead,
+    end_active,
+)
 from beam_scanner.run.end_detached import EndDetached
 from beam_scanner.run.launch import Course, execute, submit
 from beam_scanner.run.liveness import Life
@@ -90,10 +95,12 @@ def run_numbered(
             partial(detached.hand_over, life=life) if detached else None,
         )
     except _REFUSED:
+        life.hush()
         active.remove(store)
         raise
     except BaseException as error:
-        end_active(store, active, Report(), life, error)
+        if detached is None or not detached.has_gone:
+            end_active(store, active, Report(), life, error)
         raise
     else:
         if detached is None or not detached.has_gone:
@@ -130,7 +137,6 @@ class _Detached:
             self._start_process(course, lock, life)
         else:
             self._submit(course)
-        self.has_gone = True
 
     def _start_process(self, course: Course, lock: BinaryIO | None, life: Life) -> None:
         log = self._store.local_path(log_key(self._active.number))
@@ -142,19 +148,25 @@ class _Detached:
         process = start_holder(
             handover, log, [life.lock, lock.fileno() if lock else None]
         )
+        self._gone(course)
         worker = f"{socket.gethostname()}:{process}"
         # Its driver has it: without this, others only know this process in its place.
         with suppress(StorageError):
             replace(active, worker=worker).put(self._store)
 
     def _submit(self, course: Course) -> None:
-        service: dict[str, Any] = {"job": "that is being submitted", "endpoint": ""}
+        service: dict[str, Any] = {"job": BEING_SUBMITTED, "endpoint": ""}
         active = replace(self._active, service=service)
         active.put(self._store)
         handover = Handover.of(course, active, None)
         result = submit(course, self._options, EndDetached.of(handover))
+        self._gone(course)
         endpoint = self._options.view_as(PortableOptions).job_endpoint
-        replace(active, service=describe_job(result, endpoint)).put(self._store)
-        if has_profile(self._store, active.number):
-            # It has ended meanwhile, and taken its files away.
-            active.remove(self._store)
+        with suppress(StorageError):
+            replace(active, service=describe_job(result, endpoint)).put(self._store)
+            if has_profile(self._store, active.number):
+                # It has ended meanwhile, and taken its files away.
+                active.remove(self._store)
+
+    def _gone(self, course: Course) -> None:
+        self.has_gone = course.handed_over = True

@@ -6,6 +6,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,7 @@ class Report:
             where nothing failed.
         number: The run's, in its database; 0 for a run without one.
         cancelled: Whether it was to be cancelled.
+        stopped: Whether it ended before its time: cancelled, or after too many failures.
         total_tasks: Tasks that the run has, as far as that was known before it began.
         seconds: How long it took.
         traces: Trace of every task, for profiles.
@@ -70,6 +72,7 @@ class Report:
     failure_file: str = ""
     number: int = 0
     cancelled: bool = False
+    stopped: bool = False
     total_tasks: int = 0
     seconds: float = 0.0
     traces: list[dict[str, Any]] = field(default_factory=list)
@@ -162,7 +165,9 @@ def conclude(
         report: To be completed.
     """
     results = run.results()
-    report.cancelled = run.stopped_at() == CANCELLED
+    with suppress(StorageError):
+        stopped = run.stopped_at()
+        report.cancelled, report.stopped = stopped == CANCELLED, stopped is not None
     done: list[Job] = []
     for index, job in enumerate(jobs):
         ends = [results.get((index, phase)) for phase in range(phases)]

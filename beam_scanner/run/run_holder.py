@@ -27,6 +27,7 @@ from beam_scanner.run.report import Report
 from beam_scanner.run.sent_file_systems import WithOptions, unpack_file_systems
 from beam_scanner.run.worker_run import StoredRun
 from beam_scanner.runners.local import worker
+from beam_scanner.storage.writer_marks import keep_locked
 from beam_scanner.stores.open import open_store
 
 _PROGRAM = "from beam_scanner.run.run_holder import main; main()"
@@ -116,9 +117,11 @@ def start_holder(handover: Handover, log: str, locks: Sequence[int | None]) -> i
 def main() -> None:
     """Drives the run that this process was given."""
     data, life, lock = map(int, sys.argv[1:])
+    held = None
     if lock != _NO_FILE:
-        # It is held until this process ends.
+        # Until this process ends.
         os.set_inheritable(lock, False)
+        held = keep_locked(os.fdopen(lock, "wb"))
     with open(data, "rb") as file:
         level, packed = pickle.loads(os.pread(data, os.fstat(file.fileno()).st_size, 0))
     worker.log_to_stderr(level)
@@ -129,6 +132,7 @@ def main() -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     # The workers have gone; Python would take apart all that was imported.
+    del held
     worker.leave()
 
 

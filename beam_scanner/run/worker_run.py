@@ -7,11 +7,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from beam_scanner.engine.instance_pool import KernelPool
+from beam_scanner.errors import StorageError
 from beam_scanner.run.job import Job, JobId, JobRecord
 from beam_scanner.run.run_files import CANCELLED, JOBS_A_FILE, RunFiles
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
@@ -100,13 +102,18 @@ class Run:
         due = marked != self.files.marked or time.monotonic() > when + seconds
         if self._stopped != CANCELLED and (due or now):
             self._looked = (self.files.marked, time.monotonic())
-            most = self.settings.max_failures
-            if self._stopped is None and most is not None:
-                failed = self.settings.failed + self.files.failed_jobs()
-                if failed > most:
-                    self.files.stop(failed)
-            self._stopped = self.files.stopped_at()
+            # The next look may get through: no task is to fail by it.
+            with suppress(StorageError):
+                self._stopped = self._ask()
         return self._stopped
+
+    def _ask(self) -> int | str | None:
+        most = self.settings.max_failures
+        if self._stopped is None and most is not None:
+            failed = self.settings.failed + self.files.failed_jobs()
+            if failed > most:
+                self.files.stop(failed)
+        return self.files.stopped_at()
 
     def job(self, job: JobId) -> Job:
         """One job of the run."""

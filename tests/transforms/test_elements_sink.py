@@ -249,7 +249,7 @@ def test_equal_rows_of_two_slice_groups_are_two_rows(database: Database) -> None
 @pytest.mark.parametrize(
     ("value", "options", "reason"),
     [
-        ("text", {"type": bytes}, "type Bytes expected bytes, got str 'text'"),
+        (7, {"type": bytes}, "type Bytes expected bytes, got int 7"),
         ([1], {"video": True}, "type FrameType expected an H x W x C array, got list"),
         (beam.Row(x9=1), {"type": types.Bbox}, "type Bbox expected rows with its"),
     ],

@@ -114,7 +114,8 @@ class TaskHosts:
         self, run: Run, wanted: Try, mark: AbstractContextManager[None]
     ) -> Generator[Chunk, None, Ended]:
         """Makes an attempt in a host; an ``Attempt``."""
-        limit = run.settings.limits.timeout
+        # Of each stream that shares the task.
+        limit = run.settings.limits.timeout * (1 + len(wanted.others))
         with self._turns.held(wanted.alone), mark, self._lent() as host:
             ended = yield from host.attempt(wanted, limit, run.is_cancelled)
             if ended.failure is not None and _is_spoilt(ended.failure):

@@ -100,12 +100,13 @@ def _try_as_one(
         ended = steps.result
     except Exception as error:
         ended = failed(names[0], error, began)
-    if ended.failure is not None and ended.failure.kind != "skipped":
+    failure = ended.failure
+    if failure and failure.kind != "skipped" and not run.is_cancelled():
         _log.warning(
             "%d streams that share a task are tried one by one, since it failed (%s): %s",
             len(left),
             ", ".join(names),
-            ended.failure.reason,
+            failure.reason,
         )
     return ended.counters
 
