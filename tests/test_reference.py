@@ -281,6 +281,7 @@ def graph(sc: Client, frames: OpColumn) -> OpColumn:
 """
 
 
+@pytest.mark.slow
 def test_type_checkers_see_the_arguments(tmp_path: Path) -> None:
     api = pytest.importorskip("mypy.api")
     (tmp_path / "program.py").write_text(PROGRAM)

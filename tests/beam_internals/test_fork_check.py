@@ -77,6 +77,7 @@ def program(tmp_path: Path, what: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_child_runs_graphs_unless_its_parent_keeps_threads_for_them(
     tmp_path: Path,

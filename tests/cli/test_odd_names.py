@@ -240,6 +240,7 @@ def graph(sc, videos):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "encoding", most_slow(["ascii", "latin-1", "utf-8", "ascii:strict"])
 )

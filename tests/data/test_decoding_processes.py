@@ -153,6 +153,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", most_slow(ENDS, fast=3))
 def test_they_end_with_the_program(path, how):
     end, code = ENDS[how]

@@ -554,6 +554,7 @@ WANTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_worker_processes(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))

@@ -205,6 +205,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_programs_with_worker_processes(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))

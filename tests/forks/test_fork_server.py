@@ -69,6 +69,7 @@ with os.fdopen(reader) as told:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -252,6 +252,7 @@ def values(told: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_workers_compute_with_what_the_program_changed(tmp_path: Path) -> None:
     unchanged, worker = both(tmp_path, "")

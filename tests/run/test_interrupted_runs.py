@@ -91,6 +91,7 @@ def kill_points(path: Path, steps: Steps, mode: CacheMode) -> range:
     return range(steps.count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "after", "every"),
     [

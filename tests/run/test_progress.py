@@ -80,6 +80,7 @@ def bars(shown: str) -> list[str]:
     return [line for line in re.split(r"[\r\n]+", shown) if line.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [100, 0])
 def test_rows_a_second_and_the_time_left(
     play: Callable[..., Any], columns: int

@@ -98,6 +98,7 @@ def test_every_row_of_graphs_of_one_run(
     check_work(storage)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_every_row_with_worker_processes(
     storage: NamedStorage, monkeypatch: pytest.MonkeyPatch

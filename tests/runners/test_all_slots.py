@@ -45,6 +45,7 @@ class Meet(Kernel):
         return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shots", "parallelism"), [(False, 2), (True, 4)])
 @pytest.mark.parametrize(
     "target",

@@ -112,6 +112,7 @@ def test_each_way_costs_its_stream_alone(tmp_path: Path) -> None:
 FEW = ["exit 0", "nothing", "segfault", "sleep", "nothing", "fork"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags", [ONE, THREADS, MEMORY], ids=["one", "threads", "memory"]
 )

@@ -47,6 +47,7 @@ def test_every_command_is_run_here() -> None:
     assert len(COMMANDS) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flag", "name"),
     [

@@ -43,6 +43,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("target", params("prism", "flink-embedded"), indirect=True)
 def test_sinks_tell_what_they_have(

@@ -256,6 +256,7 @@ class _Part(beam.PTransform):
         return beam.pvalue.PDone(some.pipeline)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", params("memory", "processes", "prism", "flink-embedded"), indirect=True
 )

@@ -60,6 +60,7 @@ def run(db: Path, film: str, flags: list[str], arguments: Any, name: str) -> lis
         return list(out.load())
 
 
+@pytest.mark.slow
 def test_equal_results(film: str, tmp_path: Path, target: Target) -> None:
     for name, arguments in models(tmp_path).items():
         wanted = run(tmp_path / "wanted", film, IN_MEMORY, arguments, name)

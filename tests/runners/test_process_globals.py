@@ -143,6 +143,7 @@ SERVER_IS_THERE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "workers",
     ["memory", pytest.param("processes", marks=pytest.mark.processes)],

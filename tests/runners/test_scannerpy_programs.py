@@ -50,6 +50,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", params("processes", "prism", "flink-cluster"), indirect=True
 )

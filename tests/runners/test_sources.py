@@ -31,6 +31,7 @@ def rows(db: Path, name: str) -> list[Any]:
     return list(NamedStream(NamedStorage(str(db)), name).load())
 
 
+@pytest.mark.slow
 def test_sources_and_branches(
     runner_flags: list[str], film: str, tmp_path: Path
 ) -> None:

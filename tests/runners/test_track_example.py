@@ -46,6 +46,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda record: (record["film"], record["row"]))
 
 
+@pytest.mark.slow
 def test_the_example(runner_flags: list[str], films: Path, tmp_path: Path) -> None:
     program = ROOT / "examples" / "track_motion_beam.py"
     places = [f"--input={films}/*.mp4", f"--output={tmp_path}/out"]

@@ -38,6 +38,7 @@ class _InOrder:
         return x + self.rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ops", "samplers", "both"])
 def test_a_client_runs_a_graph_of_a_thousand_steps(tmp_path: Path, kind: str) -> None:
     video = make_video(tmp_path / "film.mp4", frames=4, gop=2)

@@ -107,6 +107,7 @@ def test_every_program_is_listed() -> None:
     assert [program.stem for program in PROGRAMS] == list(WRITES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", WRITES)
 def test_examples(program: str, as_they_stand: tuple[Path, dict[str, str]]) -> None:
     check(program, *as_they_stand)

@@ -125,6 +125,7 @@ def test_a_session(play: Callable[..., list[Any]], widgets: dict[str, Any]) -> N
     assert kinds == {VIEW, "text/plain"}
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_kernels_of_cells_in_worker_processes(play: Callable[..., list[Any]]) -> None:
     options = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]

@@ -111,6 +111,7 @@ def test_a_folder_that_looks_like_a_pattern(store: BeamStore, tmp_path: Path) ->
     assert list(BeamStore("disk://films/[x]*").list()) == ["a.mp4"]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_ranges(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("ranges")

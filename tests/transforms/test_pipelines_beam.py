@@ -259,6 +259,7 @@ def test_out_and_back(run: Run, films: Path, tmp_path: Path) -> None:
     assert found == [100, 124, 148]
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_worker_processes(films: Path, tmp_path: Path) -> None:
     """Kernels, types and functions of this module reach the workers."""

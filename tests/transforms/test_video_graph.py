@@ -223,6 +223,7 @@ def test_its_hints_are_for_the_stage_that_computes(films: Path) -> None:
     assert hinted - {""} == {"Phase 0/Run/ParDo(_Run)", "Rows"}
 
 
+@pytest.mark.slow
 def test_a_thousand_steps_may_follow_one_another(films: Path) -> None:
     def build(p: Any) -> Any:
         made = _numbers(films, 5, 6)(p)

@@ -86,6 +86,7 @@ def test_copies_take_turns(tmp_path: Path) -> None:
     assert len({model.predict([1], None)[0] for _ in range(4)}) == 2
 
 
+@pytest.mark.slow
 def test_another_process_is_started(tmp_path: Path) -> None:
     model = served(tmp_path)
     (first,) = model.predict([1], None)

@@ -119,6 +119,7 @@ def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
     return not psutil.wait_procs(processes, timeout=seconds)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "place"),
     [
@@ -202,6 +203,7 @@ def test_workers_end_with_their_driver(scene: Scene) -> None:
     scene.check()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_its_fork_server_dies(scene: Scene) -> None:
     driver = start(scene)
     running = workers(driver.pid)
@@ -234,6 +236,7 @@ def test_a_dead_worker_ends_no_other_run(tmp_path: Path) -> None:
     assert list(good.output.load()) == list(range(1, ROWS + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["driver", "terminal"])
 def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
     driver = start(scene)

@@ -38,6 +38,7 @@ def each(found: list[dict[str, Any]], name: str) -> set[Any]:
     return {json.dumps(row[name]) for row in found}
 
 
+@pytest.mark.slow
 def test_workers_are_as_the_program_is_now(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

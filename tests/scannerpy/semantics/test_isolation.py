@@ -244,6 +244,7 @@ class {name}(Base{name}):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [IN_MEMORY, THREADS, pytest.param(PROCESSES, marks=pytest.mark.processes)],
