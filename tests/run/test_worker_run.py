@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from beam_scanner.errors import Failure
+from beam_scanner.errors import Failure, StorageError
 from beam_scanner.run import worker_run as runs
 from beam_scanner.run.job import JobRecord
-from beam_scanner.run.run_files import RunFiles
+from beam_scanner.run.run_files import CANCELLED, RunFiles
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.run.worker_run import (
@@ -80,6 +80,23 @@ def test_a_stop_by_another_process_is_seen_within_a_second(
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 1.1)
     assert "stopped after 7 streams failed" in one.stop_reason()
+
+
+def test_a_storage_that_is_away_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = run(tmp_path, numbered=True)
+
+    def away(files: RunFiles) -> None:
+        raise StorageError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFiles, "stopped_at", away)
+        assert one.stop_reason(now=True) == ""
+        assert not one.is_cancelled()
+    one.files.stop(CANCELLED)
+    assert one.stop_reason(now=True)
+    assert one.is_cancelled()
 
 
 def test_a_job_is_one_object_until_many_others_were_asked_for(tmp_path: Path) -> None:
