@@ -14,7 +14,7 @@ import pytest
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.run import worker_run as runs
 from beam_scanner.run.job import JobRecord
-from beam_scanner.run.run_files import CANCELLED, RunFiles
+from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_settings import RunSettings
 from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.run.worker_run import (
@@ -94,7 +94,7 @@ def test_a_storage_that_is_away_stops_nothing(
         patch.setattr(RunFiles, "stopped_at", away)
         assert one.stop_reason(now=True) == ""
         assert not one.is_cancelled()
-    one.files.stop(CANCELLED)
+    one.files.cancel()
     assert one.stop_reason(now=True)
     assert one.is_cancelled()
 
