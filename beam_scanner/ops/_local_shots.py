@@ -29,6 +29,8 @@ _LEAST_SHOT = 5
 _RATIO_FOR_HALF = 1.85
 _LEAST_BINS = 0.7
 _APART = 12
+_PLAIN = 2.0
+"""Deviation of the lightness of cells, 0 to 255, below which a picture has no pattern."""
 _LEAST_BINS_GRADUAL = 1.5
 _LEAST_STRAIGHT = 0.25
 
@@ -61,12 +63,15 @@ def local_boundaries(
     rows = len(features)
     if rows < 2:
         return []
-    sure = _cuts(features, floor)
+    contrast = np.empty(rows)
+    for part in chunks(rows):
+        contrast[part] = features.luma[part].std(axis=1, dtype=np.float64)
+    sure = _cuts(features, contrast, floor)
     found = np.flatnonzero(sure >= threshold)
     cuts = np.array(
         spaced(found, sure[found], min(_LEAST_SHOT, min_length), rows), np.int64
     )
-    gradual, surely = _gradual(features, cuts, threshold, floor)
+    gradual, surely = _gradual(features, contrast, cuts, threshold, floor)
     candidates = np.concatenate((cuts, gradual))
     # Where both are too close to each other, the cut is more exact.
     strengths = np.concatenate((1 + sure[cuts], surely))
@@ -74,13 +79,14 @@ def local_boundaries(
     return spaced(candidates[order], strengths[order], min_length, rows)
 
 
-def _cuts(features: Features, floor: float) -> Floats:
+def _cuts(features: Features, contrast: Floats, floor: float) -> Floats:
     """How sure it is that a shot begins with each row, 0.0 to 1.0.
 
     A cut is a change that is not undone and is some times larger than is typical of the
     rows around it: in colors, bins and patterns, of which the geometric mean counts.
+    Between two pictures that have no pattern, that of colors and bins.
     """
-    ratio = np.ones(len(features))
+    ratios: list[Floats] = []
     least = np.ones(len(features), bool)
     measured: list[tuple[npt.NDArray[Any], float, float]] = [
         (features.colors, _NOISE[0], floor),
@@ -90,9 +96,13 @@ def _cuts(features: Features, floor: float) -> Floats:
     for values, noise, needed in measured:
         change = changes(values)
         lasting = _lasting(change, changes(values, FLASH + 1))
-        ratio *= lasting / (typical_around(change, _AROUND) + noise)
+        ratios.append(lasting / (typical_around(change, _AROUND) + noise))
         least &= lasting >= needed
-    ratio = np.cbrt(ratio) * least
+    colors, bins, patterns = ratios
+    plain = contrast < _PLAIN
+    plain[1:] &= plain[:-1]
+    ratio = np.where(plain, np.sqrt(colors * bins), np.cbrt(colors * bins * patterns))
+    ratio *= least
     ratio[0] = 0
     made: Floats = ratio / (ratio + _RATIO_FOR_HALF)
     return made
@@ -107,15 +117,12 @@ def _lasting(change: Floats, over_flash: Floats) -> Floats:
 
 
 def _gradual(
-    features: Features, cuts: Rows, threshold: float, floor: float
+    features: Features, contrast: Floats, cuts: Rows, threshold: float, floor: float
 ) -> tuple[Rows, Floats]:
     """Rows in the middle of dissolves and fades, and how sure each is."""
     rows = len(features)
     first, last = _shots_of_rows(cuts, rows)
     sure, least = np.empty(rows), np.empty(rows, bool)
-    contrast = np.empty(rows)
-    for part in chunks(rows):
-        contrast[part] = features.luma[part].std(axis=1, dtype=np.float64)
     for part in chunks(rows):
         evidence, (change, bins, straight) = _evidence(
             features, contrast, part, first, last

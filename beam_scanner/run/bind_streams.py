@@ -14,7 +14,7 @@ from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.failure_records import failure_of
-from beam_scanner.run.job import JobRecord
+from beam_scanner.run.job import JobId, JobRecord
 from beam_scanner.run.pipeline_stages import Stage, report_failures
 from beam_scanner.run.program import Program
 
@@ -87,7 +87,8 @@ def planned_together(bound: Any) -> Any:
     return bound | "Together" >> beam.GroupByKey() | "Jobs" >> beam.Map(_by_name)
 
 
-def _by_name(keyed: Any) -> Any:
+@unread
+def _by_name(keyed: tuple[str, Iterable[JobId]]) -> list[JobId]:
     return sorted(keyed[1], key=lambda job: str(job[0]))
 
 

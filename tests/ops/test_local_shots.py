@@ -87,3 +87,27 @@ def test_least_lengths() -> None:
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 8])
 def test_very_short_streams(rows: int) -> None:
     assert found(clip(0)[:rows]) == []
+
+
+@pytest.mark.parametrize("rows", [6, 20])
+@pytest.mark.parametrize(
+    "colors",
+    [
+        [(20, 20, 20), (200, 200, 200)],
+        [(255, 0, 0), (0, 0, 255), (0, 255, 0)],
+        [(120, 60, 60), (60, 120, 60)],
+    ],
+)
+def test_plain_pictures_have_cuts_too(
+    rows: int, colors: list[tuple[int, int, int]]
+) -> None:
+    film = np.repeat(np.array(colors, np.uint8), rows, axis=0)[:, None, None]
+    film = np.broadcast_to(film, (len(film), 36, 64, 3)).copy()
+    assert found(film) == list(range(rows, len(film), rows))
+
+
+def test_plain_pictures_may_flash_and_differ_a_little() -> None:
+    film = np.full((40, 36, 64, 3), 90, np.uint8)
+    film[20:22] = 250
+    film[30:] = 92
+    assert found(film) == []
