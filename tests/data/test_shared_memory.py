@@ -62,8 +62,8 @@ def test_parts_never_overlap_and_the_budget_holds(steps):
 def test_a_part_comes_back_with_its_last_view():
     memory = SharedMemory(4 * PAGE)
     offset = memory.reserve(PAGE)
-    array = memory.lend(offset)
-    views: list[Any] = [array[5:], array.reshape(2, -1)[1], memoryview(array)]  # type: ignore[arg-type]
+    array: Any = memory.lend(offset)
+    views: list[Any] = [array[5:], array.reshape(2, -1)[1], memoryview(array)]
     capsule = array.__dlpack__()
     del array
     while views:
