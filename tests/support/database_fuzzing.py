@@ -525,7 +525,7 @@ def _manifests(folder: Path, whole: Whole) -> bool:
 def _results(run: RunFiles) -> set[tuple[int, int, int]]:
     """(job, phase, failures): of a job whose result is gone a run tells that."""
     found = run.results()
-    return {(job, phase, len(f)) for (job, phase), f in found.items()}
+    return {(job, phase, len(end.failures)) for (job, phase), end in found.items()}
 
 
 def stream_of(file: str, whole: Whole) -> str:
