@@ -34,11 +34,9 @@ class Constants(beam.PTransform):  # type: ignore[misc]
         """Makes them of an impulse, and spreads them."""
         kinds = {type(element) for element in self._elements}
         kind = kinds.pop() if len(kinds) == 1 else Any
-        make = beam.FlatMap(_instead, self._elements).with_output_types(kind)
+        elements = self._elements
+        # Pickled by value: so workers without this package say that they lack it. If
+        # their first step could not be loaded, Flink would wait for them in vain.
+        make = beam.FlatMap(lambda _: elements).with_output_types(kind)
         made = begin.pipeline | beam.Impulse() | "Make" >> make
         return made | beam.Reshuffle() if len(self._elements) > 1 else made
-
-
-@unread
-def _instead(impulse: bytes, elements: list[Any]) -> list[Any]:
-    return elements

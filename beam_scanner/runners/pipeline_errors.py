@@ -9,6 +9,9 @@ from beam_scanner.errors import GO_ON, ScannerException, WorkerError
 _TRACEBACK = "Traceback (most recent call last):"
 _JAVA_CAUSE = "Caused by: "
 _BY_JOB_SERVER = re.compile(r"\APipeline \S+ failed in state \w+: ")
+_NO_CLIENT = "No client connected within timeout"
+"""What Flink says if a worker could load no step of its first stage."""
+
 _NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -36,6 +39,12 @@ kept; running it again resumes from there
         return WorkerError(
             f"workers have no module {module[1]!r}: it must be installed where they "
             f"run, in the version that is installed here. {GO_ON}"
+        )
+    if _NO_CLIENT in text:
+        return WorkerError(
+            "workers were started and did not begin, as they do where there is no module "
+            "'beam_scanner': it must be installed where they run, in the version that is "
+            f"installed here. Their log says why. {GO_ON}"
         )
     if text == str(error) and len(text.strip().splitlines()) < 2:
         reason = f"{type(error).__name__}: {reason}"

@@ -60,3 +60,14 @@ def test_what_is_said(error: Exception, reason: str) -> None:
     said = str(pipeline_failed(error))
     assert said.startswith(f"the pipeline failed {reason}. ")
     assert "\n" not in said
+
+
+def test_workers_that_do_not_begin() -> None:
+    text = (
+        "java.lang.RuntimeException: No client connected within timeout\n"
+        "\tat org.apache.beam.GrpcDataService.createOutboundAggregator(x.java:189)\n"
+        "Caused by: java.util.concurrent.TimeoutException: Waited 3 minutes"
+    )
+    found = str(pipeline_failed(RuntimeError(text)))
+    assert "no module 'beam_scanner'" in found
+    assert "Waited" not in found
