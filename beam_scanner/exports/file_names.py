@@ -6,7 +6,6 @@ import os
 import string
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.storage.stream_names import stream_key
@@ -51,7 +50,7 @@ class FileNames:
             raise ArgumentError(f"file name {pattern!r}: {error}") from error
 
     def _format(self, stream: str, number: int) -> str:
-        stem = str(PurePosixPath(stream).with_suffix(""))
+        stem = os.path.splitext(stream)[0]
         return self._pattern.format(stream=stream, stem=stem, number=number)
 
     def path(self, stream: str, extension: str, number: int = 0) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from beam_scanner.errors import ArgumentError, StorageError
@@ -31,6 +31,8 @@ def test_other_fields(pattern: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="/"), min_size=1, max_size=20))
+@example(".")
+@example(".mp4")
 def test_files_lie_in_their_folder(part: str) -> None:
     for stream in (part, f"a/{part}/b"):
         path = FileNames("/out/put", "{stream}/{number}").path(stream, ".png", 3)
