@@ -14,7 +14,7 @@ import pytest
 from apache_beam.io import hadoopfilesystem
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_scanner import NamedStorage, NamedVideoStream
@@ -112,6 +112,7 @@ def test_a_folder_that_looks_like_a_pattern(store: BeamStore, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@settings(max_examples=50)
 @given(data=st.data())
 def test_ranges(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.mktemp("ranges")
