@@ -1,7 +1,7 @@
-"""Jobs that go on without the program that has submitted them: what state they are in.
+"""The state of jobs that keep running after the program that submitted them has ended.
 
-Beam's results can tell, but only in the program that has submitted the job. What is
-needed to ask anew is kept as text: the address of the job service, and the job's id.
+Beam's result objects give it only in the program that submitted the job. Other programs
+ask the job service, by its address and the job's id, which are stored as text.
 
 If Beam changes this: who waits for such a run is not told that its job has failed.
 """

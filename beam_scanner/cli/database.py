@@ -159,9 +159,16 @@ def _short(value: object) -> str:
     return text if len(text) <= _SHOWN_WIDTH else f"{text[: _SHOWN_WIDTH - 3]}..."
 
 
-def remove_command(args: argparse.Namespace) -> None:
-    """Removes streams."""
-    storage = open_database(args.database)
+def chosen_streams(storage: NamedStorage, args: argparse.Namespace) -> list[str]:
+    """Names of the streams that the patterns of a command match.
+
+    Args:
+        storage: The database.
+        args: With ``database`` and ``pattern``, a list.
+
+    Raises:
+        StreamNotFoundError: A pattern matches none.
+    """
     streams = _streams(storage)
     found: dict[str, None] = {}
     for pattern in args.pattern:
@@ -173,8 +180,15 @@ def remove_command(args: argparse.Namespace) -> None:
                 f"{pattern!r}{hint}"
             )
         found.update(dict.fromkeys(sorted(names, key=natural_key)))
+    return list(found)
+
+
+def remove_command(args: argparse.Namespace) -> None:
+    """Removes streams."""
+    storage = open_database(args.database)
+    names = chosen_streams(storage, args)
     store = storage.store()
-    for name in found:
+    for name in names:
         NamedStream(storage, name).delete()
         put(f"removed {printable(name)}")
         for key in files_beside(store, name):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from beam_scanner.cli.args import PROGRAM, Parser
-from beam_scanner.cli.database import open_database
+from beam_scanner.cli.database import chosen_streams, open_database
 from beam_scanner.cli.output import put
-from beam_scanner.errors import ArgumentError, StreamNotFoundError
+from beam_scanner.errors import ArgumentError
 from beam_scanner.exports.file_names import FileNames, make_room
 from beam_scanner.exports.pictures import PICTURES, write_pictures
 from beam_scanner.exports.sheets import rows_of_sheet, write_sheet
@@ -23,9 +23,7 @@ from beam_scanner.storage import (
     NamedStorage,
     NamedStream,
     NamedVideoStream,
-    list_streams,
 )
-from beam_scanner.stores.patterns import matching_names
 from beam_scanner.text.printable import printable
 
 KINDS = ("mp4", *PICTURES, "montage", *TABLES, *SHOT_LISTS, "clips")
@@ -112,25 +110,12 @@ def export_command(args: argparse.Namespace) -> None:
             cannot be written.
     """
     storage = open_database(args.database)
-    exports = [_plan(storage, name, args) for name in _names(storage, args.pattern)]
+    exports = [_plan(storage, name, args) for name in chosen_streams(storage, args)]
     make_room([path for export in exports for path in export.paths])
     for export in exports:
         export.write()
         for path in filter(os.path.exists, export.paths):
             put(printable(path))
-
-
-def _names(storage: NamedStorage, patterns: list[str]) -> list[str]:
-    streams = [stream.name for stream in list_streams(storage)]
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        names = matching_names(pattern, streams)
-        if not names:
-            raise StreamNotFoundError(
-                f"no stream of {storage.db_path!r} is called, or matches, {pattern!r}"
-            )
-        found.update(dict.fromkeys(names))
-    return list(found)
 
 
 def _plan(storage: NamedStorage, name: str, args: argparse.Namespace) -> _Export:

@@ -457,7 +457,7 @@ class Frames:
     # --- memory -----------------------------------------------------------------------
 
     def _check(self, pairs: Int64Array) -> None:
-        """Refuses rows that cannot be had, and frames that have no room."""
+        """Raises an error for rows that cannot be read, or frames too large for memory."""
         self._videos.check(pairs, self._fits)
 
     def _fits(self, video: OpenedVideo) -> None:

@@ -45,7 +45,7 @@ class VideoList:
         return np.concatenate([np.empty((0, 2), np.int64), *pairs])
 
     def check(self, pairs: Int64Array, fits: Callable[[OpenedVideo], None]) -> None:
-        """Refuses rows that cannot be had.
+        """Raises an error for rows that do not exist or cannot be decoded.
 
         Args:
             pairs: int64[n, 2]: numbers of videos, and rows of these.

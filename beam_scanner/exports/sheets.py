@@ -21,7 +21,7 @@ _PART = re.compile(r"(\d+)|(\d*):(\d*)(?::(\d+))?")
 
 
 def parse_rows(text: str, total: int) -> list[int]:
-    """Row numbers of a text.
+    """Parses row numbers and ranges.
 
     Args:
         text: Numbers and ranges START:END:STEP, of which any part may be left out, with
@@ -29,7 +29,7 @@ def parse_rows(text: str, total: int) -> list[int]:
         total: How many rows there are, which is where ranges end.
 
     Raises:
-        ArgumentError: It is no such text.
+        ArgumentError: The text is not in this form.
 
     Examples:
         >>> parse_rows('7,0:4,90::5', 100)

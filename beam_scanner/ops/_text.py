@@ -82,7 +82,7 @@ class Pen:
             raise ArgumentError(f"{op} cannot read font {font!r}: {error}") from error
 
     def lines(self, text: str, size: int, width: int) -> list[str]:
-        """The lines of a text, broken between words where they are too wide."""
+        """Splits a text into lines, wrapped between words to fit the width."""
         font = _font_of_size(self._font, size)
         found: list[str] = []
         for line in text.splitlines():

@@ -7,6 +7,7 @@ picture, so that sound and pictures begin together to the sample.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -103,7 +104,7 @@ def add_sound(pictures: str, out_path: str, sound: Sound) -> None:
                 heard = _copy_of(container, audio.stream)
                 listed = heapq.merge(
                     ((packet, shown) for packet in _pictures(video)),
-                    ((packet, heard) for packet in _chained(first, sounds)),
+                    ((packet, heard) for packet in itertools.chain([first], sounds)),
                     key=lambda each: each[0].dts * each[0].time_base,
                 )
                 for packet, stream in listed:
@@ -121,11 +122,6 @@ def add_sound(pictures: str, out_path: str, sound: Sound) -> None:
 
 def _pictures(video: OpenVideo) -> Iterator[Any]:
     return (packet for packet in video.container.demux(video.stream) if packet.size)
-
-
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _open_like(source: Any, path: str) -> Any:
