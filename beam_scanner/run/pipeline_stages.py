@@ -13,7 +13,6 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
-from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -28,6 +27,7 @@ from beam_scanner.run.tasks.generator_result import WithResult
 from beam_scanner.run.tasks.stage_elements import Outcome, TaskId, spans_of
 from beam_scanner.run.tasks.supervisor import hosts_of, needs_host, retire_hosts
 from beam_scanner.run.tasks.try_task import ROWS_FAILED, try_tasks
+from beam_scanner.run.when_complete import when_complete
 from beam_scanner.run.worker_run import Run, RunSource, close_runs, run_of
 from beam_scanner.storage.streams.named import NamedStream
 
@@ -128,8 +128,7 @@ class Phase(beam.PTransform):  # type: ignore[misc]
         if self._hints:
             run = run.with_resource_hints(**self._hints)
         # What is known without a task goes by way of the run stage too, not a Flatten:
-        # when a worker dies, Flink 1.19 may never end a step that reads one, and gives
-        # up the whole TaskManager after three minutes.
+        # see when_complete.
         tasks = (
             jobs
             | "Plan" >> stage(_Plan, *self._place)
@@ -160,15 +159,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
     @unread
     def expand(self, jobs: Any) -> Any:
         """Waits for the jobs, also where there are none."""
-        # A side input, not a Flatten: see Phase.
-        ended = (
-            jobs
-            | "All" >> beam.Map(lambda _: (None, None))
-            | "Wait" >> beam.GroupByKey()
-            | "Ended" >> beam.Map(lambda _: None)
-        )
-        end = stage(_EndRun, *self._place, beam.pvalue.AsList(ended))
-        return jobs.pipeline | "Once" >> Constants([None]) | "Remove" >> end
+        return when_complete(jobs) | "Remove" >> stage(_EndRun, *self._place)
 
 
 class Stage(beam.DoFn):  # type: ignore[misc]
@@ -183,12 +174,12 @@ class Stage(beam.DoFn):  # type: ignore[misc]
         return run_of(self.source)
 
 
-def stage(kind: type[Stage], source: RunSource, phase: int, *sides: Any) -> Any:
+def stage(kind: type[Stage], source: RunSource, phase: int) -> Any:
     """A ParDo of a stage.
 
     The source grows as transforms are added: it is pickled with the whole pipeline.
     """
-    return par_do(kind(), *sides, source=source, phase=phase)
+    return par_do(kind(), source=source, phase=phase)
 
 
 _TO_RUN = "tasks"
@@ -231,7 +222,7 @@ class _Run(Stage):
 
 class _EndRun(Stage):
     @unread
-    def process(self, _: Any, ended: Any) -> None:
+    def process(self, _: Any) -> None:
         run = self.run()
         if self.phase == run.settings.graph.phases - 1:
             run.files.remove()

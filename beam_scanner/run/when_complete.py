@@ -18,10 +18,15 @@ def when_complete(*collections: Any) -> Any:
     Returns:
         A PCollection of one element.
     """
+    # Side inputs, not a Flatten: when a worker dies, Flink 1.19 may never end a step
+    # that reads one, and gives up the whole TaskManager after three minutes.
+    ended = [
+        collection
+        | f"All {number}" >> beam.Map(lambda _: (None, None))
+        | f"Group {number}" >> beam.GroupByKey()
+        | f"Ended {number}" >> beam.Map(lambda _: None)
+        for number, collection in enumerate(collections)
+    ]
     once = collections[0].pipeline | "Once" >> Constants([None])
-    return (
-        (once, *collections)
-        | beam.Flatten()
-        | "All" >> beam.Map(lambda _: (None, None))
-        | "Wait" >> beam.GroupByKey()
-    )
+    wait = beam.Map(lambda _, *ended: None, *map(beam.pvalue.AsList, ended))
+    return once | "Wait" >> wait
