@@ -18,13 +18,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from apache_beam.portability.api import endpoints_pb2
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     GrpcWorkerHandler,
     WorkerHandler,
 )
 from apache_beam.transforms.environments import Environment, python_sdk_capabilities
 from google.protobuf import json_format, text_format
+
+from beam_scanner.beam_internals.shared_bundles import SharingRunner
 
 _URN = "beam_scanner:env:forked:v1"
 
@@ -44,17 +45,17 @@ class Starter(Protocol):
         """
 
 
-def local_runner(workers: Starter | None = None) -> FnApiRunner:
+def local_runner(workers: Starter | None = None) -> SharingRunner:
     """Beam's local runner.
 
     Args:
         workers: Starts its workers; they are threads of this process if None.
     """
     if workers is None:
-        return FnApiRunner()
+        return SharingRunner()
     name = uuid.uuid4().hex
     _starters[name] = workers
-    return FnApiRunner(_Forked(name, python_sdk_capabilities()))
+    return SharingRunner(_Forked(name, python_sdk_capabilities()))
 
 
 _starters: weakref.WeakValueDictionary[str, Starter]
