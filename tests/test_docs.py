@@ -93,6 +93,17 @@ def test_blocks_of_a_page(
             run_block(block)
 
 
+def test_each_answer_of_the_cookbook_and_step_of_the_tutorial_is_run() -> None:
+    for page, heading, least in (
+        ("cookbook", "## ", 15),
+        ("tutorial", "## \\d\\. ", 6),
+    ):
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        parts = re.split(f"^{heading}", text, flags=re.M)[1:]
+        assert len(parts) >= least
+        assert all(re.search(r"^```(python|sh)$", part, re.M) for part in parts)
+
+
 WALKS = re.compile(r"## The walk of a stream, from .*\n\n((?:\d+\. .*\n)+)")
 
 
