@@ -6,7 +6,7 @@ python examples/find_faces.py films out --beam --runner=FnApiRunner
 Leaves, in out/: the database db with the boxes as Parquet (faces/<film>), the preview
 (preview/<film>) and JPEG files of the faces (pictures/<film>); and for looking at it the
 previews and pictures as files. It is written twice, for Client and as a Beam pipeline:
-both leave the same. Needs pip install 'beam-scanner[faces]'.
+both leave the same. Needs pip install '.[faces]'.
 
 The boxes, as a table with DuckDB:
 

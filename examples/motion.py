@@ -3,7 +3,7 @@
 python examples/motion.py film.mp4 motion.mp4
 
 Each row of the graph sees two frames; the flow and the frame that it belongs to are
-joined again by DrawFlow. Needs OpenCV: pip install 'beam-scanner[opencv]'.
+joined again by DrawFlow. Needs OpenCV: pip install '.[opencv]'.
 """
 
 import sys

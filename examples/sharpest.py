@@ -3,7 +3,7 @@
 beam-scanner --input 'films/*.mp4' --output db --graph examples/sharpest.py:sharpest
 
 Two runs: the first measures every frame; the second decodes only the frames that
-were chosen. Sharpness needs OpenCV: pip install 'beam-scanner[opencv]'.
+were chosen. Sharpness needs OpenCV: pip install '.[opencv]'.
 """
 
 import numpy as np

@@ -169,7 +169,7 @@ Names and arguments are the same everywhere:
 | the command's `--ops` | `Resize(width=320, height=180)` | `Stride(8)` |
 | Beam YAML | `type: Resize`, `config: {width: 320, height: 180}` | `type: Stride`, `config: {stride: 8}` |
 
-With `Client`, arguments *per stream* and those of samplers are one value for all streams, or a list with one value for each: `width=[320, 640]`, `[8, 4]`, `[(0, 30), (5, 90)]`. A list is never one value, so rows and intervals are given for each stream: `sc.streams.Gather(column, [[5, 90], [7]])`. Inside a slice, a value in a list may be a `SliceList` with one value for each slice group. Every op also takes `device` and `on_error`, and what it was registered with: `stencil`, `stencil_edge`, `batch` or `bounded_state`. `help` says the same:
+With `Client`, arguments *per stream* and those of samplers are one value for all streams, or a list with one value for each: `width=[320, 640]`, `[8, 4]`, `[(0, 30), (5, 90)]`. A list is never one value, so rows and intervals are given for each stream: `sc.streams.Gather(column, [[5, 90], [7]])`. Where a sampler takes several arguments, `Client` takes them as one: `sc.streams.Range(column, (0, 30))` is `Range(0, 30)` everywhere else. Inside a slice, a value in a list may be a `SliceList` with one value for each slice group. Every op also takes `device` and `on_error`, and what it was registered with: `stencil`, `stencil_edge`, `batch` or `bounded_state`. `help` says the same:
 
 ```python
 from beam_scanner import Client

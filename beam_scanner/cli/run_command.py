@@ -272,7 +272,9 @@ def _say(args: argparse.Namespace, text: str) -> None:
 def _making(outputs: Sequence[OutputNode]) -> str:
     names = ", ".join(output.streams[0].name() for output in outputs)
     more = len(outputs[0].streams) - 1
-    return f"making {names}" + (f" and those of {more} more videos" if more else "")
+    return f"making {names}" + (
+        f" and those of {counted(more, 'more video')}" if more else ""
+    )
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def status_of(store: ObjectStore, run: ActiveRun) -> JobStatus:
     """How far a run is that goes on."""
     files = RunFiles(store, run.run)
     jobs = files.tasks()
-    progress = Progress(store, jobs)
+    progress = Progress(store, files, jobs)
     progress.look(len(jobs))
     return _status(run, files, progress)
 
@@ -137,7 +137,7 @@ def _until_ended(
     """Looks at a run until it has left its profile."""
     near = store.local_path(MARKER) is not None
     files, watch = RunFiles(store, run.run), RunWatch(store, run, waits=True)
-    progress = Progress(store, [])
+    progress = Progress(store, files, [])
     while not has_profile(store, run.number):
         # It may be that its job has become known since.
         found = find_active(store, run.number)
@@ -146,7 +146,7 @@ def _until_ended(
         if watch.is_dead():
             raise watch.death()
         if not progress.total_tasks:
-            progress = Progress(store, files.tasks())
+            progress = Progress(store, files, files.tasks())
         progress.look()
         bar.show(progress)
         yield _status(run, files, progress)

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, BinaryIO, Self
 
+import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.elements.constants import Constants
 from beam_scanner.engine.instance_pool import forget_fetched
 from beam_scanner.errors import ArgumentError, Failure
-from beam_scanner.graph.nodes import topological
+from beam_scanner.graph.builder import input_type
+from beam_scanner.graph.nodes import InputNode, topological
 from beam_scanner.kernels.pickling import for_workers
 from beam_scanner.measure.spans import span
-from beam_scanner.planner.cut_tasks import frames_to_decode
+from beam_scanner.planner.cut_tasks import TaskCuts, frames_to_decode
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.check_packages import check_packages
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
@@ -49,6 +51,7 @@ from beam_scanner.runners.start import (
     run_pipeline,
     runs_here,
 )
+from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
@@ -215,7 +218,7 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
     options = _for_gpus(course, options)
     try:
         build = _pipeline(course.source, course.settings, len(course.jobs), options)
-        watcher = Watcher(course.store, files.tasks(), show_progress)
+        watcher = Watcher(course.store, files, show_progress)
         with watcher, span("pipeline"):
             run_pipeline(options, build, small=course.small, again=True)
         phases = course.settings.graph.phases
@@ -355,20 +358,27 @@ def write_run(prepared: Prepared, run: RunFiles, settings: RunSettings) -> Store
 
 def _tasks(prepared: Prepared) -> list[JobTasks]:
     """The rows of the tasks of all jobs, if these were checked."""
+    found = topological(prepared.outputs)
+    inputs = [node.streams for node in found if isinstance(node, InputNode)]
     return [
-        JobTasks(
-            job.record.fingerprint,
-            job.record.token,
-            [
-                [
-                    sum(b - a for a, b in cuts.intervals(task))
-                    for task in range(len(cuts))
-                ]
-                for cuts in prepared.cuts(job)
-            ],
-        )
+        _tasks_of(job, prepared.cuts(job), [streams[job.number] for streams in inputs])
         for job in (prepared.jobs if prepared.checked else [])
     ]
+
+
+def _tasks_of(
+    job: Job, families: Sequence[TaskCuts], inputs: Sequence[StoredStream]
+) -> JobTasks:
+    rows = [np.diff(family.bounds, axis=0) for family in families]
+    return JobTasks(
+        job.record.fingerprint,
+        job.record.token,
+        [found.sum(axis=1).tolist() for found in rows],
+        job.record.mark,
+        inputs[0].name(),
+        max(int(found.sum(axis=0).max()) for found in rows),
+        any(input_type(stream) is None for stream in inputs),
+    )
 
 
 def _pipeline(

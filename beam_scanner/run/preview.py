@@ -39,7 +39,7 @@ from beam_scanner.run.prepare import Prepared, prepare
 from beam_scanner.runners.local.local_run import is_local, pipeline_options
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
-from beam_scanner.text.cards import card, never_raises, note, table
+from beam_scanner.text.cards import card, never_raises, note, table, value_text
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.frame_list import FrameList
 
@@ -105,7 +105,7 @@ class Preview:
         if shots and not (series and ascend and linked):
             yield strip(shots)
         if not isinstance(self.values, FrameList):
-            listed = zip(self.rows, map(repr, self.values), strict=True)
+            listed = zip(self.rows, map(value_text, self.values), strict=True)
             yield table(["row", "value"], list(listed)[:SHOWN])
 
     def _shots(self, frames: Sequence[Any], found: Sequence[Any]) -> list[Shot]:

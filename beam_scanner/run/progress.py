@@ -5,40 +5,57 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from beam_scanner.run.job_files import JobFiles
-from beam_scanner.run.run_files import JobTasks
+from beam_scanner.run.run_files import JobTasks, RunFiles
 from beam_scanner.stores.object_store import ObjectStore
+from beam_scanner.text.printable import printable
 
 POLL_SECONDS = 0.5
 _MOST_JOBS_A_POLL = 200
 _WIDTH = 80
+_NAME = 24
+_FORMAT = (
+    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} "
+    "[{elapsed}<{remaining}, {rate_fmt}] {desc}"
+)
 
 
 class Progress:
     """Counts what a run has finished, by the manifests of its tasks.
 
+    Of tasks that take long, what they have done so far counts, too.
+
     Args:
         store: The database.
+        files: Of the run.
         jobs: Of the run.
 
     Attributes:
-        rows: Rows of finished tasks.
-        total_rows: Rows of all tasks.
+        rows: Rows that are done, of the longest output of each job.
+        total_rows: All of these rows.
         tasks: Finished tasks.
         total_tasks: All tasks.
+        of_videos: Whether all jobs read videos: so rows are frames.
     """
 
-    def __init__(self, store: ObjectStore, jobs: Sequence[JobTasks]) -> None:
+    def __init__(
+        self, store: ObjectStore, files: RunFiles, jobs: Sequence[JobTasks]
+    ) -> None:
         self._jobs = jobs
+        self._run = files
         self._files = [JobFiles(store, job.fingerprint, job.token) for job in jobs]
+        self._numbers = {job.mark: number for number, job in enumerate(jobs)}
         self._done: list[dict[tuple[int, int], int]] = [{} for _ in jobs]
+        self._at_work: dict[tuple[int, int, int], int] = {}
         self._next = 0
-        self.total_rows = sum(sum(map(sum, job.rows)) for job in jobs)
+        self._all = [sum(map(sum, job.rows)) for job in jobs]
         self._sizes = [sum(map(len, job.rows)) for job in jobs]
+        self.total_rows = sum(job.length for job in jobs)
         self.total_tasks = sum(self._sizes)
+        self.of_videos = all(job.is_video for job in jobs)
         self.rows = self.tasks = 0
 
     def look(self, most: int = _MOST_JOBS_A_POLL) -> None:
@@ -47,6 +64,7 @@ class Progress:
         Args:
             most: At how many.
         """
+        at_work = self._run.at_work()
         for _ in range(min(most, len(self._jobs))):
             number = self._next
             self._next = (number + 1) % len(self._jobs)
@@ -55,13 +73,46 @@ class Progress:
                 # What is counted stays so, also where a job has ended and is tidied up.
                 for family, task in self._files[number].manifests():
                     done[family, task] = self._rows_of(number, family, task)
-        self.rows = sum(sum(done.values()) for done in self._done)
+        # Looked for first: a task that has ended meanwhile is found by its manifest.
+        self._at_work = dict(self._not_done(at_work))
+        rows = [sum(done.values()) for done in self._done]
+        for (number, _, _), more in self._at_work.items():
+            rows[number] += more
+        self.rows = sum(
+            job.length * done // max(whole, 1)
+            for job, done, whole in zip(self._jobs, rows, self._all, strict=True)
+        )
         self.tasks = sum(map(len, self._done))
 
     def jobs_done(self) -> int:
         """How many jobs have no task left."""
-        pairs = zip(self._done, self._sizes, strict=True)
-        return sum(len(done) >= size for done, size in pairs)
+        return sum(map(self._is_done, range(len(self._jobs))))
+
+    def __str__(self) -> str:
+        """What people want to know beside a bar: what is done, what is at work."""
+        done, total = self.jobs_done(), len(self._jobs)
+        numbers = sorted({number for number, _, _ in self._at_work})
+        if not numbers and done < total:
+            numbers = [n for n in range(total) if not self._is_done(n)][:1]
+        parts = [f"{done}/{total} {'videos' if self.of_videos else 'streams'}"]
+        names = [_short(self._jobs[number].name) for number in numbers]
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            parts.append(names[0] + more)
+        return ", ".join(parts if total > 1 else parts[1:])
+
+    def _is_done(self, number: int) -> bool:
+        return len(self._done[number]) >= self._sizes[number]
+
+    def _not_done(
+        self, at_work: Mapping[str, int]
+    ) -> Iterator[tuple[tuple[int, int, int], int]]:
+        """Tasks at work that have no manifest yet, and what they have done."""
+        for name, rows in at_work.items():
+            mark, family, task = name.rsplit("-", 2)
+            number, where = self._numbers.get(mark), (int(family), int(task))
+            if number is not None and where not in self._done[number]:
+                yield (number, *where), min(rows, self._rows_of(number, *where))
 
     def _rows_of(self, number: int, family: int, task: int) -> int:
         rows = self._jobs[number].rows
@@ -87,12 +138,19 @@ class ProgressBar:
 
             self._bar = tqdm(
                 total=progress.total_rows,
-                unit=" rows",
+                unit=" frames" if progress.of_videos else " rows",
+                bar_format=_FORMAT,
+                desc=str(progress),
+                # It is drawn as often as it is looked at.
+                mininterval=0,
                 dynamic_ncols=_knows_its_width(),
                 ncols=None if _knows_its_width() else _WIDTH,
             )
-        if self._bar is not None:
-            self._bar.update(progress.rows - self._bar.n)
+        elif self._bar is not None:
+            self._bar.set_description_str(str(progress), refresh=False)
+            # Also where nothing is new but the time.
+            if not self._bar.update(progress.rows - self._bar.n):
+                self._bar.refresh()
 
     def close(self) -> None:
         """Leaves the bar as it is."""
@@ -105,15 +163,15 @@ class Watcher:
 
     Args:
         store: The database.
-        jobs: Of the run; none for a run of too many.
+        files: Of the run.
         show: Whether to draw at all.
     """
 
-    def __init__(
-        self, store: ObjectStore, jobs: Sequence[JobTasks], show: bool
-    ) -> None:
-        self._show = show and bool(jobs) and _visible()
-        self._progress = Progress(store, jobs)
+    def __init__(self, store: ObjectStore, files: RunFiles, show: bool) -> None:
+        # There are none of a run of too many.
+        jobs = files.tasks() if show and _visible() else []
+        self._show = bool(jobs)
+        self._progress = Progress(store, files, jobs)
         self._jobs = len(jobs)
         self._bar = ProgressBar(self._show)
         self._stop = threading.Event()
@@ -141,6 +199,11 @@ class Watcher:
         while not self._stop.wait(POLL_SECONDS):
             self._progress.look()
             self._bar.show(self._progress)
+
+
+def _short(name: str) -> str:
+    shown = printable(name)
+    return shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"
 
 
 def _knows_its_width() -> bool:

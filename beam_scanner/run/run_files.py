@@ -11,6 +11,7 @@
                      stopped          written when too many jobs failed, or the run is to be
                                       cancelled; the remaining tasks stop
                      tasks            how many tasks each job has, for its progress
+                     rows/<job>-<family>-<task>   rows so far of a task that takes long
                      results/<job>-<phase>
                      outputs/<name>   which sink of a pipeline writes it, and from what
                      jobs/<job>/...   files of a job that no other run shares
@@ -66,17 +67,25 @@ def _digest(data: bytes) -> str:
 
 
 class JobTasks(NamedTuple):
-    """How many tasks a job has.
+    """How many tasks a job has, and what people call it.
 
     Attributes:
         fingerprint: Of the job.
         token: Of the job.
-        rows: For each family the rows that each of its tasks makes.
+        rows: For each family the rows that each of its tasks makes, of all outputs.
+        mark: Of the job.
+        name: Of its first input.
+        length: Rows of its longest output.
+        is_video: Whether it reads frames.
     """
 
     fingerprint: str
     token: str
     rows: list[list[int]]
+    mark: str = ""
+    name: str = ""
+    length: int = 0
+    is_video: bool = False
 
 
 class JobEnd(NamedTuple):
@@ -201,6 +210,27 @@ class RunFiles:
         except ObjectNotFoundError:
             return []
         return [JobTasks(*job) for job in found["jobs"]]
+
+    def note_rows(self, task: str, rows: int) -> None:
+        """Stores how many rows a task has made so far; see :meth:`at_work`."""
+        self._store.put(f"{self._root}/rows/{task}", str(rows).encode())
+
+    def forget_rows(self, task: str) -> None:
+        """Removes what :meth:`note_rows` has stored."""
+        self._store.delete(f"{self._root}/rows/{task}")
+
+    def at_work(self) -> dict[str, int]:
+        """Rows so far of the tasks that worker processes are at, or that take long.
+
+        Tasks are called ``<job>-<family>-<task>``; of one that tasks of several jobs
+        share, the first of them is known.
+        """
+        found = {}
+        for key in self._store.list(f"{self._root}/attempts/"):
+            found[key.split("/")[-2].replace("-merged-", "-")] = 0
+        for key in self._store.list(f"{self._root}/rows/"):
+            found[key.rpartition("/")[2]] = int(self._store.try_read(key) or 0)
+        return found
 
     def mark_failed(self, mark: str, failure: Failure) -> None:
         """Stores why a job failed, so that its remaining tasks are not run."""

@@ -71,7 +71,7 @@ class Run:
         self.kernels = KernelPool(files.run)
         self._lock = threading.Lock()
         self._opened = lru_cache(_JOBS_KEPT)(opened)
-        self._is_near = store.local_path(MARKER) is not None
+        self.is_near = store.local_path(MARKER) is not None
         self._stopped: int | str | None = None
         self._looked = (-1, 0.0)
 
@@ -98,7 +98,7 @@ class Run:
             # Nobody could stop it.
             return None
         marked, when = self._looked
-        seconds = _LOOK_SECONDS if self._is_near else _FAR_LOOK_SECONDS
+        seconds = _LOOK_SECONDS if self.is_near else _FAR_LOOK_SECONDS
         due = marked != self.files.marked or time.monotonic() > when + seconds
         if self._stopped != CANCELLED and (due or now):
             self._looked = (self.files.marked, time.monotonic())

@@ -99,6 +99,21 @@ def lines(text: str) -> str:
     )
 
 
+def value_text(value: Any) -> str:
+    """A value in one line, as short as people read it.
+
+    Examples:
+        >>> value_text(4.62259837962963), value_text([1, None])
+        ('4.6226', '[1, None]')
+    """
+    if isinstance(value, float):
+        return repr(float(f"{value:.6g}"))
+    if getattr(value, "size", 0) > 8 and hasattr(value, "dtype"):
+        return f"array of {value.dtype}, shape {value.shape}"
+    # Messages are shown line by line.
+    return " ".join(repr(value).split())
+
+
 def never_raises(make: Callable[[_Self], str]) -> Callable[[_Self], str]:
     """A ``_repr_html_`` that says what is wrong, instead of raising it.
 

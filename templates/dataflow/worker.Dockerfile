@@ -26,9 +26,16 @@ ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 
 COPY pyproject.toml setup.py README.md LICENSE constraints.txt /src/
 COPY beam_scanner /src/beam_scanner
-RUN pip install --no-cache-dir -c /src/constraints.txt '/src[gcp,opencv]' \
+# With a compiler histograms and differences of frames are built in C, several times as
+# fast: an image in which that failed is not wanted.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && pip install --no-cache-dir -c /src/constraints.txt '/src[gcp,opencv]' \
     && rm -rf /src \
-    && pip check
+    && pip check \
+    && python -c 'from beam_scanner.ops._native import LIBRARY; LIBRARY.stat()' \
+    && apt-get purge -y --auto-remove gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 
 # Each task has a thread that reads; by default glibc gives every new thread a heap of
 # its own, and memory grows with the number of tasks.

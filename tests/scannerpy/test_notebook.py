@@ -118,7 +118,7 @@ def test_a_session(play: Callable[..., list[Any]], widgets: dict[str, Any]) -> N
     assert printed(quiet) == "False [103] 60\n"
     assert printed(last) == "False [967] 60\n"
     bar = shown(first, widgets)
-    assert re.search(r"^100%\|60\.0\|60/60 \[\d+:\d+<00:00, .*rows/s\]$", bar)
+    assert re.search(r"^100%\|60\.0\|60/60 \[\d+:\d+<00:00, .*frames/s\]$", bar)
     assert shown(again, widgets) == shown(quiet, widgets) == ""
     # Nothing else shows, and nothing is fetched from elsewhere.
     kinds = {kind for output in first for kind in output.get("data", {})}

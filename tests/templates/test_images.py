@@ -63,13 +63,32 @@ def test_the_package_is_installed_as_pinned_with_its_extras(name: str) -> None:
     (install,) = (
         rest
         for word, rest in instructions(name)
-        if word == "RUN" and rest.startswith("pip install")
+        if word == "RUN" and "pip install" in rest
     )
     assert "-c /src/constraints.txt" in install
     (extras,) = re.findall(r"'/src\[([\w,]+)\]'", install)
     assert set(extras.split(",")) == {"gcp", "opencv"}
     assert set(extras.split(",")) <= PROJECT["optional-dependencies"].keys()
     assert requirement("av").name == "av"
+
+
+def test_workers_have_the_library_in_c() -> None:
+    (install,) = (
+        rest
+        for word, rest in instructions("worker")
+        if word == "RUN" and "pip install" in rest
+    )
+    steps = [step.strip() for step in install.split("&&")]
+    kinds = ["apt-get install", "pip install", "python -c", "apt-get purge"]
+    places = [
+        next(n for n, step in enumerate(steps) if step.startswith(kind))
+        for kind in kinds
+    ]
+    assert places == sorted(places)
+    assert all("gcc libc6-dev" in steps[places[n]] for n in (0, 3))
+    # What must be there is what the package opens.
+    (code,) = re.findall(r"python -c '([^']+)'", install)
+    exec(code.replace("LIBRARY.stat()", "assert LIBRARY.suffix == '.so'"), {})
 
 
 def test_workers_have_cuda_and_start_as_beam_wants() -> None:

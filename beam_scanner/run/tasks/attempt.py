@@ -25,6 +25,7 @@ from beam_scanner.run.job_files import Manifest
 from beam_scanner.run.publish import publish_if_last
 from beam_scanner.run.stream_slots import BranchRows, Held
 from beam_scanner.run.tasks.merged_attempt import run_merged
+from beam_scanner.run.tasks.rows_so_far import RowsSoFar
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.run.tasks.task_outputs import (
     manifest_of,
@@ -150,7 +151,9 @@ def _work(
     counters: Mapping[str, int] = {}
     manifest = finished(job, wanted.task) if wanted.done else None
     if manifest is None:
-        counters, manifest = yield from _attempt(run, job, wanted, position, found)
+        with RowsSoFar(run, job.record.mark, wanted.task, found) as so_far:
+            steps = _attempt(run, job, wanted, position, found, so_far)
+            counters, manifest = yield from steps
     doing = position.work.doing(PUBLISH, job.record.name)
     with doing, ending.recording(), span("commit"):
         publish_if_last(job, wanted.task)
@@ -164,7 +167,12 @@ def null_rows(job: Job, task: TaskId, manifest: Manifest) -> tuple[TaskRows, ...
 
 
 def _attempt(
-    run: Run, job: Job, wanted: Try, position: Position, found: TaskTrace
+    run: Run,
+    job: Job,
+    wanted: Try,
+    position: Position,
+    found: TaskTrace,
+    so_far: RowsSoFar,
 ) -> Generator[Chunk, None, tuple[Mapping[str, int], Manifest]]:
     """Runs a task once and puts its manifest; returns the counters and the manifest."""
     task = wanted.task
@@ -181,6 +189,7 @@ def _attempt(
             for _ in run_task(made):
                 if run.is_cancelled():
                     raise RunCancelled
+                so_far.note()
                 for rows in leaving:
                     held = rows.take()
                     if held:

@@ -15,7 +15,7 @@ from beam_scanner.notebook.thumbnails import Shot, at_keyframes, caption, spread
 from beam_scanner.notebook.view import View
 from beam_scanner.rows.row_numbers import row_numbers
 from beam_scanner.storage.stored_rows import RowReader
-from beam_scanner.text.cards import card, note, table
+from beam_scanner.text.cards import card, note, table, value_text
 from beam_scanner.text.quantities import byte_text
 from beam_scanner.types.element_types import ColumnType
 from beam_scanner.types.type_info import ScannerTypeInfo
@@ -192,17 +192,10 @@ def _plotted(
 
 def _listed(rows: Sequence[int], values: Sequence[Any]) -> str:
     """The first values as text."""
-    shown = [(row, _text(value)) for row, value in zip(rows, values, strict=True)]
+    shown = [(row, value_text(value)) for row, value in zip(rows, values, strict=True)]
     rest = len(shown) - _LISTED
     more = note(f"and {rest:,} more rows that were read") if rest > 0 else ""
     return table(["row", "value"], shown[:_LISTED]) + more
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.size > 8:
-        return f"array of {value.dtype}, shape {value.shape}"
-    # Messages are shown line by line.
-    return " ".join(repr(value).split())
 
 
 def _numbers(rows: Sequence[int]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from beam_scanner.engine.trace import TaskTrace
 from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
 from beam_scanner.run.tasks import attempt
+from beam_scanner.run.tasks.rows_so_far import RowsSoFar
 from beam_scanner.runners.local.local_run import pipeline_options
 from tests.support.harness import drained
 from tests.support.small_runs import (
@@ -36,8 +37,11 @@ def test_the_loser_of_two_attempts_leaves_no_segment(setting: Setting) -> None:
     # Just after the twin has looked whether the task is done.
     task = twin.tasks[0]
     wanted = attempt.Try(task, done=False, alone=False, given={})
-    state = twin.context.job(0)
-    drained(attempt._attempt(twin.context, state, wanted, Position(), TaskTrace()))
+    state, found = twin.context.job(0), TaskTrace()
+    so_far = RowsSoFar(twin.context, "0", task, found)
+    drained(
+        attempt._attempt(twin.context, state, wanted, Position(), found, so_far),
+    )
     assert len(segments(stream)) == 4
     for number in range(1, len(run.tasks)):
         assert run.do(number) == "done"
