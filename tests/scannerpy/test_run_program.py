@@ -125,10 +125,7 @@ if __name__ == '__main__':
     frames = sc.io.Input([NamedVideoStream(sc, 'a', path=given.video)])
     output = NamedStream(sc, 'pairs')
     some = sc.streams.Range(frames, [(0, 3)])
-    job = sc.run(
-        sc.io.Output(sc.ops.Pairs(frame=some), [output]), PerfParams.estimate(), detach=True
-    )
-    sc.wait_on_job(job)
+    sc.run(sc.io.Output(sc.ops.Pairs(frame=some), [output]), PerfParams.estimate())
     found = [protobufs.Point.FromString(each).x for each in output.load()]
     print(found, os.path.basename(__file__), types is scannerpy.types)
     sys.exit(7)
