@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -120,6 +121,13 @@ class OpCall:
             self.spec = self.spec.over_whole_streams()
             return 1
         if batch > 1 and self.spec.batch == 1:
+            if self.spec.ships and not self.spec.whole_stream:
+                # Scanner's ops of these names have batches, which change no result.
+                warnings.warn(
+                    f"op {self.name} takes rows one at a time: batch={batch} is ignored",
+                    stacklevel=5,
+                )
+                return 1
             raise ArgumentError(
                 f"Op {self.name} specified a batch size but the Kernel for that Op was "
                 "not declared to support batching; add batch=... to its registration"

@@ -40,12 +40,15 @@ def is_cached(results: Results, outputs: int, mode: CacheMode) -> bool:
     if not there or mode is CacheMode.Overwrite:
         return False
     if mode is CacheMode.Error:
+        same = results.are_there()
         error = StreamExistsError(
             f"Running this job would overwrite the {type(there[0]).__name__} "
-            f"`{printable(there[0].name())}`. You can change this behavior using "
-            "cl.run(cache_mode=CacheMode.Ignore) to not run for outputs that already "
-            "hold this result, or CacheMode.Overwrite to run anyway and replace them."
+            f"`{printable(there[0].name())}`"
+            f"{', which holds exactly this result' if same else ''}. You can change this "
+            "behavior using run(..., cache_mode=CacheMode.Ignore) to not run for outputs "
+            "that already hold this result, or CacheMode.Overwrite to run anyway and "
+            "replace them."
         )
-        error.holds_result = results.are_there()
+        error.holds_result = same
         raise error
     return len(there) == outputs and results.are_there()

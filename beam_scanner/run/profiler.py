@@ -13,6 +13,7 @@ import heapq
 import io
 import json
 import os
+import re
 import tarfile
 import time
 import warnings
@@ -22,6 +23,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_scanner.errors import ArgumentError, StorageError
+from beam_scanner.measure.spans import PARTS
 from beam_scanner.storage.stream_names import ACTIVE, WORK
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
@@ -369,8 +371,10 @@ class Profile:
         run = {"counters": self._record["counters"], "tasks": self.tasks}
         spans = [_Span(begin, end, "Driver", "run", "run", f"run {self.job_id}", run)]
         for process, name, first, last, thread in self._record.get("spans", ()):
-            shown = process if process == "Driver" else f"Worker {process}"
-            spans.append(_Span(first, last, shown, _kind(name), thread, name, {}))
+            kind, shown, where = _kind(name), process, thread
+            if process != "Driver":
+                shown, where = f"Worker {process}", _row(kind, thread)
+            spans.append(_Span(first, last, shown, kind, where, name, {}))
         for trace in self._record["traces"]:
             worker = f"Worker {trace['worker']}"
             args = {"task": trace["task"]}
@@ -380,9 +384,16 @@ class Profile:
                 spans.append(_Span(first, last, worker, "task", "tasks", name, {}))
             for label, first, last, thread in trace["spans"]:
                 kind = _kind(label)
-                where = f"{kind}: {thread}"
+                where = _row(kind, thread)
                 spans.append(_Span(first, last, worker, kind, where, label, args))
         return _chrome_events(spans, levels_of(self._record["traces"]))
+
+
+def _row(kind: str, thread: str) -> str:
+    """The name of a row of bars; that of a thread says nothing if nobody chose it."""
+    if not re.match(r"Thread-\d+|ThreadPoolExecutor-|Dummy-\d+", thread):
+        return f"{kind}: {thread}"
+    return kind + (PARTS if thread.endswith(PARTS) else "")
 
 
 class _Span(NamedTuple):

@@ -11,4 +11,12 @@ what to do instead.
 
 from beam_scanner.lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_names(__name__)
+__getattr__, __dir__, _names = lazy_names(__name__)
+
+# Scanner's package imports these modules itself, so that its * has them, too.
+__all__ = [
+    *_names,
+    *("build_flags", "client", "column", "common", "config", "io", "job", "kernel"),
+    *("op", "partitioner", "profiler", "protobufs", "sink", "source", "storage"),
+    *("streams", "table", "types"),
+]

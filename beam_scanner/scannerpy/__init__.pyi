@@ -18,6 +18,7 @@ from beam_scanner.scannerpy import kube as kube
 from beam_scanner.scannerpy import op as op
 from beam_scanner.scannerpy import partitioner as partitioner
 from beam_scanner.scannerpy import profiler as profiler
+from beam_scanner.scannerpy import protobuf_generator as protobuf_generator
 from beam_scanner.scannerpy import protobufs as protobufs
 from beam_scanner.scannerpy import sampler as sampler
 from beam_scanner.scannerpy import sink as sink
@@ -28,6 +29,7 @@ from beam_scanner.scannerpy import table as table
 from beam_scanner.scannerpy import types as types
 from beam_scanner.scannerpy import util as util
 from beam_scanner.scannerpy.client import Client as Client
+from beam_scanner.scannerpy.cluster import Database as Database
 from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config as Config

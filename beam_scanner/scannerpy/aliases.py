@@ -3,7 +3,8 @@
 Programs of Scanner, and libraries for it, import ``scannerpy``, ``scanner`` (its messages)
 and ``scannertools``. After :func:`install` the first two are modules of this package. So are
 the modules of ``scannertools`` that are compiled: ``imgproc`` and ``misc``, whose ops ship
-here, and ``storage``. Others are those that are installed, and ``shot_detection`` without.
+here, and ``storage``. Others are those that are installed; where none is, ``shot_detection``
+and ``vis`` are there, too.
 
 ::
 
@@ -53,6 +54,7 @@ _LAST = {
     "scanner.engine.rpc_pb2_grpc": f"{_PACKAGE}.protobufs",
     "scannertools": _EMPTY,
     "scannertools.shot_detection": "beam_scanner.ops",
+    "scannertools.vis": "beam_scanner.ops",
 }
 
 
@@ -108,7 +110,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def _refuse_missing(fullname: str) -> None:
     raise ModuleNotFoundError(
         f"there is no {fullname}: scannertools is not installed, and what stands in its "
-        "place has imgproc, misc, shot_detection and storage; see docs/scannerpy.md",
+        "place has imgproc, misc, shot_detection, storage and vis; see docs/scannerpy.md",
         name=fullname,
     )
 

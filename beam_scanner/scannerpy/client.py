@@ -29,7 +29,6 @@ from beam_scanner.beam_internals.root_logger import keeps_root_logger, root_logg
 from beam_scanner.errors import ArgumentError
 from beam_scanner.graph.builder import (
     IOGenerator,
-    OpGenerator,
     StreamsGenerator,
     TaskPartitioner,
 )
@@ -46,6 +45,7 @@ from beam_scanner.scannerpy.cluster import CLUSTER, NO_CLUSTER
 from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.op import OpGenerator
 from beam_scanner.scannerpy.profiler import Profile
 from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 from beam_scanner.scannerpy.sink import Sink
@@ -168,8 +168,8 @@ class Client:
 
     @property
     def protobufs(self) -> Any:
-        """The message types; the module ``beam_scanner.protobufs``."""
-        from beam_scanner import protobufs
+        """The message types; the module ``scannerpy.protobufs``."""
+        from beam_scanner.scannerpy import protobufs
 
         return protobufs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from beam_scanner.errors import ArgumentError
+from beam_scanner.scannerpy.instead import refused
 
 if TYPE_CHECKING:
     from beam_scanner.scannerpy.config import Config
@@ -14,6 +15,11 @@ CLUSTER = (
     "Client(options=['--runner=...', ...]); without options, on all local cores"
 )
 NO_CLUSTER = f"there is no master and there are no workers to name: {CLUSTER}"
+
+Database = refused(
+    "Database",
+    "later releases of Scanner have Client in its place, and so has this one",
+)
 
 
 def start_master(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from beam_scanner.errors import ArgumentError
-from beam_scanner.graph.builder import OpGenerator as OpGenerator
+from beam_scanner.errors import ArgumentError, OpNotFoundError
+from beam_scanner.graph import builder
 from beam_scanner.graph.nodes import OpColumn as OpColumn
 from beam_scanner.graph.nodes import SliceList as SliceList
 from beam_scanner.kernels.op_modules import register_module as register_module
@@ -22,6 +22,48 @@ to_proto = refused(
     "to_proto",
     "Scanner's servers read graphs as messages; Client.explain shows what a graph does",
 )
+
+_OF_STREAMS = "it is one of sc.streams"
+_WITH_A_MODEL = "Infer runs a model of yours on rows"
+_INSTEAD = {
+    **dict.fromkeys(("Sample", "Space", "Slice", "Unslice"), _OF_STREAMS),
+    "MTCNNDetectFaces": "DetectFaces finds faces",
+    "MaskRCNNDetectObjects": "DetectObjects finds objects",
+    "TorchDrawBoxes": "DrawBboxes draws boxes",
+    "ConvertToHSV": "ConvertColor converts, with conversion='COLOR_RGB2HSV'",
+    **dict.fromkeys(
+        (
+            *("EmbedFaces", "DetectGender", "PyTorch", "Resnet", "TFC", "OpenPose"),
+            *("Caffe", "CaffeInput", "CPM2", "CPM2Input", "CPM2Output", "Facenet"),
+            *("FacenetInput", "FacenetOutput", "FasterRCNN", "FasterRCNNOutput"),
+            "YoloOutput",
+        ),
+        _WITH_A_MODEL,
+    ),
+}
+"""Of Scanner's ops, and those of its libraries, that are not registered here."""
+
+
+class OpGenerator(builder.OpGenerator):
+    """The registered ops by name: ``sc.ops``. See ``graph.builder.OpGenerator``.
+
+    Of an op that Scanner had, and that is not registered, it says what to use.
+
+    Examples:
+        >>> OpGenerator().MTCNNDetectFaces
+        Traceback (most recent call last):
+        beam_scanner.errors.OpNotFoundError: Op MTCNNDetectFaces does not exist here: DetectFaces finds faces
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except OpNotFoundError:
+            if name not in _INSTEAD:
+                raise
+            raise OpNotFoundError(
+                f"Op {name} does not exist here: {_INSTEAD[name]}"
+            ) from None
 
 
 class Op:

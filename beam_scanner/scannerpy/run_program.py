@@ -28,5 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     install()
     sys.argv = given
     # As for any program: its own folder in place of that of python -m.
-    sys.path[0] = os.path.dirname(os.path.abspath(program))
+    if not sys.flags.safe_path:
+        sys.path[0] = os.path.dirname(os.path.abspath(program))
     runpy.run_path(program, run_name="__main__")

@@ -585,6 +585,6 @@ def _serialized(
 def _element(value: Any, fn: Callable[[Any, Any], bytes] | None) -> Any:
     if fn is None or isinstance(value, NullElement):
         return value
-    from beam_scanner import protobufs
+    from beam_scanner.scannerpy import protobufs
 
     return fn(value, protobufs)

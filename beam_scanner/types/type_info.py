@@ -229,13 +229,11 @@ def register_structures(
     _Structures.of_text = staticmethod(of_text)
 
 
-def get_type_info(
-    annotation: Any, names: Mapping[str, Any] | None = None
-) -> ScannerTypeInfo:
+def get_type_info(ty: Any, names: Mapping[str, Any] | None = None) -> ScannerTypeInfo:
     """The type that an annotation of a kernel stands for.
 
     Args:
-        annotation: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
+        ty: A registered class, ``bytes``, ``int``, ``float``, ``bool``,
             ``str``, ``typing.Any``, ``numpy.ndarray`` (or ``NDArray[...]``); a
             dataclass, NamedTuple, TypedDict or Enum; lists, dicts and so on of these;
             or a ``ScannerTypeInfo``, which is returned. See ``docs/types.md``.
@@ -248,9 +246,9 @@ def get_type_info(
         >>> get_type_info(bytes).name, get_type_info(list[float | None]).name
         ('Bytes', 'list[float | None]')
     """
-    if isinstance(annotation, ScannerTypeInfo):
-        return annotation
-    return registered(annotation) or _Structures.of_annotation(annotation, names)
+    if isinstance(ty, ScannerTypeInfo):
+        return ty
+    return registered(ty) or _Structures.of_annotation(ty, names)
 
 
 def get_type_info_cpp(name: str, load: bool = False) -> ScannerTypeInfo:

@@ -106,7 +106,7 @@ def test_cache_modes(video: str, db: str, capsys: pytest.CaptureFixture[str]) ->
     stream = NamedStream(NamedStorage(db), "histogram/a.mp4")
     first = stream.files()
     message = wrong(capsys, *args, "Stride(4) | Histogram()")
-    assert "`histogram/a.mp4`; --cache-mode ignore" in message
+    assert "`histogram/a.mp4`, which holds exactly this result; --cache-mode" in message
     assert "sc.run" not in message
     same = [*args, "Stride(4) | Histogram()", "--cache-mode", "ignore"]
     assert command(*same) == 0
@@ -170,7 +170,7 @@ def test_a_later_run_that_is_refused_leaves_what_was_committed(
     storage = NamedStorage(db)
     NamedStream(storage, "mean/a.mp4").delete()
     message = wrong(capsys, *args)
-    assert "`brightest/a.mp4`; --cache-mode ignore" in message
+    assert "`brightest/a.mp4`, which holds exactly this result; --cache" in message
     assert NamedStream(storage, "mean/a.mp4").len() == 40
     assert command(*args, "--cache-mode", "ignore") == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from beam_scanner.kernels import (
     register_python_kernel,
     registry,
 )
+from beam_scanner.ops import register_ops
 from beam_scanner.types import DeviceType, Histogram
 from tests.support.graph_parts import (
     Configured,
@@ -68,6 +70,24 @@ def test_options_override_what_was_registered(ops):
     assert ops.Bounded(x=blobs(), bounded_state=0).node.bounded_state == 0
     scanner = {"batch": -1, "bounded_state": -1, "stencil": [], "extra": None}
     assert ops.Pass(x=blobs(), args=None, **scanner).node.init_args == {}
+
+
+def test_batches_of_ops_that_ship_are_ignored():
+    register_ops()
+    # Their signatures have no batch.
+    shipped: Any = OpGenerator()
+    with pytest.warns(
+        UserWarning, match="op Histogram takes rows one at a time"
+    ) as seen:
+        node = shipped.Histogram(frame=frames(), batch=50).node
+    assert seen[0].filename == __file__
+    assert (node.batch, node.spec.whole_stream) == (1, False)
+    with pytest.warns(UserWarning, match="batch=10000000 is ignored"):
+        node = shipped.Resize(frame=frames(), width=8, height=8, batch=10**7).node
+    assert (node.batch, node.spec.whole_stream) == (1, False)
+    histograms = shipped.Histogram(frame=frames(), batch=1)
+    with pytest.raises(ArgumentError, match="ShotBoundaries specified a batch size"):
+        shipped.ShotBoundaries(histograms=histograms, batch=50)
 
 
 def test_devices(ops):

@@ -27,8 +27,15 @@ def generations(setting: Setting) -> list[str]:
 
 def test_error_refuses_and_changes_nothing(setting: Setting) -> None:
     before = generations(setting)
-    with pytest.raises(StreamExistsError, match=r"`scaled/0`.*CacheMode.Ignore"):
+    same = (
+        r"`scaled/0`, which holds exactly this result\. .*cache_mode=CacheMode\.Ignore"
+    )
+    with pytest.raises(StreamExistsError, match=same) as error:
         setting.run(CacheMode.Error)
+    assert error.value.holds_result is True
+    with pytest.raises(StreamExistsError, match=r"`scaled/0`\. You can") as error:
+        setting.run(CacheMode.Error, by=3)
+    assert error.value.holds_result is False
     assert generations(setting) == before
 
 

@@ -386,17 +386,26 @@ def test_what_a_driver_does_is_shown_and_summed(storage: NamedStorage) -> None:
             ["Driver", "plan", 1000.0, 1001.0, "MainThread"],
             ["Driver", "pipeline", 1001.0, 1005.0, "MainThread"],
             ["h:1", "commit", 1004.0, 1004.5, "task"],
+            ["h:1", "load run", 1002.0, 1002.5, "Thread-8 (run)"],
+            ["h:1", "store", 1004.0, 1004.5, "Thread-9 (parts)"],
         ],
         traces=[{**task, "interval": [1002.5, 1004.0]}],
     )
     profile = Profile.load(storage, kept(storage, report))
     found = profile.statistics()
     assert found["drive"] == {"plan": 1.0, "pipeline": 4.0}
-    assert found["start"] == {"start workers": 1.5}
-    assert found["save"] == {"commit": 0.5}
+    assert found["start"] == {"start workers": 1.5, "load run": 0.5}
+    assert found["save"] == {"commit": 0.5, "store": 0.5}
     events = profile.trace_events()
     check_chrome_trace(events)
     processes = names(events, "process_name")
     where = {e["name"]: processes[e["pid"], 0] for e in bars(events)}
     assert where["plan"] == where["start workers"] == "Driver"
     assert where["commit"] == where["op:A"] == "Worker h:1"
+    threads = names(events, "thread_name")
+    rows = {e["name"]: threads[e["pid"], e["tid"]] for e in bars(events)}
+    assert (rows["plan"], rows["commit"], rows["op:A"]) == (
+        *("MainThread", "save: task", "eval: Main"),
+    )
+    # Nobody has named these threads.
+    assert (rows["load run"], rows["store"]) == ("start", "save (parts)")

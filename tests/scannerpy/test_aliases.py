@@ -43,6 +43,22 @@ def test_modules_are_the_same_objects(tmp_path: Path) -> None:
     assert run(code, tmp_path) == "beam_scanner.scannerpy.protobufs ProtobufGenerator\n"
 
 
+def test_the_star_has_what_that_of_scannerpy_has(tmp_path: Path) -> None:
+    code = (
+        "from scannerpy import *\n"
+        "from scannerpy.common import *\n"
+        "from scannerpy.storage import *\n"
+        "import beam_scanner.scannerpy as own\n"
+        "assert protobufs.BoundingBox(x1=1.0).x1 == 1.0\n"
+        "assert Client is own.Client and FrameType is types.FrameType\n"
+        "assert StoredStream is storage.StoredStream and PerfParams is common.PerfParams\n"
+        "own = [io, op, client, config, job, kernel, source, sink, streams, table]\n"
+        "own += [column, profiler, partitioner, build_flags]\n"
+        "print(*{each.__name__.rpartition('.')[0] for each in own})\n"
+    )
+    assert run(code, tmp_path) == "beam_scanner.scannerpy\n"
+
+
 def test_messages_have_the_names_of_generated_modules(tmp_path: Path) -> None:
     code = (
         "import scanner.metadata_pb2 as metadata_types\n"
@@ -59,6 +75,7 @@ def test_messages_have_the_names_of_generated_modules(tmp_path: Path) -> None:
 def test_scannertools_without_being_installed(tmp_path: Path) -> None:
     code = (
         "import scannertools.imgproc, scannertools.misc, scannertools.shot_detection\n"
+        "import scannertools.vis\n"
         "from scannertools.storage.files import FilesStream, FilesStorage\n"
         "from scannertools.storage.python import PythonStream\n"
         "from scannertools.storage import audio, caption\n"

@@ -7,11 +7,20 @@ from typing import Any
 
 import pytest
 
-from beam_scanner import DeviceType, NamedStream, NamedVideoStream, PerfParams
+from beam_scanner import (
+    DeviceType,
+    FrameType,
+    NamedStream,
+    NamedVideoStream,
+    PerfParams,
+    register_python_op,
+)
 from beam_scanner.errors import ArgumentError, OpNotFoundError, ScannerException
 from beam_scanner.graph.nodes import OpNode
+from beam_scanner.kernels.register import registry
+from beam_scanner.ops import shipped_ops
 from beam_scanner.scannerpy import protobufs
-from beam_scanner.scannerpy.op import Op, OpColumn, check_modules
+from beam_scanner.scannerpy.op import _INSTEAD, Op, OpColumn, OpGenerator, check_modules
 from beam_scanner.scannerpy.op import collect_per_stream_args as collect
 from tests.support.client_helpers import open_client
 
@@ -67,3 +76,26 @@ def test_per_stream_arguments() -> None:
     ):
         with pytest.raises(ScannerException, match="Options: table_name, column_name"):
             collect("Column", "ColumnEnumeratorArgs", dict(wrong))
+
+
+@pytest.mark.parametrize("name", _INSTEAD)
+def test_what_to_use_in_place_of_an_op(sc: Any, name: str) -> None:
+    assert isinstance(sc.ops, OpGenerator)
+    assert name not in shipped_ops()
+    with pytest.raises(
+        OpNotFoundError, match=f"Op {name} does not exist here: "
+    ) as error:
+        getattr(sc.ops, name)
+    instead = str(error.value).partition(": ")[2].split()[0]
+    assert instead in shipped_ops() or instead == "it"
+
+
+def test_an_op_of_the_users_is_no_such_op(sc: Any) -> None:
+    @register_python_op(name="OpenPose")
+    def pose(config: Any, frame: FrameType) -> bytes:
+        return b""
+
+    try:
+        assert sc.ops.OpenPose.__name__ == "OpenPose"
+    finally:
+        registry().remove("OpenPose")

@@ -1,7 +1,8 @@
 """Every name, parameter and default that Scanner's documentation has, module by module.
 
 A line is a name, with its parameters where it is called; names below a capital letter are
-of that class, ``sc`` is a client. ``-`` says that the name only tells what to do instead.
+of that class, ``sc`` is a client, ``tools`` are the storages of ``scannertools`` and of
+``scannertools_sql``. ``-`` says that the name only tells what to do instead.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ CacheMode
 ColumnType
 DeviceHandle
 DeviceType
+Database() -
 FrameType
 Kernel
 KernelConfig
@@ -88,6 +90,8 @@ common.DeviceType.CPU
 common.DeviceType.GPU
 common.DeviceType.to_proto(protobufs, device)
 common.DeviceHandle(device, device_id)
+common.DeviceHandle.type
+common.DeviceHandle.id
 common.ScannerException
 common.CustomFormatter
 common.log
@@ -100,6 +104,7 @@ op.Op(sc, name, inputs, device, batch=-1, warmup=-1, stencil=[0], args={}, extra
 op.Op.inputs()
 op.Op.outputs()
 op.Op.to_proto(indices) -
+op.OpColumn
 op.OpColumn.compress(codec='video', **kwargs)
 op.OpColumn.compress_video(quality=-1, bitrate=-1, keyframe_distance=-1)
 op.OpColumn.compress_default()
@@ -130,8 +135,8 @@ types.VariableList(name, typ)
 types.UniformList(name, typ, size=None, parts=None)
 types.ScannerTypeInfo(type, cpp_name, serialize, deserialize)
 types.register_type(cls)
-types.get_type_info
-types.get_type_info_cpp
+types.get_type_info(ty)
+types.get_type_info_cpp(name)
 
 io.IOGenerator(sc)
 sc.io.Input(streams)
@@ -179,7 +184,7 @@ sink.Sink.to_proto(indices) -
 sc.sinks.Column
 sc.sinks.FrameColumn
 
-sampler.Sampler -
+sampler.Sampler(sc) -
 
 storage.NullElement
 storage.StoredStream.load_bytes(rows=None)
@@ -195,10 +200,17 @@ storage.StoredStream.estimate_size()
 storage.StorageBackend.source(sc, streams)
 storage.StorageBackend.sink(sc, op, streams)
 storage.StorageBackend.delete(sc, streams)
+storage.StorageBackend
+storage.StoredStream
 storage.NamedStorage(storage_config=None)
+storage.NamedStorage.source(sc, streams)
+storage.NamedStorage.sink(sc, op, streams)
+storage.NamedStorage.delete(sc, streams)
 storage.NamedStream(sc, name, storage=None)
 storage.NamedVideoStorage(storage_config=None)
 storage.NamedVideoStorage.ingest(sc, streams, batch=500)
+storage.NamedVideoStorage.source(sc, streams)
+storage.NamedVideoStorage.sink(sc, op, streams)
 storage.NamedVideoStream(sc, name, path=None, inplace=False, storage=None)
 storage.NamedVideoStream.as_hwang()
 storage.NamedVideoStream.save_mp4(output_name, fps=None, scale=None)
@@ -246,6 +258,10 @@ profiler.Profile.total_time_interval()
 profiler.read_advance(fmt, buf, offset)
 profiler.unpack_string(buf, offset)
 
+protobuf_generator.protobufs
+protobuf_generator.ProtobufGenerator()
+protobuf_generator.analyze_proto(proto)
+protobuf_generator.python_to_proto(proto_name, obj)
 protobufs.protobufs
 protobufs.ProtobufGenerator()
 protobufs.ProtobufGenerator.add_module(path)
@@ -256,13 +272,23 @@ protobufs.Point
 protobufs.Frame
 protobufs.SamplingArgs
 protobufs.MachineParameters
+sc.protobufs.BoundingBox
+sc.protobufs.SamplingArgs
+sc.protobufs.MachineParameters
+sc.protobufs.add_module(path)
 
-kube.CloudConfig
-kube.MachineTypeName
-kube.MachineTypeQuantity
-kube.MachineConfig
-kube.ClusterConfig
-kube.Cluster
+kube.CloudConfig(project, service_key, storage_key_id, storage_key_secret)
+kube.MachineTypeName(name)
+kube.MachineTypeName.get_name()
+kube.MachineTypeName.get_cpu()
+kube.MachineTypeName.get_mem()
+kube.MachineTypeQuantity(cpu, mem)
+kube.MachineTypeQuantity.get_name()
+kube.MachineTypeQuantity.get_cpu()
+kube.MachineTypeQuantity.get_mem()
+kube.MachineConfig(image, type, disk, gpu=0, gpu_type='nvidia-tesla-p100', preemptible=False)
+kube.ClusterConfig(id, num_workers, master, worker, zone='us-east1-b', kube_version='latest', num_load_workers=8, num_save_workers=8, autoscale=True, no_workers_timeout=600)
+kube.Cluster(cloud_config, cluster_config, no_start=False, no_delete=False, containers=None)
 kube.Cluster.start(reset=True, wait=True)
 kube.Cluster.delete(prompt=False)
 kube.Cluster.resize(size)
@@ -274,13 +300,22 @@ kube.Cluster.healthy()
 kube.Cluster.job_status()
 kube.Cluster.resource_metrics()
 kube.Cluster.get_credentials()
-kube.Cluster.running
+kube.Cluster.running(pool='default-pool')
 kube.Cluster.trace(path, subsample=None, job=None)
-kube.Cluster.cli
+kube.Cluster.cli()
+kube.Cluster.config()
+kube.Cluster.master_address()
+kube.Cluster.get_kube_info(kind)
+kube.Cluster.get_by_owner(ty, owner)
+kube.Cluster.get_object(info, name)
+kube.Cluster.get_pod(deployment)
+kube.Cluster.create_object(template)
+kube.Cluster.make_container(name, machine_config)
+kube.Cluster.make_deployment(name, machine_config, replicas)
 kube.ClusterConfig.price(no_master=False)
 kube.MachineConfig.price()
-kube.master
-kube.worker
+kube.master() -
+kube.worker()
 
 util.download_temp_file(url, local_path=None, untar=False)
 util.temp_directory()
@@ -290,4 +325,50 @@ build_flags.get_lib() -
 build_flags.get_cmake() -
 build_flags.get_compile_flags() -
 build_flags.get_link_flags() -
+
+AsyncVideo(base_port=9010)
+AsyncVideo.from_video(video, frame_idxs=None, frames_per_chunk=64)
+AsyncVideo.load_by_chunk(video, frame_idxs=None, frames_per_chunk=64)
+AsyncVideo.chunks
+AsyncVideo.close()
+
+sc.ops.Blur(frame, kernel_size, sigma)
+sc.ops.ConvertColor(frame, conversion)
+sc.ops.Histogram(frame)
+sc.ops.Resize(frame, width, height, min, preserve_aspect, interpolation)
+sc.ops.OpticalFlow(frame)
+sc.ops.Montage(frame, num_frames, target_width, frames_per_row)
+sc.ops.ImageDecoder(img)
+sc.ops.ImageEncoder(frame, format='png')
+sc.ops.FrameDifference(frame)
+sc.ops.Discard(ignore)
+sc.ops.DiscardFrame(ignore)
+sc.ops.InfoFromFrame(frame)
+sc.ops.Pass(input)
+sc.ops.ShotBoundaries(histograms)
+sc.ops.DrawFlow(frame, flow)
+sc.ops.DrawBboxes(frame, bboxes)
+sc.ops.DetectObjects
+sc.ops.TrackObjects(bboxes)
+sc.ops.Brightness(frame)
+sc.ops.Contrast(frame)
+sc.ops.Sharpness(frame)
+sc.ops.FlowHistogram(flow)
+sc.sources.Files
+sc.sources.Python
+sc.sources.Audio
+sc.sources.Captions
+sc.sources.PackedFile
+sc.sources.SQL
+sc.sinks.Files
+sc.sinks.SQL
+
+tools.FilesStorage(storage_type='posix', bucket=None, region=None, endpoint=None)
+tools.FilesStream(paths, storage=None)
+tools.PythonStream(data)
+tools.AudioStream(path, frame_size, storage=None)
+tools.CaptionStream(path, window_size, max_time, storage=None)
+tools.SQLStorage(config, job_table)
+tools.SQLInputStream(query, filter, storage, num_elements=None)
+tools.SQLOutputStream(table, job_name, storage, insert=True)
 """
