@@ -170,7 +170,9 @@ def test_long_sound_is_no_claim(tmp_path):
 
 def test_boxes_that_lie_too_deep_are_not_looked_for(tmp_path):
     depth = 20_000
-    inner = b"".join(struct.pack(">I4s", 8 * (depth - i), b"mdia") for i in range(depth))
+    inner = b"".join(
+        struct.pack(">I4s", 8 * (depth - i), b"mdia") for i in range(depth)
+    )
     trak = struct.pack(">I4s", 8 + len(inner), b"trak") + inner
     moov = struct.pack(">I4s", 8 + len(trak), b"moov") + trak
     path = tmp_path / "deep.mp4"
