@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from beam_scanner.errors import ElementTypeError, GraphError
@@ -10,6 +10,7 @@ from beam_scanner.graph.nodes import InputNode, Node, OpNode, topological
 from beam_scanner.planner.bound import BoundGraph, SourceInfo, bind
 from beam_scanner.planner.phases import INTERNAL, Family
 from beam_scanner.run.stream_slots import Slot
+from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.storage.trust import check_no_pickle, check_plain
@@ -17,7 +18,11 @@ from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 
 
-def bind_families(families: Sequence[Family], decoder: str = "cpu") -> list[BoundGraph]:
+def bind_families(
+    families: Sequence[Family],
+    decoder: str = "cpu",
+    open_input: Callable[[StoredStream], RowReader] | None = None,
+) -> list[BoundGraph]:
     """Binds one job's graph of each family, opening its streams for their lengths.
 
     Streams between phases need not exist: their lengths follow from the graph.
@@ -25,6 +30,7 @@ def bind_families(families: Sequence[Family], decoder: str = "cpu") -> list[Boun
     Args:
         families: All families of the job, by phase.
         decoder: Where its videos are to be decoded.
+        open_input: Opens a stream; None for the stream's own ``reader``.
 
     Raises:
         ScannerException: As ``bind``.
@@ -33,7 +39,7 @@ def bind_families(families: Sequence[Family], decoder: str = "cpu") -> list[Boun
     made: dict[int, SourceInfo] = {}
     graphs = []
     for family in families:
-        graph = _bind_family(family, made, decoder)
+        graph = _bind_family(family, made, decoder, open_input or _reader)
         for output, number in zip(graph.outputs, family.numbers, strict=True):
             if number == INTERNAL:
                 stream = output.node.streams[0]
@@ -42,8 +48,15 @@ def bind_families(families: Sequence[Family], decoder: str = "cpu") -> list[Boun
     return graphs
 
 
+def _reader(stream: StoredStream) -> RowReader:
+    return stream.reader()
+
+
 def _bind_family(
-    family: Family, made: Mapping[int, SourceInfo], decoder: str
+    family: Family,
+    made: Mapping[int, SourceInfo],
+    decoder: str,
+    open_input: Callable[[StoredStream], RowReader],
 ) -> BoundGraph:
     nodes = topological(family.outputs)
     _check_trust(nodes)
@@ -53,7 +66,7 @@ def _bind_family(
             stream = node.streams[0]
             info = made.get(id(stream))
             if info is None:
-                with stream.reader() as reader:
+                with open_input(stream) as reader:
                     reader.decode_on(decoder)
                     info = SourceInfo(
                         stream.name(),

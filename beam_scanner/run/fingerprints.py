@@ -116,17 +116,29 @@ class Fingerprints:
                 "run(), or when it has returned"
             )
 
-    def of_job(self, job: int) -> tuple[str, list[str]]:
+    def of_inputs(self, job: int) -> dict[int, str]:
+        """What identifies the rows of each input of a job now, by ``id`` of its stream."""
+        streams = [n.streams[job] for n in self._nodes if isinstance(n, InputNode)]
+        return {id(stream): stream_fingerprint(stream) for stream in streams}
+
+    def of_job(
+        self, job: int, inputs: Mapping[int, str] | None = None
+    ) -> tuple[str, list[str]]:
         """Fingerprints of one job.
+
+        Args:
+            job: Its index.
+            inputs: What :meth:`of_inputs` returned, if it was asked.
 
         Returns:
             That of the whole job, and one for each output.
         """
+        read = self.of_inputs(job) if inputs is None else inputs
         values = self._values
         if values is None:
             values = value_digests(self._outputs, job)
         own = {
-            id(node): self._of_input(node, job)
+            id(node): self._of_input(node, read[id(node.streams[job])])
             if isinstance(node, InputNode)
             else value
             for node, value in zip(self._nodes, values, strict=True)
@@ -145,8 +157,7 @@ class Fingerprints:
         ]
         return code_digest(CUTS, each, self._sharing, written, home=""), each
 
-    def _of_input(self, node: InputNode, job: int) -> str:
-        of_stream = stream_fingerprint(node.streams[job])
+    def _of_input(self, node: InputNode, of_stream: str) -> str:
         if self._decoder == "cpu" or id(node) not in self._frames:
             return code_digest(of_stream, home="")
         return code_digest(of_stream, self._decoder, PIXELS, home="")

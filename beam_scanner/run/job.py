@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from beam_scanner.errors import StorageError
 from beam_scanner.graph.nodes import InputNode, OutputNode, topological
 from beam_scanner.planner.bound import BoundGraph
 from beam_scanner.planner.cut_tasks import TaskCuts, cut_tasks, work_packet
@@ -15,6 +16,7 @@ from beam_scanner.run.fingerprints import stream_fingerprint
 from beam_scanner.run.job_files import JobFiles
 from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.run.stream_slots import BranchSlot, InternalSlot
+from beam_scanner.storage.stored_rows import RowReader
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.stores.object_store import ObjectStore
@@ -37,6 +39,8 @@ class JobRecord(NamedTuple):
             for a job whose outputs are there already.
         mark: Unique among the jobs of the run.
         leaves: Whether rows leave, so that its files are the run's own.
+        inputs: For each value that is an input in a database what identified its rows
+            when the run began, '' for other values: see :func:`pinned`.
     """
 
     name: str
@@ -47,12 +51,26 @@ class JobRecord(NamedTuple):
     token: str = ""
     mark: str = ""
     leaves: bool = False
+    inputs: tuple[str, ...] = ()
 
     def files(self, store: ObjectStore, run: str) -> JobFiles:
         """What the job keeps in storage, as a job of this run."""
         if self.leaves:
             return JobFiles(store, self.mark, self.token, run)
         return JobFiles(store, self.fingerprint, self.token)
+
+
+def pinned(values: Sequence[Any], read: Mapping[int, str]) -> tuple[str, ...]:
+    """What identifies the rows of those values that are inputs in a database.
+
+    Args:
+        values: Of a job.
+        read: What ``Fingerprints.of_inputs`` returned.
+    """
+    return tuple(
+        read.get(id(value), "") if isinstance(value, NamedStream) else ""
+        for value in values
+    )
 
 
 class Job:
@@ -89,6 +107,11 @@ class Job:
         self.files = record.files(store, run)
         self._shared = graph
         self._url = store.url
+        self._pinned = {
+            id(value): read
+            for value, read in zip(record.values, record.inputs, strict=False)
+            if read
+        }
         self._families: list[Family] = []
         self._bound: list[BoundGraph] = []
         self._cuts: dict[int, TaskCuts] = {}
@@ -131,8 +154,27 @@ class Job:
         """The bound graph of each family."""
         # Late: it opens every input, which the commit stage has no need of.
         if not self._bound:
-            self._bound = bind_families(self.families, self._decoder)
+            self._bound = bind_families(self.families, self._decoder, self.open_input)
         return self._bound
+
+    def open_input(self, stream: StoredStream) -> RowReader:
+        """Opens an input, which must be the same as when the run began.
+
+        Else some tasks would read the old rows and others the new ones.
+
+        Raises:
+            StorageError: It was replaced since.
+        """
+        reader = stream.reader()
+        wanted = self._pinned.get(id(stream))
+        # After opening: a stream that was replaced never becomes the same again.
+        if wanted is not None and stream_fingerprint(stream) != wanted:
+            reader.close()
+            raise StorageError(
+                f"input stream {stream.name()!r} was replaced after this run had begun: "
+                "run it again"
+            )
+        return reader
 
     def cuts(self, family: int, io_packet: int) -> TaskCuts:
         """How a family is cut into tasks.
@@ -184,7 +226,8 @@ class Job:
     @property
     def source(self) -> str:
         """Fingerprint of the first input: what outputs are said to be made from."""
-        return stream_fingerprint(self._inputs()[0])
+        first = self._inputs()[0]
+        return self._pinned.get(id(first)) or stream_fingerprint(first)
 
     def _inputs(self) -> list[StoredStream]:
         nodes = topological([o for family in self.families for o in family.outputs])

@@ -24,7 +24,7 @@ from beam_scanner.run.cache_mode import CacheMode, is_cached
 from beam_scanner.run.existing_results import Results
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.fingerprints import Fingerprints, stream_fingerprint
-from beam_scanner.run.job import Job, JobRecord
+from beam_scanner.run.job import Job, JobRecord, pinned
 from beam_scanner.run.options import decoder_of
 from beam_scanner.run.run_files import noted_tokens
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
@@ -163,21 +163,24 @@ def prepare(
         if number not in prepared.failures:
             try:
                 with contained("reading its inputs"):
-                    whole, each = fingerprints.of_job(number)
+                    inputs_read = fingerprints.of_inputs(number)
+                    whole, each = fingerprints.of_job(number, inputs_read)
             except Exception:
                 if not inputs.blamed([number]):
                     raise
                 continue
             streams = [output.streams[number] for output in outputs]
+            values = values_of(nodes, number)
             record = JobRecord(
                 streams[0].name(),
-                values_of(nodes, number),
+                values,
                 whole,
                 tuple(each),
                 # Before it is asked what is there: what comes later is not to be
                 # replaced.
                 seen=tuple(map(_generation, streams)),
                 mark=str(number),
+                inputs=pinned(values, inputs_read),
             )
             job = Job(record, graph, store, number=number, decoder=decoder)
             results = Results(job.files, streams, job.record.outputs, runs)

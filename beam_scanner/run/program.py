@@ -19,7 +19,7 @@ from beam_scanner.kernels.pickling import KeepsValues, dumps_graph
 from beam_scanner.planner.phases import Family
 from beam_scanner.run.existing_results import Results, holds, is_spent
 from beam_scanner.run.fingerprints import Fingerprints, op_digests, value_digests
-from beam_scanner.run.job import JobId, JobRecord
+from beam_scanner.run.job import JobId, JobRecord, pinned
 from beam_scanner.run.options import Limits
 from beam_scanner.run.publish import end_published
 from beam_scanner.run.run_files import RunFiles
@@ -167,7 +167,12 @@ class Program(KeepsValues):
         """The record of a job, with streams in place of where its sources lie."""
         sent = JobRecord(*job)
         inputs = self._inputs(sent.name, sent.values)
-        return sent._replace(values=_filled(self.slots, sent.name, inputs))
+        values = _filled(self.slots, sent.name, inputs)
+        read = {
+            id(inputs[source.number]): fingerprint
+            for source, fingerprint in zip(self.sources, sent.inputs, strict=False)
+        }
+        return sent._replace(values=values, inputs=pinned(values, read))
 
     def bind(self, name: str, sources: Sequence[str]) -> JobRecord:
         """Makes a job of streams of one name.
@@ -194,9 +199,11 @@ class Program(KeepsValues):
             if isinstance(slot, SinkSlot):
                 slot.claims.claim(name)
         home = NamedStorage(self.db)
-        whole, each = Fingerprints(
+        found = Fingerprints(
             family.outputs, 0, home, *self.digests, self.settings.decoder
-        ).of_job(0)
+        )
+        inputs_read = found.of_inputs(0)
+        whole, each = found.of_job(0, inputs_read)
         made = [output.streams[0] for output in family.outputs]
         record = JobRecord(
             name,
@@ -206,6 +213,7 @@ class Program(KeepsValues):
             seen=tuple(map(_seen, made, each)),
             mark=_mark(name, sources, whole),
             leaves=any(isinstance(stream, BranchSlot) for stream in made),
+            inputs=pinned([streams[s.number] for s in self.sources], inputs_read),
         )
         return record._replace(token=self._begin(record, made))
 

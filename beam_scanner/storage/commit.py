@@ -37,6 +37,7 @@ from beam_scanner.storage.stream_names import (
     MARKER,
     descriptor_key,
     generation_key,
+    is_segment_file,
     stream_key,
 )
 from beam_scanner.storage.writer_marks import writing
@@ -382,8 +383,11 @@ def new_generation(store: ObjectStore, name: str, generation: str) -> Iterator[N
 def _remove_generation(
     store: ObjectStore, name: str, generation: str, keep: Collection[str]
 ) -> None:
-    for key in list(store.list(f"{generation_key(name, generation)}/")):
-        if key not in keep:
+    folder = f"{generation_key(name, generation)}/"
+    # Files of people, and folders, which may be other databases, are not the stream's.
+    for key in list(store.list(folder, lambda f: f != folder and f.startswith(folder))):
+        file = key.removeprefix(folder)
+        if key not in keep and "/" not in file and is_segment_file(file):
             store.delete(key)
 
 

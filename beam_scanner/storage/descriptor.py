@@ -204,6 +204,8 @@ def _check_record(record: Record) -> None:
     files += [record[name] for name in ("sidecar", "exact") if name in record]
     for file in files:
         _check_file(file)
+    if not isinstance(record.get("sums", {}), dict | None):
+        raise TypeError(f"sums of a segment are {record['sums']!r}")
     for part in parts:
         numbers = [part["frames"], *part["entries"], *part["entry_bytes"]]
         if any(type(number) is not int or number < 0 for number in numbers):

@@ -11,7 +11,6 @@ the last two.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -25,21 +24,16 @@ from beam_scanner.storage.descriptor import (
 )
 from beam_scanner.storage.stream_names import (
     DESCRIPTOR,
-    INDEX,
     MARKER,
     SEGMENTS,
     WORK,
     is_generation,
+    is_segment_file,
 )
 from beam_scanner.storage.writer_marks import remove_old_marks, written_now
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 _SCRATCH_SECONDS = 24 * 3600.0
-
-# What writers of segments and of copied videos call their files.
-_SEGMENT = re.compile(
-    rf"[0-9]{{8,}}-[A-Za-z0-9_-]+\..+|{re.escape(INDEX)}|video(\.[a-z0-9]{{1,8}})?"
-)
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ class _Sweep:
     def remove(self, keys: Collection[str]) -> None:
         """Removes files that have the names of segments' files."""
         for key in keys:
-            if not _SEGMENT.fullmatch(key.rpartition("/")[2]):
+            if not is_segment_file(key.rpartition("/")[2]):
                 why = "no file of a stream is called so"
             elif self._store.is_link(key):
                 why = "it is a link"

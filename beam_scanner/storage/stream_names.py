@@ -152,6 +152,22 @@ def generation_key(name: str, generation: str) -> str:
     return f"{stream_key(name)}/{generation}{SEGMENTS}"
 
 
+# What writers of segments and of copied videos call their files.
+_SEGMENT_FILE = re.compile(
+    rf"[0-9]{{8,}}-[A-Za-z0-9_-]+\..+|{re.escape(INDEX)}|video(\.[a-z0-9]{{1,8}})?"
+)
+
+
+def is_segment_file(name: str) -> bool:
+    """Whether a file in the folder of a generation is called as those of streams are.
+
+    Examples:
+        >>> is_segment_file('00000000-x.parquet'), is_segment_file('notes.txt')
+        (True, False)
+    """
+    return _SEGMENT_FILE.fullmatch(name) is not None
+
+
 _MADE = re.compile(rf"[0-9a-f]{{32,40}}(-[0-9a-f]{{12}})?{re.escape(SEGMENTS)}/")
 
 

@@ -17,6 +17,8 @@ _HARMLESS_FRAMES = 1 << 16
 _FRAMES_A_BYTE = 16
 """No format puts more into a file, not even into one that is cut short."""
 _LARGEST_TABLE = 1 << 29
+_DEEPEST = 16
+"""Boxes inside each other: FFmpeg refuses more than ten of them."""
 
 _HEADERS = (b"moov", b"moof")
 _INNER = (b"mdia", b"minf", b"stbl", b"edts")
@@ -64,13 +66,13 @@ def _claims(file: BinaryIO, size: int) -> Iterator[int]:
                         yield int.from_bytes(_read(file, run, 8)[4:], "big")
 
 
-def _leaves(file: BinaryIO, box: Box) -> Iterator[Box]:
-    """The boxes in a track that hold no others."""
+def _leaves(file: BinaryIO, box: Box, depth: int = 0) -> Iterator[Box]:
+    """The boxes in a track that hold no others; none that lie too deep to be read."""
     for inner in boxes(file, box.start, box.stop):
-        if inner.kind in _INNER:
-            yield from _leaves(file, inner)
-        else:
+        if inner.kind not in _INNER:
             yield inner
+        elif depth < _DEEPEST:
+            yield from _leaves(file, inner, depth + 1)
 
 
 def _read(file: BinaryIO, box: Box, most: int = _LARGEST_TABLE) -> bytes:

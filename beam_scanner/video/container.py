@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -76,7 +77,11 @@ def open_container(
     except (av.error.FFmpegError, OSError, ValueError) as error:
         file.close()
         check_readable(source, error)
-        reason = why_unreadable(source)
+        if getattr(error, "errno", None) == errno.ENOMEM:
+            # The same error, whichever it is.
+            reason = f"it has more than {_MAX_STREAMS} tracks, or memory has run out"
+        else:
+            reason = why_unreadable(source)
         raise VideoError(
             f"{kind} {name!r} is not a file that FFmpeg can read "
             f"({getattr(error, 'strerror', None) or error})"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from beam_scanner import JobFailure, NamedStream, PerfParams
+from beam_scanner.errors import StorageError
 from beam_scanner.graph.nodes import OutputNode, topological
+from beam_scanner.kernels import register_python_op, registry
 from beam_scanner.planner.phases import INTERNAL
-from beam_scanner.run.job import Job, JobRecord
+from beam_scanner.run.job import Job, JobRecord, pinned
 from beam_scanner.run.shared_graph import SharedGraph, in_phases, values_of
 from beam_scanner.storage.streams.named import NamedStorage
+from tests.support.client_helpers import open_client
 from tests.support.strided_jobs import LENGTHS, filled, strided_graph
 
 
@@ -91,3 +96,50 @@ def test_files_of_a_job_of_which_rows_leave_are_those_of_its_run(
     assert files.internal == ".work/runs/run/jobs/m/internal"
     kept = record._replace(leaves=False).files(storage.store(), "run")
     assert kept.internal == ".work/jobs/f/internal"
+
+
+def test_an_input_is_read_as_it_was_when_the_run_began(storage: NamedStorage) -> None:
+    job, _ = jobs_of(storage, strided_graph(storage, [1, 1]))
+    (stream,) = {id(s): s for s in job._inputs() if s.storage() == storage}.values()
+    values = job.record.values
+    read = {id(stream): stream.fingerprint()}  # type: ignore[attr-defined]
+    record = job.record._replace(inputs=pinned(values, read))
+    assert [bool(each) for each in record.inputs] == [v is stream for v in values]
+    again = Job(record, job._shared, storage.store())
+    again.open_input(stream).close()
+    assert again.source == read[id(stream)]
+    assert isinstance(stream, NamedStream)
+    stream.save(list(stream.load()), int)
+    with pytest.raises(StorageError, match="was replaced after this run had begun"):
+        again.open_input(stream)
+    # What it was is kept.
+    assert again.source == read[id(stream)]
+
+
+@pytest.mark.parametrize("when", [1, 5, 9])
+@pytest.mark.parametrize("share", [0, 3])
+def test_no_output_is_made_of_old_and_new_rows(
+    tmp_path: Path, when: int, share: int
+) -> None:
+    sc = open_client(tmp_path)
+    given = [NamedStream(sc, f"in{i}") for i in range(1 + share)]
+    for stream in given:
+        stream.save(list(range(12)), int)
+
+    def replace(config, x: int) -> int:
+        if x == when:
+            given[0].save(list(range(100, 112)), int)
+        return x
+
+    register_python_op(name="ReplacesItsInput")(replace)
+    try:
+        outputs = [NamedStream(sc, f"out{i}") for i in range(1 + share)]
+        column = sc.ops.ReplacesItsInput(x=sc.io.Input(given))
+        with suppress(JobFailure):
+            sc.run(sc.io.Output(column, outputs), PerfParams.manual(2, 4))
+    finally:
+        registry().remove("ReplacesItsInput")
+    if when == 1:
+        assert not outputs[0].committed()
+    for output in outputs:
+        assert not output.committed() or list(output.load()) == list(range(12))

@@ -60,6 +60,20 @@ def test_a_damaged_descriptor(tmp_path, text):
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
+@pytest.mark.parametrize("sums", [[], "none", 3, True])
+def test_checksums_that_are_none(tmp_path, sums):
+    """As somebody may write them who knows how descriptors are sealed."""
+    stream = NamedStream(NamedStorage(tmp_path), "s")
+    stream.save([b"x"])
+    path = tmp_path / "s/stream.json"
+    values = unseal(path.read_bytes())
+    values["segments"][0]["sums"] = sums
+    path.write_bytes(seal(values))
+    for use in (stream.len, stream.committed, lambda: list(stream.load())):
+        with pytest.raises(StorageError, match=r"s/stream\.json'.*sums of a segment"):
+            use()
+
+
 def test_descriptors_pickle_and_compare():
     found = StreamDescriptor("é/ü", "blob", "Bytes", 3, "g", ({"first": 0, "rows": 3},))
     assert pickle.loads(pickle.dumps(found)) == found

@@ -162,6 +162,22 @@ def test_files_of_people_stay(tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in names)
 
 
+@pytest.mark.parametrize("how", ["replaced", "deleted"])
+def test_files_of_people_stay_when_a_stream_goes(tmp_path: Path, how: str) -> None:
+    outer = filled(tmp_path / "db", "a")
+    stream = NamedStream(outer, "a")
+    (file,) = stream.files()
+    (Path(file).parent / "notes.txt").write_text("mine")
+    inner = filled(Path(file).parent, "b")
+    if how == "replaced":
+        stream.save([b"others"])
+    else:
+        stream.delete()
+    assert not Path(file).exists()
+    assert (Path(file).parent / "notes.txt").read_text() == "mine"
+    assert rows(inner, "b") == ROWS
+
+
 def test_a_damaged_descriptor_keeps_its_generation(tmp_path: Path) -> None:
     storage = filled(tmp_path, "a", "b")
     (tmp_path / "a/stream.json").write_text("{")

@@ -42,6 +42,15 @@ def _scale(config: Any, x: int) -> int:
 Scale = op(_scale)
 
 
+def _replace_other(config: Any, x: int) -> int:
+    other = "a" if x >= 100 else "b"
+    save(config.args["db"], f"x/{other}", [x] * ROWS, int)
+    return x
+
+
+ReplaceOther = op(_replace_other)
+
+
 @pytest.fixture
 def db(tmp_path: Path) -> Path:
     for number, name in enumerate("ab"):
@@ -149,6 +158,20 @@ def failing() -> Iterator[None]:
     os.environ["PIPELINES_FAIL"] = "1"
     yield
     os.environ.pop("PIPELINES_FAIL", None)
+
+
+def test_inputs_that_are_replaced_while_the_pipeline_runs_fail(db: Path) -> None:
+    run = Run()
+    x = run.pipeline | ReadFromNamedStream(str(db), "x/*", int)
+    sink = WriteToNamedStream(str(db), "out/{stream}")
+    run.keep_written("out", x | ReplaceOther(db=str(db)) | sink)
+    run.run()
+    ((name, reason),) = run.failures("out").items()
+    assert "was replaced after this run had begun" in reason
+    (made,) = run.commits("out")
+    assert {name, made.removeprefix("out/")} == {"x/a", "x/b"}
+    first = 0 if made.endswith("a") else 100
+    assert list(stream(db, made).load()) == list(range(first, first + ROWS))
 
 
 def test_what_failed_is_made_by_the_next_run(failing: None, db: Path) -> None:

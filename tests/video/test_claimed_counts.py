@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -165,6 +166,20 @@ def test_long_sound_is_no_claim(tmp_path):
     data = bytearray(Path(path).read_bytes())
     table(b"stsz", (8, 1 << 27))(data)
     check(bytes(data))
+
+
+def test_boxes_that_lie_too_deep_are_not_looked_for(tmp_path):
+    depth = 20_000
+    inner = b"".join(
+        struct.pack(">I4s", 8 * (depth - i), b"mdia") for i in range(depth)
+    )
+    trak = struct.pack(">I4s", 8 + len(inner), b"trak") + inner
+    moov = struct.pack(">I4s", 8 + len(trak), b"moov") + trak
+    path = tmp_path / "deep.mp4"
+    path.write_bytes(struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + moov)
+    check(path.read_bytes())
+    with pytest.raises(VideoError, match="not a file that FFmpeg"):
+        index_video(str(path))
 
 
 @settings(max_examples=300, deadline=None)

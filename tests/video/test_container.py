@@ -10,6 +10,7 @@ import pytest
 
 from beam_scanner.errors import VideoError
 from beam_scanner.video.indexing import index_video
+from tests.support.hostile import box, replace_box
 from tests.support.video_fixtures import make_video
 
 
@@ -47,6 +48,16 @@ def test_folder_and_audio_only(tmp_path):
         frame.rate = 8000
         container.mux(stream.encode(frame))
     with pytest.raises(VideoError, match="has no video stream"):
+        index_video(path)
+
+
+def test_too_many_tracks(tmp_path):
+    whole = Path(make_video(tmp_path / "a.mp4", 2, size=(64, 48))).read_bytes()
+    start = box(whole, b"trak") - 8
+    track = whole[start : start + int.from_bytes(whole[start : start + 4], "big")]
+    path = tmp_path / "many.mp4"
+    path.write_bytes(replace_box(whole, b"trak", track * 1001, (b"moov",)))
+    with pytest.raises(VideoError, match=r"many\.mp4.* more than 1000 tracks"):
         index_video(path)
 
 

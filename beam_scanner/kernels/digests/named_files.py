@@ -49,11 +49,12 @@ def file_digest(text: str) -> str | None:
         return None
     if not is_for_reading(text):
         return None
+    path = os.path.expanduser(text)
     try:
-        found = os.stat(text)
+        found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
             return None
-        return _digest(text, found)
+        return _digest(path, found)
     except (OSError, ValueError):
         return None
 

@@ -45,6 +45,7 @@ from beam_scanner.kernels.digests.named_files import file_digest
 from beam_scanner.kernels.digests.pickle_reduction import (
     is_dispatched,
     is_slots,
+    is_struct,
     reduced,
     states_itself,
 )
@@ -417,7 +418,18 @@ def _beside_members(cls: type) -> Edges:
     metadata = {name: dict(field.metadata) for name, field in fields.items()}
     if any(metadata.values()):
         edges.append(("metadata of its fields", metadata))
+    if is_struct(cls):
+        edges.append(("its fields", _struct_fields(cls)))
     return edges
+
+
+def _struct_fields(cls: Any) -> list[Any]:
+    """What msgspec has made of the fields of a struct, which the class does not show."""
+    defaults = [getattr(value, "factory", value) for value in cls.__struct_defaults__]
+    config = cls.__struct_config__
+    options = {name: getattr(config, name) for name in dir(config) if name[0] != "_"}
+    types_of = vars(cls).get("__annotations__", {})
+    return [cls.__struct_encode_fields__, defaults, options, types_of]
 
 
 def class_members(cls: type) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import functools
 import pickle
 import sys
 import types
+import typing
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,13 @@ def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
         raise pickle.PicklingError(
             f"the native library {value._name!r} is loaded in this process alone"
         )
+    if is_struct(value) and not is_by_name(value):
+        raise pickle.PicklingError(
+            f"msgspec struct {value.__qualname__!r} would arrive without its fields: "
+            "define it in a module beside the program"
+        )
+    if kind is typing.NewType and value.__module__ == "__main__":
+        return typing.NewType, (value.__name__, value.__supertype__)
     if kind is object:
         return _by_place(value, list(sys.modules.values()), is_by_name)
     if kind.__reduce_ex__ is not object.__reduce_ex__ or isinstance(value, type):
@@ -72,6 +80,11 @@ def reduce_own(value: Any, is_by_name: Callable[[Any], bool]) -> Any:
     if module is not None and not getattr(value, "__dict__", None):
         return _by_place(value, [module], is_by_name)
     return NotImplemented
+
+
+def is_struct(value: Any) -> bool:
+    """Whether it is a class of ``msgspec``, whose fields only native code knows."""
+    return isinstance(value, type) and hasattr(value, "__struct_config__")
 
 
 def _by_place(

@@ -234,7 +234,7 @@ def _task(
     for index, source in numbered(graph, BoundSource):
         doing = position.work.doing(OPEN, source.info.name)
         with contained("opening its input"), doing, span("open"):
-            opened = source.node.streams[0].reader()
+            opened = job.open_input(source.node.streams[0])
             readers[index] = stack.enter_context(opened)
     keep_displays(graph, readers, writers)
     return Task(

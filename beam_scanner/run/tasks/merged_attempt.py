@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class _Part:
         """Finds out how frames of its outputs are to be shown."""
         with ExitStack() as stack:
             readers = {
-                index: stack.enter_context(source.node.streams[0].reader())
+                index: stack.enter_context(self.job.open_input(source.node.streams[0]))
                 for index, source in numbered(self.graph, BoundSource)
             }
             self.displays = displays_of(self.graph, readers)
@@ -171,13 +172,16 @@ def _task(
     kernels = stack.enter_context(run.kernels.borrow(ops, first.task.family, position))
     readers = {}
     for index, source in numbered(graph, BoundSource):
-        nodes = [part.graph.nodes[index] for part in parts]
-        streams = [n.node.streams[0] for n in nodes if isinstance(n, BoundSource)]
+        nodes = [(part.job, part.graph.nodes[index]) for part in parts]
         readers[index] = stack.enter_context(
             MergedReader(
                 source.info.name,
                 merged.starts[index],
-                [stream.reader for stream in streams],
+                [
+                    partial(job.open_input, node.node.streams[0])
+                    for job, node in nodes
+                    if isinstance(node, BoundSource)
+                ],
                 source.info.keyframes,
             )
         )

@@ -32,6 +32,16 @@ def test_a_file_that_a_value_names_counts_with_its_content(
         assert of(value) == before
 
 
+def test_a_file_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "model.onnx").write_bytes(b"one")
+    before = of("~/model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"two")
+    assert of("~/model.onnx") != before
+
+
 @pytest.mark.parametrize("name", ["flag", "calls.txt", "run.log"])
 def test_files_that_kernels_write_do_not_count(tmp_path: Path, name: str) -> None:
     before = of(str(tmp_path / name))

@@ -89,3 +89,26 @@ def test_what_cannot_be_told_is_named(make: Any, name: str) -> None:
     )
     again = digest([("the kernel", kernel_over(make()))], "users_module")
     assert again.text == found.text
+
+
+def test_fields_of_structs_count() -> None:
+    msgspec = pytest.importorskip("msgspec")
+
+    def made(field: tuple[Any, ...], **options: Any) -> str:
+        return of(msgspec.defstruct("S", [field], module="users_module", **options))
+
+    of_lists = [
+        made(("a", list, msgspec.field(default_factory=make))) for make in (list, dict)
+    ]
+    others = [
+        made(("a", int)),
+        made(("a", str)),
+        made(("a", int, 1)),
+        made(("a", int, 2)),
+        made(("b", int)),
+        made(("a", int), rename="upper"),
+        made(("a", int), tag="x"),
+        *of_lists,
+    ]
+    assert made(("a", int, 1)) == others[2]
+    assert len(set(others)) == len(others)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+
+import pytest
+
 from beam_scanner.kernels import (
     Kernel,
     dumps_graph,
@@ -9,6 +13,7 @@ from beam_scanner.kernels import (
     read_spec,
 )
 from tests.support.fingerprinted import users
+from tests.support.programs import run_code
 
 
 class ModuleBase(Kernel):
@@ -43,6 +48,28 @@ def test_in_the_same_process_classes_keep_their_identity():
     assert loads_graph(dumps_graph(ModuleBase)) is ModuleBase
     assert Local.execute is execute
     assert ModuleBase.tail is tail
+
+
+def test_structs_that_would_lose_their_fields_are_refused() -> None:
+    msgspec = pytest.importorskip("msgspec")
+    struct = msgspec.defstruct("Settings", [("size", int, 3)], module="__main__")
+    for value in (struct, struct(5), {"one": struct}):
+        with pytest.raises(pickle.PicklingError, match="'Settings' would arrive"):
+            dumps_graph(value)
+
+
+def test_new_types_of_programs_are_sent() -> None:
+    done = run_code(
+        """
+        import sys
+        from typing import NewType
+        from beam_scanner.kernels import dumps_graph
+        Meters = NewType('Meters', int)
+        def op(): return Meters(4), Meters.__name__
+        print(dumps_graph(op).hex())
+        """
+    )
+    assert loads_graph(bytes.fromhex(done))() == (4, "Meters")
 
 
 def test_what_is_cached_by_use_says_nothing() -> None:
