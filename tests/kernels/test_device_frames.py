@@ -87,7 +87,13 @@ def test_annotations() -> None:
     assert library_of("torch.Tensor") == library_of(ModuleType("torch")) == ""
 
 
-@pytest.mark.parametrize("library", ["torch", "tensorflow"])
+@pytest.mark.parametrize(
+    "library",
+    [
+        "torch",
+        pytest.param("tensorflow", marks=[pytest.mark.slow, pytest.mark.frameworks]),
+    ],
+)
 def test_real_libraries(library: str) -> None:
     """On the CPU, where they are installed."""
     module: Any = pytest.importorskip(library)

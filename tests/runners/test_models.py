@@ -1,7 +1,11 @@
-"""Models on every runner: the same results, one load a process, and no frames sent."""
+"""Models on every runner: the same results, one load a process, and no frames sent.
+
+With Keras and TensorFlow: test_tensorflow.py.
+"""
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -9,15 +13,27 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pytest
+from apache_beam.ml.inference.onnx_inference import OnnxModelHandlerNumpy
+from apache_beam.ml.inference.sklearn_inference import SklearnModelHandlerNumpy
+from sklearn.linear_model import LinearRegression
 
 from beam_scanner import Client, NamedStream, NamedVideoStream, PerfParams
-from beam_scanner.models import KerasModelHandler, OnnxModelHandler
+from beam_scanner.models import OnnxModelHandler
 from beam_scanner.transforms import Infer, ReadFromVideo, WriteToNamedStream
 from tests.support.job_graph import crossings
-from tests.support.models import Means, NumberHandler, first, noted, onnx_means
+from tests.support.models import (
+    Means,
+    NumberHandler,
+    as_floats,
+    first,
+    noted,
+    noting,
+    onnx_means,
+)
 from tests.support.targets import IN_MEMORY, Target
 
 PERF = PerfParams.manual(8, 16)
+HANDLERS = (SklearnModelHandlerNumpy, OnnxModelHandlerNumpy, OnnxModelHandler)
 
 
 def color(frame: Any) -> Any:
@@ -28,27 +44,26 @@ def number(value: Any) -> float:
     return round(float(value), 3)
 
 
-def models(folder: Path) -> dict[str, dict[str, Any]]:
-    """Arguments of Infer for each kind of model whose library is installed."""
-    found: dict[str, dict[str, Any]] = {"class": {"model_handler": Means}}
-    try:
-        import sklearn.linear_model
-        from apache_beam.ml.inference.sklearn_inference import SklearnModelHandlerNumpy
-
-        fitted = sklearn.linear_model.LinearRegression().fit(np.eye(3), [1, 2, 4])
-        path = folder / "model.pkl"
-        path.write_bytes(pickle.dumps(fitted))
-        handler: Any = SklearnModelHandlerNumpy(str(path))
-        found["sklearn"] = {"model_handler": handler, "preprocess": color}
-        found["sklearn"]["postprocess"] = number
-    except ImportError:
-        pass
-    try:
-        handler = OnnxModelHandler(onnx_means(folder / "means.onnx"))
-        found["onnx"] = {"model_handler": handler, "postprocess": first}
-    except ImportError:
-        pass
-    return found
+def models(folder: Path, loads: Path) -> dict[str, dict[str, Any]]:
+    """Arguments of Infer, by the names of models; each notes its loads."""
+    path = onnx_means(folder / "means.onnx")
+    fitted = LinearRegression().fit(np.eye(3), [1, 2, 4])
+    (folder / "model.pkl").write_bytes(pickle.dumps(fitted))
+    sklearn, beams, ours = (noting(kind, loads) for kind in HANDLERS)
+    return {
+        "Means-": {"model_handler": Means(str(loads))},
+        "SklearnModelHandlerNumpy-": {
+            "model_handler": sklearn(str(folder / "model.pkl")),
+            "preprocess": color,
+            "postprocess": number,
+        },
+        "OnnxModelHandlerNumpy-": {
+            "model_handler": beams(path, providers=["CPUExecutionProvider"]),
+            "preprocess": as_floats,
+            "postprocess": first,
+        },
+        "OnnxModelHandler-": {"model_handler": ours(path), "postprocess": first},
+    }
 
 
 def run(db: Path, film: str, flags: list[str], arguments: Any, name: str) -> list[Any]:
@@ -60,35 +75,31 @@ def run(db: Path, film: str, flags: list[str], arguments: Any, name: str) -> lis
         return list(out.load())
 
 
+@pytest.fixture
+def loads(tmp_path: Path) -> Path:
+    """A folder for notes of loads."""
+    folder = tmp_path / "loads"
+    folder.mkdir()
+    return folder
+
+
 @pytest.mark.slow
-def test_equal_results(film: str, tmp_path: Path, target: Target) -> None:
-    for name, arguments in models(tmp_path).items():
+def test_equal_results(film: str, tmp_path: Path, loads: Path, target: Target) -> None:
+    for name, arguments in models(tmp_path, loads).items():
         wanted = run(tmp_path / "wanted", film, IN_MEMORY, arguments, name)
+        assert noted(loads, name) == [os.getpid()]
         found = run(tmp_path / "found", film, target.flags(2), arguments, name)
         assert len(found) == 96
         assert found == wanted, name
+        # This process may be a worker, too.
+        by = noted(loads, name)
+        by.remove(os.getpid())
+        assert 1 <= len(by) == len(set(by)), name
 
 
-@pytest.mark.slow
-def test_keras(film: str, tmp_path: Path, target: Target) -> None:
-    keras = pytest.importorskip("keras")
-    model = keras.Sequential(
-        [keras.layers.Input((48, 64, 3)), keras.layers.GlobalAveragePooling2D()]
-    )
-    path = tmp_path / "means.keras"
-    model.save(path)
-    handler = KerasModelHandler(path)
-    arguments = {"model_handler": handler, "postprocess": first}
-    # In processes alone: what has used TensorFlow must not be forked.
-    found = run(tmp_path / "found", film, target.flags(2), arguments, "keras")
-    with Client(db_path=str(tmp_path / "found"), options=IN_MEMORY) as sc:
-        frames = NamedVideoStream(sc, "film").load()
-        assert np.allclose(found, [frame[..., 0].mean() for frame in frames], rtol=1e-4)
-
-
-def test_one_load_a_process(film: str, tmp_path: Path, target: Target) -> None:
-    loads = tmp_path / "loads"
-    loads.mkdir()
+def test_one_load_a_process(
+    film: str, tmp_path: Path, loads: Path, target: Target
+) -> None:
     arguments = {"model_handler": NumberHandler(loads)}
     found = run(tmp_path / "db", film, target.flags(2), arguments, "out")
     assert found == list(range(96))
