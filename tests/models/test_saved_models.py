@@ -16,7 +16,7 @@ from tests.support.video_fixtures import make_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
 
-tf, keras = frameworks()
+tf, _ = frameworks()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_what_keras_exports(tmp_path: Path) -> None:
     model = two_heads(tmp_path / "two.keras")
     model.export(tmp_path / "exported", verbose=False)
     handler = SavedModelHandler(tmp_path / "exported")
-    frames = np.random.default_rng(3).integers(0, 256, (4, *SIDES, 3), np.uint8)
+    frames: Any = np.random.default_rng(3).integers(0, 256, (4, *SIDES, 3), np.uint8)
     found = [
         each.inference for each in handler.run_inference(frames, handler.load_model())
     ]

@@ -52,7 +52,7 @@ def both_heads(heads: Mapping[str, Any]) -> list[float]:
     return [float(value) for value in (*heads["label"], *heads["score"])]
 
 
-def as_tensor(frame: tf.Tensor) -> Any:
+def as_tensor(frame: tf.Tensor) -> Any:  # type: ignore[name-defined]
     """A frame as TensorFlow prepares it."""
     return tf.image.flip_left_right(frame)
 
