@@ -53,14 +53,17 @@ test-nightly: $(VENV)/.installed-demo,test
 		--hypothesis-profile=nightly tests \
 		&& $(MAKE) --no-print-directory test-frameworks)
 
-# TensorFlow is large, and changes what a program is in which it is imported: it has an
-# environment of its own, and the files with tests that need it are all that run there.
+# TensorFlow is large, and libraries that look for it find it: it has an environment of
+# its own, in which only the files run whose tests need it.
 FRAMEWORKS = .cache/frameworks
 test-frameworks:
-	@$(MAKE) --no-print-directory VENV=$(FRAMEWORKS) $(FRAMEWORKS)/.installed-frameworks
-	@$(call tier,frameworks,REQUIRE_TENSORFLOW=1 $(FRAMEWORKS)/bin/python -m pytest \
-		-n $(JOBS) -q --dist loadgroup -m frameworks \
-		$$(grep -rlF pytest.mark.frameworks --include=*.py tests))
+	@$(MAKE) --no-print-directory VENV=$(FRAMEWORKS) .test-frameworks
+
+.PHONY: .test-frameworks
+.test-frameworks: $(VENV)/.installed-frameworks
+	$(FETCH)
+	@$(call tier,frameworks,REQUIRE_TENSORFLOW=1 $(PYTEST) --dist loadgroup \
+		-m frameworks $$(grep -rlF pytest.mark.frameworks --include=*.py tests))
 
 runners: $(VENV)/.installed-demo,test
 	$(BIN)/python scripts/runners.py fetch
