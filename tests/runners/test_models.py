@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ from tests.support.models import (
     noting,
     onnx_means,
 )
-from tests.support.targets import IN_MEMORY, Target
+from tests.support.targets import IN_MEMORY, Target, params
+from tests.support.video_fixtures import frame_number, make_video
 
 PERF = PerfParams.manual(8, 16)
 HANDLERS = (SklearnModelHandlerNumpy, OnnxModelHandlerNumpy, OnnxModelHandler)
@@ -104,6 +107,63 @@ def test_one_load_a_process(
     found = run(tmp_path / "db", film, target.flags(2), arguments, "out")
     assert found == list(range(96))
     assert len(noted(loads)) == len(set(noted(loads)))
+
+
+WAYS = {"fine": 0, "raises": 1000, "memory": 2000, "dies": 3000, "hangs": 4000}
+"""The first number of a film, from which on a model does what is said."""
+
+
+class Bad:
+    """A model that says the numbers of frames, or worse."""
+
+    def load(self) -> None: ...
+
+    def __call__(self, batch: Any) -> list[int]:
+        found = [frame_number(frame) for frame in batch]
+        way = list(WAYS)[found[0] // 1000]
+        if way == "raises":
+            raise ValueError("not this film")
+        if way == "memory":
+            np.ones(1 << 55)
+        if way == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if way == "hangs":
+            time.sleep(1000)
+        return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "target", params("processes", "prism", "flink-cluster"), indirect=True
+)
+def test_a_failure_costs_one_stream(tmp_path: Path, target: Target) -> None:
+    films = {
+        way: make_video(tmp_path / f"{way}.mp4", 12, first_number=number)
+        for way, number in WAYS.items()
+    }
+    flags = target.flags(2)
+    with Client(db_path=str(tmp_path / "db"), options=flags, max_attempts=1) as sc:
+        videos = [NamedVideoStream(sc, f"film {way}", path=films[way]) for way in WAYS]
+        outs = [NamedStream(sc, way) for way in WAYS]
+        column = sc.ops.Infer(frame=sc.io.Input(videos), model_handler=Bad, batch=4)
+        number = sc.run(
+            sc.io.Output(column, outs),
+            PERF,
+            show_progress=False,
+            task_timeout=30,
+            on_failure="return",
+        )
+        failures = {failure.stream: failure for failure in sc.report(number).failures}
+        assert list(outs[0].load()) == list(range(12))
+    assert {way: (found.op, found.kind) for way, found in failures.items()} == {
+        "raises": ("Infer", "exception"),
+        "memory": ("Infer", "exception"),
+        "dies": ("Infer", "death"),
+        "hangs": ("Infer", "timeout"),
+    }
+    assert "not this film" in failures["raises"].reason
+    assert failures["memory"].exception == "DeviceMemoryError"
+    assert "Set a smaller batch=" in failures["memory"].reason
 
 
 def test_no_frames_are_sent(film: str, tmp_path: Path) -> None:
