@@ -39,7 +39,7 @@ def network() -> Any:
     )
 
 
-def channels_first(frame: torch.Tensor) -> Any:  # type: ignore[name-defined]
+def channels_first(frame: torch.Tensor) -> Any:
     return frame.permute(2, 0, 1).to(torch.float32) / 255
 
 
@@ -82,7 +82,7 @@ def test_a_network_on_a_film(tmp_path: Path, weights: Path) -> None:
 def test_another_shape_is_the_failure_of_its_row(tmp_path: Path, weights: Path) -> None:
     film = make_video(tmp_path / "film.mp4", ROWS, size=SIDES[::-1])
 
-    def flat(frame: torch.Tensor) -> Any:  # type: ignore[name-defined]
+    def flat(frame: torch.Tensor) -> Any:
         return frame.reshape(-1).to(torch.float32)
 
     with pytest.raises(errors.JobFailure) as caught:
