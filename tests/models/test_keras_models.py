@@ -142,8 +142,7 @@ def test_threads_of_a_call(tmp_path: Path) -> None:
     two_heads(path)
     code = """
         import sys
-        from beam_scanner.errors import ElementTypeError
-from beam_scanner.models import KerasModelHandler
+        from beam_scanner.models import KerasModelHandler
         first = KerasModelHandler(sys.argv[1], threads=3)
         assert "tensorflow" not in sys.modules
         first.load_model()
