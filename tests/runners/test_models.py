@@ -69,13 +69,17 @@ def models(folder: Path, loads: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def run(db: Path, film: str, flags: list[str], arguments: Any, name: str) -> list[Any]:
+def run(db: Path, film: str, flags: list[str], models: Any) -> dict[str, list[Any]]:
+    """What models say of a film, in one run; by their names."""
     with Client(db_path=str(db), options=flags) as sc:
         frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
-        out = NamedStream(sc, name)
-        column = sc.ops.Infer(frame=frames, batch=5, **arguments)
-        sc.run(sc.io.Output(column, [out]), PERF, show_progress=False)
-        return list(out.load())
+        outs = {name: NamedStream(sc, name) for name in models}
+        outputs = [
+            sc.io.Output(sc.ops.Infer(frame=frames, batch=5, **arguments), [outs[name]])
+            for name, arguments in models.items()
+        ]
+        sc.run(outputs, PERF, show_progress=False)
+        return {name: list(out.load()) for name, out in outs.items()}
 
 
 @pytest.fixture
@@ -88,12 +92,13 @@ def loads(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_equal_results(film: str, tmp_path: Path, loads: Path, target: Target) -> None:
-    for name, arguments in models(tmp_path, loads).items():
-        wanted = run(tmp_path / "wanted", film, IN_MEMORY, arguments, name)
-        assert noted(loads, name) == [os.getpid()]
-        found = run(tmp_path / "found", film, target.flags(2), arguments, name)
-        assert len(found) == 96
-        assert found == wanted, name
+    given = models(tmp_path, loads)
+    wanted = run(tmp_path / "wanted", film, IN_MEMORY, given)
+    assert [noted(loads, name) for name in given] == [[os.getpid()]] * len(given)
+    found = run(tmp_path / "found", film, target.flags(2), given)
+    for name in given:
+        assert len(found[name]) == 96
+        assert found[name] == wanted[name], name
         # This process may be a worker, too.
         by = noted(loads, name)
         by.remove(os.getpid())
@@ -104,8 +109,8 @@ def test_one_load_a_process(
     film: str, tmp_path: Path, loads: Path, target: Target
 ) -> None:
     arguments = {"model_handler": NumberHandler(loads)}
-    found = run(tmp_path / "db", film, target.flags(2), arguments, "out")
-    assert found == list(range(96))
+    found = run(tmp_path / "db", film, target.flags(2), {"out": arguments})
+    assert found == {"out": list(range(96))}
     assert len(noted(loads)) == len(set(noted(loads)))
 
 
