@@ -2,6 +2,7 @@
 # make test                    install, lint, types, all tests: both tiers, each with its time
 # make test-default            lint, types, doctests and what is quick: under 15 minutes
 # make test-nightly            the slow tests alone
+# make test-frameworks         of them, those that need TensorFlow
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
@@ -28,7 +29,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/python -m pipeline --runner=DirectRunner --graph shots \
 		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
 
-.PHONY: test-default test-nightly
+.PHONY: test-default test-nightly test-frameworks
 CHECK = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q
 FETCH = $(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
@@ -48,8 +49,21 @@ test-default: $(VENV)/.installed-demo,test
 
 test-nightly: $(VENV)/.installed-demo,test
 	$(FETCH)
-	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m slow \
-		--hypothesis-profile=nightly tests)
+	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m "slow and not frameworks" \
+		--hypothesis-profile=nightly tests \
+		&& $(MAKE) --no-print-directory test-frameworks)
+
+# TensorFlow is large, and libraries that look for it find it: it has an environment of
+# its own, in which only the files run whose tests need it.
+FRAMEWORKS = .cache/frameworks
+test-frameworks:
+	@$(MAKE) --no-print-directory VENV=$(FRAMEWORKS) .test-frameworks
+
+.PHONY: .test-frameworks
+.test-frameworks: $(VENV)/.installed-frameworks
+	$(FETCH)
+	@$(call tier,frameworks,REQUIRE_TENSORFLOW=1 $(PYTEST) --dist loadgroup \
+		-m frameworks $$(grep -rlF pytest.mark.frameworks --include=*.py tests))
 
 runners: $(VENV)/.installed-demo,test
 	$(BIN)/python scripts/runners.py fetch
@@ -83,4 +97,4 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 
 clean:
 	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info beam_scanner/ops/native/*.so \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions $(FRAMEWORKS)

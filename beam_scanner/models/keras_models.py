@@ -70,9 +70,10 @@ class KerasModelHandler(FileModelHandler):
         inference_args: Mapping[str, Any] | None = None,
     ) -> Iterable[Any]:
         """Predictions of a batch of arrays, or of dicts by names of inputs."""
-        names = list(model.input_names) if hasattr(model, "input_names") else ["input"]
+        named = isinstance(batch[0], Mapping)
+        names = _input_names(model) or (list(batch[0]) if named else ["input"])
         arrays = stacked_inputs(batch, names)
-        given = arrays if len(names) > 1 else arrays[names[0]]
+        given = arrays if named else arrays[names[0]]
         found = model.predict_on_batch(given, **(inference_args or {}))
         if not isinstance(found, Mapping):
             listed = found if isinstance(found, (list, tuple)) else [found]
@@ -82,6 +83,13 @@ class KerasModelHandler(FileModelHandler):
     def get_metrics_namespace(self) -> str:
         """``BeamML_Keras``."""
         return "BeamML_Keras"
+
+
+def _input_names(model: Any) -> list[str]:
+    """As Keras finds inputs in a dict; none of a model with a ``call`` of its own."""
+    inputs = getattr(model, "inputs", None) or ()
+    whole = getattr(model, "input", None) if inputs else None
+    return list(whole if isinstance(whole, Mapping) else (each.name for each in inputs))
 
 
 def _output_names(model: Any, count: int) -> list[str]:

@@ -87,6 +87,8 @@ def test_annotations() -> None:
     assert library_of("torch.Tensor") == library_of(ModuleType("torch")) == ""
 
 
+@pytest.mark.slow
+@pytest.mark.frameworks
 @pytest.mark.parametrize("library", ["torch", "tensorflow"])
 def test_real_libraries(library: str) -> None:
     """On the CPU, where they are installed."""

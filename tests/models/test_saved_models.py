@@ -8,34 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from beam_scanner import NamedStream, NamedVideoStream
 from beam_scanner.errors import ArgumentError
 from beam_scanner.models import SavedModelHandler
+from tests.support.frameworks import SIDES, frameworks, statistics, two_heads
+from tests.support.video_fixtures import make_video
 
-tf = pytest.importorskip("tensorflow")
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
+
+tf, _ = frameworks()
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that gives the mean of frames, and a pair of statistics."""
-    module = tf.Module()
-    module.scale = tf.Variable(2.0)
-    frames = tf.TensorSpec([None, None, None, 3], tf.float32, name="frames")
-
-    def means(frames: Any) -> Any:
-        return {"mean": module.scale * tf.reduce_mean(frames, axis=[1, 2, 3])}
-
-    def spread(frames: Any, above: Any) -> Any:
-        most = tf.reduce_max(frames, axis=[1, 2, 3])
-        return {"most": most, "above": most > above}
-
-    above = tf.TensorSpec([], tf.float32, name="above")
-    folder = tmp_path_factory.mktemp("saved") / "model"
-    signatures = {
-        "serving_default": tf.function(means).get_concrete_function(frames),
-        "spread": tf.function(spread).get_concrete_function(frames, above),
-    }
-    tf.saved_model.save(module, str(folder), signatures)
-    return folder
+def path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return statistics(tmp_path_factory.mktemp("saved") / "model")
 
 
 FRAMES = [np.full((4, 5, 3), n, np.uint8) for n in (1, 2, 3)]
@@ -46,7 +32,7 @@ def inferences(handler: Any, arguments: Any = None) -> list[Any]:
     return [each.inference for each in found]
 
 
-def test_signatures(path: Path) -> None:
+def test_signatures(path: str) -> None:
     assert inferences(SavedModelHandler(path)) == [2, 4, 6]
     spread = SavedModelHandler(path, signature="spread")
     found = inferences(spread, {"above": 1.5})
@@ -57,3 +43,35 @@ def test_signatures(path: Path) -> None:
     ]
     with pytest.raises(ArgumentError, match="no signature 'train'; it has 'serving"):
         SavedModelHandler(path, signature="train").load_model()
+
+
+def test_what_keras_exports(tmp_path: Path) -> None:
+    """Frames are bytes, and the signature takes floats."""
+    model = two_heads(tmp_path / "two.keras")
+    model.export(tmp_path / "exported", verbose=False)
+    handler = SavedModelHandler(tmp_path / "exported")
+    frames: Any = np.random.default_rng(3).integers(0, 256, (4, *SIDES, 3), np.uint8)
+    found = [
+        each.inference for each in handler.run_inference(frames, handler.load_model())
+    ]
+    wanted = model.predict(frames, verbose=0)
+    for name in ("label", "score"):
+        assert wanted[name].std() > 0
+        assert np.allclose([each[name] for each in found], wanted[name], rtol=1e-4)
+
+
+def test_tensors_of_a_callable(sc: Any, tmp_path: Path) -> None:
+    """What TensorFlow gives is NumPy's when results are stored."""
+    film = make_video(tmp_path / "film.mp4", 12)
+
+    def means(batch: Any) -> Any:
+        return tf.reduce_mean(tf.cast(batch, tf.float64), axis=[1, 2])
+
+    frames = sc.io.Input([NamedVideoStream(sc, "film", path=film)])
+    out = NamedStream(sc, "means")
+    output = sc.io.Output(sc.ops.Infer(frame=frames, model_handler=means), [out])
+    sc.run(output, show_progress=False)
+    found: list[Any] = list(out.load())
+    assert {type(each) for each in found} == {np.ndarray}
+    given = NamedVideoStream(sc, "film").load()
+    assert np.allclose(found, [frame.mean(axis=(0, 1)) for frame in given])

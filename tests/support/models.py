@@ -26,6 +26,23 @@ def noted(folder: Any, text: str = "") -> list[int]:
     return sorted(int(name.removeprefix(text).partition("-")[0]) for name in names)
 
 
+def noting(kind: Any, loads: Any) -> Any:
+    """A kind of handler that notes each load, under its own name.
+
+    Args:
+        kind: A class of handlers.
+        loads: Folder for the notes.
+    """
+    folder = os.fspath(loads)
+
+    class Noting(kind):
+        def load_model(self) -> Any:
+            note(folder, f"{kind.__name__}-")
+            return super().load_model()
+
+    return Noting
+
+
 class Configured(ModelHandler):
     """A handler with the options that the newest Beam's constructor takes."""
 
@@ -110,7 +127,7 @@ class Means:
 
     def load(self) -> None:
         if self.loads:
-            note(self.loads)
+            note(self.loads, "Means-")
         self.scale = 2.0
 
     def __call__(self, batch: Any) -> Sequence[float]:

@@ -97,6 +97,8 @@ def test_close_to_swscale(padding: int) -> None:
     assert error.mean() < 1.5
 
 
+@pytest.mark.slow
+@pytest.mark.frameworks
 def test_pytorch_makes_the_same_pixels() -> None:
     torch = pytest.importorskip("torch")
     for bits in BITS.values():
