@@ -19,7 +19,15 @@ from typing import Any
 
 from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
 from apache_beam.transforms import resources
-from apache_beam.transforms.ptransform import _NamedPTransform
+from apache_beam.transforms.fully_qualified_named_transform import (
+    FullyQualifiedNamedTransform,
+)
+from apache_beam.transforms.ptransform import (
+    _ChainedPTransform,
+    _NamedPTransform,
+    _PTransformFnPTransform,
+)
+from apache_beam.transforms.util import Tee
 
 
 def current_label(pipeline: Any) -> str:
@@ -149,6 +157,24 @@ def without_label(transform: Any) -> tuple[Any, str | None]:
     if isinstance(transform, _NamedPTransform):
         return transform.transform, transform.label
     return transform, None
+
+
+def applies_others(transform: Any) -> bool:
+    """Whether a transform of Beam's only applies others that the user gave it.
+
+    So it takes what those take: ``A() | B()``, a function with ``beam.ptransform_fn``,
+    and a few more.
+
+    Examples:
+        >>> import apache_beam as beam
+        >>> applies_others(beam.Keys() | beam.Map(print)), applies_others(beam.Keys())
+        (True, False)
+    """
+    if isinstance(transform, _PTransformFnPTransform):
+        return not str(transform._fn.__module__).startswith("apache_beam.")
+    return isinstance(
+        transform, (_ChainedPTransform, FullyQualifiedNamedTransform, Tee)
+    )
 
 
 def parse_hints(hints: Mapping[str, Any]) -> dict[str, bytes]:
