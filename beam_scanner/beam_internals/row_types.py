@@ -96,6 +96,8 @@ def parts_of(hint: Any) -> list[Any]:
         >>> parts_of(typehints.Tuple[str, int])
         [<class 'str'>, <class 'int'>]
     """
+    if isinstance(hint, UnionConstraint):
+        return list(hint.union_types)
     inner = getattr(hint, "_inner_types", None)
     return list(inner()) if callable(inner) else []
 

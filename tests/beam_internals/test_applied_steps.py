@@ -122,7 +122,7 @@ def test_a_label_is_told_from_its_transform() -> None:
     assert without_label(transform) == (transform, None)
 
 
-@beam.ptransform_fn
+@beam.ptransform_fn  # type: ignore[untyped-decorator]
 def _users(elements: Any) -> Any:
     return elements | beam.Map(str)
 

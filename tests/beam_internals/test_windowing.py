@@ -76,7 +76,8 @@ def test_triggers_of_the_global_window() -> None:
     pairs = pipeline | beam.Create([("a", 1)]) | every
     inside = with_earliest_times(pairs, "Times")
     assert inside.windowing.triggerfn == trigger.DefaultTrigger()
-    assert in_global_window(pairs) and in_global_window(inside)
+    assert in_global_window(pairs)
+    assert in_global_window(inside)
 
 
 def test_windows_are_compared() -> None:

@@ -70,7 +70,7 @@ def test_composites_may_be_around_it_and_in_it(films: Path) -> None:
     assert run.rows("three") == [(_key(0), 0), (_key(1), 2)]
 
 
-@beam.ptransform_fn
+@beam.ptransform_fn  # type: ignore[untyped-decorator]
 def _twice(streams: Any, stride: int) -> Any:
     return streams | Stride(stride) | "Again" >> Stride(stride)
 

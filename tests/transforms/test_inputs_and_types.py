@@ -183,13 +183,17 @@ WRONG: dict[str, tuple[Wrong, str]] = {
     ),
     "a pipeline for paths": (
         lambda p, x: p | ReadAllFromVideo(),
-        "^ReadAllFromVideo is applied to a PCollection of paths.* not to PBegin; "
-        "ReadFromVideo begins",
+        (
+            "^ReadAllFromVideo is applied to a PCollection of paths.* not to PBegin; "
+            "ReadFromVideo begins"
+        ),
     ),
     "a pipeline for names": (
         lambda p, x: p | ReadAllFromNamedStream("db"),
-        "^ReadAllFromNamedStream is applied to a PCollection of names of streams.* not "
-        "to PBegin; ReadFromNamedStream begins",
+        (
+            "^ReadAllFromNamedStream is applied to a PCollection of names of streams.* not "
+            "to PBegin; ReadFromNamedStream begins"
+        ),
     ),
     "several collections of paths": (
         lambda p, x: [p | beam.Create(STRINGS)] | ReadAllFromVideo(),
@@ -208,7 +212,11 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         r"^sink 'x' takes elements \(FrameKey, value\); those of Create.*'str'",
     ),
     "other pairs to a sink": (
-        lambda p, x: x | beam.MapTuple(_name) | WriteToNamedStream("db", "x"),
+        lambda p, x: (
+            x
+            | beam.MapTuple(_name).with_output_types(tuple[str, int])
+            | WriteToNamedStream("db", "x")
+        ),
         r"^sink 'x' takes elements \(FrameKey, value\); those of MapTuple",
     ),
     "values to a video sink": (
@@ -242,7 +250,7 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         "^Histogram takes whole streams",
     ),
     "a name that makes none": (
-        lambda p, x: p | ReadFromVideo("x.mp4", name="x"),  # type: ignore[arg-type]
+        lambda p, x: p | ReadFromVideo("x.mp4", name="x"),
         "^name= takes a function that makes the name of a stream, got 'x'",
     ),
     "no name of a sink": (
