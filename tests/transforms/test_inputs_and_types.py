@@ -250,11 +250,11 @@ WRONG: dict[str, tuple[Wrong, str]] = {
         "^Histogram takes whole streams",
     ),
     "a name that makes none": (
-        lambda p, x: p | ReadFromVideo("x.mp4", name="x"),
+        lambda p, x: p | ReadFromVideo("x.mp4", name="x"),  # type: ignore[arg-type]
         "^name= takes a function that makes the name of a stream, got 'x'",
     ),
     "no name of a sink": (
-        lambda p, x: x | WriteToNamedVideo("db", None),  # type: ignore[arg-type]
+        lambda p, x: x | WriteToNamedVideo("db", None),
         "^expected a stream name .*, got None",
     ),
     "other windows": (
