@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
-from apache_beam.transforms import resources
+from apache_beam.transforms import resources, util
 from apache_beam.transforms.fully_qualified_named_transform import (
     FullyQualifiedNamedTransform,
 )
@@ -27,7 +27,6 @@ from apache_beam.transforms.ptransform import (
     _NamedPTransform,
     _PTransformFnPTransform,
 )
-from apache_beam.transforms.util import Tee
 
 
 def current_label(pipeline: Any) -> str:
@@ -159,6 +158,14 @@ def without_label(transform: Any) -> tuple[Any, str | None]:
     return transform, None
 
 
+_COMPOSING = (
+    _ChainedPTransform,
+    FullyQualifiedNamedTransform,
+    # Older versions of Beam, such as 2.66, have no Tee.
+    *([util.Tee] if hasattr(util, "Tee") else []),
+)
+
+
 def applies_others(transform: Any) -> bool:
     """Whether a transform of Beam's only applies others that the user gave it.
 
@@ -172,9 +179,7 @@ def applies_others(transform: Any) -> bool:
     """
     if isinstance(transform, _PTransformFnPTransform):
         return not str(transform._fn.__module__).startswith("apache_beam.")
-    return isinstance(
-        transform, (_ChainedPTransform, FullyQualifiedNamedTransform, Tee)
-    )
+    return isinstance(transform, _COMPOSING)
 
 
 def parse_hints(hints: Mapping[str, Any]) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms import fully_qualified_named_transform
-from apache_beam.transforms.util import Tee
 
 from beam_scanner.beam_internals import applied_steps
 from beam_scanner.beam_internals.applied_steps import (
@@ -131,7 +130,7 @@ def test_transforms_that_apply_others() -> None:
     """Else composites of the user's are refused inside of a graph."""
     named = fully_qualified_named_transform.FullyQualifiedNamedTransform("x.Y", (), {})
     chained = beam.Keys() | beam.Map(str)
-    for transform in (_users(), chained, Tee(beam.Map(print)), named):
+    for transform in (_users(), chained, named):
         assert applied_steps.applies_others(transform)
     for transform in (beam.Map(str), beam.Distinct(), beam.GroupByKey()):
         assert not applied_steps.applies_others(transform)

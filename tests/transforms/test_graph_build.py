@@ -11,7 +11,6 @@ import pytest
 from apache_beam.transforms.fully_qualified_named_transform import (
     FullyQualifiedNamedTransform,
 )
-from apache_beam.transforms.util import Tee
 
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
@@ -91,9 +90,6 @@ COMPOSED: dict[str, Callable[[Any, str], Any]] = {
         | "Read" >> _by_name("ReadFromVideo", film)
         | "Rows" >> _by_name("Gather", [3, 5])
         | Number()
-    ),
-    "aside": lambda p, film: (
-        p | ReadFromVideo(film) | Tee(Stride(2) | Number()) | Gather([3, 5]) | Number()
     ),
 }
 
