@@ -18,8 +18,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apache_beam.pipeline import AppliedPTransform, Pipeline, PipelineVisitor
-from apache_beam.transforms import resources
-from apache_beam.transforms.ptransform import _NamedPTransform
+from apache_beam.transforms import resources, util
+from apache_beam.transforms.fully_qualified_named_transform import (
+    FullyQualifiedNamedTransform,
+)
+from apache_beam.transforms.ptransform import (
+    _ChainedPTransform,
+    _NamedPTransform,
+    _PTransformFnPTransform,
+)
 
 
 def current_label(pipeline: Any) -> str:
@@ -149,6 +156,30 @@ def without_label(transform: Any) -> tuple[Any, str | None]:
     if isinstance(transform, _NamedPTransform):
         return transform.transform, transform.label
     return transform, None
+
+
+_COMPOSING = (
+    _ChainedPTransform,
+    FullyQualifiedNamedTransform,
+    # Older versions of Beam, such as 2.66, have no Tee.
+    *([util.Tee] if hasattr(util, "Tee") else []),
+)
+
+
+def applies_others(transform: Any) -> bool:
+    """Whether a transform of Beam's only applies others that the user gave it.
+
+    So it takes what those take: ``A() | B()``, a function with ``beam.ptransform_fn``,
+    and a few more.
+
+    Examples:
+        >>> import apache_beam as beam
+        >>> applies_others(beam.Keys() | beam.Map(print)), applies_others(beam.Keys())
+        (True, False)
+    """
+    if isinstance(transform, _PTransformFnPTransform):
+        return not str(transform._fn.__module__).startswith("apache_beam.")
+    return isinstance(transform, _COMPOSING)
 
 
 def parse_hints(hints: Mapping[str, Any]) -> dict[str, bytes]:

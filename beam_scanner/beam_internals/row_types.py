@@ -17,7 +17,9 @@ from apache_beam import typehints
 from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.typehints.typehints import (
     ListConstraint,
+    UnionConstraint,
     get_concrete_type_from_nullable,
+    is_consistent_with,
     is_nullable,
 )
 
@@ -94,6 +96,8 @@ def parts_of(hint: Any) -> list[Any]:
         >>> parts_of(typehints.Tuple[str, int])
         [<class 'str'>, <class 'int'>]
     """
+    if isinstance(hint, UnionConstraint):
+        return list(hint.union_types)
     inner = getattr(hint, "_inner_types", None)
     return list(inner()) if callable(inner) else []
 
@@ -108,3 +112,24 @@ def value_type_of(pair: Any) -> Any:
     """
     parts: Any = getattr(pair, "tuple_types", ())
     return parts[1] if len(parts) == 2 else None
+
+
+def may_be(given: Any, taken: Any) -> bool:
+    """Whether elements of one type may be of another; False if they surely are not.
+
+    Args:
+        given: Type hint of the elements; None if there is none.
+        taken: Type hint of what is taken.
+
+    Examples:
+        >>> from apache_beam import typehints
+        >>> may_be(object, str), may_be(int, str), may_be(typehints.Any, str)
+        (True, False, True)
+        >>> may_be(typehints.Union[int, str], str)
+        True
+    """
+    if given is None:
+        return True
+    if isinstance(given, UnionConstraint):
+        return any(may_be(each, taken) for each in parts_of(given))
+    return bool(is_consistent_with(given, taken) or is_consistent_with(taken, given))

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from apache_beam import typehints
+from apache_beam.pvalue import AsSideInput, PValue
 
 from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.hints import unread
@@ -67,7 +68,19 @@ class Op(GraphTransform):
                 )
             arguments = {spec.first_argument: unnamed[0], **arguments}
         super().__init__(self._name)
+        for name, value in arguments.items():
+            if isinstance(value, (PValue, AsSideInput)):
+                raise ArgumentError(
+                    f"argument {name!r} of op {self._name} is {value!r:.80}: arguments of "
+                    "ops are known before the pipeline runs, and no side inputs. Use an "
+                    "ordinary transform with the side input after the op"
+                )
         self._arguments = arguments
+
+    @property
+    def called(self) -> str:
+        """See the base class."""
+        return self._name
 
     def __ror__(self, left: Any, label: str | None = None) -> Any:
         # Beam takes a list for elements.

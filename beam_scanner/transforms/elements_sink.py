@@ -33,12 +33,14 @@ from typing import Any, TypeVar
 
 import apache_beam as beam
 import numpy as np
+from apache_beam import typehints
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
+from beam_scanner.beam_internals.applied_steps import label_of_maker
 from beam_scanner.beam_internals.pardo_attributes import par_do
-from beam_scanner.beam_internals.row_types import value_type_of
+from beam_scanner.beam_internals.row_types import may_be, value_type_of
 from beam_scanner.elements.coders import entering, type_of_hint
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import NAMESPACE, Commit, Written
@@ -140,6 +142,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
 
     Raises:
         ArgumentError: The name is impossible; or type or encoding do not fit.
+        ElementTypeError: When it is applied: the PCollection holds something else.
 
     Examples:
         >>> import tempfile
@@ -221,6 +224,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             hint = value_type_of(rows.element_type)
             declared = Any if hint is None else type_of_hint(hint)
         info = get_type_info(declared)
+        _check_elements(rows, self._name, info.type is FrameType)
         if self._encoding is not None and info.type is not FrameType:
             raise ArgumentError(
                 f"stream {self._name!r} is of type {info.name}: only frames have an "
@@ -230,6 +234,26 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
         packed = dumps_graph(info)
         generation = uuid.uuid4().hex
         return _Target(self._db, self._name, generation, packed, self._encoding)
+
+
+_ROWS = typehints.Tuple[FrameKey, typehints.Any]
+_FRAMES = typehints.Tuple[FrameKey, typehints.Optional[np.ndarray]]
+
+
+def _check_elements(rows: Any, name: str, are_frames: bool) -> None:
+    """Refuses a PCollection that surely holds no rows, or no frames."""
+    given = rows.element_type
+    if not may_be(given, _ROWS):
+        wanted = "(FrameKey, value)"
+    elif are_frames and not may_be(given, _FRAMES):
+        wanted = "frames, (FrameKey, array)"
+    else:
+        return
+    maker = label_of_maker(rows)
+    raise ElementTypeError(
+        f"sink {name!r} takes elements {wanted}; those{maker and f' of {maker}'} are of "
+        f"type {given}"
+    )
 
 
 class _RowFailure(ScannerException):

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PBegin, PCollection
 
-from beam_scanner.beam_internals.applied_steps import without_label
+from beam_scanner.beam_internals.applied_steps import applies_others, without_label
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import Written
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
@@ -243,7 +243,8 @@ def _is_ordinary(transform: Any) -> bool:
         "beam_scanner.elements.",
         "beam_scanner.transforms.match",
     )
-    return type(transform).__module__.startswith(ordinary)
+    is_beams = type(transform).__module__.startswith(ordinary)
+    return is_beams and not applies_others(transform)
 
 
 def named(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

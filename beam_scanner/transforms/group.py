@@ -28,7 +28,7 @@ from beam_scanner.beam_internals.applied_steps import (
     is_run_as_it_is,
     read_pcollections,
 )
-from beam_scanner.beam_internals.windowing import LeavingParDo
+from beam_scanner.beam_internals.windowing import LeavingParDo, have_equal_windows
 from beam_scanner.elements.hints import unread
 from beam_scanner.errors import GraphError
 from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
@@ -363,6 +363,9 @@ def joined(groups: Sequence[Group]) -> Group:
 
     Args:
         groups: Of one pipeline, or of one ``VideoGraph``.
+
+    Raises:
+        GraphError: Their streams are in different windows.
     """
     sources = {
         slot: found
@@ -378,6 +381,12 @@ def joined(groups: Sequence[Group]) -> Group:
     if key not in known:
         ordered = sorted(sources, key=lambda slot: slot.number)
         found = [sources[slot] for slot in ordered]
+        if not have_equal_windows(found):
+            labels = " and ".join(slot.label for slot in ordered)
+            raise GraphError(
+                f"{labels} find their streams in different windows, and streams are "
+                "joined with those of their window: put the paths of each into the same"
+            )
         failed = {id(pc): pc for group in groups for pc in group.failed}
         several = all(group.several for group in groups)
         known[key] = Group(

@@ -15,9 +15,13 @@ from apache_beam.io.filesystem import FileMetadata
 from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
-from beam_scanner.beam_internals.windowing import with_earliest_times
+from beam_scanner.beam_internals.windowing import (
+    in_global_window,
+    with_earliest_times,
+)
 from beam_scanner.elements.constants import Constants
 from beam_scanner.elements.hints import unread
+from beam_scanner.elements.records import Commit
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
     ArgumentError,
@@ -62,6 +66,24 @@ def as_pattern(given: Any) -> str:
     if not isinstance(text, str) or not text:
         raise ArgumentError(f"expected a path or pattern, got {given!r}")
     return text
+
+
+def as_name(given: Any) -> PathName | None:
+    """A function that makes a stream's name, if there is one.
+
+    Raises:
+        ArgumentError: It is no function.
+
+    Examples:
+        >>> as_name(None), as_name(str.upper)('a')
+        (None, 'A')
+    """
+    if given is not None and not callable(given):
+        raise ArgumentError(
+            f"name= takes a function that makes the name of a stream, got {given!r:.80}"
+        )
+    name: PathName | None = given
+    return name
 
 
 _EXPECTED = (
@@ -246,10 +268,80 @@ class MatchAllVideos(beam.PTransform):  # type: ignore[misc]
     def expand(self, patterns: Any) -> Any:
         """Wires the steps."""
         check_bounded(patterns)
-        _check_type(patterns)
+        _check_type(patterns, _LOCATIONS, _EXPECTED)
         self._match.file_systems = pack_file_systems()
         self._match.paths_fail = why_paths_fail(patterns.pipeline)
         return _find(patterns, self._match)
+
+
+class NameStreams(beam.PTransform):  # type: ignore[misc]
+    """Names the streams of a database that a PCollection lists.
+
+    Elements are names, or the commits of a sink. What is no name is a failure.
+
+    Args:
+        name: Makes the name of a stream in this pipeline from that in the database; by
+            default they are the same.
+
+    Returns:
+        :class:`Matched`, with names in the database in place of paths.
+
+    Raises:
+        ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
+    """
+
+    def __init__(self, name: PathName | None = None) -> None:
+        super().__init__()
+        self._name = name
+
+    @unread
+    def expand(self, names: Any) -> Any:
+        """Wires the steps."""
+        check_bounded(names)
+        _check_type(names, _NAMES, "names of streams (str), or of commits of a sink")
+        named = with_earliest_times(names, "Times") | "Named" >> beam.ParDo(
+            _Name(self._name)
+        ).with_output_types(typehints.Tuple[str, str]).with_outputs(
+            FAILURES, main="named"
+        )
+        return Matched(named.named, named.failures)
+
+
+_NAMES = typehints.Union[str, Commit]
+
+
+class _Name(beam.DoFn):  # type: ignore[misc]
+    """Name, or commit, to (name in the pipeline, name in the database)."""
+
+    def __init__(self, name: PathName | None) -> None:
+        self._name = name
+
+    @unread
+    def process(self, element: Any) -> Iterator[Any]:
+        stream = element.stream if isinstance(element, Commit) else element
+        try:
+            yield named_stream(stream, self._name)
+        except Exception as error:
+            shown = one_line(f"{stream!s:.200}") or repr(stream)
+            yield from report_failures([failure_of(shown, error, kind="input")])
+
+
+def named_stream(stream: str, name: PathName | None) -> tuple[str, str]:
+    """A stream's name in a pipeline, and that in the database.
+
+    Raises:
+        ScannerException: It is no name, or ``name`` makes none of it.
+
+    Examples:
+        >>> named_stream('a/b', None), named_stream('a/b', str.upper)
+        (('a/b', 'a/b'), ('A/B', 'a/b'))
+    """
+    stream_key(stream)
+    with contained("name="):
+        called = stream if name is None else name(stream)
+    stream_key(called)
+    return called, stream
 
 
 def check_bounded(names: Any) -> None:
@@ -258,7 +350,7 @@ def check_bounded(names: Any) -> None:
     Raises:
         ArgumentError: It is unbounded, and in no windows.
     """
-    if not names.is_bounded and names.windowing.is_default():
+    if not names.is_bounded and in_global_window(names):
         raise ArgumentError(
             f"{current_label(names.pipeline)} takes a bounded PCollection, or one in "
             "windows: streams are joined and committed when all of a window are known. "
@@ -267,13 +359,13 @@ def check_bounded(names: Any) -> None:
         )
 
 
-def _check_type(locations: Any) -> None:
-    """Refuses a PCollection that surely holds no paths."""
-    given = locations.element_type
-    if given is not None and not is_consistent_with(given, _LOCATIONS):
-        maker = label_of_maker(locations)
+def _check_type(elements: Any, taken: Any, expected: str) -> None:
+    """Refuses a PCollection that surely holds something else."""
+    given = elements.element_type
+    if given is not None and not is_consistent_with(given, taken):
+        maker = label_of_maker(elements)
         raise ElementTypeError(
-            f"{current_label(locations.pipeline)} takes a PCollection of {_EXPECTED}; "
+            f"{current_label(elements.pipeline)} takes a PCollection of {expected}; "
             f"elements{maker and f' of {maker}'} are of type {given}"
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam import typehints
 from apache_beam.io.fileio import EmptyMatchTreatment
-from apache_beam.pvalue import PBegin
+from apache_beam.pvalue import PBegin, PCollection
 
 from beam_scanner.elements.coders import value_hint
 from beam_scanner.elements.constants import Constants
@@ -24,7 +24,6 @@ from beam_scanner.run.sink_claims import STREAM
 from beam_scanner.run.sources import stream_at, stream_names, video_at
 from beam_scanner.run.stream_slots import SourceSlot
 from beam_scanner.storage.find import is_folder
-from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.storage.streams.backend import StoredStream
 from beam_scanner.storage.streams.formats import FormatStream, VideoFormat
 from beam_scanner.storage.streams.named import NamedStorage
@@ -36,8 +35,10 @@ from beam_scanner.transforms.match import (
     MatchAllVideos,
     Matched,
     MatchVideos,
+    NameStreams,
+    as_name,
     as_pattern,
-    check_bounded,
+    named_stream,
 )
 from beam_scanner.transforms.stream_transform import GraphTransform
 from beam_scanner.transforms.streams_preview import Found, can_be_found, matches
@@ -75,6 +76,26 @@ class _Source(GraphTransform):
             raise ElementTypeError(
                 f"{name} is applied to a pipeline, p | {name}(...), not to "
                 f"{type(given).__name__}; {instead} reads what a PCollection names"
+            )
+        return value
+
+    def elements(self, value: Any, instead: str) -> Any:
+        """The value, if it is a PCollection.
+
+        Args:
+            value: What the transform is applied to.
+            instead: What begins with a pipeline.
+
+        Raises:
+            ElementTypeError: It is something else.
+        """
+        given = value.value if isinstance(value, GraphInput) else value
+        if not isinstance(given, PCollection):
+            name = type(self).__name__
+            what = "streams" if isinstance(given, Branch) else type(given).__name__
+            raise ElementTypeError(
+                f"{name} is applied to {self.takes}, elements | {name}(), not to "
+                f"{what}; {instead} begins with a pipeline"
             )
         return value
 
@@ -120,7 +141,7 @@ class _VideoSource(_Source):
         self, name: Callable[[str], str] | None, format: VideoFormat | None
     ) -> None:
         super().__init__()
-        self._name = name
+        self._name = as_name(name)
         self._format = format
         # Whether streams are folders of files, or folders that are read as they are.
         self._folders = format is not None and format.folders
@@ -250,7 +271,8 @@ class ReadAllFromVideo(_VideoSource):
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Names the videos."""
         match = MatchAllVideos(self._name, self._folders, self._take_folders)
-        return self._read_matched(pcoll | "Match" >> match, True)
+        paths = self.elements(pcoll, "ReadFromVideo")
+        return self._read_matched(paths | "Match" >> match, True)
 
 
 class _NamedSource(_Source):
@@ -267,7 +289,7 @@ class _NamedSource(_Source):
         super().__init__()
         self._db = NamedStorage(db).raw_store().url
         self._type = self._kind = type
-        self._name = name
+        self._name = as_name(name)
         self._trusted = trusted
         if not trusted and type is not FrameType:
             check_no_pickle(get_type_info(type), pattern or db)
@@ -278,12 +300,13 @@ class _NamedSource(_Source):
         several: bool,
         template: str | None = None,
         find: Callable[[], Found] | None = None,
+        failed: Sequence[Any] = (),
     ) -> Streams | Branch:
         if template is None:
             template = STREAM if self._name is None else ""
         kind = None if self._type is FrameType else get_type_info(self._type)
         make = partial(stream_at, self._db, kind is None, self._trusted)
-        return self.read(found, make, kind, several, (), self._db, template, find)
+        return self.read(found, make, kind, several, failed, self._db, template, find)
 
 
 class ReadFromNamedStream(_NamedSource):
@@ -338,18 +361,25 @@ class ReadFromNamedStream(_NamedSource):
 class ReadAllFromNamedStream(_NamedSource):
     """Reads the streams of a database whose names a PCollection holds.
 
+    Elements are names, or what ``commits`` of a sink holds. One that is no name, or that
+    of no stream, is an element of ``failures``.
+
     Args:
         db: Folder or URL of the database.
         type: As for ``ReadFromNamedStream``.
         name: As there.
         trusted: As there.
 
+    Raises:
+        ElementTypeError: When it is applied: the PCollection holds something else.
+        ArgumentError: When it is applied: the PCollection is unbounded.
+
     Examples:
         >>> ReadAllFromNamedStream('/tmp/db').label
         'ReadAllFromNamedStream'
     """
 
-    takes = "a PCollection of names"
+    takes = "a PCollection of names of streams"
     takes_lists = True
     _shown = ("db", "type")
 
@@ -365,10 +395,9 @@ class ReadAllFromNamedStream(_NamedSource):
     @unread
     def expand(self, pcoll: Any) -> Streams | Branch:
         """Takes the names."""
-        check_bounded(pcoll.value if isinstance(pcoll, GraphInput) else pcoll)
-        named = beam.Map(_named, self._name)
-        found = pcoll | "Name" >> named.with_output_types(tuple[str, str])
-        return self._read_named(found, several=True)
+        names = self.elements(pcoll, "ReadFromNamedStream")
+        found = names | "Name" >> NameStreams(self._name)
+        return self._read_named(found.videos, several=True, failed=[found.failures])
 
 
 @unread
@@ -378,11 +407,4 @@ def _listed(
     found = stream_names(db, pattern)
     if not found:
         raise StreamNotFoundError(f"no stream of {db} matches {pattern!r}")
-    return [_named(stream, name) for stream in found]
-
-
-@unread
-def _named(stream: str, name: Callable[[str], str] | None) -> tuple[str, str]:
-    called = stream if name is None else name(stream)
-    stream_key(called)
-    return called, stream
+    return [named_stream(stream, name) for stream in found]

@@ -56,8 +56,14 @@ def _elsewhere(
             yield step
             continue
         for made in step.outputs.values():
-            if _holds_frames(made.element_type):
+            if _passes_on(step) or _holds_frames(made.element_type):
                 yield from _elsewhere(made, hints, readers)
+
+
+def _passes_on(step: Any) -> bool:
+    """Whether a step gives the elements it is given; Beam knows no type of parts."""
+    function = getattr(step.transform, "fn", None)
+    return isinstance(function, beam.Partition.ApplyPartitionFnFn)
 
 
 def _are_frames(hint: Any) -> bool:

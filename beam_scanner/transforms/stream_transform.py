@@ -12,6 +12,7 @@ from apache_beam.pvalue import PBegin, PValue
 from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 
 from beam_scanner.beam_internals.applied_steps import label_of_maker, parse_hints
+from beam_scanner.beam_internals.row_types import may_be
 from beam_scanner.beam_internals.shown_types import ShowsTypes
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError, GraphError
@@ -50,6 +51,11 @@ class GraphTransform(ShowsTypes):
 
     _shown: tuple[str, ...] = ()
 
+    @property
+    def called(self) -> str:
+        """What errors call it."""
+        return type(self).__name__
+
     takes = "streams, as ReadFromVideo gives them"
     """What it is applied to, in errors."""
 
@@ -57,8 +63,11 @@ class GraphTransform(ShowsTypes):
     """Whether a list stands for a PCollection, as elsewhere in Beam."""
 
     def __ror__(self, left: Any, label: str | None = None) -> Any:
-        if self.takes_lists and isinstance(left, list):
-            return super().__ror__(left, label)
+        if isinstance(left, list) and self.takes_lists:
+            if not any(isinstance(each, _DEFERRED) for each in left):
+                return super().__ror__(left, label)
+            # Beam would take them for elements.
+            left = tuple(left)
         build = build_of(left)
         if build is not None:
             return build.apply(self, left, label)
@@ -67,7 +76,7 @@ class GraphTransform(ShowsTypes):
         if plain or not given:
             name, value = plain[0] if len(given) > 1 else ("", left)
             raise ElementTypeError(
-                f"{type(self).__name__} takes {self.takes}, not {value!r:.80}"
+                f"{self.called} takes {self.takes}, not {value!r:.80}"
                 + (f" for {name}" if name else "")
             )
         return super().__ror__(left, label)
@@ -83,7 +92,7 @@ class GraphTransform(ShowsTypes):
             ElementTypeError: It is something else.
             GraphError: The streams are outputs of a complete graph.
         """
-        name = type(self).__name__
+        name = self.called
         if isinstance(value, Streams) and value.group.build is not None:
             raise GraphError(
                 f"{name} cannot be applied to an output of {label_of_maker(value)}: "
@@ -123,10 +132,20 @@ class GraphTransform(ShowsTypes):
         Args:
             hint: In Beam's words, as ``tuple[FrameKey, int | None]``.
             **named: The same for single outputs of an op with several, by their names.
+
+        Raises:
+            ElementTypeError: It is no type of pairs of a ``FrameKey`` and a value.
         """
         for name, given in {"": hint, **named}.items():
-            if given is not None:
-                self._declared[name] = convert_to_beam_type(given)
+            if given is None:
+                continue
+            declared = convert_to_beam_type(given)
+            if not may_be(declared, _ROWS):
+                raise ElementTypeError(
+                    f"{self.called} gives rows, (FrameKey, value); declare their type as "
+                    f"tuple[FrameKey, ...], got {pretty(declared)}"
+                )
+            self._declared[name] = declared
         return self
 
     def declared(self, output: str = "") -> Any:
@@ -135,6 +154,7 @@ class GraphTransform(ShowsTypes):
 
 
 _DEFERRED = (PValue, Pipeline, Branch, GraphInput)
+_ROWS = typehints.Tuple[FrameKey, typehints.Any]
 _SAME_ROWS = typehints.Tuple[FrameKey, typehints.TypeVariable("T")]
 
 

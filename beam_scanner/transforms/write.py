@@ -72,7 +72,7 @@ class WriteToNamedStream(GraphTransform):
         self._name = name
         self._encoding = encoding
         self._type = type
-        stream_key(name.replace(STREAM, "stream"))
+        stream_key(name.replace(STREAM, "stream") if isinstance(name, str) else name)
 
     def row_types(self) -> tuple[Sequence[Any] | None, Any]:
         """See the base class; what it gives are two PCollections, each with its type."""

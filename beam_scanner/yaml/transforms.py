@@ -15,7 +15,12 @@ import apache_beam as beam
 from apache_beam import typehints
 from apache_beam.yaml.yaml_errors import ErrorHandlingConfig
 
-from beam_scanner.beam_internals.row_types import fields_of, row_type, value_type_of
+from beam_scanner.beam_internals.row_types import (
+    fields_of,
+    may_be,
+    row_type,
+    value_type_of,
+)
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, Failure
 from beam_scanner.kernels.op_help import op_doc, op_parameters
@@ -26,6 +31,7 @@ from beam_scanner.transforms import read, sample, stream_transform, write
 from beam_scanner.transforms.apply_op import Op as PythonOp
 from beam_scanner.transforms.group import Streams
 from beam_scanner.transforms.registered import transform_named
+from beam_scanner.transforms.stream_transform import pretty
 from beam_scanner.types.element_types import FrameType
 from beam_scanner.types.type_info import get_type_info_cpp
 from beam_scanner.video.encoding import Encoding
@@ -71,7 +77,12 @@ class ReadAllFromVideo(read.ReadAllFromVideo):
 
     def expand(self, pcoll: Any) -> Any:
         """Takes the paths out of the rows."""
-        _fields(pcoll, "ReadAllFromVideo", [self._field])
+        given = _fields(pcoll, "ReadAllFromVideo", [self._field])[self._field]
+        if not may_be(given, str):
+            raise ArgumentError(
+                f"ReadAllFromVideo takes rows with paths; field {self._field} of its "
+                f"input is of type {pretty(given)}"
+            )
         take = beam.Map(attrgetter(self._field)).with_output_types(str)
         return super().expand(pcoll | "Path" >> take)
 

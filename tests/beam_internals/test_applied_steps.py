@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms import fully_qualified_named_transform
 
 from beam_scanner.beam_internals import applied_steps
 from beam_scanner.beam_internals.applied_steps import (
@@ -118,6 +119,21 @@ def test_a_label_is_told_from_its_transform() -> None:
     transform = beam.Keys()
     assert without_label("label" >> transform) == (transform, "label")
     assert without_label(transform) == (transform, None)
+
+
+@beam.ptransform_fn  # type: ignore[untyped-decorator]
+def _users(elements: Any) -> Any:
+    return elements | beam.Map(str)
+
+
+def test_transforms_that_apply_others() -> None:
+    """Else composites of the user's are refused inside of a graph."""
+    named = fully_qualified_named_transform.FullyQualifiedNamedTransform("x.Y", (), {})
+    chained = beam.Keys() | beam.Map(str)
+    for transform in (_users(), chained, named):
+        assert applied_steps.applies_others(transform)
+    for transform in (beam.Map(str), beam.Distinct(), beam.GroupByKey()):
+        assert not applied_steps.applies_others(transform)
 
 
 def test_hints_by_urn() -> None:

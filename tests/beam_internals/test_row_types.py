@@ -61,3 +61,16 @@ def test_values_of_pairs() -> None:
     assert row_types.value_type_of(typehints.Tuple[str, bytes]) is bytes
     assert row_types.value_type_of(typehints.Any) is None
     assert row_types.value_type_of(typehints.Tuple[int]) is None
+
+
+def test_parts_of_unions() -> None:
+    """Else frames that may be None are not seen to leave for other workers."""
+    assert set(row_types.parts_of(typehints.Optional[int])) == {int, type(None)}
+
+
+def test_what_elements_may_be() -> None:
+    rows = typehints.Tuple[str, np.ndarray]
+    pairs = typehints.Tuple[str, int]
+    maybe = (None, typehints.Any, object, typehints.Union[pairs, rows])
+    assert all(row_types.may_be(given, rows) for given in maybe)
+    assert not any(row_types.may_be(given, rows) for given in (str, pairs))

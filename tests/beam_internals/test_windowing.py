@@ -7,11 +7,13 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms import window
+from apache_beam.transforms import trigger, window
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
 from beam_scanner.beam_internals.windowing import (
     LeavingParDo,
+    have_equal_windows,
+    in_global_window,
     windowing_outside,
     with_earliest_times,
 )
@@ -42,6 +44,50 @@ def test_windows_of_the_user_stay() -> None:
     fixed = pipeline | beam.Create([1]) | beam.WindowInto(window.FixedWindows(5))
     assert with_earliest_times(fixed, "Times") is fixed
     assert windowing_outside(fixed.windowing) is fixed.windowing
+
+
+@pytest.mark.parametrize("mode", ["ACCUMULATING", "DISCARDING"])
+def test_triggers_of_the_user_do_not_hold_inside(mode: str) -> None:
+    early = trigger.AfterWatermark(early=trigger.AfterCount(1))
+    given = getattr(trigger.AccumulationMode, mode)
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        timed = pipeline | beam.Create([("a", 1), ("a", 2)])
+        of_time = window.SlidingWindows(10, 5)
+        sliding = timed | beam.WindowInto(
+            of_time, trigger=early, accumulation_mode=given, allowed_lateness=3
+        )
+        inside = with_earliest_times(sliding, "Times")
+        assert inside.windowing.windowfn == of_time
+        assert inside.windowing.triggerfn == trigger.DefaultTrigger()
+        assert inside.windowing.accumulation_mode == trigger.AccumulationMode.DISCARDING
+        assert inside.windowing.allowed_lateness == sliding.windowing.allowed_lateness
+        sizes = inside | beam.GroupByKey() | beam.MapTuple(lambda k, v: len(list(v)))
+        # Elements stay in the windows that they are in.
+        assert_that(sizes, equal_to([2, 2]))
+
+
+def test_triggers_of_the_global_window() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    every = beam.WindowInto(
+        window.GlobalWindows(),
+        trigger=trigger.Repeatedly(trigger.AfterCount(1)),
+        accumulation_mode=trigger.AccumulationMode.DISCARDING,
+    )
+    pairs = pipeline | beam.Create([("a", 1)]) | every
+    inside = with_earliest_times(pairs, "Times")
+    assert inside.windowing.triggerfn == trigger.DefaultTrigger()
+    assert in_global_window(pairs)
+    assert in_global_window(inside)
+
+
+def test_windows_are_compared() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    plain = pipeline | beam.Create([1])
+    fixed = plain | "5" >> beam.WindowInto(window.FixedWindows(5))
+    other = plain | "6" >> beam.WindowInto(window.FixedWindows(6))
+    assert have_equal_windows([fixed, fixed])
+    assert not have_equal_windows([fixed, other])
+    assert not have_equal_windows([plain, fixed])
 
 
 def test_what_leaves_has_the_windowing_of_the_source() -> None:

@@ -13,7 +13,7 @@ from apache_beam.dataframe.convert import to_dataframe, to_pcollection
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms import window
+from apache_beam.transforms import trigger, window
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.transforms.util import WaitOn
 
@@ -274,8 +274,26 @@ def test_mixed_pipelines(target: Target, films: Path, tmp_path: Path) -> None:
     run(PipelineOptions(flags), build)
 
 
+def _early(mode: Any) -> Any:
+    early = trigger.AfterWatermark(early=trigger.AfterCount(1))
+    return beam.WindowInto(
+        window.FixedWindows(5), trigger=early, accumulation_mode=mode
+    )
+
+
+WINDOWS = {
+    "plain": lambda: beam.WindowInto(window.FixedWindows(5)),
+    "early, all": lambda: _early(trigger.AccumulationMode.ACCUMULATING),
+    "early, new": lambda: _early(trigger.AccumulationMode.DISCARDING),
+}
+
+
+@pytest.mark.parametrize("windows", WINDOWS)
 @pytest.mark.parametrize("runner", ["BundleBasedDirectRunner", "PrismRunner"])
-def test_a_stream_of_paths(runner: str, films: Path) -> None:
+def test_a_stream_of_paths(
+    runner: str, windows: str, films: Path, tmp_path: Path
+) -> None:
+    """Each is read once, when its window ends, whatever triggers the user has set."""
     flags = [f"--runner={runner}", "--streaming"]
     if runner == "PrismRunner":
         require("prism")
@@ -285,6 +303,9 @@ def test_a_stream_of_paths(runner: str, films: Path) -> None:
     paths = TestStream().add_elements([f"{films}/a.mp4"]).advance_watermark_to(10)
     paths = paths.add_elements([f"{films}/b.mp4"]).advance_watermark_to_infinity()
     with beam.Pipeline(options=PipelineOptions(flags)) as pipeline:
-        windowed = pipeline | paths | beam.WindowInto(window.FixedWindows(5))
-        rows = windowed | ReadAllFromVideo() | Stride(24) | beam.MapTuple(_row)
-        assert_that(rows, equal_to(ROWS))
+        windowed = pipeline | paths | WINDOWS[windows]()
+        some = windowed | ReadAllFromVideo() | Stride(24)
+        assert_that(some | beam.MapTuple(_row), equal_to(ROWS))
+        written = some | WriteToNamedVideo(str(tmp_path), "some/{stream}")
+        told = written.commits | beam.Map(lambda commit: commit.stream)
+        assert_that(told, equal_to(["some/a.mp4", "some/b.mp4"]), "Commits")

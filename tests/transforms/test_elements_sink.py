@@ -333,11 +333,13 @@ def test_what_is_refused_as_the_pipeline_is_built(tmp_path: Path) -> None:
 
 
 def test_other_elements_end_the_pipeline(database: Database) -> None:
+    """Where their type is not known; else the sink cannot be applied."""
+    row = (FrameKey("a", 0, 1), b"x")
     for element in ("text", ("a", b"x"), FrameKey("a", 0, 0)):
         with pytest.raises(
             Exception, match=r"only \(FrameKey, value\) elements can be"
         ):
-            database.write([element])  # type: ignore[list-item]
+            database.write([row, element])  # type: ignore[list-item]
 
 
 def test_nothing_to_write(database: Database) -> None:

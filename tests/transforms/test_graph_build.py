@@ -8,6 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.transforms.fully_qualified_named_transform import (
+    FullyQualifiedNamedTransform,
+)
 
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ArgumentError, ElementTypeError, GraphError
@@ -64,6 +67,50 @@ def test_composites_may_be_around_it_and_in_it(films: Path) -> None:
         run.keep("three", run.pipeline | "Three" >> _Around(films, 3))
     assert run.rows("one") == [(_key(0), 0)]
     assert run.rows("three") == [(_key(0), 0), (_key(1), 2)]
+
+
+@beam.ptransform_fn  # type: ignore[untyped-decorator]
+def _twice(streams: Any, stride: int) -> Any:
+    return streams | Stride(stride) | "Again" >> Stride(stride)
+
+
+def _by_name(kind: str, *args: Any) -> Any:
+    return FullyQualifiedNamedTransform(f"beam_scanner.transforms.{kind}", args, {})
+
+
+COMPOSED: dict[str, Callable[[Any, str], Any]] = {
+    "a chain": lambda p, film: (
+        p | (ReadFromVideo(film) | Gather([3, 4, 5]) | Stride(2)) | Number()
+    ),
+    "a function": lambda p, film: (
+        p | ReadFromVideo(film) | Gather([3, 4, 4, 4, 5]) | _twice(2) | Number()
+    ),
+    "by name": lambda p, film: (
+        p
+        | "Read" >> _by_name("ReadFromVideo", film)
+        | "Rows" >> _by_name("Gather", [3, 5])
+        | Number()
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ["chain", "graph"])
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composites_that_beam_makes(films: Path, name: str, form: str) -> None:
+    film, build = str(films / "a.mp4"), COMPOSED[name]
+    with Run() as run, FullyQualifiedNamedTransform.with_filter("beam_scanner.*"):
+        p = run.pipeline
+        graph = VideoGraph(lambda p: build(p, film))
+        run.keep("numbers", p | graph if form == "graph" else build(p, film))
+    assert [number for _, number in run.rows("numbers")] == [3, 5]
+
+
+def test_what_a_graph_refuses_inside_of_composites(films: Path) -> None:
+    def build(p: Any) -> Any:
+        return p | ReadFromVideo(str(films / "a.mp4")) | (Stride(2) | beam.Values())
+
+    with pytest.raises(ElementTypeError, match="Values takes elements"):
+        _ = beam.Pipeline("FnApiRunner") | VideoGraph(build)
 
 
 def test_a_graph_in_a_graph_is_part_of_it(films: Path) -> None:

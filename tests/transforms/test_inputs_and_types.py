@@ -8,12 +8,15 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam import typehints
+from apache_beam.transforms import window
 
 from beam_scanner.errors import ScannerException
+from beam_scanner.kernels import Kernel
 from beam_scanner.transforms import (
     FrameKey,
     Histogram,
     Montage,
+    Op,
     ReadAllFromNamedStream,
     ReadAllFromVideo,
     ReadFromNamedStream,
@@ -36,7 +39,24 @@ def _two(config: Any, left: FrameType, right: FrameType) -> tuple[int, str]:
     return int(left.sum()), str(right.shape)
 
 
-Two = op(_two)
+class _Scaled(Kernel):
+    def __init__(self, config: Any, by: Any = 1) -> None:
+        self.by = by
+
+    def execute(self, frame: FrameType) -> int:
+        return int(frame.sum()) * int(self.by)
+
+
+def _name(key: FrameKey, value: Any) -> tuple[str, int]:
+    return key.stream, key.row
+
+
+def _windowed(p: Any) -> Any:
+    windows = beam.WindowInto(window.FixedWindows(5))
+    return p | beam.Create(STRINGS) | windows | ReadAllFromVideo()
+
+
+Two, Scaled = op(_two), op(_Scaled)
 FRAME = "Tuple[FrameKey, Frame]"
 SAME = "Tuple[FrameKey, TypeVariable[T]]"
 
@@ -160,6 +180,86 @@ WRONG: dict[str, tuple[Wrong, str]] = {
     "a number to a source": (
         lambda p, x: 5 | ReadFromVideo("x.mp4"),
         "^ReadFromVideo takes a pipeline, not 5$",
+    ),
+    "a pipeline for paths": (
+        lambda p, x: p | ReadAllFromVideo(),
+        (
+            "^ReadAllFromVideo is applied to a PCollection of paths.* not to PBegin; "
+            "ReadFromVideo begins"
+        ),
+    ),
+    "a pipeline for names": (
+        lambda p, x: p | ReadAllFromNamedStream("db"),
+        (
+            "^ReadAllFromNamedStream is applied to a PCollection of names of streams.* not "
+            "to PBegin; ReadFromNamedStream begins"
+        ),
+    ),
+    "several collections of paths": (
+        lambda p, x: [p | beam.Create(STRINGS)] | ReadAllFromVideo(),
+        "^ReadAllFromVideo is applied to a PCollection of paths.* not to tuple",
+    ),
+    "numbers for names of streams": (
+        lambda p, x: p | beam.Create([1]) | ReadAllFromNamedStream("db"),
+        r"^ReadAllFromNamedStream/Name takes a PCollection of names.* of Create.*'int'",
+    ),
+    "streams for names": (
+        lambda p, x: x | ReadAllFromNamedStream("db"),
+        "^ReadAllFromNamedStream/Name takes .*Frames/Rows are of type .*FrameKey",
+    ),
+    "strings to a sink": (
+        lambda p, x: p | beam.Create(STRINGS) | WriteToNamedStream("db", "x"),
+        r"^sink 'x' takes elements \(FrameKey, value\); those of Create.*'str'",
+    ),
+    "other pairs to a sink": (
+        lambda p, x: (
+            x
+            | beam.MapTuple(_name).with_output_types(tuple[str, int])
+            | WriteToNamedStream("db", "x")
+        ),
+        r"^sink 'x' takes elements \(FrameKey, value\); those of MapTuple",
+    ),
+    "values to a video sink": (
+        lambda p, x: (
+            x | Histogram() | beam.Reshuffle() | WriteToNamedVideo("db", "{stream}")
+        ),
+        "^sink '{stream}' takes elements frames, .* of Reshuffle.* List",
+    ),
+    "groups to a video sink": (
+        lambda p, x: x | beam.GroupByKey() | WriteToNamedVideo("db", "{stream}"),
+        "^sink '{stream}' takes elements frames, .* of GroupByKey.* Iterable",
+    ),
+    "a list of streams to a sink": (
+        lambda p, x: [x, x] | WriteToNamedVideo("db", "{stream}"),
+        "^WriteToNamedVideo takes streams, or .*; its input is tuple",
+    ),
+    "a side input": (
+        lambda p, x: x | Scaled(by=beam.pvalue.AsSingleton(p | beam.Create([3]))),
+        "^argument 'by' of op _Scaled is AsSingleton.*: arguments of ops are known",
+    ),
+    "a collection as an argument": (
+        lambda p, x: x | Scaled(by=p | beam.Create([3])),
+        "^argument 'by' of op _Scaled is <PCollection.*no side inputs",
+    ),
+    "rows of another type": (
+        lambda p, x: x | Histogram().with_output_types(int),
+        r"^Histogram gives rows.* declare their type as tuple\[FrameKey, ...\], got int",
+    ),
+    "strings to an op by name": (
+        lambda p, x: p | beam.Create(STRINGS) | Op("Histogram"),
+        "^Histogram takes whole streams",
+    ),
+    "a name that makes none": (
+        lambda p, x: p | ReadFromVideo("x.mp4", name="x"),  # type: ignore[arg-type]
+        "^name= takes a function that makes the name of a stream, got 'x'",
+    ),
+    "no name of a sink": (
+        lambda p, x: x | WriteToNamedVideo("db", None),
+        "^expected a stream name .*, got None",
+    ),
+    "other windows": (
+        lambda p, x: {"left": x, "right": _windowed(p)} | Two(),
+        "^Frames and ReadAllFromVideo find their streams in different windows",
     ),
     "a number to a graph": (
         lambda p, x: 5 | VideoGraph(lambda p: p),

@@ -99,3 +99,34 @@ def test_paths_from_elsewhere(run: Run, films: Path, db: Path) -> None:
     ((name, reason),) = [(f.stream, f.reason) for f in run.rows("failures")]
     assert name.endswith("none.mp4")
     assert "no file matches" in reason
+
+
+def test_commits_of_a_sink_are_read(run: Run, films: Path, tmp_path: Path) -> None:
+    frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Range(0, 2)
+    written = frames | Number() | WriteToNamedStream(str(tmp_path), "n/{stream}")
+    again = written.commits | ReadAllFromNamedStream(str(tmp_path), int)
+    run.keep("numbers", again)
+    run.run()
+    assert [value for _, value in run.rows("numbers")] == [0, 1, 100, 101]
+
+
+def test_names_that_are_none_fail_alone(run: Run, db: Path) -> None:
+    given = beam.Create(["x/a", "../x", "no/such"]), beam.Create([3, ("x/b", 1)])
+    names = run.pipeline | "Names" >> given[0], run.pipeline | "Other" >> given[1]
+    # Of a type that nobody knows.
+    untyped = beam.Map(lambda each: each).with_output_types(Any)
+    rows = (
+        names
+        | beam.Flatten()
+        | untyped
+        | ReadAllFromNamedStream(str(db), int)
+        | Range(0, 1)
+    )
+    run.keep("rows", rows)
+    run.keep("failures", rows.failures)
+    run.run()
+    assert [key.stream for key, _ in run.rows("rows")] == ["x/a"]
+    reasons = {f.stream: f.reason for f in run.rows("failures")}
+    assert set(reasons) == {"../x", "no/such", "3", "('x/b', 1)"}
+    assert "would leave the database" in reasons["../x"]
+    assert "expected a stream name" in reasons["3"]

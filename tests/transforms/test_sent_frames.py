@@ -74,6 +74,11 @@ def _passed_on(p: Any, films: str) -> Any:
     return both | "Hinted" >> beam.Map(_same).with_resource_hints(**GPU)
 
 
+def _part(p: Any, films: str) -> Any:
+    first, _ = _frames(p, films) | beam.Partition(lambda row, parts: row[0].row % 2, 2)
+    return first | "Hinted" >> beam.Map(_same).with_resource_hints(**GPU)
+
+
 SENT: dict[str, tuple[Build, str, str]] = {
     "a model on a GPU": (
         lambda p, x: _frames(p, x) | _infer(**GPU),
@@ -96,6 +101,7 @@ SENT: dict[str, tuple[Build, str, str]] = {
         "give 'Resize'",
     ),
     "a graph as one transform": (_graph, "'VideoGraph/.*' leave for 'Infer", "give"),
+    "a part of them": (_part, "'Resize' leave for 'Hinted'", "give 'Resize'"),
     "passed on before": (_passed_on, "leave for 'Hinted'", "give 'Resize'"),
 }
 

@@ -263,7 +263,9 @@ WRONG = {
     "- {type: Slice, config: {partition: no, arguments: {}}}": "no partition",
     "- {type: MapToFields, config: {fields: {x: y}}}": "input fields are|unknown input fields",
     f"{OUT}- {{type: Stride, config: {{stride: 2}}}}": "Stride takes whole streams",
+    f"{OUT}- {{type: Histogram}}": "Histogram takes whole streams",
     f"{OUT}- {{type: ReadAllFromVideo}}": "takes rows with path",
+    f"{OUT}- {{type: ReadAllFromVideo, config: {{field: row}}}}": "field row .* type int",
     f"{OUT}- {{type: MapToFields, config: {{fields: {{stream: stream}}}}}}\n"
     "    - {type: WriteToNamedStream, config: {db: db}}": "row, value; its input has",
     "- {type: WriteToNamedVideo, config: {db: db, encoding: {codec: no}}}": "codec",
