@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -69,6 +70,11 @@ def _in_a_thread() -> None:
     threading.Thread(target=fail).start()
 
 
+def _limit_files() -> None:
+    """Lets the process write no file any more, as long as it lives."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
 def _raise(error: BaseException) -> None:
     raise error
 
@@ -85,6 +91,7 @@ HARMFUL = {
     "alarm": (lambda: (signal.alarm(1), time.sleep(60)), "death", "SIGALRM"),  # type: ignore[func-returns-value]
     "memory": (_memory, "death", "memory ran out"),
     "close files": (lambda: os.closerange(3, 4096), "death", "closed its connection"),
+    "limit files": (_limit_files, "exception", "larger than is allowed"),
     "stop": (lambda: signal.raise_signal(signal.SIGSTOP), "death", "SIGSTOP"),
     "loop": (lambda: [None for _ in iter(int, 1)], "timeout", "task_timeout"),
     "sleep": (lambda: time.sleep(600), "timeout", "task_timeout"),

@@ -208,8 +208,12 @@ _USED_UP = (
 
 
 def _is_spoilt(failure: Failure) -> bool:
-    """Whether a process has run out of something that others in it need, too."""
+    """Whether a process has lost something that others in it need, too."""
     if failure.exception in ("MemoryError", "DeviceMemoryError"):
+        return True
+    # Kernels can limit what a process may write, read or reach. It may as well be the
+    # storage: then a new process changes nothing.
+    if failure.op is None and failure.exception in ("StorageError", "OSError"):
         return True
     return any(said in failure.reason for said in _USED_UP)
 

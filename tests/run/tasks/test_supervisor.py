@@ -170,19 +170,21 @@ def test_who_wants_to_be_alone_waits_and_keeps_others_waiting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "exception", "spoilt"),
+    ("reason", "exception", "op", "spoilt"),
     [
-        ("", "MemoryError", True),
-        (f"OSError: {os.strerror(errno.EMFILE)}: 'film.mp4'", "OSError", True),
-        ("RuntimeError: can't start new thread", "RuntimeError", True),
-        (f"OSError: {os.strerror(errno.ENOENT)}", "OSError", False),
-        ("ValueError: too many cooks", "ValueError", False),
+        ("", "MemoryError", "Op", True),
+        (f"OSError: {os.strerror(errno.EMFILE)}: 'film.mp4'", "OSError", "Op", True),
+        ("RuntimeError: can't start new thread", "RuntimeError", "Op", True),
+        (f"OSError: {os.strerror(errno.ENOENT)}", "OSError", "Op", False),
+        ("ValueError: too many cooks", "ValueError", "Op", False),
+        ("cannot write 'a': permission denied", "StorageError", None, True),
+        ("rows 4 to 7 cannot be decoded", "VideoError", None, False),
     ],
 )
-def test_a_process_that_has_used_up_what_others_need_is_replaced(
-    reason: str, exception: str, spoilt: bool
+def test_a_process_that_has_lost_what_others_need_is_replaced(
+    reason: str, exception: str, op: str | None, spoilt: bool
 ) -> None:
-    failure = Failure("a", reason, exception=exception)
+    failure = Failure("a", reason, exception=exception, op=op)
     assert supervisor._is_spoilt(failure) is spoilt
 
 
