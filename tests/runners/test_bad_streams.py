@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ def check(
         assert not outputs[number].committed()
 
 
+def left_behind(before: set[psutil.Process]) -> list[psutil.Process]:
+    """Processes that are new, and that are no children of this one itself."""
+    found = []
+    for child in set(psutil.Process().children(recursive=True)) - before:
+        with suppress(psutil.NoSuchProcess):
+            if child.parent() != psutil.Process():
+                found.append(child)
+    return found
+
+
 @pytest.mark.slow
 def test_each_way_costs_its_stream_alone(tmp_path: Path) -> None:
     ways = [*HARMFUL, *HARMLESS] + ["nothing"] * 20
@@ -100,11 +111,7 @@ def test_each_way_costs_its_stream_alone(tmp_path: Path) -> None:
     assert not list((tmp_path / "db" / ".work").glob("runs/*"))
     # But for the fork server, and a daemon, which is nobody's child.
     until = time.monotonic() + 10
-    while extra := [
-        child
-        for child in set(psutil.Process().children(recursive=True)) - before
-        if child.parent() != psutil.Process()
-    ]:
+    while extra := left_behind(before):
         assert time.monotonic() < until, extra
         time.sleep(0.1)
 

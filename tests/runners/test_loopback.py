@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -18,9 +19,11 @@ def listening(process: int) -> set[tuple[str, int]]:
     first = psutil.Process(process)
     found = set()
     for each in (first, *first.children(recursive=True)):
-        for connection in each.net_connections(kind="inet"):
-            if connection.status == psutil.CONN_LISTEN:
-                found.add((connection.laddr.ip, connection.laddr.port))
+        # A process of an earlier test may end meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            for connection in each.net_connections(kind="inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found.add((connection.laddr.ip, connection.laddr.port))
     return found
 
 

@@ -68,9 +68,9 @@ from tests.support.video_fixtures import numbered_frame
             "frame of op Resize takes FrameType.*Histogram",
         ),
         (
-            lambda sc, f: sc.ops.Histogram(frame=f, batch=8),
+            lambda sc, f: sc.ops.ShotBoundaries(sc.ops.Histogram(frame=f), batch=8),
             ValueError,
-            "Histogram specified a batch size",
+            "ShotBoundaries specified a batch size",
         ),
         (
             lambda sc, f: sc.ops.Histogram(frame=f, stencil=[0, 1]),
