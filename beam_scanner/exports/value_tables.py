@@ -64,13 +64,13 @@ def _check_typed(stream: NamedStream) -> None:
 
 
 def _parquet_files(stream: NamedStream) -> Iterator[Any]:
-    import pyarrow.parquet as pq
+    from beam_scanner.storage.parquet_files import open_parquet
 
     found = stream.descriptor()
     store = stream.storage().store()
     for record in found.segments:
         files = SegmentFiles(store, found.name, found.generation, record)
-        with pq.ParquetFile(files.open(record["files"][0])) as file:
+        with open_parquet(files.open(record["files"][0])) as file:
             yield file
 
 
@@ -84,7 +84,7 @@ def _write_parquet(stream: NamedStream, path: str) -> None:
             schema = file.schema_arrow.remove_metadata()
             writer = writer or pq.ParquetWriter(path, schema, compression="zstd")
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
+                table = file.read_row_group(group, use_threads=False)
                 writer.write_table(table.replace_schema_metadata().cast(schema))
         if writer is None:
             empty = pa.schema(
@@ -98,7 +98,7 @@ def _write_parquet(stream: NamedStream, path: str) -> None:
 
 def _rows(stream: NamedStream) -> Iterator[dict[str, Any]]:
     for file in _parquet_files(stream):
-        for batch in file.iter_batches():
+        for batch in file.iter_batches(use_threads=False):
             yield from batch.to_pylist(maps_as_pydicts="strict")
 
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from beam_scanner import errors
 from beam_scanner.errors import Failure, ScannerException, StorageError
+from beam_scanner.storage.parquet_files import open_parquet
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.text.error_text import plain
 
@@ -133,8 +134,8 @@ def read_failures(store: ObjectStore, key: str) -> Iterator[Failure]:
         StorageError: It cannot be read.
     """
     try:
-        with store.open(key) as file, pq.ParquetFile(file) as table:
-            for batch in table.iter_batches(_ROWS_AT_A_TIME):
+        with store.open(key) as file, open_parquet(file) as table:
+            for batch in table.iter_batches(_ROWS_AT_A_TIME, use_threads=False):
                 for row in batch.to_pylist():
                     yield _failure(row)
     except (pa.ArrowException, KeyError, TypeError, UnicodeDecodeError) as error:

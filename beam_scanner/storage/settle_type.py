@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from beam_scanner.errors import StorageError
 from beam_scanner.storage.checked_files import SegmentFiles
 from beam_scanner.storage.descriptor import StreamDescriptor
+from beam_scanner.storage.parquet_files import open_parquet
 from beam_scanner.storage.segments.inferred_writer import (
     FOUND,
     PICKLED,
@@ -160,7 +159,7 @@ def _typed(
     (file,) = pickled["files"]
     # Others may be doing the same: the file of each has its own name.
     stem = f"{PurePosixPath(file).stem}-{uuid.uuid4().hex[:12]}"
-    with pq.ParquetFile(files.open(file)) as opened:
+    with open_parquet(files.open(file)) as opened:
         rows = pickled_rows(opened)
         folder = generation_key(name, generation)
         made = write_typed(store, folder, stem, codec, rows)

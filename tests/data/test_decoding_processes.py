@@ -10,6 +10,8 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,23 @@ def frames(path):
 
 def after(seconds: float, function: Any, *arguments: Any) -> None:
     threading.Timer(seconds, function, arguments).start()
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Interrupts this program; again where Python drops it, as in a ``__del__``."""
+    over = threading.Event()
+
+    def interrupt(seconds: float = 0.3) -> None:
+        while not over.wait(seconds):
+            os.kill(os.getpid(), signal.SIGINT)
+            seconds = 10.0
+
+    threading.Thread(target=interrupt).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def test_a_worker_that_is_killed_is_missed_at_once(frames):
@@ -93,12 +112,11 @@ def test_an_interrupt_loses_nothing(path, frames, monkeypatch):
     for worker in processes(frames):
         worker.suspend()
     chunks = []
-    with monkeypatch.context() as patch:
-        # The interrupt may come late, where others use the machine.
-        patch.setattr(stopped_processes, "STOPPED_SECONDS", 600.0)
-        after(0.3, os.kill, os.getpid(), signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            chunks.extend((rows.tolist(), pixels.copy()) for rows, pixels in frames)
+    # The interrupt may come late, where others use the machine.
+    monkeypatch.setattr(stopped_processes, "STOPPED_SECONDS", 600.0)
+    with interrupts(), pytest.raises(KeyboardInterrupt):
+        chunks.extend((rows.tolist(), pixels.copy()) for rows, pixels in frames)
+    monkeypatch.undo()
     position = frames.state_dict()["rows"]
     rest = taken(frames)
     check(rest, ([*range(FRAMES)] * 4)[position:], linear_decode(path))

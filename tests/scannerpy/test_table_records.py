@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from beam_scanner import Client, protobufs
+from beam_scanner import Client
 from beam_scanner.errors import (
     ArgumentError,
     ElementTypeError,
@@ -12,6 +12,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamExistsError,
 )
+from beam_scanner.scannerpy import protobufs
 from beam_scanner.scannerpy.table import Table, Tables
 from beam_scanner.scannerpy.table_records import column_stream
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream, list_streams

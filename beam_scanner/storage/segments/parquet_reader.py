@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from beam_scanner.errors import (
@@ -21,6 +20,7 @@ from beam_scanner.errors import (
     UntrustedDataError,
 )
 from beam_scanner.storage.checked_files import SegmentFiles
+from beam_scanner.storage.parquet_files import open_parquet
 from beam_scanner.storage.segments.inferred_writer import inferred_text
 from beam_scanner.storage.segments.none_rows import NONE_ROWS, none_rows
 from beam_scanner.storage.segments.parquet_writer import frame_type
@@ -68,7 +68,7 @@ class ParquetRows(NumberedReader):
         self._times: NDArray[np.float64] | None = None
         self._checked = files.size(file) is not None
         with unreadable(self.name):
-            self._file = pq.ParquetFile(files.open(file))
+            self._file = open_parquet(files.open(file))
             meta = self._file.metadata
             counts = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
             if len(self._file.schema_arrow.names) != 3 or min(counts, default=0) < 0:
