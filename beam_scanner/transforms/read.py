@@ -361,8 +361,8 @@ class ReadFromNamedStream(_NamedSource):
 class ReadAllFromNamedStream(_NamedSource):
     """Reads the streams of a database whose names a PCollection holds.
 
-    Elements are names, or what ``commits`` of a sink holds. One that is no name, or that
-    of no stream, is an element of ``failures``.
+    Elements are names of streams, or elements of a sink's ``commits``. An invalid name,
+    and the name of a stream that does not exist, becomes an element of ``failures``.
 
     Args:
         db: Folder or URL of the database.

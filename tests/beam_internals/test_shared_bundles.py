@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -18,6 +19,17 @@ from beam_scanner.beam_internals.shared_bundles import SharingRunner, _Bundles
 THREADS = PipelineOptions(
     ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
 )
+
+
+def grouped_numbers(pipeline: beam.Pipeline, count: int) -> Any:
+    """Numbers as they come out of a grouping."""
+    return (
+        pipeline
+        | beam.Create(range(count))
+        | beam.Map(lambda number: (number, number))
+        | beam.GroupByKey()
+        | beam.Keys()
+    )
 
 
 class Work(beam.DoFn):
@@ -43,14 +55,7 @@ def test_the_others_do_not_wait_for_a_worker_with_a_slow_element(
 ) -> None:
     """Dealt in halves, half of them would."""
     with beam.Pipeline(SharingRunner(), options=THREADS) as pipeline:
-        done = (
-            pipeline
-            | beam.Create(range(100))
-            | beam.Map(lambda number: (number, number))
-            | beam.GroupByKey()
-            | beam.Keys()
-            | beam.ParDo(Work(str(tmp_path), 60))
-        )
+        done = grouped_numbers(pipeline, 100) | beam.ParDo(Work(str(tmp_path), 60))
         assert_that(done, equal_to(range(100)))
     counted = pipeline.result.metrics().query(MetricsFilter().with_name("elements"))
     assert [counter.committed for counter in counted["counters"]] == [100]
@@ -59,13 +64,7 @@ def test_the_others_do_not_wait_for_a_worker_with_a_slow_element(
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_elements(count: int) -> None:
     with beam.Pipeline(SharingRunner(), options=THREADS) as pipeline:
-        done = (
-            pipeline
-            | beam.Create(range(count))
-            | beam.Map(lambda number: (number, number))
-            | beam.GroupByKey()
-            | beam.Keys()
-        )
+        done = grouped_numbers(pipeline, count)
         assert_that(done, equal_to(range(count)))
 
 
@@ -76,14 +75,7 @@ def test_an_error_ends_the_pipeline() -> None:
         return number
 
     pipeline = beam.Pipeline(SharingRunner(), options=THREADS)
-    _ = (
-        pipeline
-        | beam.Create(range(100))
-        | beam.Map(lambda number: (number, number))
-        | beam.GroupByKey()
-        | beam.Keys()
-        | beam.Map(work)
-    )
+    _ = grouped_numbers(pipeline, 100) | beam.Map(work)
     with pytest.raises(RuntimeError, match="told to"):
         pipeline.run()
 

