@@ -105,6 +105,16 @@ def environment(version: str, python: str) -> Path:
     return interpreter
 
 
+def fetch_runners(interpreter: Path) -> None:
+    """Fetches what tests need: Prism is of the version of Beam that is installed.
+
+    ``make test`` fetches its own again.
+    """
+    fetch = [interpreter, ROOT / "scripts" / "runners.py", "fetch", "prism", "flink"]
+    needed = os.environ.get("REQUIRE_RUNNERS") == "1"
+    subprocess.run(fetch, check=needed)
+
+
 def run_tests(interpreter: Path, tests: Sequence[str]) -> int:
     """Runs tests in an environment; gives pytest's exit code."""
     variables = {
@@ -113,7 +123,8 @@ def run_tests(interpreter: Path, tests: Sequence[str]) -> int:
         # Google's packages warn of old versions of each other.
         "PYTHONWARNINGS": "ignore::FutureWarning",
     }
-    command = [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    command = [interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-n", "2", "--dist", "loadgroup", *tests]
     return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 
 
@@ -132,6 +143,7 @@ def main() -> None:
     ends = {}
     for version in args.versions:
         interpreter = environment(version, args.python)
+        fetch_runners(interpreter)
         ends[version] = run_tests(interpreter, args.tests)
     for version, code in ends.items():
         print(
