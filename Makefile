@@ -3,7 +3,7 @@
 # make test-default            lint, types, doctests and what is quick: under 15 minutes
 # make test-nightly            the slow tests alone
 # make test-frameworks         of them, those that need TensorFlow
-# make test-kube               what needs a Kubernetes API server, which it builds once (with Go)
+# make test-kube               on an API server of Kubernetes, built once (with Go)
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
