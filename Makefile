@@ -3,6 +3,7 @@
 # make test-default            lint, types, doctests and what is quick: under 15 minutes
 # make test-nightly            the slow tests alone
 # make test-frameworks         of them, those that need TensorFlow
+# make test-kube               on an API server of Kubernetes, built once (with Go)
 # make runners                 fetch Prism, Flink and SQL (with Go, Maven and Java)
 # make check                   lint and types alone
 # make docs                    the documentation site, in build/site/
@@ -29,7 +30,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/python -m pipeline --runner=DirectRunner --graph shots \
 		--input "$$video" --output "$(OUTPUT)" --cache-mode overwrite --reindex
 
-.PHONY: test-default test-nightly test-frameworks
+.PHONY: test-default test-nightly test-frameworks test-kube
 CHECK = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q
 FETCH = $(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
@@ -49,7 +50,7 @@ test-default: $(VENV)/.installed-demo,test
 
 test-nightly: $(VENV)/.installed-demo,test
 	$(FETCH)
-	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m "slow and not frameworks" \
+	@$(call tier,nightly,$(PYTEST) --dist loadgroup -m "slow and not frameworks and not kube" \
 		--hypothesis-profile=nightly tests \
 		&& $(MAKE) --no-print-directory test-frameworks)
 
@@ -64,6 +65,13 @@ test-frameworks:
 	$(FETCH)
 	@$(call tier,frameworks,REQUIRE_TENSORFLOW=1 $(PYTEST) --dist loadgroup \
 		-m frameworks $$(grep -rlF pytest.mark.frameworks --include=*.py tests))
+
+# An API server is large to build: without REQUIRE_KUBE=1, its tests are skipped where
+# that is not possible.
+test-kube: $(VENV)/.installed-demo,test
+	@$(call tier,kube,{ $(BIN)/python scripts/kube_apiserver.py || test "$$REQUIRE_KUBE" != 1; } \
+		&& $(PYTEST) --dist loadgroup -m kube \
+			$$(grep -rlF pytest.mark.kube --include=*.py tests))
 
 runners: $(VENV)/.installed-demo,test
 	$(BIN)/python scripts/runners.py fetch
@@ -97,4 +105,5 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt $(BUILT_FROM)
 
 clean:
 	rm -rf "$(VENV)" "$(OUTPUT)" build dist *.egg-info beam_scanner/ops/native/*.so \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions $(FRAMEWORKS)
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .cache/runners .cache/beam_versions \
+		.cache/kube $(FRAMEWORKS)

@@ -20,7 +20,7 @@ from typing import Any
 
 from beam_scanner.clusters.manifests import Manifest
 from beam_scanner.clusters.programs import program, run
-from beam_scanner.errors import MissingDependencyError, WorkerError
+from beam_scanner.errors import ArgumentError, MissingDependencyError, WorkerError
 from beam_scanner.text.pip_install import pip_install
 
 MANAGER = "beam-scanner"
@@ -37,6 +37,9 @@ _PLURALS = {
     "NodeMetrics": ("metrics.k8s.io", "v1beta1", "nodes"),
 }
 _GLOBAL = ("Node", "NodeMetrics")
+_ADDED_BY = {"FlinkDeployment": "the Flink operator", "NodeMetrics": "metrics-server"}
+"""What brings kinds that a new cluster does not know."""
+
 _FORWARD_SECONDS = 30.0
 
 
@@ -93,11 +96,12 @@ class Kubernetes:
         """Makes an object as it is to be, whether it is there or not.
 
         Raises:
+            ArgumentError: Its kind is none of those that clusters are made of.
             WorkerError: The API refuses it.
         """
         kind = made["kind"]
         obj = _kind(kind)(made)
-        with self._told(f"apply {kind} {made['metadata']['name']!r}"):
+        with self._told(f"apply {kind} {made['metadata']['name']!r}", kind):
             self._client.apply(obj, force=True)
 
     def patch(self, kind: str, name: str, change: Manifest) -> None:
@@ -108,13 +112,13 @@ class Kubernetes:
         """
         from lightkube.types import PatchType
 
-        with self._told(f"change {kind} {name!r}"):
+        with self._told(f"change {kind} {name!r}", kind):
             # The default is a merge that custom resources do not have.
             self._client.patch(_kind(kind), name, change, patch_type=PatchType.MERGE)
 
     def get(self, kind: str, name: str) -> Manifest | None:
         """An object; None if it is not there."""
-        with self._told(f"read {kind} {name!r}", missing=None) as found:
+        with self._told(f"read {kind} {name!r}", kind, missing=None) as found:
             found.append(_plain(self._client.get(_kind(kind), name)))
         return found[0] if found else None
 
@@ -122,7 +126,7 @@ class Kubernetes:
         self, kind: str, labels: Mapping[str, str] | None = None
     ) -> list[Manifest]:
         """Objects of a kind, by name."""
-        with self._told(f"list {kind}") as found:
+        with self._told(f"list {kind}", kind) as found:
             listed = self._client.list(_kind(kind), labels=dict(labels or {}))
             found += map(_plain, listed)
         return sorted(found, key=lambda made: str(made["metadata"]["name"]))
@@ -133,7 +137,7 @@ class Kubernetes:
         Returns:
             Whether it was there.
         """
-        with self._told(f"delete {kind} {name!r}", missing=None) as found:
+        with self._told(f"delete {kind} {name!r}", kind, missing=None) as found:
             self._client.delete(_kind(kind), name)
             found.append({})
         return bool(found)
@@ -152,7 +156,7 @@ class Kubernetes:
         if previous:
             what = ["logs", pod, f"--container={container}", "--previous"]
             return run(["kubectl", *self._flags, *what])
-        with self._told(f"read the log of {pod!r}") as found:
+        with self._told(f"read the log of {pod!r}", "Pod") as found:
             found += self._client.log(pod, container=container)
         return "".join(found)
 
@@ -167,9 +171,15 @@ class Kubernetes:
         Raises:
             WorkerError: It does not answer.
         """
-        with self._told(f"ask service {name!r} for {path}") as found:
+        what = f"ask service {name!r} for {path}"
+        with self._told(what, "Service") as found:
             where = f"{name}:{port}/proxy/{path}"
-            found.append(dict(self._client.get(_kind("Service"), where)))
+            try:
+                found.append(dict(self._client.get(_kind("Service"), where)))
+            except (ValueError, TypeError) as error:
+                raise WorkerError(
+                    f"Kubernetes cannot {what}: the answer is no object of JSON, {error}"
+                ) from error
         return found[0]
 
     @contextmanager
@@ -207,18 +217,24 @@ class Kubernetes:
             process.stdout.close()
 
     @contextmanager
-    def _told(self, what: str, missing: Any = ...) -> Iterator[list[Any]]:
+    def _told(self, what: str, kind: str, missing: Any = ...) -> Iterator[list[Any]]:
         """Errors in one line; of what is missing none, where that is allowed."""
-        lightkube = _lightkube()
+        exceptions = _lightkube().core.exceptions
         try:
             yield []
-        except lightkube.ApiError as error:
-            if error.status.code == 404 and missing is None:
+        except exceptions.httpx.HTTPStatusError as error:
+            is_missing = error.response.status_code == 404
+            if is_missing and missing is None:
                 return
-            raise WorkerError(
-                f"Kubernetes cannot {what}: {error.status.message}"
-            ) from error
-        except lightkube.core.exceptions.httpx.HTTPError as error:
+            if isinstance(error, exceptions.ApiError):
+                told = error.status.message
+            else:
+                told = error.response.text.strip() or str(error)
+            # Of an object that is missing, the API tells the name.
+            if is_missing and kind in _ADDED_BY and '"' not in told:
+                told += f"; is {_ADDED_BY[kind]} installed?"
+            raise WorkerError(f"Kubernetes cannot {what}: {told}") from error
+        except exceptions.httpx.HTTPError as error:
             raise WorkerError(f"Kubernetes cannot {what}: {error}") from error
 
 
@@ -237,6 +253,11 @@ def _lightkube() -> Any:
 def _kind(kind: str) -> Any:
     """A class of objects that are dicts; those of lightkube have models of their own."""
     from lightkube import generic_resource as generic
+
+    if kind not in _PLURALS:
+        raise ArgumentError(
+            f"kind of an object must be one of {', '.join(_PLURALS)}, got {kind!r}"
+        )
 
     base: Any = generic.GenericNamespacedResource
     if kind in _GLOBAL:

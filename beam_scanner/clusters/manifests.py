@@ -7,6 +7,7 @@ with its service.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -253,7 +254,8 @@ def secret(name: str, namespace: str, values: Mapping[str, str]) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": namespace},
-        "stringData": dict(values),
+        # With stringData, values that are not given any more would stay.
+        "data": {k: b64encode(v.encode()).decode() for k, v in values.items()},
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import io
+import itertools
 import json
 import os
 import re
@@ -352,7 +353,8 @@ class Profile:
                 f"Invalid trace extension {dot + rest!r} of {path!r}. Must be "
                 ".trace, .json or .tar.gz."
             )
-        data = json.dumps(self.trace_events()).encode()
+        # Perfetto shows escapes as they are written.
+        data = json.dumps(self.trace_events(), ensure_ascii=False).encode()
         with storage_errors("write", path):
             if extension == ".tar.gz":
                 name = os.path.basename(path).removesuffix(extension) + ".trace"
@@ -449,32 +451,33 @@ def _chrome_events(
     """Chrome's events: complete ones, counters, and names of processes and threads.
 
     Several tasks of one process have threads of one name. Bars that overlap are drawn
-    in rows of their own, since viewers take them for nested calls otherwise.
+    in rows of their own, since viewers take them for nested calls otherwise. Processes
+    and threads have numbers of one series, from 1 on: 0 is the idle process, and the
+    thread with the number of a process is its main thread, which has the counters.
     """
     ordered = sorted(spans, key=lambda span: span.begin)
     zero = ordered[0].begin
     processes: dict[str, int] = {}
     rows: dict[tuple[str, str], list[list[int]]] = {}
     events, names = [], []
-    threads = 0
+    numbers = itertools.count(1)
     for span in ordered:
         first, last = (round((t - zero) * 1e6) for t in (span.begin, span.end))
         if span.process not in processes:
-            processes[span.process] = len(processes)
-            names += _named("process", span.process, processes[span.process])
+            number = processes[span.process] = next(numbers)
+            names += _named("process", span.process, number, number)
         pid = processes[span.process]
         lanes = rows.setdefault((span.process, span.thread), [])
         lane = next((lane for lane in lanes if lane[1] <= first), None)
         if lane is None:
-            lane = [threads, 0]
-            threads += 1
+            lane = [next(numbers), 0]
             lanes.append(lane)
             shown = f"{span.thread} {len(lanes)}" if len(lanes) > 1 else span.thread
             names += _named("thread", shown, pid, lane[0], _ORDER.get(span.kind, 0))
         lane[1] = max(first, last)
         events.append(
             {
-                "name": span.name,
+                "name": _shown(span.name),
                 "cat": span.kind,
                 "ph": "X",
                 "ts": first,
@@ -492,18 +495,23 @@ def _chrome_events(
                     "ph": "C",
                     "ts": max(0, round((level.when - zero) * 1e6)),
                     "pid": processes[level.process],
-                    "tid": 0,
+                    "tid": processes[level.process],
                     "args": {level.name: level.value},
                 }
             )
     return names + events
 
 
+def _shown(name: str) -> str:
+    """A name that viewers can read: Perfetto gives up at a backslash before a quote."""
+    return re.sub(r"[\\\x00-\x1f\x7f\ud800-\udfff]", "?", name)
+
+
 def _named(
-    what: str, name: str, pid: int, tid: int = 0, order: int | None = None
+    what: str, name: str, pid: int, tid: int, order: int | None = None
 ) -> list[dict[str, Any]]:
     arguments = {
-        f"{what}_name": {"name": name},
+        f"{what}_name": {"name": _shown(name)},
         f"{what}_sort_index": {"sort_index": pid if order is None else order},
     }
     return [

@@ -35,7 +35,7 @@ def test_start_and_delete(fake, cluster) -> None:
     assert cluster.problems() == []
     made = [("PATCH", name) for name in ("keys", "films", "films-jobs", "films-jobs")]
     assert changes(fake) == made
-    assert fake.of("Secret", "keys")["stringData"] == {"AWS_ACCESS_KEY_ID": "a"}
+    assert fake.of("Secret", "keys")["data"] == {"AWS_ACCESS_KEY_ID": "YQ=="}
     assert len(cluster.workers()) == 2
     cluster.delete()
     assert not cluster.exists()

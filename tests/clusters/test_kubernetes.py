@@ -8,7 +8,7 @@ import pytest
 
 from beam_scanner.clusters.kubernetes import Kubernetes
 from beam_scanner.clusters.manifests import SessionCluster
-from beam_scanner.errors import MissingDependencyError, WorkerError
+from beam_scanner.errors import ArgumentError, MissingDependencyError, WorkerError
 from tests.support.fake_kubernetes import pod
 from tests.support.fake_programs import FakePrograms
 
@@ -55,6 +55,23 @@ def test_what_is_refused_is_told(fake, api) -> None:
         api.patch("FlinkDeployment", "films", {})
 
 
+def test_kinds_that_are_not_known(fake, api) -> None:
+    fake.unknown |= {"FlinkDeployment", "NodeMetrics"}
+    assert api.get("FlinkDeployment", "films") is None
+    assert not api.delete("FlinkDeployment", "films")
+    found = r"404 page not found; is the Flink operator installed\?"
+    with pytest.raises(WorkerError, match=f"apply FlinkDeployment 'films': {found}"):
+        api.apply(FILMS.deployment())
+    with pytest.raises(WorkerError, match=f"change FlinkDeployment 'films': {found}"):
+        api.patch("FlinkDeployment", "films", {})
+    with pytest.raises(
+        WorkerError, match=r"NodeMetrics: .*is metrics-server installed"
+    ):
+        api.listed("NodeMetrics")
+    with pytest.raises(ArgumentError, match=r"one of FlinkDeployment, .*'ConfigMap'"):
+        api.apply({"kind": "ConfigMap", "metadata": {"name": "films"}})
+
+
 def test_labels_logs_and_services(fake, api) -> None:
     fake.put("Pod", pod("b", ["workers"], {"app": "films"}))
     fake.put("Pod", pod("a", ["workers"], {"app": "films"}))
@@ -71,6 +88,12 @@ def test_labels_logs_and_services(fake, api) -> None:
         WorkerError, match="ask service 'films-rest' for x: no endpoints"
     ):
         api.service("films-rest", 8081, "x")
+    for answer in ("<html>", '["a", "b"]'):
+        fake.services["films-rest:8081/x"] = answer
+        with pytest.raises(
+            WorkerError, match=r"ask service 'films-rest' for x: .*no object of JSON"
+        ):
+            api.service("films-rest", 8081, "x")
 
 
 def test_contexts(fake, tmp_path, monkeypatch) -> None:

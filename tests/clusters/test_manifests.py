@@ -116,5 +116,5 @@ def test_names_and_versions() -> None:
 
 def test_secrets() -> None:
     made = secret("films-keys", "tv", {"A": "b"})
-    assert (made["kind"], made["stringData"]) == ("Secret", {"A": "b"})
+    assert (made["kind"], made["data"]) == ("Secret", {"A": "Yg=="})
     assert made["metadata"] == {"name": "films-keys", "namespace": "tv"}

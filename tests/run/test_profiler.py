@@ -86,9 +86,15 @@ def names(events: list[Event], what: str) -> dict[tuple[int, int], str]:
 
 
 def check_chrome_trace(events: list[Event]) -> None:
-    """The format's rules, and that no two bars of a row overlap."""
+    """The format's rules and Perfetto's, and that no two bars of a row overlap."""
     processes = {pid for pid, _ in names(events, "process_name")}
     threads = names(events, "thread_name")
+    # To Perfetto, process 0 is the idle one, and a thread with the number of a process
+    # is the main thread of that process.
+    assert names(events, "process_name").keys() == {(pid, pid) for pid in processes}
+    numbers = [*processes, *(tid for _, tid in threads)]
+    assert len(set(numbers)) == len(numbers)
+    assert min(numbers) > 0
     rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for event in events:
         assert event["ph"] in ("X", "M", "C")
@@ -97,6 +103,7 @@ def check_chrome_trace(events: list[Event]) -> None:
         assert isinstance(event["args"], dict)
         assert event["pid"] in processes
         if event["ph"] == "C":
+            assert event["tid"] == event["pid"]
             assert type(event["ts"]) is int
             assert event["ts"] >= 0
             assert event["args"]
@@ -245,6 +252,21 @@ def test_write_packed_trace(storage: NamedStorage, tmp_path: Path) -> None:
         member = packed.extractfile("run.3.trace")
         assert member is not None
         assert json.load(member) == profile.trace_events()
+
+
+def test_names_are_written_as_perfetto_reads_them(
+    storage: NamedStorage, tmp_path: Path
+) -> None:
+    """It neither unescapes code points nor sees that a backslash is escaped."""
+    odd = trace("0-0", "h:1", ["op:Größe 🎞", 0.0, 1.0, 'C:\\a "b" \ud83d\n\\'])
+    profile = Profile.load(storage, kept(storage, Report(tasks=1, traces=[odd])))
+    path = tmp_path / "run.trace"
+    profile.write_trace(path)
+    assert "\\u" not in path.read_text("utf-8")
+    events = json.loads(path.read_text("utf-8"))
+    check_chrome_trace(events)
+    assert "op:Größe 🎞" in {event["name"] for event in bars(events)}
+    assert 'eval: C:?a "b" ???' in names(events, "thread_name").values()
 
 
 @pytest.mark.parametrize(
@@ -399,7 +421,7 @@ def test_what_a_driver_does_is_shown_and_summed(storage: NamedStorage) -> None:
     events = profile.trace_events()
     check_chrome_trace(events)
     processes = names(events, "process_name")
-    where = {e["name"]: processes[e["pid"], 0] for e in bars(events)}
+    where = {e["name"]: processes[e["pid"], e["pid"]] for e in bars(events)}
     assert where["plan"] == where["start workers"] == "Driver"
     assert where["commit"] == where["op:A"] == "Worker h:1"
     threads = names(events, "thread_name")

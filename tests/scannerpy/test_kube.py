@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from base64 import b64decode
 from dataclasses import replace
 
 import pytest
@@ -112,7 +113,8 @@ def test_google_from_start_to_end(fake, programs, tmp_path) -> None:
         ["node-pools", "update"],
         ["clusters", "delete"],
     ]
-    secret = fake.of("Secret", "films-keys")["stringData"]
+    data = fake.of("Secret", "films-keys")["data"]
+    secret = {name: b64decode(value).decode() for name, value in data.items()}
     assert secret["key.json"] == '{"private": 1}'
     assert secret["AWS_SECRET_ACCESS_KEY"] == "secret"
     pod = spec(fake)["taskManager"]["podTemplate"]["spec"]

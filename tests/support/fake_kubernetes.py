@@ -5,6 +5,7 @@ It knows the paths, verbs and kinds of patch that we use, and refuses all others
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -22,6 +23,8 @@ from tests.support.flink_crd import crd_mistakes
 from tests.support.kubernetes_fields import object_mistakes
 
 TOKEN = "token-4417"
+_NO_PAGE = "404 page not found"
+"""The answer, which is no object, to requests for kinds that are not known."""
 
 KINDS = {
     "/apis/flink.apache.org/v1beta1/{}flinkdeployments": "FlinkDeployment",
@@ -57,6 +60,7 @@ class FakeKubernetes:
         logs: By pod and container.
         services: By service, port and path: what it answers.
         operates: Whether session clusters come up, as with an operator.
+        unknown: Kinds that nobody has installed.
     """
 
     def __init__(self) -> None:
@@ -65,6 +69,7 @@ class FakeKubernetes:
         self.logs: dict[tuple[str, str], str] = {}
         self.services: dict[str, Any] = {}
         self.operates = True
+        self.unknown: set[str] = set()
 
     def of(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
         return self.objects[kind, namespace, name]
@@ -110,6 +115,8 @@ class FakeKubernetes:
             found = re.fullmatch(
                 rf"{where}(?:/(?P<name>[^/]+))?(?:/(?P<rest>.+))?", path
             )
+            if found and kind in self.unknown:
+                raise Refused(404, _NO_PAGE)
             if found:
                 groups = found.groupdict()
                 namespace = groups.get("ns") or ""
@@ -177,11 +184,7 @@ class FakeKubernetes:
         if kind == "FlinkDeployment":
             wrong = crd_mistakes(made)
         elif kind == "Secret":
-            wrong = (
-                []
-                if all(isinstance(value, str) for value in made["stringData"].values())
-                else ["a value is no text"]
-            )
+            wrong = _no_base64(made["data"])
         else:
             plain = copy.deepcopy(made)
             plain["metadata"].pop("namespace", None)
@@ -238,6 +241,15 @@ def pod(name: str, containers: list[str], labels: dict[str, str]) -> dict[str, A
     }
 
 
+def _no_base64(values: dict[str, str]) -> list[str]:
+    try:
+        for value in values.values():
+            base64.b64decode(value, validate=True)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 def _merge(made: dict[str, Any], change: dict[str, Any]) -> None:
     for key, value in change.items():
         if isinstance(value, dict):
@@ -275,6 +287,8 @@ def fake_kubernetes(folder: Path) -> Iterator[tuple[FakeKubernetes, Path]]:
                 code = error.code
                 found = {"kind": "Status", "code": code, "message": str(error)}
                 found |= {"status": "Failure", "reason": "Refused"}
+                if str(error) == _NO_PAGE:
+                    found = _NO_PAGE
             kind = "text/plain" if isinstance(found, str) else "application/json"
             data = (found if isinstance(found, str) else json.dumps(found)).encode()
             self.send_response(code)

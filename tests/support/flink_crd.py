@@ -17,10 +17,15 @@ from jsonschema import Draft202012Validator
 _FILE = Path(__file__).with_name("flinkdeployments.json.gz")
 
 
+def definition() -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    found: dict[str, Any] = json.loads(gzip.decompress(_FILE.read_bytes()))
+    return found
+
+
 @cache
 def _validator() -> Draft202012Validator:
-    definition = json.loads(gzip.decompress(_FILE.read_bytes()))
-    (version,) = definition["spec"]["versions"]
+    (version,) = definition()["spec"]["versions"]
     schema = version["schema"]["openAPIV3Schema"]
     schema["properties"]["apiVersion"] = {"const": "flink.apache.org/v1beta1"}
     schema["properties"]["kind"] = {"const": "FlinkDeployment"}
