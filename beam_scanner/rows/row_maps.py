@@ -132,7 +132,8 @@ class RowSet:
     def at(self, positions: Int64Array) -> Int64Array:
         """The rows at these positions of the set; int64[n] to int64[n]."""
         if len(self.starts) == 1:
-            return self.starts[0] + positions * self.steps[0]
+            alone: Int64Array = self.starts[0] + positions * self.steps[0]
+            return alone
         piece = np.searchsorted(self.offsets, positions, side="right") - 1
         inside = positions - self.offsets[piece]
         return self.starts[piece] + inside * self.steps[piece]
