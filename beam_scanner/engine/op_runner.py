@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.engine.containment import is_interrupt
 from beam_scanner.engine.instance import KernelInstance, OpError
 from beam_scanner.engine.log_context import Place
 from beam_scanner.engine.position import CALL, Position
@@ -168,21 +169,21 @@ class OpRunner:
         self, rows: list[int], windows: list[list[list[int]]]
     ) -> list[tuple[Any, ...]]:
         """One kernel call; rows with a null in their inputs stay null."""
-        taken: list[int] = []
-        given: list[Windows] = []
-        for at in range(len(rows)):
-            row_windows = [
+        given = [
+            [
                 source.take(wanted[at])
                 for source, wanted in zip(self.inputs, windows, strict=True)
             ]
-            if not self._skips(row_windows):
-                taken.append(at)
-                given.append(row_windows)
+            for at in range(len(rows))
+        ]
+        run = self._run if self.op.node.on_error == "fail" else self._run_or_null
+        if self.op.node.spec.takes_nulls or not _any_null(given):
+            return run(rows, given)
+        taken = [at for at, each in enumerate(given) if not _any_null([each])]
         results = [self.nulls] * len(rows)
         if taken:
-            run = self._run if self.op.node.on_error == "fail" else self._run_or_null
-            called = [rows[at] for at in taken]
-            for at, outputs in zip(taken, run(called, given), strict=True):
+            made = run([rows[at] for at in taken], [given[at] for at in taken])
+            for at, outputs in zip(taken, made, strict=True):
                 results[at] = outputs
         return results
 
@@ -243,22 +244,29 @@ class OpRunner:
 
     def _opened(self, row: int, windows: Windows) -> list[Any]:
         """The values of one row's call: lists of them with a stencil."""
-        # A type of the user's own may raise anything as it is read.
-        with self.kernel.guard(row):
+        try:
             values = [
                 source.opened(window)
                 for source, window in zip(self.inputs, windows, strict=True)
             ]
+        # A type of the user's own may raise anything as it is read.
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise self.kernel.failed(row, error) from error
         if self.op.node.spec.stencil is None:
             return [window[0] for window in values]
         return values
 
-    def _skips(self, row_windows: Windows) -> bool:
-        if self.op.node.spec.takes_nulls:
-            return False
-        return any(
-            isinstance(value, NullElement) for window in row_windows for value in window
-        )
+
+def _any_null(given: list[Windows]) -> bool:
+    """Whether a null is among the elements of these calls."""
+    for row_windows in given:
+        for window in row_windows:
+            for value in window:
+                if isinstance(value, NullElement):
+                    return True
+    return False
 
 
 class _Seen:
