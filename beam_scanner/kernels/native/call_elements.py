@@ -249,13 +249,15 @@ class Outputs:
             if value is None:
                 row, output = divmod(place, count)
                 raise self._wrong(self._columns[output], row, "was not made")
-        found = [self._made[output::count] for output in range(count)]
         return [
-            elements
-            if column.is_frames
-            else [v if isinstance(v, NullElement) else v.tobytes() for v in elements]
-            for column, elements in zip(self._columns, found, strict=True)
+            self._plain(column, self._made[output::count])
+            for output, column in enumerate(self._columns)
         ]
+
+    def _plain(self, column: Column, elements: list[Any]) -> list[Any]:
+        if column.is_frames:
+            return elements
+        return [v if isinstance(v, NullElement) else v.tobytes() for v in elements]
 
 
 # A library may call back when the call is over, by mistake: it gets NULL then, so the
