@@ -106,13 +106,15 @@ class KernelInstance:
         """Gets ready for the next call, which begins with ``row`` of ``group``."""
         if not self.spec.is_class:
             return
+        if group == self._group and row == self._last_row + 1:
+            return
         # A kernel that takes the whole stream in one call has nothing to keep.
         keeps_state = op.stateful and not self.spec.whole_stream
         if group != self._group:
             self._reset(row, keeps_state)
             self._optional("new_stream", row, **stream_args(op.node, job, group))
             self._group = group
-        elif keeps_state and row != self._last_row + 1:
+        elif keeps_state:
             self.start_again(op, job, row, group)
 
     def start_again(self, op: BoundOp, job: int, row: int, group: int) -> None:
@@ -165,10 +167,8 @@ class KernelInstance:
         Raises:
             OpError: The kernel raised, or returned something else than declared.
         """
-        return tuple(
-            self._element(row, index, value)
-            for index, value in enumerate(self._call([row], inputs))
-        )
+        made = enumerate(self._call([row], inputs))
+        return tuple([self._element(row, index, value) for index, value in made])
 
     def call_batch(
         self, rows: Sequence[int], inputs: Sequence[list[Any]]
@@ -189,11 +189,13 @@ class KernelInstance:
         return list(zip(*listed, strict=True))
 
     def _call(self, rows: Sequence[int], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        def failed(error: BaseException) -> OpError:
-            return self.failed(rows[element_of(error)], error)
-
-        with raising_as(failed):
+        # No context manager, as where calls are rare: this is done for every row.
+        try:
             return self.spec.call(self.kernel, self.config, inputs)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise self.failed(rows[element_of(error)], error) from error
 
     def failed(self, row: int | None, error: BaseException) -> OpError:
         """The error to raise for one that users' code has raised."""

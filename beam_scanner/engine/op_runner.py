@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beam_scanner.engine.containment import is_interrupt
 from beam_scanner.engine.instance import KernelInstance, OpError
 from beam_scanner.engine.log_context import Place
 from beam_scanner.engine.position import CALL, Position
@@ -118,6 +119,7 @@ class OpRunner:
             _Input(work, edge, wanted[port], spec.inputs[port].library, on_device)
             for port, edge in zip(ports, op.edges, strict=True)
         ]
+        self.nullable = op.node.on_error == "null"
         self.seen = _Seen(op)
 
     def compute(self, step: Compute) -> None:
@@ -128,25 +130,25 @@ class OpRunner:
         place, job = self.work.place, self.work.graph.job
         place.op = self.op.node.spec.name
         done: list[tuple[Any, ...]] = []
-        position = self.work.position
-        position.work.begin(CALL, place.op)
+        position, kernel, stop = self.work.position, self.kernel, 0
+        entry = position.work
+        entry.begin(CALL, place.op)
         with span(self.span):
-            first = 0
             for length in step.calls:
-                self.work.at(self.index, rows[first])
-                stop = first + length
-                position.work.rows(rows[first], rows[stop - 1])
+                start, stop = stop, stop + length
+                first, last, group = rows[start], rows[stop - 1], groups[start]
+                self.work.at(self.index, first)
+                entry.rows(first, last)
                 try:
-                    self.kernel.place(self.op, job, rows[first], groups[first])
-                    self.seen.begin_call(rows[first], rows[stop - 1], groups[first])
-                    done += self._call(
-                        rows[first:stop], [wanted[first:stop] for wanted in windows]
-                    )
+                    kernel.place(self.op, job, first, group)
+                    if self.nullable:
+                        self.seen.begin_call(first, last, group)
+                    wanted = [rows_of_input[start:stop] for rows_of_input in windows]
+                    done += self._call(rows[start:stop], wanted)
                 finally:
                     position.leave_if_forked()
-                self.kernel.called(rows[stop - 1])
-                first = stop
-        position.work.end()
+                kernel.called(last)
+        entry.end()
         place.op = ""
         self.work.found.counters[f"{self.span}:rows"] += len(rows)
         if self.batched:
@@ -168,21 +170,21 @@ class OpRunner:
         self, rows: list[int], windows: list[list[list[int]]]
     ) -> list[tuple[Any, ...]]:
         """One kernel call; rows with a null in their inputs stay null."""
-        taken: list[int] = []
-        given: list[Windows] = []
-        for at in range(len(rows)):
-            row_windows = [
+        given = [
+            [
                 source.take(wanted[at])
                 for source, wanted in zip(self.inputs, windows, strict=True)
             ]
-            if not self._skips(row_windows):
-                taken.append(at)
-                given.append(row_windows)
+            for at in range(len(rows))
+        ]
+        run = self._run_or_null if self.nullable else self._run
+        if self.op.node.spec.takes_nulls or not _any_null(given):
+            return run(rows, given)
+        taken = [at for at, each in enumerate(given) if not _any_null([each])]
         results = [self.nulls] * len(rows)
         if taken:
-            run = self._run if self.op.node.on_error == "fail" else self._run_or_null
-            called = [rows[at] for at in taken]
-            for at, outputs in zip(taken, run(called, given), strict=True):
+            made = run([rows[at] for at in taken], [given[at] for at in taken])
+            for at, outputs in zip(taken, made, strict=True):
                 results[at] = outputs
         return results
 
@@ -243,22 +245,26 @@ class OpRunner:
 
     def _opened(self, row: int, windows: Windows) -> list[Any]:
         """The values of one row's call: lists of them with a stencil."""
+        try:
+            inputs = zip(self.inputs, windows, strict=True)
+            if self.op.node.spec.stencil is None:
+                return [source.opened(window[0]) for source, window in inputs]
+            return [[source.opened(v) for v in window] for source, window in inputs]
         # A type of the user's own may raise anything as it is read.
-        with self.kernel.guard(row):
-            values = [
-                source.opened(window)
-                for source, window in zip(self.inputs, windows, strict=True)
-            ]
-        if self.op.node.spec.stencil is None:
-            return [window[0] for window in values]
-        return values
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise self.kernel.failed(row, error) from error
 
-    def _skips(self, row_windows: Windows) -> bool:
-        if self.op.node.spec.takes_nulls:
-            return False
-        return any(
-            isinstance(value, NullElement) for window in row_windows for value in window
-        )
+
+def _any_null(given: list[Windows]) -> bool:
+    """Whether a null is among the elements of these calls."""
+    for row_windows in given:
+        for window in row_windows:
+            for value in window:
+                if isinstance(value, NullElement):
+                    return True
+    return False
 
 
 class _Seen:
@@ -335,14 +341,11 @@ class _Input:
         if wanted is None and edge.column.type is None:
             self.open = work.frames_as(library, on_device)
 
-    def opened(self, elements: list[Any]) -> list[Any]:
-        """The values of elements, as the kernel takes them."""
-        if self.open is None:
-            return elements
-        return [
-            value if isinstance(value, NullElement) else self.open(value)
-            for value in elements
-        ]
+    def opened(self, element: Any) -> Any:
+        """An element's value, as the kernel takes it."""
+        if self.open is None or isinstance(element, NullElement):
+            return element
+        return self.open(element)
 
 
 class Port:

@@ -16,7 +16,8 @@ from threading import Lock
 
 _HEAD = struct.Struct("<BB110s")
 _ROWS = struct.Struct("<qq")
-_ENTRY_BYTES = _HEAD.size + _ROWS.size
+_HEAD_BYTES = _HEAD.size
+_ENTRY_BYTES = _HEAD_BYTES + _ROWS.size
 
 POSITION_BYTES = 2 * _ENTRY_BYTES
 """Memory of one task: what its two threads do."""
@@ -75,12 +76,12 @@ class Entry:
         """Notes the next activity."""
         text = name.encode(errors="replace")[:110]
         self._memory[0] = NOTHING
-        _ROWS.pack_into(self._memory, _HEAD.size, first, last)
+        _ROWS.pack_into(self._memory, _HEAD_BYTES, first, last)
         _HEAD.pack_into(self._memory, 0, kind, len(text), text)
 
     def rows(self, first: int, last: int) -> None:
         """Says that the same continues with these rows."""
-        _ROWS.pack_into(self._memory, _HEAD.size, first, last)
+        _ROWS.pack_into(self._memory, _HEAD_BYTES, first, last)
 
     def end(self) -> None:
         """Notes its end."""
@@ -100,7 +101,7 @@ class Entry:
     def read(self) -> Doing:
         """The latest activity."""
         kind, length, text = _HEAD.unpack_from(self._memory)
-        first, last = _ROWS.unpack_from(self._memory, _HEAD.size)
+        first, last = _ROWS.unpack_from(self._memory, _HEAD_BYTES)
         return Doing(kind, text[:length].decode(errors="replace"), first, last)
 
 

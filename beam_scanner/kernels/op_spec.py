@@ -251,8 +251,8 @@ class OpSpec:
         elif self.variadic:
             result = execute(*values)
         else:
-            named = zip(self.inputs, values, strict=True)
-            result = execute(**{port.name: value for port, value in named})
+            names = [port.name for port in self.inputs]
+            result = execute(**dict(zip(names, values, strict=True)))
         if not self.returns_tuple:
             return (result,)
         if not isinstance(result, (tuple, list)) or len(result) != len(self.outputs):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -258,9 +258,7 @@ class Schedule:
         self, index: int, rows: Int64Array, consumer: tuple[int, int]
     ) -> _Steps:
         """Makes those rows of a node that are not there."""
-        rows = np.unique(rows)
-        if len(rows) and rows[0] == NULL_ROW:
-            rows = rows[1:]
+        rows = _without_nulls(rows if _ascends(rows) else np.unique(rows))
         if not len(rows):
             return
         state = self._states[index]
@@ -292,6 +290,8 @@ class Schedule:
                 rows = _with_riders(state, position, share)
             cursor = self._decode(state, position, rows)
             yield self._take(index, state, wanted, rows, cursor)
+            if rows is missing:
+                return
             missing = np.setdiff1d(missing, rows)
 
     def _take(
@@ -312,15 +312,15 @@ class Schedule:
         self, state: _SourceState, position: DecodePosition, rows: Int64Array
     ) -> int:
         """Counts what a decoder decodes for these rows; returns its number."""
-        for row in rows.tolist():
-            state.count.seeks += position.seeks(row)
-            decoded = position.advance(row)
+        for first, stop in _runs(rows):
+            state.count.seeks += position.seeks(first)
+            decoded = position.advance(first, stop - first)
             state.count.decoded += decoded
-            start = row + 1 - decoded
+            start = stop - decoded
             if state.spans and state.spans[-1][1] == start:
-                state.spans[-1][1] = row + 1
+                state.spans[-1][1] = stop
             else:
-                state.spans.append([start, row + 1])
+                state.spans.append([start, stop])
         return list(state.cursors.values()).index(position)
 
     def _pick(
@@ -414,14 +414,17 @@ class Schedule:
     def _release(self, used: list[tuple[int, Int64Array]]) -> Drops:
         drops = []
         for index, rows in used:
-            rows = rows[rows != NULL_ROW]
-            if not len(rows):
+            counts: Any = 1
+            if not _ascends(rows):
+                rows, counts = np.unique(rows[rows != NULL_ROW], return_counts=True)
+            listed = _without_nulls(rows)
+            if not len(listed):
                 continue
             state = self._states[index]
-            listed, counts = np.unique(rows, return_counts=True)
             at = state.needs.positions(listed)
-            state.uses[at] -= counts.astype(np.int32)
-            done = (state.uses[at] == 0) & state.present[at]
+            left = state.uses[at] - counts
+            state.uses[at] = left
+            done = (left == 0) & state.present[at]
             if done.any():
                 state.present[at[done]] = False
                 drops.append((index, listed[done]))
@@ -441,6 +444,26 @@ def _flat(steps: _Steps) -> Iterator[Step]:
             stack.append(step)
         else:
             yield step
+
+
+def _ascends(rows: Int64Array) -> bool:
+    """Whether rows ascend, each once: then nothing need be sorted."""
+    return bool((rows[1:] > rows[:-1]).all())
+
+
+def _without_nulls(rows: Int64Array) -> Int64Array:
+    """Rows that ascend, without the one that stands for null."""
+    return rows[1:] if len(rows) and rows[0] == NULL_ROW else rows
+
+
+def _runs(rows: Int64Array) -> list[tuple[int, int]]:
+    """``[first, stop)`` of each stretch of rows that ascend without a gap."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return [(int(rows[0]), int(rows[-1]) + 1)]
+    cuts = np.flatnonzero(np.diff(rows) != 1) + 1
+    firsts = [rows[0], *rows[cuts]]
+    lasts = [*rows[cuts - 1], rows[-1]]
+    return [(int(a), int(b) + 1) for a, b in zip(firsts, lasts, strict=True)]
 
 
 def _left_behind(
@@ -472,7 +495,7 @@ def _share(
         at = int(np.searchsorted(missing, other.next_row))
         if 0 < at < cut and not other.seeks(int(missing[at])):
             cut = at
-    return missing[:cut]
+    return missing if cut == len(missing) else missing[:cut]
 
 
 def _pending(state: _SourceState, low: int, high: int) -> Int64Array:
@@ -490,17 +513,20 @@ def _with_riders(
     Those are the rows that the decoder passes, and, where it continues in another
     keyframe group, the rest of the group that it leaves.
     """
+    first, last = int(missing[0]), int(missing[-1])
+    start = position.next_row
+    if start is None or position.seeks(first):
+        start = int(keyframe_at(position.keyframes, first))
+    pending = _pending(state, start, last)
+    if np.array_equal(pending, missing[:-1]):
+        return missing
     keyframe = keyframe_at(position.keyframes, missing)
-    starts = keyframe.copy()
-    starts[1:] = np.maximum(starts[1:], missing[:-1] + 1)
-    if position.next_row is not None and not position.seeks(int(missing[0])):
-        starts[0] = position.next_row
-    pending = _pending(state, int(starts[0]), int(missing[-1]))
+    starts = np.append(start, np.maximum(keyframe[1:], missing[:-1] + 1))
     before = np.searchsorted(missing, pending)
     passed = pending >= starts[before]
     passed |= keyframe_at(position.keyframes, pending) == keyframe[before - 1]
     riders = np.setdiff1d(pending[passed], missing)
-    near = np.argsort(np.abs(riders - missing[-1]), kind="stable")
+    near = np.argsort(np.abs(riders - last), kind="stable")
     return np.union1d(missing, riders[near[: state.room_beside(missing)]])
 
 

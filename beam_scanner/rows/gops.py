@@ -37,7 +37,7 @@ def keyframe_at(keyframes: Int64Array, rows: Any) -> Any:
         >>> keyframe_at(np.array([0, 12, 24]), np.array([0, 11, 12, 100])).tolist()
         [0, 0, 12, 24]
     """
-    return keyframes[np.searchsorted(keyframes, rows, side="right") - 1]
+    return keyframes[keyframes.searchsorted(rows, side="right") - 1]
 
 
 def frames_up_to(keyframes: Int64Array, rows: Int64Array) -> Int64Array:
@@ -105,15 +105,21 @@ class DecodePosition:
         """Whether the decoder must seek to give ``row``, rather than read on."""
         if self.next_row is None or row < self.next_row:
             return True
+        if row == self.next_row:
+            return False
         return bool(keyframe_at(self.keyframes, row) > self.next_row)
 
-    def advance(self, row: int) -> int:
-        """Moves behind ``row``; returns how many frames that decodes."""
+    def advance(self, row: int, count: int = 1) -> int:
+        """Moves behind ``count`` rows from ``row`` on, which it gives one by one.
+
+        Returns:
+            How many frames that decodes.
+        """
         start = self.next_row
         if start is None or self.seeks(row):
             start = int(keyframe_at(self.keyframes, row))
-        self.next_row = row + 1
-        return row + 1 - start
+        self.next_row = row + count
+        return row + count - start
 
 
 def load_rows(

@@ -131,6 +131,9 @@ class RowSet:
 
     def at(self, positions: Int64Array) -> Int64Array:
         """The rows at these positions of the set; int64[n] to int64[n]."""
+        if len(self.starts) == 1:
+            alone: Int64Array = self.starts[0] + positions * self.steps[0]
+            return alone
         piece = np.searchsorted(self.offsets, positions, side="right") - 1
         inside = positions - self.offsets[piece]
         return self.starts[piece] + inside * self.steps[piece]
@@ -142,6 +145,9 @@ class RowSet:
 
     def positions(self, rows: Int64Array) -> Int64Array:
         """Where in the set each row is; every row must be in it."""
+        if len(self.starts) == 1:
+            away: Int64Array = rows - self.starts[0]
+            return away if self.steps[0] == 1 else away // self.steps[0]
         piece = np.searchsorted(self.starts, rows, side="right") - 1
         inside = (rows - self.starts[piece]) // self.steps[piece]
         found: Int64Array = self.offsets[piece] + inside

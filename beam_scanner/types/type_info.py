@@ -132,6 +132,10 @@ class Codec:
         """What ``arrow_type`` holds to value."""
         return self.deserialize(stored)
 
+    def bytes_to_arrow(self, data: bytes) -> Any:
+        """Bytes to what ``arrow_type`` holds."""
+        return self.to_arrow(self.deserialize(data))
+
     def info(self, annotation: Any, name: str) -> ScannerTypeInfo:
         """The type info of ``annotation`` under this codec."""
         if self.arrow_type is None:

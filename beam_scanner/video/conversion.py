@@ -35,6 +35,7 @@ class FrameConverter:
     def __init__(self, index: FrameIndex, name: str) -> None:
         self._index, self._name = index, name
         self._conversion = EXACT if index.interpolated else None
+        self._upright = index.crop is None and not (index.mirrored or index.rotation)
         # One reformatter for all frames: to_ndarray alone makes one a frame.
         self._reformatter = VideoReformatter()
 
@@ -58,20 +59,21 @@ class FrameConverter:
                 f"matrix {int(frame.colorspace)}) cannot be converted to RGB"
             ) from error
         plane = rgb.planes[0]
-        shown: Frame = np.ndarray(
-            (rgb.height, rgb.width, 3),
-            np.uint8,
-            memoryview(plane),
-            strides=(plane.line_size, 3, 1),
-        )
+        shape, strides = (rgb.height, rgb.width, 3), (plane.line_size, 3, 1)
+        shown: Frame = np.ndarray(shape, np.uint8, memoryview(plane), 0, strides)
+        if not self._upright:
+            shown = self._turned(shown)
+        height, width, _ = shown.shape
+        array = frame_pool.SHARED.empty(height, width)
+        array[...] = shown
+        return array
+
+    def _turned(self, shown: Frame) -> Frame:
+        """A view of what is to be shown of a picture, as it is to be shown."""
         index = self._index
         if index.crop is not None:
             width, height = index.crop
             shown = shown[:height, :width]
         if index.mirrored:
             shown = shown[:, ::-1]
-        if index.rotation:
-            shown = np.rot90(shown, index.rotation // 90)
-        array = frame_pool.SHARED.empty(shown.shape[0], shown.shape[1])
-        np.copyto(array, shown)
-        return array
+        return np.rot90(shown, index.rotation // 90)

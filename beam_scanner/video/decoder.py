@@ -93,6 +93,8 @@ class VideoDecoder:
         self._convert = decoding.converter(index, source_name(source))
         # None where the next row starts at a keyframe.
         self._run: DecodingRun | None = None
+        # The latest keyframe's number, and the rows up to the next one.
+        self._group = -1, range(0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -168,7 +170,7 @@ class VideoDecoder:
         following: int | None,
         convert: Callable[[Any], Any] | None = None,
     ) -> Any:
-        keyframe = int(self.index.keyframes.searchsorted(row, side="right")) - 1
+        keyframe = self._keyframe_of(row)
         reason = self._policy.refusal(row, keyframe)
         if reason is None:
             try:
@@ -187,6 +189,17 @@ class VideoDecoder:
             f"video {source_name(self._source)!r}: row {row} (at {time:.3f} s) cannot "
             f"be decoded: {reason}{self._decoding.advice}"
         )
+
+    def _keyframe_of(self, row: int) -> int:
+        """The number of the keyframe at or before a row."""
+        keyframe, rows = self._group
+        if row not in rows:
+            keyframes = self.index.keyframes
+            following = int(keyframes.searchsorted(row, side="right"))
+            keyframe = following - 1
+            ends = [*keyframes[keyframe : following + 1].tolist(), len(self.index)]
+            self._group = keyframe, range(ends[0], ends[1])
+        return keyframe
 
     def _decode_row(self, row: int, keyframe: int, following: int | None) -> Any:
         """Reads on to a row, or makes the attempts at it that the policy has."""

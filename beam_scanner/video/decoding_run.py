@@ -7,7 +7,6 @@ frame; the decoder then makes another attempt.
 from __future__ import annotations
 
 from collections import deque
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -161,10 +160,7 @@ class DecodingRun:
         """
         if not self._ordered:
             return
-        held = set(takewhile(lambda pts: pts != frame.pts, self._pending))
-        held = {pts for pts in held if pts > frame.pts}
-        for pts in [pts for pts in self._pending if pts <= frame.pts]:
-            del self._pending[pts]
+        held = self._passes(frame.pts)
         if not held or self._index.codec in RAISES_AT_ONCE:
             return
         latest, ahead = max(held), 0
@@ -182,6 +178,23 @@ class DecodingRun:
             if other.pts >= latest:
                 return
             ahead += 1
+
+    def _passes(self, shown: int) -> set[int]:
+        """Forgets the pictures up to one that is shown.
+
+        Returns:
+            Times of those that were decoded before it and are shown after it.
+        """
+        passed, held, before = [], set(), True
+        for pts in self._pending:
+            if pts <= shown:
+                passed.append(pts)
+                before = before and pts != shown
+            elif before:
+                held.add(pts)
+        for pts in passed:
+            del self._pending[pts]
+        return held
 
     def _next_frame(self, row: int) -> Any:
         """The decoder's next frame; leaves out what ``row`` and later do not need."""

@@ -80,15 +80,18 @@ class FramePool:
             if size <= len(place):
                 return place[:size].reshape((height, width, 3))
         with self._lock:
-            buffers = self._buffers.setdefault(size, [])
+            buffers = self._buffers.get(size)
+            if buffers is None:
+                buffers = self._buffers[size] = []
             self._buffers.move_to_end(size)
-            for step in range(1, len(buffers) + 1):
-                i = (self._last + step) % len(buffers)
+            count, i = len(buffers), self._last
+            for _ in range(count):
+                i = i + 1 if i + 1 < count else 0
                 # Two references are the list's and getrefcount's own: no frame and no
                 # view of one uses the memory.
                 if sys.getrefcount(buffers[i]) == 2:
                     self._last = i
-                    return buffers[i].reshape((height, width, 3))
+                    return buffers[i].reshape(height, width, 3)
             buffer = np.empty(size, np.uint8)
             if self._make_room(size):
                 buffers.append(buffer)

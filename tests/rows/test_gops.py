@@ -65,6 +65,24 @@ def test_any_walk(later: set[int], rows: list[int]) -> None:
         assert position.advance(row) == stepped.go(row)
 
 
+@given(
+    st.sets(st.integers(1, 60), max_size=10),
+    st.lists(st.tuples(st.integers(0, 70), st.integers(1, 40)), max_size=10),
+)
+def test_rows_that_follow_one_another(
+    later: set[int], stretches: list[tuple[int, int]]
+) -> None:
+    """All at once is what one by one is."""
+    entries = [0, *sorted(later)]
+    position, stepped = DecodePosition(np.array(entries)), Stepped(entries)
+    for row, count in stretches:
+        seeks, before = position.seeks(row), stepped.seeks
+        decoded = sum(stepped.go(each) for each in range(row, row + count))
+        assert position.advance(row, count) == decoded
+        assert stepped.seeks - before == seeks
+        assert position.next_row == stepped.place
+
+
 @given(st.sets(st.integers(1, 60), max_size=10), st.sets(st.integers(0, 70)))
 def test_ascending_rows_decode_no_frame_twice(later: set[int], rows: set[int]) -> None:
     position = DecodePosition(np.array([0, *sorted(later)]))

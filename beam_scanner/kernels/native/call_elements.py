@@ -6,7 +6,7 @@ import ctypes
 import itertools
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ _NAMES = {
 }
 _TYPES = {name: dtype for dtype, name in _NAMES.items()}
 _MOST_DIMENSIONS = 32
+_MOST_FORMS = 64
 _CPU = 1
 
 
@@ -32,7 +33,10 @@ _LENGTHS = [ctypes.c_int64 * count for count in range(2 * 64 + 1)]
 
 def address_of(array: np.ndarray[Any, Any]) -> int:
     """Where an array begins."""
-    # array.ctypes makes an object of several layers first.
+    # The other ways to ask describe the whole array first, which takes longer.
+    if array.flags.writeable and array.size:
+        memory: Any = array
+        return ctypes.addressof(ctypes.c_char.from_buffer(memory))
     address: int = array.__array_interface__["data"][0]
     return address
 
@@ -40,13 +44,23 @@ def address_of(array: np.ndarray[Any, Any]) -> int:
 class Inputs:
     """Elements of inputs in the memory that a kernel reads.
 
+    It can be used for one call after the other: of a frame like that of the last call
+    only the address is written.
+
     Args:
         count: How many there are.
     """
 
     def __init__(self, count: int) -> None:
         self.elements = (interface.Element * max(count, 1))()
+        # What each tensor says, and the lengths to which it points.
+        self._forms: list[Any] = [None] * count
+        self._lengths: list[Any] = [None] * count
         self._kept: list[Any] = []
+
+    def release(self) -> None:
+        """Lets go of the values, when the call is over."""
+        self._kept.clear()
 
     def set(self, index: int, column: Column, value: Any) -> None:
         """Sets one of them.
@@ -55,20 +69,36 @@ class Inputs:
             ElementTypeError: It is a frame that the column does not take.
         """
         element = self.elements[index]
+        form = None
+        if type(value) is np.ndarray:
+            form = column, value.dtype, value.shape, value.strides
+            if form == self._forms[index]:
+                element.tensor.data = address_of(value)
+                self._kept.append(value)
+                return
+        self._forms[index] = None
         if isinstance(value, NullElement):
-            element.kind = interface.NULL
+            self._begin(index, interface.NULL)
         elif column.is_frames:
-            element.kind = interface.TENSOR
-            self._set_tensor(element.tensor, _packed(column, value))
+            packed = _packed(column, value)
+            self._begin(index, interface.TENSOR)
+            self._lengths[index] = self._set_tensor(element.tensor, packed)
+            if packed is value:
+                self._forms[index] = form
         else:
-            element.kind = interface.BYTES
+            self._begin(index, interface.BYTES)
             # An empty object has an address, too.
             held = bytes(value)
             element.bytes = ctypes.cast(ctypes.c_char_p(held), ctypes.c_void_p)
             element.size = len(held)
             self._kept.append(held)
 
-    def _set_tensor(self, tensor: Any, array: np.ndarray[Any, Any]) -> None:
+    def _begin(self, index: int, kind: int) -> None:
+        """Makes an element one of a kind, without what one of another kind has left."""
+        if self.elements[index].kind != kind:
+            self.elements[index] = interface.Element(kind)
+
+    def _set_tensor(self, tensor: Any, array: np.ndarray[Any, Any]) -> Any:
         count, size = array.ndim, array.itemsize
         lengths = _LENGTHS[2 * count]
         sizes = lengths(*array.shape, *(step // size for step in array.strides))
@@ -79,7 +109,8 @@ class Inputs:
         tensor.ndim = count
         tensor.dtype = interface.DataType(code, bits, 1)
         tensor.shape, tensor.strides = start, start + 8 * count
-        self._kept += [array, sizes]
+        self._kept.append(array)
+        return sizes
 
 
 def _packed(column: Column, value: Any) -> np.ndarray[Any, Any]:
@@ -114,7 +145,13 @@ class Outputs:
     def __init__(self, columns: Sequence[Column], rows: int) -> None:
         self._columns = columns
         self._rows = rows
-        self._made: list[Any] = [None] * (rows * len(columns))
+        # The tensors that were found to be right, for calls that follow.
+        self._right: dict[Any, np.dtype[Any]] = {}
+        self.release()
+
+    def release(self) -> None:
+        """Forgets what was made, when the call is over."""
+        self._made: list[Any] = [None] * (self._rows * len(self._columns))
         self.problem: BaseException | None = None
 
     def tensor(self, row: int, output: int, dtype: Any, ndim: int, shape: Any) -> int:
@@ -128,7 +165,21 @@ class Outputs:
             raise self._wrong(column, row, f"cannot have {ndim} dimensions")
         if not dtype or not shape:
             raise self._wrong(column, row, "was asked for with a NULL dtype or shape")
-        kind = dtype.contents
+        kind, lengths = dtype.contents, tuple(shape[:ndim])
+        form = output, kind.code, kind.bits, kind.lanes, lengths
+        found = self._right.get(form)
+        if found is None:
+            found = self._checked(column, row, kind, lengths)
+            if len(self._right) < _MOST_FORMS:
+                self._right[form] = found
+        array = np.empty(lengths, found)
+        self._keep(row, output, array)
+        return address_of(array)
+
+    def _checked(
+        self, column: Column, row: int, kind: Any, lengths: tuple[int, ...]
+    ) -> np.dtype[Any]:
+        """The dtype of a tensor that the column may have."""
         found = _TYPES.get((kind.code, kind.bits)) if kind.lanes == 1 else None
         if found is None:
             raise self._wrong(
@@ -137,7 +188,6 @@ class Outputs:
                 f"cannot have DLDataType code {kind.code}, {kind.bits} bits, "
                 f"{kind.lanes} lanes",
             )
-        lengths = tuple(shape[:ndim])
         if min(lengths) < 0 or math.prod(lengths) * found.itemsize > sys.maxsize:
             raise self._wrong(column, row, f"cannot have shape {lengths}")
         if not column.fits(found, lengths):
@@ -146,9 +196,7 @@ class Outputs:
                 row,
                 f"is {found} of shape {lengths}; the description says {column.wanted}",
             )
-        array = np.empty(lengths, found)
-        self._keep(row, output, array)
-        return address_of(array)
+        return found
 
     def bytes(self, row: int, output: int, size: int) -> int:
         """Makes an element of another type; gives its address."""
@@ -201,13 +249,15 @@ class Outputs:
             if value is None:
                 row, output = divmod(place, count)
                 raise self._wrong(self._columns[output], row, "was not made")
-        found = [self._made[output::count] for output in range(count)]
         return [
-            elements
-            if column.is_frames
-            else [v if isinstance(v, NullElement) else v.tobytes() for v in elements]
-            for column, elements in zip(self._columns, found, strict=True)
+            self._plain(column, self._made[output::count])
+            for output, column in enumerate(self._columns)
         ]
+
+    def _plain(self, column: Column, elements: list[Any]) -> list[Any]:
+        if column.is_frames:
+            return elements
+        return [v if isinstance(v, NullElement) else v.tobytes() for v in elements]
 
 
 # A library may call back when the call is over, by mistake: it gets NULL then, so the
@@ -228,13 +278,13 @@ def close_call(number: int) -> None:
     del _calls[number]
 
 
-def _asked(host: int | None, method: str, *arguments: Any) -> Any:
+def _asked(host: int | None, method: Callable[..., Any], *arguments: Any) -> Any:
     """What a method of the outputs returns; None if it cannot."""
     outputs = _calls.get(host or 0)
     if outputs is None:
         return None
     try:
-        return getattr(outputs, method)(*arguments)
+        return method(outputs, *arguments)
     # Nothing may be raised through the library.
     except BaseException as error:
         outputs.problem = outputs.problem or error
@@ -244,15 +294,15 @@ def _asked(host: int | None, method: str, *arguments: Any) -> Any:
 def _make_tensor(
     host: Any, row: int, output: int, dtype: Any, ndim: int, shape: Any
 ) -> Any:
-    return _asked(host, "tensor", row, output, dtype, ndim, shape)
+    return _asked(host, Outputs.tensor, row, output, dtype, ndim, shape)
 
 
 def _make_bytes(host: Any, row: int, output: int, size: int) -> Any:
-    return _asked(host, "bytes", row, output, size)
+    return _asked(host, Outputs.bytes, row, output, size)
 
 
 def _make_null(host: Any, row: int, output: int) -> int:
-    return 0 if _asked(host, "null", row, output) else 1
+    return 0 if _asked(host, Outputs.null, row, output) else 1
 
 
 make_tensor = interface.MAKE_TENSOR(_make_tensor)

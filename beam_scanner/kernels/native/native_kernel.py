@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -11,15 +10,7 @@ from beam_scanner.errors import KernelError
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.kernels.native import interface
 from beam_scanner.kernels.native.arguments import Encoder
-from beam_scanner.kernels.native.call_elements import (
-    Inputs,
-    Outputs,
-    close_call,
-    make_bytes,
-    make_null,
-    make_tensor,
-    open_call,
-)
+from beam_scanner.kernels.native.call_memory import CallMemory
 from beam_scanner.kernels.native.description import NativeOp
 from beam_scanner.kernels.native.library import NativeLibrary, NativeOps
 from beam_scanner.types.element_types import DeviceHandle, DeviceType
@@ -51,6 +42,8 @@ class OpenKernel:
         self._op = op
         self._address = ctypes.c_void_p()
         self._error = ctypes.create_string_buffer(interface.ERROR_BYTES)
+        # Of the latest call, by its size.
+        self._memory: dict[tuple[int, int, int], CallMemory] = {}
         config = interface.Config(
             op.name.encode(), arguments, len(arguments), _device(device)
         )
@@ -108,36 +101,19 @@ class OpenKernel:
             raise KernelError("this kernel was closed")
         if not rows:
             return [[] for _ in self._op.outputs]
-        width, window = len(rows[0]), len(rows[0][0])
-        inputs = Inputs(len(rows) * width * window)
-        columns = self._op.inputs * (width if self._op.variadic else 1)
-        places = itertools.count()
-        for row in rows:
-            for column, elements in zip(columns, row, strict=True):
-                for value in elements:
-                    inputs.set(next(places), column, value)
-        outputs = Outputs(self._op.outputs, len(rows))
-        number = open_call(outputs)
+        size = len(rows), len(rows[0]), len(rows[0][0])
         try:
-            call = interface.Call(
-                len(rows),
-                width,
-                window,
-                len(self._op.outputs),
-                0,
-                inputs.elements,
-                number,
-                make_tensor,
-                make_bytes,
-                make_null,
-            )
-            code = self._ops.execute(self._address, ctypes.byref(call), self._error)
-        finally:
-            close_call(number)
-        if outputs.problem is not None:
-            raise outputs.problem
+            # Taken away, so that calls in several threads do not share it.
+            memory = self._memory.pop(size)
+        except KeyError:
+            memory = CallMemory(self._op, *size)
+        memory.fill(rows)
+        code = memory.call(self._ops.execute, self._address, self._error)
         self._check("execute", code)
-        return outputs.columns()
+        found = memory.take()
+        if memory.is_small:
+            self._memory = {size: memory}
+        return found
 
 
 def _device(handle: DeviceHandle | None) -> interface.Device:

@@ -74,12 +74,19 @@ TARGET static int64_t BLOCKS(const uint8_t *samples, int64_t size,
         for (int digit = 0; digit < 4; ++digit) STORE(values[digit], digits[digit]);
         for (int bit = 0; bit < 8; ++bit) {
           uint8_t of_sixteens[BYTES];
+          uint16_t found[BYTES];
           STORE(of_sixteens, sixteens[bit]);
+          /* Apart from the sums, so that the compiler makes vectors of it. */
           for (int place = 0; place < BYTES; ++place) {
-            int32_t found = 16 * of_sixteens[place];
+            uint16_t count = (uint16_t)(16 * of_sixteens[place]);
             for (int digit = 0; digit < 4; ++digit)
-              found += ((values[digit][place] >> bit) & 1) << digit;
-            counts[(part * BYTES + place) % 3][half * 8 + bit] += found;
+              count += (uint16_t)(((values[digit][place] >> bit) & 1) << digit);
+            found[place] = count;
+          }
+          for (int first = 0; first < 3; ++first) {
+            int32_t sum = 0;
+            for (int place = first; place < BYTES; place += 3) sum += found[place];
+            counts[(part * BYTES + first) % 3][half * 8 + bit] += sum;
           }
         }
       }

@@ -12,7 +12,7 @@ takes bounded memory, and reading a row reads a few MiB at most, or that one row
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from beam_scanner.storage.stream_names import generation_key
 from beam_scanner.stores.object_store import ObjectStore, storage_errors
 from beam_scanner.types.codecs.structured import StructuredCodec
 from beam_scanner.types.element_types import FrameType, NullElement
-from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
+from beam_scanner.types.type_info import Codec, ScannerTypeInfo, get_type_info
 
 GROUP_BYTES = 4 << 20
 GROUP_ROWS = 1 << 16
@@ -174,7 +174,8 @@ class BlobSegmentWriter(SegmentWriter):
         self._value_bytes = 0
         self._none: list[int] = []
         self._file = f"{segment.stem}.parquet"
-        self._typed = type_info is not None and type_info.to_arrow is not None
+        self._to_arrow = _bytes_to_arrow(type_info)
+        self._typed = self._to_arrow is not None
         arrow_type = type_info.arrow_type if self._typed and type_info else None
         value_type = pa.binary() if arrow_type is None else arrow_type
         folder = generation_key(stream, segment.generation)
@@ -190,11 +191,10 @@ class BlobSegmentWriter(SegmentWriter):
             RowError: The rows do not follow those already written.
         """
         self._check_next(first_row)
-        for row, (element, time) in enumerate(
-            zip(elements, seconds, strict=True), first_row
-        ):
+        rows = zip(elements, seconds.tolist(), strict=True)
+        for row, (element, time) in enumerate(rows, first_row):
             value, size = self._value(row, element)
-            self._table.append(row, float(time), value, size)
+            self._table.append(row, time, value, size)
         self._next += len(elements)
 
     def _value(self, row: int, element: Any) -> tuple[Any, int]:
@@ -205,23 +205,27 @@ class BlobSegmentWriter(SegmentWriter):
                 f"row {row} of stream {self._stream!r}: expected serialized bytes, got "
                 f"{type(element).__name__}"
             )
-        _check_size(len(element), row, self._stream)
-        self._value_bytes += len(element)
-        if not self._typed or self._type is None or self._type.to_arrow is None:
-            return element, len(element) + 16
-        codec = self._type.codec
-        if isinstance(codec, StructuredCodec):
-            value = codec.bytes_to_arrow(element)
-            if value is None and codec.optional:
-                self._none.append(row - self._first)
-            return value, len(element) + 16
-        value = self._type.to_arrow(self._type.deserialize(element))
+        size = len(element)
+        _check_size(size, row, self._stream)
+        self._value_bytes += size
+        if self._to_arrow is None:
+            return element, size + 16
+        value = self._to_arrow(element)
         if value is None:
+            self._note_none(row)
+        return value, size + 16
+
+    def _note_none(self, row: int) -> None:
+        """Remembers a row whose value is None, where that is no null."""
+        assert self._type is not None
+        codec = self._type.codec
+        if not isinstance(codec, StructuredCodec):
             raise ElementTypeError(
                 f"row {row} of stream {self._stream!r}: type {self._type.name} maps an "
                 "element to None, which is kept for null rows"
             )
-        return value, len(element) + 16
+        if codec.optional:
+            self._none.append(row - self._first)
 
     def finish(self) -> Record:
         """See :meth:`SegmentWriter.finish`."""
@@ -245,6 +249,16 @@ class BlobSegmentWriter(SegmentWriter):
     def abort(self) -> None:
         """See :meth:`SegmentWriter.abort`."""
         self._table.abort()
+
+
+def _bytes_to_arrow(info: ScannerTypeInfo | None) -> Callable[[bytes], Any] | None:
+    """How a column is given serialized elements; None: as they are."""
+    if info is None or info.to_arrow is None:
+        return None
+    if isinstance(info.codec, Codec):
+        return info.codec.bytes_to_arrow
+    deserialize, to_arrow = info.deserialize, info.to_arrow
+    return lambda element: to_arrow(deserialize(element))
 
 
 def frame_to_arrow(frame: Any, row: int, stream: str) -> tuple[dict[str, Any], int]:

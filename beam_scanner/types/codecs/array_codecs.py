@@ -210,10 +210,19 @@ class HistogramCodec(Codec):
 
     def deserialize(self, data: bytes) -> list[npt.NDArray[np.int32]]:
         """A list of three int32 arrays."""
+        return list(self._bins(data))
+
+    def _bins(self, data: bytes) -> npt.NDArray[np.int32]:
+        """int32[3, n]."""
         bins = _numbers("Histogram", data, "int32")
         if len(bins) % 3:
             raise damaged_value("Histogram", f"{len(bins)} bins in 3 channels")
-        return list(bins.reshape(3, -1))
+        return bins.reshape(3, -1)
+
+    def bytes_to_arrow(self, data: bytes) -> list[list[int]]:
+        """A list of three lists, without the arrays between."""
+        rows: list[list[int]] = self._bins(data).tolist()
+        return rows
 
     def to_arrow(self, value: Any) -> list[list[int]]:
         """A list of three lists."""

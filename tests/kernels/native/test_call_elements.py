@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 
 from beam_scanner.errors import ElementTypeError, KernelError
 from beam_scanner.kernels.native import call_elements, interface
-from beam_scanner.kernels.native.call_elements import Inputs, Outputs
+from beam_scanner.kernels.native.call_elements import Inputs, Outputs, address_of
 from beam_scanner.kernels.native.description import DTYPES, Column
 from beam_scanner.types.element_types import NULL
 
@@ -60,6 +61,61 @@ def test_a_frame_of_any_form(frame: Any, data: st.DataObject) -> None:
     inputs.set(0, FRAME, frame)
     assert inputs.elements[0].kind == interface.TENSOR
     np.testing.assert_array_equal(view(inputs.elements[0]), frame)
+
+
+def fields(element: Any) -> tuple[Any, ...]:
+    """All that a library may read of an element, but where shape and strides lie."""
+    tensor, dtype = element.tensor, element.tensor.dtype
+    return (
+        *(element.kind, element.bytes, element.size, tensor.data, tensor.ndim),
+        *(dtype.code, dtype.bits, dtype.lanes, tensor.byte_offset),
+        *(tensor.device.device_type, tensor.device.device_id),
+        *(bool(where) for where in (tensor.shape, tensor.strides)),
+    )
+
+
+@given(st.lists(st.one_of(FRAMES, st.just(NULL), st.binary(max_size=3)), min_size=2))
+def test_elements_that_are_used_again(values: list[Any]) -> None:
+    """Nothing of one call is left in the next, whatever the two are given."""
+    used = Inputs(1)
+    for value in [each for each in values for _ in range(2)]:
+        column, fresh = BLOB if isinstance(value, bytes) else FRAME, Inputs(1)
+        for inputs in (used, fresh):
+            inputs.set(0, column, value)
+        found, expected = fields(used.elements[0]), fields(fresh.elements[0])
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(view(used.elements[0]), value)
+            # What had to be packed lies elsewhere each time.
+            packed = value.flags.c_contiguous and value.dtype.isnative
+            assert packed == (found[3] == expected[3] == value.ctypes.data)
+            found, expected = (f[:3] + f[4:] for f in (found, expected))
+        assert found == expected
+        used.release()
+
+
+def test_a_frame_is_held_until_it_is_released() -> None:
+    inputs, frame = Inputs(1), np.zeros((2, 3), np.uint8)
+    for _ in range(2):
+        before = sys.getrefcount(frame)
+        inputs.set(0, FRAME, frame)
+        assert sys.getrefcount(frame) > before
+        inputs.release()
+        assert sys.getrefcount(frame) == before
+
+
+def test_a_frame_like_the_last_one_but_for_the_column() -> None:
+    inputs, frame = Inputs(1), np.zeros((2, 3), np.uint8)
+    inputs.set(0, FRAME, frame)
+    with pytest.raises(ElementTypeError, match=r"expected uint8 of shape \(\?, 4\)"):
+        inputs.set(0, Column("frame", "FrameType", "uint8", (None, 4)), frame)
+
+
+@pytest.mark.parametrize("size", [0, 3])
+@pytest.mark.parametrize("writeable", [True, False])
+def test_where_an_array_begins(size: int, writeable: bool) -> None:
+    for array in (np.zeros(size), np.zeros((4, size), np.float16)[1:]):
+        array.flags.writeable = writeable
+        assert address_of(array) == array.ctypes.data
 
 
 @given(st.lists(st.binary(max_size=9), min_size=1))

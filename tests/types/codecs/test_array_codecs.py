@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from beam_scanner import protobufs, types
+from beam_scanner.errors import ElementTypeError
 from tests.support.element_values import BOXES, FLOAT32, copies, same_array
 
 ANY_DTYPE = st.one_of(
@@ -60,6 +62,24 @@ def test_histograms_come_back(value: list[np.ndarray]) -> None:
     for copy in copies(types.Histogram, value):
         assert len(copy) == 3
         assert all(same_array(a, b) for a, b in zip(value, copy, strict=True))
+
+
+@given(HISTOGRAMS)
+def test_columns_of_bytes_are_those_of_values(value: list[np.ndarray]) -> None:
+    info = types.get_type_info(types.Histogram)
+    data = info.serialize(value)
+    assert info.to_arrow is not None
+    assert info.codec.bytes_to_arrow(data) == info.to_arrow(info.deserialize(data))
+
+
+@pytest.mark.parametrize("size", [1, 8, 196])
+def test_bytes_that_are_no_histogram(size: int) -> None:
+    info, found = types.get_type_info(types.Histogram), []
+    for read in (info.deserialize, info.codec.bytes_to_arrow):
+        with pytest.raises(ElementTypeError) as caught:
+            read(bytes(size))
+        found.append(str(caught.value))
+    assert found[0] == found[1]
 
 
 def test_histogram_of_16_bins_takes_192_bytes() -> None:
