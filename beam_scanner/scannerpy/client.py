@@ -287,7 +287,9 @@ class Client:
         here = pipeline_options(None) if detach else self.options
         with Recorder().recording():
             with span("ingest"):
-                ingest_streams(inputs, self.named_storage, here, damage)
+                ingest_streams(
+                    inputs, self.named_storage, here, damage, show=show_progress
+                )
             with span("plan"):
                 prepared = prepare(
                     listed,
