@@ -208,7 +208,10 @@ class KernelInstance:
         return OpError(self.spec.name, row, reason, traceback_of(error), name)
 
     def _error(self, row: int, index: int, reason: str, *more: str) -> OpError:
-        output = f"output {self.spec.outputs[index].name!r}"
+        outputs = self.spec.outputs
+        # The only one was named by nobody, unless it is of a native library.
+        plain = len(outputs) == 1 and not self.spec.native
+        output = "its output" if plain else f"output {outputs[index].name!r}"
         return OpError(self.spec.name, row, f"{output}{reason}", *more)
 
     def _element(self, row: int, index: int, value: Any) -> Any:

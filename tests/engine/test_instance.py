@@ -246,14 +246,22 @@ def test_a_value_that_is_not_bytes(result: Any) -> None:
 
     error = failure(bad)
     assert (error.op, error.row) == ("bad", 0)
-    assert "ret0" in str(error)
+    assert "row 0: its output: " in str(error)
+    assert "ret0" not in str(error)
 
 
 def test_a_value_that_cannot_be_pickled() -> None:
     def bad(config: Any, x: Any) -> Any:
         return (each for each in ())
 
-    assert "'ret0'" in str(failure(bad))
+    assert "row 0: its output: " in str(failure(bad))
+
+
+def test_several_outputs_are_told_apart() -> None:
+    def bad(config: Any, x: Any) -> tuple[bytes, bytes]:
+        return b"", 5  # type: ignore[return-value]
+
+    assert "row 0: output 'ret1': " in str(failure(bad))
 
 
 @pytest.mark.parametrize(
