@@ -17,6 +17,7 @@ from beam_scanner.kernels.inference.predictions import plain_tensor
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
+from beam_scanner.text.exception_parts import is_a
 from beam_scanner.types.element_types import (
     NULL,
     DeviceHandle,
@@ -197,11 +198,11 @@ class KernelInstance:
 
     def failed(self, row: int | None, error: BaseException) -> OpError:
         """The error to raise for one that users' code has raised."""
-        if isinstance(error, OpError):
+        if is_a(error, OpError):
             return error
         name, text = class_name(error), message_of(error)
         reason = f"{name}: {text}" if text else name
-        if isinstance(error, ValueError) and "read-only" in text:
+        if is_a(error, ValueError) and "read-only" in text:
             reason += (
                 "; this input is used elsewhere too: copy it before writing into it"
             )
