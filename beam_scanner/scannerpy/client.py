@@ -46,7 +46,7 @@ from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.op import OpGenerator
-from beam_scanner.scannerpy.profiler import Profile
+from beam_scanner.scannerpy.profiler import Profile, warn_of_subsample
 from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
@@ -471,7 +471,8 @@ class Client:
         Raises:
             ArgumentError: There was no such run.
         """
-        return Profile(self, job_name, load_threads, subsample)
+        warn_of_subsample(subsample)
+        return Profile(self, job_name, load_threads)
 
     @keeps_root_logger
     def ingest_videos(
