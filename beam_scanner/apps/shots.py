@@ -14,7 +14,7 @@ import numpy as np
 
 from beam_scanner.apps.contact_sheet import Cell, contact_sheet
 from beam_scanner.apps.graph_function import Written
-from beam_scanner.errors import ArgumentError
+from beam_scanner.errors import ArgumentError, did_you_mean
 from beam_scanner.graph.nodes import OpColumn
 from beam_scanner.kernels import KernelConfig
 from beam_scanner.ops.detect_shots import DETECTORS as RULES
@@ -131,6 +131,10 @@ def check_detector(arguments: Mapping[str, Any]) -> None:
     """
     given = dict(arguments)
     config = KernelConfig()
+    name = given.get("detector", TRANSNET)
+    if name not in DETECTORS:
+        hint = did_you_mean(name, DETECTORS) or f"; there are {', '.join(DETECTORS)}"
+        raise ArgumentError(f"there is no detector {name!r}{hint}")
     if given.get("detector") != TRANSNET:
         DetectShots(config, **given)
         return

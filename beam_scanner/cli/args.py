@@ -170,13 +170,13 @@ def _add_graph(parser: Parser) -> None:
     )
     shots.add_argument(
         "--threshold",
-        type=float,
+        type=_number,
         metavar="X",
         help="of the detector: lower finds more; each has a default of its own",
     )
     shots.add_argument(
         "--floor",
-        type=float,
+        type=_number,
         metavar="X",
         help="of local and adaptive: the least change of colors, 0 to 255",
     )
@@ -262,7 +262,7 @@ def _add_work(parser: Parser) -> None:
     group.add_argument(
         "--task-timeout",
         "--task_timeout",
-        type=float,
+        type=_number,
         metavar="SECONDS",
         help="end an attempt at a task that takes longer, and try again; default: no "
         "limit",
@@ -308,6 +308,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+
+
 def _most(text: str) -> float:
     try:
         number = float(text) if "." in text else int(text)
@@ -325,7 +332,16 @@ def database_parser(command: str) -> Parser:
     parser = Parser(
         prog=f"{PROGRAM} {command}", description=f"{COMMANDS[command].capitalize()}."
     )
-    parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
+    if command in ("ls", "jobs", "failures"):
+        parser.add_argument(
+            "database",
+            nargs="?",
+            metavar="DATABASE",
+            default=DEFAULT_DATABASE,
+            help="its folder or URL; default: %(default)s",
+        )
+    else:
+        parser.add_argument("database", metavar="DATABASE", help="its folder or URL")
     _add_untrusted(parser, f"{PROGRAM} {command} never does")
     if command == "ls":
         parser.add_argument(

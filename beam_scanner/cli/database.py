@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from beam_scanner.errors import (
     StorageError,
     StreamNotFoundError,
     UntrustedDataError,
+    did_you_mean,
 )
 from beam_scanner.run.job_files import unfinished_tokens
 from beam_scanner.storage import (
@@ -57,7 +58,9 @@ def list_command(args: argparse.Namespace) -> None:
     """Prints a line for each stream."""
     storage = open_database(args.database)
     streams = _streams(storage)
-    names = streams if args.pattern is None else matching_names(args.pattern, streams)
+    names = list(streams)
+    if args.pattern is not None:
+        names = _matching(args.pattern, streams, args.database)
     table: list[tuple[object, ...]] = [("STREAM", "ROWS", "TYPE", "SIZE", "")]
     for stream in map(streams.__getitem__, sorted(names, key=natural_key)):
         size = "in place" if stream.inplace else byte_text(stream.size_bytes)
@@ -89,8 +92,9 @@ def show_command(args: argparse.Namespace) -> None:
     try:
         found = plain.descriptor()
     except StreamNotFoundError as error:
+        near = did_you_mean(args.name, _streams(storage))
         raise StreamNotFoundError(
-            f"no stream of {args.database!r} is called {args.name!r}; "
+            f"no stream of {args.database!r} is called {args.name!r}{near or ';'} "
             f"'{PROGRAM} ls {args.database}' lists all"
         ) from error
     put(f"stream       {printable(found.name)}")
@@ -172,15 +176,25 @@ def chosen_streams(storage: NamedStorage, args: argparse.Namespace) -> list[str]
     streams = _streams(storage)
     found: dict[str, None] = {}
     for pattern in args.pattern:
-        names = matching_names(pattern, streams)
-        if not names:
-            hint = "" if "**" in pattern or "*" not in pattern else _ACROSS
-            raise StreamNotFoundError(
-                f"no stream of {args.database!r} is called, or matches, "
-                f"{pattern!r}{hint}"
-            )
+        names = _matching(pattern, streams, args.database)
         found.update(dict.fromkeys(sorted(names, key=natural_key)))
     return list(found)
+
+
+def _matching(pattern: str, streams: Iterable[str], database: str) -> list[str]:
+    """The streams that a pattern matches.
+
+    Raises:
+        StreamNotFoundError: There is none.
+    """
+    names = list(matching_names(pattern, streams))
+    if not names:
+        near = did_you_mean(pattern, streams)
+        hint = "" if "**" in pattern or "*" not in pattern else _ACROSS
+        raise StreamNotFoundError(
+            f"no stream of {database!r} is called, or matches, {pattern!r}{near}{hint}"
+        )
+    return names
 
 
 def remove_command(args: argparse.Namespace) -> None:

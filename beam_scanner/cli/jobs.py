@@ -5,9 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 
+from beam_scanner.cli.args import PROGRAM
 from beam_scanner.cli.database import open_database
 from beam_scanner.cli.output import put
-from beam_scanner.run.active_runs import ActiveRun, RunWatch, active_runs
+from beam_scanner.errors import ArgumentError
+from beam_scanner.run.active_runs import (
+    ActiveRun,
+    RunWatch,
+    active_runs,
+    find_active,
+)
 from beam_scanner.run.follow import cancel, status_of
 from beam_scanner.run.profiler import has_profile
 from beam_scanner.stores.object_store import ObjectStore
@@ -51,6 +58,17 @@ def _line(store: ObjectStore, run: ActiveRun, is_dead: bool) -> tuple[object, ..
 
 
 def cancel_command(args: argparse.Namespace) -> None:
-    """Ends a run, and waits until it has ended."""
-    cancel(open_database(args.database), args.run)
+    """Ends a run, and waits until it has ended.
+
+    Raises:
+        ArgumentError: There is no such run, or it has ended.
+    """
+    storage = open_database(args.database)
+    store = storage.store()
+    if find_active(store, args.run) is None and not has_profile(store, args.run):
+        raise ArgumentError(
+            f"there is no run {args.run}; '{PROGRAM} jobs {args.database}' lists those "
+            "that go on"
+        )
+    cancel(storage, args.run)
     put(f"run {args.run} has ended; the same run again goes on where it was")

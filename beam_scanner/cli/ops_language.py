@@ -22,6 +22,7 @@ from beam_scanner.graph.builder import OpGenerator, StreamsGenerator, TaskPartit
 from beam_scanner.graph.nodes import Node, OpColumn
 from beam_scanner.kernels.op_spec import OpSpec
 from beam_scanner.kernels.register import op_spec, registered_ops
+from beam_scanner.kernels.signature import RESERVED
 from beam_scanner.rows.samplers import PARTITIONS, SAMPLERS, bind
 
 _MOST_CHARACTERS = 100_000
@@ -267,12 +268,26 @@ def _call_op(sc: Any, column: OpColumn, call: Call, jobs: int) -> Any:
         raise ArgumentError("give arguments by name, such as width=320")
     if reason := why_not_in_a_chain(spec):
         raise ArgumentError(f"{call.name} {reason}; use --graph")
+    _check_names(spec, call)
     per_stream = {param.name for param in spec.stream_params}
     named = {
         name: [value] * jobs if name in per_stream else value
         for name, value in call.kwargs.items()
     }
     return op(column, **named)
+
+
+def _check_names(spec: OpSpec, call: Call) -> None:
+    """Refuses an argument that an op has not; its input is no argument in a chain."""
+    takes = [param.name for param in (*spec.init_params, *spec.stream_params)]
+    known = {*takes, *RESERVED, *(port.name for port in spec.inputs)}
+    unknown = [name for name in call.kwargs if name not in known]
+    if unknown and not spec.open_args:
+        near = did_you_mean(unknown[0], [*takes, *RESERVED]) or "."
+        listed = f"It takes {', '.join(takes)}" if takes else "It takes none"
+        raise ArgumentError(
+            f"op {call.name} has no argument {unknown[0]!r}{near} {listed}"
+        )
 
 
 def why_not_in_a_chain(spec: OpSpec) -> str:

@@ -173,7 +173,13 @@ def _index(
         _say(args, f"looking for changes of {counted(len(videos) - new, 'video')}")
     # A runner that is left alone is given one job: the graph. Indexing happens here.
     options = pipeline_options(None) if _is_left(sc.options) else sc.options
-    ingest_streams(videos, sc.named_storage, options, force=args.reindex)
+    ingest_streams(
+        videos,
+        sc.named_storage,
+        options,
+        force=args.reindex,
+        show=not args.quiet,
+    )
 
 
 def _streams(

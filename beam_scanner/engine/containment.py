@@ -14,6 +14,7 @@ from typing import Any
 
 from beam_scanner.errors import ScannerException
 from beam_scanner.text.error_text import class_name, message_of
+from beam_scanner.text.exception_parts import is_a, traceback_in
 
 _RAISE = {dis.opmap["RAISE_VARARGS"], dis.opmap["RERAISE"]}
 
@@ -39,9 +40,9 @@ def is_interrupt(error: BaseException) -> bool:
     Python raises an interrupt between any two steps of the main thread, where code
     has no ``raise``.
     """
-    if not isinstance(error, KeyboardInterrupt):
+    if not is_a(error, KeyboardInterrupt):
         return False
-    trace = error.__traceback__
+    trace = traceback_in(error)
     if trace is None or threading.current_thread() is not threading.main_thread():
         return False
     while trace.tb_next is not None:
@@ -88,7 +89,7 @@ def contained(what: str) -> raising_as:
     """
 
     def convert(error: BaseException) -> Exception | None:
-        passes = isinstance(error, Exception) and not isinstance(error, StopIteration)
+        passes = is_a(error, Exception) and not is_a(error, StopIteration)
         return None if passes else foreign(what, error)
 
     return raising_as(convert)

@@ -33,7 +33,7 @@ from beam_scanner.planner.bound import (
     Interval,
 )
 from beam_scanner.planner.cut_tasks import Trace
-from beam_scanner.planner.schedule import Compute, Drops, Emit, Read, Schedule, Step
+from beam_scanner.planner.schedule import Compute, Emit, Read, Schedule, Step
 from beam_scanner.storage.stored_rows import RowReader
 
 READS_AHEAD = 2
@@ -276,7 +276,7 @@ class _Executor:
         """Runs one step; ``values``: rows of a read, times of what is written."""
         if isinstance(step, Read):
             # First, so that what was evicted makes room for what was read.
-            self._drop(step.drop)
+            self.work.drop(step.drop)
             freeze(values, step.shared)
             rows = zip(step.rows.tolist(), values, strict=True)
             self.work.buffers[step.node].update(rows)
@@ -285,7 +285,7 @@ class _Executor:
             self.ops[step.node].compute(step)
         else:
             self._emit(step, values)
-        self._drop(step.drop)
+            self.work.drop(step.drop)
 
     def _emit(self, step: Emit, seconds: NDArray[np.float64]) -> None:
         node = self.task.graph.nodes[step.node]
@@ -314,12 +314,6 @@ class _Executor:
                     frames += len(buffer)
                     size += len(buffer) * value.nbytes
         return {"rows in memory": rows, "frames in memory": frames, "frame bytes": size}
-
-    def _drop(self, drops: Drops) -> None:
-        for index, rows in drops:
-            buffer = self.work.buffers[index]
-            for row in rows.tolist():
-                del buffer[row]
 
 
 def _clock(

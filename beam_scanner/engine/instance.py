@@ -17,6 +17,7 @@ from beam_scanner.kernels.inference.predictions import plain_tensor
 from beam_scanner.kernels.kernel import Kernel, KernelConfig
 from beam_scanner.planner.bound import BoundOp, stream_args
 from beam_scanner.text.error_text import class_name, message_of, traceback_of
+from beam_scanner.text.exception_parts import is_a
 from beam_scanner.types.element_types import (
     NULL,
     DeviceHandle,
@@ -199,18 +200,21 @@ class KernelInstance:
 
     def failed(self, row: int | None, error: BaseException) -> OpError:
         """The error to raise for one that users' code has raised."""
-        if isinstance(error, OpError):
+        if is_a(error, OpError):
             return error
         name, text = class_name(error), message_of(error)
         reason = f"{name}: {text}" if text else name
-        if isinstance(error, ValueError) and "read-only" in text:
+        if is_a(error, ValueError) and "read-only" in text:
             reason += (
                 "; this input is used elsewhere too: copy it before writing into it"
             )
         return OpError(self.spec.name, row, reason, traceback_of(error), name)
 
     def _error(self, row: int, index: int, reason: str, *more: str) -> OpError:
-        output = f"output {self.spec.outputs[index].name!r}"
+        outputs = self.spec.outputs
+        # The only one was named by nobody, unless it is of a native library.
+        plain = len(outputs) == 1 and not self.spec.native
+        output = "its output" if plain else f"output {outputs[index].name!r}"
         return OpError(self.spec.name, row, f"{output}{reason}", *more)
 
     def _element(self, row: int, index: int, value: Any) -> Any:

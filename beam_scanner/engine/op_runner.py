@@ -19,7 +19,7 @@ from beam_scanner.errors import GraphError
 from beam_scanner.kernels.device_frames import DeviceFrame, given_as
 from beam_scanner.measure.spans import span
 from beam_scanner.planner.bound import BoundGraph, BoundOp, Edge
-from beam_scanner.planner.schedule import Compute
+from beam_scanner.planner.schedule import Compute, Drops
 from beam_scanner.types.compatible import reader_as
 from beam_scanner.types.element_types import NULL, DeviceType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
@@ -27,8 +27,9 @@ from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
 COPIES = "frames_to_host"
 """Counts frames that were copied from a device to the memory of a process."""
 
-Windows = list[list[Any]]
-"""The input of a row's call: for each input the elements of its window, serialized."""
+Columns = list[list[Any]]
+"""What rows are given: a list for each input, in which each row has its element, as it
+was stored, or with a stencil the list of those of its window."""
 
 PlaceOf = Callable[[int, int], tuple[str, int]]
 """From the index of a node and a row of it to the stream and the row there."""
@@ -80,6 +81,16 @@ class Work:
             return lambda frame: given_as(self.on_host(frame), library)
         return self.on_host
 
+    def drop(self, drops: Drops) -> None:
+        """Lets go of rows that are not used again."""
+        for index, rows in drops:
+            buffer = self.buffers[index]
+            if len(rows) == len(buffer):
+                # A dict keeps the room of keys that are deleted one by one.
+                buffer.clear()
+            for row in rows.tolist() if buffer else ():
+                del buffer[row]
+
     def at(self, node: int, row: int) -> None:
         """Notes at which row of a node the task is."""
         if self.place_of is None:
@@ -116,17 +127,31 @@ class OpRunner:
         ports = [0 if spec.variadic else number for number in range(len(op.edges))]
         on_device = op.node.device != DeviceType.CPU
         self.inputs = [
-            _Input(work, edge, wanted[port], spec.inputs[port].library, on_device)
+            _Input(
+                work,
+                edge,
+                wanted[port],
+                spec.inputs[port].library,
+                on_device,
+                windowed=spec.stencil is not None,
+            )
             for port, edge in zip(ports, op.edges, strict=True)
         ]
         self.nullable = op.node.on_error == "null"
         self.seen = _Seen(op)
 
     def compute(self, step: Compute) -> None:
-        """Runs the calls of a step and keeps results that are used later."""
+        """Runs the calls of a step and keeps results that are used later.
+
+        The rows that it drops go before: they are held by their calls alone.
+        """
         rows = step.rows.tolist()
         groups = self.op.layout.group_of(step.rows).tolist()
-        windows = [wanted.tolist() for wanted in step.windows]
+        given = [
+            source.take(wanted)
+            for source, wanted in zip(self.inputs, step.windows, strict=True)
+        ]
+        self.work.drop(step.drop)
         place, job = self.work.place, self.work.graph.job
         place.op = self.op.node.spec.name
         done: list[tuple[Any, ...]] = []
@@ -143,8 +168,8 @@ class OpRunner:
                     kernel.place(self.op, job, first, group)
                     if self.nullable:
                         self.seen.begin_call(first, last, group)
-                    wanted = [rows_of_input[start:stop] for rows_of_input in windows]
-                    done += self._call(rows[start:stop], wanted)
+                    parts = [_cut(column, start, stop) for column in given]
+                    done += self._call(rows[start:stop], parts)
                 finally:
                     position.leave_if_forked()
                 kernel.called(last)
@@ -166,50 +191,67 @@ class OpRunner:
                     freeze(outputs, [True] * len(outputs))
                 buffer[row] = outputs
 
-    def _call(
-        self, rows: list[int], windows: list[list[list[int]]]
-    ) -> list[tuple[Any, ...]]:
+    def _call(self, rows: list[int], given: Columns) -> list[tuple[Any, ...]]:
         """One kernel call; rows with a null in their inputs stay null."""
-        given = [
-            [
-                source.take(wanted[at])
-                for source, wanted in zip(self.inputs, windows, strict=True)
-            ]
-            for at in range(len(rows))
-        ]
         run = self._run_or_null if self.nullable else self._run
-        if self.op.node.spec.takes_nulls or not _any_null(given):
+        nulls = self._null_places(given)
+        if not nulls:
             return run(rows, given)
-        taken = [at for at, each in enumerate(given) if not _any_null([each])]
         results = [self.nulls] * len(rows)
+        taken = [at for at in range(len(rows)) if at not in nulls]
         if taken:
-            made = run([rows[at] for at in taken], [given[at] for at in taken])
+            parts = [[column[at] for at in taken] for column in given]
+            made = run([rows[at] for at in taken], parts)
             for at, outputs in zip(taken, made, strict=True):
                 results[at] = outputs
         return results
 
-    def _run(self, rows: list[int], given: list[Windows]) -> list[tuple[Any, ...]]:
-        values = [self._opened(*each) for each in zip(rows, given, strict=True)]
+    def _null_places(self, given: Columns) -> set[int]:
+        """Which rows are not for the kernel."""
+        nulls: set[int] = set()
+        if self.op.node.spec.takes_nulls:
+            return nulls
+        for column in given:
+            for at, item in enumerate(column):
+                if _has_null(item):
+                    nulls.add(at)
+        return nulls
+
+    def _run(self, rows: list[int], given: Columns) -> list[tuple[Any, ...]]:
+        """Calls the kernel; the lists are its own from now on."""
+        for source, column in zip(self.inputs, given, strict=True):
+            self._open(source, column, rows)
         entry = self.work.position.work
         if self.batched:
-            columns = [list(column) for column in zip(*values, strict=True)]
             entry.rows(rows[0], rows[-1])
-            return self.kernel.call_batch(rows, columns)
+            return self.kernel.call_batch(rows, given)
         made = []
-        for row, inputs in zip(rows, values, strict=True):
+        for row, *inputs in zip(rows, *given, strict=True):
             entry.rows(row, row)
             made.append(self.kernel.call_row(row, inputs))
         return made
 
-    def _run_or_null(
-        self, rows: list[int], given: list[Windows]
-    ) -> list[tuple[Any, ...]]:
+    def _open(self, source: _Input, column: list[Any], rows: list[int]) -> None:
+        """Puts values in the place of elements, one by one: few are there twice."""
+        if source.open is None:
+            return
+        at = 0
+        try:
+            for at, item in enumerate(column):
+                column[at] = source.opened(item)
+        # A type of the user's own may raise anything as it is read.
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise self.kernel.failed(rows[at], error) from error
+
+    def _run_or_null(self, rows: list[int], given: Columns) -> list[tuple[Any, ...]]:
         """Makes rows null where the kernel raises; a batch that raises is run by rows."""
         if self.seen.is_spoilt:
             self._restore(rows[0])
         kept = given
         if len(rows) > 1 or self.seen.is_kept:
-            kept = [_copied(windows) for windows in given]
+            kept = [[_copied(item) for item in column] for column in given]
         try:
             made = self._run(rows, given)
         except OpError as error:
@@ -222,9 +264,9 @@ class OpRunner:
             self.seen.add(rows, kept)
             return made
         made = []
-        for row, windows in zip(rows, kept, strict=True):
+        for row, *items in zip(rows, *kept, strict=True):
             self.work.at(self.index, row)
-            made += self._run_or_null([row], [windows])
+            made += self._run_or_null([row], [[item] for item in items])
         return made
 
     def _restore(self, row: int) -> None:
@@ -233,38 +275,15 @@ class OpRunner:
             self.seen.is_spoilt = False
             group = self.seen.group or 0
             self.kernel.start_again(self.op, self.work.graph.job, row, group)
-            for before, windows in self.seen.before(row):
+            for before, items in self.seen.before(row):
                 self.kernel.called(before)
                 try:
-                    self._run([before], [_copied(windows)])
+                    self._run([before], [[_copied(item)] for item in items])
                 except OpError:
                     # It did not raise before: now it counts as if it had.
                     self.seen.forget(before)
                     self.seen.is_spoilt = True
                     break
-
-    def _opened(self, row: int, windows: Windows) -> list[Any]:
-        """The values of one row's call: lists of them with a stencil."""
-        try:
-            inputs = zip(self.inputs, windows, strict=True)
-            if self.op.node.spec.stencil is None:
-                return [source.opened(window[0]) for source, window in inputs]
-            return [[source.opened(v) for v in window] for source, window in inputs]
-        # A type of the user's own may raise anything as it is read.
-        except BaseException as error:
-            if is_interrupt(error):
-                raise
-            raise self.kernel.failed(row, error) from error
-
-
-def _any_null(given: list[Windows]) -> bool:
-    """Whether a null is among the elements of these calls."""
-    for row_windows in given:
-        for window in row_windows:
-            for value in window:
-                if isinstance(value, NullElement):
-                    return True
-    return False
 
 
 class _Seen:
@@ -282,7 +301,7 @@ class _Seen:
 
     def __init__(self, op: BoundOp) -> None:
         self._warmup = op.node.bounded_state or 0
-        self._rows: deque[tuple[int, Windows]] = deque()
+        self._rows: deque[tuple[int, tuple[Any, ...]]] = deque()
         self.is_kept = op.node.on_error == "null" and self._warmup > 0
         self._next_row = -1
         self.group: int | None = None
@@ -295,15 +314,16 @@ class _Seen:
             self.is_spoilt = False
         self.group, self._next_row = group, last + 1
 
-    def add(self, rows: Sequence[int], given: Sequence[Windows]) -> None:
+    def add(self, rows: Sequence[int], given: Columns) -> None:
         """Remembers rows that the kernel has seen."""
         if self.is_kept:
-            self._rows.extend(zip(rows, given, strict=True))
+            items = zip(*given, strict=True)
+            self._rows.extend(zip(rows, items, strict=True))
             while self._rows[0][0] <= rows[-1] - self._warmup:
                 self._rows.popleft()
 
-    def before(self, row: int) -> list[tuple[int, Windows]]:
-        """The rows that warm the kernel up for ``row``."""
+    def before(self, row: int) -> list[tuple[int, tuple[Any, ...]]]:
+        """The rows that warm the kernel up for ``row``, and what each was given."""
         return [seen for seen in self._rows if row - self._warmup <= seen[0] < row]
 
     def forget(self, row: int) -> None:
@@ -311,22 +331,30 @@ class _Seen:
         self._rows = deque(seen for seen in self._rows if seen[0] != row)
 
 
-def _copied(windows: Windows) -> Windows:
-    """Windows of which a kernel may write into one copy."""
-    return [
-        [
-            value.copy()
-            if (isinstance(value, np.ndarray) and value.flags.writeable)
-            or isinstance(value, DeviceFrame)
-            else value
-            for value in window
-        ]
-        for window in windows
-    ]
+def _cut(column: list[Any], start: int, stop: int) -> list[Any]:
+    """Some elements of a list, which no longer holds them."""
+    part = column[start:stop]
+    column[start:stop] = [None] * (stop - start)
+    return part
+
+
+def _has_null(item: Any) -> bool:
+    """Whether an element is null, or one of a window."""
+    if isinstance(item, list):
+        return any(isinstance(element, NullElement) for element in item)
+    return isinstance(item, NullElement)
+
+
+def _copied(item: Any) -> Any:
+    """An element, or a window of them, of which a kernel may write into one copy."""
+    if isinstance(item, list):
+        return [_copied(element) for element in item]
+    writable = isinstance(item, np.ndarray) and item.flags.writeable
+    return item.copy() if writable or isinstance(item, DeviceFrame) else item
 
 
 class _Input:
-    """Gives one input of an op the elements of a window."""
+    """Gives one input of an op its elements, and opens them."""
 
     def __init__(
         self,
@@ -335,17 +363,31 @@ class _Input:
         wanted: ScannerTypeInfo | None,
         library: str,
         on_device: bool,
+        windowed: bool,
     ) -> None:
-        self.take = Port(work, edge).take
+        self._take = Port(work, edge).take
+        self._windowed = windowed
         self.open = opener(edge.column.type, wanted)
         if wanted is None and edge.column.type is None:
             self.open = work.frames_as(library, on_device)
 
-    def opened(self, element: Any) -> Any:
-        """An element's value, as the kernel takes it."""
-        if self.open is None or isinstance(element, NullElement):
-            return element
-        return self.open(element)
+    def take(self, wanted: NDArray[np.int64]) -> list[Any]:
+        """The elements of rows, or their windows of elements.
+
+        Args:
+            wanted: int64[n, k]: for each row the producer's rows.
+        """
+        if self._windowed:
+            return [self._take(window) for window in wanted.tolist()]
+        return self._take(wanted[:, 0].tolist())
+
+    def opened(self, item: Any) -> Any:
+        """The value of an element, as the kernel takes it, or those of a window."""
+        if isinstance(item, list):
+            return [self.opened(element) for element in item]
+        if self.open is None or isinstance(item, NullElement):
+            return item
+        return self.open(item)
 
 
 class Port:

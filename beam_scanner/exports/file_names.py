@@ -79,7 +79,10 @@ def make_room(paths: Iterable[str]) -> None:
     given = list(paths)
     for path, count in Counter(given).items():
         if count > 1:
-            raise StorageError(f"two files would be called {path!r}: give another name")
+            raise StorageError(
+                f"two files would be called {path!r}: give another name; {{number}} in it "
+                "tells pictures or clips of a stream apart"
+            )
         if os.path.lexists(path):
             raise StorageError(
                 f"{path!r} exists: remove it, or choose another folder or name"
@@ -88,4 +91,9 @@ def make_room(paths: Iterable[str]) -> None:
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"cannot make folder {folder!r}: {error}") from error
+            there = folder
+            while there and not os.path.lexists(there):
+                there = os.path.dirname(there)
+            is_none = there and not os.path.isdir(there)
+            why = f"{there!r} is no folder" if is_none else error.strerror
+            raise StorageError(f"cannot make folder {folder!r}: {why}") from error

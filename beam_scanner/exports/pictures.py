@@ -49,7 +49,7 @@ def _image(value: Any, kind: str, which: str) -> bytes:
         return value if found == kind else encode_image(decode_image(value), kind)
     if not _is_picture(value):
         raise ElementTypeError(
-            f"{which} is {type(value).__name__}: expected a frame, or a PNG or JPEG"
+            f"{which} holds {type(value).__name__}: expected a frame, or a PNG or JPEG"
         )
     return encode_image(value, kind)
 

@@ -71,9 +71,13 @@ class ForkServer:
             self._report_ends()
             if self._control.fileno() in ready:
                 self._answer()
-        for process in self._forks:
+        for process, connection in self._forks.items():
             os.kill(process, signal.SIGKILL)
             _kill_group(process)
+            connection.close()
+        signal.set_wakeup_fd(-1)
+        for each in (self._control, self._ended, self._wake):
+            each.close()
 
     def _kill(self, ready: set[int]) -> None:
         for process, connection in self._forks.items():

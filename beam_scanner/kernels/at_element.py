@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from beam_scanner.text.exception_parts import values_of
+
 
 class at_element:
     """Notes the element in whatever is raised inside.
@@ -41,9 +43,9 @@ _NAME = "_beam_scanner_element"
 
 def note_element(error: BaseException, index: int) -> None:
     """Notes the element, unless one was noted before."""
-    vars(error).setdefault(_NAME, index)
+    values_of(error).setdefault(_NAME, index)
 
 
 def element_of(error: BaseException) -> int:
     """The element that was noted; the first if none was."""
-    return int(vars(error).get(_NAME, 0))
+    return int(values_of(error).get(_NAME, 0))

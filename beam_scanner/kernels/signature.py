@@ -219,9 +219,12 @@ class SignatureReader:
                 f"Ellipsis tuples not supported for return type of op {self.op}: say "
                 "how many outputs there are, or return a list type"
             )
+        names = [f"output {i}" for i in range(len(parts))]
+        if len(parts) == 1:
+            names = ["the output"]
         ports = tuple(
-            Port(f"ret{i}", self.element(part, f"output {i}", is_input=False))
-            for i, part in enumerate(parts)
+            Port(f"ret{i}", self.element(part, name, is_input=False))
+            for i, (part, name) in enumerate(zip(parts, names, strict=True))
         )
         return ports, is_tuple
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from beam_scanner.ops._shot_changes import (
     Features,
     Floats,
     Rows,
+    Values,
     changes,
     chunks,
     distances,
@@ -88,7 +86,7 @@ def _cuts(features: Features, contrast: Floats, floor: float) -> Floats:
     """
     ratios: list[Floats] = []
     least = np.ones(len(features), bool)
-    measured: list[tuple[npt.NDArray[Any], float, float]] = [
+    measured: list[tuple[Values, float, float]] = [
         (features.colors, _NOISE[0], floor),
         (features.bins, _NOISE[1], _LEAST_BINS),
         (features.patterns, _NOISE[2], 0.0),
@@ -202,9 +200,7 @@ def _evidence(
     return np.stack(made, axis=1), np.stack((most_colors, most_bins, straight))
 
 
-def _from_blend(
-    colors: npt.NDArray[np.uint8], one: Rows, middle: Rows, other: Rows
-) -> Floats:
+def _from_blend(colors: Values, one: Rows, middle: Rows, other: Rows) -> Floats:
     """How far rows are from the mean of two others."""
     twice = 2 * colors[middle].astype(np.int16)
     difference = np.abs(twice - colors[one] - colors[other])

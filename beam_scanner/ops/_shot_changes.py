@@ -23,6 +23,44 @@ _PATTERN_SCALE = 640
 _LEAST_CONTRAST = 6.0
 
 
+class BytesOfRows:
+    """Some of the bytes of each element, read as an array where they are looked at.
+
+    One array of all would hold a film twice.
+
+    Args:
+        elements: Of one length.
+        columns: Which bytes of each.
+
+    Attributes:
+        shape: Rows and bytes of each.
+    """
+
+    def __init__(self, elements: Sequence[bytes], columns: slice) -> None:
+        self._elements, self._columns = elements, columns
+        self.shape = (len(elements), len(range(SIZE)[columns]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Rows) -> npt.NDArray[np.uint8]:
+        """uint8[rows, bytes]: of a slice, or of rows that are near each other."""
+        if isinstance(rows, slice):
+            return self._joined(rows)
+        if not len(rows):
+            return np.empty((0, self.shape[1]), np.uint8)
+        first = int(rows.min())
+        return self._joined(slice(first, int(rows.max()) + 1))[rows - first]
+
+    def _joined(self, rows: slice) -> npt.NDArray[np.uint8]:
+        joined = b"".join(self._elements[rows])
+        return np.frombuffer(joined, np.uint8).reshape(-1, SIZE)[:, self._columns]
+
+
+Values = BytesOfRows | npt.NDArray[Any]
+"""A line for each row of a stream."""
+
+
 class Features:
     """The features of all rows of a stream.
 
@@ -30,8 +68,9 @@ class Features:
         elements: What ShotFeatures gave, a row each.
 
     Attributes:
-        bins: uint8[rows, 48]: shares of the bins of the histograms, of 255.
-        colors: uint8[rows, 144]: the cells.
+        bins: uint8[rows, 48], a chunk at a time: shares of the bins of the histograms,
+            of 255.
+        colors: uint8[rows, 144], likewise: the cells.
 
     Raises:
         ElementTypeError: They are something else.
@@ -44,8 +83,8 @@ class Features:
                 f"DetectShots expected the {SIZE} bytes that ShotFeatures gives for a "
                 f"frame, got {len(wrong)}"
             )
-        joined = np.frombuffer(b"".join(elements), np.uint8).reshape(-1, SIZE)
-        self.bins, self.colors = joined[:, :BINS], joined[:, BINS:]
+        self.bins = BytesOfRows(elements, slice(BINS))
+        self.colors = BytesOfRows(elements, slice(BINS, SIZE))
 
     def __len__(self) -> int:
         return len(self.bins)
@@ -77,7 +116,7 @@ def chunks(rows: int) -> list[slice]:
     return [slice(first, min(first + CHUNK, rows)) for first in range(0, rows, CHUNK)]
 
 
-def distances(values: npt.NDArray[Any], one: Rows, other: Rows) -> Floats:
+def distances(values: Values, one: Rows, other: Rows) -> Floats:
     """Mean absolute differences of pairs of rows: the sums are exact."""
     made = np.empty(len(one), np.float64)
     for part in chunks(len(one)):
@@ -88,7 +127,7 @@ def distances(values: npt.NDArray[Any], one: Rows, other: Rows) -> Floats:
     return made
 
 
-def changes(values: npt.NDArray[Any], distance: int = 1) -> Floats:
+def changes(values: Values, distance: int = 1) -> Floats:
     """How much each row differs from one some rows before; 0 where there is none."""
     rows = np.arange(len(values))
     # Rows without one before them are compared with themselves.

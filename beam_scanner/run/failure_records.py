@@ -11,6 +11,7 @@ from beam_scanner.engine.instance import OpError
 from beam_scanner.engine.trace import FailedRows
 from beam_scanner.errors import Failure, ScannerException
 from beam_scanner.text.error_text import class_name, message_of, plain, traceback_of
+from beam_scanner.text.exception_parts import is_a
 
 
 def failure_of(name: str, error: BaseException, kind: str = "exception") -> Failure:
@@ -23,12 +24,12 @@ def failure_of(name: str, error: BaseException, kind: str = "exception") -> Fail
     """
     row, op, details = None, None, ""
     exception, reason = class_name(error), message_of(error)
-    if isinstance(error, OpError):
+    if is_a(error, OpError):
         row, op, details = error.row, error.op, error.details
         reason, exception = error.reason, error.exception
-    elif isinstance(error, ForeignError):
+    elif is_a(error, ForeignError):
         exception = error.exception
-    elif not isinstance(error, ScannerException):
+    elif not is_a(error, ScannerException):
         reason = f"{exception}: {reason}" if reason else exception
     return Failure(
         plain(name),

@@ -26,14 +26,10 @@ from beam_scanner.run.active_runs import (
 )
 from beam_scanner.run.kept_work import hint_about_kept
 from beam_scanner.run.profiler import Profile, has_profile
-from beam_scanner.run.progress import POLL_SECONDS, Progress, ProgressBar
+from beam_scanner.run.progress import Progress, ProgressBar
 from beam_scanner.run.run_files import RunFiles
-from beam_scanner.storage.stream_names import MARKER
 from beam_scanner.storage.streams.named import NamedStorage
 from beam_scanner.stores.object_store import ObjectStore
-
-_FAR_POLL_SECONDS = 5.0
-"""How often a database in a bucket is asked, where each look has its price."""
 
 
 class JobStatus(dict[str, Any]):
@@ -135,7 +131,6 @@ def _until_ended(
     store: ObjectStore, run: ActiveRun, bar: ProgressBar
 ) -> Iterator[JobStatus]:
     """Looks at a run until it has left its profile."""
-    near = store.local_path(MARKER) is not None
     files, watch = RunFiles(store, run.run), RunWatch(store, run, waits=True)
     progress = Progress(store, files, [])
     while not has_profile(store, run.number):
@@ -150,7 +145,7 @@ def _until_ended(
         progress.look()
         bar.show(progress)
         yield _status(run, files, progress)
-        time.sleep(POLL_SECONDS if near else _FAR_POLL_SECONDS)
+        time.sleep(progress.pace.seconds)
 
 
 def _status(run: ActiveRun, files: RunFiles, progress: Progress) -> JobStatus:

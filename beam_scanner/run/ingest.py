@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -24,6 +25,8 @@ from beam_scanner.errors import (
     ScannerException,
     StorageError,
 )
+from beam_scanner.run.ingest_progress import IngestProgress
+from beam_scanner.run.pace import is_near
 from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.local.local_run import get_ready, is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
@@ -94,6 +97,7 @@ def ingest_streams(
     options: PipelineOptions,
     damage: str | None = None,
     force: bool = False,
+    show: bool = False,
 ) -> dict[str, str]:
     """Indexes every video that is read in place and has no index yet.
 
@@ -103,6 +107,7 @@ def ingest_streams(
         options: Where to run.
         damage: The policy of all of them from now on; None for that of each.
         force: Index those again that have changed since.
+        show: Whether to say how far it is, in a terminal or notebook.
 
     Returns:
         Why videos could not be indexed, by name of the stream.
@@ -112,7 +117,7 @@ def ingest_streams(
         video.with_damage(damage or video.damage)
     by_name = {video.name(): video for video in videos if video.path}
     new = [video for video in by_name.values() if force or _is_new(video)]
-    return ingest_all(new, Ingest(force=force), storage, options)
+    return ingest_all(new, Ingest(force=force), storage, options, show)
 
 
 @contextmanager
@@ -148,8 +153,16 @@ def ingest_all(
     ingest: Ingest,
     storage: NamedStorage,
     options: PipelineOptions,
+    show: bool = False,
 ) -> dict[str, str]:
     """Ingests videos, here or by workers.
+
+    Args:
+        streams: The videos.
+        ingest: How.
+        storage: The database.
+        options: Where to run.
+        show: Whether to say how far it is, in a terminal or notebook.
 
     Returns:
         Why some of them could not be ingested, by name of the stream.
@@ -161,14 +174,24 @@ def ingest_all(
     enough = _LOCAL_SECONDS if is_local(options) else _START_SECONDS
     seconds = _seconds(streams, ingest, sends, enough)
     if len(streams) > 1 and seconds > enough:
-        return _ingest_by_workers(streams, ingest, storage.store(create=True), options)
+        store = storage.store(create=True)
+        return _ingest_by_workers(streams, ingest, store, options, show)
     if seconds > _READY_SECONDS:
         # Many videos are seldom indexed for their own sake.
         get_ready(options)
     remote = sends or any(is_remote(stream.path or "") for stream in streams)
-    with ThreadPoolExecutor(_READS if remote else 1) as pool:
-        reasons = pool.map(ingest, streams)
-        return {s.name(): why for s, why in zip(streams, reasons, strict=True) if why}
+    names = [stream.name() for stream in streams]
+
+    def one(number: int) -> str | None:
+        with progress.at(number):
+            return ingest(streams[number])
+
+    with (
+        IngestProgress(names, show) as progress,
+        ThreadPoolExecutor(_READS if remote else 1) as pool,
+    ):
+        reasons = pool.map(one, range(len(streams)))
+        return {name: why for name, why in zip(names, reasons, strict=True) if why}
 
 
 def _seconds(
@@ -207,6 +230,7 @@ def _ingest_by_workers(
     ingest: Ingest,
     store: ObjectStore,
     options: PipelineOptions,
+    show: bool,
 ) -> dict[str, str]:
     """The same as a pipeline; workers leave failures in the database."""
     preflight(options)
@@ -216,25 +240,45 @@ def _ingest_by_workers(
         # Out of reach of workers elsewhere; it may be copied to where it is not.
         options = pipeline_options(None)
     folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
+    names = [stream.name() for stream in streams]
+    done, counts = f"{folder}done/", is_near(store)
+    asked = partial(_noted, store, done)
+    progress = IngestProgress(names, show, asked if counts else None, counts)
+    notes = progress.shows and counts
+    run = _noting_failures(ingest, store, folder, done if notes else "")
     try:
-        run_pipeline(
-            options,
-            lambda pipeline: (
-                pipeline
-                | "Videos" >> Constants(enumerate(streams))
-                | "Ingest" >> beam.MapTuple(_noting_failures(ingest, store, folder))
-            ),
-        )
-        keys = list(store.list(folder))
+        with progress:
+            run_pipeline(
+                options,
+                lambda pipeline: (
+                    pipeline
+                    | "Videos" >> Constants(enumerate(streams))
+                    | "Ingest" >> beam.MapTuple(run)
+                ),
+            )
+        keys = list(store.list(folder, lambda below: below == done))
         return dict(read_sealed(store, key, ["failure"])["failure"] for key in keys)
     finally:
         for key in list(store.list(folder)):
             store.delete(key)
 
 
+def _noted(store: ObjectStore, folder: str) -> set[int]:
+    """Which videos workers have noted as done."""
+    return {int(key.removeprefix(folder)) for key in store.list(folder)}
+
+
 def _noting_failures(
-    ingest: Ingest, store: ObjectStore, folder: str
+    ingest: Ingest, store: ObjectStore, folder: str, done: str
 ) -> Callable[[int, NamedVideoStream], None]:
+    """Ingests videos on workers.
+
+    Args:
+        ingest: How.
+        store: The database.
+        folder: Where failures are noted.
+        done: Where is noted which ones are done; '' if nobody looks.
+    """
     file_systems = pack_file_systems()
 
     def run(number: int, stream: NamedVideoStream) -> None:
@@ -243,5 +287,7 @@ def _noting_failures(
         if reason is not None:
             note = seal({"failure": [stream.name(), reason]})
             store.put(f"{folder}{number:08d}.json", note)
+        if done:
+            store.put(f"{done}{number}", b"")
 
     return run

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from beam_scanner.run.job_files import JobFiles
+from beam_scanner.run.pace import Pace, Repeated
 from beam_scanner.run.run_files import JobTasks, RunFiles
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.text.printable import printable
 
-POLL_SECONDS = 0.5
 _MOST_JOBS_A_POLL = 200
 _WIDTH = 80
 _NAME = 24
@@ -39,6 +38,7 @@ class Progress:
         tasks: Finished tasks.
         total_tasks: All tasks.
         of_videos: Whether all jobs read videos: so rows are frames.
+        pace: When to look next.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Progress:
         self.total_tasks = sum(self._sizes)
         self.of_videos = all(job.is_video for job in jobs)
         self.rows = self.tasks = 0
+        self.pace = Pace(store)
 
     def look(self, most: int = _MOST_JOBS_A_POLL) -> None:
         """Looks at the next jobs that are not done.
@@ -64,6 +65,10 @@ class Progress:
         Args:
             most: At how many.
         """
+        with self.pace.look():
+            self._look(most)
+
+    def _look(self, most: int) -> None:
         at_work = self._run.at_work()
         for _ in range(min(most, len(self._jobs))):
             number = self._next
@@ -95,7 +100,7 @@ class Progress:
         if not numbers and done < total:
             numbers = [n for n in range(total) if not self._is_done(n)][:1]
         parts = [f"{done}/{total} {'videos' if self.of_videos else 'streams'}"]
-        names = [_short(self._jobs[number].name) for number in numbers]
+        names = [short_name(self._jobs[number].name) for number in numbers]
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             parts.append(names[0] + more)
@@ -128,7 +133,7 @@ class ProgressBar:
     """
 
     def __init__(self, show: bool) -> None:
-        self._show = show and _visible()
+        self._show = show and visible()
         self._bar: Any = None
 
     def show(self, progress: Progress) -> None:
@@ -143,8 +148,7 @@ class ProgressBar:
                 desc=str(progress),
                 # It is drawn as often as it is looked at.
                 mininterval=0,
-                dynamic_ncols=_knows_its_width(),
-                ncols=None if _knows_its_width() else _WIDTH,
+                **line_width(),
             )
         elif self._bar is not None:
             self._bar.set_description_str(str(progress), refresh=False)
@@ -169,53 +173,53 @@ class Watcher:
 
     def __init__(self, store: ObjectStore, files: RunFiles, show: bool) -> None:
         # There are none of a run of too many.
-        jobs = files.tasks() if show and _visible() else []
+        jobs = files.tasks() if show and visible() else []
         self._show = bool(jobs)
         self._progress = Progress(store, files, jobs)
         self._jobs = len(jobs)
         self._bar = ProgressBar(self._show)
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._repeated = Repeated(self._watch, "progress")
 
     def __enter__(self) -> Watcher:
         if self._show:
             self._bar.show(self._progress)
-            self._thread = threading.Thread(
-                target=self._watch, name="progress", daemon=True
-            )
-            self._thread.start()
+            self._repeated.__enter__()
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._show:
+            self._repeated.__exit__(kind, value, trace)
             if kind is None:
                 self._progress.look(self._jobs)
                 self._bar.show(self._progress)
             self._bar.close()
 
     def _watch(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        if self._progress.pace.is_due():
             self._progress.look()
-            self._bar.show(self._progress)
+        self._bar.show(self._progress)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """A name, or the end of a long one."""
     shown = printable(name)
     return shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"
 
 
-def _knows_its_width() -> bool:
-    """False for terminals, as of containers, that say that they have no columns."""
+def line_width() -> dict[str, Any]:
+    """Arguments of ``tqdm``: that of the terminal, if it knows how wide it is.
+
+    Terminals, as of containers, may say that they have no columns.
+    """
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):
-        return True
+        known = True
+    return {"dynamic_ncols": known, "ncols": None if known else _WIDTH}
 
 
-def _visible() -> bool:
-    """A terminal, or a notebook."""
+def visible() -> bool:
+    """Whether there is a terminal or a notebook, in which somebody sees a line."""
     if "ipykernel" in sys.modules:
         return True
     return sys.stderr is not None and sys.stderr.isatty()

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.job_files import BEGUN, begun_keys, internal_of, remove_scratch
+from beam_scanner.run.pace import is_near
 from beam_scanner.run.run_tokens import (
     TOKENS,
     RunTokens,
@@ -47,7 +48,7 @@ from beam_scanner.storage.sealed_files import (
     seal_bytes,
     unseal_bytes,
 )
-from beam_scanner.storage.stream_names import JOBS, MARKER, RUNS
+from beam_scanner.storage.stream_names import JOBS, RUNS
 from beam_scanner.storage.writer_marks import held, is_abandoned, is_held
 from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
@@ -228,7 +229,9 @@ class RunFiles:
         found = {}
         for key in self._store.list(f"{self._root}/attempts/"):
             found[key.split("/")[-2].replace("-merged-", "-")] = 0
-        for key in self._store.list(f"{self._root}/rows/"):
+        # In a bucket there are none: see ``RowsSoFar``.
+        notes = self._store.list(f"{self._root}/rows/") if is_near(self._store) else ()
+        for key in notes:
             found[key.rpartition("/")[2]] = int(self._store.try_read(key) or 0)
         return found
 
@@ -400,6 +403,6 @@ def _strays(store: ObjectStore) -> list[str]:
 
 def live_runs(store: ObjectStore) -> list[str]:
     """Local runs whose drivers live."""
-    if store.local_path(MARKER) is None:
+    if not is_near(store):
         return []
     return [run.run for run in _held_runs(store) if not run.is_abandoned()]

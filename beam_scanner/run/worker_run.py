@@ -15,10 +15,10 @@ from typing import Protocol
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.errors import StorageError
 from beam_scanner.run.job import Job, JobId, JobRecord
+from beam_scanner.run.pace import is_near
 from beam_scanner.run.run_files import CANCELLED, JOBS_A_FILE, RunFiles
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import unpack_file_systems
-from beam_scanner.storage.stream_names import MARKER
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.stores.open import open_store
 
@@ -71,7 +71,7 @@ class Run:
         self.kernels = KernelPool(files.run)
         self._lock = threading.Lock()
         self._opened = lru_cache(_JOBS_KEPT)(opened)
-        self.is_near = store.local_path(MARKER) is not None
+        self.is_near = is_near(store)
         self._stopped: int | str | None = None
         self._looked = (-1, 0.0)
 

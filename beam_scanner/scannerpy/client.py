@@ -46,7 +46,7 @@ from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
 from beam_scanner.scannerpy.config import Config
 from beam_scanner.scannerpy.op import OpGenerator
-from beam_scanner.scannerpy.profiler import Profile
+from beam_scanner.scannerpy.profiler import Profile, warn_of_subsample
 from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
 from beam_scanner.scannerpy.sink import Sink
 from beam_scanner.scannerpy.table import Column, Table, Tables
@@ -287,7 +287,9 @@ class Client:
         here = pipeline_options(None) if detach else self.options
         with Recorder().recording():
             with span("ingest"):
-                ingest_streams(inputs, self.named_storage, here, damage)
+                ingest_streams(
+                    inputs, self.named_storage, here, damage, show=show_progress
+                )
             with span("plan"):
                 prepared = prepare(
                     listed,
@@ -469,7 +471,8 @@ class Client:
         Raises:
             ArgumentError: There was no such run.
         """
-        return Profile(self, job_name, load_threads, subsample)
+        warn_of_subsample(subsample)
+        return Profile(self, job_name, load_threads)
 
     @keeps_root_logger
     def ingest_videos(

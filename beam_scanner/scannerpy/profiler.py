@@ -29,12 +29,17 @@ class Profile(profiler.Profile):
         load_threads: int = 8,
         subsample: int | None = None,
     ) -> None:
-        if subsample is not None:
-            warnings.warn(
-                "subsample is ignored: all workers are in a profile", stacklevel=2
-            )
+        warn_of_subsample(subsample)
         loaded = profiler.Profile.load(sc.named_storage, job_id)
         super().__init__(loaded.job_id, loaded._record)
+
+
+def warn_of_subsample(given: int | None) -> None:
+    """Says that it is ignored, to whoever called the caller."""
+    if given is not None:
+        warnings.warn(
+            "subsample is ignored: all workers are in a profile", stacklevel=3
+        )
 
 
 def read_advance(fmt: str, buf: bytes, offset: int) -> tuple[tuple[Any, ...], int]:

@@ -9,10 +9,18 @@ import os
 import reprlib
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
+from beam_scanner.text.exception_parts import (
+    args_of,
+    cause_of,
+    context_of,
+    members_of,
+    notes_of,
+    traceback_in,
+)
 from beam_scanner.text.printable import printable
 
 MOST_NAME = 200
@@ -124,10 +132,9 @@ def message_of(error: BaseException) -> str:
 
 
 def _text_of(error: BaseException) -> str:
-    own = next(
-        c.__dict__["__str__"] for c in type(error).__mro__ if "__str__" in vars(c)
-    )
-    args = _args.__get__(error)
+    mro = type.__dict__["__mro__"].__get__(type(error))
+    own = next(c.__dict__["__str__"] for c in mro if "__str__" in vars(c))
+    args = args_of(error)
     if own is _plain_str and len(args) == 1 and type(args[0]) is str:
         text: str = args[0]
         return text
@@ -139,7 +146,6 @@ def _text_of(error: BaseException) -> str:
     return _asked(lambda: str(error), "__str__")
 
 
-_args: Any = BaseException.__dict__["args"]
 _plain_str = BaseException.__dict__["__str__"]
 _key_str = KeyError.__dict__["__str__"]
 _BUILTIN = (str, bytes, bytearray, int, float, bool, complex, type(None))
@@ -204,25 +210,21 @@ def _chain(error: BaseException) -> Iterator[str]:
             return
         seen.add(id(link))
         yield f"{_one_traceback(link)}{lead}"
-        if link.__cause__ is not None:
-            link, lead = link.__cause__, _CAUSE
-        elif link.__context__ is not None and not link.__suppress_context__:
-            link, lead = link.__context__, _CONTEXT
-        else:
-            return
+        cause = cause_of(link)
+        lead = _CONTEXT if cause is None else _CAUSE
+        link = context_of(link) if cause is None else cause
 
 
 def _one_traceback(error: BaseException, nested: int = 0) -> str:
     lines = []
-    frames = _frames(error.__traceback__)
+    frames = _frames(traceback_in(error))
     if frames:
         lines.append("Traceback (most recent call last):\n")
         lines += frames
     text = message_of(error)
     lines.append(f"{class_name(error)}{': ' if text else ''}{text}\n")
     lines += [f"{note}\n" for note in _notes(error)]
-    if isinstance(error, BaseExceptionGroup):
-        lines += _members(error, nested)
+    lines += _members(members_of(error), nested)
     return "".join(lines)
 
 
@@ -254,23 +256,20 @@ def _formatted(walked: Iterable[tuple[Any, int]]) -> list[str]:
 
 
 def _notes(error: BaseException) -> list[str]:
-    notes = getattr(error, "__notes__", None)
-    if not isinstance(notes, (list, tuple)):
-        return []
     return [
         clipped(note, MOST_MESSAGE)
         if isinstance(note, str)
         else clipped(_asked(lambda note=note: repr(note), "note"), MOST_MESSAGE)  # type: ignore[misc]
-        for note in notes[:_MOST_NOTES]
+        for note in notes_of(error)[:_MOST_NOTES]
     ]
 
 
-def _members(group: BaseExceptionGroup[BaseException], nested: int) -> list[str]:
-    if nested >= _MOST_NESTED:
-        return [f"  ... {len(group.exceptions)} exceptions inside\n"]
+def _members(members: Sequence[BaseException], nested: int) -> list[str]:
+    if members and nested >= _MOST_NESTED:
+        return [f"  ... {len(members)} exceptions inside\n"]
     lines = []
-    for number, member in enumerate(group.exceptions[:_MOST_IN_GROUP], 1):
+    for number, member in enumerate(members[:_MOST_IN_GROUP], 1):
         text = _one_traceback(member, nested + 1)
-        lines.append(f"  ---- exception {number} of {len(group.exceptions)} ----\n")
+        lines.append(f"  ---- exception {number} of {len(members)} ----\n")
         lines += [f"  {line}\n" for line in text.splitlines()]
     return lines

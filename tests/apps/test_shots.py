@@ -123,7 +123,8 @@ def test_tasks_change_no_boundary(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--detector", "best"], "there is no detector 'best'"),
+        (["--detector", "best"], "there is no detector 'best'; there are local, "),
+        (["--detector", "transnet"], "'transnet'; did you mean transnetv2?"),
         (["--detector", "content", "--floor", "3"], "detector 'content' has no floor"),
         (["--threshold", "7"], "threshold of detector 'local' must be from 0 to 1"),
         (["--ops", "Histogram()", "--floor", "3"], "--floor is for the graph shots"),

@@ -60,6 +60,10 @@ from tests.support.commands import IN_MEMORY, command, wrong
         ),
         (["--input", "{video}", "--output", "{db}", "--load", "no.py"], "--load: "),
         (
+            ["--input", "{video}", "--output", "{db}", "--threshold", "much"],
+            "argument --threshold: expected a number, got 'much'",
+        ),
+        (
             [
                 "--input",
                 "{video}",

@@ -28,6 +28,30 @@ def test_ls(filled: str, video: str, capsys: pytest.CaptureFixture[str]) -> None
     assert video in lines[1]
     assert command("ls", filled, "hist*/*") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
+    assert "called, or matches, 'histo/*'" in wrong(capsys, "ls", filled, "histo/*")
+
+
+def test_a_database_that_is_not_named_is_that_of_runs(
+    filled: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(filled).with_name("here")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert "there is no database in 'beam_scanner_db'" in wrong(capsys, "ls")
+    Path("beam_scanner_db").symlink_to(filled)
+    assert command("ls") == 0
+    assert "histogram/a.mp4" in capsys.readouterr().out
+    assert command("jobs") == 0
+    assert command("failures") == 0
+
+
+@pytest.mark.parametrize("name", ["show", "rm"])
+def test_names_that_are_nearly_right(
+    filled: str, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert "; did you mean histogram/a.mp4" in wrong(
+        capsys, name, filled, "histogam/a.mp4"
+    )
 
 
 def test_names_are_listed_as_people_sort_them(
@@ -145,7 +169,8 @@ def test_gc(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["ls"], ["show", "{db}"], ["show", "{db}", "nope"], ["rm", "{db}"]]
+    "args",
+    [["ls", "nowhere"], ["show", "{db}"], ["show", "{db}", "nope"], ["rm", "{db}"]],
 )
 def test_database_commands_that_are_wrong(
     filled: str, capsys: pytest.CaptureFixture[str], args: list[str]

@@ -59,5 +59,7 @@ def test_a_run_is_cancelled(db: str, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out.startswith("run 1 has ended")
     assert main(["cancel", db, "1"]) == 2
     assert "there is nothing to cancel" in capsys.readouterr().err
+    assert main(["cancel", db, "7"]) == 2
+    assert "there is no run 7; 'beam-scanner jobs" in capsys.readouterr().err
     assert main(["cancel", db, "x"]) == 2
     assert "expected a number" in capsys.readouterr().err

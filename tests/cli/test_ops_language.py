@@ -161,6 +161,11 @@ def test_slices_ops_and_encodings_of_a_chain() -> None:
         ("Resize(width=3)", "Resize needs a width and a height above 0"),
         ("Resize(width='3', height=3)", "must be a whole number, got '3'"),
         ("Stride(8) | Montage(num_frames=3)", "column 13"),
+        ("Histogram(bins=3)", "op Histogram has no argument 'bins'. It takes none"),
+        (
+            "Resize(widht=3)",
+            "has no argument 'widht'; did you mean width? It takes width",
+        ),
         ("Stride(8) | Montage(num_frames=3)", "'target_width'"),
         ("Stride(8, 9)", "Stride takes (stride)"),
         ("Range(1)", "Range takes (start, end)"),

@@ -25,6 +25,7 @@ from tests.support.harness import (
     sampled,
     source,
 )
+from tests.support.odd_exceptions import odd_class
 
 
 def one(column: OpColumn, source_column: OpColumn, values: Any, **options: Any) -> Any:
@@ -246,14 +247,32 @@ def test_a_value_that_is_not_bytes(result: Any) -> None:
 
     error = failure(bad)
     assert (error.op, error.row) == ("bad", 0)
-    assert "ret0" in str(error)
+    assert "row 0: its output: " in str(error)
+    assert "ret0" not in str(error)
 
 
 def test_a_value_that_cannot_be_pickled() -> None:
     def bad(config: Any, x: Any) -> Any:
         return (each for each in ())
 
-    assert "'ret0'" in str(failure(bad))
+    assert "row 0: its output: " in str(failure(bad))
+
+
+@pytest.mark.parametrize("what", ["__getattribute__", "__class__", "__dict__"])
+def test_an_exception_whose_class_raises_keeps_its_op_and_row(what: str) -> None:
+    def bad(config: Any, x: Any) -> Any:
+        raise odd_class(what)()
+
+    error = failure(bad)
+    assert (error.op, error.row, error.reason) == ("bad", 0, "Odd: text")
+    assert "raise odd_class(what)()" in error.details
+
+
+def test_several_outputs_are_told_apart() -> None:
+    def bad(config: Any, x: Any) -> tuple[bytes, bytes]:
+        return b"", 5  # type: ignore[return-value]
+
+    assert "row 0: output 'ret1': " in str(failure(bad))
 
 
 @pytest.mark.parametrize(

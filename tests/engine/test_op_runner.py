@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -212,6 +213,15 @@ def test_a_kernel_whose_task_failed_is_closed_and_not_used_again(events: Any) ->
     assert events.count("init") == 2
 
 
+class RefusesToLoad:
+    def __reduce__(self) -> Any:
+        return _refuse, ()
+
+
+def _refuse() -> None:
+    raise ValueError("no such value")
+
+
 # -- batches and windows -------------------------------------------------------------
 
 
@@ -310,6 +320,40 @@ def test_a_whole_stream_op_is_called_once_for_each_slice_group() -> None:
     node = call(whole, sliced(frames, StridedPartition(1, 4)), whole_stream=True)
     one(unsliced(node.outputs()[0]), frames, range(9), work_packet=2, io_packet=4)
     assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+
+
+def test_a_whole_stream_is_held_as_its_values_alone() -> None:
+    frames = source()
+    peaks: list[int] = []
+
+    class Held(Kernel):
+        def execute(self, x: Sequence[Any]) -> Sequence[Any]:
+            peaks.append(tracemalloc.get_traced_memory()[0] - before)
+            return [None] * len(x)
+
+    rows, size = 5_000, 2_000
+    values = [bytes(size) for _ in range(rows)]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        node = call(Held, frames, whole_stream=True)
+        assert one(node.outputs()[0], frames, values) == [None] * rows
+    finally:
+        tracemalloc.stop()
+    # Lists of a row each would add some 500 bytes; what was stored, each value again.
+    assert peaks[0] < rows * (size + 600)
+
+
+def test_an_element_that_cannot_be_opened_names_its_row() -> None:
+    class Opened(Kernel):
+        def execute(self, x: Sequence[Any]) -> Sequence[Any]:
+            return x
+
+    frames = source()
+    values: list[Any] = [0, NULL, 2, RefusesToLoad(), 4]
+    node = call(Opened, frames, batch=5)
+    with pytest.raises(OpError, match=r"op Opened, row 3: ValueError: no such value"):
+        one(node.outputs()[0], frames, values)
 
 
 # -- nulls ---------------------------------------------------------------------------

@@ -51,10 +51,16 @@ def test_room(tmp_path: Path) -> None:
     paths = [str(tmp_path / "a" / "b.csv"), str(tmp_path / "c.csv")]
     make_room(paths)
     assert (tmp_path / "a").is_dir()
-    with pytest.raises(StorageError, match="two files"):
+    with pytest.raises(StorageError, match=r"two files .*; \{number\} in it tells"):
         make_room([paths[0], paths[0]])
     (tmp_path / "c.csv").touch()
     with pytest.raises(StorageError, match="exists"):
         make_room(paths)
-    with pytest.raises(StorageError, match="cannot make"):
+    with pytest.raises(
+        StorageError, match=r"cannot make folder .*/c.csv' is no folder"
+    ):
         make_room([str(tmp_path / "c.csv" / "d.csv")])
+    with pytest.raises(
+        StorageError, match=r"cannot make folder .*/c.csv' is no folder"
+    ):
+        make_room([str(tmp_path / "c.csv" / "e" / "d.csv")])

@@ -51,6 +51,6 @@ def test_typed_images_are_copied(tmp_path: Path) -> None:
 def test_other_values(tmp_path: Path) -> None:
     stream = NamedStream(NamedStorage(str(tmp_path / "db")), "numbers")
     stream.save([1], ty=int)
-    with pytest.raises(ElementTypeError, match="row 0 of 'numbers' is int"):
+    with pytest.raises(ElementTypeError, match="row 0 of 'numbers' holds int"):
         write_pictures(stream, [str(tmp_path / "0.png")])
     assert not (tmp_path / "0.png").exists()

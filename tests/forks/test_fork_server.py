@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,25 @@ def test_an_unusual_program(before: str, after: str, tmp_path: Path) -> None:
     assert [line for line in printed if "addresses added out of" not in line] == []
     for file in db.rglob("*"):
         assert not file.is_file() or b"printed" not in file.read_bytes()
+
+
+def test_sockets_are_closed_where_python_looks_for_them(tmp_path: Path) -> None:
+    program = PROGRAM.format(
+        before="",
+        after="",
+        db=str(tmp_path / "db"),
+        flags=FLAGS,
+        done=str(tmp_path / "x"),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONWARNINGS": "always::ResourceWarning"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "unclosed" not in done.stderr
 
 
 NO_ROOM = """

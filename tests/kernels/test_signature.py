@@ -117,7 +117,7 @@ NOT_DECLARED = (
         (
             many,
             {},
-            r"output 0 .*Register the op with batch=8, say, or write float; or list\[float\]",
+            r"the output of op .*Register the op with batch=8, say, or write float; or list\[float\]",
         ),
         (
             one_row,
@@ -125,7 +125,11 @@ NOT_DECLARED = (
             r"Write Sequence\[FrameType\].*without stencil=",
         ),
         (one_row, {"batch": 4}, r"Write Sequence\[FrameType\].*without batch="),
-        (rows, {"batch": 4}, r"output 0 .*Write Sequence\[float\].*without batch="),
+        (
+            rows,
+            {"batch": 4},
+            r"the output of op .*Write Sequence\[float\].*without batch=",
+        ),
     ],
 )
 def test_what_to_declare(kernel: Any, declared: dict[str, Any], said: str) -> None:

@@ -37,11 +37,20 @@ def test_chunks_change_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> N
 def test_distances() -> None:
     features = Features(random_features(9))
     for values in (features.colors, features.bins, features.patterns):
-        wide = values.astype(int)
+        wide = values[:].astype(int)
         found = distances(values, np.array([0, 3]), np.array([8, 3]))
         assert found.tolist() == [np.abs(wide[0] - wide[8]).mean(), 0]
         expected = [0, 0, *np.abs(wide[2:] - wide[:-2]).mean(axis=1)]
         np.testing.assert_allclose(changes(values, 2), expected)
+
+
+def test_rows_are_read_where_they_are_looked_at() -> None:
+    elements = random_features(20)
+    whole = np.frombuffer(b"".join(elements), np.uint8).reshape(20, 192)
+    features = Features(elements)
+    for rows in (slice(3, 9), np.array([7, 5, 5, 19]), np.empty(0, np.int64)):
+        np.testing.assert_array_equal(features.bins[rows], whole[rows, :48])
+        np.testing.assert_array_equal(features.colors[rows], whole[rows, 48:])
 
 
 def test_patterns_know_no_brightness() -> None:

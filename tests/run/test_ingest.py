@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import beam_scanner.run.ingest
 from beam_scanner import Client, NamedVideoStream
-from beam_scanner.run.ingest import Ingest, _seconds
+from beam_scanner.run import ingest_progress
+from beam_scanner.run.ingest import Ingest, _seconds, ingest_streams
+from beam_scanner.run.ingest_progress import IngestProgress
 from tests.support.video_fixtures import make_video
 
 PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -74,3 +77,29 @@ def test_one_path_that_is_none_does_not_disturb_the_others(tmp_path: Path) -> No
     assert [table.num_rows() for table in tables] == [5]
     assert failures[0][0] == "http://films/b.mp4"
     assert "must be a path or a file://, gs:// or s3:// URL" in failures[0][1]
+
+
+def test_what_workers_have_indexed_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[set[int]] = []
+
+    class Counted(IngestProgress):
+        def __exit__(self, *about: Any) -> None:
+            super().__exit__(*about)
+            assert self._ask is not None
+            counted.append(set(self._ask()))
+
+    monkeypatch.setattr(ingest_progress, "visible", lambda: True)
+    monkeypatch.setattr(beam_scanner.run.ingest, "IngestProgress", Counted)
+    monkeypatch.setattr(beam_scanner.run.ingest, "_LOCAL_SECONDS", 0)
+    make_video(tmp_path / "a.mp4", frames=5)
+    (tmp_path / "b.mp4").write_text("no video")
+    sc = Client(
+        db_path=str(tmp_path / "db"), options=["--direct_running_mode=in_memory"]
+    )
+    videos = [NamedVideoStream(sc, n, path=str(tmp_path / f"{n}.mp4")) for n in "ab"]
+    reasons = ingest_streams(videos, sc.named_storage, sc.options, show=True)
+    assert counted == [{0, 1}]
+    assert list(reasons) == ["b"]
+    assert not list((tmp_path / "db" / ".work" / "ingest").rglob("*"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from beam_scanner.run.shared_graph import SharedGraph
 from beam_scanner.storage import NamedStorage
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.programs import run_code
+from tests.support.storage_fakes import MemoryStore
 
 
 def test_what_is_written_for_a_run_that_is_over_is_garbage(tmp_path: Path) -> None:
@@ -150,6 +153,7 @@ from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.run_tokens import note_tokens
 from beam_scanner.stores.local_store import LocalStore
 from tests.support.programs import run_code
+from tests.support.storage_fakes import MemoryStore
 store = LocalStore(sys.argv[1])
 run = RunFiles(store, "dead")
 run.held().__enter__()
@@ -220,3 +224,26 @@ def test_a_run_that_begins_while_garbage_is_looked_for_is_none(
     remove_garbage(store)
     assert left_of(store, "run") == ["graph", "jobs-000000", "tokens"]
     assert left_of(store, "stray") == []
+
+
+def test_rows_so_far_are_looked_for_in_folders_alone(tmp_path: Path) -> None:
+    """In buckets nobody notes them, and each look has its price."""
+
+    class Listed(MemoryStore):
+        def list(self, prefix: str = "", skip: Any = None) -> Iterator[str]:
+            folders.append(prefix.split("/")[-2])
+            yield from super().list(prefix, skip)
+
+        def relaxed(self) -> Listed:
+            return self
+
+    folders: list[str] = []
+    far = RunFiles(Listed("rows so far"), "run")
+    near = RunFiles(LocalStore(str(tmp_path)), "run")
+    for files in (far, near):
+        store, folder = files.attempts_of("0-0-1")
+        store.put(f"{folder}attempt", b"")
+        files.note_rows("0-0-2", 7)
+    assert far.at_work() == {"0-0-1": 0}
+    assert folders == ["attempts"]
+    assert near.at_work() == {"0-0-1": 0, "0-0-2": 7}

@@ -40,10 +40,20 @@ def test_a_profile_is_found_by_the_id_of_its_run(tmp_path: Path, clip: str) -> N
         profile = Profile(sc, number, load_threads=2)
         found = sc.get_profile(number)
         assert isinstance(found, Profile)
+
+        def asked() -> int:
+            return sc.get_profile(number, subsample=1).tasks
+
+        def opened() -> int:
+            return Profile(sc, number, subsample=1).tasks
+
         assert profile.statistics() == found.statistics()
         assert profile.write_trace(tmp_path / "a.trace") == str(tmp_path / "a.trace")
-        with pytest.warns(UserWarning, match="subsample is ignored"):
-            assert sc.get_profile(number, subsample=1).tasks == profile.tasks
+        for ask in (asked, opened):
+            with pytest.warns(UserWarning, match="subsample is ignored") as warned:
+                assert ask() == profile.tasks
+            # It is about this file.
+            assert warned[0].filename == __file__
         with pytest.raises(ArgumentError, match="Job name 99 does not exist"):
             sc.get_profile(99)
 

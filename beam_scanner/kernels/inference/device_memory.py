@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from beam_scanner.text.error_text import class_name, message_of
+from beam_scanner.text.exception_parts import is_a
+
 _CLASSES = {"OutOfMemoryError", "ResourceExhaustedError", "DeviceMemoryError"}
 _TEXT = re.compile(
     r"out of memory|RESOURCE_EXHAUSTED|OOM when allocating|ALLOC_FAILED"
@@ -21,6 +24,6 @@ def is_out_of_memory(error: BaseException) -> bool:
         >>> is_out_of_memory(RuntimeError('CUDA error: invalid argument'))
         False
     """
-    if isinstance(error, MemoryError):
+    if is_a(error, MemoryError):
         return True
-    return type(error).__name__ in _CLASSES or bool(_TEXT.search(str(error)))
+    return class_name(error) in _CLASSES or bool(_TEXT.search(message_of(error)))

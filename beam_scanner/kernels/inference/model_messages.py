@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pickle
-import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 from beam_scanner.errors import KernelError
 from beam_scanner.kernels.at_element import element_of, note_element
-from beam_scanner.text.error_text import class_name, message_of
+from beam_scanner.text.error_text import class_name, message_of, traceback_of
 
 FIT = "arrays, numbers, strings, or lists and dicts of these"
 """What can be sent, for errors."""
@@ -73,12 +72,13 @@ def _refused(what: str, error: Exception) -> MessageError:
 
 def sendable(error: BaseException) -> BaseException:
     """An error that another process can load, with its traceback as a note."""
-    text = "".join(traceback.format_exception(error))
+    text = traceback_of(error)
     try:
         made = pickle.loads(pickle.dumps(error))
         made.add_note(f"in the process that has the model:\n{text}")
         pickle.loads(pickle.dumps(made))
-    except Exception:
-        made = KernelError(f"{type(error).__name__}: {error}\n{text}")
+    except BaseException:
+        # Its own class may raise anything at that.
+        made = KernelError(f"{class_name(error)}: {message_of(error)}\n{text}")
         note_element(made, element_of(error))
     return made  # type: ignore[no-any-return]

@@ -56,7 +56,7 @@ def result_ports(
     element = _element(reader.resolve(annotation, "the return value"))
     if element is None:
         return (_port(Any),), False
-    return (Port("ret0", reader.element(element, "output 0", is_input=False)),), False
+    return (Port("ret0", reader.element(element, "the output", is_input=False)),), False
 
 
 def library_of_frames(op: str, preprocess: Callable[..., Any] | None) -> str:

@@ -35,6 +35,7 @@ from beam_scanner.run.tasks.task_outputs import (
 )
 from beam_scanner.run.worker_run import Run, RunCancelled
 from beam_scanner.storage.stored_rows import SegmentWriter
+from beam_scanner.text.exception_parts import is_a
 
 Chunk = tuple[str, list[Held]]
 """Rows that leave, and the tag of their branch."""
@@ -113,7 +114,7 @@ def make_attempt(
                 position.leave_if_forked()
                 if is_interrupt(error):
                     raise
-                if isinstance(error, RunCancelled):
+                if is_a(error, RunCancelled):
                     return cancelled()
                 return failed(job.record.name, error, began)
             yield chunk

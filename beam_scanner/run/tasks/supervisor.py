@@ -243,6 +243,7 @@ class _Host:
     def __init__(self, run: bytes) -> None:
         self._users = 0
         self._retired = False
+        self._has_ended = False
         self.spoilt = False
         self._links: list[_Link] = []
         self._idle: list[_Link] = []
@@ -296,10 +297,15 @@ class _Host:
         """
         began = time.time()
         clock = _Clock(limit, self.process, is_cancelled)
-        link = self._link()
+        with self._linked() as link:
+            return (yield from self._attempt(link, wanted, clock, limit, began))
+
+    def _attempt(
+        self, link: _Link, wanted: Try, clock: _Clock, limit: float, began: float
+    ) -> Generator[Chunk, None, Ended]:
         try:
             try:
-                ended = yield from link.attempt(wanted, clock)
+                return (yield from link.attempt(wanted, clock))
             except _TooLong:
                 doing = link.position.now()
                 self._kill(link)
@@ -324,9 +330,6 @@ class _Host:
                 ended = self._lost("death", "another task took too long", doing, began)
                 return Ended({}, ended.failure, counts=False)
             return self._lost("death", reason, doing, began)
-        with self._lock:
-            self._idle.append(link)
-        return ended
 
     def retire(self) -> None:
         """Ends it as soon as it runs no task."""
@@ -362,6 +365,25 @@ class _Host:
                 _END_SECONDS,
             )
         self._fork.kill()
+        with self._lock:
+            self._has_ended = True
+            unused, self._idle = self._idle, []
+        for link in unused:
+            link.channel.close()
+
+    @contextmanager
+    def _linked(self) -> Iterator[_Link]:
+        """Lends a connection; the next task has it, too, if no error ends this one."""
+        link = self._link()
+        try:
+            yield link
+        finally:
+            with self._lock:
+                is_kept = link.is_whole and not self._has_ended
+                if is_kept:
+                    self._idle.append(link)
+            if not is_kept:
+                link.channel.close()
 
     def _link(self) -> _Link:
         with self._lock:
@@ -431,15 +453,20 @@ class _Link:
     Args:
         channel: To it.
         position: Where the task is.
+
+    Attributes:
+        is_whole: Whether the latest task has told its end.
     """
 
     def __init__(self, channel: Channel, position: Position) -> None:
         self.channel = channel
         self.position = position
+        self.is_whole = True
 
     def attempt(self, wanted: Try, clock: _Clock) -> Generator[Chunk, None, Ended]:
         """Makes an attempt; the clock's errors end it."""
         self.channel.look = clock.look
+        self.is_whole = False
         try:
             self.channel.send(wanted)
             while True:
@@ -450,6 +477,7 @@ class _Link:
                     ended: Ended = values[0]
                     for update, value in values[1]:
                         update(value)
+                    self.is_whole = True
                     return ended
                 yield values[0], values[1]
         except BaseException:

@@ -105,6 +105,28 @@ def test_a_death_costs_one_attempt(
 
 
 @pytest.mark.processes
+def test_connections_are_closed_with_their_process(
+    scene: Callable[..., SteppedRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FAIL, "exit")
+    run = scene()
+    links = []
+    for number in (0, 5 // PACKET, 0):
+        attempt(run, number)
+        host = hosts_of(run.source)._host
+        assert host is not None
+        links += host._links
+    assert [link.channel._connection.fileno() < 0 for link in links[:-1]] == [
+        True,
+        True,
+    ]
+    # The next task would have it, too.
+    assert links[-1].channel._connection.fileno() > 0
+    end_hosts("run")
+    assert links[-1].channel._connection.fileno() < 0
+
+
+@pytest.mark.processes
 def test_a_task_that_takes_too_long_is_ended(
     scene: Callable[..., SteppedRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
