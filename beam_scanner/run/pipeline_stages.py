@@ -13,6 +13,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.beam_internals.windowing import keep_late, may_be_late
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -21,6 +22,7 @@ from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
+from beam_scanner.run.late_elements import by_job, with_number
 from beam_scanner.run.plan_and_commit import commit_job, plan_jobs
 from beam_scanner.run.tasks.attempt import this_worker
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -129,17 +131,18 @@ class Phase(beam.PTransform):  # type: ignore[misc]
             run = run.with_resource_hints(**self._hints)
         # What is known without a task goes by way of the run stage too, not a Flatten:
         # see when_complete.
-        tasks = (
-            jobs
-            | "Plan" >> stage(_Plan, *self._place)
-            | "Spread tasks" >> beam.Reshuffle()
-        )
+        plan = stage(_PlanLate if may_be_late(jobs) else _Plan, *self._place)
+        planned = jobs | "Plan" >> plan
+        tasks = keep_late(planned | "Spread tasks" >> beam.Reshuffle())
         self.rows = tasks | "Run" >> run.with_outputs(main="outcomes")
-        self.ended = (
-            self.rows.outcomes
-            | "By job" >> beam.GroupByKey()
-            | "Commit" >> stage(_Commit, *self._place).with_outputs(main="jobs")
+        outcomes = self.rows.outcomes
+        ended = (
+            by_job(outcomes)
+            if may_be_late(jobs)
+            else outcomes | "By job" >> beam.GroupByKey()
         )
+        commit = stage(_Commit, *self._place).with_outputs(main="jobs")
+        self.ended = ended | "Commit" >> commit
         self.failed = [self.ended[FAILURES], self.rows[ROWS_FAILED]]
         return self.ended.jobs
 
@@ -189,10 +192,20 @@ _TO_RUN = "tasks"
 class _Plan(Stage):
     @unread
     def process(self, jobs: Sequence[JobId]) -> Iterator[tuple[JobId, tuple[str, Any]]]:
-        for job, item in plan_jobs(self.run(), jobs, self.phase):
+        for job, item in self.planned(jobs):
             if isinstance(item[0], TaskId):
                 item = _TO_RUN, tuple(task.to_tuple() for task in item)
             yield job, item
+
+    def planned(self, jobs: Sequence[JobId]) -> Iterator[tuple[JobId, Any]]:
+        return plan_jobs(self.run(), jobs, self.phase)
+
+
+class _PlanLate(_Plan):
+    """Where outcomes may come in parts."""
+
+    def planned(self, jobs: Sequence[JobId]) -> Iterator[tuple[JobId, Any]]:
+        return with_number(super().planned(jobs))
 
 
 class _Run(Stage):

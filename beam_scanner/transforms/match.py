@@ -16,7 +16,9 @@ from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
 from beam_scanner.beam_internals.windowing import (
+    has_growing_windows,
     in_global_window,
+    may_be_late,
     with_earliest_times,
 )
 from beam_scanner.elements.constants import Constants
@@ -31,6 +33,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.late_elements import with_earlier
 from beam_scanner.run.pipeline_stages import FAILURES, report_failures
 from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.runner_names import is_of_this_machine
@@ -348,8 +351,15 @@ def check_bounded(names: Any) -> None:
     """Refuses a PCollection of which never all is known, as of messages without windows.
 
     Raises:
-        ArgumentError: It is unbounded, and in no windows.
+        ArgumentError: It is unbounded, and in no windows; or they may grow when they
+            have ended.
     """
+    if may_be_late(names) and has_growing_windows(names):
+        raise ArgumentError(
+            f"{current_label(names.pipeline)} takes no session windows with "
+            "allowed_lateness: a late element would change a window whose streams are "
+            "committed. Use windows of a fixed length, or no allowed_lateness"
+        )
     if not names.is_bounded and in_global_window(names):
         raise ArgumentError(
             f"{current_label(names.pipeline)} takes a bounded PCollection, or one in "
@@ -384,14 +394,11 @@ def _find(patterns: Any, match: _Match) -> Matched:
         typehints.Tuple[str, str]
     ).with_outputs(FAILURES, main="videos")
     # Also spreads what one pattern has found over all workers.
-    once = (
-        named.videos
-        | "By name" >> beam.GroupByKey()
-        | "Once"
-        >> beam.ParDo(_Once())
-        .with_output_types(typehints.Tuple[str, str])
-        .with_outputs(FAILURES, main="videos")
-    )
+    once = with_earlier(
+        named.videos | "By name" >> beam.GroupByKey()
+    ) | "Once" >> beam.ParDo(_Once()).with_output_types(
+        typehints.Tuple[str, str]
+    ).with_outputs(FAILURES, main="videos")
     return Matched(once.videos, (named.failures, once.failures) | beam.Flatten())
 
 
