@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -309,7 +308,7 @@ def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
     """Failures, under their tag, for steps that read it; logs and counts them."""
     for failure in failures:
         if failure.ended is None:
-            failure = replace(failure, ended=time.time())
+            failure = failure._replace(ended=time.time())
         _log.log(_LEVELS.get(failure.kind, logging.ERROR), "%s", failure)
         Metrics.counter(NAMESPACE, FAILURES).inc()
         yield TaggedOutput(FAILURES, failure)

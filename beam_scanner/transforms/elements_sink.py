@@ -26,7 +26,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from beam_scanner.beam_internals.applied_steps import label_of_maker
 from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.beam_internals.row_types import may_be, value_type_of
 from beam_scanner.elements.coders import entering, type_of_hint
+from beam_scanner.elements.hints import typed
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import NAMESPACE, Commit, Written
 from beam_scanner.engine.memory import release_memory
@@ -206,12 +207,11 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             (keyed.events, placed.events, written)
             | beam.Flatten()
             | "By stream" >> beam.GroupByKey()
-            | "Commit"
-            >> commit.with_output_types(Commit).with_outputs(FAILURES, main="commits")
+            | "Commit" >> commit.with_outputs(FAILURES, main="commits")
         )
         run = StoredRun(target.db, target.generation)
         failed = ended.failures | "Keep failures" >> KeepFailures(run)
-        return Written(ended.commits, failed)
+        return Written(typed(ended.commits, Commit), failed)
 
     def _target(self, rows: Any) -> _Target:
         if not rows.is_bounded:
@@ -266,7 +266,7 @@ class _RowFailure(ScannerException):
 
 def _failure_event(name: str, error: Exception) -> _Event:
     failure = failure_of(name, error)
-    fields = asdict(failure) | {"row": getattr(error, "row", failure.row)}
+    fields = failure._asdict() | {"row": getattr(error, "row", failure.row)}
     return name, ("failed", json.dumps(fields))
 
 

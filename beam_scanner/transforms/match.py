@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -22,7 +21,7 @@ from beam_scanner.beam_internals.windowing import (
     with_earliest_times,
 )
 from beam_scanner.elements.constants import Constants
-from beam_scanner.elements.hints import unread
+from beam_scanner.elements.hints import typed, unread
 from beam_scanner.elements.records import Commit
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -303,15 +302,13 @@ class NameStreams(beam.PTransform):  # type: ignore[misc]
         """Wires the steps."""
         check_bounded(names)
         _check_type(names, _NAMES, "names of streams (str), or of commits of a sink")
-        named = with_earliest_times(names, "Times") | "Named" >> beam.ParDo(
-            _Name(self._name)
-        ).with_output_types(typehints.Tuple[str, str]).with_outputs(
-            FAILURES, main="named"
-        )
-        return Matched(named.named, named.failures)
+        name = beam.ParDo(_Name(self._name)).with_outputs(FAILURES, main="named")
+        named = with_earliest_times(names, "Times") | "Named" >> name
+        return Matched(typed(named.named, _PAIRS), typed(named.failures, Failure))
 
 
 _NAMES = typehints.Union[str, Commit]
+_PAIRS = typehints.Tuple[str, str]
 
 
 class _Name(beam.DoFn):  # type: ignore[misc]
@@ -390,16 +387,15 @@ def _treatment(given: str) -> str:
 
 def _find(patterns: Any, match: _Match) -> Matched:
     timed = with_earliest_times(patterns, "Times")
-    named = timed | "Match" >> beam.ParDo(match).with_output_types(
-        typehints.Tuple[str, str]
-    ).with_outputs(FAILURES, main="videos")
+    matching = beam.ParDo(match).with_outputs(FAILURES, main="videos")
+    named = timed | "Match" >> matching
     # Also spreads what one pattern has found over all workers.
-    once = with_earlier(
-        named.videos | "By name" >> beam.GroupByKey()
-    ) | "Once" >> beam.ParDo(_Once()).with_output_types(
-        typehints.Tuple[str, str]
-    ).with_outputs(FAILURES, main="videos")
-    return Matched(once.videos, (named.failures, once.failures) | beam.Flatten())
+    by_name = typed(named.videos, _PAIRS) | "By name" >> beam.GroupByKey()
+    once = with_earlier(by_name) | "Once" >> beam.ParDo(_Once()).with_outputs(
+        FAILURES, main="videos"
+    )
+    failed = (typed(named.failures, Failure), typed(once.failures, Failure))
+    return Matched(typed(once.videos, _PAIRS), failed | beam.Flatten())
 
 
 class _Match(beam.DoFn):  # type: ignore[misc]
@@ -446,7 +442,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             raise ArgumentError(f"{pattern!r} {self.paths_fail}")
         found = find_files(pattern, self._folder)
         for failure in found.failures:
-            yield from report_failures([replace(failure, stream=plain(failure.stream))])
+            yield from report_failures([failure._replace(stream=plain(failure.stream))])
         videos = self._folders_of(found.files) if self._folders else found.files
         if given is not None:
             videos = [(given, path) for _, path in videos]
@@ -487,7 +483,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")
             reason = f"path {path!r} makes no stream name: {failure.reason}"
-            yield from report_failures([replace(failure, reason=reason)])
+            yield from report_failures([failure._replace(reason=reason)])
             return
         yield name, path
 
