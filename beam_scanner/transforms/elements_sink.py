@@ -68,6 +68,7 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
 from beam_scanner.stores.open import open_store
 from beam_scanner.text.error_text import message_of, plain
+from beam_scanner.text.shown_values import shown_value
 from beam_scanner.transforms.places import check_places
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
@@ -179,7 +180,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
-        return {"db": self._db, "name": self._name}
+        return {"db": shown_value(self._db), "name": self._name}
 
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""

@@ -41,6 +41,7 @@ from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.stores.beam_store import check_file_system, check_scheme, is_beam_url
 from beam_scanner.stores.patterns import Pattern, has_wildcard
 from beam_scanner.text.error_text import one_line, plain
+from beam_scanner.text.shown_values import shown_value
 from beam_scanner.transforms.places import check_places, why_paths_fail
 
 _TREATMENTS = (
@@ -216,7 +217,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
-        return {"patterns": ", ".join(self._patterns)}
+        return {"patterns": shown_value(", ".join(self._patterns))}
 
     @unread
     def expand(self, begin: Any) -> Any:
