@@ -33,6 +33,7 @@ from apache_beam.transforms.window import (
     NonMergingWindowFn,
     TimestampCombiner,
 )
+from apache_beam.utils.windowed_value import PaneInfoTiming
 
 _EARLIEST = TimestampCombiner.OUTPUT_AT_EARLIEST
 
@@ -81,6 +82,15 @@ def may_be_late(elements: Any) -> bool:
     """Whether elements of a PCollection may come when their window has ended."""
     lateness = elements.windowing.allowed_lateness.micros
     return bool(lateness) and not in_global_window(elements)
+
+
+def is_late(pane: Any) -> bool:
+    """Whether a group was given when its window had ended already.
+
+    Args:
+        pane: What Beam gives for ``DoFn.PaneInfoParam``.
+    """
+    return bool(pane.timing == PaneInfoTiming.LATE)
 
 
 def has_growing_windows(elements: Any) -> bool:

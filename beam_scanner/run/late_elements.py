@@ -25,6 +25,9 @@ from beam_scanner.run.tasks.stage_elements import Outcome
 _PLANNED = "planned"
 """Takes the position of an outcome's kind where what follows is their number."""
 
+WHOLE = "whole"
+"""Takes the position of an outcome's kind where what follows is all there is of a job."""
+
 _KEYED = typehints.Tuple[str, typehints.Any]
 
 _FOUND = beam.DoFn.StateParam(BagStateSpec("found", FastPrimitivesCoder()))
@@ -102,6 +105,27 @@ def with_number(
         yield job, (_PLANNED, number)
 
 
+def in_one(
+    planned: Iterable[tuple[JobId, Any]],
+) -> Iterator[tuple[JobId, tuple[str, list[Any]]]]:
+    """What was planned of late jobs, as one element for each, so that it stays together.
+
+    Runners need not keep state for what is late; Prism does not.
+
+    Args:
+        planned: What ``plan_jobs`` gives.
+    """
+    whole: dict[JobId, list[Any]] = {}
+    for job, item in planned:
+        if isinstance(item[0], str):
+            whole.setdefault(job, []).append(item)
+            continue
+        for task in item:
+            whole.setdefault(task.job, []).append((task,))
+    for job, items in whole.items():
+        yield job, (WHOLE, items)
+
+
 def by_job(outcomes: Any) -> Any:
     """The outcomes of each job, when all are there.
 
@@ -132,6 +156,9 @@ class _Gather(beam.DoFn):  # type: ignore[misc]
         kept: Any = _OUTCOMES,
     ) -> Iterator[tuple[JobId, list[Outcome]]]:
         _, (job, new) = keyed
+        if new[0] == WHOLE:
+            yield job, list(map(tuple, new[1]))
+            return
         outcomes = [*map(tuple, kept.read()), new]
         numbers = [value for kind, value in outcomes if kind == _PLANNED]
         if numbers and len(outcomes) - len(numbers) >= numbers[0]:

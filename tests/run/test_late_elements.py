@@ -12,7 +12,13 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import window
 
 from beam_scanner.run.job import JobRecord
-from beam_scanner.run.late_elements import by_job, with_earlier, with_number
+from beam_scanner.run.late_elements import (
+    WHOLE,
+    by_job,
+    in_one,
+    with_earlier,
+    with_number,
+)
 from beam_scanner.run.tasks.stage_elements import TaskId
 
 FLAGS = ["--runner=BundleBasedDirectRunner", "--streaming"]
@@ -101,3 +107,17 @@ def test_a_job_is_given_once_when_all_its_outcomes_are_there(order: list[int]) -
         found = by_job(pipeline | late | _windows(100))
         names = found | beam.Map(lambda job: (job[0][0], sorted(k for k, _ in job[1])))
         assert_that(names, equal_to([("b", ["cached"]), ("a", ["done", "failed"])]))
+
+
+def test_late_jobs_stay_together() -> None:
+    a, b = _job("a"), _job("b")
+    tasks = [_task(a, 0), _task(b, 0), _task(a, 1)]
+    planned = [(a, tuple(tasks[:2])), (a, ("done", (1, 0))), (a, (tasks[2],))]
+    assert list(in_one(planned)) == [
+        (a, (WHOLE, [(tasks[0],), ("done", (1, 0)), (tasks[2],)])),
+        (b, (WHOLE, [(tasks[1],)])),
+    ]
+    with beam.Pipeline(options=PipelineOptions(FLAGS)) as pipeline:
+        late = _stream([], [(b, (WHOLE, [["done", (0, 1)]]))])
+        found = by_job(pipeline | late | _windows(100))
+        assert_that(found, equal_to([(b, [("done", (0, 1))])]))
