@@ -24,8 +24,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.coders import FastPrimitivesCoder
 from apache_beam.transforms.core import Windowing
 from apache_beam.transforms.trigger import AccumulationMode, DefaultTrigger
+from apache_beam.transforms.userstate import BagStateSpec
 from apache_beam.transforms.window import (
     BoundedWindow,
     GlobalWindow,
@@ -91,6 +93,11 @@ def is_late(pane: Any) -> bool:
         pane: What Beam gives for ``DoFn.PaneInfoParam``.
     """
     return bool(pane.timing == PaneInfoTiming.LATE)
+
+
+def bag_state(name: str) -> Any:
+    """The default of a parameter of ``process``: values kept for a key and a window."""
+    return beam.DoFn.StateParam(BagStateSpec(name, FastPrimitivesCoder()))
 
 
 def has_growing_windows(elements: Any) -> bool:

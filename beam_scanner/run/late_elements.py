@@ -14,10 +14,8 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam import typehints
-from apache_beam.coders import FastPrimitivesCoder
-from apache_beam.transforms.userstate import BagStateSpec
 
-from beam_scanner.beam_internals.windowing import may_be_late
+from beam_scanner.beam_internals.windowing import bag_state, may_be_late
 from beam_scanner.elements.hints import unread
 from beam_scanner.run.job import JobId, JobRecord
 from beam_scanner.run.tasks.stage_elements import Outcome
@@ -30,8 +28,8 @@ WHOLE = "whole"
 
 _KEYED = typehints.Tuple[str, typehints.Any]
 
-_FOUND = beam.DoFn.StateParam(BagStateSpec("found", FastPrimitivesCoder()))
-_OUTCOMES = beam.DoFn.StateParam(BagStateSpec("outcomes", FastPrimitivesCoder()))
+_FOUND = bag_state("found")
+_OUTCOMES = bag_state("outcomes")
 
 
 def with_earlier(grouped: Any, sources: int = 0) -> Any:
