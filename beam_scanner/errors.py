@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 from beam_scanner.text.cards import card, lines, never_raises, table
 from beam_scanner.text.error_text import clipped, one_line
@@ -132,8 +132,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {', '.join(folded[f] for f in found)}?" if found else ""
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """Why one stream of a run was not committed.
 
     Attributes:
@@ -183,6 +182,10 @@ class Failure:
         if self.row is not None:
             where.append(f"row {self.row}")
         return f"{', '.join(where)}: {one_line(self.reason)}"
+
+
+# Beam reads the types of the fields for a schema, and not from strings.
+Failure.__annotations__ = get_type_hints(Failure)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def runner_of(pipeline: Any) -> str:
 _OF_DIRECT = dict.fromkeys(
     ("DirectRunner", "SwitchingDirectRunner", "BundleBasedDirectRunner"), "DirectRunner"
 )
-_KNOWN = ("DataflowRunner", "FlinkRunner", "FnApiRunner", "PrismRunner")
+_KNOWN = ("DataflowRunner", "FlinkRunner", "FnApiRunner", "PrismRunner", "SparkRunner")
 """Runners that others are derived from, for tests or with a server of their own."""
 
 

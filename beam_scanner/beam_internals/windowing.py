@@ -9,9 +9,13 @@ frame is shown, would have late elements, which some runners drop without a word
 Streams are joined and committed when all of their window are known, so triggers of the
 user's, by which groups are given early and in parts, do not hold inside a graph.
 
+Elements may be late, where their windows allow it. A GroupByKey gives them as they come,
+a *pane* for each bundle of them. A Reshuffle keeps them, too; but where a runner knows
+it as the GroupByKey that it is made of, that allows no lateness and drops them.
+
 If Beam changes this: rows with the time at which a frame is shown are missing from
 windows, or Beam warns of windows that differ where PCollections are flattened; or
-streams of windows with triggers are committed several times.
+streams of windows with triggers are committed several times; or late ones are lost.
 """
 
 from __future__ import annotations
@@ -20,9 +24,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.coders import FastPrimitivesCoder
 from apache_beam.transforms.core import Windowing
 from apache_beam.transforms.trigger import AccumulationMode, DefaultTrigger
-from apache_beam.transforms.window import GlobalWindows, TimestampCombiner
+from apache_beam.transforms.userstate import BagStateSpec
+from apache_beam.transforms.window import (
+    BoundedWindow,
+    GlobalWindow,
+    GlobalWindows,
+    NonMergingWindowFn,
+    TimestampCombiner,
+)
+from apache_beam.utils.windowed_value import PaneInfoTiming
 
 _EARLIEST = TimestampCombiner.OUTPUT_AT_EARLIEST
 
@@ -65,6 +78,65 @@ def have_equal_windows(collections: Iterable[Any]) -> bool:
     """Whether PCollections are in the same windows, so that they can be joined."""
     first, *others = [each.windowing.windowfn for each in collections]
     return all(other == first for other in others)
+
+
+def may_be_late(elements: Any) -> bool:
+    """Whether elements of a PCollection may come when their window has ended."""
+    lateness = elements.windowing.allowed_lateness.micros
+    return bool(lateness) and not in_global_window(elements)
+
+
+def is_late(pane: Any) -> bool:
+    """Whether a group was given when its window had ended already.
+
+    Args:
+        pane: What Beam gives for ``DoFn.PaneInfoParam``.
+    """
+    return bool(pane.timing == PaneInfoTiming.LATE)
+
+
+def bag_state(name: str) -> Any:
+    """The default of a parameter of ``process``: values kept for a key and a window."""
+    return beam.DoFn.StateParam(BagStateSpec(name, FastPrimitivesCoder()))
+
+
+def has_growing_windows(elements: Any) -> bool:
+    """Whether windows of a PCollection are merged, as those of sessions."""
+    return not isinstance(elements.windowing.windowfn, NonMergingWindowFn)
+
+
+def pane_name(window: Any, pane: Any) -> str:
+    """Tells a group from those of the same key that come in other windows, or late.
+
+    Args:
+        window: What Beam gives for ``DoFn.WindowParam``.
+        pane: What it gives for ``DoFn.PaneInfoParam``.
+
+    Returns:
+        Text, which is the same when a bundle is executed again; '' in the global window.
+    """
+    if not isinstance(window, BoundedWindow) or isinstance(window, GlobalWindow):
+        return ""
+    return f"{window.max_timestamp().micros} {pane.index}"
+
+
+def keep_late(reshuffled: Any) -> Any:
+    """Keeps a Reshuffle from dropping late elements.
+
+    Args:
+        reshuffled: What the Reshuffle has given.
+
+    Returns:
+        The same.
+    """
+    if may_be_late(reshuffled):
+        step = reshuffled.producer
+        while step.inputs and not isinstance(step.transform, beam.GroupByKey):
+            step = step.inputs[0].producer
+        # That of the Reshuffle, which made this windowing for it alone.
+        lateness = reshuffled.windowing.allowed_lateness
+        step.inputs[0].windowing.allowed_lateness = lateness
+    return reshuffled
 
 
 def _same(element):  # type: ignore[no-untyped-def]

@@ -88,9 +88,9 @@ class FrameKey:
             return NotImplemented
         return self._place() < other._place()
 
-    def _place(self) -> tuple[str, int, int, float]:
-        time = -math.inf if self.pts_seconds is None else self.pts_seconds
-        return self.stream, self.group, self.row, time
+    def _place(self) -> tuple[str, int, int, bool, float]:
+        time = self.pts_seconds
+        return self.stream, self.group, self.row, time is not None, time or 0.0
 
 
 def _checked(value: Any) -> FrameKey:

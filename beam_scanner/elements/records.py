@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
-from beam_scanner.errors import ElementTypeError
+from beam_scanner.errors import ElementTypeError, Failure
 
 NAMESPACE = "beam_scanner"
 """Namespace of all metrics."""
@@ -33,6 +33,7 @@ class Commit(NamedTuple):
 
 
 beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
+beam.coders.registry.register_coder(Failure, beam.coders.RowCoder)
 
 
 class Written(NamedTuple):

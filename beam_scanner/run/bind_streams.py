@@ -8,13 +8,14 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_scanner.beam_internals.windowing import with_earliest_times
+from beam_scanner.beam_internals.windowing import pane_name, with_earliest_times
 from beam_scanner.elements.hints import unread
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import ScannerException
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.failure_records import failure_of
 from beam_scanner.run.job import JobId, JobRecord
+from beam_scanner.run.late_elements import with_earlier
 from beam_scanner.run.pipeline_stages import Stage, report_failures
 from beam_scanner.run.program import Program
 
@@ -37,14 +38,19 @@ def by_name(found: Sequence[Any]) -> Any:
         with_earliest_times(each, f"Times {number}")
         for number, each in enumerate(found)
     )
-    return timed | "By name" >> beam.CoGroupByKey()
+    return with_earlier(timed | "By name" >> beam.CoGroupByKey(), len(timed))
 
 
 class Bind(Stage):
     """Makes a job of each name, with the key of those that are planned together."""
 
     @unread
-    def process(self, found: Found) -> Iterator[Any]:
+    def process(
+        self,
+        found: Found,
+        window: Any = beam.DoFn.WindowParam,
+        pane: Any = beam.DoFn.PaneInfoParam,
+    ) -> Iterator[Any]:
         """Binds one name."""
         name, listed = found
         program = self.source
@@ -57,7 +63,7 @@ class Bind(Stage):
                     _only(name, slot.label, found_at)
                     for slot, found_at in zip(program.sources, listed, strict=True)
                 ]
-                job = program.bind(name, paths)
+                job = program.bind(name, paths, pane_name(window, pane))
         except Exception as error:
             yield from report_failures([failure_of(name, error, kind="input")])
         else:

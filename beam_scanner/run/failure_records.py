@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.engine.containment import ForeignError
@@ -66,7 +66,7 @@ class TaskRows:
         for row in self.rows:
             if row not in known:
                 known.add(row)
-                yield replace(self.failure, row=row)
+                yield self.failure._replace(row=row)
 
 
 def rows_of_manifest(
@@ -91,8 +91,7 @@ def rows_of_manifest(
     return [
         TaskRows(
             (stream, family, found.node),
-            replace(
-                of_task,
+            of_task._replace(
                 reason=found.reason,
                 op=found.op,
                 traceback=found.traceback,

@@ -47,7 +47,7 @@ class KeepFailures(beam.PTransform):  # type: ignore[misc]
             reported
             | "No key" >> beam.Map(_without_key)
             | "All" >> beam.GroupByKey()
-            | "Keep" >> self._keep
+            | "Keep" >> self._keep.with_output_types(Failure)
         )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.beam_internals.windowing import is_late, keep_late, may_be_late
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
 from beam_scanner.engine.memory import release_memory
@@ -21,6 +21,7 @@ from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.phases import INTERNAL
 from beam_scanner.run.gpu_stages import hints_of_phase
 from beam_scanner.run.job import Job, JobId
+from beam_scanner.run.late_elements import WHOLE, by_job, in_one, with_number
 from beam_scanner.run.plan_and_commit import commit_job, plan_jobs
 from beam_scanner.run.tasks.attempt import this_worker
 from beam_scanner.run.tasks.generator_result import WithResult
@@ -129,17 +130,18 @@ class Phase(beam.PTransform):  # type: ignore[misc]
             run = run.with_resource_hints(**self._hints)
         # What is known without a task goes by way of the run stage too, not a Flatten:
         # see when_complete.
-        tasks = (
-            jobs
-            | "Plan" >> stage(_Plan, *self._place)
-            | "Spread tasks" >> beam.Reshuffle()
-        )
+        plan = stage(_PlanLate if may_be_late(jobs) else _Plan, *self._place)
+        planned = jobs | "Plan" >> plan
+        tasks = keep_late(planned | "Spread tasks" >> beam.Reshuffle())
         self.rows = tasks | "Run" >> run.with_outputs(main="outcomes")
-        self.ended = (
-            self.rows.outcomes
-            | "By job" >> beam.GroupByKey()
-            | "Commit" >> stage(_Commit, *self._place).with_outputs(main="jobs")
+        outcomes = self.rows.outcomes
+        ended = (
+            by_job(outcomes)
+            if may_be_late(jobs)
+            else outcomes | "By job" >> beam.GroupByKey()
         )
+        commit = stage(_Commit, *self._place).with_outputs(main="jobs")
+        self.ended = ended | "Commit" >> commit
         self.failed = [self.ended[FAILURES], self.rows[ROWS_FAILED]]
         return self.ended.jobs
 
@@ -190,14 +192,49 @@ class _Plan(Stage):
     @unread
     def process(self, jobs: Sequence[JobId]) -> Iterator[tuple[JobId, tuple[str, Any]]]:
         for job, item in plan_jobs(self.run(), jobs, self.phase):
-            if isinstance(item[0], TaskId):
-                item = _TO_RUN, tuple(task.to_tuple() for task in item)
-            yield job, item
+            yield job, _sent(item)
+
+
+class _PlanLate(_Plan):
+    """Where outcomes may come in parts."""
+
+    @unread
+    def process(
+        self, jobs: Sequence[JobId], pane: Any = beam.DoFn.PaneInfoParam
+    ) -> Iterator[tuple[JobId, tuple[str, Any]]]:
+        planned = plan_jobs(self.run(), jobs, self.phase)
+        if is_late(pane):
+            for job, (kind, items) in in_one(planned):
+                yield job, (kind, [_sent(item) for item in items])
+            return
+        for job, item in with_number(planned):
+            yield job, _sent(item)
+
+
+def _sent(item: Any) -> tuple[str, Any]:
+    """What was planned, as it goes to the run stage."""
+    if isinstance(item[0], TaskId):
+        return _TO_RUN, tuple(task.to_tuple() for task in item)
+    return cast(tuple[str, Any], item)
 
 
 class _Run(Stage):
     @unread
     def process(self, planned: tuple[JobId, tuple[str, Any]]) -> Iterator[Any]:
+        job, (kind, items) = planned
+        if kind != WHOLE:
+            yield from self._ran(planned)
+            return
+        outcomes = []
+        for item in items:
+            for given in self._ran((job, item)):
+                if isinstance(given, TaggedOutput):
+                    yield given
+                else:
+                    outcomes.append(given[1])
+        yield job, (WHOLE, outcomes)
+
+    def _ran(self, planned: tuple[JobId, tuple[str, Any]]) -> Iterator[Any]:
         _, (kind, tasks) = planned
         if kind != _TO_RUN:
             yield planned
@@ -296,7 +333,7 @@ def report_failures(failures: Iterable[Failure]) -> Iterator[TaggedOutput]:
     """Failures, under their tag, for steps that read it; logs and counts them."""
     for failure in failures:
         if failure.ended is None:
-            failure = replace(failure, ended=time.time())
+            failure = failure._replace(ended=time.time())
         _log.log(_LEVELS.get(failure.kind, logging.ERROR), "%s", failure)
         Metrics.counter(NAMESPACE, FAILURES).inc()
         yield TaggedOutput(FAILURES, failure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import Failure, OutcomeUnknownError, StreamReplacedError
@@ -41,7 +40,7 @@ def plan_job(run: Run, job_id: JobId, phase: int) -> Iterator[TaskId | Outcome]:
             return
         failure = failure_of(job.record.name, error, kind="input")
         run.files.mark_failed(job.record.mark, failure)
-        yield "failed", asdict(failure)
+        yield "failed", failure._asdict()
         return
     for number, cuts in planned:
         if not len(cuts):

@@ -20,7 +20,6 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beam_scanner.errors import ArgumentError, StorageError
@@ -153,7 +152,7 @@ def _ended(report: Report, raises: bool, error: BaseException | None) -> dict[st
         "failure_file": report.failure_file,
         "total_tasks": max(report.total_tasks, report.tasks + report.reused),
         "failed": len(report.failures),
-        "failures": [asdict(failure) for failure in report.failures[:MOST_FAILURES]],
+        "failures": [failure._asdict() for failure in report.failures[:MOST_FAILURES]],
         "error": error and [type(error).__name__, str(error) or type(error).__name__],
     }
 

@@ -174,12 +174,13 @@ class Program(KeepsValues):
         }
         return sent._replace(values=values, inputs=pinned(values, read))
 
-    def bind(self, name: str, sources: Sequence[str]) -> JobRecord:
+    def bind(self, name: str, sources: Sequence[str], pane: str = "") -> JobRecord:
         """Makes a job of streams of one name.
 
         Args:
             name: Of the streams.
             sources: Where the stream of each source lies.
+            pane: In which window, and which time of several in it; see ``pane_name``.
 
         Returns:
             Its record, as it travels: its values are ``sources``. It has no token if
@@ -211,7 +212,7 @@ class Program(KeepsValues):
             whole,
             tuple(each),
             seen=tuple(map(_seen, made, each)),
-            mark=_mark(name, sources, whole),
+            mark=_mark(name, sources, whole, pane),
             leaves=any(isinstance(stream, BranchSlot) for stream in made),
             inputs=pinned([streams[s.number] for s in self.sources], inputs_read),
         )
@@ -284,7 +285,8 @@ def _seen(stream: StoredStream, wanted: str) -> str:
     return found.generation
 
 
-def _mark(name: str, sources: Sequence[str], whole: str) -> str:
+def _mark(name: str, sources: Sequence[str], whole: str, pane: str) -> str:
     """Distinguishes the jobs of a run: files of equal content have equal fingerprints."""
-    data = repr((name, tuple(sources), whole)).encode(errors="surrogatepass")
+    told = (name, tuple(sources), whole, *([pane] if pane else []))
+    data = repr(told).encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

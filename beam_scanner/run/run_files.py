@@ -25,7 +25,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from beam_scanner.errors import Failure, StorageError
@@ -237,7 +237,7 @@ class RunFiles:
 
     def mark_failed(self, mark: str, failure: Failure) -> None:
         """Stores why a job failed, so that its remaining tasks are not run."""
-        data = seal(asdict(failure))
+        data = seal(failure._asdict())
         self.marked += self._store.put_if_absent(self._failed(mark), data)
 
     def failed(self, mark: str) -> Failure | None:
@@ -304,7 +304,7 @@ class RunFiles:
             failures: Why it has failed.
             spans: What took how long, for the profile; see ``Ended``.
         """
-        listed = [asdict(failure) for failure in failures]
+        listed = [failure._asdict() for failure in failures]
         about = {"job": job, "phase": phase, "failures": listed, "spans": list(spans)}
         self._store.put(f"{self._root}/results/{job}-{phase}", seal(about))
 

@@ -170,7 +170,7 @@ def check_environment(
     elif kind == EXTERNAL:
         _check_external(options, far, folders)
     elif kind == PROCESS:
-        _check_process(options)
+        _check_process(options, far, folders)
     elif far:
         raise ArgumentError(
             "--environment_type=LOOPBACK makes this process the worker, which a runner "
@@ -215,15 +215,18 @@ def _check_external(options: PipelineOptions, far: bool, folders: list[str]) -> 
                 stacklevel=2,
             )
     elif folders:
-        warnings.warn(
-            f"workers of {given} are on other machines: they must have the folder "
-            f"{folders[0]!r} too, under the same name. Where they have not, use "
-            "gs://BUCKET/FOLDER or s3://BUCKET/FOLDER",
-            stacklevel=2,
-        )
+        warnings.warn(_needs_folder(given, folders[0]), stacklevel=2)
 
 
-def _check_process(options: PipelineOptions) -> None:
+def _needs_folder(whose: str, folder: str) -> str:
+    return (
+        f"workers of {whose} are on other machines: they must have the folder "
+        f"{folder!r} too, under the same name. Where they have not, use "
+        "gs://BUCKET/FOLDER or s3://BUCKET/FOLDER"
+    )
+
+
+def _check_process(options: PipelineOptions, far: bool, folders: list[str]) -> None:
     portable = options.view_as(PortableOptions)
     command = portable.lookup_environment_option("process_command")
     if portable.environment_config is not None:
@@ -233,6 +236,8 @@ def _check_process(options: PipelineOptions) -> None:
             "--environment_type=PROCESS needs a command that starts a worker: expected "
             '--environment_config=\'{"command": "/opt/apache/beam/boot"}\''
         )
+    if far and folders:
+        warnings.warn(_needs_folder("the runner", folders[0]), stacklevel=2)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from beam_scanner.beam_internals.fork_check import check_fork
 from beam_scanner.beam_internals.job_servers import check_runner
 from beam_scanner.errors import ArgumentError
 from beam_scanner.forks import fork_client
-from beam_scanner.runners import dataflow, flink, portable, prism
+from beam_scanner.runners import dataflow, flink, portable, prism, spark
 from beam_scanner.runners.local import local_run
 from beam_scanner.runners.runner_names import runner_name
 
@@ -74,6 +74,8 @@ def _is_checked(options: PipelineOptions, urls: Iterable[str], starts: bool) -> 
         prism.check(options, urls, starts)
     elif flink.is_flink(options):
         flink.check(options, urls, starts)
+    elif spark.is_spark(options):
+        spark.check(options, urls)
     elif dataflow.is_dataflow(options):
         dataflow.check(options, urls)
     elif _has_job_service(options):
@@ -99,6 +101,8 @@ def why_out_of_reach(options: PipelineOptions) -> str:
     kind = options.view_as(PortableOptions).environment_type
     if flink.is_flink(options):
         kind = flink.environment(options)
+    elif spark.is_spark(options):
+        kind = spark.environment(options)
     elif not prism.is_prism(options) and _has_job_service(options):
         kind = kind or portable.DOCKER
     return portable.OUT_OF_REACH if kind == portable.DOCKER else ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -107,7 +107,7 @@ def write_failures(
 
 
 def _row(failure: Failure) -> dict[str, Any]:
-    row = asdict(failure)
+    row = failure._asdict()
     row["message"] = row.pop("reason").removeprefix(f"{failure.exception}: ")
     row |= {name: plain(value) for name, value in row.items() if type(value) is str}
     row |= {name: row[name] or None for name in _MAY_BE_EMPTY}

@@ -26,7 +26,7 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from beam_scanner.beam_internals.applied_steps import label_of_maker
 from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.beam_internals.row_types import may_be, value_type_of
 from beam_scanner.elements.coders import entering, type_of_hint
+from beam_scanner.elements.hints import typed
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.elements.records import NAMESPACE, Commit, Written
 from beam_scanner.engine.memory import release_memory
@@ -67,6 +68,7 @@ from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.writer_marks import mark, unmark
 from beam_scanner.stores.open import open_store
 from beam_scanner.text.error_text import message_of, plain
+from beam_scanner.text.shown_values import shown_value
 from beam_scanner.transforms.places import check_places
 from beam_scanner.types.element_types import NULL, FrameType, NullElement
 from beam_scanner.types.type_info import ScannerTypeInfo, get_type_info
@@ -178,7 +180,7 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
-        return {"db": self._db, "name": self._name}
+        return {"db": shown_value(self._db), "name": self._name}
 
     def expand(self, rows: Any) -> Any:
         """Wires the steps; see the module."""
@@ -206,12 +208,11 @@ class WriteElements(beam.PTransform):  # type: ignore[misc]
             (keyed.events, placed.events, written)
             | beam.Flatten()
             | "By stream" >> beam.GroupByKey()
-            | "Commit"
-            >> commit.with_output_types(Commit).with_outputs(FAILURES, main="commits")
+            | "Commit" >> commit.with_outputs(FAILURES, main="commits")
         )
         run = StoredRun(target.db, target.generation)
         failed = ended.failures | "Keep failures" >> KeepFailures(run)
-        return Written(ended.commits, failed)
+        return Written(typed(ended.commits, Commit), failed)
 
     def _target(self, rows: Any) -> _Target:
         if not rows.is_bounded:
@@ -266,7 +267,7 @@ class _RowFailure(ScannerException):
 
 def _failure_event(name: str, error: Exception) -> _Event:
     failure = failure_of(name, error)
-    fields = asdict(failure) | {"row": getattr(error, "row", failure.row)}
+    fields = failure._asdict() | {"row": getattr(error, "row", failure.row)}
     return name, ("failed", json.dumps(fields))
 
 

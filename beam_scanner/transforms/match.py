@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -16,11 +15,13 @@ from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
 from beam_scanner.beam_internals.windowing import (
+    has_growing_windows,
     in_global_window,
+    may_be_late,
     with_earliest_times,
 )
 from beam_scanner.elements.constants import Constants
-from beam_scanner.elements.hints import unread
+from beam_scanner.elements.hints import typed, unread
 from beam_scanner.elements.records import Commit
 from beam_scanner.engine.containment import contained
 from beam_scanner.errors import (
@@ -31,6 +32,7 @@ from beam_scanner.errors import (
     StreamNotFoundError,
 )
 from beam_scanner.run.failure_records import failure_of
+from beam_scanner.run.late_elements import with_earlier
 from beam_scanner.run.pipeline_stages import FAILURES, report_failures
 from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.runner_names import is_of_this_machine
@@ -39,6 +41,7 @@ from beam_scanner.storage.stream_names import stream_key
 from beam_scanner.stores.beam_store import check_file_system, check_scheme, is_beam_url
 from beam_scanner.stores.patterns import Pattern, has_wildcard
 from beam_scanner.text.error_text import one_line, plain
+from beam_scanner.text.shown_values import shown_value
 from beam_scanner.transforms.places import check_places, why_paths_fail
 
 _TREATMENTS = (
@@ -214,7 +217,7 @@ class MatchVideos(beam.PTransform):  # type: ignore[misc]
 
     def display_data(self) -> dict[str, Any]:
         """What monitoring shows."""
-        return {"patterns": ", ".join(self._patterns)}
+        return {"patterns": shown_value(", ".join(self._patterns))}
 
     @unread
     def expand(self, begin: Any) -> Any:
@@ -300,15 +303,13 @@ class NameStreams(beam.PTransform):  # type: ignore[misc]
         """Wires the steps."""
         check_bounded(names)
         _check_type(names, _NAMES, "names of streams (str), or of commits of a sink")
-        named = with_earliest_times(names, "Times") | "Named" >> beam.ParDo(
-            _Name(self._name)
-        ).with_output_types(typehints.Tuple[str, str]).with_outputs(
-            FAILURES, main="named"
-        )
-        return Matched(named.named, named.failures)
+        name = beam.ParDo(_Name(self._name)).with_outputs(FAILURES, main="named")
+        named = with_earliest_times(names, "Times") | "Named" >> name
+        return Matched(typed(named.named, _PAIRS), typed(named.failures, Failure))
 
 
 _NAMES = typehints.Union[str, Commit]
+_PAIRS = typehints.Tuple[str, str]
 
 
 class _Name(beam.DoFn):  # type: ignore[misc]
@@ -348,8 +349,15 @@ def check_bounded(names: Any) -> None:
     """Refuses a PCollection of which never all is known, as of messages without windows.
 
     Raises:
-        ArgumentError: It is unbounded, and in no windows.
+        ArgumentError: It is unbounded, and in no windows; or they may grow when they
+            have ended.
     """
+    if may_be_late(names) and has_growing_windows(names):
+        raise ArgumentError(
+            f"{current_label(names.pipeline)} takes no session windows with "
+            "allowed_lateness: a late element would change a window whose streams are "
+            "committed. Use windows of a fixed length, or no allowed_lateness"
+        )
     if not names.is_bounded and in_global_window(names):
         raise ArgumentError(
             f"{current_label(names.pipeline)} takes a bounded PCollection, or one in "
@@ -380,19 +388,15 @@ def _treatment(given: str) -> str:
 
 def _find(patterns: Any, match: _Match) -> Matched:
     timed = with_earliest_times(patterns, "Times")
-    named = timed | "Match" >> beam.ParDo(match).with_output_types(
-        typehints.Tuple[str, str]
-    ).with_outputs(FAILURES, main="videos")
+    matching = beam.ParDo(match).with_outputs(FAILURES, main="videos")
+    named = timed | "Match" >> matching
     # Also spreads what one pattern has found over all workers.
-    once = (
-        named.videos
-        | "By name" >> beam.GroupByKey()
-        | "Once"
-        >> beam.ParDo(_Once())
-        .with_output_types(typehints.Tuple[str, str])
-        .with_outputs(FAILURES, main="videos")
+    by_name = typed(named.videos, _PAIRS) | "By name" >> beam.GroupByKey()
+    once = with_earlier(by_name) | "Once" >> beam.ParDo(_Once()).with_outputs(
+        FAILURES, main="videos"
     )
-    return Matched(once.videos, (named.failures, once.failures) | beam.Flatten())
+    failed = (typed(named.failures, Failure), typed(once.failures, Failure))
+    return Matched(typed(once.videos, _PAIRS), failed | beam.Flatten())
 
 
 class _Match(beam.DoFn):  # type: ignore[misc]
@@ -439,7 +443,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             raise ArgumentError(f"{pattern!r} {self.paths_fail}")
         found = find_files(pattern, self._folder)
         for failure in found.failures:
-            yield from report_failures([replace(failure, stream=plain(failure.stream))])
+            yield from report_failures([failure._replace(stream=plain(failure.stream))])
         videos = self._folders_of(found.files) if self._folders else found.files
         if given is not None:
             videos = [(given, path) for _, path in videos]
@@ -480,7 +484,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
             name = name if isinstance(name, str) else path.rpartition("/")[2]
             failure = failure_of(name, error, kind="input")
             reason = f"path {path!r} makes no stream name: {failure.reason}"
-            yield from report_failures([replace(failure, reason=reason)])
+            yield from report_failures([failure._replace(reason=reason)])
             return
         yield name, path
 

@@ -17,6 +17,7 @@ from beam_scanner.beam_internals.shown_types import ShowsTypes
 from beam_scanner.elements.keys import FrameKey
 from beam_scanner.errors import ElementTypeError, GraphError
 from beam_scanner.graph.nodes import OpColumn
+from beam_scanner.text.shown_values import shown_value
 from beam_scanner.transforms.graph_build import GraphInput, build_of, named
 from beam_scanner.transforms.group import Branch, Group, Streams, joined
 
@@ -44,7 +45,7 @@ class GraphTransform(ShowsTypes):
     def display_data(self) -> dict[str, Any]:
         """The arguments, which a runner shows beside the step."""
         return {
-            name.lstrip("_"): _shown(value)
+            name.lstrip("_"): shown_value(value)
             for name, value in vars(self).items()
             if name.lstrip("_") in self._shown and value is not None
         }
@@ -166,12 +167,6 @@ def pretty(hint: Any) -> str:
         'Tuple[FrameKey, int]'
     """
     return re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", str(hint))
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={item!r}" for name, item in value.items())
-    return value.__name__ if isinstance(value, type) else str(value)
 
 
 def group_of(inputs: Sequence[Streams | Branch]) -> Group:

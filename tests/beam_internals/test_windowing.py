@@ -6,14 +6,20 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import trigger, window
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
 from beam_scanner.beam_internals.windowing import (
     LeavingParDo,
+    has_growing_windows,
     have_equal_windows,
     in_global_window,
+    keep_late,
+    may_be_late,
+    pane_name,
     windowing_outside,
     with_earliest_times,
 )
@@ -114,3 +120,44 @@ def test_a_pipeline_flattens_equal_windowings(
 
 def _once(element: object) -> object:
     yield element
+
+
+def test_windows_that_take_late_elements() -> None:
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    pairs = pipeline | beam.Create([("a", 1)])
+    assert not may_be_late(pairs)
+    late = beam.WindowInto(window.FixedWindows(5), allowed_lateness=3)
+    assert may_be_late(pairs | "Late" >> late)
+    assert not may_be_late(pairs | "5" >> beam.WindowInto(window.FixedWindows(5)))
+    growing = pairs | "Growing" >> beam.WindowInto(window.Sessions(5))
+    assert has_growing_windows(growing)
+    assert not has_growing_windows(pairs)
+
+
+def _pane(
+    element: tuple[str, object],
+    window: object = beam.DoFn.WindowParam,
+    pane: object = beam.DoFn.PaneInfoParam,
+) -> tuple[str, str]:
+    return element[0], pane_name(window, pane)
+
+
+def test_late_elements_are_kept_and_told_apart() -> None:
+    stream = TestStream()
+    for number, name in enumerate("aba"):
+        stream = stream.add_elements([window.TimestampedValue((name, number), 1)])
+        stream = stream.advance_watermark_to(10 + number)
+    options = PipelineOptions(["--runner=BundleBasedDirectRunner", "--streaming"])
+    late = beam.WindowInto(window.FixedWindows(5), allowed_lateness=100)
+    with beam.Pipeline(options=options) as pipeline:
+        timed = pipeline | stream.advance_watermark_to_infinity() | late
+        spread = keep_late(timed | beam.GroupByKey() | beam.Reshuffle())
+        found = spread | beam.Map(_pane)
+        first, second = "4999999 0", "4999999 1"
+        assert_that(found, equal_to([("a", first), ("b", first), ("a", second)]))
+
+
+def test_panes_of_the_global_window_have_no_name() -> None:
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        grouped = pipeline | beam.Create([("a", 1)]) | beam.GroupByKey()
+        assert_that(grouped | beam.Map(_pane), equal_to([("a", "")]))

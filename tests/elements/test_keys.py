@@ -40,8 +40,8 @@ def whole(key: FrameKey) -> tuple[Any, ...]:
 
 
 def place(key: FrameKey) -> tuple[Any, ...]:
-    time = -math.inf if key.pts_seconds is None else key.pts_seconds
-    return key.stream, key.group, key.row, time
+    time = key.pts_seconds
+    return key.stream, key.group, key.row, time is not None, time or 0.0
 
 
 @settings(max_examples=50)

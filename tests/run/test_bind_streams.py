@@ -36,7 +36,7 @@ class Sources:
         graph = SharedGraph(tuple((node, ()) for node in nodes), ())
         self.settings = RunSettings(graph)
 
-    def bind(self, name: str, paths: Sequence[str]) -> JobRecord:
+    def bind(self, name: str, paths: Sequence[str], pane: str = "") -> JobRecord:
         if name == "bad":
             raise ValueError("no such file")
         mark = f"mark of {name}"

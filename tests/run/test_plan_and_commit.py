@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ def run(tmp_path: Path) -> SteppedRun:
 
 
 def failed(row: int | None, reason: str) -> tuple[str, Any]:
-    return "failed", asdict(Failure("scaled/0", reason, row=row))
+    return "failed", Failure("scaled/0", reason, row=row)._asdict()
 
 
 def test_a_plan_has_every_row_once(run: SteppedRun) -> None:

@@ -158,7 +158,7 @@ def test_odd_exceptions_are_told(name: str) -> None:
     assert failure.traceback
     for text in (failure.stream, failure.reason, failure.traceback, failure.exception):
         text.encode()
-    assert Failure(**json.loads(json.dumps(vars(failure)))) == failure
+    assert Failure(**json.loads(json.dumps(failure._asdict()))) == failure
     assert pickle.loads(pickle.dumps(failure)) == failure
     for shown in (str(failure), str(JobFailure([failure] * 30))):
         assert len(shown) < 20_000

@@ -99,7 +99,7 @@ def test_places_of_this_machine(
         "--environment_config=image",
         f"--job_endpoint={job_server}",
     )
-    for runner in ("FlinkRunner", "PrismRunner", "PortableRunner"):
+    for runner in ("FlinkRunner", "PrismRunner", "PortableRunner", "SparkRunner"):
         with pytest.raises(ArgumentError, match=r"containers .* do not have"):
             apply(pipeline_with(f"--runner={runner}", *docker))
     pool = pipeline_with(

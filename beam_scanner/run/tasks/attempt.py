@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from beam_scanner.engine.containment import contained, is_interrupt
@@ -129,7 +129,7 @@ def cancelled() -> Ended:
 def failed(stream: str, error: BaseException, began: float | None = None) -> Ended:
     """An attempt that ended by an error."""
     failure = failure_of(stream, error)
-    made = replace(failure, worker=this_worker(), started=began, ended=time.time())
+    made = failure._replace(worker=this_worker(), started=began, ended=time.time())
     return Ended({}, made)
 
 

@@ -20,7 +20,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from beam_scanner.engine.position import POSITION_BYTES, Doing, Position
@@ -127,7 +126,7 @@ class TaskHosts:
             return ended
         if failure is not None and failure.kind not in ("exception", "skipped"):
             stream = run.job(wanted.task.job).record.name
-            _log.warning("%s of %s", wanted.task, replace(failure, stream=stream))
+            _log.warning("%s of %s", wanted.task, failure._replace(stream=stream))
         return ended
 
     def retire(self) -> None:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
 from typing import Any
 
 from beam_scanner.engine.position import Position
@@ -173,7 +172,7 @@ def try_task(
         return ("skipped", family), {}
     failure = _complete(tries.failure, job, task, tries.used)
     run.files.mark_failed(job.record.mark, failure)
-    return ("failed", asdict(failure)), {}
+    return ("failed", failure._asdict()), {}
 
 
 def _once(
@@ -200,8 +199,7 @@ def _once(
 def _complete(failure: Failure, job: Job, task: TaskId, used: int) -> Failure:
     """The failure with what is known of its task."""
     first, stop = task.intervals[0] if task.intervals else (0, 0)
-    return replace(
-        failure,
+    return failure._replace(
         stream=job.record.name,
         task=task.task,
         first_row=first if stop > first else None,
