@@ -2,6 +2,7 @@
 
 # No postponed annotations: Beam reads the types of the fields, not strings.
 
+import json
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -32,8 +33,37 @@ class Commit(NamedTuple):
     fingerprint: str
 
 
+class FailureCoder(beam.coders.Coder):  # type: ignore[misc]
+    """Failures as JSON.
+
+    Beam's coder of rows gives a tuple of another type in other processes, which prints
+    otherwise, and refuses text that is no Unicode, as some messages of exceptions.
+
+    Examples:
+        >>> coder = FailureCoder()
+        >>> coder.decode(coder.encode(Failure('a.mp4', 'no such file'))).reason
+        'no such file'
+    """
+
+    def encode(self, value: Any) -> bytes:
+        """Failure to bytes."""
+        return json.dumps(tuple(value)).encode("ascii")
+
+    def decode(self, encoded: bytes) -> Failure:
+        """Bytes to failure."""
+        return Failure(*json.loads(encoded))
+
+    def is_deterministic(self) -> bool:
+        """Equal failures are equal bytes."""
+        return True
+
+    def to_type_hint(self) -> type[Failure]:
+        """The type of the elements."""
+        return Failure
+
+
 beam.coders.registry.register_coder(Commit, beam.coders.RowCoder)
-beam.coders.registry.register_coder(Failure, beam.coders.RowCoder)
+beam.coders.registry.register_coder(Failure, FailureCoder)
 
 
 class Written(NamedTuple):

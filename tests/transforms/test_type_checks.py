@@ -130,15 +130,3 @@ def test_failures_are_rows(tmp_path: Path) -> None:
     lines = sorted((tmp_path / "failed").read_text().splitlines())
     assert lines[0] == "stream '/no/a.mp4': no file matches '/no/a.mp4'"
     assert len(lines) == 2
-
-
-def test_a_failure_survives_its_coder() -> None:
-    coder = beam.coders.registry.get_coder(Failure)
-    for failure in (
-        Failure("a", "why"),
-        Failure("ä/\x00", "two\nlines", 2**40, "Op", "tb", started=1.5, attempts=3),
-    ):
-        found = coder.decode(coder.encode(failure))
-        assert found == failure
-        assert isinstance(found, Failure)
-        assert str(found) == str(failure)
