@@ -84,12 +84,26 @@ def histogram(frame: np.ndarray) -> list[list[int]]:
     ]
 
 
-def write_histograms(output: str, video: str, frames: Iterator[np.ndarray]) -> None:
+def fast_histogram() -> Callable[[np.ndarray], list[list[int]]]:
+    """Our kernel, without all that we have around it."""
+    from beam_scanner.kernels import KernelConfig
+    from beam_scanner.ops.histogram import HistogramKernel
+
+    kernel = HistogramKernel(KernelConfig())
+    return lambda frame: [bins.tolist() for bins in kernel.execute(frame)]
+
+
+def write_histograms(
+    output: str,
+    video: str,
+    frames: Iterator[np.ndarray],
+    count: Callable[[np.ndarray], list[list[int]]] = histogram,
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.table(
-        {"value": pa.array(map(histogram, frames), pa.list_(pa.list_(pa.int32())))}
+        {"value": pa.array(map(count, frames), pa.list_(pa.list_(pa.int32())))}
     )
     pq.write_table(table, f"{output}/{Path(video).stem}.parquet")
 
@@ -102,6 +116,20 @@ def decode_all(video: str) -> Iterator[np.ndarray]:
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
             yield frame.to_ndarray(format="rgb24")
+
+
+def decode_bare(video: str) -> Iterator[np.ndarray]:
+    """The least that it takes: no thread but this one, one reformatter for all."""
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()
+    with av.open(video) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for frame in container.decode(stream):
+            rgb = reformatter.reformat(frame, format="rgb24", threads=1)
+            yield np.ascontiguousarray(rgb.to_ndarray())
 
 
 def seek_each(video: str) -> Iterator[np.ndarray]:
@@ -170,6 +198,9 @@ READERS: dict[str, Callable[[str], Iterator[np.ndarray]]] = {
 def one_video(side: str, job: str, output: str, video: str) -> None:
     if job == "resize":
         resize_one(output, video)
+        return
+    if side == "bare":
+        write_histograms(output, video, decode_bare(video), fast_histogram())
         return
     frames = decode_all(video) if job == "histogram" else READERS[side](video)
     write_histograms(output, video, frames)
