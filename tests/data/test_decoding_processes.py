@@ -62,11 +62,16 @@ def interrupts() -> Iterator[None]:
             os.kill(os.getpid(), signal.SIGINT)
             seconds = 10.0
 
-    threading.Thread(target=interrupt).start()
+    # A shell that runs this in the background has the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
     try:
         yield
     finally:
         over.set()
+        thread.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_worker_that_is_killed_is_missed_at_once(frames):
