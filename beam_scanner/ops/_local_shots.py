@@ -30,6 +30,7 @@ _APART = 12
 _PLAIN = 2.0
 """Deviation of the lightness of cells, 0 to 255, below which a picture has no pattern."""
 _LEAST_BINS_GRADUAL = 1.5
+_LEAST_PATTERNS_GRADUAL = 100.0
 _LEAST_STRAIGHT = 0.25
 
 # Changes that are nothing: of colors, bins and patterns.
@@ -122,7 +123,7 @@ def _gradual(
     first, last = _shots_of_rows(cuts, rows)
     sure, least = np.empty(rows), np.empty(rows, bool)
     for part in chunks(rows):
-        evidence, (change, bins, straight) = _evidence(
+        evidence, (change, bins, straight, patterns) = _evidence(
             features, contrast, part, first, last
         )
         logit = evidence @ _WEIGHTS.reshape(-1) + _BIAS
@@ -130,6 +131,8 @@ def _gradual(
         least[part] = (change >= floor) & (bins >= _LEAST_BINS_GRADUAL)
         # After a flash in the middle all is as before.
         least[part] &= straight >= _LEAST_STRAIGHT
+        # Flicker changes the light of a picture, not what is in it.
+        least[part] &= patterns >= _LEAST_PATTERNS_GRADUAL
     found = _peaks(sure, threshold, first)
     found = found[least[found]]
     apart = spaced(found, sure[found], _APART, rows)
@@ -170,13 +173,14 @@ def _evidence(
     much less contrast it has, as in a fade.
 
     Returns:
-        float64[rows, 21]; and float64[3, rows]: the most of any span of the change of
-        colors, of that of bins, and of the change of colors as a share of the way.
+        float64[rows, 21]; and float64[4, rows]: the most of any span of the change of
+        colors, of that of bins, of the change of colors as a share of the way, and of
+        the change of patterns, which is infinite where an end has none.
     """
     middle = np.arange(part.start, part.stop)
     made: list[Floats] = []
     most_colors, most_bins = np.zeros(len(middle)), np.zeros(len(middle))
-    straight = np.zeros(len(middle))
+    straight, most_patterns = np.zeros(len(middle)), np.zeros(len(middle))
     for span in SPANS:
         one = np.maximum(middle - span // 2, first[part])
         other = np.minimum(middle + span // 2, last[part])
@@ -192,12 +196,16 @@ def _evidence(
             made += [np.log(across + noise), np.log(way + noise)]
             if values is colors:
                 straight = np.maximum(straight, across / (way + noise))
+        turned = distances(patterns, one, other)
+        plain = np.minimum(*ends) < _PLAIN
+        most_patterns = np.maximum(most_patterns, np.where(plain, np.inf, turned))
         made += [
-            np.log(distances(patterns, one, other) + _LOG_NOISE[2]),
+            np.log(turned + _LOG_NOISE[2]),
             np.log(_from_blend(colors, one, middle, other) + _LOG_NOISE[0]),
             np.log(contrast[part] + 2) - np.log(np.minimum(*ends) + 2),
         ]
-    return np.stack(made, axis=1), np.stack((most_colors, most_bins, straight))
+    least = np.stack((most_colors, most_bins, straight, most_patterns))
+    return np.stack(made, axis=1), least
 
 
 def _from_blend(colors: Values, one: Rows, middle: Rows, other: Rows) -> Floats:
