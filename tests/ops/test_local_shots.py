@@ -71,6 +71,14 @@ def test_flicker_is_no_cut() -> None:
     assert found(film) == [after for _, after in transitions]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_strong_flicker_of_a_static_camera_is_no_transition(seed: int) -> None:
+    still = np.repeat(clip(seed)[:1], 300, axis=0)
+    gains = 1 + np.random.default_rng(seed).normal(0, 0.07, len(still))
+    film = (still * gains[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    assert found(film) == []
+
+
 def test_a_moving_camera_is_one_shot() -> None:
     wide = moving_clip(7, 1, (54, 400))[0]
     pan = np.stack([wide[:, 2 * row : 2 * row + 96] for row in range(110)])
