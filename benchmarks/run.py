@@ -87,7 +87,9 @@ def run_side(side: str, job: str, files: list[str]) -> tuple[float, float]:
 
 
 def installed(side: str) -> bool:
-    return side in ("ours", "pool", "bare") or importlib.util.find_spec(side) is not None
+    return (
+        side in ("ours", "pool", "bare") or importlib.util.find_spec(side) is not None
+    )
 
 
 def compare(job: str, runs: int, scale: float) -> None:
