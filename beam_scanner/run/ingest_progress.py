@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from beam_scanner.run.pace import Repeated
-from beam_scanner.run.progress import line_width, short_name, visible
+from beam_scanner.run.progress import first_of, line_width, visible
 from beam_scanner.text.quantities import counted
 
 _ONE = "indexing {desc} [{elapsed}]"
@@ -83,9 +83,7 @@ class IngestProgress:
         if not numbers:
             rest = (n for n in range(len(self._names)) if n not in self._done)
             numbers = [n for n in (next(rest, None),) if n is not None]
-        names = [short_name(self._names[number]) for number in numbers]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        return names[0] + more if names else ""
+        return first_of([self._names[number] for number in numbers]) if numbers else ""
 
     def _draw(self) -> None:
         if self._ask is not None:

@@ -35,8 +35,8 @@ _OUTCOMES = bag_state("outcomes")
 def with_earlier(grouped: Any, sources: int = 0) -> Any:
     """What was found under a name, with what was found in the same window before.
 
-    So two paths of one name are told apart also where the second is late, and a late
-    stream is joined with those that were there in time.
+    This detects a second path under the same name even when it arrives late, and joins a
+    late stream with those that arrived on time.
 
     Args:
         grouped: PCollection of names with what was found under them: paths; or, of
@@ -77,11 +77,12 @@ class _WithEarlier(beam.DoFn):  # type: ignore[misc]
         named: tuple[str, list[tuple[int, str]]],
         kept: Any = _FOUND,
     ) -> Iterator[tuple[str, list[Any]]]:
-        name, new = named
-        earlier = {tuple(each) for each in kept.read()}
-        for each in sorted({*map(tuple, new)} - earlier):
+        name, listed = named
+        new: set[Any] = set(map(tuple, listed))
+        earlier: set[Any] = set(map(tuple, kept.read()))
+        for each in sorted(new - earlier):
             kept.add(each)
-        found = sorted({*earlier, *map(tuple, new)})
+        found = sorted(earlier | new)
         several = [[p for n, p in found if n == k] for k in range(self._sources)]
         yield name, several or [path for _, path in found]
 

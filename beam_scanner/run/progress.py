@@ -100,10 +100,8 @@ class Progress:
         if not numbers and done < total:
             numbers = [n for n in range(total) if not self._is_done(n)][:1]
         parts = [f"{done}/{total} {'videos' if self.of_videos else 'streams'}"]
-        names = [short_name(self._jobs[number].name) for number in numbers]
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            parts.append(names[0] + more)
+        if numbers:
+            parts.append(first_of([self._jobs[number].name for number in numbers]))
         return ", ".join(parts if total > 1 else parts[1:])
 
     def _is_done(self, number: int) -> bool:
@@ -200,10 +198,12 @@ class Watcher:
         self._bar.show(self._progress)
 
 
-def short_name(name: str) -> str:
-    """A name, or the end of a long one."""
-    shown = printable(name)
-    return shown if len(shown) <= _NAME else f"…{shown[1 - _NAME :]}"
+def first_of(names: Sequence[str]) -> str:
+    """The first of some names, or the end of a long one, and how many more there are."""
+    shown = printable(names[0])
+    if len(shown) > _NAME:
+        shown = f"…{shown[1 - _NAME :]}"
+    return shown + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def line_width() -> dict[str, Any]:
