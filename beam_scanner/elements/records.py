@@ -36,8 +36,8 @@ class Commit(NamedTuple):
 class FailureCoder(beam.coders.Coder):  # type: ignore[misc]
     """Failures as JSON.
 
-    Beam's coder of rows gives a tuple of another type in other processes, which prints
-    otherwise, and refuses text that is no Unicode, as some messages of exceptions.
+    In other processes, Beam's row coder decodes to a generated tuple type, which prints
+    differently. It also cannot encode lone surrogates, which exception messages may have.
 
     Examples:
         >>> coder = FailureCoder()

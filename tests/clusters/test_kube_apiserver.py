@@ -164,7 +164,7 @@ def test_a_cluster_from_start_to_end(api, namespace, operator) -> None:
         assert cluster.problems() == []
         assert [len(cluster.workers()), len(cluster.masters())] == [2, 2]
         first = api.get("FlinkDeployment", "films")["metadata"]
-        # Once more: nothing is made anew.
+        # A second start creates nothing.
         cluster.start(secrets={"A": "1"}, seconds=60)
         again = api.get("FlinkDeployment", "films")["metadata"]
         assert (again["uid"], again["generation"]) == (

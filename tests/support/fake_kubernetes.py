@@ -24,7 +24,7 @@ from tests.support.kubernetes_fields import object_mistakes
 
 TOKEN = "token-4417"
 _NO_PAGE = "404 page not found"
-"""The answer, which is no object, to requests for kinds that are not known."""
+"""The plain-text response to requests for unknown kinds."""
 
 KINDS = {
     "/apis/flink.apache.org/v1beta1/{}flinkdeployments": "FlinkDeployment",

@@ -37,7 +37,7 @@ KUBELET_PORT = 10250
 
 
 class Refused(Exception):
-    """An answer of the API server that is no success.
+    """An error response of the API server.
 
     Args:
         code: Of HTTP.

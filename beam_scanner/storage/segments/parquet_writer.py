@@ -216,7 +216,7 @@ class BlobSegmentWriter(SegmentWriter):
         return value, size + 16
 
     def _note_none(self, row: int) -> None:
-        """Remembers a row whose value is None, where that is no null."""
+        """Records that a row holds the value None, as opposed to a null row."""
         assert self._type is not None
         codec = self._type.codec
         if not isinstance(codec, StructuredCodec):
