@@ -16,10 +16,11 @@ from beam_scanner.clusters.flink_cluster import FlinkCluster
 from beam_scanner.clusters.kubernetes import Kubernetes
 from beam_scanner.clusters.manifests import Pods, SessionCluster, secret
 from beam_scanner.errors import ArgumentError, WorkerError
+from tests.support.fake_kubernetes import Refused
 from tests.support.flink_crd import crd_mistakes
 from tests.support.folders import ROOT
 from tests.support.kube_operator import KubeOperator
-from tests.support.kube_servers import APPLY, Refused, kube_servers
+from tests.support.kube_servers import APPLY, kube_servers
 
 # One process has the server.
 pytestmark = [

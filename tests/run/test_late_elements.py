@@ -7,7 +7,6 @@ from typing import Any
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms import window
 
@@ -20,17 +19,9 @@ from beam_scanner.run.late_elements import (
     with_number,
 )
 from beam_scanner.run.tasks.stage_elements import TaskId
+from tests.support.late_bundles import late_stream
 
 FLAGS = ["--runner=BundleBasedDirectRunner", "--streaming"]
-
-
-def _stream(*bundles: list[Any]) -> TestStream:
-    """The first bundle is in time, each other one is late."""
-    stream = TestStream()
-    for number, bundle in enumerate(bundles):
-        timed = [window.TimestampedValue(each, 1) for each in bundle]
-        stream = stream.add_elements(timed).advance_watermark_to(10 + number)
-    return stream.advance_watermark_to_infinity()
 
 
 def _windows(lateness: int) -> beam.WindowInto:
@@ -43,7 +34,7 @@ def _sorted(grouped: tuple[str, Any]) -> tuple[str, Any]:
 
 
 def test_paths_come_with_the_earlier_ones_of_their_name() -> None:
-    late = _stream([("a", "x")], [("b", "y")], [("a", "x")], [("a", "z")])
+    late = late_stream([("a", "x")], [("b", "y")], [("a", "x")], [("a", "z")])
     with beam.Pipeline(options=PipelineOptions(FLAGS)) as pipeline:
         grouped = pipeline | late | _windows(100) | beam.GroupByKey()
         found = with_earlier(grouped) | "Sorted" >> beam.Map(_sorted)
@@ -52,7 +43,7 @@ def test_paths_come_with_the_earlier_ones_of_their_name() -> None:
 
 
 def test_sources_come_together() -> None:
-    late = _stream([("a", 0)], [("a", 1)], [("b", 1)], [("b", 0)])
+    late = late_stream([("a", 0)], [("a", 1)], [("b", 1)], [("b", 0)])
     with beam.Pipeline(options=PipelineOptions(FLAGS)) as pipeline:
         pairs = pipeline | late | _windows(100)
         sources = tuple(
@@ -102,7 +93,7 @@ def test_a_job_is_given_once_when_all_its_outcomes_are_there(order: list[int]) -
     a, b = _job("a"), _job("b")
     parts = [(a, ("planned", 2)), (a, ("done", (0, 2))), (a, ("failed", {"row": 1}))]
     in_time = [(b, ("planned", 1)), (b, ("cached", None))]
-    late = _stream(in_time, *([parts[each]] for each in order))
+    late = late_stream(in_time, *([parts[each]] for each in order))
     with beam.Pipeline(options=PipelineOptions(FLAGS)) as pipeline:
         found = by_job(pipeline | late | _windows(100))
         names = found | beam.Map(lambda job: (job[0][0], sorted(k for k, _ in job[1])))
@@ -118,6 +109,6 @@ def test_late_jobs_stay_together() -> None:
         (b, (WHOLE, [(tasks[1],)])),
     ]
     with beam.Pipeline(options=PipelineOptions(FLAGS)) as pipeline:
-        late = _stream([], [(b, (WHOLE, [["done", (0, 1)]]))])
+        late = late_stream([], [(b, (WHOLE, [["done", (0, 1)]]))])
         found = by_job(pipeline | late | _windows(100))
         assert_that(found, equal_to([(b, [("done", (0, 1))])]))

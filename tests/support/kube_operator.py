@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.kube_servers import KUBELET_PORT, MERGE, KubeServers, Refused
+from tests.support.fake_kubernetes import Refused
+from tests.support.kube_servers import KUBELET_PORT, MERGE, KubeServers
 
 FINALIZER = "flinkdeployments.flink.apache.org/finalizer"
 MAIN = "flink-main-container"

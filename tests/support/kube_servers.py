@@ -23,6 +23,7 @@ import yaml
 
 from scripts import kube_apiserver
 from scripts.runner_services import Services, free_ports, listening
+from tests.support.fake_kubernetes import Refused
 from tests.support.flink_crd import definition
 
 ADMIN, NOBODY, STRANGER = "admin-4711", "nobody-4712", "stranger-4713"
@@ -34,19 +35,6 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 FLINK = "/apis/flink.apache.org/v1beta1/flinkdeployments"
 _FLINK_OF = "/apis/flink.apache.org/v1beta1/namespaces/{}/flinkdeployments/{}"
 KUBELET_PORT = 10250
-
-
-class Refused(Exception):
-    """An error response of the API server.
-
-    Args:
-        code: Of HTTP.
-        message: What is wrong.
-    """
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class KubeServers(Services):

@@ -8,7 +8,6 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms import trigger, window
 
 from beam_scanner import NamedStorage, NamedStream
@@ -27,6 +26,7 @@ from beam_scanner.transforms import (
     partitioner,
 )
 from beam_scanner.types import FrameType
+from tests.support.late_bundles import late_stream
 from tests.support.pipeline_runs import Run
 
 TRIGGERS: dict[str, Any] = {
@@ -53,14 +53,6 @@ def _windows(**how: Any) -> beam.WindowInto:
     return beam.WindowInto(window.FixedWindows(5), allowed_lateness=100, **how)
 
 
-def _stream(*bundles: list[Any]) -> TestStream:
-    stream = TestStream()
-    for number, bundle in enumerate(bundles):
-        timed = [window.TimestampedValue(each, 1) for each in bundle]
-        stream = stream.add_elements(timed).advance_watermark_to(10 + number)
-    return stream.advance_watermark_to_infinity()
-
-
 def _run() -> Run:
     return Run("--runner=BundleBasedDirectRunner", "--streaming")
 
@@ -69,7 +61,7 @@ def _run() -> Run:
 def test_late_videos(how: str, films: Path, tmp_path: Path) -> None:
     a, b = (("a", str(films / "a.mp4")), ("b", str(films / "b.mp4")))
     # 'b' is late, 'bad' cannot be read, and the last one is another 'a'.
-    paths = _stream([a], [b], [("bad", "/no/such.mp4")], [("a", b[1])])
+    paths = late_stream([a], [b], [("bad", "/no/such.mp4")], [("a", b[1])])
     with _run() as run:
         found = run.pipeline | paths | _windows(**TRIGGERS[how]) | ReadAllFromVideo()
         made = found | Slice(partitioner.all(24)) | Stride(12) | Unslice()
@@ -104,7 +96,7 @@ def test_a_late_video_is_joined_with_one_that_was_in_time(
     films: Path, tmp_path: Path
 ) -> None:
     path = str(films / "a.mp4")
-    sides = _stream([("left", path)], [("right", path)])
+    sides = late_stream([("left", path)], [("right", path)])
     with _run() as run:
         timed = run.pipeline | sides | _windows()
 
