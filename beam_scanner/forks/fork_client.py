@@ -99,12 +99,17 @@ class Fork:
         lines = self._received.splitlines()
         return int(lines[1]) if len(lines) == 2 else None
 
+    def running(self) -> int | None:
+        """Its process id, if it is known to run."""
+        number, line_end, rest = self._received.partition(b"\n")
+        return int(number) if line_end and not rest else None
+
     def interrupt(self) -> None:
         """Sends it an interrupt; nothing if it is not known to run."""
-        number, line_end, rest = self._received.partition(b"\n")
-        if line_end and not rest:
+        process = self.running()
+        if process is not None:
             with suppress(ProcessLookupError):
-                os.kill(int(number), signal.SIGINT)
+                os.kill(process, signal.SIGINT)
 
     def kill(self) -> None:
         """Kills it, also before it has begun; nothing if it has ended."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, BinaryIO, Self
 
@@ -41,6 +42,7 @@ from beam_scanner.run.report import (
 from beam_scanner.run.run_files import JobTasks, RunFiles, end_interrupted
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import pack_file_systems
+from beam_scanner.run.tasks.attempt_marks import forget_killed
 from beam_scanner.run.tasks.supervisor import end_hosts
 from beam_scanner.run.worker_run import StoredRun, close_runs, process_token
 from beam_scanner.runners.dataflow import run_hints
@@ -220,7 +222,8 @@ def drive(course: Course, options: PipelineOptions, show_progress: bool) -> None
         build = _pipeline(course.source, course.settings, len(course.jobs), options)
         watcher = Watcher(course.store, files, show_progress)
         with watcher, span("pipeline"):
-            run_pipeline(options, build, small=course.small, again=True)
+            again = partial(forget_killed, files)
+            run_pipeline(options, build, small=course.small, again=again)
         phases = course.settings.graph.phases
         with span("conclude"):
             done = conclude(course.jobs, phases, files, course.report)

@@ -285,9 +285,10 @@ class RunFiles:
     def _failed(self, mark: str) -> str:
         return f"{self._root}/failed/{mark}"
 
-    def attempts_of(self, task: str) -> tuple[ObjectStore, str]:
-        """The store and the folder for marks of attempts at a task."""
-        return self._store, f"{self._root}/attempts/{task}/"
+    def attempts_of(self, task: str = "") -> tuple[ObjectStore, str]:
+        """The store and the folder for marks of attempts at a task, or at any."""
+        folder = f"{self._root}/attempts/"
+        return self._store, f"{folder}{task}/" if task else folder
 
     def put_result(
         self,

@@ -113,7 +113,7 @@ def run_pipeline(
     build: Callable[[Pipeline], Any],
     small: bool = False,
     wait: bool = True,
-    again: bool = False,
+    again: local_run.Again | None = None,
 ) -> Any:
     """Builds a pipeline and runs it to its end.
 
@@ -123,8 +123,8 @@ def run_pipeline(
         small: Whether the run is too small for worker processes to pay off; only for
             local runs.
         wait: Whether to wait for the end of a run on other machines.
-        again: Whether a pipeline that is built and run a second time resumes. Local
-            runs are then restarted when a worker process has died.
+        again: What comes before a local run is started again, since a worker process
+            has died; None if a pipeline that is run a second time would not resume.
 
     Returns:
         Beam's result.

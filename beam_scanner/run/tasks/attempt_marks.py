@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.run.tasks.stage_elements import TaskId
 from beam_scanner.storage.sealed_files import read_sealed, seal
-from beam_scanner.stores.object_store import ObjectNotFoundError
+from beam_scanner.stores.object_store import ObjectNotFoundError, ObjectStore
 
 _FIELDS = ("worker", "started", "alone")
 
@@ -96,11 +96,32 @@ class Attempts:
 
     def _marks(self) -> dict[str, dict[str, Any]]:
         """Marks of attempts that have begun and not ended, by key."""
-        found = {}
-        for key in self._store.list(self._folder):
-            with suppress(ObjectNotFoundError):
-                found[key] = read_sealed(self._store, key, _FIELDS)
-        return found
+        return _read_marks(self._store, self._folder)
+
+
+def forget_killed(files: RunFiles, workers: Collection[int]) -> None:
+    """Removes the marks of attempts whose worker did not die of them.
+
+    When a worker of a local run dies the others are killed, and their tasks are not to
+    be blamed.
+
+    Args:
+        files: Of the run.
+        workers: Process ids of workers on this machine that were killed.
+    """
+    store, folder = files.attempts_of()
+    killed = {f"{socket.gethostname()}:{process}" for process in workers}
+    for key, mark in _read_marks(store, folder).items():
+        if mark["worker"] in killed:
+            store.delete(key)
+
+
+def _read_marks(store: ObjectStore, folder: str) -> dict[str, dict[str, Any]]:
+    found = {}
+    for key in store.list(folder):
+        with suppress(ObjectNotFoundError):
+            found[key] = read_sealed(store, key, _FIELDS)
+    return found
 
 
 def _born(process: int) -> str:

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -38,6 +38,9 @@ _RUNS = 10
 """How often a run is started; a task that kills its worker fails before that."""
 
 _log = logging.getLogger(__name__)
+
+Again = Callable[[Collection[int]], None]
+"""Is given the process ids of workers that were killed because another one had died."""
 
 _GONE_SECONDS = 1.0
 _TELLING_SECONDS = 0.5
@@ -141,7 +144,7 @@ def run(
     options: PipelineOptions,
     build: Callable[[Pipeline], Any],
     small: bool = False,
-    again: bool = False,
+    again: Again | None = None,
 ) -> Any:
     """Builds a pipeline and runs it to its end, on this machine.
 
@@ -149,8 +152,8 @@ def run(
         options: The user's options.
         build: Applies transforms to the pipeline.
         small: See :func:`local_options`.
-        again: Whether a pipeline that is built and run a second time resumes, so that
-            it can be restarted when a worker has died.
+        again: What comes before it is started again, since a worker has died; None if
+            a pipeline that is built and run a second time would not resume.
 
     Returns:
         Beam's result.
@@ -166,6 +169,8 @@ def run(
         except WorkerError as error:
             if not watch.has_lost_worker or not left:
                 raise
+            if again is not None and watch.workers is not None:
+                again(watch.workers.killed())
             _log.warning("%s: starting again", error)
 
 

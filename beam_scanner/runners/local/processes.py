@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from beam_scanner.forks import fork_client
 from beam_scanner.forks.stopped_processes import wait_or_kill
 
+_END_SECONDS = 5.0
+"""A process that is killed has ended by then, unless a disk holds it."""
+
 
 class WorkerProcesses:
     """The workers of one run.
@@ -24,7 +27,8 @@ class WorkerProcesses:
     def __init__(self, died: Callable[[str], None]) -> None:
         self._died = died
         self._lock = threading.Lock()
-        self._workers: list[fork_client.Fork] = []
+        self._workers: dict[fork_client.Fork, threading.Thread] = {}
+        self._killed: dict[int, threading.Thread] = {}
         self._closed = False
         fork_client.get_ready()
 
@@ -41,11 +45,11 @@ class WorkerProcesses:
             if self._closed:
                 raise RuntimeError("the run is over")
             worker = fork_client.Fork()
-            self._workers.append(worker)
+            thread = threading.Thread(
+                target=self._follow, args=[worker], name="run_worker", daemon=True
+            )
+            self._workers[worker] = thread
             fork_client.fork(worker, request)
-        thread = threading.Thread(
-            target=self._follow, args=[worker], name="run_worker", daemon=True
-        )
         thread.start()
         return thread
 
@@ -59,11 +63,24 @@ class WorkerProcesses:
         """Kills all workers; there will be no others."""
         with self._lock:
             self._closed = True
-            for worker in self._workers:
+            for worker, thread in self._workers.items():
+                process = worker.running()
+                if process is not None:
+                    self._killed[process] = thread
                 worker.kill()
+
+    def killed(self) -> list[int]:
+        """Process ids of the workers that ``kill`` has ended; waits until they have."""
+        with self._lock:
+            killed = dict(self._killed)
+        for thread in killed.values():
+            thread.join(_END_SECONDS)
+        return list(killed)
 
     def _follow(self, worker: fork_client.Fork) -> None:
         code, stopped = wait_or_kill(worker)
+        with self._lock:
+            del self._workers[worker]
         if stopped:
             self._died("it was stopped, and did not go on")
         elif code is None:

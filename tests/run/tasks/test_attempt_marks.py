@@ -93,6 +93,15 @@ def test_who_is_not_surely_alive_counts_as_dead(
     assert len(attempts(tmp_path).lost()) == 1
 
 
+def test_who_was_killed_with_another_is_not_to_blame(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    for name, worker in (("a", f"{host}:1"), ("b", f"{host}:2"), ("c", "else:2")):
+        mark(tmp_path, name, worker=worker, born="another boot 1")
+    attempt_marks.forget_killed(RunFiles(LocalStore(tmp_path), "run"), [2, 3])
+    lost = attempts(tmp_path).lost()
+    assert sorted(each.worker for each in lost) == ["else:2", f"{host}:1"]
+
+
 def test_lost_attempts_come_in_the_order_of_their_beginning(tmp_path: Path) -> None:
     for name, started in (("a", 3.0), ("b", 1.0), ("c", 2.0)):
         mark(tmp_path, name, worker="elsewhere:1", started=started)

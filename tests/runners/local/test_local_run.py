@@ -51,17 +51,45 @@ class Deadly(Kernel):
             if order == "exit":
                 os._exit(3)
             if order in ("worker", "stop", "always"):
-                # It has started what has started this process.
-                started_by = psutil.Process().parent()
-                assert started_by is not None
-                number = signal.SIGSTOP if order == "stop" else signal.SIGKILL
-                os.kill(started_by.ppid(), number)
-                time.sleep(60)
+                kill_worker(signal.SIGSTOP if order == "stop" else signal.SIGKILL)
             self.order.with_suffix(".asleep").touch()
             until = time.monotonic() + 60
             while self.order.exists() and time.monotonic() < until:
                 time.sleep(0.1)
         return x + 1
+
+
+def kill_worker(number: int) -> None:
+    """Sends a signal to the worker of this task, and waits for what comes of it."""
+    # It has started what has started this process.
+    started_by = psutil.Process().parent()
+    assert started_by is not None
+    os.kill(started_by.ppid(), number)
+    time.sleep(60)
+
+
+@register_python_op(name="DeadlyNeighbour")
+class DeadlyNeighbour(Kernel):
+    """Where ``x`` is 1, kills its worker while that of 0 is at work, three times."""
+
+    def __init__(self, config: Any, folder: Any) -> None:
+        self.begun = Path(folder) / "begun"
+        self.kills = Path(folder) / "kills"
+
+    def execute(self, x: Any) -> Any:
+        until = time.monotonic() + 60
+        if x:
+            while not self.begun.exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            self.begun.unlink()
+            with self.kills.open("a") as kills:
+                kills.write("x")
+            kill_worker(signal.SIGKILL)
+        before = self.kills.stat().st_size
+        self.begun.touch()
+        while before < 3 and time.monotonic() < until:
+            time.sleep(0.05)
+        return x
 
 
 class Scene:
@@ -168,6 +196,25 @@ def test_a_stream_whose_worker_always_dies_fails(scene: Scene) -> None:
     assert "the worker that ran the task died" in failure.reason
     scene.order.unlink()
     scene.check()
+
+
+def test_streams_of_workers_that_are_killed_with_it_do_not_fail(
+    tmp_path: Path,
+) -> None:
+    storage = NamedStorage(str(tmp_path / "db"))
+    inputs = [NamedStream(storage, f"in{number}") for number in range(2)]
+    for number, stream in enumerate(inputs):
+        stream.save([number], Any)
+    (tmp_path / "kills").touch()
+    io, ops = IOGenerator(storage), OpGenerator(storage)
+    made = ops.DeadlyNeighbour(x=io.Input(inputs), folder=str(tmp_path))
+    streams = [NamedStream(storage, f"out{number}") for number in range(2)]
+    outputs = [io.Output(made, streams)]
+    prepared = prepare(outputs, PerfParams.manual(2, 2), CacheMode.Error, storage)
+    report = execute(prepared, storage, pipeline_options(FLAGS), False)
+    assert [failure.stream for failure in report.failures] == ["out1"]
+    assert report.failures[0].attempts == 3
+    assert list(streams[0].load()) == [0]
 
 
 def start(scene: Scene) -> subprocess.Popen[bytes]:

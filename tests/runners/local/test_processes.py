@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 import threading
 import time
@@ -60,9 +62,33 @@ def test_workers_that_are_killed_before_they_begin(
     for thread in threads:
         thread.join(60)
     assert reasons == ["exit code -9"] * 3
+    assert run.killed() == []
     server = fork_server()
     assert server.is_alive()
     assert not psutil.Process(server.process.pid).children()
+
+
+def test_those_that_are_killed_are_not_the_one_that_died() -> None:
+    reasons: list[str] = []
+    run = WorkerProcesses(reasons.append)
+    # They wait for a runner that does not come.
+    with socket.create_server(("localhost", 0)) as silent:
+        port = silent.getsockname()[1]
+        variables = {
+            "CONTROL_API_SERVICE_DESCRIPTOR": f"url: 'localhost:{port}'",
+            "PIPELINE_OPTIONS": "{}",
+        }
+        threads = [run.start({**variables, "WORKER_ID": f"{n}"}) for n in range(3)]
+        until = time.monotonic() + 60
+        while None in (workers := [fork.running() for fork in list(run._workers)]):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.kill(workers[1] or 0, signal.SIGKILL)
+        threads[1].join(60)
+        run.kill()
+        assert run.killed() == [workers[0], workers[2]]
+    assert reasons == ["exit code -9"] * 3
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_many_at_once() -> None:
