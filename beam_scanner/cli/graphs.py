@@ -71,7 +71,8 @@ def load_module(text: str) -> ModuleType:
         ArgumentError: It is not there, or cannot be imported.
     """
     folder = os.path.dirname(os.path.abspath(text)) if _is_file(text) else os.getcwd()
-    if folder not in sys.path:
+    is_ours = text.partition(".")[0] == __name__.partition(".")[0]
+    if folder not in sys.path and not is_ours:
         # Appended, so that modules beside the file can be imported but hide no other:
         # workers get this path too, and a user's json.py must not break them.
         sys.path.append(folder)

@@ -27,6 +27,7 @@ from beam_scanner.errors import (
     WorkerError,
     did_you_mean,
 )
+from beam_scanner.run.early_start import start_early
 from beam_scanner.text.error_text import one_line
 
 
@@ -96,6 +97,10 @@ def _dispatch(given: list[str]) -> int:
             parser.print_help()
             return DONE
         args, flags = parse_run(parser, rest)
+        # Users' modules may change where workers find modules, and what those need
+        # would be loaded a second time.
+        if command == "run" and not args.load and args.graph in (None, "shots"):
+            start_early(flags, len(args.input), args.input, sampled=bool(args.ops))
         import_beam()
         from beam_scanner.cli.run_command import run_command
 

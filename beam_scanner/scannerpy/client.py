@@ -41,6 +41,7 @@ from beam_scanner.kernels.register import register_op, register_python_kernel
 from beam_scanner.measure.spans import Recorder, span
 from beam_scanner.planner.perf_params import MakePerfParams
 from beam_scanner.run.cache_mode import CacheMode
+from beam_scanner.run.early_start import start_early_for
 from beam_scanner.scannerpy.cluster import CLUSTER, NO_CLUSTER
 from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
@@ -265,6 +266,9 @@ class Client:
             ScannerException: The graph, an argument or an input is wrong; nothing
                 was run.
         """
+        listed = listed_outputs(output_nodes(outputs))
+        if not detach:
+            start_early_for(self._given_options, listed)
         import_beam()
         from beam_scanner.run.ingest import ingest_streams, lost_rows
         from beam_scanner.run.launch import check_max_failures
@@ -281,7 +285,6 @@ class Client:
             max_failures = self.options.view_as(ScannerOptions).max_failures
         check_max_failures(max_failures)
         limits = self._limits(task_timeout)
-        listed = listed_outputs(output_nodes(outputs))
         inputs = input_streams(listed)
         # One pipeline is submitted: videos are indexed before it, by this process.
         here = pipeline_options(None) if detach else self.options
