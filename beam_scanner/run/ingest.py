@@ -26,7 +26,6 @@ from beam_scanner.errors import (
     StorageError,
 )
 from beam_scanner.run.ingest_progress import IngestProgress
-from beam_scanner.run.pace import is_near
 from beam_scanner.run.sent_file_systems import pack_file_systems, unpack_file_systems
 from beam_scanner.runners.local.local_run import get_ready, is_local, pipeline_options
 from beam_scanner.runners.start import preflight, run_pipeline
@@ -241,7 +240,7 @@ def _ingest_by_workers(
         options = pipeline_options(None)
     folder = f"{WORK}ingest/{uuid.uuid4().hex}/"
     names = [stream.name() for stream in streams]
-    done, counts = f"{folder}done/", is_near(store)
+    done, counts = f"{folder}done/", store.is_local
     asked = partial(_noted, store, done)
     progress = IngestProgress(names, show, asked if counts else None, counts)
     notes = progress.shows and counts

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from beam_scanner.run.pace import Repeated
+from beam_scanner.run.pace import repeated
 from beam_scanner.run.progress import first_of, line_width, visible
 from beam_scanner.text.quantities import counted
 
@@ -49,7 +49,7 @@ class IngestProgress:
 
     def __enter__(self) -> Self:
         if self.shows:
-            self._stack.enter_context(Repeated(self._draw, "indexing"))
+            self._stack.enter_context(repeated(self._draw, "indexing"))
         return self
 
     def __exit__(

@@ -6,11 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Self
 
 from beam_scanner.errors import StorageError
-from beam_scanner.storage.stream_names import MARKER
 from beam_scanner.stores.object_store import ObjectStore
 
 DRAW_SECONDS = 0.5
@@ -21,11 +18,6 @@ _NEAR_SECONDS, _FAR_SECONDS = 0.5, 5.0
 
 _SHARE = 5
 """Looks take no more than one part of so many of the time."""
-
-
-def is_near(store: ObjectStore) -> bool:
-    """Whether a database is a folder."""
-    return store.local_path(MARKER) is not None
 
 
 class Pace:
@@ -39,7 +31,7 @@ class Pace:
     """
 
     def __init__(self, store: ObjectStore) -> None:
-        self._least = _NEAR_SECONDS if is_near(store) else _FAR_SECONDS
+        self._least = _NEAR_SECONDS if store.is_local else _FAR_SECONDS
         self.seconds = self._least
         self._due = 0.0
 
@@ -57,7 +49,8 @@ class Pace:
         self._due = now + self.seconds
 
 
-class Repeated:
+@contextmanager
+def repeated(action: Callable[[], None], name: str) -> Iterator[None]:
     """Does something again and again in a thread, while it is open.
 
     Args:
@@ -65,26 +58,17 @@ class Repeated:
             read then is looked at the next time.
         name: Of the thread.
     """
+    stop = threading.Event()
 
-    def __init__(self, action: Callable[[], None], name: str) -> None:
-        self._action = action
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _repeat(self) -> None:
-        while not self._stop.wait(DRAW_SECONDS):
+    def repeat() -> None:
+        while not stop.wait(DRAW_SECONDS):
             with suppress(StorageError):
-                self._action()
+                action()
+
+    thread = threading.Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from beam_scanner.run.job_files import JobFiles
-from beam_scanner.run.pace import Pace, Repeated
+from beam_scanner.run.pace import Pace, repeated
 from beam_scanner.run.run_files import JobTasks, RunFiles
 from beam_scanner.stores.object_store import ObjectStore
 from beam_scanner.text.printable import printable
@@ -176,17 +177,17 @@ class Watcher:
         self._progress = Progress(store, files, jobs)
         self._jobs = len(jobs)
         self._bar = ProgressBar(self._show)
-        self._repeated = Repeated(self._watch, "progress")
+        self._repeated = ExitStack()
 
     def __enter__(self) -> Watcher:
         if self._show:
             self._bar.show(self._progress)
-            self._repeated.__enter__()
+            self._repeated.enter_context(repeated(self._watch, "progress"))
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         if self._show:
-            self._repeated.__exit__(kind, value, trace)
+            self._repeated.close()
             if kind is None:
                 self._progress.look(self._jobs)
                 self._bar.show(self._progress)

@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from beam_scanner.errors import Failure, StorageError
 from beam_scanner.kernels.pickling import dumps_graph, loads_graph
 from beam_scanner.run.job_files import BEGUN, begun_keys, internal_of, remove_scratch
-from beam_scanner.run.pace import is_near
 from beam_scanner.run.run_tokens import (
     TOKENS,
     RunTokens,
@@ -230,7 +229,7 @@ class RunFiles:
         for key in self._store.list(f"{self._root}/attempts/"):
             found[key.split("/")[-2].replace("-merged-", "-")] = 0
         # In a bucket there are none: see ``RowsSoFar``.
-        notes = self._store.list(f"{self._root}/rows/") if is_near(self._store) else ()
+        notes = self._store.list(f"{self._root}/rows/") if self._store.is_local else ()
         for key in notes:
             found[key.rpartition("/")[2]] = int(self._store.try_read(key) or 0)
         return found
@@ -404,6 +403,6 @@ def _strays(store: ObjectStore) -> list[str]:
 
 def live_runs(store: ObjectStore) -> list[str]:
     """Local runs whose drivers live."""
-    if not is_near(store):
+    if not store.is_local:
         return []
     return [run.run for run in _held_runs(store) if not run.is_abandoned()]

@@ -15,7 +15,6 @@ from typing import Protocol
 from beam_scanner.engine.instance_pool import KernelPool
 from beam_scanner.errors import StorageError
 from beam_scanner.run.job import Job, JobId, JobRecord
-from beam_scanner.run.pace import is_near
 from beam_scanner.run.run_files import CANCELLED, JOBS_A_FILE, RunFiles
 from beam_scanner.run.run_settings import RunSettings, reason_stopped
 from beam_scanner.run.sent_file_systems import unpack_file_systems
@@ -71,7 +70,7 @@ class Run:
         self.kernels = KernelPool(files.run)
         self._lock = threading.Lock()
         self._opened = lru_cache(_JOBS_KEPT)(opened)
-        self.is_near = is_near(store)
+        self.is_local = store.is_local
         self._stopped: int | str | None = None
         self._looked = (-1, 0.0)
 
@@ -98,7 +97,7 @@ class Run:
             # Nobody could stop it.
             return None
         marked, when = self._looked
-        seconds = _LOOK_SECONDS if self.is_near else _FAR_LOOK_SECONDS
+        seconds = _LOOK_SECONDS if self.is_local else _FAR_LOOK_SECONDS
         due = marked != self.files.marked or time.monotonic() > when + seconds
         if self._stopped != CANCELLED and (due or now):
             self._looked = (self.files.marked, time.monotonic())

@@ -360,7 +360,7 @@ def own_keys(store: ObjectStore, skip: Callable[[str], bool]) -> list[str]:
         skip: See ``ObjectStore.list``.
     """
     # In a bucket, asking for each folder costs a request; the listing shows them all.
-    is_local = store.local_path(MARKER) is not None
+    is_local = store.is_local
 
     def leave_out(folder: str) -> bool:
         return skip(folder) or (is_local and store.exists(f"{folder}{MARKER}"))

@@ -142,6 +142,11 @@ class ObjectStore(ABC):
         """The path at which other programs find the object; None if remote."""
         return None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether objects are files, which are listed and read at no price."""
+        return self.local_path("any") is not None
+
     def describe(self, key: str) -> str:
         """How errors and listings name the object: a path or a URL."""
         return self.local_path(key) or f"{self.url}/{key}"

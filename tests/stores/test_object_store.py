@@ -90,6 +90,7 @@ def test_sizes_leave_out_what_goes_meanwhile(store: Any) -> None:
 
 def test_what_is_remote_is_described_by_its_url(store: ObjectStore) -> None:
     assert store.local_path("a/b") is None
+    assert not store.is_local
     assert store.describe("a/b") == f"{store.url}/a/b"
     assert store.relaxed() is store
     assert store.clear_scratch(0) == 0

@@ -30,7 +30,7 @@ class RowsSoFar:
     def __init__(self, run: Run, mark: str, task: TaskId, found: TaskTrace) -> None:
         self._files, self._found = run.files, found
         self._task = f"{mark}-{task.family}-{task.task}"
-        self._is_watched = run.is_near and run.settings.numbered
+        self._is_watched = run.is_local and run.settings.numbered
         self._due = time.monotonic() + NOTE_SECONDS
         self._noted = False
 

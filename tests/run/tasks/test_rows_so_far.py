@@ -40,7 +40,7 @@ def test_nothing_is_noted(
     if why == "short":
         monkeypatch.setattr(rows_so_far, "NOTE_SECONDS", 1000.0)
     elif why == "far":
-        run.context.is_near = False
+        run.context.is_local = False
     else:
         run.context.settings = replace(run.context.settings, numbered=False)
     with RowsSoFar(run.context, "3", run.tasks[0], TaskTrace()) as so_far:
