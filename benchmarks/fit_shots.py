@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from beam_scanner.ops import _local_shots
+from beam_scanner.ops._flicker import without_flicker
 from beam_scanner.ops._shot_changes import Features, chunks, spaced
 from beam_scanner.ops.detect_shots import DETECTORS
 from beam_scanner.ops.shot_features import ShotFeatures
@@ -31,15 +32,17 @@ def evidence_of(path: Any) -> Any:
     kernel = ShotFeatures(CONFIG)
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
-        features = Features(
-            [kernel.execute(frame.to_ndarray(format="rgb24")) for frame in frames]
+        features = without_flicker(
+            Features(
+                [kernel.execute(frame.to_ndarray(format="rgb24")) for frame in frames]
+            )
         )
     rows = len(features)
-    sure = _local_shots._cuts(features, LOCAL.floor or 0.0)
+    contrast = features.luma.std(axis=1, dtype=np.float64)
+    sure = _local_shots._cuts(features, contrast, LOCAL.floor or 0.0)
     found = np.flatnonzero(sure >= LOCAL.threshold)
     cuts = np.array(spaced(found, sure[found], LOCAL.min_length, rows), np.int64)
     first, last = _local_shots._shots_of_rows(cuts, rows)
-    contrast = features.luma.std(axis=1, dtype=np.float64)
     return np.concatenate(
         [
             _local_shots._evidence(features, contrast, part, first, last)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from beam_scanner.ops._flicker import without_flicker
 from beam_scanner.ops._shot_changes import (
     Features,
     Floats,
@@ -62,6 +63,7 @@ def local_boundaries(
     rows = len(features)
     if rows < 2:
         return []
+    features = without_flicker(features)
     contrast = np.empty(rows)
     for part in chunks(rows):
         contrast[part] = features.luma[part].std(axis=1, dtype=np.float64)

@@ -68,6 +68,7 @@ class Features:
         elements: What ShotFeatures gave, a row each.
 
     Attributes:
+        elements: The same.
         bins: uint8[rows, 48], a chunk at a time: shares of the bins of the histograms,
             of 255.
         colors: uint8[rows, 144], likewise: the cells.
@@ -83,6 +84,7 @@ class Features:
                 f"DetectShots expected the {SIZE} bytes that ShotFeatures gives for a "
                 f"frame, got {len(wrong)}"
             )
+        self.elements = elements
         self.bins = BytesOfRows(elements, slice(BINS))
         self.colors = BytesOfRows(elements, slice(BINS, SIZE))
 

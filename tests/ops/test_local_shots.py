@@ -79,6 +79,20 @@ def test_strong_flicker_of_a_static_camera_is_no_transition(seed: int) -> None:
     assert found(film) == []
 
 
+@pytest.mark.parametrize("light", ["film", "lamp", "every second row"])
+def test_moving_pictures_that_flicker(light: str) -> None:
+    clips = [clip(seed, 70) for seed in range(4)]
+    for film, transitions in (joined(clips), joined(clips, 16), joined(clips, 24, 0.0)):
+        rows = np.arange(len(film))
+        gains = {
+            "film": 1 + np.random.default_rng(6).normal(0, 0.08, len(film)),
+            "lamp": 1 + 0.1 * np.sin(2 * np.pi * rows / 2.7),
+            "every second row": np.where(rows % 2, 1.0, 0.9),
+        }[light]
+        lit = (film * gains[:, None, None, None]).clip(0, 255).astype(np.uint8)
+        assert list(misses(found(lit), transitions)) == []
+
+
 def test_a_moving_camera_is_one_shot() -> None:
     wide = moving_clip(7, 1, (54, 400))[0]
     pan = np.stack([wide[:, 2 * row : 2 * row + 96] for row in range(110)])
