@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from beam_scanner.exports.shot_ranges import Shots
+from beam_scanner.exports.whole_files import part_of
 from beam_scanner.storage.segments.video_rows import ingested_rows, video_file
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.stores.object_store import storage_errors
@@ -30,7 +31,7 @@ def write_clips(shots: Shots, paths: Sequence[str]) -> None:
         StorageError: A file cannot be written.
         VideoError: The video cannot be read.
     """
-    parts = [f"{path.removesuffix('.mp4')}.part.mp4" for path in paths]
+    parts = [part_of(path) for path in paths]
     ranges = [(shot.first, shot.end) for shot in shots.ranges]
     try:
         with _single_file(shots.video) as (source, index):

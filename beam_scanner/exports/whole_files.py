@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from beam_scanner.stores.object_store import storage_errors
+
+
+def part_of(path: str) -> str:
+    """A path to write to until the file is complete: beside it, and no other file's.
+
+    Args:
+        path: The file.
+
+    Examples:
+        >>> folder, _, name = part_of('out/a.csv').rpartition('/')
+        >>> folder, name.startswith('.part-'), name.endswith('.csv')
+        ('out', True, True)
+    """
+    # The file's own name may be as long as names can be, so it is not part of this one.
+    extension = os.path.splitext(path)[1]
+    return os.path.join(
+        os.path.dirname(path), f".part-{secrets.token_hex(8)}{extension}"
+    )
 
 
 @contextmanager
@@ -26,8 +45,7 @@ def whole_file(path: str) -> Iterator[str]:
         >>> os.path.exists(path)
         True
     """
-    stem, extension = os.path.splitext(path)
-    part = f"{stem}.part{extension}"
+    part = part_of(path)
     try:
         with storage_errors("write", path):
             yield part
