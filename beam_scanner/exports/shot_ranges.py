@@ -111,8 +111,8 @@ def read_shots(stream: NamedStream, video: NamedVideoStream) -> Shots:
     # Where the clock goes back, rows follow each other as in clips and in save_mp4.
     times = presentation_ticks(seconds - seconds[0]) / TICKS
     rate = frame_rate(times, told)
-    last = float(np.median(np.diff(times))) if rows > 1 else 1 / float(rate)
-    times = np.append(times, times[-1] + last)
+    shown = float(np.median(np.diff(times))) if rows > 1 else 1 / float(rate)
+    times = np.append(times, times[-1] + shown)
     found = [ShotRange(a, b, float(times[a]), float(times[b])) for a, b in pairs]
     return Shots(video, found, rate, clock, offset)
 
