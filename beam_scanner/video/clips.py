@@ -51,7 +51,8 @@ def cut_clips(
 
     Raises:
         ArgumentError: A range is empty or wrong.
-        VideoError: The video cannot be read, or a clip not be written.
+        VideoError: The video cannot be read, a row of a clip not be decoded, or a clip
+            not be written.
 
     Examples:
         >>> import os, tempfile
@@ -67,7 +68,7 @@ def cut_clips(
         >>> [len(index_video(clip)) for clip in clips]
         [10, 18]
     """
-    _check(ranges, len(index))
+    _check(ranges, index)
     segment = None if index.open_gop else copyable(source, index)
     copied = [_packets_of(segment, index, each) for each in ranges]
     sounds = has_sound(source)
@@ -102,19 +103,27 @@ def _sound(source: VideoSource, index: FrameIndex, first: int, end: int) -> Soun
 def _add_sound(pictures: str, path: str, sound: Sound) -> None:
     try:
         add_sound(pictures, path, sound)
-        os.remove(pictures)
     except VideoError as error:
         warnings.warn(f"a clip is silent: {error}", stacklevel=2)
         os.replace(pictures, path)
+    finally:
+        if os.path.exists(pictures):
+            os.remove(pictures)
 
 
-def _check(ranges: Sequence[tuple[int, int]], rows: int) -> None:
-    last = 0
+def _check(ranges: Sequence[tuple[int, int]], index: FrameIndex) -> None:
+    last, rows = 0, len(index)
     for first, end in ranges:
         if not last <= first < end <= rows:
             raise ArgumentError(
                 f"rows {first} to {end} are no clip after row {last} of a video of "
                 f"{rows} rows"
+            )
+        lost = np.flatnonzero(index.is_lost(np.arange(first, end)))
+        if len(lost):
+            raise VideoError(
+                f"row {first + lost[0]} of the clip of rows {first} to {end} cannot be "
+                "decoded, and a copy of the video would show it"
             )
         last = end
 

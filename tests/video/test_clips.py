@@ -18,6 +18,7 @@ from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.soundtrack import Sound
 from tests.support.corpus import REAL, SHARED, linear_decode
+from tests.support.damaged_videos import hurt
 from tests.support.sounds import film_with_sound, heard
 from tests.support.video_fixtures import frame_number, numbered_frame
 
@@ -119,3 +120,30 @@ def test_sound_that_is_not_there(
     with pytest.warns(UserWarning, match="silent: no sound in that time"):
         list(cut_clips(path, index_video(path), [(7, 9)], [made]))
     assert [frame_number(frame) for frame in linear_decode(made)] == [7, 8]
+
+
+def test_rows_that_are_lost(tmp_path: Path) -> None:
+    path = film(tmp_path, "h264")
+    hurt(path, range(14, 16))
+    index = index_video(path, damage="salvage")
+    row = int(index.lost[0])
+    made = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    with pytest.raises(VideoError, match=f"row {row} of the clip of rows 12 to 24"):
+        list(cut_clips(path, index, [(0, 12), (12, 24)], made))
+    assert not Path(made[0]).exists()
+    assert list(cut_clips(path, index, [(0, 12), (24, 48)], made)) == [True, True]
+
+
+def test_an_interrupted_clip_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(film_with_sound(tmp_path / "film.mp4", "aac"))
+    before = set(tmp_path.iterdir())
+
+    def interrupt(pictures: str, path: str, sound: Sound) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clips, "add_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(cut_clips(path, index_video(path), [(0, 9)], [str(tmp_path / "a.mp4")]))
+    assert set(tmp_path.iterdir()) == before
