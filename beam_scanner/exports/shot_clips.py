@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from beam_scanner.exports.shot_ranges import Shots
-from beam_scanner.exports.whole_files import part_of
 from beam_scanner.storage.segments.video_rows import ingested_rows, video_file
 from beam_scanner.storage.streams.named_video import NamedVideoStream
 from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.stores.part_names import part_of
 from beam_scanner.video.clips import cut_clips
 from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.indexing import index_video

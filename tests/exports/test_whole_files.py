@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from beam_scanner.errors import StorageError
-from beam_scanner.exports.whole_files import part_of, whole_file
+from beam_scanner.exports.whole_files import whole_file
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:
@@ -38,11 +37,3 @@ def test_files_of_like_names_stay(tmp_path: Path) -> None:
     with whole_file(str(longest)) as part:
         Path(part).write_text("new")
     assert longest.read_text() == "new"
-
-
-@pytest.mark.parametrize("path", ["a.csv", "out/a.csv", "/b.d/a", "c.mp4/x.y.mp4"])
-def test_parts_lie_beside_their_files(path: str) -> None:
-    part, other = part_of(path), part_of(path)
-    assert part != other
-    assert os.path.dirname(part) == os.path.dirname(path)
-    assert os.path.splitext(part)[1] == os.path.splitext(path)[1]
