@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.remux import Segment, copyable, write_packets
 from beam_scanner.video.soundtrack import Sound, add_sound, has_sound
 from beam_scanner.video.source import VideoSource
-from beam_scanner.video.timing import presentation_ticks
+from beam_scanner.video.timing import TICKS, presentation_ticks
 
 _ENCODING = Encoding("h264", quality=18)
 
@@ -77,27 +78,34 @@ def cut_clips(
         for (first, end), numbers, path in zip(ranges, copied, paths, strict=True):
             pictures = f"{path}.pictures.mp4" if sounds else path
             seconds = index.seconds(np.arange(first, end))
+            # A clip of one frame tells by nothing else how long that is.
+            length = _end(index, end) - seconds[0] if index.monotonic else float("nan")
             if segment is not None and numbers is not None:
                 ticks = presentation_ticks(seconds)
                 ranks = segment.ranks[numbers.start : numbers.stop] - first
                 own = _taken(packets, numbers)
-                write_packets(pictures, segment, own, ticks - ticks[0], ranks)
+                after = None if isnan(length) else round(length * TICKS)
+                write_packets(pictures, segment, own, ticks - ticks[0], ranks, after)
             else:
                 frames = decoder.read(np.arange(first, end))
                 with VideoEncoder(pictures, _ENCODING, index.display) as encoder:
                     for frame, time in zip(frames, seconds - seconds[0], strict=True):
                         encoder.write(frame, float(time))
+                    encoder.end_seconds = length
             if sounds:
                 _add_sound(pictures, path, _sound(source, index, first, end))
             yield numbers is not None
 
 
 def _sound(source: VideoSource, index: FrameIndex, first: int, end: int) -> Sound:
-    rows = len(index)
-    after = index.seconds([min(end, rows - 1)])[0]
-    if end == rows:
-        after = index.seconds([0])[0] + index.duration_seconds
-    return Sound(source, float(index.seconds([first])[0]), float(after))
+    return Sound(source, float(index.seconds([first])[0]), _end(index, end))
+
+
+def _end(index: FrameIndex, end: int) -> float:
+    """When the row before ``end`` is over."""
+    if end == len(index):
+        return float(index.seconds([0])[0]) + index.duration_seconds
+    return float(index.seconds([end])[0])
 
 
 def _add_sound(pictures: str, path: str, sound: Sound) -> None:

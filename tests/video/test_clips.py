@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from beam_scanner.video.soundtrack import Sound
 from tests.support.corpus import REAL, SHARED, linear_decode
 from tests.support.damaged_videos import hurt
 from tests.support.sounds import film_with_sound, heard
-from tests.support.video_fixtures import frame_number, numbered_frame
+from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 ROWS = 48
 
@@ -147,3 +148,26 @@ def test_an_interrupted_clip_leaves_no_file(
     with pytest.raises(KeyboardInterrupt):
         list(cut_clips(path, index_video(path), [(0, 9)], [str(tmp_path / "a.mp4")]))
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "60000/1001", "12"])
+def test_clips_are_as_long_as_their_rows(rate: str, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "film.mp4", 40, rate=Fraction(rate))
+    index = index_video(path)
+    bounds = [0, 1, 5, 12, 13, 39, 40]
+    paths = [str(tmp_path / f"{number}.mp4") for number in range(len(bounds) - 1)]
+    ranges = list(itertools.pairwise(bounds))
+    copied = list(cut_clips(path, index, ranges, paths))
+    assert {True, False} == set(copied)
+    lengths = [index_video(each).duration_seconds for each in paths]
+    expected = [(end - first) / Fraction(rate) for first, end in ranges]
+    assert lengths == pytest.approx([float(each) for each in expected], abs=2e-4)
+
+
+def test_a_frame_that_is_long(tmp_path: Path) -> None:
+    times = [0, 1, 2, 7, 8, 9]
+    path = make_video(tmp_path / "film.mp4", 6, pts=times, time_base=Fraction(1, 25))
+    made = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    list(cut_clips(path, index_video(path), [(0, 3), (3, 6)], made))
+    lengths = [index_video(each).duration_seconds for each in made]
+    assert lengths == pytest.approx([7 / 25, 3 / 25], abs=1e-3)
