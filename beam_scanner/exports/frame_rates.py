@@ -28,7 +28,7 @@ def frame_rate(seconds: NDArray[np.float64], told: Fraction | None) -> Fraction:
         Where the rows lie on the grid of no rate, their number over their time.
 
     Examples:
-        >>> frame_rate(np.array([0.0, 0.033, 0.067, 0.1]), None)
+        >>> frame_rate(np.array([0.0, 0.033, 0.067, 0.1]), Fraction(30))
         Fraction(30, 1)
         >>> frame_rate(np.array([0.0, 0.033, 0.067, 0.1]), Fraction(30000, 1001))
         Fraction(30000, 1001)
