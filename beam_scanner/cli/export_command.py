@@ -13,6 +13,7 @@ from beam_scanner.cli.database import chosen_streams, open_database
 from beam_scanner.cli.output import put
 from beam_scanner.errors import ArgumentError
 from beam_scanner.exports.file_names import FileNames, make_room
+from beam_scanner.exports.films import write_film
 from beam_scanner.exports.pictures import PICTURES, write_pictures
 from beam_scanner.exports.sheets import rows_of_sheet, write_sheet
 from beam_scanner.exports.shot_clips import write_clips
@@ -31,7 +32,8 @@ KINDS = ("mp4", *PICTURES, "montage", *TABLES, *SHOT_LISTS, "clips")
 _ABOUT = """\
 Writes streams as files that other programs open.
 
-  mp4                      a video, without encoding it again; the default for videos
+  mp4                      a video with its sound, without encoding it again; the
+                           default for videos
   png, jpg                 a file for each frame, or for each image of a stream of images
   montage                  one PNG of some rows of a video, which --rows chooses
   csv, json, parquet       one table of the values; csv is the default for values
@@ -159,5 +161,5 @@ def _writer(
         shots = read_shots(stream, source_of(stream, video))
         return lambda path: write_shot_list(shots, kind, path)
     if isinstance(stream, NamedVideoStream):
-        return stream.save_mp4
+        return partial(write_film, stream)
     return lambda path: write_table(stream, path)

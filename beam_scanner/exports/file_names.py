@@ -6,6 +6,7 @@ import os
 import string
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from beam_scanner.errors import ArgumentError, StorageError
 from beam_scanner.storage.stream_names import stream_key
@@ -73,8 +74,8 @@ def make_room(paths: Iterable[str]) -> None:
     """Makes the folders of files that are to be written.
 
     Raises:
-        StorageError: A file exists already, two have one name, or a folder cannot be
-            made.
+        StorageError: A file exists already, two have one name, one has the name of
+            another's folder, or a folder cannot be made.
     """
     given = list(paths)
     for path, count in Counter(given).items():
@@ -87,7 +88,15 @@ def make_room(paths: Iterable[str]) -> None:
             raise StorageError(
                 f"{path!r} exists: remove it, or choose another folder or name"
             )
-    for folder in {os.path.dirname(path) for path in given}:
+    folders = {os.path.dirname(path) for path in given}
+    above = {str(each) for folder in folders for each in (Path(folder) / "a").parents}
+    for path in given:
+        if os.path.normpath(path) in above:
+            raise StorageError(
+                f"{path!r} would be a file and the folder of another: export these "
+                "streams to different folders, or give another name"
+            )
+    for folder in folders:
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as error:

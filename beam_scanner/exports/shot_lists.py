@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from beam_scanner.errors import ArgumentError, MissingDependencyError
+from beam_scanner.errors import MissingDependencyError
+from beam_scanner.exports.edit_decisions import edit_decision_list
 from beam_scanner.exports.shot_ranges import Shots
+from beam_scanner.exports.timecodes import timecodes
 from beam_scanner.exports.whole_files import whole_file
 from beam_scanner.text.pip_install import pip_install
+from beam_scanner.text.printable import printable
 
 
 def write_shot_list(shots: Shots, kind: str, path: str) -> None:
@@ -24,7 +28,7 @@ def write_shot_list(shots: Shots, kind: str, path: str) -> None:
 
     Raises:
         ArgumentError: An edit decision list has no timecodes for the video's rate.
-        MissingDependencyError: The package for ``edl``, ``otio`` or ``fcp-xml`` is missing.
+        MissingDependencyError: The package for ``otio`` or ``fcp-xml`` is missing.
         StorageError: The file cannot be written.
     """
     text = _TEXTS[kind](shots)
@@ -71,11 +75,16 @@ def _chapters(shots: Shots) -> str:
     ``ffmpeg -i film.mp4 -i film.txt -map_metadata 1 -codec copy out.mp4`` reads it:
     https://ffmpeg.org/ffmpeg-formats.html#Metadata-2
     """
+
+    def milliseconds(seconds: float) -> int:
+        # A time before that of the frame would show the one before, so it is rounded up.
+        return math.ceil(round((seconds + shots.offset) * 1000, 2))
+
     lines = [";FFMETADATA1"]
     for number, shot in enumerate(shots.ranges, 1):
         lines += ["[CHAPTER]", "TIMEBASE=1/1000"]
-        lines += [f"START={round(shot.start_seconds * 1000)}"]
-        lines += [f"END={round(shot.end_seconds * 1000)}", f"title=Shot {number}"]
+        lines += [f"START={milliseconds(shot.start_seconds)}"]
+        lines += [f"END={milliseconds(shot.end_seconds)}", f"title=Shot {number}"]
     return "\n".join([*lines, ""])
 
 
@@ -84,35 +93,28 @@ def _timeline(shots: Shots, adapter: str) -> str:
     rate = float(shots.rate)
     times = otio.opentime
 
-    def span(start: float, end: float) -> Any:
-        first, after = round(start * rate), round(end * rate)
+    codes = timecodes(shots.rate, shots.clock.timecode)
+    # Editors count the frames of a file from its timecode on.
+    start = 0 if codes is None else codes.start
+
+    def span(first: int, end: int) -> Any:
         return times.TimeRange(
-            times.RationalTime(first, rate), times.RationalTime(after - first, rate)
+            times.RationalTime(start + first, rate),
+            times.RationalTime(end - first, rate),
         )
 
-    path = shots.video.descriptor().path or shots.video.name()
-    url = Path(path).as_uri() if path.startswith("/") else path
-    timeline = otio.schema.Timeline(shots.video.name())
+    # XML has no control characters.
+    timeline = otio.schema.Timeline(printable(shots.video.name()))
     track = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
     timeline.tracks.append(track)
-    end = max((shot.end_seconds for shot in shots.ranges), default=0.0)
-    for number, shot in enumerate(shots.ranges, 1):
-        media = otio.schema.ExternalReference(url, span(0, end))
-        used = span(shot.start_seconds, shot.end_seconds)
-        track.append(otio.schema.Clip(f"Shot {number}", media, used))
+    spans = [shots.frames(shot) for shot in shots.ranges]
+    end = max((after for _, after in spans), default=0)
+    for number, (first, after) in enumerate(spans, 1):
+        media = otio.schema.ExternalReference(shots.url, span(0, end))
+        media.name = printable(shots.file_name)
+        track.append(otio.schema.Clip(f"Shot {number}", media, span(first, after)))
     text: str = otio.adapters.write_to_string(timeline, adapter)
     return text
-
-
-def _edl(shots: Shots) -> str:
-    times = _opentimelineio().opentime
-    rate = float(shots.rate)
-    if not times.RationalTime.is_smpte_timecode_rate(rate):
-        raise ArgumentError(
-            f"video {shots.video.name()!r} has {rate:g} frames a second, for which an "
-            "EDL has no timecodes: export otio or fcp-xml"
-        )
-    return _timeline(shots, "cmx_3600")
 
 
 def _opentimelineio() -> Any:
@@ -128,7 +130,7 @@ def _opentimelineio() -> Any:
 _TEXTS: dict[str, Callable[[Shots], str]] = {
     "scenes": _scenes,
     "chapters": _chapters,
-    "edl": _edl,
+    "edl": edit_decision_list,
     "otio": lambda shots: _timeline(shots, "otio_json"),
     "fcp-xml": lambda shots: _timeline(shots, "fcp_xml"),
 }

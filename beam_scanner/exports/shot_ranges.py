@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from beam_scanner.errors import ArgumentError, ElementTypeError
+from beam_scanner.exports.frame_rates import frame_rate
+from beam_scanner.exports.source_clock import SourceClock, source_clock
+from beam_scanner.storage.segments.video_rows import VideoRows
 from beam_scanner.storage.streams.named import NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
+from beam_scanner.video.timing import TICKS, presentation_ticks
 
 
 @dataclass(frozen=True)
@@ -32,12 +39,41 @@ class Shots:
     Attributes:
         video: The video.
         ranges: In order.
-        rate: Frames a second.
+        rate: Frames a second, as editors count them.
+        clock: Of the video's file.
+        offset: Seconds from where players of the file start to the first row, such as
+            where the sound begins earlier.
     """
 
     video: NamedVideoStream
     ranges: Sequence[ShotRange]
     rate: Fraction
+    clock: SourceClock = field(default_factory=SourceClock)
+    offset: float = 0.0
+
+    @property
+    def file_name(self) -> str:
+        """Of the video, without folders."""
+        return os.path.basename(self.video.descriptor().path or self.video.name())
+
+    @property
+    def url(self) -> str:
+        """The video's file, or the quoted name of a video that has none of its own."""
+        path = self.video.descriptor().path
+        if path is None:
+            return quote(self.video.name())
+        return Path(path).as_uri() if path.startswith("/") else path
+
+    def frames(self, shot: ShotRange) -> tuple[int, int]:
+        """The frames [first, end) of a shot as editors count them, by the clock.
+
+        They differ from its rows where frames are missing in the video.
+
+        Args:
+            shot: One of the shots.
+        """
+        first = round(shot.start_seconds * self.rate)
+        return first, max(round(shot.end_seconds * self.rate), first + 1)
 
 
 def read_shots(stream: NamedStream, video: NamedVideoStream) -> Shots:
@@ -62,14 +98,23 @@ def read_shots(stream: NamedStream, video: NamedVideoStream) -> Shots:
                 f"row {last} of a video of {rows} rows"
             )
         last = end
+    if not pairs:
+        return Shots(video, [], Fraction(25))
     with video.reader() as reader:
         seconds = np.asarray(reader.seconds(np.arange(rows)))
-    step = float(np.median(np.diff(seconds))) if rows > 1 else 0.04
-    if not step > 0:
+        told = reader.index.average_rate if isinstance(reader, VideoRows) else None
+    if not np.isfinite(seconds).all():
         raise ElementTypeError(f"the rows of video {video.name()!r} have no times")
-    times = np.append(seconds, seconds[-1] + step) - seconds[0]
+    clock = source_clock(video)
+    start = seconds[0] if clock.start_seconds is None else clock.start_seconds
+    offset = max(float(seconds[0] - start), 0.0)
+    # Where the clock goes back, rows follow each other as in clips and in save_mp4.
+    times = presentation_ticks(seconds - seconds[0]) / TICKS
+    rate = frame_rate(times, told)
+    shown = float(np.median(np.diff(times))) if rows > 1 else 1 / float(rate)
+    times = np.append(times, times[-1] + shown)
     found = [ShotRange(a, b, float(times[a]), float(times[b])) for a, b in pairs]
-    return Shots(video, found, _rate(rows / float(times[-1])))
+    return Shots(video, found, rate, clock, offset)
 
 
 def _pairs(stream: NamedStream, rows: int) -> list[tuple[int, int]]:
@@ -103,20 +148,6 @@ def _pair(value: Any, stream: NamedStream) -> tuple[int, int]:
             f"graph 'shots' has them, or boundaries, got {type(value).__name__}"
         )
     return found[0], found[1]
-
-
-_USUAL_RATES = (
-    *map(Fraction, (12, 15, 24, 25, 30, 48, 50, 60, 100, 120)),
-    *(Fraction(1000 * count, 1001) for count in (24, 30, 48, 60, 120)),
-)
-
-
-def _rate(measured: float) -> Fraction:
-    """The usual rate that was measured; 24 and 24000/1001 differ by a thousandth."""
-    nearest = min(_USUAL_RATES, key=lambda rate: abs(rate - measured))
-    if abs(nearest - measured) < measured * 0.0004:
-        return nearest
-    return Fraction(measured).limit_denominator(1001)
 
 
 def source_of(stream: NamedStream, name: str | None) -> NamedVideoStream:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from beam_scanner.stores.object_store import storage_errors
+from beam_scanner.stores.part_names import part_of
 
 
 @contextmanager
@@ -26,8 +27,7 @@ def whole_file(path: str) -> Iterator[str]:
         >>> os.path.exists(path)
         True
     """
-    stem, extension = os.path.splitext(path)
-    part = f"{stem}.part{extension}"
+    part = part_of(path)
     try:
         with storage_errors("write", path):
             yield part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from beam_scanner.ops._colors import (
 from beam_scanner.ops._text import Pen, check_frame, line_width, text_size
 from beam_scanner.types.element_types import BboxList, FrameType
 
+_ALLOWANCE = 1e-3
+"""Pixels; float32 is off by a tenth of that in a frame of 2000."""
+
 _BY_NUMBER = ("label", "track")
 
 
@@ -25,7 +29,7 @@ class DrawBboxes(Kernel):
     """Draws boxes into a copy of each frame, with a line of text each if wanted.
 
     Corners are fractions of the frame's width and height; parts of boxes outside the
-    frame are left out. Lines are as thick as ``thickness`` says, to the inside of the box.
+    frame are left out, and boxes with a corner that is no finite number. Lines are as thick as ``thickness`` says, to the inside of the box.
 
     Args:
         config: The kernel's configuration.
@@ -71,15 +75,21 @@ class DrawBboxes(Kernel):
         self._text_of(0, 0, 0.0, 0.0)
 
     def execute(self, frame: FrameType, bboxes: BboxList) -> FrameType:
-        """A frame of the same shape and dtype."""
-        if self._pen is not None:
+        """A frame of the same shape and dtype.
+
+        Raises:
+            ElementTypeError: The frame is not H x W x channels, or with text not uint8.
+        """
+        if self._pen is not None or frame.ndim != 3:
             check_frame("DrawBboxes", frame)
         drawn = frame.copy()
         height, width = frame.shape[:2]
         thickness = self._thickness or line_width(height)
         for box in bboxes:
-            left, right = sorted((int(box.x1 * width), int(box.x2 * width)))
-            top, bottom = sorted((int(box.y1 * height), int(box.y2 * height)))
+            if not all(map(math.isfinite, (box.x1, box.x2, box.y1, box.y2))):
+                continue
+            left, right = sorted((_pixel(box.x1, width), _pixel(box.x2, width)))
+            top, bottom = sorted((_pixel(box.y1, height), _pixel(box.y2, height)))
             color = self._color_of(box)
             _rectangle(drawn, (left, top, right, bottom), color, thickness)
             if self._pen is not None:
@@ -128,6 +138,14 @@ class DrawBboxes(Kernel):
                 f"text {self._text!r} of DrawBboxes cannot be filled in with "
                 f"{', '.join(values)}: {type(error).__name__}: {error}"
             ) from error
+
+
+def _pixel(part: float, size: int) -> int:
+    """The pixel in which a fraction of a frame lies.
+
+    Boxes hold float32: without the allowance, 7/96 of 96 pixels would lie in pixel 6.
+    """
+    return int(part * size + _ALLOWANCE)
 
 
 def _rectangle(

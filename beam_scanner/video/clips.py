@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 import av
 import numpy as np
@@ -23,7 +24,7 @@ from beam_scanner.video.index import FrameIndex
 from beam_scanner.video.remux import Segment, copyable, write_packets
 from beam_scanner.video.soundtrack import Sound, add_sound, has_sound
 from beam_scanner.video.source import VideoSource
-from beam_scanner.video.timing import presentation_ticks
+from beam_scanner.video.timing import TICKS, presentation_ticks
 
 _ENCODING = Encoding("h264", quality=18)
 
@@ -51,7 +52,8 @@ def cut_clips(
 
     Raises:
         ArgumentError: A range is empty or wrong.
-        VideoError: The video cannot be read, or a clip not be written.
+        VideoError: The video cannot be read, a row of a clip not be decoded, or a clip
+            not be written.
 
     Examples:
         >>> import os, tempfile
@@ -67,7 +69,7 @@ def cut_clips(
         >>> [len(index_video(clip)) for clip in clips]
         [10, 18]
     """
-    _check(ranges, len(index))
+    _check(ranges, index)
     segment = None if index.open_gop else copyable(source, index)
     copied = [_packets_of(segment, index, each) for each in ranges]
     sounds = has_sound(source)
@@ -76,45 +78,60 @@ def cut_clips(
         for (first, end), numbers, path in zip(ranges, copied, paths, strict=True):
             pictures = f"{path}.pictures.mp4" if sounds else path
             seconds = index.seconds(np.arange(first, end))
+            # A clip of one frame tells by nothing else how long that is.
+            length = _end(index, end) - seconds[0] if index.monotonic else float("nan")
             if segment is not None and numbers is not None:
                 ticks = presentation_ticks(seconds)
                 ranks = segment.ranks[numbers.start : numbers.stop] - first
                 own = _taken(packets, numbers)
-                write_packets(pictures, segment, own, ticks - ticks[0], ranks)
+                after = None if isnan(length) else round(length * TICKS)
+                write_packets(pictures, segment, own, ticks - ticks[0], ranks, after)
             else:
                 frames = decoder.read(np.arange(first, end))
                 with VideoEncoder(pictures, _ENCODING, index.display) as encoder:
                     for frame, time in zip(frames, seconds - seconds[0], strict=True):
                         encoder.write(frame, float(time))
+                    encoder.end_seconds = length
             if sounds:
                 _add_sound(pictures, path, _sound(source, index, first, end))
             yield numbers is not None
 
 
 def _sound(source: VideoSource, index: FrameIndex, first: int, end: int) -> Sound:
-    rows = len(index)
-    after = index.seconds([min(end, rows - 1)])[0]
-    if end == rows:
-        after = index.seconds([0])[0] + index.duration_seconds
-    return Sound(source, float(index.seconds([first])[0]), float(after))
+    return Sound(source, float(index.seconds([first])[0]), _end(index, end))
+
+
+def _end(index: FrameIndex, end: int) -> float:
+    """When the row before ``end`` is over."""
+    if end == len(index):
+        return float(index.seconds([0])[0]) + index.duration_seconds
+    return float(index.seconds([end])[0])
 
 
 def _add_sound(pictures: str, path: str, sound: Sound) -> None:
     try:
         add_sound(pictures, path, sound)
-        os.remove(pictures)
     except VideoError as error:
         warnings.warn(f"a clip is silent: {error}", stacklevel=2)
         os.replace(pictures, path)
+    finally:
+        if os.path.exists(pictures):
+            os.remove(pictures)
 
 
-def _check(ranges: Sequence[tuple[int, int]], rows: int) -> None:
-    last = 0
+def _check(ranges: Sequence[tuple[int, int]], index: FrameIndex) -> None:
+    last, rows = 0, len(index)
     for first, end in ranges:
         if not last <= first < end <= rows:
             raise ArgumentError(
                 f"rows {first} to {end} are no clip after row {last} of a video of "
                 f"{rows} rows"
+            )
+        lost = np.flatnonzero(index.is_lost(np.arange(first, end)))
+        if len(lost):
+            raise VideoError(
+                f"row {first + lost[0]} of the clip of rows {first} to {end} cannot be "
+                "decoded, and a copy of the video would show it"
             )
         last = end
 

@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from math import isnan
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -74,6 +75,7 @@ class VideoEncoder:
     Attributes:
         rows: Frames written so far.
         index: Index of the file, after :meth:`close`.
+        end_seconds: When the last frame ends; nan for one as long as most others are.
 
     Examples:
         >>> path = os.path.join(tempfile.mkdtemp(), 'a.mp4')
@@ -93,6 +95,7 @@ class VideoEncoder:
         display: Display | None = None,
     ) -> None:
         self.rows = 0
+        self.end_seconds = float("nan")
         self._path = os.fspath(path)
         self._encoding = encoding or Encoding()
         self._display = display or Display()
@@ -219,7 +222,8 @@ class VideoEncoder:
             (self._spool.read(size), bool(key))
             for size, key in zip(self._sizes, self._keys, strict=True)
         )
-        mux(self._container, self._stream, packets, ticks, ranks)
+        end = None if isnan(self.end_seconds) else round(self.end_seconds * TICKS)
+        mux(self._container, self._stream, packets, ticks, ranks, end)
         # An encoder holds frames, some megabytes of them.
         self._container = self._stream = None
         assert self._file is not None
@@ -411,6 +415,7 @@ def mux(
     packets: Iterator[tuple[bytes, bool]],
     ticks: NDArray[np.int64],
     ranks: NDArray[np.int64],
+    end: int | None = None,
 ) -> None:
     """Writes compressed packets with their times, and closes the container.
 
@@ -420,12 +425,16 @@ def mux(
         packets: (data, whether it is a keyframe), in decoding order.
         ticks: int64[n], ascending times by row.
         ranks: int64[n], the row of each packet.
+        end: When the last row ends; None for one as long as most others are.
     """
     import av
 
     decoded = decoding_ticks(ticks, ranks)
     step = int(np.median(np.diff(ticks))) if len(ticks) > 1 else 0
-    ends = np.append(ticks[1:], ticks[-1] + (step or round(1 / 25 / TIME_BASE)))
+    last = int(ticks[-1])
+    if end is None or end <= last:
+        end = last + (step or round(1 / 25 / TIME_BASE))
+    ends = np.append(ticks[1:], end)
     for (data, key), rank, dts in zip(packets, ranks, decoded, strict=True):
         packet = av.Packet(data)
         packet.stream = stream

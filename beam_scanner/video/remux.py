@@ -20,6 +20,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from beam_scanner.errors import ArgumentError, VideoError
+from beam_scanner.stores.part_names import part_of
 from beam_scanner.video.bitstream.codec import Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.container import OpenVideo
@@ -90,8 +91,9 @@ def concatenate(
         raise ArgumentError(f"scale {scale} is not a (width, height) in pixels")
     indexes = [index_video(segment) for segment in segments]
     ticks = _ticks(indexes, times, fps)
-    out, part = os.fspath(out_path), f"{os.fspath(out_path)}.part"
-    silent = part if sound is None else f"{out}.silent.part"
+    out = os.fspath(out_path)
+    part = part_of(out)
+    silent = part if sound is None else part_of(out)
     try:
         plan = None if scale else _copy_plan(segments, indexes)
         if plan is None:
@@ -218,6 +220,7 @@ def write_packets(
     packets: Iterator[tuple[bytes, bool]],
     ticks: NDArray[np.int64],
     ranks: NDArray[np.int64],
+    end: int | None = None,
 ) -> None:
     """Writes packets to an MP4.
 
@@ -227,6 +230,7 @@ def write_packets(
         packets: See :func:`~beam_scanner.video.encoder.mux`, as ``ticks`` and ``ranks``.
         ticks: The times by row.
         ranks: The row of each packet.
+        end: When the last row ends; None for one as long as most others are.
 
     Raises:
         VideoError: The file cannot be written.
@@ -246,7 +250,7 @@ def write_packets(
         if like.shape[0] == "hevc":
             stream.codec_context.codec_tag = "hvc1"
         try:
-            mux(output, stream, packets, ticks, ranks)
+            mux(output, stream, packets, ticks, ranks, end)
         except av.error.FFmpegError as error:
             raise VideoError(f"video {path!r} cannot be written: {error}") from error
 

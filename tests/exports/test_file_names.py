@@ -64,3 +64,12 @@ def test_room(tmp_path: Path) -> None:
         StorageError, match=r"cannot make folder .*/c.csv' is no folder"
     ):
         make_room([str(tmp_path / "c.csv" / "e" / "d.csv")])
+
+
+def test_a_file_where_another_needs_a_folder(tmp_path: Path) -> None:
+    for below in ("a.csv/b.csv", "a.csv/c/d.csv"):
+        for names in (["a.csv", below], [below, "a.csv"]):
+            with pytest.raises(StorageError, match="a file and the folder of another"):
+                make_room([str(tmp_path / name) for name in names])
+    assert not list(tmp_path.iterdir())
+    make_room([str(tmp_path / name) for name in ("a.csv", "a/b.csv", "a.csv.d/c.csv")])

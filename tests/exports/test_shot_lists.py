@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from beam_scanner.errors import ArgumentError
 from beam_scanner.exports.shot_lists import SHOT_LISTS, write_shot_list
 from beam_scanner.exports.shot_ranges import ShotRange, Shots
+from beam_scanner.exports.source_clock import SourceClock
 from beam_scanner.storage import NamedStorage, NamedVideoStream
 from tests.support.video_fixtures import make_video
 
@@ -44,6 +47,66 @@ def test_editors(kind: str, rate: Fraction, tmp_path: Path) -> None:
     assert [each.end_time_exclusive().to_frames() for each in found] == bounds[1:]
     media = {clip.media_reference.target_url for clip in clips}
     assert media == {(tmp_path / "film é.mp4").as_uri()}
+
+
+def test_no_shots(tmp_path: Path) -> None:
+    pytest.importorskip("opentimelineio")
+    for kind, extension in SHOT_LISTS.items():
+        path = tmp_path / f"{kind}{extension}"
+        write_shot_list(shots_of(tmp_path, Fraction(25), []), kind, str(path))
+        assert path.exists()
+
+
+def test_the_timecode_of_a_file(tmp_path: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    shots = replace(
+        shots_of(tmp_path, Fraction(25), [0, 30, 50]),
+        clock=SourceClock("10:00:00:05"),
+    )
+    first = 36_000 * 25 + 5
+    for kind in ("otio", "fcp-xml"):
+        path = str(tmp_path / f"a{SHOT_LISTS[kind]}")
+        write_shot_list(shots, kind, path)
+        clips = list(otio.adapters.read_from_file(path).find_clips())
+        starts = [clip.source_range.start_time.to_frames() for clip in clips]
+        assert starts == [first, first + 30]
+        media = clips[0].media_reference.available_range
+        assert media.start_time.to_frames() == first
+        assert media.duration.to_frames() == 50
+
+
+def test_names_that_xml_cannot_hold(tmp_path: Path) -> None:
+    pytest.importorskip("opentimelineio")
+    made = shots_of(tmp_path, Fraction(25), [0, 30])
+    name = "a\x01\n<b>\u202e"
+    video = NamedVideoStream(
+        made.video.storage(), name, path=str(tmp_path / "film é.mp4")
+    )
+    video.ingest()
+    path = tmp_path / "a.xml"
+    write_shot_list(replace(made, video=video), "fcp-xml", str(path))
+    sequence = ElementTree.parse(path).getroot().find(".//sequence/name")
+    assert sequence is not None
+    assert sequence.text == "a\\x01\\n<b>\\u202e"
+    file = ElementTree.parse(path).getroot().find(".//file/name")
+    assert file is not None
+    assert file.text == "film é.mp4"
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(60000, 1001)])
+@pytest.mark.parametrize("offset", [0.0, 0.5, 1 / 3])
+def test_a_chapter_begins_within_its_frame(
+    rate: Fraction, offset: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "chapters.txt"
+    bounds = [0, *range(1, 200, 7), 100_000]
+    shots = replace(shots_of(tmp_path, rate, bounds), offset=offset)
+    write_shot_list(shots, "chapters", str(path))
+    with av.open(str(path), format="ffmetadata") as found:
+        starts = [c["start"] * c["time_base"] for c in found.chapters()]
+    for start, row in zip(starts, bounds[:-1], strict=True):
+        frame = (start - Fraction(offset)) * rate
+        assert -1e-3 < frame - row < 0.1
 
 
 def test_chapters(tmp_path: Path) -> None:

@@ -72,3 +72,49 @@ def test_the_video_of_shots(film: NamedVideoStream) -> None:
     for stream, given in (("mine", None), ("shots/b.mp4", None), ("mine", "mine")):
         with pytest.raises(ArgumentError, match="--video"):
             source_of(NamedStream(storage, stream), given)
+
+
+def test_a_clock_that_starts_again(tmp_path: Path) -> None:
+    single = Path(make_video(tmp_path / "a.ts", 30)).read_bytes()
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(single + single)
+    video = NamedVideoStream(
+        NamedStorage(str(tmp_path / "db")), "twice", path=str(twice)
+    )
+    video.ingest()
+    shots = read_shots(saved(video, [[0, 12], [12, 45], [45, 60]], list[int]), video)
+    assert shots.rate == 25
+    assert [shots.frames(shot) for shot in shots.ranges] == [
+        (0, 12),
+        (12, 45),
+        (45, 60),
+    ]
+    assert shots.ranges[-1].end_seconds == pytest.approx(60 / 25)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "60000/1001", "25"])
+@pytest.mark.parametrize("rows", [5, 50])
+def test_rates_of_files(extension: str, rate: str, rows: int, tmp_path: Path) -> None:
+    path = make_video(tmp_path / f"a.{extension}", rows, rate=Fraction(rate))
+    video = NamedVideoStream(NamedStorage(str(tmp_path / "db")), "a", path=path)
+    video.ingest()
+    shots = read_shots(saved(video, [[0, rows]], list[int]), video)
+    assert shots.rate == Fraction(rate)
+    assert shots.offset == pytest.approx(0, abs=1e-3)
+    assert shots.frames(shots.ranges[0]) == (0, rows)
+
+
+def test_frames_that_are_missing(tmp_path: Path) -> None:
+    path = make_video(
+        tmp_path / "a.mkv",
+        50,
+        pts=[*range(20), *range(21, 51)],
+        time_base=Fraction(1, 25),
+    )
+    video = NamedVideoStream(NamedStorage(str(tmp_path / "db")), "a", path=path)
+    video.ingest()
+    shots = read_shots(saved(video, [[0, 20], [20, 50]], list[int]), video)
+    assert shots.rate == 25
+    # The editor shows the frame before in place of the one that is missing.
+    assert [shots.frames(shot) for shot in shots.ranges] == [(0, 21), (21, 51)]

@@ -30,8 +30,9 @@ def test_boxes_equal_opencvs(
     ]
     expected = frame.copy()
     for box in boxes:
-        first = (int(box.x1 * 64), int(box.y1 * 48))
-        second = (int(box.x2 * 64), int(box.y2 * 48))
+        # Fractions that float32 holds as a little less than a whole pixel are that pixel.
+        first = (int(box.x1 * 64 + 1e-3), int(box.y1 * 48 + 1e-3))
+        second = (int(box.x2 * 64 + 1e-3), int(box.y2 * 48 + 1e-3))
         cv2.rectangle(expected, first, second, (255, 0, 0))
     assert np.array_equal(DrawBboxes(CONFIG).execute(frame, boxes), expected)
 
@@ -103,3 +104,28 @@ def test_what_is_refused(arguments: dict[str, object], message: str) -> None:
         pytest.importorskip("fontpkg")
     with pytest.raises(ArgumentError, match=message):
         DrawBboxes(CONFIG, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 35, 96, 640, 1920, 4096])
+def test_corners_that_are_pixels(size: int) -> None:
+    draw = DrawBboxes(CONFIG)
+    for pixel in range(0, size, max(size // 100, 1)):
+        part = pixel / size
+        box = protobufs.BoundingBox(x1=part, x2=part, y1=0, y2=0.5)
+        drawn = draw.execute(np.zeros((1, size, 3), np.uint8), [box])
+        assert np.flatnonzero(drawn[0, :, 0]).tolist() == [pixel]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("corner", ["x1", "x2", "y1", "y2"])
+def test_boxes_that_are_nowhere(wrong: float, corner: str) -> None:
+    box = protobufs.BoundingBox(x1=0.25, y1=0.25, x2=0.5, y2=0.5)
+    setattr(box, corner, wrong)
+    frame = np.zeros((8, 8, 3), np.uint8)
+    assert not DrawBboxes(CONFIG).execute(frame, [box]).any()
+
+
+def test_frames_without_channels() -> None:
+    box = protobufs.BoundingBox(x1=0.25, y1=0.25, x2=0.5, y2=0.5)
+    with pytest.raises(ElementTypeError, match=r"DrawBboxes expected .* \(8, 8\)"):
+        DrawBboxes(CONFIG).execute(np.zeros((8, 8), np.uint8), [box])

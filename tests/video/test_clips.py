@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.soundtrack import Sound
 from tests.support.corpus import REAL, SHARED, linear_decode
+from tests.support.damaged_videos import hurt
 from tests.support.sounds import film_with_sound, heard
-from tests.support.video_fixtures import frame_number, numbered_frame
+from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
 ROWS = 48
 
@@ -119,3 +121,53 @@ def test_sound_that_is_not_there(
     with pytest.warns(UserWarning, match="silent: no sound in that time"):
         list(cut_clips(path, index_video(path), [(7, 9)], [made]))
     assert [frame_number(frame) for frame in linear_decode(made)] == [7, 8]
+
+
+def test_rows_that_are_lost(tmp_path: Path) -> None:
+    path = film(tmp_path, "h264")
+    hurt(path, range(14, 16))
+    index = index_video(path, damage="salvage")
+    row = int(index.lost[0])
+    made = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    with pytest.raises(VideoError, match=f"row {row} of the clip of rows 12 to 24"):
+        list(cut_clips(path, index, [(0, 12), (12, 24)], made))
+    assert not Path(made[0]).exists()
+    assert list(cut_clips(path, index, [(0, 12), (24, 48)], made)) == [True, True]
+
+
+def test_an_interrupted_clip_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(film_with_sound(tmp_path / "film.mp4", "aac"))
+    before = set(tmp_path.iterdir())
+
+    def interrupt(pictures: str, path: str, sound: Sound) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clips, "add_sound", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        list(cut_clips(path, index_video(path), [(0, 9)], [str(tmp_path / "a.mp4")]))
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("rate", ["24000/1001", "60000/1001", "12"])
+def test_clips_are_as_long_as_their_rows(rate: str, tmp_path: Path) -> None:
+    path = make_video(tmp_path / "film.mp4", 40, rate=Fraction(rate))
+    index = index_video(path)
+    bounds = [0, 1, 5, 12, 13, 39, 40]
+    paths = [str(tmp_path / f"{number}.mp4") for number in range(len(bounds) - 1)]
+    ranges = list(itertools.pairwise(bounds))
+    copied = list(cut_clips(path, index, ranges, paths))
+    assert {True, False} == set(copied)
+    lengths = [index_video(each).duration_seconds for each in paths]
+    expected = [(end - first) / Fraction(rate) for first, end in ranges]
+    assert lengths == pytest.approx([float(each) for each in expected], abs=2e-4)
+
+
+def test_a_frame_that_is_long(tmp_path: Path) -> None:
+    times = [0, 1, 2, 7, 8, 9]
+    path = make_video(tmp_path / "film.mp4", 6, pts=times, time_base=Fraction(1, 25))
+    made = [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")]
+    list(cut_clips(path, index_video(path), [(0, 3), (3, 6)], made))
+    lengths = [index_video(each).duration_seconds for each in made]
+    assert lengths == pytest.approx([7 / 25, 3 / 25], abs=1e-3)

@@ -171,3 +171,14 @@ def test_real_videos(name, tmp_path):
         with VideoDecoder(path, index) as a, VideoDecoder(out, copy) as b:
             for left, right in zip(a.read(rows[::9]), b.read(rows[::9]), strict=True):
                 assert np.array_equal(left, right)
+
+
+def test_files_of_like_names_stay(tmp_path):
+    paths, _ = _segments(tmp_path, [5], [Encoding()])
+    out = tmp_path / "out.mp4"
+    mine = [tmp_path / "out.mp4.part", tmp_path / "out.mp4.silent.part"]
+    for each in mine:
+        each.write_text("mine")
+    concatenate(paths, None, out)
+    assert [each.read_text() for each in mine] == ["mine", "mine"]
+    assert set(tmp_path.iterdir()) == {out, *mine, tmp_path / "0.mp4"}
