@@ -70,7 +70,8 @@ def cut_clips(
         [10, 18]
     """
     _check(ranges, index)
-    segment = None if index.open_gop else copyable(source, index)
+    # Where packets change how those after them are decoded, copies would miss it.
+    segment = None if index.open_gop or index.setups else copyable(source, index)
     copied = [_packets_of(segment, index, each) for each in ranges]
     sounds = has_sound(source)
     with OpenVideo(source) as video, VideoDecoder(source, index) as decoder:

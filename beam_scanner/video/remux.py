@@ -25,6 +25,7 @@ from beam_scanner.video.bitstream.codec import Bitstream
 from beam_scanner.video.bitstream.registry import bitstream
 from beam_scanner.video.container import OpenVideo
 from beam_scanner.video.decoder import VideoDecoder
+from beam_scanner.video.decoder_setup import CONFIGURATION
 from beam_scanner.video.encoder import VideoEncoder, mux
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.index import NO_PTS, FrameIndex
@@ -179,6 +180,9 @@ def copyable(source: VideoSource, index: FrameIndex) -> Segment | None:
         index: Its index.
     """
     if index.codec not in _COPIED_CODECS or not (index.timed and index.monotonic):
+        return None
+    if any(kind == CONFIGURATION for _, kind, _ in index.setups):
+        # An MP4 is written with one.
         return None
     with OpenVideo(source) as video:
         if not video.container.format.name.startswith(("mov", "matroska")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from hypothesis import strategies as st
 from beam_scanner.errors import ArgumentError, VideoError
 from beam_scanner.video import clips
 from beam_scanner.video.clips import cut_clips
+from beam_scanner.video.decoder import VideoDecoder
 from beam_scanner.video.encoder import VideoEncoder
 from beam_scanner.video.encoding import Encoding
 from beam_scanner.video.indexing import index_video
 from beam_scanner.video.soundtrack import Sound
 from tests.support.corpus import REAL, SHARED, linear_decode
 from tests.support.damaged_videos import hurt
+from tests.support.odd_changes import MUXING, PACKETS
+from tests.support.odd_samples import Base
+from tests.support.oddities import write_odd
 from tests.support.sounds import film_with_sound, heard
 from tests.support.video_fixtures import frame_number, make_video, numbered_frame
 
@@ -171,3 +176,30 @@ def test_a_frame_that_is_long(tmp_path: Path) -> None:
     list(cut_clips(path, index_video(path), [(0, 3), (3, 6)], made))
     lengths = [index_video(each).duration_seconds for each in made]
     assert lengths == pytest.approx([7 / 25, 3 / 25], abs=1e-3)
+
+
+@pytest.mark.parametrize("muxer", ["mp4", "matroska"])
+@pytest.mark.parametrize("encoder", ["libx264", "libx265"])
+def test_clips_of_odd_videos(encoder: str, muxer: str, tmp_path: Path) -> None:
+    """Clips that begin with keyframes, which may have been copied."""
+    base = Base.make(tmp_path, encoder, muxer)
+    assert base is not None
+    tried = 0
+    for oddity in sorted({*PACKETS, *MUXING}):
+        path = tmp_path / f"{oddity}.{muxer}"
+        if not write_odd(path, base, oddity, random.Random(20)):
+            continue
+        try:
+            index = index_video(path)
+        except VideoError:
+            continue
+        edges = [*index.keyframes.tolist(), len(index)]
+        ranges = list(itertools.pairwise(edges))
+        with VideoDecoder(path, index) as decoder:
+            rows = [frame_number(f) for f in decoder.read(range(len(index)))]
+        own = [str(tmp_path / f"{oddity} {first}.mp4") for first, _ in ranges]
+        list(cut_clips(str(path), index, ranges, own))
+        clips = [[frame_number(f) for f in linear_decode(clip)] for clip in own]
+        assert clips == [rows[first:end] for first, end in ranges], oddity
+        tried += 1
+    assert tried > 8
