@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import Any, NamedTuple, get_type_hints
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_type_hints
 
 from beam_scanner.text.cards import card, lines, never_raises, table
 from beam_scanner.text.error_text import clipped, one_line
@@ -184,8 +185,12 @@ class Failure(NamedTuple):
         return f"{', '.join(where)}: {one_line(self.reason)}"
 
 
-# Beam reads the types of the fields for a schema, and not from strings.
-Failure.__annotations__ = get_type_hints(Failure)
+# Beam reads the types of the fields for a schema: not from strings, and of `int | None`
+# it knows no more than that it is an object of Python's.
+Failure.__annotations__ = {
+    name: Union[get_args(hint)] if isinstance(hint, UnionType) else hint  # noqa: UP007
+    for name, hint in get_type_hints(Failure).items()
+}
 
 
 @dataclass(frozen=True)

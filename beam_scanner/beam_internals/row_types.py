@@ -10,10 +10,12 @@ their fields, or elements that come back are stored as pickles.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import UnionType
 from typing import Any
 
 import numpy as np
 from apache_beam import typehints
+from apache_beam.typehints.native_type_compatibility import convert_to_beam_type
 from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.typehints.typehints import (
     ListConstraint,
@@ -48,6 +50,11 @@ _made: dict[str | None, Any] = {}
 
 
 def _make(fields: Sequence[tuple[str, Any]], schema_id: str | None) -> Any:
+    # A schema of `float | None` as it is says no more than: an object of Python's.
+    fields = [
+        (name, convert_to_beam_type(hint) if isinstance(hint, UnionType) else hint)
+        for name, hint in fields
+    ]
     try:
         return RowTypeConstraint.from_fields(fields, schema_id=schema_id)
     except IndexError:

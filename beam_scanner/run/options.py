@@ -9,7 +9,7 @@ from typing import Any, Self
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError
-from beam_scanner.video.decoder_names import DECODERS
+from beam_scanner.video.decoder_names import DECODERS, check_decoder
 
 MAX_ATTEMPTS = 3
 
@@ -161,6 +161,9 @@ def decoder_of(options: PipelineOptions, wanted: str = "cpu") -> str:
         options: The user's.
         wanted: Of the ``PerfParams``.
 
+    Raises:
+        ArgumentError: There is no such decoder.
+
     Examples:
         >>> decoder_of(PipelineOptions([])), decoder_of(PipelineOptions([]), 'cuda')
         ('cpu', 'cuda')
@@ -168,7 +171,29 @@ def decoder_of(options: PipelineOptions, wanted: str = "cpu") -> str:
         'cuda'
     """
     given = options.view_as(ScannerOptions).decoder
-    return given if given and wanted == "cpu" else wanted
+    # Beam takes any value that is given by name, PipelineOptions(decoder=...).
+    return wanted if given is None or wanted != "cpu" else check_decoder(given)
+
+
+def max_failures_of(options: PipelineOptions) -> int | None:
+    """How many streams of a pipeline may fail; None for any number.
+
+    Args:
+        options: The user's.
+
+    Raises:
+        ArgumentError: It is no number of streams.
+
+    Examples:
+        >>> max_failures_of(PipelineOptions(['--max_failures=3']))
+        3
+    """
+    given = options.view_as(ScannerOptions).max_failures
+    if given is not None and (type(given) is not int or given < 0):
+        raise ArgumentError(
+            f"max_failures must be a number of streams (0, 1, 2, ...), got {given!r}"
+        )
+    return given
 
 
 def _is_number(value: Any) -> bool:

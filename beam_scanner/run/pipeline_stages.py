@@ -12,6 +12,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
 from beam_scanner.beam_internals.pardo_attributes import par_do
+from beam_scanner.beam_internals.several_outputs import SeveralOutputs
 from beam_scanner.beam_internals.windowing import is_late, keep_late, may_be_late
 from beam_scanner.elements.hints import unread
 from beam_scanner.elements.records import NAMESPACE, Commit
@@ -164,7 +165,7 @@ class EndRun(beam.PTransform):  # type: ignore[misc]
         return when_complete(jobs) | "Remove" >> stage(_EndRun, *self._place)
 
 
-class Stage(beam.DoFn):  # type: ignore[misc]
+class Stage(SeveralOutputs):
     """Base of the stages: the run, loaded once in each process."""
 
     source: RunSource

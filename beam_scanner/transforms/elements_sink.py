@@ -41,6 +41,7 @@ from apache_beam.transforms.window import GlobalWindows
 from beam_scanner.beam_internals.applied_steps import label_of_maker
 from beam_scanner.beam_internals.pardo_attributes import par_do
 from beam_scanner.beam_internals.row_types import may_be, value_type_of
+from beam_scanner.beam_internals.several_outputs import SeveralOutputs
 from beam_scanner.elements.coders import entering, type_of_hint
 from beam_scanner.elements.hints import typed
 from beam_scanner.elements.keys import FrameKey
@@ -281,7 +282,7 @@ def _tried(function: Callable[[], _T]) -> _T:
     return function()
 
 
-class _Step(beam.DoFn):  # type: ignore[misc]
+class _Step(SeveralOutputs):
     """A step of the sink."""
 
     def __init__(self, target: _Target) -> None:

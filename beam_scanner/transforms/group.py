@@ -35,7 +35,12 @@ from beam_scanner.graph.nodes import OpColumn, OutputNode, UnsliceNode
 from beam_scanner.graph.validate import check_graph, check_node, facts
 from beam_scanner.planner.phases import Splitter
 from beam_scanner.run.gpu_stages import uses_gpu
-from beam_scanner.run.options import Limits, ScannerOptions, decoder_of
+from beam_scanner.run.options import (
+    Limits,
+    ScannerOptions,
+    decoder_of,
+    max_failures_of,
+)
 from beam_scanner.run.program import Program
 from beam_scanner.run.shared_graph import internal_slots
 from beam_scanner.run.stream_slots import BranchSlot, SinkSlot, SourceSlot
@@ -193,6 +198,7 @@ class Group:
         self._hints: list[Mapping[str, Any]] = []
         self._on_gpu: list[OpColumn] = []
         self._limits = Limits.of(pipeline.options)
+        max_failures_of(pipeline.options)
         self._decoder = decoder_of(pipeline.options)
         self._folder = ""
         self._splitter = Splitter(internal_slots)
@@ -313,7 +319,7 @@ class Group:
             for streams, output in self._branches
             if used is None or streams in used
         ]
-        most = self.pipeline.options.view_as(ScannerOptions).max_failures
+        most = max_failures_of(self.pipeline.options)
         # Where the runner is Beam's local one, tasks may be threads of this process.
         here = process_token() if is_local(self.pipeline.options) else ""
         return Program.of(

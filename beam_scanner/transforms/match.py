@@ -14,6 +14,7 @@ from apache_beam.io.filesystem import FileMetadata
 from apache_beam.typehints.typehints import is_consistent_with
 
 from beam_scanner.beam_internals.applied_steps import current_label, label_of_maker
+from beam_scanner.beam_internals.several_outputs import SeveralOutputs
 from beam_scanner.beam_internals.windowing import (
     has_growing_windows,
     in_global_window,
@@ -312,7 +313,7 @@ _NAMES = typehints.Union[str, Commit]
 _PAIRS = typehints.Tuple[str, str]
 
 
-class _Name(beam.DoFn):  # type: ignore[misc]
+class _Name(SeveralOutputs):
     """Name, or commit, to (name in the pipeline, name in the database)."""
 
     def __init__(self, name: PathName | None) -> None:
@@ -399,7 +400,7 @@ def _find(patterns: Any, match: _Match) -> Matched:
     return Matched(typed(once.videos, _PAIRS), failed | beam.Flatten())
 
 
-class _Match(beam.DoFn):  # type: ignore[misc]
+class _Match(SeveralOutputs):
     """Location to (name, path)."""
 
     def __init__(
@@ -489,7 +490,7 @@ class _Match(beam.DoFn):  # type: ignore[misc]
         yield name, path
 
 
-class _Once(beam.DoFn):  # type: ignore[misc]
+class _Once(SeveralOutputs):
     """Passes on names that belong to one path; others fail."""
 
     @unread

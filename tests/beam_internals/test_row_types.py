@@ -8,6 +8,8 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam import typehints
+from apache_beam.portability.api import schema_pb2
+from apache_beam.typehints.schemas import schema_from_element_type
 
 from beam_scanner.beam_internals import row_types
 
@@ -46,6 +48,14 @@ def test_fields_that_hold_arrays(hint: object) -> None:
     row = row_types.row_type([("value", hint), ("row", int)])
     assert list(row_types.fields_of(row)) == ["value", "row"]
     assert row_types.fields_of(row)["row"] is int
+
+
+def test_fields_that_may_be_none_are_known_to_other_languages() -> None:
+    """Else SQL and Parquet are told of an object of Python's."""
+    row = row_types.row_type([("seconds", float | None), ("row", int)])
+    seconds, _ = schema_from_element_type(row).fields
+    assert seconds.type.nullable
+    assert seconds.type.atomic_type == schema_pb2.DOUBLE
 
 
 def test_the_id_survives_in_lists() -> None:

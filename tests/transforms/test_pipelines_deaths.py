@@ -11,12 +11,14 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_scanner.errors import ArgumentError
 from beam_scanner.kernels import Kernel, register_python_op
 from beam_scanner.transforms import ReadFromNamedStream, WriteToNamedStream, op
 from beam_scanner.types import FrameType
 from tests.support.pipeline_runs import PROCESSES, Run, save, stream
+from tests.support.small_runs import IN_MEMORY
 
 pytestmark = pytest.mark.processes
 
@@ -146,3 +148,15 @@ def test_impossible_limits(flag: str, db: Path) -> None:
     run = Run(flag)
     with pytest.raises(ArgumentError, match="must be"):
         run.pipeline | ReadFromNamedStream(str(db), "x/a", type=int)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_failures", "3"), ("max_failures", -1), ("decoder", "gpu")],
+)
+def test_options_given_by_name(name: str, value: Any, db: Path) -> None:
+    """Beam reads flags, and takes these as they are; workers would fail on them."""
+    options = PipelineOptions(IN_MEMORY, **{name: value})
+    read = ReadFromNamedStream(str(db), "x/a", type=int)
+    with pytest.raises(ArgumentError, match=f"{name} must be .* got {value!r}"):
+        beam.Pipeline(options=options) | read

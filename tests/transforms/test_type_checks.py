@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.dataframe.convert import to_dataframe, to_pcollection
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -20,6 +21,7 @@ from beam_scanner.transforms import (
     Histogram,
     ReadAllFromNamedStream,
     ReadAllFromVideo,
+    ReadFromVideo,
     RepeatNull,
     Resize,
     ShotBoundaries,
@@ -29,17 +31,13 @@ from beam_scanner.transforms import (
     VideoGraph,
     WriteToNamedStream,
     WriteToNamedVideo,
+    op,
     partitioner,
 )
 from beam_scanner.types import FrameType
 from tests.support.small_runs import IN_MEMORY
 
-# The second compares all outputs of a step with what one reader takes, so with it
-# Beam fails where a step that has an output for failures uses that.
-CHECKS = {
-    "--runtime_type_check": "/no/such.mp4",
-    "--performance_runtime_type_check": "",
-}
+CHECKS = ["--runtime_type_check", "--performance_runtime_type_check"]
 
 
 # Beam reads the annotations: no strings.
@@ -54,7 +52,7 @@ _reason.__annotations__ = {"failure": Failure, "return": str}
 def test_types_are_those_of_the_elements(
     check: str, films: Path, tmp_path: Path
 ) -> None:
-    paths = list(filter(None, [str(films / "a.mp4"), CHECKS[check]]))
+    paths = [str(films / "a.mp4"), "/no/such.mp4"]
     options = PipelineOptions([*IN_MEMORY, check])
 
     def graph(found: Any) -> dict[str, Any]:
@@ -105,9 +103,44 @@ def test_types_are_those_of_the_elements(
             assert isinstance(each, Written)
             assert each.failures.element_type is Failure
             told = each.failures | f"Why {name}" >> beam.Map(_reason)
-            none = name == "elements" or not CHECKS[check]
-            wanted = [] if none else ["/no/such.mp4: no file matches '/no/such.mp4'"]
+            wanted = ["/no/such.mp4: no file matches '/no/such.mp4'"]
+            if name == "elements":
+                wanted = []
             assert_that(told, equal_to(wanted), f"Failures {name}")
+
+
+def _fails(config: Any, frame: FrameType) -> int:
+    raise ValueError("as it should")
+
+
+Fails = op(_fails)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_failures_of_each_stage_are_checked(
+    check: str, films: Path, tmp_path: Path
+) -> None:
+    """Those of rows, of kernels, of names that are none, of elements that come back."""
+    db, key = str(tmp_path), FrameKey("twice", 0, 0)
+    with beam.Pipeline(options=PipelineOptions([*IN_MEMORY, check])) as pipeline:
+        some, others = (
+            pipeline | f"Read {n}" >> ReadFromVideo(str(films / "a.mp4")) for n in "so"
+        )
+        nulls = some | Stride(36) | "Nulls" >> Fails(on_error="null")
+        fails = others | "Fails" >> Fails()
+        elements = pipeline | "Twice" >> beam.Create([(key, 1), (key, 2)])
+        names = pipeline | "Names" >> beam.Create([""])
+        failures = {
+            "rows": nulls | "N" >> WriteToNamedStream(db, "n/{stream}"),
+            "kernel": fails | "F" >> WriteToNamedStream(db, "f/{stream}"),
+            "elements": elements | "E" >> WriteToNamedStream(db, "e/{stream}"),
+            "names": names | ReadAllFromNamedStream(db, int),
+        }
+        wanted = {"rows": 2, "kernel": 1, "elements": 1, "names": 1}
+        for name, made in failures.items():
+            told = made.failures | f"Why {name}" >> beam.Map(_reason)
+            count = told | f"Count {name}" >> beam.combiners.Count.Globally()
+            assert_that(count, equal_to([wanted[name]]), f"Failures {name}")
 
 
 def test_failures_are_rows(tmp_path: Path) -> None:
@@ -124,9 +157,20 @@ def test_failures_are_rows(tmp_path: Path) -> None:
         )
         kinds = to_dataframe(failures).groupby("kind").stream.count()
         assert_that(to_pcollection(kinds), equal_to([2]), "Table")
+        counts = failures | beam.GroupBy("kind").aggregate_field(
+            "stream", beam.combiners.CountCombineFn(), "streams"
+        )
+        assert_that(
+            counts | "As tuples" >> beam.Map(tuple), equal_to([("input", 2)]), "Counts"
+        )
+        _ = failures | beam.io.WriteToParquet(str(tmp_path / "table"))
         _ = failures | beam.io.WriteToText(
             str(tmp_path / "failed"), shard_name_template=""
         )
+    (file,) = tmp_path.glob("table*")
+    table = pq.read_table(file)
+    assert table.column_names == list(Failure._fields)
+    assert {str(table.schema.field(name).type) for name in ("row", "task")} == {"int64"}
     lines = sorted((tmp_path / "failed").read_text().splitlines())
     assert lines[0] == "stream '/no/a.mp4': no file matches '/no/a.mp4'"
     assert len(lines) == 2
