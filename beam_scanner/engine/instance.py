@@ -204,7 +204,9 @@ class KernelInstance:
             return error
         name, text = class_name(error), message_of(error)
         reason = f"{name}: {text}" if text else name
-        if is_a(error, ValueError) and "read-only" in text:
+        # As numpy says it; OpenCV has an error of its own.
+        numpys = is_a(error, ValueError) and "read-only" in text
+        if numpys or "array marked as readonly" in text:
             reason += (
                 "; this input is used elsewhere too: copy it before writing into it"
             )

@@ -17,7 +17,12 @@ from collections.abc import Sequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from beam_scanner.errors import ArgumentError, OpNotFoundError, did_you_mean
+from beam_scanner.errors import (
+    ArgumentError,
+    ElementTypeError,
+    OpNotFoundError,
+    did_you_mean,
+)
 from beam_scanner.graph.nodes import InputNode, OpColumn, OutputNode, or_slice_list
 from beam_scanner.graph.op_call import OpCall
 from beam_scanner.graph.sampler_methods import StreamsGenerator as StreamsGenerator
@@ -170,7 +175,8 @@ class IOGenerator:
             ScannerException: No list of streams, or their storage cannot be read.
         """
         listed = _streams("Input", streams)
-        found = listed[0].storage().source(self._sc, list(listed))
+        read = _of_storage(listed[0], "source")
+        found = read(self._sc, list(listed))
         if isinstance(found, OpColumn):
             return found
         node = check_node(InputNode(listed), self._sc)
@@ -192,7 +198,8 @@ class IOGenerator:
         """
         column = column_of(op, "io.Output", "the first argument")
         listed = _streams("Output", streams)
-        found = listed[0].storage().sink(self._sc, column, list(listed))
+        write = _of_storage(listed[0], "sink")
+        found = write(self._sc, column, list(listed))
         # A Sink of scannerpy holds the node.
         found = getattr(found, "node", found)
         if isinstance(found, OutputNode):
@@ -201,6 +208,19 @@ class IOGenerator:
         check_output(node)
         check_node(node, self._sc)
         return node
+
+
+def _of_storage(stream: StoredStream, method: str) -> Any:
+    """A method of a stream's backend, which may be of any class that has it."""
+    storage: Any = stream.storage()
+    found = getattr(storage, method, None)
+    if not callable(found):
+        raise ElementTypeError(
+            f"storage() of a {type(stream).__name__} must return a StorageBackend, such "
+            f"as scannerpy.storage.StorageBackend(); got {storage!r}, which has no "
+            f"{method}(...)"
+        )
+    return found
 
 
 def _streams(method: str, streams: Any) -> tuple[StoredStream, ...]:

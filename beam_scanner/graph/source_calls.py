@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -192,6 +193,8 @@ class SinkGenerator:
         ) -> OutputNode:
             column = _column(name, columns, input)
             streams = streams_of(self._sc, name, make, arguments)
+            if name not in TAKE_INPUT:
+                _warn_of_name(next(iter(columns or {})), streams[0])
             return IOGenerator(self._sc).Output(column, streams)
 
         return sink
@@ -215,6 +218,16 @@ def _column(
             "sc.io.Output for each"
         )
     return next(iter(columns.values()))
+
+
+def _warn_of_name(column: str, stream: StoredStream) -> None:
+    if column not in ("column", "frame"):
+        warnings.warn(
+            f"the column of table {stream.name()!r} will not be called {column!r}: "
+            "tables that a run makes have one column, 'frame' if it holds frames and "
+            "else 'column'",
+            stacklevel=3,
+        )
 
 
 def _maker(

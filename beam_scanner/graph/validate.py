@@ -141,7 +141,7 @@ def _output_name(node: OutputNode) -> str:
 
 def _check_slice_lists(node: Node, level: int) -> None:
     if isinstance(node, SampleNode):
-        values = {"its arguments": node.samplers}
+        values = {"an argument": node.samplers}
     elif isinstance(node, OpNode):
         values = {f"argument {name!r}": v for name, v in node.stream_args.items()}
     else:
@@ -150,13 +150,13 @@ def _check_slice_lists(node: Node, level: int) -> None:
         lists = [value for value in each if isinstance(value, SliceList)]
         if lists and not level:
             raise GraphError(
-                f"{what} of {node.label} have a SliceList, but its input has not been "
-                "sliced: give one plain value for each stream, or put it between "
-                "Slice and Unslice"
+                f"{what} of {node.label} is a SliceList, but its input has not been "
+                f"sliced: give one plain value for each stream, or put {node.label} "
+                "between Slice and Unslice"
             )
         if any(isinstance(value, SliceList) for listed in lists for value in listed):
             raise GraphError(
-                f"{what} of {node.label} have a SliceList inside of a SliceList"
+                f"{what} of {node.label} is a SliceList with a SliceList in it"
             )
 
 

@@ -25,7 +25,7 @@ from beam_scanner.run.active_runs import (
     find_active,
 )
 from beam_scanner.run.kept_work import hint_about_kept
-from beam_scanner.run.profiler import Profile, has_profile
+from beam_scanner.run.profiler import Profile, has_profile, run_number
 from beam_scanner.run.progress import Progress, ProgressBar
 from beam_scanner.run.run_files import RunFiles
 from beam_scanner.storage.streams.named import NamedStorage
@@ -37,7 +37,8 @@ class JobStatus(dict[str, Any]):
 
     ``finished``; ``tasks_done`` and ``total_tasks``; ``jobs_done``, ``jobs_failed`` and
     ``total_jobs``, where a job makes the outputs of one stream. Of a run with more than
-    10,000 jobs the tasks are not counted while it runs.
+    10,000 jobs the tasks are not counted while it runs. ``result`` has ``success`` and
+    ``msg``: whether the run has ended with an error, and the text of it.
 
     Examples:
         >>> status = JobStatus(finished=False, tasks_done=3)
@@ -49,7 +50,9 @@ class JobStatus(dict[str, Any]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(name) from None
+            raise AttributeError(
+                f"the status of a run has no {name!r}; it has {', '.join(self)}"
+            ) from None
 
 
 def going_on(storage: NamedStorage) -> list[ActiveRun]:
@@ -81,7 +84,7 @@ def follow(
         JobFailure: What ``run`` raises where streams have failed.
         WorkerError: It has died, or its pipeline could not be run.
     """
-    store = storage.store()
+    number, store = run_number(number), storage.store()
     run = find_active(store, number)
     if run is not None:
         bar = ProgressBar(show_progress)
@@ -90,8 +93,10 @@ def follow(
         finally:
             bar.close()
     profile = Profile.load(storage, number)
-    yield _end_status(profile)
-    _raise_failures(storage, profile)
+    error = _ending_error(storage, profile)
+    yield _end_status(profile, error)
+    if error is not None:
+        raise error
 
 
 def cancel(storage: NamedStorage, number: int) -> None:
@@ -105,7 +110,7 @@ def cancel(storage: NamedStorage, number: int) -> None:
         ArgumentError: There was no such run, or it has ended.
         WorkerError: It has died.
     """
-    store = storage.store()
+    number, store = run_number(number), storage.store()
     run = find_active(store, number)
     if run is None or has_profile(store, number):
         Profile.load(storage, number)
@@ -156,10 +161,15 @@ def _status(run: ActiveRun, files: RunFiles, progress: Progress) -> JobStatus:
         jobs_done=progress.jobs_done(),
         jobs_failed=files.failed_jobs(),
         total_jobs=run.jobs,
+        result=_result(None),
     )
 
 
-def _end_status(profile: Profile) -> JobStatus:
+def _result(error: ScannerException | None) -> JobStatus:
+    return JobStatus(success=error is None, msg="" if error is None else str(error))
+
+
+def _end_status(profile: Profile, error: ScannerException | None) -> JobStatus:
     counts = profile.counts()
     ended = profile.ended
     done = profile.tasks + counts["reused"]
@@ -172,25 +182,26 @@ def _end_status(profile: Profile) -> JobStatus:
         jobs_done=made,
         jobs_failed=failed,
         total_jobs=made + failed,
+        result=_result(error),
     )
 
 
-def _raise_failures(storage: NamedStorage, profile: Profile) -> None:
-    """Raises what ``run`` has raised, or would have."""
+def _ending_error(storage: NamedStorage, profile: Profile) -> ScannerException | None:
+    """What ``run`` has raised, or would have."""
     ended = profile.ended
     if ended.get("error"):
         name, text = ended["error"]
         known = getattr(errors, name, None)
         if isinstance(known, type) and issubclass(known, ScannerException):
-            raise known(text)
-        raise WorkerError(f"run {profile.job_id} was ended by {name}: {text}. {GO_ON}")
+            return known(text)
+        return WorkerError(f"run {profile.job_id} was ended by {name}: {text}. {GO_ON}")
     if not ended.get("raises") or not ended["failed"]:
-        return
+        return None
     failures = _failures(storage.store(), ended)
     hint = hint_about_kept(ended["kept"], storage.db_path)
     committed, cached = len(profile.committed), profile.counts()["cached"]
     kind = JobCancelled if ended["cancelled"] else JobFailure
-    raise kind(failures, hint, Tally(committed, cached, ended["failure_file"]))
+    return kind(failures, hint, Tally(committed, cached, ended["failure_file"]))
 
 
 def _failures(store: ObjectStore, ended: dict[str, Any]) -> list[Failure]:

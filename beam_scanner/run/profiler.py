@@ -13,6 +13,7 @@ import heapq
 import io
 import itertools
 import json
+import numbers
 import os
 import re
 import tarfile
@@ -244,16 +245,13 @@ class Profile:
         Raises:
             ArgumentError: There was no such run, or its profile is not kept any more.
         """
-        number = _number(job_id)
+        number = run_number(job_id)
         store = storage.store()
-        data = None if number is None else store.try_read(_key(number))
-        if number is not None and data is None and store.exists(active_key(number)):
+        data = store.try_read(_key(number))
+        if data is None and store.exists(active_key(number)):
             raise ArgumentError(f"run {number} has not ended: there is no profile yet")
-        if number is None or data is None:
-            raise ArgumentError(
-                f"Job name {job_id} does not exist: expected what run returned for one "
-                f"of the latest {MOST_PROFILES} runs"
-            )
+        if data is None:
+            raise _unknown(job_id)
         try:
             record = json.loads(gzip.decompress(data))
             version = record["version"]
@@ -523,11 +521,37 @@ def _kind(label: str) -> str:
     return _KIND_OF.get(label, "eval")
 
 
-def _number(job_id: object) -> int | None:
-    if isinstance(job_id, bool) or not isinstance(job_id, (int, str)):
-        return None
+def run_number(job_id: object) -> int:
+    """The number of a run, as users name it.
+
+    Args:
+        job_id: The number, also of numpy or as text.
+
+    Raises:
+        ArgumentError: No run has such a name.
+
+    Examples:
+        >>> run_number("12")
+        12
+    """
+    if job_id is None:
+        raise ArgumentError(
+            "Job name None does not exist: run returns None where it had nothing to do, "
+            "as all outputs were there"
+        )
+    if isinstance(job_id, bool) or not isinstance(job_id, (numbers.Integral, str)):
+        raise _unknown(job_id)
     text = str(job_id)
-    return int(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        raise _unknown(job_id)
+    return int(text)
+
+
+def _unknown(job_id: object) -> ArgumentError:
+    return ArgumentError(
+        f"Job name {job_id} does not exist: expected what run returned for one of the "
+        f"latest {MOST_PROFILES} runs"
+    )
 
 
 def _write_packed(path: str, name: str, data: bytes) -> None:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -45,7 +46,7 @@ from beam_scanner.run.early_start import start_early_for
 from beam_scanner.scannerpy.cluster import CLUSTER, NO_CLUSTER
 from beam_scanner.scannerpy.cluster import start_master as start_master
 from beam_scanner.scannerpy.cluster import start_worker as start_worker
-from beam_scanner.scannerpy.config import Config
+from beam_scanner.scannerpy.config import Config, chosen_config
 from beam_scanner.scannerpy.op import OpGenerator
 from beam_scanner.scannerpy.profiler import Profile, warn_of_subsample
 from beam_scanner.scannerpy.run_arguments import checked_mode, output_nodes, perf_maker
@@ -125,7 +126,7 @@ class Client:
             raise ArgumentError(f"workers=[] leaves nothing to run on: {CLUSTER}")
         if machine_params is not None:
             warnings.warn(f"machine_params is ignored: {CLUSTER}", stacklevel=2)
-        self.config = _config(config, config_path, db_path)
+        self.config = chosen_config(config, config_path, db_path)
         self._given_options, self._max_attempts = options, max_attempts
         if options is not None or max_attempts is not None:
             self._limits()
@@ -399,20 +400,22 @@ class Client:
 
         return client_card(self.named_storage)
 
-    def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> None:
+    def wait_on_job(self, bulk_job_id: int, show_progress: bool = True) -> JobStatus:
         """Waits for the end of a run, of this process or any other.
 
         Args:
             bulk_job_id: What ``run`` returned, or ``get_active_jobs``.
             show_progress: Draw a bar, in a terminal or notebook.
 
+        Returns:
+            How it has ended.
+
         Raises:
             ArgumentError: There was no such run.
-            JobFailure: Streams have failed; as ``run`` raises it.
-            WorkerError: The run has died, or was interrupted.
+            ScannerException: As ``run`` raises it; or the run has died.
         """
-        for _ in self.wait_on_job_gen(bulk_job_id, show_progress):
-            pass
+        # Of a long run there are many.
+        return deque(self.wait_on_job_gen(bulk_job_id, show_progress), maxlen=1)[0]
 
     def wait_on_job_gen(
         self, bulk_job_id: int, show_progress: bool = True
@@ -590,9 +593,3 @@ class Client:
 
     register_op = staticmethod(register_op)
     register_python_kernel = staticmethod(register_python_kernel)
-
-
-def _config(config: Config | None, path: str | None, db_path: str | None) -> Config:
-    if config is None:
-        return Config(config_path=path, db_path=db_path)
-    return config if db_path is None else config.with_db_path(db_path)

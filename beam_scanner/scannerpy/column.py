@@ -186,6 +186,26 @@ class VideoMetadata:
     verified: bool = False
     lost: int = 0
 
+    @property
+    def time_base_num(self) -> int:
+        """With ``time_base_denom``, the mean time of a frame, as Scanner has it.
+
+        Examples:
+            >>> video = VideoMetadata('a', 'h264', 64, 48, 90, 30000 / 1001, 3.003, 1)
+            >>> video.time_base_num, video.time_base_denom
+            (1001, 30000)
+        """
+        return self._rate().denominator if self.fps else 0
+
+    @property
+    def time_base_denom(self) -> int:
+        """See ``time_base_num``; both are 0 where the rate is unknown."""
+        return self._rate().numerator if self.fps else 0
+
+    def _rate(self) -> Fraction:
+        # Rates of NTSC have this denominator, others have smaller ones.
+        return Fraction(self.fps or 0).limit_denominator(1001)
+
 
 def video_metadata(stream: NamedVideoStream) -> VideoMetadata:
     """What is known of a stream of frames without decoding it.

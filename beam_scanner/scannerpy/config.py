@@ -243,3 +243,21 @@ def _place(storage: Mapping[str, str], path: str) -> str:
     if "bucket" not in storage:
         raise _missing("storage.bucket", path)
     return f"{scheme}://{storage['bucket']}/{place.strip('/')}"
+
+
+def chosen_config(
+    config: Config | None, config_path: str | None, db_path: str | None
+) -> Config:
+    """The configuration that a client is given, by one way or another.
+
+    Args:
+        config: Goes before ``config_path``.
+        config_path: A TOML file.
+        db_path: The database; goes before that of the configuration.
+
+    Returns:
+        The given one, or one of its own where the database is another.
+    """
+    if config is None:
+        return Config(config_path=config_path, db_path=db_path)
+    return config if db_path is None else config.with_db_path(db_path)

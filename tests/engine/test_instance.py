@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -109,13 +110,21 @@ def test_a_kernel_may_write_into_a_frame_that_is_its_own() -> None:
     assert [made[0, 0, 0] for made in got] == [254, 253]
 
 
-def test_a_kernel_may_not_write_into_a_frame_that_others_use() -> None:
-    def invert(config: Any, frame: FrameType) -> FrameType:
-        frame[:] = 255 - frame
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda frame: frame.fill(0),
+        lambda frame: np.subtract(255, frame, out=frame),
+        lambda frame: cv2.rectangle(frame, (0, 0), (1, 1), (255, 0, 0)),
+    ],
+)
+def test_a_kernel_may_not_write_into_a_frame_that_others_use(write: Any) -> None:
+    def written(config: Any, frame: FrameType) -> FrameType:
+        write(frame)
         return frame
 
     frames = source("frame")
-    columns = [call(invert, frames).outputs()[0], frames]
+    columns = [call(written, frames).outputs()[0], frames]
     with pytest.raises(OpError, match="copy it before writing into it"):
         run_columns(columns, {frames: [frame(1)]})
 

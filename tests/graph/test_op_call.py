@@ -206,7 +206,7 @@ def bad_calls():
             "Scaled",
             {"x": blob, "scale": 1, "width": [SliceList([1])]},
             GraphError,
-            "'width' of Scaled have a SliceList, but its input has not been sliced",
+            "'width' of Scaled is a SliceList, but its input has not been sliced",
         ),
         (
             "Scaled",

@@ -266,7 +266,7 @@ def test_more_bad_stream_arguments():
         streams.Stride("video", [8])  # type: ignore[arg-type]
     with pytest.raises(GraphError, match=r"`Stride` had 1 per-stream arg.* expected 2"):
         streams.Stride(column, [8])
-    with pytest.raises(GraphError, match="its arguments of Stride have a SliceList"):
+    with pytest.raises(GraphError, match="an argument of Stride is a SliceList"):
         streams.Stride(column, [SliceList([8]), 8])
     with pytest.raises(
         ArgumentError, match="intervals for 2 streams and strides for 1"

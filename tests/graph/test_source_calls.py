@@ -51,6 +51,11 @@ def test_columns(sc: Database) -> None:
         sinks.Column(table_name=["w"])
     with pytest.raises(GraphError, match="sink Column takes one column, got a, b"):
         sinks.Column(columns={"a": column, "b": column}, table_name=["w"])
+    with pytest.warns(
+        UserWarning, match="table 'w' will not be called 'faces'"
+    ) as told:
+        sinks.Column(columns={"faces": column}, table_name=["w"])
+    assert told[0].filename == __file__
 
 
 def test_one_of_several_columns_of_a_table(sc: Database) -> None:

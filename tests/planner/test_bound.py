@@ -106,7 +106,9 @@ def test_slice_lists_must_fit() -> None:
     assert "a SliceList of 1 values for 2 slice groups" in message
     assert "has not been sliced" in impossible(sampled(source(), short))
     nested = SliceList([All(), SliceList([All()])])
-    assert "inside of a SliceList" in impossible(unsliced(sampled(cut, nested)))
+    assert "is a SliceList with a SliceList in it" in impossible(
+        unsliced(sampled(cut, nested))
+    )
 
 
 def test_slice_lists_of_arguments_must_fit() -> None:
@@ -123,7 +125,7 @@ def test_slice_lists_of_arguments_must_fit() -> None:
     assert "argument 'tag': a SliceList of 1 values for 2 slice groups" in message
     node = call(Tagged, source(), stream_args=tags)
     message = impossible(node.outputs()[0])
-    assert "argument 'tag' of Tagged have a SliceList, but its input has" in message
+    assert "argument 'tag' of Tagged is a SliceList, but its input has" in message
 
 
 def test_a_sampler_that_does_not_fit_names_stream_op_and_group() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from beam_scanner.errors import (
@@ -76,6 +77,7 @@ def test_tasks_and_jobs_are_counted(storage: NamedStorage, driven: Driven) -> No
     statuses = follow(storage, 1)
     found = next(statuses)
     assert (found.finished, found.tasks_done, found.total_tasks) == (False, 0, 6)
+    assert found.result.success
     assert (found.jobs_done, found.jobs_failed, found.total_jobs) == (0, 0, 2)
     for family, task in ((0, 0), (0, 1), (1, 0)):
         driven.do(0, family, task)
@@ -147,6 +149,7 @@ def test_who_wanted_no_exception_gets_none(storage: NamedStorage) -> None:
     ended(storage, Report(failures=list(FAILURES)), raises=False)
     (status,) = follow(storage, 1)
     assert status.jobs_failed == 3
+    assert status.result == {"success": True, "msg": ""}
 
 
 @pytest.mark.parametrize(
@@ -162,8 +165,11 @@ def test_what_has_ended_a_run_before_its_time(
     storage: NamedStorage, driven: Driven, error: Any, kind: type, text: str
 ) -> None:
     driven.end(Report(), error)
-    with pytest.raises(kind, match=text):
-        list(follow(storage, 1))
+    statuses = follow(storage, 1)
+    result = next(statuses).result
+    with pytest.raises(kind, match=text) as found:
+        next(statuses)
+    assert (result.success, result.msg) == (False, str(found.value))
 
 
 def test_the_dead_are_not_awaited(storage: NamedStorage, driven: Driven) -> None:
@@ -179,8 +185,11 @@ def test_the_dead_are_not_awaited(storage: NamedStorage, driven: Driven) -> None
 
 @pytest.mark.parametrize("ask", [lambda s, n: list(follow(s, n)), cancel])
 def test_runs_that_never_were(storage: NamedStorage, ask: Any) -> None:
-    with pytest.raises(ArgumentError, match="Job name 7 does not exist"):
-        ask(storage, 7)
+    for number in (7, "7", np.int64(7), -7, 7.0, (7,), True, "seven"):
+        with pytest.raises(ArgumentError, match=r"Job name .* does not exist"):
+            ask(storage, number)
+    with pytest.raises(ArgumentError, match="run returns None where it had nothing"):
+        ask(storage, None)
 
 
 def test_what_has_ended_cannot_be_cancelled(storage: NamedStorage) -> None:
@@ -206,5 +215,5 @@ def test_a_profile_comes_with_the_end(storage: NamedStorage, driven: Driven) -> 
 
 
 def test_a_status_has_keys_and_attributes() -> None:
-    with pytest.raises(AttributeError, match="speed"):
+    with pytest.raises(AttributeError, match="has no 'speed'; it has finished"):
         _ = JobStatus(finished=True).speed

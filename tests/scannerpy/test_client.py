@@ -64,7 +64,9 @@ def test_packet_sizes_are_estimated_where_none_are_given(sc: Any, given: Any) ->
 
 def test_a_job_that_is_over_is_not_waited_for(sc: Any) -> None:
     job = sc.run(graph(sc), PerfParams.estimate(), show_progress=False)
-    sc.wait_on_job(job, show_progress=False)
+    status = sc.wait_on_job(job, show_progress=False)
+    assert status.finished
+    assert status.result.success
     assert sc.get_active_jobs() == []
 
 

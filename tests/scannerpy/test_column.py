@@ -12,6 +12,7 @@ from beam_scanner.errors import (
     RowError,
     StreamNotFoundError,
 )
+from beam_scanner.scannerpy.column import VideoMetadata
 from beam_scanner.scannerpy.table import Tables
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from beam_scanner.storage.streams.named_video import NamedVideoStream
@@ -132,3 +133,20 @@ def test_video_metadata(storage: NamedStorage, tables: Tables, clip: str) -> Non
     assert (exact.codec, exact.frames) == ("", 2)
     with pytest.raises(StreamNotFoundError, match="'none'"):
         tables.video_metadata([tables.table("none")])
+
+
+@pytest.mark.parametrize(
+    ("fps", "time_base"),
+    [
+        (25.0, (1, 25)),
+        (24000 / 1001, (1001, 24000)),
+        (60000 / 1001, (1001, 60000)),
+        (12.5, (2, 25)),
+        (None, (0, 0)),
+    ],
+)
+def test_the_time_base_is_that_of_the_rate(
+    fps: float | None, time_base: tuple[int, int]
+) -> None:
+    found = VideoMetadata("a", "h264", 64, 48, 10, fps, None, 1)
+    assert (found.time_base_num, found.time_base_denom) == time_base

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from beam_scanner.errors import ArgumentError, ScannerException
-from beam_scanner.scannerpy.config import Config, mkdir_p, read_line
+from beam_scanner.scannerpy.config import (
+    Config,
+    chosen_config,
+    mkdir_p,
+    read_line,
+)
 
 
 @pytest.fixture
@@ -85,6 +90,17 @@ def test_with_db_path_leaves_the_first_alone(home: Path) -> None:
     other = config.with_db_path("/two")
     assert (config.db_path, other.db_path) == ("/one", "/two")
     assert other.config_path == config.config_path
+
+
+def test_a_configuration_goes_before_a_file_and_a_database_before_both(
+    home: Path,
+) -> None:
+    given = Config(db_path="/one")
+    assert chosen_config(given, "not read", None) is given
+    assert chosen_config(given, None, "/two").db_path == "/two"
+    assert chosen_config(None, None, "/two").db_path == "/two"
+    path = written(home, "[storage]\ntype = 'posix'\ndb_path = '/three'\n")
+    assert chosen_config(None, path, None).db_path == "/three"
 
 
 def test_pickles(home: Path) -> None:

@@ -105,7 +105,7 @@ MISTAKES: dict[str, tuple[Build, type[Exception], str]] = {
     "a SliceList outside": (
         lambda x, p, db: x | Stride(SliceList([1, 2])),
         GraphError,
-        "Stride have a SliceList, but its input has not been sliced",
+        "Stride is a SliceList, but its input has not been sliced",
     ),
     "SliceLists of different lengths": (
         lambda x, p, db: x | Range(SliceList([1, 2]), SliceList([3])),

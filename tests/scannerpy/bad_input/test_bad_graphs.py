@@ -143,12 +143,12 @@ from tests.support.video_fixtures import numbered_frame
         (
             lambda sc, f: sc.streams.Range(f, [SliceList([(0, 1), (1, 2)])]),
             ValueError,
-            "Range have a SliceList, but its input has not been sliced",
+            "Range is a SliceList, but its input has not been sliced",
         ),
         (
             lambda sc, f: sc.ops.Resize(frame=f, width=[SliceList([4, 5])], height=[4]),
             ValueError,
-            "'width' of Resize have a SliceList",
+            "'width' of Resize is a SliceList",
         ),
         (
             lambda sc, f: sc.ops.DrawFlow(
