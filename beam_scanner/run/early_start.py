@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beam_scanner.forks import fork_client
-from beam_scanner.graph.nodes import InputNode, OutputNode, SampleNode, topological
+
+if TYPE_CHECKING:
+    from beam_scanner.graph.nodes import OutputNode
 
 _FEW_JOBS = 2
 _LARGE_BYTES = 1024 * 1024
@@ -52,6 +54,9 @@ def start_early_for(options: Any, outputs: Sequence[OutputNode]) -> None:
         options: Beam's, as a ``Client`` is given them.
         outputs: Its outputs.
     """
+    # The command asks for an early start before it loads anything else.
+    from beam_scanner.graph.nodes import InputNode, SampleNode, topological
+
     nodes = topological(outputs)
     inputs = [node.streams for node in nodes if isinstance(node, InputNode)]
     paths = (getattr(stream, "path", None) for streams in inputs for stream in streams)
