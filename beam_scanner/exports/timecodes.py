@@ -1,8 +1,8 @@
 """SMPTE timecodes: frames counted as hours, minutes, seconds and frames.
 
 At 29.97 and 59.94 frames a second, a clock that counts 30 or 60 runs slow. Drop-frame
-timecodes skip the first 2 or 4 numbers of each minute that is no multiple of ten, and
-so stay with the time of day.
+timecodes skip the first 2 or 4 numbers of each minute that is not a multiple of ten,
+and so stay with the time of day.
 """
 
 from __future__ import annotations

@@ -207,7 +207,8 @@ class Ops:
         """Draws boxes into a copy of each frame, with a line of text each if wanted.
 
         Corners are fractions of the frame's width and height; parts of boxes outside the
-        frame are left out, and boxes with a corner that is no finite number. Lines are as thick as ``thickness`` says, to the inside of the box.
+        frame are left out, as are boxes with a corner that is infinite or not a number.
+        Lines are as thick as ``thickness`` says, to the inside of the box.
 
         Args:
             color: A name, '#rrggbb', or 'label' or 'track' for a color of each.

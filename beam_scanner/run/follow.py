@@ -37,8 +37,8 @@ class JobStatus(dict[str, Any]):
 
     ``finished``; ``tasks_done`` and ``total_tasks``; ``jobs_done``, ``jobs_failed`` and
     ``total_jobs``, where a job makes the outputs of one stream. Of a run with more than
-    10,000 jobs the tasks are not counted while it runs. ``result`` has ``success`` and
-    ``msg``: whether the run has ended with an error, and the text of it.
+    10,000 jobs the tasks are not counted while it runs. ``result`` has ``success``,
+    False if the run has ended with an error, and ``msg``, the text of that error.
 
     Examples:
         >>> status = JobStatus(finished=False, tasks_done=3)

@@ -182,7 +182,7 @@ def max_failures_of(options: PipelineOptions) -> int | None:
         options: The user's.
 
     Raises:
-        ArgumentError: It is no number of streams.
+        ArgumentError: It is not a number of streams.
 
     Examples:
         >>> max_failures_of(PipelineOptions(['--max_failures=3']))

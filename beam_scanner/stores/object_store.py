@@ -144,7 +144,7 @@ class ObjectStore(ABC):
 
     @property
     def is_local(self) -> bool:
-        """Whether objects are files, which are listed and read at no price."""
+        """Whether objects are files of this machine, which are cheap to list and read."""
         return self.local_path("any") is not None
 
     def describe(self, key: str) -> str:

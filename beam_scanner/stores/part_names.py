@@ -7,7 +7,7 @@ import secrets
 
 
 def part_of(path: str) -> str:
-    """A path to write to until the file is complete: beside it, and no other file's.
+    """A path to write to until the file is complete: in its folder, and not taken.
 
     Args:
         path: The file.

@@ -125,8 +125,8 @@ def _check(ranges: Sequence[tuple[int, int]], index: FrameIndex) -> None:
     for first, end in ranges:
         if not last <= first < end <= rows:
             raise ArgumentError(
-                f"rows {first} to {end} are no clip after row {last} of a video of "
-                f"{rows} rows"
+                f"a clip must have one row or more, from row {last} on, of the "
+                f"{rows} rows of the video, got rows [{first}, {end})"
             )
         lost = np.flatnonzero(index.is_lost(np.arange(first, end)))
         if len(lost):
