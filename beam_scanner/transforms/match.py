@@ -502,6 +502,6 @@ class _Once(SeveralOutputs):
             return
         reason = (
             f"{distinct[0]!r} and {distinct[1]!r} would both be stream {name!r}: match "
-            "them by one pattern, or pass name="
+            "them by one pattern, or pass a name= that gives each its own"
         )
         yield from report_failures([Failure(name, reason, kind="input")])

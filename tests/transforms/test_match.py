@@ -91,7 +91,7 @@ def test_one_name_for_two_paths(films: Path) -> None:
     assert failure.stream == "x.mp4"
     assert failure.reason == (
         f"'{films}/a/x.mp4' and '{films}/b/x.mp4' would both be stream 'x.mp4': match "
-        "them by one pattern, or pass name="
+        "them by one pattern, or pass a name= that gives each its own"
     )
 
 
