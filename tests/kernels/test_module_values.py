@@ -267,6 +267,7 @@ def test_workers_compute_with_what_the_program_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_what_a_function_imports_late_is_what_the_program_made_of_it(
     tmp_path: Path,
 ) -> None:
@@ -287,6 +288,7 @@ print(told)
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_what_kernels_change_themselves_they_keep(tmp_path: Path) -> None:
     change = "helpers.CALLS['x'] = 5; helpers.LONG[0] = 1"
     program, worker = both(tmp_path, change, "count", WORKER + COUNTING)
@@ -324,6 +326,7 @@ def test_what_is_not_sent_is_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_what_cannot_be_loaded_keeps_nothing_else_at_home(tmp_path: Path) -> None:
     program, worker = both(tmp_path, "helpers.QUEUE.append(2)", "with_device")
     assert program.endswith("('Device', [1, 2])")
@@ -331,6 +334,7 @@ def test_what_cannot_be_loaded_keeps_nothing_else_at_home(tmp_path: Path) -> Non
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_what_has_no_content_is_left_to_be_made_by_kernels(tmp_path: Path) -> None:
     change = "import socket; helpers.MODEL = socket.socket()"
     program, worker = both(tmp_path, change, "opened")

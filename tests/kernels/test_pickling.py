@@ -90,6 +90,7 @@ def op(config, x: bytes) -> bytes:
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_what_programs_define_works_and_is_known_in_other_processes(
     tmp_path: Path,
 ) -> None:
@@ -106,6 +107,7 @@ def test_what_programs_define_works_and_is_known_in_other_processes(
 @pytest.mark.parametrize(
     "change", ["CONFIG['t'] = 7", "helpers.CONFIG['t'] = 7", "helpers.Kind.t = 7"]
 )
+@pytest.mark.slow
 def test_workers_see_what_the_program_changed_in_its_modules(
     tmp_path: Path, change: str
 ) -> None:

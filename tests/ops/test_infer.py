@@ -343,6 +343,7 @@ def test_one_load_a_process(
 
 @pytest.mark.processes
 @pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.slow
 def test_processes_share_a_model(
     film: str, tmp_path: Path, loads: Path, copies: int
 ) -> None:
@@ -356,6 +357,7 @@ def test_processes_share_a_model(
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_functions_of_a_handler_whose_model_is_shared(
     sc: Client, film: str, loads: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_graphs_say_how_much_they_read(
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_the_command_uses_what_was_started_early(tmp_path: Path) -> None:
     """A server that does not suit the run would be loaded a second time."""
     program = (

@@ -218,6 +218,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_tells_what_the_first_one_found(tmp_path: Path) -> None:
     db, mark = tmp_path / "db", tmp_path / "mark"
     script = tmp_path / "script.py"

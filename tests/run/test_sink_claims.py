@@ -90,6 +90,7 @@ KINDS = {
         pytest.param(PROCESSES, id="processes", marks=pytest.mark.processes),
     ],
 )
+@pytest.mark.slow
 def test_what_two_sinks_would_write(kind: str, flags: tuple[str], db: Path) -> None:
     """One of them does, and the failure of the other names both."""
     apart, elements = KINDS[kind]

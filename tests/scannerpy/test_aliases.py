@@ -135,6 +135,7 @@ def test_other_modules_are_not_there(tmp_path: Path, name: str) -> None:
     assert "No module named" in run(code, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_a_graph_needs_first_is_done_first(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import scannerpy\ndef f(): return scannerpy\n")
     code = (

@@ -100,6 +100,7 @@ def shown(outputs: list[Any], widgets: dict[str, Any]) -> str:
 OTHER_KERNEL = KERNEL.replace("* self.factor", "* self.factor * 10")
 
 
+@pytest.mark.slow
 def test_a_session(play: Callable[..., list[Any]], widgets: dict[str, Any]) -> None:
     defined, first, again, helper, quiet, kernel, last = play(
         ["--direct_running_mode=in_memory"],

@@ -157,6 +157,7 @@ _numbers = itertools.count()
 @given(tree=TREES, patterns=st.lists(PATTERNS, min_size=4, max_size=4))
 @example(tree=["A/x.mp4"], patterns=["A"])
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 def test_a_bucket_gives_what_the_rules_say(
     bucket_url: str, tree: list[str], patterns: list[str]
 ) -> None:

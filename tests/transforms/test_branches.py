@@ -24,6 +24,7 @@ from tests.support.small_streams import elements
 
 
 @pytest.mark.parametrize("flags", [IN_MEMORY, PROCESSES], ids=["", "processes"])
+@pytest.mark.slow
 def test_branches_in_groups_and_without(
     flags: tuple[str, ...], films: Path, db: Path
 ) -> None:

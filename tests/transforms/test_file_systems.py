@@ -49,6 +49,7 @@ def disk(tmp_path: Path, films: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("flags", [(*IN_MEMORY, SPREAD), PROCESSES], ids=["", "many"])
+@pytest.mark.slow
 def test_videos_of_a_registered_file_system(
     flags: tuple[str, ...], disk: Path, db: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_tool_may_read_what_no_step_reads(films: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["chain", "graph"])
+@pytest.mark.slow
 def test_interactive_beam_shows_rows(films: Path, kind: str) -> None:
     interactive = pytest.importorskip(
         "apache_beam.runners.interactive.interactive_beam"
@@ -205,6 +206,7 @@ def test_a_copy_of_a_step_goes_on_with_the_graph(films: Path, tmp_path: Path) ->
     assert _rows(tmp_path, "made") == [3, 4]
 
 
+@pytest.mark.slow
 def test_a_long_chain_can_be_translated_and_run(films: Path) -> None:
     with Run() as run:
         numbers = _frames(films, run.pipeline) | Number()

@@ -121,6 +121,7 @@ def test_a_session(films: Path, tmp_path: Path) -> None:
         assert "".join(printed).strip() == CELLS[source], source
 
 
+@pytest.mark.slow
 def test_what_is_typed_first(films: Path) -> None:
     """In this process, where interactive Beam cannot show anything."""
     pipeline = beam.Pipeline(InteractiveRunner())

@@ -58,6 +58,7 @@ def _run() -> Run:
 
 
 @pytest.mark.parametrize("how", TRIGGERS)
+@pytest.mark.slow
 def test_late_videos(how: str, films: Path, tmp_path: Path) -> None:
     a, b = (("a", str(films / "a.mp4")), ("b", str(films / "b.mp4")))
     # 'b' is late, 'bad' cannot be read, and the last one is another 'a'.

@@ -280,6 +280,7 @@ def graphs(first: int, storage: NamedStorage) -> Iterator[Written]:
 
 
 @pytest.mark.parametrize("chunk", most_slow(range(4)))
+@pytest.mark.slow
 def test_every_row(chunk: int, tmp_path: Path) -> None:
     storage = NamedStorage(str(tmp_path))
     storage.store(create=True)

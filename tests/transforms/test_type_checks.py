@@ -49,6 +49,7 @@ _reason.__annotations__ = {"failure": Failure, "return": str}
 
 
 @pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.slow
 def test_types_are_those_of_the_elements(
     check: str, films: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +118,7 @@ Fails = op(_fails)
 
 
 @pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.slow
 def test_failures_of_each_stage_are_checked(
     check: str, films: Path, tmp_path: Path
 ) -> None:

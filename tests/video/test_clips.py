@@ -64,6 +64,7 @@ def test_clips(codec: str, bounds: set[int], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REAL)
+@pytest.mark.slow
 def test_real_films(name: str, tmp_path: Path) -> None:
     path = str(SHARED / name)
     index = index_video(path)

@@ -79,6 +79,7 @@ def test_any_rows_in_any_calls(name, folder, calls):
 
 
 @pytest.mark.parametrize("name", REAL)
+@pytest.mark.slow
 def test_real(name):
     path = SHARED / name
     if not path.exists():

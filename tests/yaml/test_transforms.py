@@ -95,6 +95,7 @@ def stored(db: Path, name: str) -> list[Any]:
     return list(NamedStream(NamedStorage(str(db)), name).load())
 
 
+@pytest.mark.slow
 def test_the_example(films: Path, tmp_path: Path) -> None:
     (films / "c.mp4").write_text("no video")
     variables = {"input": f"{films}/*.mp4", "output": str(tmp_path / "out")}
@@ -124,6 +125,7 @@ def test_the_example(films: Path, tmp_path: Path) -> None:
     assert all(0.4 < record["brightness"] < 1 for record in bright)
 
 
+@pytest.mark.slow
 def test_branches_of_a_source_decode_it_once(films: Path, tmp_path: Path) -> None:
     counters = run(
         """

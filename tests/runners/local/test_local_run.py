@@ -186,6 +186,7 @@ def test_a_run_goes_on_when_a_process_dies(
     assert ("a worker process died" in caplog.text) == (order != "exit")
 
 
+@pytest.mark.slow
 def test_a_stream_whose_worker_always_dies_fails(scene: Scene) -> None:
     scene.order.write_text("always")
     report = scene.run()
@@ -198,6 +199,7 @@ def test_a_stream_whose_worker_always_dies_fails(scene: Scene) -> None:
     scene.check()
 
 
+@pytest.mark.slow
 def test_streams_of_workers_that_are_killed_with_it_do_not_fail(
     tmp_path: Path,
 ) -> None:
@@ -239,6 +241,7 @@ def start(scene: Scene) -> subprocess.Popen[bytes]:
     return driver
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_driver(scene: Scene) -> None:
     driver = start(scene)
     running = [*workers(driver.pid), *fork_servers(driver.pid)]
