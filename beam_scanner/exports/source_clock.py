@@ -28,8 +28,8 @@ class SourceClock:
 def source_clock(video: NamedVideoStream) -> SourceClock:
     """Reads the clock of the file that a video is read from.
 
-    A video that a graph made has no clock of its own. That of a file that cannot be
-    opened is unknown, which is told by a warning.
+    A video that a graph made has no clock of its own. Warns if the file cannot be
+    opened; its clock is unknown then.
 
     Args:
         video: The video.

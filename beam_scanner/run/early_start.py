@@ -16,7 +16,9 @@ from beam_scanner.forks import fork_client
 if TYPE_CHECKING:
     from beam_scanner.graph.nodes import OutputNode
 
-_FEW_JOBS = 2
+SMALL_JOBS = 2
+"""Runs of no more jobs, all of them small, stay in one process."""
+
 _LARGE_BYTES = 1024 * 1024
 """A video of more bytes has, very likely, more frames than one process is given."""
 
@@ -83,7 +85,7 @@ def _is_local(options: Any) -> bool:
 
 
 def _is_large(jobs: int, files: Iterable[str], sampled: bool) -> bool:
-    return jobs > _FEW_JOBS or (
+    return jobs > SMALL_JOBS or (
         not sampled and any(_size(path) > _LARGE_BYTES for path in files)
     )
 

@@ -24,6 +24,7 @@ from beam_scanner.measure.spans import span
 from beam_scanner.planner.cut_tasks import TaskCuts, frames_to_decode
 from beam_scanner.planner.merge_tasks import jobs_at_once
 from beam_scanner.run.check_packages import check_packages
+from beam_scanner.run.early_start import SMALL_JOBS
 from beam_scanner.run.gpu_stages import check_gpus, gpu_phases
 from beam_scanner.run.job import Job
 from beam_scanner.run.options import Limits, ScannerOptions
@@ -60,9 +61,6 @@ from beam_scanner.stores.open import open_store
 
 SMALL_ROWS = 300
 """Jobs whose nodes make no more rows, and decode no more frames, are small."""
-
-SMALL_JOBS = 2
-"""Runs of no more jobs, all of them small, stay in one process."""
 
 
 @dataclass

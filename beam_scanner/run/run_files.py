@@ -226,7 +226,7 @@ class RunFiles:
         share, the first of them is known.
         """
         found = {}
-        for key in self._store.list(f"{self._root}/attempts/"):
+        for key in self._store.list(self.attempts_of()[1]):
             found[key.split("/")[-2].replace("-merged-", "-")] = 0
         # In a bucket there are none: see ``RowsSoFar``.
         notes = self._store.list(f"{self._root}/rows/") if self._store.is_local else ()

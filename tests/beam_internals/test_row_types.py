@@ -51,7 +51,7 @@ def test_fields_that_hold_arrays(hint: object) -> None:
 
 
 def test_fields_that_may_be_none_are_known_to_other_languages() -> None:
-    """Else SQL and Parquet are told of an object of Python's."""
+    """Otherwise SQL and Parquet get a type that only Python can read."""
     row = row_types.row_type([("seconds", float | None), ("row", int)])
     seconds, _ = schema_from_element_type(row).fields
     assert seconds.type.nullable

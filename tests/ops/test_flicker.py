@@ -1,4 +1,4 @@
-"""Flicker is told from cuts and fades, and removed."""
+"""Removes flicker, and leaves cuts and fades as they are."""
 
 from __future__ import annotations
 
