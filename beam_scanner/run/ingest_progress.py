@@ -88,17 +88,20 @@ class IngestProgress:
     def _draw(self) -> None:
         if self._ask is not None:
             self._done |= set(self._ask())
+        named = str(self)
+        if not named:
+            return
         if self._bar is None:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(
                 total=len(self._names),
                 bar_format=_MANY if self._counts and len(self._names) > 1 else _ONE,
-                desc=str(self),
+                desc=named,
                 mininterval=0,
                 leave=False,
                 **line_width(),
             )
-        self._bar.set_description_str(str(self), refresh=False)
+        self._bar.set_description_str(named, refresh=False)
         self._bar.n = len(self._done)
         self._bar.refresh()

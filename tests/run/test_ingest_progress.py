@@ -22,6 +22,7 @@ from beam_scanner import *
 
 pace.DRAW_SECONDS = 0.02
 one, draw = ingest.Ingest.__call__, progress.IngestProgress._draw
+leave = progress.IngestProgress.__exit__
 draws = 0
 
 def counted(self):
@@ -29,14 +30,22 @@ def counted(self):
     draw(self)
     draws += 1
 
-def slow(self, stream):
+def wait_for_draws():
     # One draw may have begun before.
     begin, before = time.monotonic(), draws
     while draws < before + 2 and time.monotonic() < begin + {seconds}:
         time.sleep(0.01)
+
+def slow(self, stream):
+    wait_for_draws()
     return one(self, stream)
 
+def slow_exit(self, *error):
+    wait_for_draws()
+    leave(self, *error)
+
 progress.IngestProgress._draw = counted
+progress.IngestProgress.__exit__ = slow_exit
 ingest.Ingest.__call__ = slow
 sc = Client(db_path={db!r}, options=['--direct_running_mode=in_memory'])
 films = [NamedVideoStream(sc, f'film {{n}}', path=f'{folder}/{{n}}.mp4') for n in {names!r}]
