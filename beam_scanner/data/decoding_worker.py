@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -159,23 +160,23 @@ class Decoding:
                     self._read(job, index, index + 1, progress)
                 return
             problem = _problem(job.name, int(job.stretch.rows[begin]), error)
-            for use in _uses(job.stretch, begin):
+            for use in _uses(job.stretch, begin, end)[0]:
                 progress.problems[_where(job, use)] = problem
 
     def _put(self, job: Job, begin: int, end: int, progress: Progress) -> None:
-        uses = [_uses(job.stretch, index) for index in range(begin, end)]
+        uses = _uses(job.stretch, begin, end)
         places = [self._place(job, found[0]) for found in uses]
         with frame_pool.SHARED.placed(places):
             frames = self._reader(job).read(job.stretch.rows[begin:end].tolist())
         _check(frames, job.place_bytes)
         # A reader may decode in another order: what lies elsewhere is copied first.
         moved = [
-            frame if _lies_at(frame, place) else np.array(frame, order="C")
+            None if _lies_at(frame, place) else np.array(frame, order="C")
             for frame, place in zip(frames, places, strict=True)
         ]
-        for frame, place, found in zip(moved, places, uses, strict=True):
-            if not _lies_at(frame, place):
-                place[: frame.nbytes] = frame.reshape(-1).view(np.uint8)
+        for frame, copy, place, found in zip(frames, moved, places, uses, strict=True):
+            if copy is not None:
+                place[: copy.nbytes] = copy.reshape(-1).view(np.uint8)
             for use in found[1:]:
                 self._place(job, use)[: frame.nbytes] = place[: frame.nbytes]
             if frame.shape != job.shape or frame.dtype != np.uint8:
@@ -203,10 +204,10 @@ def _completed(stretch: Stretch, end: int) -> list[int]:
     return found
 
 
-def _uses(stretch: Stretch, index: int) -> range:
-    """Which of the wanted rows are the one with that index in ``rows``."""
-    first, end = np.searchsorted(stretch.uses, [index, index + 1]).tolist()
-    return range(first, end)
+def _uses(stretch: Stretch, begin: int, end: int) -> list[range]:
+    """Which of the wanted rows are each of ``rows[begin:end]``."""
+    edges = np.searchsorted(stretch.uses, np.arange(begin, end + 1)).tolist()
+    return [range(first, last) for first, last in pairwise(edges)]
 
 
 def _where(job: Job, use: int) -> tuple[int, int]:
@@ -215,7 +216,13 @@ def _where(job: Job, use: int) -> tuple[int, int]:
 
 
 def _lies_at(frame: NDArray[Any], place: NDArray[np.uint8]) -> bool:
-    return frame.ctypes.data == place.ctypes.data and frame.flags.c_contiguous
+    return _address(frame) == _address(place) and frame.flags.c_contiguous
+
+
+def _address(array: NDArray[Any]) -> int:
+    # As array.ctypes.data, which takes several times as long.
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _check(frames: Sequence[Any], most: int) -> None:
