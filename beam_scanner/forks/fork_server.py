@@ -194,6 +194,8 @@ def main() -> None:
     """Loads what workers need and serves whoever started this process."""
     # Standard input is the connection; there is no other way that is open everywhere.
     control, driver = socket.socket(fileno=os.dup(0)), int(sys.argv.pop())
+    # Of what is loaded next to nothing is garbage.
+    gc.disable()
     while len(sys.argv) > 1:
         importlib.import_module(sys.argv.pop(1))
     # Those of the program may have another end that waits for all to close them.
@@ -206,5 +208,6 @@ def main() -> None:
     # Collecting garbage would touch, and so copy, all that workers share.
     gc.collect()
     gc.freeze()
+    gc.enable()
     ForkServer(control, driver).serve()
     os._exit(0)

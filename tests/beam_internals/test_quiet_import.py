@@ -55,6 +55,19 @@ def test_beam_leaves_no_handler_and_says_nothing(code: str) -> None:
     assert said(f"{code}\nassert 'apache_beam' in sys.modules\n{check}") == ""
 
 
+@pytest.mark.parametrize("state", ["enable", "disable"])
+def test_garbage_is_collected_afterwards_as_before(state: str) -> None:
+    code = f"""
+import gc
+gc.{state}()
+before = gc.isenabled()
+from beam_scanner.beam_internals.quiet_import import import_beam
+import_beam()
+assert gc.isenabled() == before
+"""
+    assert said(code) == ""
+
+
 def test_a_handler_of_the_program_is_told_nothing_and_stays() -> None:
     code = """
 handler = logging.StreamHandler()

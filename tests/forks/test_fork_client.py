@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -65,3 +66,15 @@ def test_a_fork_of_the_program_has_a_server_of_its_own() -> None:
     assert not psutil.pid_exists(int(own))
     assert not psutil.pid_exists(int(first))
     assert done.stderr == ""
+
+
+def test_a_fork_collects_garbage() -> None:
+    fork = fork_client.Fork()
+    program = ("tests.forks.test_fork_client", "exit_as_garbage_is_collected")
+    fork_client.fork(fork, fork_client.Request(program, {}))
+    assert fork.wait() == 0
+
+
+def exit_as_garbage_is_collected() -> None:
+    """Ends the process: exit code 0 if it does."""
+    os._exit(0 if gc.isenabled() else 1)
