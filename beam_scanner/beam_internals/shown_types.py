@@ -1,7 +1,7 @@
 """Type hints that a transform shows before it is applied, without Beam checking them.
 
 Our transforms check what they are applied to themselves, with errors that name streams
-and columns.
+and columns. Beam checks those that the program has given.
 
 If Beam changes this: ``get_type_hints`` of transforms says ``Any``, or a wrong input is
 refused by Beam's own error.
@@ -32,7 +32,11 @@ class ShowsTypes(beam.PTransform):  # type: ignore[misc]
         return hints if given is None else hints.with_output_types(given)
 
     def type_check_inputs(self, pvalueish: Any) -> None:
-        """Nothing: ``expand`` checks them."""
+        """Checks what ``with_input_types`` says; ``expand`` checks the rest."""
+        if self._get_or_create_type_hints().input_types is not None:
+            super().type_check_inputs(pvalueish)
 
     def type_check_outputs(self, pvalueish: Any) -> None:
-        """Nothing: rows are as the graph makes them."""
+        """Checks what ``with_output_types`` says; rows are as the graph makes them."""
+        if self._get_or_create_type_hints().output_types is not None:
+            super().type_check_outputs(pvalueish)
