@@ -67,7 +67,8 @@ def flicker_gains(brightness: Floats) -> Floats:
         >>> flicker_gains(np.array([99.0, 120.0] * 20))[20:24].round(2).tolist()
         [0.91, 1.1, 0.91, 1.1]
     """
-    light = np.log1p(brightness)
+    # Of arrays with other strides NumPy may round some logarithms otherwise.
+    light = np.log1p(np.ascontiguousarray(brightness))
     # Only a median of three leaves out values that alternate; one of five is less noisy.
     one, two = (np.abs(light - _medians(light, reach)) for reach in _FAST)
     typical = _medians(np.maximum(one, two), _AROUND)

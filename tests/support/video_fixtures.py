@@ -167,11 +167,14 @@ _DEFAULT_PIX_FMT = {
 
 
 def _codec_options(name: str, gop: int, bframes: int) -> dict[str, str]:
+    # Without trees of blocks, which read memory that is not theirs where frames are
+    # narrow: equal frames would sometimes give other files.
     if name in ("libx264", "libx264rgb"):
-        return {"preset": "veryfast", "bf": str(bframes), "sc_threshold": "0"}
+        options = {"preset": "veryfast", "bf": str(bframes), "sc_threshold": "0"}
+        return {**options, "mbtree": "0"}
     if name == "libx265":
         params = f"log-level=none:bframes={bframes}:keyint={gop}:min-keyint={gop}"
-        params += ":scenecut=0:pools=1:frame-threads=1:open-gop=0"
+        params += ":scenecut=0:pools=1:frame-threads=1:open-gop=0:cutree=0"
         return {"preset": "ultrafast", "x265-params": params}
     if name in ("libvpx", "libvpx-vp9"):
         return {"deadline": "realtime", "cpu-used": "8", "b": "500k"}
