@@ -33,7 +33,8 @@ demo: $(VENV)/.installed-demo
 .PHONY: test-default test-nightly test-frameworks test-kube
 CHECK = $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) -q
-FETCH = $(BIN)/python scripts/runners.py fetch || test "$$REQUIRE_RUNNERS" != 1
+FETCH = { $(BIN)/python scripts/runners.py fetch && scripts/fetch_fake_gcs.sh; } \
+	|| test "$$REQUIRE_RUNNERS" != 1
 # $(call tier,name,commands): says at the end how long they took.
 tier = start=$$(date +%s); { $(2); } && echo "$(1) tier: $$(($$(date +%s) - start)) s"
 
