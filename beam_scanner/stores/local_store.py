@@ -19,8 +19,9 @@ from beam_scanner.stores.object_store import SCRATCH, Data, ObjectStore, storage
 from beam_scanner.stores.object_urls import check_key, is_possible
 from beam_scanner.stores.regular_files import open_regular
 
-# How often a folder that another process removes is made again.
-_TRIES = 20
+# How often a folder that others remove is made again: of several that put and delete in
+# one folder, each try fails about as often as it succeeds.
+_TRIES = 200
 _PAUSE_SECONDS = 0.002
 
 

@@ -60,7 +60,9 @@ def many(config, x: Sequence[bytes]) -> Sequence[bytes]:
 def test_a_huge_batch_is_a_whole_stream(state):
     with pytest.warns(UserWarning, match="op Huge7: batch=10000000 is") as warned:
         register_python_op(name="Huge7", batch=10_000_000, **state)(many)
-    assert [each.filename for each in warned] == [__file__]
+    # Garbage of others, a socket say, may have its own warnings at any moment.
+    ours = [each.filename for each in warned if each.category is UserWarning]
+    assert ours == [__file__]
     spec = op_spec("Huge7")
     assert spec.whole_stream
     assert (spec.batch, spec.unbounded_state, spec.bounded_state) == (1, False, None)

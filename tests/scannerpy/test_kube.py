@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from base64 import b64decode
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -213,7 +213,7 @@ def test_jobs_and_logs(fake, capsys) -> None:
     assert capsys.readouterr().out.split() == ["manager", "jobs", "worker"]
 
 
-def test_monitor(fake) -> None:
+def test_monitor(fake, monkeypatch) -> None:
     cluster = kube.Cluster(HERE, CONFIG)
     cluster.start()
     where = "films-rest:8081/jobs/overview"
@@ -227,13 +227,18 @@ def test_monitor(fake) -> None:
     fake.put("NodeMetrics", used, "")
     for state, wanted in (("FINISHED", True), ("FAILED", False)):
         fake.services[where] = {"jobs": [job("RUNNING")]}
-        ends = threading.Timer(
-            0.2, fake.services.update, [{where: {"jobs": [job(state)]}}]
-        )
-        ends.start()
-        done, metrics = cluster.monitor(None)
-        assert done is wanted
-        ends.join()
+        looks = 0
+
+        def sleep(_: float, state: str = state) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                fake.services[where] = {"jobs": [job(state)]}
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kube, "time", SimpleNamespace(sleep=sleep))
+            done, metrics = cluster.monitor(None)
+        assert (done, looks, len(metrics)) == (wanted, 3, 4)
     row = {key: value for key, value in metrics[0].items() if key != "TIME"}
     assert row == {
         "NAME": "n1",

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from beam_scanner.types.image_files import decode_image
+from tests.support.notebooks import execute
 from tests.support.video_fixtures import make_video
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 FIRST = """
@@ -78,10 +79,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     first = FIRST.format(db=str(folder / "db"), video=str(video))
     sources = [first, *CELLS, WRONG]
     book = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, sources)))
-    client = nbclient.NotebookClient(
-        book, timeout=300, kernel_name="python3", allow_errors=True
-    )
-    client.execute()
+    execute(book, allow_errors=True)
     return list(book.cells[1:])
 
 

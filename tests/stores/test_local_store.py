@@ -105,6 +105,22 @@ def test_deleting_and_writing_side_by_side(tmp_path):
     assert list(store.list()) == []
 
 
+def test_a_folder_that_others_remove_again_and_again(tmp_path, monkeypatch):
+    store = LocalStore(tmp_path, durable=False)
+    replace, removed = os.replace, []
+
+    def late(source, path):
+        if len(removed) < 50:
+            os.rmdir(os.path.dirname(path))
+            removed.append(path)
+        replace(source, path)
+
+    monkeypatch.setattr(os, "replace", late)
+    store.put("a/b", b"x")
+    assert store.read("a/b") == b"x"
+    assert len(removed) == 50
+
+
 def test_a_file_system_without_hard_links(tmp_path, monkeypatch):
     def refuses(_a, _b):
         raise OSError(errno.EPERM, "operation not permitted")

@@ -100,7 +100,7 @@ def test_results_are_in_the_order_of_the_paths() -> None:
 
 
 def test_objects_are_asked_for_side_by_side() -> None:
-    meeting = threading.Barrier(4, timeout=20)
+    meeting = threading.Barrier(4, timeout=60)
     assert each(lambda _: meeting.wait() < 4, ["gs://films/a"] * 4) == [True] * 4
 
 

@@ -43,7 +43,7 @@ def test_it_is_refused(tmp_path, told, reader):
     with pytest.raises(ScannerException, match=told) as caught:
         READERS[reader](path)
     assert str(path) in str(caught.value)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_holes_that_are_small_are_read(tmp_path):

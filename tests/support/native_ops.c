@@ -1,4 +1,5 @@
 /* Ops for tests: some that work, and one that does wrong in a way that is chosen. */
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,15 @@ static int32_t text(const BeamScannerCall *call, int64_t row, int32_t output,
   return 0;
 }
 
+/* Says over one file that it has begun; whether another one then wakes it. */
+static int doze(const Kernel *kernel) {
+  int ready = -1;
+  struct pollfd woken = {-1, POLLIN, 0};
+  if (sscanf(strstr(kernel->arguments, "doze"), "doze %d %d", &ready, &woken.fd) != 2)
+    return 0;
+  return write(ready, "x", 1) == 1 && poll(&woken, 1, 60000) == 1;
+}
+
 static BeamScannerCall late;
 
 static int32_t wrong(Kernel *kernel, const BeamScannerCall *call, char *error) {
@@ -149,7 +159,8 @@ static int32_t wrong(Kernel *kernel, const BeamScannerCall *call, char *error) {
   if (has(kernel, "exit")) _exit(0);
   if (has(kernel, "abort")) abort();
   if (has(kernel, "hang")) sleep(1000);
-  if (has(kernel, "doze")) usleep(300000);
+  if (has(kernel, "doze") && !doze(kernel))
+    return beam_scanner_fail(error, "nobody wakes it");
   if (has(kernel, "fail")) return beam_scanner_fail(error, "it fails");
   if (has(kernel, "nothing")) return 0;
   if (has(kernel, "no such row")) { text(call, 1, 0, "x"); return 0; }

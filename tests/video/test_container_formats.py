@@ -28,6 +28,9 @@ from beam_scanner.video.thread_scheduling import kept_scheduling
 from tests.support.hostile import replace_box
 from tests.support.video_fixtures import make_video
 
+# What follows a list, waits for a pipe or reads all of a device takes longer.
+MOST_SECONDS = 60
+
 # What was looked at and left out of the list of formats, and why.
 REFUSED = {
     "lists": "concat dash dvdvideo hls image2 imf rtp rtsp sap sdp vobsub "
@@ -169,7 +172,7 @@ def test_lists_and_scripts_are_refused(folder, knocks, kind, name):
         assert in_memory or str(path) in str(caught.value), way
         if kind.startswith(("concat", "hls")) and "sound" not in way:
             assert "a video is one file" in str(caught.value), way
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < MOST_SECONDS
     assert came == []
 
 
@@ -285,7 +288,7 @@ def test_what_is_no_file(tmp_path, kind):
         with pytest.raises(VideoError, match=told) as caught:
             use()
         assert str(path) in str(caught.value)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < MOST_SECONDS
 
 
 @pytest.mark.parametrize("head", ["mp4", "ts", "avi", "mkv", "nothing"])
@@ -299,7 +302,7 @@ def test_a_file_of_terabytes_that_is_not_there(tmp_path, folder, head):
     began = time.monotonic()
     with contextlib.suppress(ScannerException):
         index_video(str(path))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < MOST_SECONDS
 
 
 def test_loops_are_shown_once(tmp_path):

@@ -44,8 +44,8 @@ class Opens:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Thread]]:
-    """The name of a server that is running, and its thread."""
-    monkeypatch.setattr(model_server, "IDLE_SECONDS", 0.5)
+    """The name of a server that is running, and its thread; ``hurry`` lets it end."""
+    monkeypatch.setattr(model_server, "IDLE_SECONDS", 600.0)
     monkeypatch.setattr(model_server, "_LOOK_SECONDS", 0.1)
     name = uuid.uuid4().hex
     listener = socket.socket(socket.AF_UNIX)
@@ -58,10 +58,16 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Thr
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield name, thread
-    thread.join(20)
+    hurry(monkeypatch)
+    thread.join(60)
     listener.close()
     with private_folder() as folder:
         folder.remove(f"{name}.lock")
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on it waits for nobody: all that a test needs of it has been done."""
+    monkeypatch.setattr(model_server, "IDLE_SECONDS", 0.5)
 
 
 def connected(name: str) -> Connection:
@@ -71,7 +77,9 @@ def connected(name: str) -> Connection:
     return Connection(made.detach())
 
 
-def test_it_answers_until_all_have_gone(served: tuple[str, threading.Thread]) -> None:
+def test_it_answers_until_all_have_gone(
+    served: tuple[str, threading.Thread], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, thread = served
     with connected(name) as one, connected(name) as two:
         send(one, ([1, 2], None))
@@ -82,9 +90,10 @@ def test_it_answers_until_all_have_gone(served: tuple[str, threading.Thread]) ->
         kind, error = receive(one)
         assert kind == "failed"
         assert type(error) is LookupError
+        hurry(monkeypatch)
         time.sleep(1.0)
         assert thread.is_alive()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     with private_folder() as folder:
         assert not folder.has(name)
@@ -108,12 +117,15 @@ def test_what_does_not_travel_is_told(served: tuple[str, threading.Thread]) -> N
         assert receive(one) == ("done", [{"a": 0, "b": 3}])
 
 
-def test_it_removes_no_socket_of_another(served: tuple[str, threading.Thread]) -> None:
+def test_it_removes_no_socket_of_another(
+    served: tuple[str, threading.Thread], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, thread = served
     with private_folder() as folder, socket.socket(socket.AF_UNIX) as other:
         folder.remove(name)
         other.bind(folder.short_path(name))
-    thread.join(20)
+    hurry(monkeypatch)
+    thread.join(60)
     assert not thread.is_alive()
     with private_folder() as folder:
         assert folder.has(name)

@@ -29,6 +29,7 @@ from beam_scanner import (
     ScannerException,
     register_python_op,
 )
+from beam_scanner.run.tasks import supervisor
 from tests.support.client_helpers import PROCESSES, numbers, open_client
 from tests.support.scanner_suite import (
     FilesStream,
@@ -319,15 +320,36 @@ def test_job_blacklist(cl):
 
 @register_python_op()
 class SuiteSleepLong(Kernel):
+    def __init__(self, config, begun: str) -> None:
+        self.begun = Path(begun)
+
     def execute(self, ignore: FrameType) -> bytes:
-        time.sleep(20)
+        (self.begun / str(os.getpid())).touch()
+        time.sleep(600)
         return b""
 
 
-def test_job_timeout(cl):
+def test_job_timeout(cl, tmp_path, monkeypatch):
+    begun = tmp_path / "begun"
+    begun.mkdir()
+
+    class Clock(supervisor._Clock):
+        """Counts no time in which a slow machine has not come to the op."""
+
+        def __init__(self, limit, process, is_cancelled):
+            super().__init__(limit, process, is_cancelled)
+            self.begun = begun / str(process)
+
+        def look(self) -> None:
+            if self.begun.exists():
+                super().look()
+
+    monkeypatch.setattr(supervisor, "_Clock", Clock)
     range_frame = cl.streams.Range(clip(cl), ranges=[{"start": 0, "end": 1}])
     output = NamedStream(cl, "test_timeout")
-    output_op = cl.io.Output(cl.ops.SuiteSleepLong(ignore=range_frame), [output])
+    output_op = cl.io.Output(
+        cl.ops.SuiteSleepLong(ignore=range_frame, begun=str(begun)), [output]
+    )
     with pytest.raises(
         ScannerException, match=r"op SuiteSleepLong, row 0: .*task_timeout"
     ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,11 +154,20 @@ def test_a_locked_file_is_waited_for(tmp_path, monkeypatch) -> None:
         assert connection.exec_driver_sql("SELECT a FROM t").scalar() == 1
     held.close()
     reader = duckdb.connect(str(path), read_only=True)
-    threading.Timer(0.5, reader.close).start()
-    began = time.monotonic()
-    with database.writing() as connection:
-        connection.exec_driver_sql("UPDATE t SET a = 2")
-    assert time.monotonic() - began > 0.3
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            reader.close()
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "time", clock)
+        with database.writing() as connection:
+            connection.exec_driver_sql("UPDATE t SET a = 2")
+    assert len(pauses) == 3
+    assert min(pauses) > 0
     monkeypatch.setattr(connections, "WAIT_SECONDS", 0.2)
     reader = duckdb.connect(str(path), read_only=True)
     with pytest.raises(StorageError, match="cannot open duckdb"):
