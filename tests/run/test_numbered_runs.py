@@ -13,7 +13,9 @@ import pytest
 from beam_scanner import CacheMode, Client, NamedStream
 from beam_scanner.errors import ArgumentError, JobCancelled, JobFailure, WorkerError
 from beam_scanner.run import launch, numbered_runs
+from beam_scanner.run.active_runs import find_active
 from beam_scanner.run.profiler import profile_ids
+from beam_scanner.run.run_files import CANCELLED, RunFiles
 from tests.support.client_helpers import open_client
 from tests.support.slow_runs import FAIL, GO, PACKET, ROWS, TASKS, start
 
@@ -89,6 +91,11 @@ def test_a_run_of_this_process_is_cancelled(sc: Client, tmp_path: Path) -> None:
     assert soon(lambda: next(statuses).tasks_done) == 1
     canceller = threading.Thread(target=other.cancel, args=[1])
     canceller.start()
+    store = sc.named_storage.store()
+    active = find_active(store, 1)
+    assert active is not None
+    assert soon(lambda: RunFiles(store, active.run).stopped_at()) == CANCELLED
+    # Its process looks for that once a second.
     time.sleep(1.5)
     # The kernel of this process cannot be killed: it ends its row.
     (tmp_path / GO).touch()
