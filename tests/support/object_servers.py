@@ -24,6 +24,7 @@ import pytest
 
 from beam_scanner.stores import open_store
 from beam_scanner.stores.patterns import Pattern
+from scripts.runner_services import free_ports
 from tests.support.folders import ROOT
 
 _START_SECONDS = 60
@@ -67,12 +68,6 @@ def missing(what: str) -> None:
     if os.environ.get("REQUIRE_RUNNERS") == "1":
         pytest.fail(f"REQUIRE_RUNNERS=1, but {what}")
     pytest.skip(what)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Forwarder:
@@ -202,7 +197,7 @@ class GcsServer:
         )
         if done.returncode:
             missing(f"fake-gcs-server cannot be had: {done.stderr.strip()[-300:]}")
-        port = free_port()
+        (port,) = free_ports(1)
         self.forwarder = Forwarder(port)
         stack.callback(self.forwarder.close)
         url = f"http://127.0.0.1:{port}"
@@ -240,7 +235,7 @@ class S3Server:
             import moto.server  # noqa: F401
         except ImportError as error:
             missing(f"moto's server cannot be had: {error}")
-        port = free_port()
+        (port,) = free_ports(1)
         self.forwarder = Forwarder(port)
         stack.callback(self.forwarder.close)
         command = [sys.executable, "-c", _MOTO, str(port)]
