@@ -152,7 +152,7 @@ class _Detached:
         worker = f"{socket.gethostname()}:{process}"
         # Its driver has it: without this, others only know this process in its place.
         with suppress(StorageError):
-            replace(active, worker=worker).put(self._store)
+            self._tell(replace(active, worker=worker))
 
     def _submit(self, course: Course) -> None:
         service: dict[str, Any] = {"job": BEING_SUBMITTED, "endpoint": ""}
@@ -163,10 +163,14 @@ class _Detached:
         self._gone(course)
         endpoint = self._options.view_as(PortableOptions).job_endpoint
         with suppress(StorageError):
-            replace(active, service=describe_job(result, endpoint)).put(self._store)
-            if has_profile(self._store, active.number):
-                # It has ended meanwhile, and taken its files away.
-                active.remove(self._store)
+            self._tell(replace(active, service=describe_job(result, endpoint)))
+
+    def _tell(self, active: ActiveRun) -> None:
+        """Stores who goes on with it."""
+        active.put(self._store)
+        if has_profile(self._store, active.number):
+            # It has ended meanwhile, and taken its files away.
+            active.remove(self._store)
 
     def _gone(self, course: Course) -> None:
         self.has_gone = course.handed_over = True

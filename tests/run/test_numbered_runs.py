@@ -13,7 +13,10 @@ import pytest
 from beam_scanner import CacheMode, Client, NamedStream
 from beam_scanner.errors import ArgumentError, JobCancelled, JobFailure, WorkerError
 from beam_scanner.run import launch, numbered_runs
+from beam_scanner.run.active_runs import find_active
 from beam_scanner.run.profiler import profile_ids
+from beam_scanner.run.run_files import CANCELLED, RunFiles
+from beam_scanner.run.run_holder import Handover, start_holder
 from tests.support.client_helpers import open_client
 from tests.support.slow_runs import FAIL, GO, PACKET, ROWS, TASKS, start
 
@@ -89,6 +92,11 @@ def test_a_run_of_this_process_is_cancelled(sc: Client, tmp_path: Path) -> None:
     assert soon(lambda: next(statuses).tasks_done) == 1
     canceller = threading.Thread(target=other.cancel, args=[1])
     canceller.start()
+    store = sc.named_storage.store()
+    active = find_active(store, 1)
+    assert active is not None
+    assert soon(lambda: RunFiles(store, active.run).stopped_at()) == CANCELLED
+    # Its process looks for that once a second.
     time.sleep(1.5)
     # The kernel of this process cannot be killed: it ends its row.
     (tmp_path / GO).touch()
@@ -142,6 +150,21 @@ def test_nothing_to_do_has_no_number(sc: Client, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         start(sc, tmp_path, cache_mode=CacheMode.Ignore, detach=True)
     assert profile_ids(sc.named_storage.store()) == [1]
+
+
+def test_a_run_that_has_ended_before_its_process_is_noted_leaves_nothing(
+    sc: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starts(handover: Handover, *given: Any) -> int:
+        process = start_holder(handover, *given)
+        (tmp_path / GO).touch()
+        sc.wait_on_job(handover.active.number)
+        soon(lambda: not find_active(sc.named_storage.store(), 1))
+        return process
+
+    monkeypatch.setattr(numbered_runs, "start_holder", starts)
+    assert start(sc, tmp_path, detach=True) == 1
+    assert left(sc) == []
 
 
 @pytest.fixture

@@ -26,10 +26,25 @@ PROGRAM = """
 import time
 from typing import Any
 from beam_scanner import *
+from beam_scanner.run.progress import ProgressBar
+
+show, calls = ProgressBar.show, []
+
+def noted(self, progress):
+    show(self, progress)
+    ProgressBar.rows_drawn = progress.rows
+
+ProgressBar.show = noted
 
 @register_python_op()
 def Slow(config, x: Any) -> Any:
     time.sleep(0.1)
+    calls.append(x)
+    if WAITS and len(calls) == 10:
+        # Until some rows, and not all, have been drawn: whoever draws may be slow.
+        end = time.monotonic() + 60
+        while not ProgressBar.rows_drawn and time.monotonic() < end:
+            time.sleep(0.01)
     if x == FAILS_AT:
         raise ValueError('no more')
     return x
@@ -47,17 +62,41 @@ except JobFailure:
 """
 
 VIDEOS = """
+import os
 import time
 from beam_scanner import *
+from beam_scanner.run.progress import ProgressBar
+
+show = ProgressBar.show
+
+def noted(self, progress):
+    show(self, progress)
+    if progress.rows not in (0, 40, 80):
+        open({folder!r} + '/moved', 'w').close()
+    if 'film b' in str(progress) or 'and 1 more' in str(progress):
+        open({folder!r} + '/named', 'w').close()
+
+ProgressBar.show = noted
 
 @register_python_op()
-def Slow(config, frame: FrameType) -> float:
-    time.sleep(0.1)
-    return 1.0
+class Slow(Kernel):
+    def new_stream(self, awaits: str) -> None:
+        self.files, self.calls = [{folder!r} + '/' + name for name in awaits.split()], 0
+
+    def execute(self, frame: FrameType) -> float:
+        time.sleep(0.1)
+        self.calls += 1
+        end = time.monotonic() + 60
+        # Until that has been drawn: whoever draws may be slow.
+        while self.calls == 30 and not all(map(os.path.exists, self.files)):
+            if time.monotonic() > end:
+                break
+            time.sleep(0.01)
+        return 1.0
 
 sc = Client(db_path={db!r}, options=['--direct_num_workers=2'])
 films = [NamedVideoStream(sc, f'film {{n}}', path=f'{folder}/{{n}}.mp4') for n in 'ab']
-made = sc.ops.Slow(frame=sc.io.Input(films))
+made = sc.ops.Slow(frame=sc.io.Input(films), awaits=['moved', 'moved named'])
 output = sc.io.Output(made, [NamedStream(sc, name) for name in ('out a', 'out b')])
 sc.run(output, PerfParams.manual(1, 40))
 """
@@ -70,6 +109,8 @@ def play(tmp_path: Path) -> Callable[..., tuple[str, str]]:
     def play(columns: int | None = 100, fails_at: int = -1) -> tuple[str, str]:
         program = tmp_path / "program.py"
         text = PROGRAM.replace("FAILS_AT", str(fails_at))
+        # Where nothing fails, and there is a line.
+        text = text.replace("WAITS", str(fails_at < 0 and columns is not None))
         program.write_text(text.format(db=str(tmp_path / "db")))
         command = [sys.executable, str(program)]
         if columns is None:
@@ -117,14 +158,17 @@ def test_rows_a_second_and_the_time_left(
     assert all(len(bar) <= (columns or 80) for bar in found), found
     assert re.search(r" 0/20 \[00:00<\?, \? rows/s\] 0/2 streams, a$", found[0])
     assert re.match(
-        r"100%\|.* 20/20 \[00:0\d<00:00, .* rows/s\] 2/2 streams$", found[-1]
+        r"100%\|.* 20/20 \[\d\d:\d\d<00:00, .* (rows/s|s/ rows)\] 2/2 streams$",
+        found[-1],
     )
     # It moves meanwhile, by what is finished, and says how long the rest takes.
     seen = [int(re.search(r" (\d+)/20 \[", bar)[1]) for bar in found]
     assert seen == sorted(seen)
     assert set(seen) - {0, 20}
     middle = next(bar for bar, rows in zip(found, seen, strict=True) if 0 < rows < 20)
-    assert re.search(r"\[00:0\d<00:0\d, +[\d.]+ ?(rows/s|s/ rows)\] [01]/2", middle)
+    assert re.search(
+        r"\[\d\d:\d\d<\d\d:\d\d, +[\d.]+ ?(rows/s|s/ rows)\] [01]/2", middle
+    )
 
 
 def test_it_is_quiet_in_a_pipe_or_file(play: Callable[..., Any]) -> None:
@@ -218,7 +262,8 @@ def test_the_bar_moves_within_a_task_and_names_videos(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(VIDEOS.format(db=str(tmp_path / "db"), folder=str(tmp_path)))
     _, shown = in_a_terminal([sys.executable, str(program)])
-    found = bars(shown)
+    # Where indexing takes long it has a line, too.
+    found = [bar for bar in bars(shown) if not bar.startswith("indexing")]
     assert re.search(r" 0/80 \[00:00<\?, \? frames/s\] 0/2 videos, film a$", found[0])
     assert re.search(r" 80/80 \[.* frames/s\] 2/2 videos$", found[-1])
     seen = {int(re.search(r" (\d+)/80 \[", bar)[1]) for bar in found}

@@ -57,8 +57,8 @@ def test_it_goes_on_without_the_program(
     (tmp_path / GO).touch()
     assert list(statuses)[-1].jobs_done == 2
     assert list(NamedStream(sc, "out b").load()) == [2 * row for row in range(ROWS)]
-    assert left(sc) == []
     soon(lambda: not Path(f"/proc/{process}").exists() and not processes(tmp_path))
+    assert left(sc) == []
     log = Path(sc.db_path) / ".work/logs/00000001.txt"
     assert log.read_text() == ""
 

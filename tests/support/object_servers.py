@@ -16,7 +16,6 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,11 +24,10 @@ import pytest
 
 from beam_scanner.stores import open_store
 from beam_scanner.stores.patterns import Pattern
+from scripts.runner_services import free_ports
 from tests.support.folders import ROOT
 
 _START_SECONDS = 60
-_PORTS = 5
-"""How often a server may find that somebody has taken its port."""
 
 # Nothing in moto keeps other threads out between its check of 'If-None-Match' and its
 # write.
@@ -72,18 +70,11 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Forwarder:
     """Passes connections on to a port, and counts.
 
     Attributes:
         port: Where it listens.
-        target: The port of the server.
         sent: Bytes that came from the server: answers with their headers.
         received: Bytes that went to the server.
         requests: (method, path, (first, last) of the range or None).
@@ -95,8 +86,8 @@ class Forwarder:
     _REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.1\r\n")
     _RANGE = re.compile(rb"\r\nrange: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
 
-    def __init__(self) -> None:
-        self.target = 0
+    def __init__(self, target: int) -> None:
+        self._target = target
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self._listener.getsockname()[1]
@@ -121,7 +112,7 @@ class Forwarder:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
+                far = socket.create_connection(("127.0.0.1", self._target))
                 state = {"upload": False}
                 for pair in ((near, far, True), (far, near, False)):
                     arguments = (*pair, state)
@@ -166,43 +157,30 @@ class Forwarder:
         return data.replace(old, new) if old else data
 
 
-def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
-    """Waits until it does; False if it has ended."""
+def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     end = time.monotonic() + _START_SECONDS
-    while process.poll() is None:
-        if time.monotonic() > end:
+    while True:
+        if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"{process.args!r} does not answer at {url}")
         try:
             with urllib.request.urlopen(url, timeout=2):
-                return True
+                return
         except urllib.error.HTTPError:
-            return True
+            return
         except OSError:
             time.sleep(0.05)
-    return False
 
 
 @contextmanager
-def running(command: Callable[[int], list[str]], path: str) -> Iterator[int]:
-    """Runs a server on a free port, and gives that; another one where it is taken.
-
-    Args:
-        command: What to run for a port.
-        path: What it answers to.
-    """
-    for _ in range(_PORTS):
-        port = free_port()
-        with subprocess.Popen(
-            command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                # It ends where another program has taken the port since.
-                if _answers(process, f"http://127.0.0.1:{port}{path}"):
-                    yield port
-                    return
-            finally:
-                process.kill()
-    raise RuntimeError(f"{command(port)!r} ends at once")
+def running(command: list[str], url: str):
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_for(process, url)
+            yield
+        finally:
+            process.kill()
 
 
 class GcsServer:
@@ -219,17 +197,17 @@ class GcsServer:
         )
         if done.returncode:
             missing(f"fake-gcs-server cannot be had: {done.stderr.strip()[-300:]}")
-        self.forwarder = Forwarder()
+        (port,) = free_ports(1)
+        self.forwarder = Forwarder(port)
         stack.callback(self.forwarder.close)
+        url = f"http://127.0.0.1:{port}"
         public = f"127.0.0.1:{self.forwarder.port}"
         # Answers to uploads in pieces name the address for the next piece.
-        command = f"{done.stdout.strip()} -scheme http -host 127.0.0.1 -backend memory "
-        command += f"-public-host {public} -external-url http://{public} -port"
-
-        def on_port(port: int) -> list[str]:
-            return [*command.split(), str(port)]
-
-        self.forwarder.target = stack.enter_context(running(on_port, "/storage/v1/b"))
+        command = f"{done.stdout.strip()} -scheme http -host 127.0.0.1 -port {port} "
+        command += (
+            f"-backend memory -public-host {public} -external-url http://{public}"
+        )
+        stack.enter_context(running(command.split(), f"{url}/storage/v1/b"))
         folder = Path(stack.enter_context(TemporaryDirectory()))
         credentials = folder / "credentials.json"
         credentials.write_text(json.dumps(_CREDENTIALS))
@@ -257,13 +235,11 @@ class S3Server:
             import moto.server  # noqa: F401
         except ImportError as error:
             missing(f"moto's server cannot be had: {error}")
-        self.forwarder = Forwarder()
+        (port,) = free_ports(1)
+        self.forwarder = Forwarder(port)
         stack.callback(self.forwarder.close)
-
-        def on_port(port: int) -> list[str]:
-            return [sys.executable, "-c", _MOTO, str(port)]
-
-        self.forwarder.target = stack.enter_context(running(on_port, "/"))
+        command = [sys.executable, "-c", _MOTO, str(port)]
+        stack.enter_context(running(command, f"http://127.0.0.1:{port}/"))
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.forwarder.port}",
             "AWS_ACCESS_KEY_ID": "test",

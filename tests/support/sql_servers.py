@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from scripts.runner_services import free_ports
 
 PASSWORD = "not-to-be-shown-7391"
 KINDS = [
@@ -132,9 +133,7 @@ def postgres_server() -> Iterator[TestDatabase]:
             user=user,
             cwd=folder,
         )
-        with closing(socket.socket()) as found:
-            found.bind(("127.0.0.1", 0))
-            port = found.getsockname()[1]
+        (port,) = free_ports(1)
         server = subprocess.Popen(
             [
                 *(str(programs / "postgres"), "-D", str(data), "-k", folder),

@@ -545,6 +545,9 @@ def _relay(log: socket.socket) -> None:
     """Logs here what a host logs."""
     with log, log.makefile("r", encoding="ascii") as lines:
         for line in lines:
+            if not line.endswith("\n"):
+                # The host was killed as it wrote this one.
+                break
             fields: dict[str, Any] = json.loads(line)
             logger = logging.getLogger(fields["name"])
             if logger.isEnabledFor(fields["levelno"]):

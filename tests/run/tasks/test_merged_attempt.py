@@ -255,7 +255,9 @@ def test_what_ends_a_process_costs_one_stream(
     shorts: Shorts, how: str, kind: str
 ) -> None:
     shorts.model.at, shorts.model.how = 401, how
-    report = shorts.run(flags=PROCESSES, limits=Limits(attempts=2, timeout=10))
+    seconds = 10 if how == "hang" else 120
+    limits = Limits(attempts=2, timeout=seconds)
+    report = shorts.run(flags=PROCESSES, limits=limits)
     (failure,) = report.failures
     assert (failure.stream, failure.op) == ("doubled/4", "Infer")
     assert (failure.kind, failure.attempts) == (kind, 2)

@@ -122,3 +122,18 @@ def test_log_records_come_as_they_were_logged(monkeypatch: pytest.MonkeyPatch) -
     message = record.getMessage()
     assert message.startswith("row 3\nfailed: é\udcff\nTraceback")
     assert message.endswith("ZeroDivisionError: by zero")
+
+
+def test_a_record_that_a_killed_process_has_not_written_whole_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = _Kept()
+    monkeypatch.setattr(logging.getLogger("kernels.of.users"), "handlers", [kept])
+    mine, theirs = socket.socketpair()
+    with theirs:
+        there = logging.Logger("kernels.of.users")
+        there.addHandler(_Forwarding(theirs.fileno()))
+        there.error("whole")
+        theirs.sendall(b'{"name": "kernels.of.users", "lev')
+    _relay(mine)
+    assert [record.getMessage() for record in kept.records] == ["whole"]
