@@ -40,7 +40,7 @@ _RUNS = 10
 _log = logging.getLogger(__name__)
 
 Again = Callable[[Collection[int]], None]
-"""Is given the process ids of workers that were killed because another one had died."""
+"""Is given the process ids of workers that ended because another one had died."""
 
 _GONE_SECONDS = 1.0
 _TELLING_SECONDS = 0.5
@@ -170,7 +170,7 @@ def run(
             if not watch.has_lost_worker or not left:
                 raise
             if again is not None and watch.workers is not None:
-                again(watch.workers.killed())
+                again(watch.workers.blameless())
             _log.warning("%s: starting again", error)
 
 

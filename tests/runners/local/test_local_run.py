@@ -25,6 +25,7 @@ from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.run.report import Report
 from beam_scanner.runners.local.local_run import pipeline_options
+from beam_scanner.runners.local.processes import WorkerProcesses
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
 from tests.support.folders import ROOT
 
@@ -199,10 +200,22 @@ def test_a_stream_whose_worker_always_dies_fails(scene: Scene) -> None:
     scene.check()
 
 
+def end_before_they_are_killed(run: WorkerProcesses) -> None:
+    """As where the kill comes late: their runner has hung up meanwhile."""
+    for thread in run._workers.values():
+        thread.join(60)
+    kill_all(run)
+
+
+kill_all = WorkerProcesses.kill
+
+
 @pytest.mark.slow
-def test_streams_of_workers_that_are_killed_with_it_do_not_fail(
-    tmp_path: Path,
+@pytest.mark.parametrize("kill", [kill_all, end_before_they_are_killed])
+def test_streams_of_workers_that_end_with_it_do_not_fail(
+    kill: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(WorkerProcesses, "kill", kill)
     storage = NamedStorage(str(tmp_path / "db"))
     inputs = [NamedStream(storage, f"in{number}") for number in range(2)]
     for number, stream in enumerate(inputs):
