@@ -71,19 +71,24 @@ class WorkerProcesses:
             for worker in self._running:
                 worker.kill()
 
+    def join(self) -> None:
+        """Waits until all have ended, but not for ever."""
+        with self._lock:
+            threads = list(self._workers.values())
+        for thread in threads:
+            # An interrupt can strike before it is started.
+            if thread.ident is not None:
+                thread.join(_END_SECONDS)
+
     def blameless(self) -> list[int]:
         """Process ids of the workers that have not died of themselves.
 
         They were killed since another one had died, or have ended with their runner, as
         they do in the middle of a task. Waits until they have.
         """
+        self.join()
         with self._lock:
-            workers = dict(self._workers)
-        for thread in workers.values():
-            # An interrupt can strike before it is started.
-            if thread.ident is not None:
-                thread.join(_END_SECONDS)
-        with self._lock:
+            workers = list(self._workers)
             ids = [each.process() for each in workers if each not in self._to_blame]
         return [process for process in ids if process is not None]
 

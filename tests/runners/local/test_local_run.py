@@ -8,12 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import psutil
 import pytest
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+    ControlConnection,
+)
 
+from beam_scanner.beam_internals.beam_threads import READERS
 from beam_scanner.errors import WorkerError
 from beam_scanner.forks.fork_client import SERVER
 from beam_scanner.graph.builder import IOGenerator, OpGenerator
@@ -24,6 +30,7 @@ from beam_scanner.run.cache_mode import CacheMode
 from beam_scanner.run.launch import execute
 from beam_scanner.run.prepare import prepare
 from beam_scanner.run.report import Report
+from beam_scanner.runners.local import local_run
 from beam_scanner.runners.local.local_run import pipeline_options
 from beam_scanner.runners.local.processes import WorkerProcesses
 from beam_scanner.storage.streams.named import NamedStorage, NamedStream
@@ -129,23 +136,35 @@ def scene(tmp_path: Path) -> Scene:
 
 def fork_servers(driver: int) -> list[psutil.Process]:
     return [
-        child
-        for child in psutil.Process(driver).children()
-        if child.status() != psutil.STATUS_ZOMBIE and SERVER in child.cmdline()
+        child for child in running_children(psutil.Process(driver)) if is_server(child)
     ]
 
 
 def workers(driver: int) -> list[psutil.Process]:
     return [
-        child
-        for server in fork_servers(driver)
-        for child in server.children()
-        if child.status() != psutil.STATUS_ZOMBIE
+        child for server in fork_servers(driver) for child in running_children(server)
     ]
 
 
-def all_gone(processes: list[psutil.Process], seconds: float) -> bool:
-    return not psutil.wait_procs(processes, timeout=seconds)[1]
+def is_server(process: psutil.Process) -> bool:
+    # It may end while it is looked at.
+    with suppress(psutil.NoSuchProcess):
+        return SERVER in process.cmdline()
+    return False
+
+
+def running_children(process: psutil.Process) -> list[psutil.Process]:
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children():
+            with suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+    return found
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, timeout=60)[1]
 
 
 @pytest.mark.slow
@@ -232,6 +251,48 @@ def test_streams_of_workers_that_end_with_it_do_not_fail(
     assert list(streams[0].load()) == [0]
 
 
+@pytest.mark.parametrize(
+    "place", ["another thread", pytest.param("main thread", marks=pytest.mark.slow)]
+)
+def test_who_reads_from_a_dead_worker_is_waited_for(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its threads raise is the run's, and nobody else's."""
+    read = ControlConnection._read
+    told: list[str] = []
+
+    def read_slowly(connection: Any) -> None:
+        try:
+            read(connection)
+        except Exception:
+            time.sleep(2)
+            raise
+
+    def build(pipeline: beam.Pipeline) -> None:
+        deadly = beam.Map(lambda _: os.kill(os.getpid(), signal.SIGKILL))
+        _ = pipeline | beam.Create([1]) | beam.Reshuffle() | deadly
+
+    def run() -> None:
+        with pytest.raises(WorkerError, match="a worker process died"):
+            local_run.run(pipeline_options(FLAGS), build)
+
+    monkeypatch.setattr(ControlConnection, "_read", read_slowly)
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: told.append(str(args.thread))
+    )
+    before = set(threading.enumerate())
+    if place == "main thread":
+        run()
+    else:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(60)
+    for late in set(threading.enumerate()) - before:
+        if late.name.startswith(READERS):
+            late.join(10)
+    assert told == []
+
+
 def start(scene: Scene) -> subprocess.Popen[bytes]:
     """A driver of its own, whose worker sleeps."""
     scene.order.write_text("sleep")
@@ -257,11 +318,15 @@ def start(scene: Scene) -> subprocess.Popen[bytes]:
 @pytest.mark.slow
 def test_workers_end_with_their_driver(scene: Scene) -> None:
     driver = start(scene)
+    until = time.monotonic() + 60
+    while len(workers(driver.pid)) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     running = [*workers(driver.pid), *fork_servers(driver.pid)]
     assert len(running) == 3
     driver.kill()
     driver.communicate()
-    assert all_gone(running, 10)
+    assert all_gone(running)
     scene.order.unlink()
     scene.check()
 
@@ -271,12 +336,13 @@ def test_a_run_goes_on_when_its_fork_server_dies(scene: Scene) -> None:
     driver = start(scene)
     running = workers(driver.pid)
     (server,) = fork_servers(driver.pid)
-    scene.order.unlink()
     server.kill()
+    # Only then: the run would end while the server is there.
+    scene.order.unlink()
     _, text = driver.communicate(timeout=60)
     assert "a worker process died (it could not start, or the process" in text.decode()
     assert driver.returncode == 0
-    assert all_gone(running, 5)
+    assert all_gone(running)
     assert list(scene.output.load()) == list(range(1, ROWS + 1))
 
 
@@ -309,12 +375,13 @@ def test_an_interrupt_ends_all_soon(who: str, scene: Scene) -> None:
         os.kill(driver.pid, signal.SIGINT)
     else:
         os.killpg(driver.pid, signal.SIGINT)
-    _, text = driver.communicate(timeout=30)
-    assert time.monotonic() - began < 20
+    # Its worker would sleep for a minute.
+    _, text = driver.communicate(timeout=40)
+    assert time.monotonic() - began < 40
     assert driver.returncode
     assert b"KeyboardInterrupt" in text
     assert text.count(b"Traceback") == 1, text.decode()
-    assert all_gone(running, 5)
+    assert all_gone(running)
     scene.order.unlink()
     scene.check()
 
