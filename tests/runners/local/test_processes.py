@@ -29,27 +29,6 @@ def fork_server() -> Any:
     return server
 
 
-def test_workers_that_are_killed_before_they_begin() -> None:
-    server = fork_server()
-    reasons: list[str] = []
-    run = WorkerProcesses(reasons.append)
-    # As one that is new, and takes its time to load.
-    server.process.send_signal(signal.SIGSTOP)
-    try:
-        threads = [run.start({}) for _ in range(3)]
-        run.kill()
-        with pytest.raises(RuntimeError, match="the run is over"):
-            run.start({})
-    finally:
-        server.process.send_signal(signal.SIGCONT)
-    for thread in threads:
-        thread.join(60)
-    assert reasons == ["exit code -9"] * 3
-    assert fork_server() is server
-    assert server.is_alive()
-    assert not psutil.Process(server.process.pid).children()
-
-
 @pytest.fixture
 def idle() -> Iterator[dict[str, str]]:
     """What tells a worker to wait for a runner that does not come."""
@@ -59,6 +38,31 @@ def idle() -> Iterator[dict[str, str]]:
             "CONTROL_API_SERVICE_DESCRIPTOR": f"url: 'localhost:{port}'",
             "PIPELINE_OPTIONS": "{}",
         }
+
+
+def test_workers_that_are_killed_before_they_begin(
+    idle: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A server of its own.
+    monkeypatch.setenv("WORKERS_TELL", "c")
+    server = fork_server()
+    reasons: list[str] = []
+    run = WorkerProcesses(reasons.append)
+    # As while it loads.
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        threads = [run.start(idle) for _ in range(3)]
+        run.kill()
+        with pytest.raises(RuntimeError, match="the run is over"):
+            run.start(idle)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    for thread in threads:
+        thread.join(60)
+    assert reasons == ["exit code -9"] * 3
+    assert fork_server() is server
+    assert server.is_alive()
+    assert not psutil.Process(server.process.pid).children()
 
 
 def start(
