@@ -277,6 +277,7 @@ def test_who_reads_from_a_dead_worker_is_waited_for(
             local_run.run(pipeline_options(FLAGS), build)
 
     monkeypatch.setattr(ControlConnection, "_read", read_slowly)
+    monkeypatch.setattr(local_run, "_HANG_UP_SECONDS", 60.0)
     monkeypatch.setattr(
         threading, "excepthook", lambda args: told.append(str(args.thread))
     )
@@ -286,10 +287,10 @@ def test_who_reads_from_a_dead_worker_is_waited_for(
     else:
         thread = threading.Thread(target=run)
         thread.start()
-        thread.join(60)
+        thread.join(120)
     for late in set(threading.enumerate()) - before:
         if late.name.startswith(READERS):
-            late.join(10)
+            late.join(60)
     assert told == []
 
 
