@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 
-READERS = ("beam_control_read", "read_grpc_client_inputs")
+READERS = ("beam_control_read", "read_grpc_client_inputs", "read_state")
 """Threads that read connections; they raise when the other end has gone."""
 
 WORKERS = (*READERS, "run_worker")

@@ -99,10 +99,14 @@ class Fork:
         lines = self._received.splitlines()
         return int(lines[1]) if len(lines) == 2 else None
 
+    def process(self) -> int | None:
+        """Its process id, if that is known; also when it has ended."""
+        number, line_end, _ = self._received.partition(b"\n")
+        return int(number) if line_end else None
+
     def running(self) -> int | None:
         """Its process id, if it is known to run."""
-        number, line_end, rest = self._received.partition(b"\n")
-        return int(number) if line_end and not rest else None
+        return self.process() if self._received.count(b"\n") == 1 else None
 
     def interrupt(self) -> None:
         """Sends it an interrupt; nothing if it is not known to run."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
-from apache_beam.runners.worker import data_plane, worker_pool_main
+from apache_beam.runners.worker import data_plane, sdk_worker, worker_pool_main
 from apache_beam.utils.thread_pool_executor import UnboundedThreadPoolExecutor
 
 from beam_scanner.beam_internals import beam_threads
@@ -17,7 +17,7 @@ def test_names_of_threads() -> None:
     """Else lost connections print tracebacks after a worker has died."""
     code = "".join(
         inspect.getsource(module)
-        for module in (worker_handlers, data_plane, worker_pool_main)
+        for module in (worker_handlers, data_plane, sdk_worker, worker_pool_main)
     )
     for name in beam_threads.WORKERS:
         assert f"'{name}" in code or f'"{name}' in code, name

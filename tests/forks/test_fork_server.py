@@ -163,5 +163,5 @@ def test_a_server_ends_with_its_last_worker_where_another_takes_its_place(
     assert fork_server() is second
     thread.join(60)
     assert reasons == ["exit code 1"]
-    assert first.process.wait(10) == 0
+    assert first.process.wait(60) == 0
     assert second.is_alive()

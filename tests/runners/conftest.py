@@ -71,8 +71,9 @@ def listener() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def nobody() -> str:
+def nobody() -> Iterator[str]:
     """An address where nothing listens."""
+    # Kept, so that nobody else gets it.
     with socket.socket() as one:
         one.bind(("localhost", 0))
-        return f"localhost:{one.getsockname()[1]}"
+        yield f"localhost:{one.getsockname()[1]}"

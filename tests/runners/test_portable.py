@@ -86,7 +86,10 @@ def test_somebody_who_is_no_job_server(listener: str, tmp_path: Path) -> None:
             )
 
 
-def test_workers_in_threads_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["run_worker_1-1", "read_state"])
+def test_workers_in_threads_are_waited_for(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Their runner hangs up when it is done, which none of them has to tell."""
     told: list[str] = []
     monkeypatch.setattr(
@@ -95,11 +98,11 @@ def test_workers_in_threads_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> N
     hung_up = threading.Event()
 
     def work() -> None:
-        hung_up.wait(20)
+        hung_up.wait(60)
         raise ValueError("Cannot invoke RPC on closed channel!")
 
     with loopback_workers():
-        worker = threading.Thread(target=work, name="run_worker_1-1")
+        worker = threading.Thread(target=work, name=name)
         other = threading.Thread(target=work, name="other")
         worker.start()
         other.start()

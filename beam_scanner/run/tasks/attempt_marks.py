@@ -102,12 +102,12 @@ class Attempts:
 def forget_killed(files: RunFiles, workers: Collection[int]) -> None:
     """Removes the marks of attempts whose worker did not die of them.
 
-    When a worker of a local run dies the others are killed, and their tasks are not to
-    be blamed.
+    When a worker of a local run dies the others end too, in the middle of their tasks,
+    which are not to be blamed.
 
     Args:
         files: Of the run.
-        workers: Process ids of workers on this machine that were killed.
+        workers: Process ids of those workers, all on this machine.
     """
     store, folder = files.attempts_of()
     killed = {f"{socket.gethostname()}:{process}" for process in workers}

@@ -40,9 +40,12 @@ _RUNS = 10
 _log = logging.getLogger(__name__)
 
 Again = Callable[[Collection[int]], None]
-"""Is given the process ids of workers that were killed because another one had died."""
+"""Is given the process ids of workers that ended because another one had died."""
 
 _GONE_SECONDS = 1.0
+_HANG_UP_SECONDS = 5.0
+"""For threads to notice that a worker, which has died, has hung up."""
+
 _TELLING_SECONDS = 0.5
 _GRACE_SECONDS = 3.0
 """For workers to end what they do when the user interrupts."""
@@ -170,7 +173,7 @@ def run(
             if not watch.has_lost_worker or not left:
                 raise
             if again is not None and watch.workers is not None:
-                again(watch.workers.killed())
+                again(watch.workers.blameless())
             _log.warning("%s: starting again", error)
 
 
@@ -237,15 +240,19 @@ class _Watch:
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
+        before = set(threading.enumerate())
         with heard_by(_lost_connection), without_local_echoes(), listening_here():
-            if self._interrupts:
-                signal.signal(signal.SIGINT, self._interrupt)
-                try:
-                    self._run(pipeline)
-                finally:
-                    signal.signal(signal.SIGINT, signal.default_int_handler)
-            else:
-                self._run_aside(pipeline)
+            try:
+                if self._interrupts:
+                    signal.signal(signal.SIGINT, self._interrupt)
+                    try:
+                        self._run(pipeline)
+                    finally:
+                        signal.signal(signal.SIGINT, signal.default_int_handler)
+                else:
+                    self._run_aside(pipeline)
+            finally:
+                self._wait_for_readers(before)
         if self._died.is_set() and not self._interrupted:
             raise WorkerError(
                 f"a worker process died ({self._reason}): out of memory, a crash in "
@@ -292,7 +299,6 @@ class _Watch:
             self._over.set()
 
     def _run_aside(self, pipeline: Pipeline) -> None:
-        before = set(threading.enumerate())
         threading.Thread(
             target=self._run, args=[pipeline], name="pipeline", daemon=True
         ).start()
@@ -303,10 +309,23 @@ class _Watch:
             if not self._over.is_set():
                 self._died.set()
                 self._end_workers(0.0)
-                # Where it waits for no worker the runner ends too, and its threads
-                # tell of lost connections, here to nobody.
+                # Where it waits for no worker the runner ends too.
                 self._over.wait(_GONE_SECONDS)
-                join_new(before, READERS, _GONE_SECONDS)
+
+    def _wait_for_readers(self, before: set[threading.Thread]) -> None:
+        """Waits for threads that tell of lost connections, here to nobody.
+
+        Args:
+            before: Threads that there were before the run.
+        """
+        if not self._died.is_set() or self._interrupted:
+            return
+        if self.workers is not None:
+            self.workers.join()
+            join_new(before, READERS, _HANG_UP_SECONDS)
+        else:
+            # There are some if the runner, which was left behind, ends.
+            join_new(before, READERS, _GONE_SECONDS)
 
     def _end_workers(self, grace: float) -> None:
         """Kills the workers if the run is not over soon."""

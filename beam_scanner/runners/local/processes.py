@@ -6,6 +6,7 @@ A process that is stopped, by SIGSTOP, and not continued is noticed and killed.
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Callable, Mapping
 
@@ -28,7 +29,9 @@ class WorkerProcesses:
         self._died = died
         self._lock = threading.Lock()
         self._workers: dict[fork_client.Fork, threading.Thread] = {}
-        self._killed: dict[int, threading.Thread] = {}
+        self._running: set[fork_client.Fork] = set()
+        self._killed: set[fork_client.Fork] = set()
+        self._to_blame: set[fork_client.Fork] = set()
         self._closed = False
         fork_client.get_ready()
 
@@ -49,6 +52,7 @@ class WorkerProcesses:
                 target=self._follow, args=[worker], name="run_worker", daemon=True
             )
             self._workers[worker] = thread
+            self._running.add(worker)
             fork_client.fork(worker, request)
         thread.start()
         return thread
@@ -56,34 +60,57 @@ class WorkerProcesses:
     def interrupt(self) -> None:
         """Interrupts all workers, as the user has interrupted the run."""
         with self._lock:
-            for worker in self._workers:
+            for worker in self._running:
                 worker.interrupt()
 
     def kill(self) -> None:
         """Kills all workers; there will be no others."""
         with self._lock:
             self._closed = True
-            for worker, thread in self._workers.items():
-                process = worker.running()
-                if process is not None:
-                    self._killed[process] = thread
+            self._killed |= self._running
+            for worker in self._running:
                 worker.kill()
 
-    def killed(self) -> list[int]:
-        """Process ids of the workers that ``kill`` has ended; waits until they have."""
+    def join(self) -> None:
+        """Waits until all have ended, but not for ever."""
         with self._lock:
-            killed = dict(self._killed)
-        for thread in killed.values():
-            thread.join(_END_SECONDS)
-        return list(killed)
+            threads = list(self._workers.values())
+        for thread in threads:
+            # An interrupt can strike before it is started.
+            if thread.ident is not None:
+                thread.join(_END_SECONDS)
+
+    def blameless(self) -> list[int]:
+        """Process ids of the workers that have not died of themselves.
+
+        They were killed since another one had died, or have ended with their runner, as
+        they do in the middle of a task. Waits until they have.
+        """
+        self.join()
+        with self._lock:
+            workers = list(self._workers)
+            ids = [each.process() for each in workers if each not in self._to_blame]
+        return [process for process in ids if process is not None]
 
     def _follow(self, worker: fork_client.Fork) -> None:
         code, stopped = wait_or_kill(worker)
         with self._lock:
-            del self._workers[worker]
+            self._running.remove(worker)
+            if self._is_to_blame(worker, code, stopped):
+                self._to_blame.add(worker)
         if stopped:
             self._died("it was stopped, and did not go on")
         elif code is None:
             self._died("it could not start, or the process that starts them has ended")
         elif code:
             self._died(f"exit code {code}")
+
+    def _is_to_blame(
+        self, worker: fork_client.Fork, code: int | None, stopped: bool
+    ) -> bool:
+        if stopped:
+            return True
+        if code == 0 or (code == -signal.SIGKILL and worker in self._killed):
+            return False
+        # Once one has died the runner hangs up, and others end with an error.
+        return not self._to_blame or (code is not None and code < 0)

@@ -4,18 +4,64 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from beam_scanner import Client, NamedStream, PerfParams
+from beam_scanner import Client, NamedStream, PerfParams, register_python_op
+from beam_scanner.kernels import Kernel
 
-FLAGS = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+WORKERS = 2
+FLAGS = [
+    "--direct_running_mode=multi_processing",
+    f"--direct_num_workers={WORKERS}",
+]
+
+
+@register_python_op(name="WorkersTell")
+class Tell(Kernel):
+    """What the worker is like; tells nothing before each worker has something to tell.
+
+    Args:
+        config: Of the kernel.
+        folder: Where those that are at work leave a file.
+    """
+
+    def __init__(self, config: Any, folder: str) -> None:
+        self.folder = Path(folder)
+
+    def execute(self, x: Any) -> Any:
+        import numpy as np
+
+        (self.folder / str(os.getpid())).touch()
+        until = time.monotonic() + 60
+        while len(os.listdir(self.folder)) < WORKERS:
+            if time.monotonic() > until:
+                raise TimeoutError(f"fewer than {WORKERS} workers are at work")
+            time.sleep(0.02)
+        print(f"printed {x}")
+        os.write(2, f"written {x}\n".encode())
+        return {
+            "process": os.getpid(),
+            # It is run by a fork of a fork of a fork.
+            "server": psutil.Process().parents()[2].pid,
+            "folder": os.getcwd(),
+            "variable": os.environ.get("WORKERS_TELL"),
+            "path": [os.path.abspath(entry) for entry in sys.path],
+            "drawn": int(np.random.randint(1 << 30)),
+            "open": sorted(int(name) for name in os.listdir("/proc/self/fd")),
+        }
 
 
 Told = Callable[[], list[dict[str, Any]]]
+
+
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture
@@ -26,8 +72,11 @@ def told(tmp_path: Path) -> Iterator[Told]:
         runs = iter(range(100))
 
         def run() -> list[dict[str, Any]]:
-            made = NamedStream(sc, f"out {next(runs)}")
-            output = sc.io.Output(sc.ops.WorkersTell(x=sc.io.Input([given])), [made])
+            number = next(runs)
+            made, folder = NamedStream(sc, f"out {number}"), tmp_path / f"met {number}"
+            folder.mkdir()
+            rows = sc.ops.WorkersTell(x=sc.io.Input([given]), folder=str(folder))
+            output = sc.io.Output(rows, [made])
             sc.run(output, PerfParams.manual(1, 1), show_progress=False)
             return list(made.load())
 
@@ -43,7 +92,7 @@ def test_workers_are_as_the_program_is_now(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = told()
-    assert len(each(first, "process")) == 2
+    assert len(each(first, "process")) == WORKERS
     (server,) = each(first, "server")
     assert len(each(first, "drawn")) == 8, "generators of workers are copies"
     (tmp_path / "elsewhere").mkdir()
