@@ -220,8 +220,9 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
 
     Between two packets at which decoding may start lies a *stretch*. If each packet
     of all undamaged stretches gives one frame, and those of a stretch come before
-    those of the next, a stretch has as many rows as packets. Packets that are gone
-    altogether leave no rows, as elsewhere.
+    those of the next, a stretch has as many rows as packets. Of a damaged stretch the
+    rows are lost that come after its first sign, or first packet without a frame, was
+    decoded. Packets that are gone altogether leave no rows, as elsewhere.
 
     Returns:
         The rows, with a start after each damaged stretch; None where packets and rows
@@ -249,9 +250,14 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
     # What comes before the first start is not a row.
     for stretch, sign in sorted(first_signs.items()):
         if stretch >= 0:
-            if not (given[begins[stretch] : sign] == 1).all():
+            before = given[begins[stretch] : sign]
+            if (before > 1).any():
                 return None
-            good = int(((owners == stretch) & (came < sign)).sum())
+            # A frame that the decoder held may be lost with what is damaged; between
+            # which others it would have come, nobody says.
+            silent = begins[stretch] + np.flatnonzero(before == 0)
+            first = int(min([sign, *silent[:1]]))
+            good = int(((owners == stretch) & (came < first)).sum())
             edges.append([begins[stretch] + good, begins[stretch + 1]])
             starts.append(begins[stretch + 1])
     found = np.array(starts, dtype=np.int64)
