@@ -66,6 +66,7 @@ def frames(sc: Client) -> list[Any]:
     return list(NamedVideoStream(sc, "film").load())
 
 
+@pytest.mark.slow
 def test_cpp(sc: Client, film: Any, tmp_path: Path) -> None:
     sc.load_op(str(cmake("cpp", tmp_path / "build")))
     numbered = run(sc, sc.ops.TestIncrement(ignore=film, first=5), "numbered")
@@ -75,6 +76,7 @@ def test_cpp(sc: Client, film: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(counted, expected)
 
 
+@pytest.mark.slow
 def test_rust(sc: Client, film: Any, tmp_path: Path) -> None:
     # Cargo writes beside the sources.
     source = shutil.copytree(EXAMPLES / "rust", tmp_path / "rust")

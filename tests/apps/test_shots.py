@@ -78,6 +78,7 @@ def composed(path: Path, gradual: int = 0) -> list[tuple[int, int]]:
     return transitions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gradual", "arguments"),
     [

@@ -87,6 +87,7 @@ def test_a_child_runs_graphs_unless_its_parent_keeps_threads_for_them(
     assert after == "'WorkerError True'; 'WorkerError True'; [1, 2]"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="only seen on Linux")
 def test_a_child_of_a_process_that_used_grpc_for_itself_runs_none(

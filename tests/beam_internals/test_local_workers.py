@@ -35,6 +35,7 @@ class Workers:
         return thread
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_workers_are_started_with_what_the_harness_needs() -> None:
     """Else a local run with worker processes fails, or never begins."""

@@ -156,6 +156,7 @@ def is_of_self(node: ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Store) and owner in ("self", "cls")
 
 
+@pytest.mark.slow
 def test_no_other_room_touches_what_beam_keeps_for_itself() -> None:
     paths = [
         path

@@ -31,10 +31,12 @@ def said(code: str, *arguments: object) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_without_the_cloud_extra_beam_says_something() -> None:
     assert said("import apache_beam")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -55,6 +57,7 @@ def test_beam_leaves_no_handler_and_says_nothing(code: str) -> None:
     assert said(f"{code}\nassert 'apache_beam' in sys.modules\n{check}") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["enable", "disable"])
 def test_garbage_is_collected_afterwards_as_before(state: str) -> None:
     code = f"""
@@ -68,6 +71,7 @@ assert gc.isenabled() == before
     assert said(code) == ""
 
 
+@pytest.mark.slow
 def test_a_handler_of_the_program_is_told_nothing_and_stays() -> None:
     code = """
 handler = logging.StreamHandler()
@@ -80,6 +84,7 @@ logging.warning("heard")
     assert said(code) == "heard\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

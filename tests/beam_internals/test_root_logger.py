@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import logging
 from beam_scanner.beam_internals.quiet_import import import_beam
@@ -33,6 +35,7 @@ assert root.handlers, "Beam configures the root logger no more"
 """
 
 
+@pytest.mark.slow
 def test_records_are_printed_as_they_would_be() -> None:
     """Else log lines look different after the first run in a notebook."""
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM]

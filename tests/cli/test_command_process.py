@@ -30,6 +30,7 @@ def process(*args: object, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_python_m_pipeline_with_worker_processes(
     graphs: str, tmp_path: Path, db: str
@@ -60,6 +61,7 @@ main(["--direct_running_mode=in_memory", *sys.argv[1:]])
 """The command where nothing is installed but what the package requires."""
 
 
+@pytest.mark.slow
 def test_shots_need_no_extra(tmp_path: Path) -> None:
     video = make_video(tmp_path / "plain.mp4", frames=40)
     told = run_code(WITHOUT_EXTRAS, video, "--output", tmp_path / "db")

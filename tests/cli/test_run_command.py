@@ -34,6 +34,7 @@ def db(tmp_path: Path) -> str:
     return str(tmp_path / "db")
 
 
+@pytest.mark.slow
 def test_a_run_from_bucket_to_bucket(
     bucket: str, film: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

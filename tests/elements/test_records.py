@@ -37,6 +37,7 @@ def test_a_failure_survives_its_coder(failure: Failure) -> None:
     assert str(found) == str(failure)
 
 
+@pytest.mark.slow
 def test_a_failure_is_the_same_in_another_process() -> None:
     encoded = FailureCoder().encode(FAILURES[1])
     program = (

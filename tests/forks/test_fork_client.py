@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import psutil
+import pytest
 
 from beam_scanner.forks import fork_client
 from beam_scanner.forks.fork_client import get_ready
@@ -68,6 +69,7 @@ def test_a_fork_of_the_program_has_a_server_of_its_own() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_fork_collects_garbage() -> None:
     fork = fork_client.Fork()
     program = ("tests.forks.test_fork_client", "exit_as_garbage_is_collected")

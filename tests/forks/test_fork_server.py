@@ -136,6 +136,7 @@ os.fork = sometimes
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_ends_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_worker_that_cannot_start_ends_no_other(
     assert reasons[1:] == ["exit code 1"]
 
 
+@pytest.mark.slow
 def test_a_server_ends_with_its_last_worker_where_another_takes_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

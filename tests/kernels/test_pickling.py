@@ -128,6 +128,7 @@ def test_workers_see_what_the_program_changed_in_its_modules(
     assert python("-c", WORKER, tmp_path / "graph", cwd=tmp_path) == told
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_sentinels_of_modules_stay_what_they_are(tmp_path: Path) -> None:
     (tmp_path / "helpers.py").write_text(
@@ -145,6 +146,7 @@ def test_sentinels_of_modules_stay_what_they_are(tmp_path: Path) -> None:
     assert python("-c", WORKER, tmp_path / "graph", cwd=tmp_path) == told
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_working_folder_that_is_gone_hinders_nobody(tmp_path: Path) -> None:
     source = """
@@ -222,6 +224,7 @@ def test_what_cannot_be_loaded_is_named(made: str, name: str, place: str) -> Non
     assert name in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_argument_that_cannot_be_loaded_is_named() -> None:
     made = node("def op(config, x: bytes) -> bytes: return x")
     asked = OpNode(made.spec, (), init_args={"model": {"a": Broken()}})

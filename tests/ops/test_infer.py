@@ -385,6 +385,7 @@ def test_a_task_that_fails_costs_no_load(sc: Client, film: str, loads: Path) -> 
     assert "frame 20 is not for me" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_handler_that_is_given_another_path(
     sc: Client, film: str, tmp_path: Path, loads: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_whatever_a_kernel_raises_costs_its_stream_alone(
     assert os.path.basename(failing_kernels.__file__) in line
 
 
+@pytest.mark.slow
 def test_equal_causes_are_one_line(tmp_path: Path) -> None:
     sc = open_client(tmp_path)
     _, error = run(sc, inputs(["ValueError"] * 18 + ["Panic"] * 2))

@@ -69,6 +69,7 @@ def shown(tmp_path: Path, names: str, show: bool = True) -> list[str]:
     return bars(in_a_terminal([sys.executable, str(program)])[1])
 
 
+@pytest.mark.slow
 def test_videos_are_counted_and_named(tmp_path: Path) -> None:
     found = [line for line in shown(tmp_path, "abc") if "indexing" in line]
     assert re.search(r"^indexing   0%\|.*0/3 videos \[\d\d:\d\d<\?\] film a$", found[0])
@@ -79,12 +80,14 @@ def test_videos_are_counted_and_named(tmp_path: Path) -> None:
     assert any(line.endswith("film c") for line in found)
 
 
+@pytest.mark.slow
 def test_one_video_is_named(tmp_path: Path) -> None:
     found = [line for line in shown(tmp_path, "a") if "indexing" in line]
     assert found
     assert all(re.fullmatch(r"indexing film a \[\d\d:\d\d\]", line) for line in found)
 
 
+@pytest.mark.slow
 def test_nothing_is_shown_if_that_is_not_asked_for(tmp_path: Path) -> None:
     assert shown(tmp_path, "ab", show=False) == []
 

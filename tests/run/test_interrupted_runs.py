@@ -185,6 +185,7 @@ def run_of(setting: Setting, job: int, name: str = "", by: int = 2) -> Report:
     return execute(prepared, setting.storage, pipeline_options(IN_MEMORY), False)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_known_after_other_runs_and_gc(
     wanted: dict[str, list[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_part_of_an_interrupted_run_does_not_end_the_rest(
         check_all(setting, folders=False)
 
 
+@pytest.mark.slow
 def test_streams_that_are_removed_after_an_interruption_are_made_again(
     wanted: dict[str, list[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.failing_kernels import inputs, run
 pytestmark = pytest.mark.usefixtures("failing_ops")
 
 
+@pytest.mark.slow
 def test_too_many_failures_stop_a_run_and_a_rerun_goes_on(tmp_path: Path) -> None:
     sc = open_client(tmp_path)
     streams = inputs([""] * 3 + ["Panic"] * 30 + [""] * 7)

@@ -48,6 +48,7 @@ def value(sc: Client, name: str) -> list[int]:
     return list(NamedStream(sc, name).load())
 
 
+@pytest.mark.slow
 def test_a_detached_run_and_its_failures(sc: Client, tmp_path: Path) -> None:
     job = start(sc, tmp_path, detach=True)
     assert sc.get_active_jobs() == [job] == [1]
@@ -76,6 +77,7 @@ def test_a_detached_run_and_its_failures(sc: Client, tmp_path: Path) -> None:
     assert left(sc) == []
 
 
+@pytest.mark.slow
 def test_a_run_of_this_process_is_cancelled(sc: Client, tmp_path: Path) -> None:
     errors: list[BaseException] = []
 
@@ -152,6 +154,7 @@ def test_nothing_to_do_has_no_number(sc: Client, tmp_path: Path) -> None:
     assert profile_ids(sc.named_storage.store()) == [1]
 
 
+@pytest.mark.slow
 def test_a_run_that_has_ended_before_its_process_is_noted_leaves_nothing(
     sc: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

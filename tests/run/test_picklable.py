@@ -68,6 +68,7 @@ def test_with_no_op_to_blame_it_is_the_graph() -> None:
         check_picklable(OPEN, [op()])
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_only_the_main_module_has_is_named_before_workers_start(
     tmp_path: Path,

@@ -157,6 +157,7 @@ def test_values_without_one_type_are_named_at_commit(sc: Any) -> None:
     assert {type(value) for value in stream.load()} == {int, float}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:values of op AnyMixed cannot be stored as one type")
 def test_runners_write_the_same_bytes(tmp_path: Path) -> None:
     found = [

@@ -44,6 +44,7 @@ def test_each_sink_has_a_tag_of_its_own() -> None:
     assert FAILURES not in tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_jobs_go_through_all_phases_unless_they_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool

@@ -171,10 +171,12 @@ def test_rows_a_second_and_the_time_left(
     )
 
 
+@pytest.mark.slow
 def test_it_is_quiet_in_a_pipe_or_file(play: Callable[..., Any]) -> None:
     assert play(columns=None) == ("", "")
 
 
+@pytest.mark.slow
 def test_it_stops_where_a_stream_fails(play: Callable[..., Any]) -> None:
     printed, shown = play(fails_at=5)
     assert printed == "failed\n"

@@ -292,6 +292,7 @@ def test_stopped_as_it_tidies_up(
             setting.run(mode, MINE)
 
 
+@pytest.mark.slow
 def test_stopped_as_it_tidies_up_and_again_as_it_goes_on(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_every_row_of_a_graph_of_its_own(chunk: int, storage: NamedStorage) -> N
     check_work(storage)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", most_slow(range(CHUNKS)))
 def test_every_row_of_graphs_of_one_run(
     chunk: int, storage: NamedStorage, monkeypatch: pytest.MonkeyPatch

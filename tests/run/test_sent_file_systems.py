@@ -31,6 +31,7 @@ print(open_file('sent://a').read().decode())
 """
 
 
+@pytest.mark.slow
 def test_another_process_reads_it(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     packed = tmp_path / "packed"
@@ -84,6 +85,7 @@ FileSystems.get_filesystem(path)
 """
 
 
+@pytest.mark.slow
 def test_beams_own_files_are_found_meanwhile(tmp_path: Path) -> None:
     """Beam asks all classes that there are for their schemes."""
     packed = tmp_path / "packed"

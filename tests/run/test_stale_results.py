@@ -57,6 +57,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("workers", most_slow([1, 2]))
 def test_what_is_changed_in_place_is_computed_with_and_stored_under_its_name(
@@ -85,6 +86,7 @@ def scale(): return 1
 """
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_cannot_be_sent_and_was_changed_is_an_error_that_names_it(
     tmp_path: Path,

@@ -169,6 +169,7 @@ def test_other_places_of_a_kernels_life(
         assert len(failures) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", most_slow(["init", "fetch", "setup", "reset", "close", "del"])
 )
@@ -207,6 +208,7 @@ def test_two_outputs_of_which_one_is_bad(tmp_path: Path) -> None:
             assert bad[number].committed() == (way == "nothing")
 
 
+@pytest.mark.slow
 def test_phases(tmp_path: Path) -> None:
     with Client(db_path=str(tmp_path / "db"), options=PROCESSES) as sc:
         ways = ["nothing", "exit 0", "nothing"]
@@ -220,6 +222,7 @@ def test_phases(tmp_path: Path) -> None:
         assert [stream.committed() for stream in outputs] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_attempts_are_as_many_as_wanted(tmp_path: Path) -> None:
     ways = ["exit 0", "nothing", "raise"]
     for most in (1, 2):

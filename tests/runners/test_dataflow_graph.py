@@ -97,6 +97,7 @@ def two_phases(pipeline: beam.Pipeline, **hints: Any) -> None:
     jobs | RunGraph(StoredRun("gs://bucket/db", "run"), 2, **hints)
 
 
+@pytest.mark.slow
 def test_all_stages_are_in_the_image_and_none_has_hints(bucket: Objects) -> None:
     found = environments(submitted(two_phases, options()).proto_pipeline)
     assert {
@@ -123,6 +124,7 @@ def test_hints_are_on_the_run_stage_alone(bucket: Objects) -> None:
     assert not [c for c in crossings(job.proto_pipeline) if c.has_frames]
 
 
+@pytest.mark.slow
 def test_no_frames_cross_from_stage_to_stage(bucket: Objects) -> None:
     found = list(crossings(submitted(two_phases, options()).proto_pipeline))
     assert not [crossing for crossing in found if crossing.has_frames]
@@ -159,6 +161,7 @@ AS_TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_graph_of_a_feature(feature: str, bucket: Objects) -> None:
     """Nothing runs: where each stage would, and what would cross between them."""
@@ -189,6 +192,7 @@ def _frame(value: Any) -> FrameType:
     return value
 
 
+@pytest.mark.slow
 def test_a_model_is_in_the_stage_that_decodes_and_encodes(bucket: Objects) -> None:
     """With the accelerator, in the workers' image, and with no frame between stages."""
 
@@ -220,6 +224,7 @@ def test_a_model_is_in_the_stage_that_decodes_and_encodes(bucket: Objects) -> No
     assert "no_use_multiple_sdk_containers" in experiments
 
 
+@pytest.mark.slow
 def test_decoding_alone_needs_the_accelerator(bucket: Objects) -> None:
     """Of two phases the one that decodes has it; without any, the job is refused."""
 
@@ -316,6 +321,7 @@ def test_frames_that_cross_are_seen(name: str, kind: Any) -> None:
     assert not fused
 
 
+@pytest.mark.slow
 def test_machines_disks_and_scaling(bucket: Objects) -> None:
     made = options(
         machine_type="n2-standard-4",
@@ -340,6 +346,7 @@ def test_machines_disks_and_scaling(bucket: Objects) -> None:
     assert account == "worker@my-project.iam.gserviceaccount.com"
 
 
+@pytest.mark.slow
 def test_the_graph_is_staged(bucket: Objects) -> None:
     job = submitted(two_phases, options(job_name="films"))
     described(job)

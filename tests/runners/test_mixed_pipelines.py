@@ -288,6 +288,7 @@ WINDOWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("windows", WINDOWS)
 @pytest.mark.parametrize("runner", ["BundleBasedDirectRunner", "PrismRunner"])
 def test_a_stream_of_paths(

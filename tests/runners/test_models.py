@@ -105,6 +105,7 @@ def test_equal_results(film: str, tmp_path: Path, loads: Path, target: Target) -
         assert 1 <= len(by) == len(set(by)), name
 
 
+@pytest.mark.slow
 def test_one_load_a_process(
     film: str, tmp_path: Path, loads: Path, target: Target
 ) -> None:

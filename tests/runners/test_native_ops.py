@@ -48,6 +48,7 @@ def made_of(db: Path, film: str, flags: list[str]) -> list[bytes]:
         return [Path(file).read_bytes() for file in stream.files()]
 
 
+@pytest.mark.slow
 def test_every_runner_makes_the_same(
     target: Target, loaded: None, film: str, tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_every_runner_makes_the_same(
     assert not left_over(tmp_path / "db")
 
 
+@pytest.mark.slow
 def test_a_crash_costs_its_stream_alone(
     target: Target, loaded: None, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_workers_elsewhere_cannot_reach_this_process(
     )
 
 
+@pytest.mark.slow
 def test_somebody_who_is_no_job_server(listener: str, tmp_path: Path) -> None:
     pool = ["--environment_type=EXTERNAL", f"--environment_config={listener}"]
     flags = [f"--job_endpoint={listener}", "--job_server_timeout=2", *pool]

@@ -42,6 +42,7 @@ def committed(
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parallelism", [1, 2, 4])
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_feature(

@@ -69,6 +69,7 @@ def test_a_port_that_is_taken_is_named() -> None:
             WorkerPool(port)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_ended(number: signal.Signals) -> None:

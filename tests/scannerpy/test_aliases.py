@@ -26,6 +26,7 @@ def run(code: str, folder: Path, prelude: str = PRELUDE) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_modules_are_the_same_objects(tmp_path: Path) -> None:
     code = (
         "import beam_scanner.scannerpy as own, importlib, pkgutil, sys\n"

@@ -121,6 +121,7 @@ def test_examples_with_scanners_imports(
     check(program, *with_scanners_imports)
 
 
+@pytest.mark.slow
 def test_they_leave_nothing_but_the_video(
     as_they_stand: tuple[Path, dict[str, str]],
 ) -> None:

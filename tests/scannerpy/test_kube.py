@@ -213,6 +213,7 @@ def test_jobs_and_logs(fake, capsys) -> None:
     assert capsys.readouterr().out.split() == ["manager", "jobs", "worker"]
 
 
+@pytest.mark.slow
 def test_monitor(fake, monkeypatch) -> None:
     cluster = kube.Cluster(HERE, CONFIG)
     cluster.start()

@@ -78,6 +78,7 @@ def run_program(
     )
 
 
+@pytest.mark.slow
 def test_a_program_and_what_it_imports_run_unchanged(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", FRAMES)
     folder = tmp_path / "programs"
@@ -132,6 +133,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.slow
 def test_stars_packages_beside_it_and_its_exit_code(tmp_path: Path) -> None:
     video = make_video(tmp_path / "a.mp4", FRAMES)
     (tmp_path / "programs" / "beside").mkdir(parents=True)

@@ -48,6 +48,7 @@ def test_packed_files_are_unpacked(home: Path, tmp_path: Path) -> None:
         assert Path(folder, "net/model.txt").read_text() == "weights"
 
 
+@pytest.mark.slow
 def test_the_sample_video_is_there_while_it_is_used(home: Path) -> None:
     with sample_video() as path, video.open(path) as frames:
         assert len(frames) == 240

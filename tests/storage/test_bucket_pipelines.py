@@ -72,6 +72,7 @@ def wanted_rows() -> list[tuple[str, int, int]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("runner", most_slow(RUNNERS))
 def test_to_parquet_and_back(runner: str, bucket_url: str, films: str) -> None:
@@ -100,6 +101,7 @@ def test_to_parquet_and_back(runner: str, bucket_url: str, films: str) -> None:
     assert not list(store.list("temp/"))
 
 
+@pytest.mark.slow
 def test_text_and_matches(bucket_url: str, films: str) -> None:
     """Paths in a file in the bucket lead to streams, and lines go back there."""
     with beam.Pipeline(options=options(bucket_url)) as pipeline:

@@ -81,6 +81,7 @@ def test_checksums_that_are_none(value):
         Checksums.from_json(value)
 
 
+@pytest.mark.slow
 def test_every_bit_of_a_descriptor(tmp_path):
     stream = NamedStream(NamedStorage(tmp_path), "a")
     stream.save([b"x", NULL])

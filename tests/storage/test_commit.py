@@ -330,6 +330,7 @@ def test_files_are_exactly_the_committed_ones(tmp_path):
     assert stream.files(".mp4") == []
 
 
+@pytest.mark.slow
 def test_a_killed_process(tmp_path):
     """For real, at seeded moments of endless replacing."""
     script = textwrap.dedent(

@@ -102,6 +102,7 @@ def test_an_old_stream_is_replaced(old):
     assert not any(Path(file).exists() for file in before)
 
 
+@pytest.mark.slow
 def test_runs_over_old_streams(old):
     expected = make_database.expected()["sums"]
     with Client(db_path=str(old), options=make_database.in_memory()) as sc:

@@ -391,6 +391,7 @@ def test_planted_files_of_a_run(tmp_path, trap):
             source.open()
 
 
+@pytest.mark.slow
 def test_planted_files_beside_streams(tmp_path, trap):
     """Whatever else lies in a database is no pickle, whoever put it there."""
     folder = tmp_path / "db"

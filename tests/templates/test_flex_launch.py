@@ -78,6 +78,7 @@ def bucket(
     return f"gs://{name}"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_the_job_is_left_where_the_launcher_looks_for_it(
     bucket: str, container: dict[str, str]
@@ -110,6 +111,7 @@ def test_the_job_is_left_where_the_launcher_looks_for_it(
     assert not list(match_objects(f"{bucket}/db/histogram/*/stream.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_graph_that_goes_on_with_results_ends_the_launch(
     bucket: str, container: dict[str, str]
@@ -125,6 +127,7 @@ def test_a_graph_that_goes_on_with_results_ends_the_launch(
     assert not list(match_objects(f"{bucket}/staging/**"))
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_wrong_parameter_ends_the_launch(
     bucket: str, container: dict[str, str]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from beam_scanner.transforms import (
     FrameKey,
     Gather,
@@ -65,6 +67,7 @@ def test_kernels_of_every_kind(run: Run, db: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_several_outputs(run: Run, films: Path, db: Path) -> None:
     frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Stride(9)
     halves = frames | Halves()

@@ -34,6 +34,7 @@ def _means(pipeline: Any, films: Path) -> Any:
     return pipeline | ReadFromVideo(f"{films}/a.mp4") | Stride(24) | Mean()
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_is_translated_there_and_back(
     films: Path, tmp_path: Path
 ) -> None:

@@ -347,6 +347,7 @@ def test_nothing_to_write(database: Database) -> None:
     assert (database.commits, database.failures) == ([], [])
 
 
+@pytest.mark.slow
 def test_replacing_a_stream(database: Database) -> None:
     rows = [(key, b"%d" % key.row) for key in keys("a", range(9))]
     database.write(rows)
@@ -478,6 +479,7 @@ def test_type_hints_tell_the_type(database: Database) -> None:
     assert database.stream("out/a").type() == get_type_info(Any)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_worker_processes(tmp_path: Path) -> None:
     flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]

@@ -122,6 +122,7 @@ def shown(outputs: Any) -> list[str]:
     return [repr((o.tag, o.value)) for o in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phases", [False, True])
 @pytest.mark.parametrize("sink", [False, True])
 def test_every_bundle_is_executed_twice(
@@ -146,6 +147,7 @@ def test_every_bundle_is_executed_twice(
             assert list(found.load()) == list(range(FRAMES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phases", [False, True])
 @pytest.mark.parametrize("sink", [False, True])
 @pytest.mark.parametrize("runs", most_slow([2, 3]))
@@ -180,6 +182,7 @@ def test_equal_pipelines_side_by_side(
     assert not left_of(db)
 
 
+@pytest.mark.slow
 def test_one_composite_applied_twice(films: Path, tmp_path: Path) -> None:
     pattern = films_of(tmp_path / "in", films, ["x"])
     run = Run()

@@ -65,6 +65,7 @@ def test_videos_of_a_registered_file_system(
     assert list(stream(db, "n/tv/c.mp4").load()) == [0, 1]
 
 
+@pytest.mark.slow
 def test_options_of_a_file_system(disk: Path, films: Path, db: Path) -> None:
     """Processes that run tasks have them, too."""
     FileSystems.set_options(PipelineOptions([]))
@@ -78,6 +79,7 @@ def test_options_of_a_file_system(disk: Path, films: Path, db: Path) -> None:
         assert run.rows("n") == elements("a.mp4", [0])
 
 
+@pytest.mark.slow
 def test_the_client_reads_it_too(disk: Path, films: Path, tmp_path: Path) -> None:
     flags = [flag for flag in PROCESSES if not flag.startswith("--runner")]
     with Client(db_path=str(tmp_path / "client"), options=flags) as sc:
@@ -205,6 +207,7 @@ def test_names_that_never_end_are_refused(db: Path) -> None:
             endless | read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["folder", "slash", "url", "file url"])
 def test_a_folder_is_its_videos(
     place: str, run: Run, disk: Path, db: Path, tmp_path: Path

@@ -61,6 +61,7 @@ class _Around(beam.PTransform):
         return pbegin | VideoGraph(build)
 
 
+@pytest.mark.slow
 def test_composites_may_be_around_it_and_in_it(films: Path) -> None:
     with Run() as run:
         run.keep("one", run.pipeline | "One" >> _Around(films, 1))

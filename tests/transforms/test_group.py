@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from beam_scanner.transforms import (
     Gather,
     Histogram,
@@ -24,6 +26,7 @@ from tests.support.pipeline_runs import FRAMES, Run, stream
 from tests.support.small_streams import ROWS, elements, numbers
 
 
+@pytest.mark.slow
 def test_phases(run: Run, films: Path, db: Path) -> None:
     """What comes after a whole stream is planned when that is there."""
     frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4")

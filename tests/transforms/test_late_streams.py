@@ -93,6 +93,7 @@ def test_late_videos(how: str, films: Path, tmp_path: Path) -> None:
     assert sorted(stored) == ["a", "bad"]
 
 
+@pytest.mark.slow
 def test_a_late_video_is_joined_with_one_that_was_in_time(
     films: Path, tmp_path: Path
 ) -> None:

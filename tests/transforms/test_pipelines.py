@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pytest
 
 from beam_scanner import Client, NamedStream, NamedVideoStream
 from beam_scanner.elements.coders import Frame
@@ -107,6 +108,7 @@ def build_everything(pipeline: Any, films: Path, db: Path) -> None:
     _ = {"left": frames, "right": other} | Unlike() | "Leave" >> beam.Map(len)
 
 
+@pytest.mark.slow
 def test_frames_never_cross_a_stage(films: Path, tmp_path: Path) -> None:
     run = Run()
     build_everything(run.pipeline, films, tmp_path)

@@ -82,6 +82,7 @@ def check_tidy(db: Path, *names: str) -> None:
     check_work(NamedStorage(str(db)))
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_made_again(films: Path, tmp_path: Path) -> None:
     names = [f"{kind}/{film}.mp4" for kind in ("shots", "small") for film in "ab"]
     first = Run()
@@ -103,6 +104,7 @@ def test_what_is_there_is_not_made_again(films: Path, tmp_path: Path) -> None:
     assert first.rows("small commits") == again.rows("small commits")
 
 
+@pytest.mark.slow
 def test_a_changed_argument_replaces(films: Path, tmp_path: Path) -> None:
     for stride in (8, 24):
         run = Run()
@@ -114,6 +116,7 @@ def test_a_changed_argument_replaces(films: Path, tmp_path: Path) -> None:
     check_tidy(tmp_path, "small/a.mp4", "small/b.mp4", "shots/a.mp4")
 
 
+@pytest.mark.slow
 def test_a_changed_video_is_read_anew(films: Path, tmp_path: Path) -> None:
     folder, db = tmp_path / "films", tmp_path / "db"
     shutil.copytree(films, folder)
@@ -132,6 +135,7 @@ def test_a_changed_video_is_read_anew(films: Path, tmp_path: Path) -> None:
     assert run.counters["frames_decoded"] == 30
 
 
+@pytest.mark.slow
 def test_another_sink_beside_one_that_is_there(films: Path, tmp_path: Path) -> None:
     """A stream that leaves, or another that is stored, is made; the one there stays."""
     db = tmp_path
@@ -174,6 +178,7 @@ def test_inputs_that_are_replaced_while_the_pipeline_runs_fail(db: Path) -> None
     assert list(stream(db, made).load()) == list(range(first, first + ROWS))
 
 
+@pytest.mark.slow
 def test_what_failed_is_made_by_the_next_run(failing: None, db: Path) -> None:
     run = Run()
     x = run.pipeline | ReadFromNamedStream(str(db), "x/*", int)
@@ -218,6 +223,7 @@ def _stops(config: Any, x: int) -> int:
 Stops = op(_stops)
 
 
+@pytest.mark.slow
 def test_a_killed_pipeline_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

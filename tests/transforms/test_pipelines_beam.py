@@ -62,6 +62,7 @@ def test_labels_are_stable(films: Path, tmp_path: Path) -> None:
     } <= found[0]
 
 
+@pytest.mark.slow
 def test_beam_logs_nothing_of_our_annotations(
     run: Run, films: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -96,6 +97,7 @@ def test_no_dofn_is_public() -> None:
 # Types.
 
 
+@pytest.mark.slow
 def test_types_can_be_checked_as_it_runs(films: Path, tmp_path: Path) -> None:
     with Run("--runtime_type_check") as run:
         frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4") | Range(0, 2)
@@ -241,6 +243,7 @@ def test_run_inference(run: Run, films: Path) -> None:
     assert run.rows("found") == wanted
 
 
+@pytest.mark.slow
 def test_out_and_back(run: Run, films: Path, tmp_path: Path) -> None:
     """Leaves, is filtered by Beam, and is stored again."""
     frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4")

@@ -322,6 +322,7 @@ def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
+@pytest.mark.slow
 def test_patterns_that_match_nothing(db: Path) -> None:
     for source in (
         ReadFromVideo(f"{db}/no/*.mp4"),
@@ -428,6 +429,7 @@ def test_a_path_is_a_pattern(films: Path, run: Run) -> None:
 ODD = ["a b.mp4", "ü{stream}.mp4", "100%.mp4", "x[1].mp4", "x..mp4", "a'\"b.mp4"]
 
 
+@pytest.mark.slow
 def test_names_from_odd_paths(films: Path, tmp_path: Path) -> None:
     folder, db = tmp_path / "films", str(tmp_path / "db")
     folder.mkdir()

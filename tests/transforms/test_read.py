@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pytest
 from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from beam_scanner.transforms import (
@@ -25,6 +26,7 @@ from tests.support.pipeline_runs import Run, save, stream
 from tests.support.small_streams import ROWS, elements
 
 
+@pytest.mark.slow
 def test_sources_are_joined_by_name(run: Run, films: Path, db: Path) -> None:
     """Three sources, of which only ``a`` is everywhere."""
     frames = run.pipeline | ReadFromVideo(f"{films}/*.mp4", name=_stem) | Range(0, 20)

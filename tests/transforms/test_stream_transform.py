@@ -74,6 +74,7 @@ def rows_and_run(run: Run, *phases: str) -> set[str]:
     return rows | {f"{phase}/Run/ParDo(_Run)" for phase in phases}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["source", "first", "last", "sink", "composite"])
 def test_hints_reach_the_run_stage_alone(
     where: str, run: Run, films: Path, tmp_path: Path

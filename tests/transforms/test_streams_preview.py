@@ -37,6 +37,7 @@ def pipeline() -> Any:
     return beam.Pipeline("FnApiRunner")
 
 
+@pytest.mark.slow
 def test_rows_of_the_first_video_that_is_found(
     pipeline: Any, films: Path, tmp_path: Path
 ) -> None:

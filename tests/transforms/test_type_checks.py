@@ -145,6 +145,7 @@ def test_failures_of_each_stage_are_checked(
             assert_that(count, equal_to([wanted[name]]), f"Failures {name}")
 
 
+@pytest.mark.slow
 def test_failures_are_rows(tmp_path: Path) -> None:
     fields = RowTypeConstraint.from_user_type(Failure)
     assert dict(fields._fields).keys() == set(Failure._fields)

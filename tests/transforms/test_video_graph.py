@@ -56,6 +56,7 @@ def _key(row: int, stream: str = "a.mp4", group: int = 0) -> FrameKey:
     return FrameKey(stream, group, row)
 
 
+@pytest.mark.slow
 def test_its_rows_and_commits_are_those_of_the_chain(
     films: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_it_gives_what_its_function_returns(
     assert stored.rows("stored") == [(_key(0), 4), (_key(1), 2)]
 
 
+@pytest.mark.slow
 def test_a_graph_may_have_slices_joins_and_several_phases(films: Path) -> None:
     def build(p: Any) -> Any:
         def read(name: str) -> Any:
@@ -163,6 +165,7 @@ def test_a_graph_may_have_slices_joins_and_several_phases(films: Path) -> None:
     assert run.rows("count") == [(key[n], 11 + n) for n in range(6)]
 
 
+@pytest.mark.slow
 def test_it_can_be_applied_to_collections_of_paths(films: Path) -> None:
     def build(paths: Any) -> Any:
         left = paths["left"] | "Left" >> ReadAllFromVideo()
@@ -247,6 +250,7 @@ def test_two_sinks_of_a_graph_cannot_have_one_name(films: Path, tmp_path: Path) 
         _ = beam.Pipeline() | VideoGraph(build)
 
 
+@pytest.mark.slow
 def test_sinks_that_may_meet_are_known_to_each_other(
     films: Path, tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ MAIN = """
 """
 
 
+@pytest.mark.slow
 def test_types_of_main_reach_other_processes() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(MAIN)],
@@ -139,6 +140,7 @@ def test_types_of_main_reach_other_processes() -> None:
     assert [r.value for r in many.deserialize(many.serialize([1, 2]))] == [1.0, 2.0]
 
 
+@pytest.mark.slow
 def test_types_arrive_with_what_uses_them(tmp_path: Path) -> None:
     """A process that was sent a type knows it by its name."""
     program = """

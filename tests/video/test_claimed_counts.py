@@ -73,6 +73,7 @@ def files(tmp_path_factory) -> list[Path]:
     return write(tmp_path_factory.mktemp("hostile"), SEED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["strict", "salvage"])
 def test_memory_is_bounded(files, damage):
     done = subprocess.run(

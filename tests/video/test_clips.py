@@ -179,6 +179,7 @@ def test_a_frame_that_is_long(tmp_path: Path) -> None:
     assert lengths == pytest.approx([7 / 25, 3 / 25], abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("muxer", ["mp4", "matroska"])
 @pytest.mark.parametrize("encoder", ["libx264", "libx265"])
 def test_clips_of_odd_videos(encoder: str, muxer: str, tmp_path: Path) -> None:

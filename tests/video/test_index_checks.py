@@ -49,6 +49,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzzed")
 
 
+@pytest.mark.slow
 def test_a_decoder_fails_before_it_gives_what_it_holds(folder):
     """A false end of an MP4 that has no place to start at."""
     outcome = fuzz(60266, folder)

@@ -209,6 +209,7 @@ def test_opening():
         index_video(refused)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
 def test_an_interrupt_stays_one(path, error):
     fault = Fault(path, error)

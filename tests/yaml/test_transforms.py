@@ -160,6 +160,7 @@ def test_branches_of_a_source_decode_it_once(films: Path, tmp_path: Path) -> Non
     assert counters["frames_decoded"] < 18
 
 
+@pytest.mark.slow
 def test_several_inputs_and_outputs(films: Path, tmp_path: Path) -> None:
     run(
         """
@@ -184,6 +185,7 @@ def test_several_inputs_and_outputs(films: Path, tmp_path: Path) -> None:
     assert [frame_number(f) for f in stored(db, "ret1/b.mp4")] == [509, 509, 511]
 
 
+@pytest.mark.slow
 def test_slices_and_the_way_out_and_back(films: Path, tmp_path: Path) -> None:
     run(
         """
@@ -205,6 +207,7 @@ def test_slices_and_the_way_out_and_back(films: Path, tmp_path: Path) -> None:
     assert (commit["stream"], commit["rows"]) == ("few/b.mp4", 5)
 
 
+@pytest.mark.slow
 def test_failures_of_rows_that_left(films: Path, tmp_path: Path) -> None:
     run(
         """
@@ -226,6 +229,7 @@ def test_failures_of_rows_that_left(films: Path, tmp_path: Path) -> None:
     assert "25" in failure["reason"]
 
 
+@pytest.mark.slow
 def test_streams_of_a_database(tmp_path: Path) -> None:
     db = NamedStorage(str(tmp_path / "db"))
     for name in ("x/1", "x/2", "y"):

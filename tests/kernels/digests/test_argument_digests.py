@@ -77,6 +77,7 @@ def test_other_values_differ_and_equal_ones_do_not(kind: str) -> None:
         assert digest(one) == digest(pickle.loads(pickle.dumps(one)))
 
 
+@pytest.mark.slow
 def test_every_process_finds_the_same() -> None:
     program = (
         "import tests.kernels.digests.test_argument_digests as t; "

@@ -194,6 +194,7 @@ def in_worker(data, tmp_path):
     return run_code(WORKER, file)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_kernels_of_this_test_module_run_in_a_new_process(tmp_path):
     added = b"local"
@@ -210,6 +211,7 @@ def test_kernels_of_this_test_module_run_in_a_new_process(tmp_path):
     assert answer == f"({b'x' + bytes([7]) + b'localbase'!r},) {spec.digest}"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize("insert", [True, False])
 def test_kernels_of_a_file_run_in_a_new_process(tmp_path, insert):
@@ -237,6 +239,7 @@ def test_kernels_of_a_file_run_in_a_new_process(tmp_path, insert):
     assert in_worker(data, tmp_path) == f"(b'xfile',) {spec.digest}"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_kernels_of_main_run_in_a_new_process(tmp_path):
     script = tmp_path / "script.py"

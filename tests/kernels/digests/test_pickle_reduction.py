@@ -58,6 +58,7 @@ def test_structs_that_would_lose_their_fields_are_refused() -> None:
             dumps_graph(value)
 
 
+@pytest.mark.slow
 def test_new_types_of_programs_are_sent() -> None:
     done = run_code(
         """

@@ -61,6 +61,7 @@ def served(marks: Path, copies: int = 1) -> ServedModel:
     return ServedModel(source, source.tag())
 
 
+@pytest.mark.slow
 def test_all_users_have_the_same_process(tmp_path: Path) -> None:
     one = served(tmp_path)
     two = served(tmp_path)
@@ -81,6 +82,7 @@ def test_all_users_have_the_same_process(tmp_path: Path) -> None:
         one.predict(["raise"], None)
 
 
+@pytest.mark.slow
 def test_copies_take_turns(tmp_path: Path) -> None:
     model = served(tmp_path, copies=2)
     assert len({model.predict([1], None)[0] for _ in range(4)}) == 2
@@ -98,6 +100,7 @@ def test_another_process_is_started(tmp_path: Path) -> None:
     assert model.predict([1], None)
 
 
+@pytest.mark.slow
 def test_what_loading_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="gone"):
         served(tmp_path / "gone")
@@ -156,6 +159,7 @@ def wait_for(is_so: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_who_starts_a_process_may_die_while_it_loads(tmp_path: Path) -> None:
     """It is used by the others, and nobody starts a second one."""
     marks = tmp_path / "marks"

@@ -246,6 +246,7 @@ def test_logs_name_the_stream_and_its_row(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.parametrize(
     ("how", "kind"),

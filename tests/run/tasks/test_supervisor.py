@@ -88,6 +88,7 @@ def test_one_process_runs_all_tasks_of_a_run(scene: Callable[..., SteppedRun]) -
     assert manifest["run"] == "run"
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_what_a_kernel_raises_costs_no_process(
     scene: Callable[..., SteppedRun], monkeypatch: pytest.MonkeyPatch
@@ -102,6 +103,7 @@ def test_what_a_kernel_raises_costs_no_process(
     assert process_of(run) == before
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_death_costs_one_attempt(
     scene: Callable[..., SteppedRun], monkeypatch: pytest.MonkeyPatch
@@ -143,6 +145,7 @@ def test_connections_are_closed_with_their_process(
     assert links[-1].channel._connection.fileno() < 0
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_task_that_takes_too_long_is_ended(
     scene: Callable[..., SteppedRun], monkeypatch: pytest.MonkeyPatch

@@ -251,6 +251,7 @@ def test_streams_of_workers_that_end_with_it_do_not_fail(
     assert list(streams[0].load()) == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", ["another thread", pytest.param("main thread", marks=pytest.mark.slow)]
 )
@@ -347,6 +348,7 @@ def test_a_run_goes_on_when_its_fork_server_dies(scene: Scene) -> None:
     assert list(scene.output.load()) == list(range(1, ROWS + 1))
 
 
+@pytest.mark.slow
 def test_a_dead_worker_ends_no_other_run(tmp_path: Path) -> None:
     bad, good = Scene(tmp_path / "bad"), Scene(tmp_path / "good")
     # Asleep until the other run has ended.

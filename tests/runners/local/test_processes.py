@@ -40,6 +40,7 @@ def idle() -> Iterator[dict[str, str]]:
         }
 
 
+@pytest.mark.slow
 def test_workers_that_are_killed_before_they_begin(
     idle: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +80,7 @@ def start(
     return threads, sorted(worker.pid for worker in found)
 
 
+@pytest.mark.slow
 def test_those_that_are_killed_are_not_the_one_that_died(idle: dict[str, str]) -> None:
     reasons: list[str] = []
     run = WorkerProcesses(reasons.append)

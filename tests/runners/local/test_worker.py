@@ -109,6 +109,7 @@ def test_workers_are_as_the_program_is_now(
     assert each(third, "server") != {server}, "the old one has other variables"
 
 
+@pytest.mark.slow
 def test_workers_write_where_the_program_writes_now(
     told: Told, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_workers_write_where_the_program_writes_now(
         assert sorted(lines) == [f"written {x}" for x in range(8)]
 
 
+@pytest.mark.slow
 def test_workers_have_no_files_of_each_other(told: Told) -> None:
     # 0 to 2, the folder that is listed, and connections of its own.
     assert max(len(row["open"]) for row in told()) < 40

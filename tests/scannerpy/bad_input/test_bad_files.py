@@ -207,6 +207,7 @@ def public_folder():
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_a_database_without_write_permission(public_folder):
     """Run as another user, since root may write everywhere."""
     uid = os.getuid() if os.getuid() != 0 else 65534

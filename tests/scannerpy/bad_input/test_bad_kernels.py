@@ -220,6 +220,7 @@ def _not_here():
     raise ImportError("not on this machine")
 
 
+@pytest.mark.slow
 def test_arguments_that_cannot_be_sent(sc, frame):
     def graph(what):
         return sc.io.Output(

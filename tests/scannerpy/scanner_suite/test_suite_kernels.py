@@ -329,6 +329,7 @@ class SuiteSleepLong(Kernel):
         return b""
 
 
+@pytest.mark.slow
 def test_job_timeout(cl, tmp_path, monkeypatch):
     begun = tmp_path / "begun"
     begun.mkdir()

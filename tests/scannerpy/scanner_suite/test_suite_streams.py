@@ -214,6 +214,7 @@ def test_sampler_arguments_by_position(cl):
     ]
 
 
+@pytest.mark.slow
 def test_space(cl):
     hist = cl.ops.Histogram(frame=clip(cl))
     plain, repeat, null = (
@@ -389,6 +390,7 @@ def SuiteWindow(config, frame: Sequence[FrameType]) -> Any:
     return [frame_number(f) for f in frame]
 
 
+@pytest.mark.slow
 def test_stencil(cl):
     def flows(frame, stencil, then=None, perf=None):
         flow = cl.ops.OpticalFlow(frame=frame, stencil=stencil, device=DeviceType.CPU)

@@ -35,6 +35,7 @@ def test_error_refuses_and_changes_nothing(sc, frame):
     assert files_of(sc.db_path) == before
 
 
+@pytest.mark.slow
 def test_ignore_knows_what_changed(sc, test_video, small_video):
     """Nothing is run for a result that is there; anything else is another result."""
     output = NamedStream(sc, "out")
@@ -132,6 +133,7 @@ def test_a_result_is_known_whatever_was_made_with_it(sc, frame):
     assert run(sc, made[::-1], cache_mode=CacheMode.Ignore) is None
 
 
+@pytest.mark.slow
 def test_overwrite_keeps_the_old_stream_until_the_new_one_is_there(sc, frame):
     output = NamedStream(sc, "out")
     number = sc.ops.SemNumber(frame=frame)

@@ -78,6 +78,7 @@ def expected_results(tmp_path_factory, test_video):
         return results(sc, outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "work"),
     [
@@ -96,6 +97,7 @@ def test_equal_results_and_files(tmp_path, test_video, expected_results, options
         assert results(sc, outputs) == expected_results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("io", [1, 50, 1000, None])
 def test_equal_values_at_every_task_size(sc, test_video, expected_results, io):
     """But for pixels of lossy video, which is encoded anew in each task."""

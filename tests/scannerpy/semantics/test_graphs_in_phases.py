@@ -22,6 +22,7 @@ from tests.support.semantics import run
 # Phases
 
 
+@pytest.mark.slow
 def test_a_failure_says_what_is_kept_and_how_to_give_it_up(sc, frame, capsys):
     number = sc.ops.SemNumber(frame=frame)
     output = NamedStream(sc, "kept")
@@ -66,6 +67,7 @@ def test_shots_of_a_long_film_use_many_tasks(sc, frame):
     assert not work_left(sc.db_path)
 
 
+@pytest.mark.slow
 def test_a_tracker_between_parallel_phases(sc, frame):
     """Numbers in parallel, tracking in order, drawing in parallel."""
     tracked = sc.ops.SemTrack(x=sc.ops.SemNumber(frame=frame))

@@ -321,6 +321,7 @@ def test_a_file_given_by_its_path(sc, frame, tmp_path):
         register_module(str(tmp_path / "gone.py"))
 
 
+@pytest.mark.slow
 def test_fetch_resources_once_per_run_and_op(sc, frame, tmp_path):
     log = tmp_path / "log"
 

@@ -53,6 +53,7 @@ def test_options(tmp_path, small_video, options, monkeypatch):
 # Several clients
 
 
+@pytest.mark.slow
 def test_two_clients_at_the_same_time(tmp_path, test_video):
     """Different outputs in one database, from two threads, over one new video."""
     errors = []
