@@ -82,8 +82,7 @@ class Fork:
         """Waits for its process id; None if it could not be started."""
         while b"\n" not in self._received and self._listen():
             pass
-        number, end, _ = self._received.partition(b"\n")
-        return int(number) if end else None
+        return self.process()
 
     def has_ended(self, seconds: float) -> bool:
         """Waits so long for its end; whether there is nothing more to wait for."""
@@ -104,14 +103,11 @@ class Fork:
         number, line_end, _ = self._received.partition(b"\n")
         return int(number) if line_end else None
 
-    def running(self) -> int | None:
-        """Its process id, if it is known to run."""
-        return self.process() if self._received.count(b"\n") == 1 else None
-
     def interrupt(self) -> None:
         """Sends it an interrupt; nothing if it is not known to run."""
-        process = self.running()
-        if process is not None:
+        process = self.process()
+        has_ended = self._received.count(b"\n") > 1
+        if process is not None and not has_ended:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGINT)
 

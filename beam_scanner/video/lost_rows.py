@@ -255,8 +255,8 @@ def counted_rows(packets: Packets, pictures: Pictures) -> Rows | None:
                 return None
             # A frame that the decoder held may be lost with what is damaged; between
             # which others it would have come, nobody says.
-            silent = begins[stretch] + np.flatnonzero(before == 0)
-            first = int(min([sign, *silent[:1]]))
+            silent = np.flatnonzero(before == 0)
+            first = begins[stretch] + silent[0] if len(silent) else sign
             good = int(((owners == stretch) & (came < first)).sum())
             edges.append([begins[stretch] + good, begins[stretch + 1]])
             starts.append(begins[stretch + 1])

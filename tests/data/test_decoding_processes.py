@@ -81,7 +81,7 @@ def interrupts(may: threading.Event) -> Iterator[None]:
 
 @pytest.fixture
 def looks_never(monkeypatch):
-    """Who dies is missed because it is told: nobody looks in the time of a test."""
+    """Turns polling off: only a closed connection says that a worker has died."""
     monkeypatch.setattr(decoding_processes, "LOOK_SECONDS", 600.0)
     monkeypatch.setattr(decoding_processes, "_END_SECONDS", 600.0)
 

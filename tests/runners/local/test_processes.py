@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -73,11 +73,16 @@ def start(
     server = psutil.Process(fork_server().process.pid)
     before = set(server.children())
     threads = [run.start({**variables, "WORKER_ID": f"{n}"}) for n in range(count)]
+    wait_until(lambda: len(set(server.children()) - before) >= count)
+    return threads, sorted(worker.pid for worker in set(server.children()) - before)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Waits for a minute at most."""
     until = time.monotonic() + 60
-    while len(found := set(server.children()) - before) < count:
+    while not is_so():
         assert time.monotonic() < until
         time.sleep(0.05)
-    return threads, sorted(worker.pid for worker in found)
 
 
 @pytest.mark.slow
@@ -86,10 +91,7 @@ def test_those_that_are_killed_are_not_the_one_that_died(idle: dict[str, str]) -
     run = WorkerProcesses(reasons.append)
     threads, workers = start(run, 3, idle)
     os.kill(workers[1], signal.SIGKILL)
-    until = time.monotonic() + 60
-    while not reasons:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: bool(reasons))
     run.kill()
     for thread in threads:
         thread.join(60)
@@ -115,10 +117,7 @@ def test_those_that_die_at_a_time_are_all_to_blame(idle: dict[str, str]) -> None
     threads, workers = start(run, 3, idle)
     for worker in workers[:2]:
         os.kill(worker, signal.SIGKILL)
-    until = time.monotonic() + 60
-    while len(reasons) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: len(reasons) >= 2)
     run.kill()
     for thread in threads:
         thread.join(60)
